@@ -1,0 +1,101 @@
+/**
+ * How a signature is made: the one place, used by customers to sign and by the broker to check.
+ *
+ * Four texts are signed with one secret. They cannot be mistaken for each other as long as socket ids and
+ * channel names are what {@link isSocketId} and {@link isChannelName} say, so check those before signing.
+ */
+import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+
+/** UTF-16 code units that a channel name may have by default. */
+export const CHANNEL_NAME_LENGTH = 200;
+
+const SOCKET_ID = /^[0-9]+\.[0-9]+$/;
+const CHANNEL_NAME = /^[A-Za-z0-9_\-=@,.;]+$/;
+const SIGNATURE = /^[0-9a-f]{64}$/;
+const USER_CHANNEL = '#server-to-user-';
+
+/** Whether this is a socket id: digits, a dot, digits, and nothing before or after. */
+export function isSocketId(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 64 && SOCKET_ID.test(value);
+}
+
+/** Whether this is a channel name that clients may choose: `A-Z a-z 0-9 _ - = @ , . ;`, 1 to `maxLength` of them. */
+export function isChannelName(value: unknown, maxLength: number = CHANNEL_NAME_LENGTH): value is string {
+  return typeof value === 'string' && value.length <= maxLength && CHANNEL_NAME.test(value);
+}
+
+/** Whether this is the id of a signed-in user: the charset of channel names, 1 to 128 characters. */
+export function isUserId(value: unknown): value is string {
+  return isChannelName(value, 128);
+}
+
+/** The channel on which the server reaches all connections of one signed-in user. */
+export function userChannel(userId: string): string {
+  return USER_CHANNEL + userId;
+}
+
+/** The user that a `#server-to-user-` channel belongs to, or `undefined` if the name is not one. */
+export function userOfChannel(name: string): string | undefined {
+  if (!name.startsWith(USER_CHANNEL)) return undefined;
+  const userId = name.slice(USER_CHANNEL.length);
+  return isUserId(userId) ? userId : undefined;
+}
+
+/** The text that grants one connection one channel. `channelData` is signed byte for byte as it is sent. */
+export function channelText(socketId: string, channel: string, channelData?: string): string {
+  return channelData ? `${socketId}:${channel}:${channelData}` : `${socketId}:${channel}`;
+}
+
+/** The text that signs one connection in as a user. `userData` is signed byte for byte as it is sent. */
+export function userText(socketId: string, userData: string): string {
+  return `${socketId}::user::${userData}`;
+}
+
+/**
+ * The text of a signed HTTP request.
+ *
+ * @param path as it stands in the URL: no scheme, host or query
+ * @param query what {@link canonicalQuery} made of all parameters but `auth_signature`
+ */
+export function requestText(method: string, path: string, query: string): string {
+  return `${method}\n${path}\n${query}`;
+}
+
+/** Parameters as they are signed: names in lower case, sorted by name, values as they are (not percent-encoded). */
+export function canonicalQuery(parameters: Iterable<readonly [name: string, value: string]>): string {
+  const lowered = Array.from(parameters, ([name, value]) => [name.toLowerCase(), value] as const);
+  lowered.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return lowered.map(([name, value]) => `${name}=${value}`).join('&');
+}
+
+/** MD5 of a raw request body in lower-case hex, as `body_md5` carries it. It names the body; the HMAC protects it. */
+export function bodyMd5(body: string | Uint8Array): string {
+  return hash('md5', body, 'hex');
+}
+
+/** HMAC-SHA256 in 64 lower-case hex digits. */
+export function sign(secret: string | KeyObject, text: string | Uint8Array): string {
+  return createHmac('sha256', secret).update(text).digest('hex');
+}
+
+/** Whether `signature` is what {@link sign} makes of `text`, compared in constant time. Anything but 64 lower-case hex digits is not. */
+export function verify(secret: string | KeyObject, text: string | Uint8Array, signature: unknown): boolean {
+  if (typeof signature !== 'string' || !SIGNATURE.test(signature)) return false;
+  const expected = createHmac('sha256', secret).update(text).digest();
+  return timingSafeEqual(expected, Buffer.from(signature, 'hex'));
+}
+
+/** What `auth` carries: the public key that signed, and its signature. */
+export interface Proof {
+  readonly key: string;
+  readonly signature: string;
+}
+
+/** Splits `KEY:SIGNATURE` at its last colon, so that a colon in a key does no harm; `undefined` if it is not of that form. */
+export function parseProof(auth: unknown): Proof | undefined {
+  if (typeof auth !== 'string') return undefined;
+  const colon = auth.lastIndexOf(':');
+  if (colon < 1) return undefined;
+  const signature = auth.slice(colon + 1);
+  return SIGNATURE.test(signature) ? { key: auth.slice(0, colon), signature } : undefined;
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    root: new URL('.', import.meta.url).pathname,
+    include: ['**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    // Every test file starts its own brokers on free ports, so files may run side by side.
+    pool: 'forks',
+  },
+});
