@@ -1,83 +1,173 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { isChannelName } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
+import { AllowedOrigins, isOriginPattern } from './origins.ts';
 
 const count = z.int().min(1);
+const countOrUnlimited = z.union([count, z.null()]).default(null);
 
 /** Rates and sizes that an app is held to. Characters are UTF-16 code units; bytes are those of UTF-8. */
-export const limitsSchema = z.strictObject({
-  /** Connections at one time; null: no limit. @default null */
-  connections: count.nullable().default(null),
-  /** Client events that one connection may send per second, and in one burst. @default 10 */
-  clientEventsPerSecond: count.default(10),
-  /**
-   * Frames that one connection may send per second. The burst is this and `subscriptionsPerConnection`
-   * together, so that a page which comes back with all its channels is never punished. @default 100
-   */
-  framesPerSecond: count.default(100),
-  /** Bytes of `data` in one event. @default 10_240 */
-  eventDataBytes: count.default(10_240),
-  /** Characters in an event name. @default 200 */
-  eventNameLength: count.max(1000).default(200),
-  /** Characters in a channel name. @default 200 */
-  channelNameLength: count.max(1000).default(200),
-  /** Channels that one publish may name. @default 100 */
-  channelsPerPublish: count.default(100),
-  /** Events in one batch. @default 10 */
-  batchSize: count.default(10),
-  /** Distinct users in one presence channel. @default 100 */
-  presenceMembers: count.default(100),
-  /** Bytes of the `channel_data` or `user_data` that describes one user. @default 1024 */
-  presenceMemberBytes: count.default(1024),
-  /** Channels that one connection may be subscribed to. @default 200 */
-  subscriptionsPerConnection: count.default(200),
-  /** Requests to the HTTP API per second; null: no limit. @default null */
-  httpRequestsPerSecond: count.nullable().default(null),
-});
+export const limitsSchema = z
+  .strictObject({
+    /** Connections at one time; null: no limit. @default null */
+    connections: countOrUnlimited,
+    /** Client events that one connection may send per second, and in one burst. @default 10 */
+    clientEventsPerSecond: count.default(10),
+    /**
+     * Frames that one connection may send per second. The burst is this and `subscriptionsPerConnection`
+     * together, so that a page which comes back with all its channels is never punished. @default 100
+     */
+    framesPerSecond: count.default(100),
+    /** Bytes of `data` in one event. @default 10_240 */
+    eventDataBytes: count.default(10_240),
+    /** Characters in an event name. @default 200 */
+    eventNameLength: count.max(1000).default(200),
+    /** Characters in a channel name. @default 200 */
+    channelNameLength: count.max(1000).default(200),
+    /** Channels that one publish may name. @default 100 */
+    channelsPerPublish: count.default(100),
+    /** Events in one batch. @default 10 */
+    batchSize: count.default(10),
+    /** Distinct users in one presence channel. @default 100 */
+    presenceMembers: count.default(100),
+    /** Bytes of the `channel_data` or `user_data` that describes one user. @default 1024 */
+    presenceMemberBytes: count.default(1024),
+    /** Channels that one connection may be subscribed to. @default 200 */
+    subscriptionsPerConnection: count.default(200),
+    /** Requests to the HTTP API per second; null: no limit. @default null */
+    httpRequestsPerSecond: countOrUnlimited,
+  })
+  .readonly();
 
-export type Limits = Readonly<z.infer<typeof limitsSchema>>;
+export type Limits = z.infer<typeof limitsSchema>;
+
+const keySchema = z
+  .strictObject({
+    /** Public: clients name it when they connect. */
+    key: z
+      .string()
+      .refine((key) => isChannelName(key, 128), 'expected 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;'),
+    /** Signs. Known to the broker and to the customer's backend only. */
+    secret: z.string().min(8).max(256),
+  })
+  .readonly();
 
 const origin = z
   .string()
   .refine(
-    (value) => value === '*' || URL.canParse(value.replace('://*.', '://any.')),
-    'expected "*", an origin such as "https://example.com", or one with a wildcard host such as "https://*.example.com"',
+    isOriginPattern,
+    'expected "*", an origin as browsers send it, such as "https://example.com", or one with a wildcard host, such as "https://*.example.com"',
   );
 
 /** One tenant, as the configuration describes it. */
-export const appSchema = z.strictObject({
-  /** Names the app in the paths of the HTTP API. */
-  id: z.string().refine((id) => /^[A-Za-z0-9_-]{1,64}$/.test(id), 'expected 1 to 64 of A-Z a-z 0-9 _ -'),
-  /** For people; defaults to the id. */
-  name: z.string().max(200).optional(),
-  /** Oldest first. All are valid at the same time, so a key is rotated by adding one and later removing the other. */
-  keys: z
-    .array(
-      z.strictObject({
-        key: z
-          .string()
-          .refine((key) => isChannelName(key, 128), 'expected 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;'),
-        secret: z.string().min(8, 'expected at least 8 characters').max(256),
-      }),
-    )
-    .min(1, 'expected at least one key'),
-  /** false closes its connections with 4003 and answers its requests with 403. @default true */
-  enabled: z.boolean().default(true),
-  /** Closes connections that do not use TLS with 4000. @default false */
-  requireTLS: z.boolean().default(false),
-  /** Tells a client over the socket which text should have been signed. It holds no secret. @default false */
-  explainRefusals: z.boolean().default(false),
-  /** Seconds for which a cache channel keeps its last event. @default 1800 */
-  cacheSeconds: count.default(1800),
-  /** Whether clients may send client events. @default true */
-  clientEvents: z.boolean().default(true),
-  /** Whether subscribers are told how many connections share their channel. @default false */
-  subscriptionCount: z.boolean().default(false),
-  /** Origins whose pages may connect: "*", exact origins, or "https://*.example.com". @default ["*"] */
-  allowedOrigins: z.array(origin).default(['*']),
-  /** Overrides the broker's setting of the same name for this app. */
-  activityTimeoutSeconds: count.optional(),
-  limits: limitsSchema.prefault({}),
-});
+export const appSchema = z
+  .strictObject({
+    /** Names the app in the paths of the HTTP API. */
+    id: z.string().refine((id) => /^[A-Za-z0-9_-]{1,64}$/.test(id), 'expected 1 to 64 of A-Z a-z 0-9 _ -'),
+    /** For people; defaults to the id. */
+    name: z.string().max(200).optional(),
+    /** Oldest first. All are valid at the same time, so a key is rotated by adding one and later removing the other. */
+    keys: z.array(keySchema).min(1).readonly(),
+    /** false closes its connections with 4003 and answers its requests with 403. @default true */
+    enabled: z.boolean().default(true),
+    /** Closes connections that do not use TLS with 4000. @default false */
+    requireTLS: z.boolean().default(false),
+    /** Tells a client over the socket which text should have been signed. It holds no secret. @default false */
+    explainRefusals: z.boolean().default(false),
+    /** Seconds for which a cache channel keeps its last event. @default 1800 */
+    cacheSeconds: count.default(1800),
+    /** Whether clients may send client events. @default true */
+    clientEvents: z.boolean().default(true),
+    /** Whether subscribers are told how many connections share their channel. @default false */
+    subscriptionCount: z.boolean().default(false),
+    /** Origins whose pages may connect: "*", exact origins, or "https://*.example.com". @default ["*"] */
+    allowedOrigins: z.array(origin).readonly().default(['*']),
+    /** Overrides the broker's setting of the same name for this app. */
+    activityTimeoutSeconds: count.optional(),
+    limits: limitsSchema.prefault({}),
+  })
+  .readonly();
 
 export type AppConfig = z.infer<typeof appSchema>;
 export type AppInput = z.input<typeof appSchema>;
+
+/**
+ * One tenant at work. There is one object per app id for as long as the app stands; a reload swaps what it
+ * holds, so connections keep their reference and always see the settings of now.
+ */
+export class App {
+  readonly id: string;
+  #config!: AppConfig;
+  #secrets!: ReadonlyMap<string, KeyObject>;
+  #origins!: AllowedOrigins;
+
+  constructor(config: AppConfig) {
+    this.id = config.id;
+    this.update(config);
+  }
+
+  /** Takes over new settings for the same id. */
+  update(config: AppConfig): void {
+    this.#config = config;
+    this.#secrets = new Map(config.keys.map(({ key, secret }) => [key, createSecretKey(secret, 'utf8')]));
+    this.#origins = new AllowedOrigins(config.allowedOrigins);
+  }
+
+  get name(): string {
+    return this.#config.name ?? this.id;
+  }
+  get enabled(): boolean {
+    return this.#config.enabled;
+  }
+  get requireTLS(): boolean {
+    return this.#config.requireTLS;
+  }
+  get explainRefusals(): boolean {
+    return this.#config.explainRefusals;
+  }
+  get cacheSeconds(): number {
+    return this.#config.cacheSeconds;
+  }
+  get clientEvents(): boolean {
+    return this.#config.clientEvents;
+  }
+  get subscriptionCount(): boolean {
+    return this.#config.subscriptionCount;
+  }
+  get allowedOrigins(): readonly string[] {
+    return this.#config.allowedOrigins;
+  }
+  /** undefined: the broker's own setting holds. */
+  get activityTimeoutSeconds(): number | undefined {
+    return this.#config.activityTimeoutSeconds;
+  }
+  get limits(): Limits {
+    return this.#config.limits;
+  }
+
+  /** Its public keys, oldest first. */
+  get keys(): readonly string[] {
+    return [...this.#secrets.keys()];
+  }
+
+  hasKey(key: string): boolean {
+    return this.#secrets.has(key);
+  }
+
+  /** The secret that belongs to a key, ready to sign with. */
+  secretOf(key: string): KeyObject | undefined {
+    return this.#secrets.get(key);
+  }
+
+  /** Whether a page of this origin may connect. What sends no `Origin` is not a browser, and is allowed. */
+  allowsOrigin(origin: string | undefined): boolean {
+    return origin === undefined || this.#origins.allows(origin);
+  }
+}
+
+/** Where the broker finds its apps. */
+export interface AppStore {
+  byId(id: string): App | undefined;
+  byKey(key: string): App | undefined;
+  all(): Iterable<App>;
+}

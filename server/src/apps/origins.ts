@@ -1,0 +1,46 @@
+/** Splits "https://*.example.com" into what an origin must start with and end with. */
+const WILDCARD = /^([^*]+:\/\/)\*(\.[^*]+)$/;
+const SUBDOMAINS = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/;
+
+/**
+ * Whether this can stand in `allowedOrigins`: "*", an origin exactly as browsers send it (lower case, no path, no
+ * default port), or one whose host starts with "*.".
+ */
+export function isOriginPattern(value: string): boolean {
+  if (value === '*') return true;
+  const sample = value.replace('://*.', '://any.');
+  if (sample.includes('*') || !URL.canParse(sample)) return false;
+  const { protocol, host } = new URL(sample);
+  return host !== '' && sample === `${protocol}//${host}`;
+}
+
+/** The origins whose pages may connect to one app. */
+export class AllowedOrigins {
+  readonly #any: boolean;
+  readonly #exact: ReadonlySet<string>;
+  readonly #wildcards: readonly (readonly [start: string, end: string])[];
+
+  /** @param patterns each as {@link isOriginPattern} accepts it */
+  constructor(patterns: readonly string[]) {
+    this.#any = patterns.includes('*');
+    this.#exact = new Set(patterns);
+    this.#wildcards = patterns.flatMap((pattern) => {
+      const [, start, end] = WILDCARD.exec(pattern) ?? [];
+      return start && end ? [[start, end] as const] : [];
+    });
+  }
+
+  allows(origin: string): boolean {
+    if (this.#any) return true;
+    const sent = origin.toLowerCase();
+    return this.#exact.has(sent) || this.#wildcards.some(([start, end]) => matches(sent, start, end));
+  }
+}
+
+function matches(origin: string, start: string, end: string): boolean {
+  return (
+    origin.startsWith(start) &&
+    origin.endsWith(end) &&
+    SUBDOMAINS.test(origin.slice(start.length, -end.length))
+  );
+}

@@ -1,0 +1,98 @@
+import type { z } from 'zod';
+
+type Path = readonly PropertyKey[];
+
+/** Which variable or flag a setting came from, by its path ("log.level"), where it is not from the file. */
+export type Overridden = ReadonlyMap<string, string>;
+
+/** The configuration cannot be used. The message has one line per problem and holds no secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  /** @param source what the message calls the configuration, such as the name of its file */
+  constructor(source: string, problems: readonly string[], options?: ErrorOptions) {
+    super(
+      [`Wrong configuration (${source}):`, ...problems.map((problem) => `  ${problem}`)].join('\n'),
+      options,
+    );
+  }
+}
+
+const TYPES: ReadonlyMap<string, string> = new Map([
+  ['int', 'a whole number'],
+  ['number', 'a whole number'],
+  ['string', 'a text'],
+  ['boolean', 'true or false'],
+  ['array', 'a list'],
+  ['object', 'an object'],
+]);
+const UNITS: ReadonlyMap<string, string> = new Map([
+  ['string', ' characters'],
+  ['array', ' items'],
+]);
+
+/** What zod shall say of a value that is wrong by its type or size: always what was expected. */
+export function explain(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${TYPES.get(issue.expected) ?? issue.expected}`;
+    case 'invalid_value':
+      return `expected one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'too_small':
+      return `expected at least ${issue.minimum}${UNITS.get(issue.origin) ?? ''}`;
+    case 'too_big':
+      return `expected at most ${issue.maximum}${UNITS.get(issue.origin) ?? ''}`;
+    case 'invalid_union': {
+      const expected = issue.errors.flat().map(({ message }) => message.replace(/^expected /, ''));
+      return `expected ${expected.join(' or ')}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** One line per problem: the key's path, its value (hidden if it may be a secret) and what was expected. */
+export function problemsOf(issues: readonly z.core.$ZodIssue[], overridden: Overridden): string[] {
+  const line = (path: Path, value: unknown, expected: string) => {
+    const from = overridden.get(path.join('.'));
+    return `${printPath(path)}: ${printValue(path, value)}${from ? ` from ${from}` : ''}, ${expected}`;
+  };
+  return issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) =>
+          line([...issue.path, key], ownValue(issue.input, key), 'but there is no such key'),
+        )
+      : [line(issue.path, issue.input, issue.message)],
+  );
+}
+
+function ownValue(value: unknown, key: string): unknown {
+  return Object.entries(value ?? {}).find(([name]) => name === key)?.[1];
+}
+
+function printPath(path: Path): string {
+  if (path.length === 0) return 'top level';
+  const text = path.map((part) => (/^\d+$/.test(String(part)) ? `[${String(part)}]` : `.${String(part)}`));
+  return text.join('').replace(/^\./, '');
+}
+
+function printValue(path: Path, value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (Array.isArray(value)) return 'got a list';
+  if (typeof value === 'object' && value !== null) return 'got an object';
+  if (mayBeSecret(path)) return 'got a value that is not shown';
+  const text = JSON.stringify(value);
+  return `got ${text.length > 100 ? `${text.slice(0, 100)}…` : text}`;
+}
+
+/**
+ * Whether a value is or may be a secret: by its name, or because it stands where secrets stand, so that one under
+ * a misspelled name or in the place of a whole section is not shown either.
+ */
+function mayBeSecret(path: Path): boolean {
+  const [top, , section] = path;
+  const last = String(path.at(-1));
+  if (/secret|token|passw|credential/i.test(last)) return true;
+  if (top === 'metrics') return last !== 'port';
+  return top === 'apps' && (path.length < 3 || (section === 'keys' && last !== 'key'));
+}
