@@ -9,12 +9,10 @@ export type Overridden = ReadonlyMap<string, string>;
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
-  /** @param source what the message calls the configuration, such as the name of its file */
-  constructor(source: string, problems: readonly string[], options?: ErrorOptions) {
-    super(
-      [`Wrong configuration (${source}):`, ...problems.map((problem) => `  ${problem}`)].join('\n'),
-      options,
-    );
+  /** @param source where the configuration stands, such as the name of its file */
+  constructor(source: string | undefined, problems: readonly string[], options?: ErrorOptions) {
+    const title = source === undefined ? 'Wrong configuration:' : `Wrong configuration in ${source}:`;
+    super([title, ...problems.map((problem) => `  ${problem}`)].join('\n'), options);
   }
 }
 

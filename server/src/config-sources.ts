@@ -70,7 +70,7 @@ export function readEnvironment(
   }
   if (unknown.length > 0) {
     const known = ['COUNTERSIGN_CONFIG', ...variables.keys()].join(', ');
-    throw new ConfigError('environment', [...unknown, `expected one of ${known}`]);
+    throw new ConfigError('the environment', [...unknown, `expected one of ${known}`]);
   }
   return overrides;
 }

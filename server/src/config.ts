@@ -129,14 +129,10 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
 /**
  * Checks a configuration and fills in the defaults.
  *
- * @param source what a message calls it, such as the name of its file
+ * @param source where it stands, for the message, such as the name of its file
  * @throws ConfigError that names each wrong key's path, its value (secrets hidden) and what was expected
  */
-export function parseConfig(
-  input: unknown,
-  source = 'configuration',
-  overridden: Overridden = new Map(),
-): Config {
+export function parseConfig(input: unknown, source?: string, overridden: Overridden = new Map()): Config {
   const result = configSchema.safeParse(input, { error: explain, reportInput: true });
   if (!result.success) throw new ConfigError(source, problemsOf(result.error.issues, overridden));
   return result.data;
@@ -173,9 +169,13 @@ async function readJsonFile(file: string): Promise<unknown> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    throw new ConfigError(file, ['the file cannot be read'], { cause: error });
+    throw new ConfigError(file, [`the file cannot be read (${codeOf(error)})`], { cause: error });
   }
   return parseJson(text, file);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
 }
 
 /** A copy with one value replaced. What is no object on the way stays, so that the schema refuses it. */

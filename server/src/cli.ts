@@ -1,0 +1,211 @@
+#!/usr/bin/env -S node --max-semi-space-size=1
+// The flag above halves the memory per idle connection. It has no effect once a process runs, so it stands here.
+import { readFileSync } from 'node:fs';
+import { inspect, isDeepStrictEqual, parseArgs } from 'node:util';
+import type { Logger } from 'pino';
+import { type Config, describeConfig, loadConfig } from './config.ts';
+import { ConfigError } from './config-error.ts';
+import { DEV_CONFIG, devRoutes, refuseDevCredentials, refuseOtherThanDev } from './ops/dev.ts';
+import { devGuide } from './ops/dev-guide.ts';
+import { createLog } from './ops/log.ts';
+import { openFilesLimit } from './ops/open-files.ts';
+import { type Broker, createServer } from './server.ts';
+
+const HELP = `Usage: countersign <command> [options]
+
+  start    Run the broker.
+             --config FILE   JSON file; COUNTERSIGN_CONFIG names it too
+             --host ADDRESS  overrides the file
+             --port NUMBER   overrides the file
+  dev      Run a broker with one development app on loopback, and a page to try it.
+             --port NUMBER   default 6001
+  config   Show the configuration that start would run with, secrets masked.
+             --print  --config FILE  --host ADDRESS  --port NUMBER
+
+  --help, --version
+
+Each setting can also be given by the environment, such as COUNTERSIGN_LOG__LEVEL=debug.
+Signals: SIGTERM and SIGINT stop gracefully, a second one at once; SIGHUP reloads the apps.
+`;
+
+const MINIMAL_FILE =
+  '{ "apps": [{ "id": "app-1", "keys": [{ "key": "key-1", "secret": "at least 8 characters, better 32" }] }] }';
+
+/** The command line is wrong. */
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+interface Flags {
+  readonly config?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+}
+
+async function main([command, ...args]: readonly string[]): Promise<void> {
+  if (args.includes('--help')) return print(HELP);
+  switch (command) {
+    case 'start':
+      return start(flagsOf(args, ['config', 'host', 'port']));
+    case 'dev':
+      return dev(flagsOf(args, ['host', 'port']));
+    case 'config':
+      return printConfig(args);
+    case '--help':
+    case '-h':
+      return print(HELP);
+    case '--version':
+    case '-v':
+      return print(`${version()}\n`);
+    case undefined:
+      throw new UsageError('No command');
+    default:
+      throw new UsageError(`Unknown command "${command}"`);
+  }
+}
+
+function flagsOf(args: readonly string[], names: readonly (keyof Flags)[]): Flags {
+  try {
+    const options = Object.fromEntries(names.map((name) => [name, { type: 'string' } as const]));
+    return parseArgs({ args: [...args], options, strict: true }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function start(flags: Flags): Promise<void> {
+  const load = () => loadForStart(flags);
+  const config = await load();
+  const log = createLog(config.log);
+  logFailures(log);
+  adviseOnHeap(log);
+  const broker = await createServer(config, { log });
+  logLimits(config, log);
+  stopOnSignals(broker, config, log);
+  reloadOnHangup(load, config, broker, log);
+}
+
+async function loadForStart(flags: Flags): Promise<Config> {
+  const config = await loadConfig({ file: flags.config, env: process.env, flags });
+  if (config.apps.length === 0) {
+    throw new ConfigError(flags.config, [
+      `apps: there is none, so nobody could connect; a minimal file is ${MINIMAL_FILE}`,
+    ]);
+  }
+  refuseDevCredentials(config);
+  return config;
+}
+
+async function dev(flags: Flags): Promise<void> {
+  const config = await loadConfig({ base: DEV_CONFIG, env: process.env, flags });
+  refuseOtherThanDev(config);
+  const log = createLog(config.log);
+  logFailures(log);
+  const broker = await createServer(config, { log, routes: devRoutes });
+  stopOnSignals(broker, config, log);
+  print(devGuide(broker.url));
+}
+
+async function printConfig(args: readonly string[]): Promise<void> {
+  if (!args.includes('--print')) throw new UsageError('countersign config needs --print');
+  const others = args.filter((arg) => arg !== '--print');
+  const flags = flagsOf(others, ['config', 'host', 'port']);
+  const config = await loadConfig({ file: flags.config, env: process.env, flags });
+  print(`${JSON.stringify(describeConfig(config), null, 2)}\n`);
+}
+
+/** What nobody caught has left something half done: the process ends, and whoever runs it starts another. */
+function logFailures(log: Logger): void {
+  process.on('uncaughtException', (error, origin) => {
+    log.fatal({ err: error, origin }, 'unhandled error');
+    process.exit(1);
+  });
+}
+
+function adviseOnHeap(log: Logger): void {
+  const flags = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
+  if (/--max[-_]semi[-_]space[-_]size/.test(flags)) return;
+  log.info(
+    { flag: '--max-semi-space-size=1' },
+    'node runs without the flag that halves memory per connection',
+  );
+}
+
+function logLimits(config: Config, log: Logger): void {
+  log.info(
+    {
+      openFiles: openFilesLimit(),
+      maxMessageBytes: config.maxMessageBytes,
+      maxBufferedBytes: config.maxBufferedBytes,
+      apps: config.apps.map(({ id, limits }) => ({
+        appId: id,
+        connections: limits.connections,
+        eventDataBytes: limits.eventDataBytes,
+      })),
+    },
+    'effective limits',
+  );
+}
+
+function stopOnSignals(broker: Broker, config: Config, log: Logger): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(() => {
+      log.error('stopped by force: draining took too long');
+      process.exit(1);
+    }, config.drainTimeoutSeconds * 1000);
+    void broker.drain().then(() => {
+      log.info('stopped');
+      process.exit(0);
+    });
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+function reloadOnHangup(load: () => Promise<Config>, running: Config, broker: Broker, log: Logger): void {
+  const reload = async () => {
+    try {
+      const config = await load();
+      broker.reload(config.apps);
+      log.info({ apps: config.apps.map(({ id }) => id) }, 'apps reloaded');
+      const waiting = changedSettings(running, config);
+      if (waiting.length > 0) log.warn({ settings: waiting }, 'changed settings wait for a restart');
+    } catch (error) {
+      log.error({ err: error }, 'reload failed, nothing is changed');
+    }
+  };
+  process.on('SIGHUP', () => void reload());
+}
+
+/** The settings, other than the apps, in which two configurations differ. */
+function changedSettings(running: Config, loaded: Config): string[] {
+  const before = new Map<string, unknown>(Object.entries(running));
+  const after = new Map<string, unknown>(Object.entries(loaded));
+  const names = new Set([...before.keys(), ...after.keys()]);
+  names.delete('apps');
+  return [...names].filter((name) => !isDeepStrictEqual(before.get(name), after.get(name)));
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest && 'version' in manifest ? String(manifest.version) : '';
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const [message, exitCode] =
+    error instanceof UsageError
+      ? [`${error.message}\nSee countersign --help.`, 2]
+      : error instanceof ConfigError
+        ? [error.message, 2]
+        : [error instanceof Error && 'syscall' in error ? error.message : inspect(error), 1];
+  process.stderr.write(`${message}\n`);
+  process.exit(exitCode);
+});
