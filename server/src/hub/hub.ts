@@ -1,0 +1,200 @@
+import type { Logger } from 'pino';
+import {
+  type Adapter,
+  type BusListener,
+  type Command,
+  type Joined,
+  type Message,
+  type Seat,
+  type Topic,
+  topicOf,
+} from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
+import { SubscriptionRefusal } from '../errors.ts';
+import type { Channel } from '../protocol/channel.ts';
+import { type Frame, frames, type Member } from '../protocol/frames.ts';
+import { CountAnnouncer } from './counts.ts';
+import { LocalChannel } from './local-channel.ts';
+import type { Metrics } from './metrics.ts';
+import { Subscription } from './subscription.ts';
+import { Users } from './users.ts';
+
+/** What the hub needs of a connection. */
+export interface Subscriber extends Seat {
+  /** Queues a frame; what one subscriber is sent, it is sent in this order. */
+  send(frame: Frame): void;
+}
+
+/** An event that somebody asks to publish. */
+export interface Publication {
+  readonly name: string;
+  readonly data: string;
+  /** The member who sent it, for a client event in a presence channel. */
+  readonly userId?: string | undefined;
+  /** The socket id of the one connection that is left out. */
+  readonly except?: string | undefined;
+  /** Whether a cache channel keeps it; client events are not kept. */
+  readonly keep: boolean;
+}
+
+/** Who listens on this node, and fan-out. */
+export class Hub implements BusListener {
+  readonly users = new Users();
+  readonly #channels = new Map<Topic, LocalChannel>();
+  readonly #adapter: Adapter;
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+  readonly #counts: CountAnnouncer;
+
+  constructor(parts: { readonly adapter: Adapter; readonly metrics: Metrics; readonly log: Logger }) {
+    this.#adapter = parts.adapter;
+    this.#metrics = parts.metrics;
+    this.#log = parts.log;
+    this.#counts = new CountAnnouncer(parts.adapter.bus, parts.log);
+    parts.adapter.bus.attach(this);
+  }
+
+  /**
+   * Subscribes, and sends the subscriber what belongs to it: `subscription_succeeded`, then the kept event or
+   * `cache_miss`. To subscribe again changes nothing and sends a new snapshot.
+   *
+   * @throws SubscriptionRefusal if the presence channel is full
+   */
+  async subscribe(app: App, channel: Channel, subscriber: Subscriber, member?: Member): Promise<void> {
+    const topic = topicOf(app.id, channel.name);
+    const local = this.#open(app, channel, topic);
+    const present = local.get(subscriber);
+    if (present) return this.#refresh(topic, channel, subscriber, present, member);
+
+    const subscription = new Subscription(member?.userId);
+    local.expect(subscriber, subscription);
+    try {
+      await local.listening;
+      const joined = await this.#join(app, topic, subscriber, member);
+      // Nothing waits from here on, so that no message comes between the snapshot and what was held back for it.
+      const news = subscription.settle(joined.version);
+      local.admit(subscriber, subscription);
+      local.metrics.subscriptions[channel.kind] += 1;
+      subscriber.send(frames.subscriptionSucceeded(channel.name, joined.members));
+      if (channel.cache) subscriber.send(keptFrame(channel.name, joined));
+      for (const frame of news) subscriber.send(frame);
+      if (tellsCount(app, channel)) this.#counts.changed(topic, joined.subscriptions, joined.version);
+    } catch (error) {
+      // Whether the join took effect is not known if the adapter failed; to leave is harmless if it did not.
+      if (!(error instanceof SubscriptionRefusal)) await this.#leave(topic, subscriber);
+      throw error;
+    } finally {
+      local.stopExpecting(subscriber);
+      this.#closeIfEmpty(topic, local);
+    }
+  }
+
+  /** Ends a subscription: from here on the subscriber is sent nothing of this channel. */
+  async unsubscribe(app: App, channel: Channel, subscriber: Subscriber): Promise<void> {
+    const topic = topicOf(app.id, channel.name);
+    const local = this.#channels.get(topic);
+    if (!local?.remove(subscriber)) return;
+    local.metrics.subscriptions[channel.kind] -= 1;
+    this.#closeIfEmpty(topic, local);
+    const left = await this.#leave(topic, subscriber);
+    if (left && tellsCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
+  }
+
+  /** The acknowledged subscription of this subscriber to a channel. */
+  subscription(app: App, channel: string, subscriber: Subscriber): Subscription | undefined {
+    return this.#channels.get(topicOf(app.id, channel))?.get(subscriber);
+  }
+
+  /** Publishes one event to each of the channels, in their order. */
+  async publish(app: App, channels: readonly Channel[], publication: Publication): Promise<void> {
+    const { name, data, userId, except, keep } = publication;
+    const published = channels.map((channel) => {
+      const topic = topicOf(app.id, channel.name);
+      const keepSeconds = keep && channel.cache ? app.cacheSeconds : undefined;
+      return this.#adapter.bus.publish({ kind: 'event', topic, name, data, userId, except }, keepSeconds);
+    });
+    await Promise.all(published);
+  }
+
+  deliver(message: Message): void {
+    this.#channels.get(message.topic)?.deliver(message);
+  }
+
+  obey(command: Command): void {
+    switch (command.kind) {
+      case 'terminateUser':
+        this.users.terminate(command.appId, command.userId);
+    }
+  }
+
+  /** Ends what the hub has under way. */
+  close(): void {
+    this.#counts.close();
+  }
+
+  async #join(app: App, topic: Topic, subscriber: Subscriber, member?: Member): Promise<Joined> {
+    const maxMembers = app.limits.presenceMembers;
+    const joined = await this.#adapter.roster.join(topic, subscriber, { member, maxMembers });
+    if (joined === 'full') {
+      throw new SubscriptionRefusal('LimitReached', 409, `The channel is full: it has ${maxMembers} members`);
+    }
+    return joined;
+  }
+
+  async #refresh(
+    topic: Topic,
+    channel: Channel,
+    subscriber: Subscriber,
+    subscription: Subscription,
+    member: Member | undefined,
+  ): Promise<void> {
+    subscription.hold();
+    let news: readonly Frame[] = [];
+    try {
+      const joined = await this.#adapter.roster.join(topic, subscriber, { member });
+      if (joined === 'full') return;
+      news = subscription.settle(joined.version);
+      subscriber.send(frames.subscriptionSucceeded(channel.name, joined.members));
+    } catch (error) {
+      news = subscription.settle();
+      throw error;
+    } finally {
+      for (const frame of news) subscriber.send(frame);
+    }
+  }
+
+  async #leave(topic: Topic, subscriber: Subscriber) {
+    try {
+      return await this.#adapter.roster.leave(topic, subscriber.socketId);
+    } catch (error) {
+      this.#log.error({ err: error, topic, socketId: subscriber.socketId }, 'leave failed');
+      return undefined;
+    }
+  }
+
+  #open(app: App, channel: Channel, topic: Topic): LocalChannel {
+    let local = this.#channels.get(topic);
+    if (!local) {
+      local = new LocalChannel(channel.name, this.#adapter.bus.listen(topic), this.#metrics.app(app.id));
+      this.#channels.set(topic, local);
+    }
+    return local;
+  }
+
+  #closeIfEmpty(topic: Topic, local: LocalChannel): void {
+    if (!local.isEmpty) return;
+    this.#channels.delete(topic);
+    this.#adapter.bus.ignore(topic).catch((error: unknown) => {
+      this.#log.error({ err: error, topic }, 'ignore failed');
+    });
+  }
+}
+
+function keptFrame(channel: string, { last }: Joined): Frame {
+  return last ? frames.event(last.name, channel, last.data) : frames.cacheMiss(channel);
+}
+
+/** Presence channels tell their members, and user channels are nobody else's business. */
+function tellsCount(app: App, { kind }: Channel): boolean {
+  return app.subscriptionCount && kind !== 'presence' && kind !== 'user';
+}

@@ -1,0 +1,96 @@
+import type { Message } from '../adapter/adapter.ts';
+import { type Frame, frames } from '../protocol/frames.ts';
+import type { Subscriber } from './hub.ts';
+import type { AppMetrics } from './metrics.ts';
+import type { Subscription } from './subscription.ts';
+
+/** The subscribers that one channel has on this node. */
+export class LocalChannel {
+  readonly #subscriptions = new Map<Subscriber, Subscription>();
+  /** Those who wait for their first snapshot: they are sent news once it is there, and no events before. */
+  #joining: Map<Subscriber, Subscription> | undefined;
+  /** The last count that was told, by its version. */
+  #countVersion = 0;
+
+  /** @param listening resolves when messages of the channel arrive at this node */
+  constructor(
+    readonly name: string,
+    readonly listening: Promise<void>,
+    readonly metrics: AppMetrics,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.#subscriptions.size === 0 && !this.#joining;
+  }
+
+  get(subscriber: Subscriber): Subscription | undefined {
+    return this.#subscriptions.get(subscriber);
+  }
+
+  /** Lets a subscriber wait for its snapshot. */
+  expect(subscriber: Subscriber, subscription: Subscription): void {
+    this.#joining ??= new Map();
+    this.#joining.set(subscriber, subscription);
+  }
+
+  /** The snapshot is there: from here on the subscriber is sent everything. */
+  admit(subscriber: Subscriber, subscription: Subscription): void {
+    this.#subscriptions.set(subscriber, subscription);
+  }
+
+  /** Ends the wait, with or without success. */
+  stopExpecting(subscriber: Subscriber): void {
+    if (this.#joining?.delete(subscriber) && this.#joining.size === 0) this.#joining = undefined;
+  }
+
+  remove(subscriber: Subscriber): boolean {
+    return this.#subscriptions.delete(subscriber);
+  }
+
+  /** Frames a message once, and sends all whom it concerns the same bytes. */
+  deliver(message: Message): void {
+    if (message.kind === 'count') {
+      // Counts may overtake each other on their way here; an older one is no news.
+      if (message.version <= this.#countVersion) return;
+      this.#countVersion = message.version;
+    }
+    const frame = this.#frame(message);
+    if (message.kind === 'count' || message.version === undefined) {
+      this.#sendAll(frame, message.kind === 'event' ? message.except : undefined);
+    } else {
+      this.#sendNews(frame, message.version, message.kind === 'event' ? message.except : undefined);
+    }
+  }
+
+  #frame(message: Message): Frame {
+    switch (message.kind) {
+      case 'event':
+        return frames.event(message.name, this.name, message.data, message.userId);
+      case 'memberAdded':
+        return frames.memberAdded(this.name, message.member);
+      case 'memberRemoved':
+        return frames.memberRemoved(this.name, message.userId);
+      case 'count':
+        return frames.subscriptionCount(this.name, message.count);
+    }
+  }
+
+  #sendAll(frame: Frame, except: string | undefined): void {
+    let sent = this.#subscriptions.size;
+    for (const subscriber of this.#subscriptions.keys()) {
+      if (except !== undefined && subscriber.socketId === except) sent -= 1;
+      else subscriber.send(frame);
+    }
+    this.metrics.deliveries += sent;
+  }
+
+  #sendNews(frame: Frame, version: number, except: string | undefined): void {
+    for (const waiting of [this.#subscriptions, this.#joining]) {
+      if (!waiting) continue;
+      for (const [subscriber, subscription] of waiting) {
+        if (except !== undefined && subscriber.socketId === except) continue;
+        if (subscription.offer(subscriber, frame, version)) this.metrics.deliveries += 1;
+      }
+    }
+  }
+}

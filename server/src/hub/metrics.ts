@@ -1,0 +1,52 @@
+import type { ChannelKind } from '../protocol/channel.ts';
+
+/** What happened in one app on this node since it started. Plain numbers: whoever publishes them reads them when asked. */
+export class AppMetrics {
+  /** Open connections. */
+  connections = 0;
+  /** Connections that were established. */
+  connects = 0;
+  /** Ended connections by close code. */
+  readonly closes = new Map<number, number>();
+  readonly subscriptions: Record<ChannelKind, number> = {
+    public: 0,
+    private: 0,
+    encrypted: 0,
+    presence: 0,
+    user: 0,
+  };
+  messagesIn = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Events and news sent to one subscriber each. */
+  deliveries = 0;
+  /** Requests to publish by the status that they were answered with. */
+  readonly publishes = new Map<number, number>();
+  clientEvents = 0;
+  /** Refusals by reason. */
+  readonly refusals = new Map<string, number>();
+  rateLimitHits = 0;
+  slowReaders = 0;
+}
+
+/** What happened on this node since it started. */
+export class Metrics {
+  readonly apps = new Map<string, AppMetrics>();
+  /** Handshakes that were refused, by close code. */
+  readonly refusedHandshakes = new Map<number, number>();
+
+  /** @param appId the id of a configured app, never a text from outside */
+  app(appId: string): AppMetrics {
+    let metrics = this.apps.get(appId);
+    if (!metrics) {
+      metrics = new AppMetrics();
+      this.apps.set(appId, metrics);
+    }
+    return metrics;
+  }
+}
+
+/** Counts one more under a key from a fixed set. */
+export function increment<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

@@ -1,0 +1,86 @@
+/** A WebSocket text frame, ready for the socket. The same frame goes to every subscriber, so nobody may change it. */
+export type Frame = Buffer;
+
+/** A user in a presence channel. */
+export interface Member {
+  readonly userId: string;
+  readonly userInfo?: object;
+}
+
+/** Frames what the broker says, by the table of docs/protocol.md: `data` is a string everywhere but in `pusher:error`. */
+export const frames = {
+  established: (socketId: string, activityTimeout: number): Frame =>
+    encodeJson({
+      event: 'pusher:connection_established',
+      data: JSON.stringify({ socket_id: socketId, activity_timeout: activityTimeout }),
+    }),
+
+  error: (code: number | null, message: string): Frame =>
+    encodeJson({ event: 'pusher:error', data: { code, message } }),
+
+  ping: encodeJson({ event: 'pusher:ping', data: '{}' }),
+  pong: encodeJson({ event: 'pusher:pong', data: '{}' }),
+
+  subscriptionSucceeded: (channel: string, members?: readonly Member[]): Frame =>
+    encodeEvent('pusher_internal:subscription_succeeded', channel, members ? presenceData(members) : '{}'),
+
+  subscriptionError: (channel: string, type: string, status: number, message: string): Frame =>
+    encodeEvent('pusher:subscription_error', channel, JSON.stringify({ type, error: message, status })),
+
+  /** An event of the application; `data` is passed on as it came. */
+  event: encodeEvent,
+
+  cacheMiss: (channel: string): Frame => encodeEvent('pusher:cache_miss', channel, '{}'),
+
+  memberAdded: (channel: string, { userId, userInfo }: Member): Frame =>
+    encodeEvent(
+      'pusher_internal:member_added',
+      channel,
+      JSON.stringify({ user_id: userId, user_info: userInfo }),
+    ),
+
+  memberRemoved: (channel: string, userId: string): Frame =>
+    encodeEvent('pusher_internal:member_removed', channel, JSON.stringify({ user_id: userId })),
+
+  subscriptionCount: (channel: string, count: number): Frame =>
+    encodeEvent('pusher_internal:subscription_count', channel, JSON.stringify({ subscription_count: count })),
+
+  signInSucceeded: (userData: string): Frame =>
+    encodeJson({ event: 'pusher:signin_success', data: JSON.stringify({ user_data: userData }) }),
+};
+
+function presenceData(members: readonly Member[]): string {
+  // Without a prototype, so that a user may be called __proto__.
+  const hash: Record<string, object | null> = Object.create(null);
+  for (const { userId, userInfo } of members) hash[userId] = userInfo ?? null;
+  return JSON.stringify({ presence: { count: members.length, ids: members.map((m) => m.userId), hash } });
+}
+
+function encodeEvent(name: string, channel: string, data: string, userId?: string): Frame {
+  const user = userId === undefined ? '' : `,"user_id":${JSON.stringify(userId)}`;
+  const head = `{"event":${JSON.stringify(name)},"channel":${JSON.stringify(channel)}`;
+  return encode(`${head},"data":${JSON.stringify(data)}${user}}`);
+}
+
+function encodeJson(message: object): Frame {
+  return encode(JSON.stringify(message));
+}
+
+/** Puts a text into one unmasked WebSocket frame (RFC 6455, section 5.2). */
+export function encode(text: string): Frame {
+  const size = Buffer.byteLength(text);
+  const header = size < 126 ? 2 : size < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(header + size);
+  frame[0] = 0x81; // FIN, text
+  if (header === 2) {
+    frame[1] = size;
+  } else if (header === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(size, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(size), 2);
+  }
+  frame.write(text, header);
+  return frame;
+}

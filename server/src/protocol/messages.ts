@@ -1,0 +1,98 @@
+import { Refusal } from '../errors.ts';
+
+/** What a client may say, parsed once. Proofs stay `unknown`: whoever checks them decides what they are worth. */
+export type ClientMessage =
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'pong' }
+  | {
+      readonly kind: 'subscribe';
+      readonly channel: string;
+      readonly auth: unknown;
+      readonly channelData: unknown;
+    }
+  | { readonly kind: 'unsubscribe'; readonly channel: string }
+  | { readonly kind: 'signIn'; readonly auth: unknown; readonly userData: unknown }
+  | { readonly kind: 'clientEvent'; readonly name: string; readonly channel: string; readonly data: string };
+
+const PING: ClientMessage = { kind: 'ping' };
+const PONG: ClientMessage = { kind: 'pong' };
+
+type JsonObject = { readonly [key: string]: unknown };
+
+/**
+ * Reads one text frame.
+ *
+ * @throws Refusal if it is not a message of the protocol
+ */
+export function parseMessage(text: string): ClientMessage {
+  const frame = parseObject(text);
+  if (!frame) throw new Refusal(null, 'Invalid message: expected a JSON object with a string "event"');
+  const event = frame['event'];
+  if (typeof event !== 'string') throw new Refusal(null, 'Invalid message: "event" must be a string');
+
+  switch (event) {
+    case 'pusher:ping':
+      return PING;
+    case 'pusher:pong':
+      return PONG;
+    case 'pusher:subscribe': {
+      const data = readData(event, frame);
+      const { auth, channel_data: channelData } = data;
+      return { kind: 'subscribe', channel: readChannelName(event, data), auth, channelData };
+    }
+    case 'pusher:unsubscribe':
+      return { kind: 'unsubscribe', channel: readChannelName(event, readData(event, frame)) };
+    case 'pusher:signin': {
+      const { auth, user_data: userData } = readData(event, frame);
+      return { kind: 'signIn', auth, userData };
+    }
+  }
+  if (event.startsWith('client-')) return readClientEvent(event, frame);
+  throw new Refusal(null, `Unsupported event received on socket: ${event.slice(0, 200)}`);
+}
+
+function readClientEvent(name: string, frame: JsonObject): ClientMessage {
+  const { channel, data } = frame;
+  if (typeof channel !== 'string' || data === undefined) {
+    throw new Refusal(null, 'Invalid client event: it must contain a string "channel" and "data"');
+  }
+  return { kind: 'clientEvent', name, channel, data: typeof data === 'string' ? data : print(data) };
+}
+
+/** Subscribers are always given a string, since not all clients can read anything else. */
+function print(data: unknown): string {
+  try {
+    return JSON.stringify(data);
+  } catch {
+    throw new Refusal(null, 'Invalid client event: "data" is nested too deeply');
+  }
+}
+
+/** `data` of a `pusher:` event is an object, or that object as JSON text. */
+function readData(event: string, frame: JsonObject): JsonObject {
+  const { data } = frame;
+  const object = typeof data === 'string' ? parseObject(data) : asObject(data);
+  if (!object) throw new Refusal(null, `Invalid ${event}: "data" must be an object`);
+  return object;
+}
+
+function readChannelName(event: string, data: JsonObject): string {
+  const { channel } = data;
+  if (typeof channel !== 'string') throw new Refusal(null, `Invalid ${event}: "channel" must be a string`);
+  return channel;
+}
+
+/** The JSON object that a text holds, or `undefined` if it holds anything else. */
+export function parseObject(text: string): JsonObject | undefined {
+  try {
+    return asObject(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function asObject(value: unknown): JsonObject | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as JsonObject)
+    : undefined;
+}

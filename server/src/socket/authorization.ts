@@ -1,0 +1,155 @@
+import {
+  channelText,
+  isUserId,
+  type Proof,
+  parseProof,
+  userText,
+  verify,
+} from '@countersign/sdk-server/signature';
+import type { App } from '../apps/app.ts';
+import { codes, Refusal, SubscriptionRefusal } from '../errors.ts';
+import type { Channel } from '../protocol/channel.ts';
+import type { Member } from '../protocol/frames.ts';
+import { parseObject } from '../protocol/messages.ts';
+
+/** Who a connection has signed in as. */
+export interface User {
+  readonly id: string;
+  readonly info: object | undefined;
+}
+
+/** Characters that the id of a presence member may have. */
+const MEMBER_ID_LENGTH = 128;
+
+/**
+ * Decides whether one connection may join one channel, and as which member (docs/protocol.md, "Authorization").
+ *
+ * @param user who the connection has signed in as
+ * @throws SubscriptionRefusal if it may not
+ */
+export function authorizeSubscription(
+  app: App,
+  socketId: string,
+  channel: Channel,
+  proof: { readonly auth: unknown; readonly channelData: unknown },
+  user: User | undefined,
+): Member | undefined {
+  if (channel.kind === 'public') return undefined;
+  if (channel.kind === 'user') {
+    if (user?.id === channel.userId) return undefined;
+    throw new SubscriptionRefusal('AuthError', 401, 'Only a connection signed in as this user may subscribe');
+  }
+
+  const { channelData } = proof;
+  if (channelData !== undefined && channelData !== null && typeof channelData !== 'string') {
+    throw new SubscriptionRefusal('InvalidChannelData', 400, 'channel_data must be a string that holds JSON');
+  }
+  const data = channelData || undefined;
+  checkChannelProof(app, channelText(socketId, channel.name, data), proof.auth);
+
+  if (data !== undefined && Buffer.byteLength(data) > app.limits.presenceMemberBytes) {
+    const limit = app.limits.presenceMemberBytes;
+    throw new SubscriptionRefusal('LimitReached', 413, `channel_data is longer than ${limit} bytes`);
+  }
+  // Signed or not, it must be an object: a careless endpoint can be made to sign other text in its place.
+  const object = data === undefined ? undefined : parseObject(data);
+  if (data !== undefined && !object) {
+    throw new SubscriptionRefusal('InvalidChannelData', 400, 'channel_data must be a JSON object');
+  }
+  if (channel.kind !== 'presence') return undefined;
+  if (object) return readMember(object);
+  if (user) return memberOf(user);
+  throw new SubscriptionRefusal(
+    'InvalidChannelData',
+    400,
+    'A presence channel needs channel_data with a user_id, unless the connection has signed in',
+  );
+}
+
+function checkChannelProof(app: App, text: string, auth: unknown): void {
+  if (auth === undefined || auth === null || auth === '') {
+    throw new SubscriptionRefusal('AuthError', 401, 'Auth info required to subscribe', expected(text));
+  }
+  const problem = findFault(app, text, parseProof(auth));
+  if (problem) throw new SubscriptionRefusal('AuthError', 401, problem, expected(text));
+}
+
+/** What is wrong with a proof; `undefined` if it holds. */
+function findFault(app: App, text: string, proof: Proof | undefined): string | undefined {
+  if (!proof) return 'Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits';
+  const secret = app.secretOf(proof.key);
+  if (!secret) return `Invalid key in auth: this app has no key '${proof.key.slice(0, 128)}'`;
+  return verify(secret, text, proof.signature) ? undefined : 'Invalid signature';
+}
+
+function expected(text: string): string {
+  return `expected the HMAC SHA256 hex digest of ${JSON.stringify(text)}`;
+}
+
+function readMember({ user_id: id, user_info: info }: { readonly [key: string]: unknown }): Member {
+  const userId = typeof id === 'number' && Number.isSafeInteger(id) ? String(id) : id;
+  if (typeof userId !== 'string' || userId === '') {
+    throw new SubscriptionRefusal(
+      'InvalidChannelData',
+      400,
+      'channel_data must have a user_id: a string that is not empty, or a whole number',
+    );
+  }
+  if (userId.length > MEMBER_ID_LENGTH) {
+    throw new SubscriptionRefusal(
+      'LimitReached',
+      413,
+      `user_id is longer than ${MEMBER_ID_LENGTH} characters`,
+    );
+  }
+  if (info === undefined || info === null) return { userId };
+  if (typeof info !== 'object' || Array.isArray(info)) {
+    throw new SubscriptionRefusal('InvalidChannelData', 400, 'user_info must be an object');
+  }
+  return { userId, userInfo: info };
+}
+
+function memberOf({ id, info }: User): Member {
+  return info ? { userId: id, userInfo: info } : { userId: id };
+}
+
+/** Why a sign-in was refused, with what would have been right. */
+export class SignInRefusal extends Refusal {
+  constructor(
+    message: string,
+    readonly explanation?: string,
+  ) {
+    super(codes.unauthorized, message);
+  }
+}
+
+/**
+ * Decides whether a connection may sign in, and as whom (docs/protocol.md, "Sign-in").
+ *
+ * @throws SignInRefusal if it may not
+ */
+export function authenticateUser(
+  app: App,
+  socketId: string,
+  { auth, userData }: { readonly auth: unknown; readonly userData: unknown },
+): User & { readonly data: string } {
+  if (typeof userData !== 'string') throw new SignInRefusal('user_data must be a string that holds JSON');
+  const text = userText(socketId, userData);
+  const problem = findFault(app, text, parseProof(auth));
+  if (problem) throw new SignInRefusal(problem, expected(text));
+
+  const object = parseObject(userData);
+  if (!object) throw new SignInRefusal('user_data must be a JSON object');
+  const { id, user_info: info, watchlist, ...rest } = object;
+  if (!isUserId(id)) {
+    throw new SignInRefusal('user_data must have an id: 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;');
+  }
+  if (info !== undefined && info !== null && (typeof info !== 'object' || Array.isArray(info))) {
+    throw new SignInRefusal('user_info must be an object');
+  }
+  const size = Buffer.byteLength(JSON.stringify({ id, user_info: info, ...rest }));
+  if (size > app.limits.presenceMemberBytes) {
+    throw new SignInRefusal(`user_data is longer than ${app.limits.presenceMemberBytes} bytes`);
+  }
+  return { id, info: info ?? undefined, data: userData };
+}

@@ -1,0 +1,221 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import { type ServerOptions, WebSocketServer } from 'ws';
+import type { Adapter } from '../adapter/adapter.ts';
+import type { App, AppStore } from '../apps/app.ts';
+import type { Config } from '../config.ts';
+import { codes, Disconnect } from '../errors.ts';
+import type { Hub } from '../hub/hub.ts';
+import { increment, type Metrics } from '../hub/metrics.ts';
+import { frames } from '../protocol/frames.ts';
+import { ClientSocket, Connection, closeReason } from './connection.ts';
+import { type Handshake, readHandshake } from './handshake.ts';
+import type { Outbox } from './outbox.ts';
+
+export interface GatewayParts {
+  readonly config: Config;
+  readonly apps: AppStore;
+  readonly adapter: Adapter;
+  readonly hub: Hub;
+  readonly outbox: Outbox;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** The client's address, behind proxies that are trusted. */
+  readonly addressOf: (request: IncomingMessage) => string;
+  /** Whether the client uses TLS, also towards a proxy that is trusted. */
+  readonly isSecure: (request: IncomingMessage) => boolean;
+}
+
+/** Milliseconds between two looks at who has been silent. */
+const SWEEP_MS = 1000;
+/** Milliseconds that a client has to answer a close frame. */
+const CLOSE_TIMEOUT_MS = 5000;
+/** Milliseconds between two slices of a drain. */
+const DRAIN_STEP_MS = 100;
+/** A refused client comes back after a constant second, so it is held for up to this long, to spread the return. */
+const HOLD_MS = 2000;
+const MAX_HELD = 1000;
+
+/** Lets clients in: checks what they ask for, upgrades, and keeps those that are connected. */
+export class Gateway {
+  /** In the order in which they came. */
+  readonly #connections = new Set<Connection>();
+  readonly #parts: GatewayParts;
+  readonly #connectionParts: ConstructorParameters<typeof Connection>[0];
+  readonly #webSockets: InstanceType<typeof WebSocketServer<typeof ClientSocket>>;
+  readonly #sweep: NodeJS.Timeout;
+  /** Refused sockets that wait for their close frame. */
+  readonly #held = new Map<ClientSocket, NodeJS.Timeout>();
+  #draining = false;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#connectionParts = { ...parts, onEnd: (connection) => this.#forget(connection) };
+    const options: ServerOptions<typeof ClientSocket> & { readonly closeTimeout: number } = {
+      noServer: true,
+      WebSocket: ClientSocket,
+      clientTracking: false,
+      // Frames are shared by all subscribers, so they cannot be compressed for each.
+      perMessageDeflate: false,
+      maxPayload: parts.config.maxMessageBytes,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+    };
+    this.#webSockets = new WebSocketServer<typeof ClientSocket>(options);
+    this.#sweep = setInterval(() => this.#checkActivity(), SWEEP_MS).unref();
+  }
+
+  /** Takes over the upgrade requests of a server. */
+  attach(server: Server): void {
+    server.on('upgrade', (request, socket, head) => {
+      socket.on('error', destroySocket);
+      this.#admit(request, socket, head).catch((error: unknown) => {
+        this.#parts.log.error({ err: error }, 'handshake failed');
+        socket.destroy();
+      });
+    });
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Closes the connections whose app or key does not stand any more. */
+  closeOrphans(): void {
+    for (const connection of [...this.#connections]) {
+      const app = this.#parts.apps.byKey(connection.key);
+      if (app !== connection.app) {
+        connection.close(new Disconnect(codes.appNotFound, 'The key was removed'));
+      } else if (!app.enabled) {
+        connection.close(new Disconnect(codes.appDisabled, 'The app was disabled'));
+      }
+    }
+  }
+
+  /**
+   * Closes all connections with 4200, oldest first, spread over the drain window, so that they do not all come to
+   * the next node at once. Those who still arrive are refused with 4100.
+   */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    const why = new Disconnect(codes.reconnect, 'The server restarts: please reconnect');
+    const steps = Math.max(1, Math.ceil((this.#parts.config.drainWindowSeconds * 1000) / DRAIN_STEP_MS));
+    const slice = Math.ceil(this.#connections.size / steps);
+    while (this.#connections.size > 0) {
+      for (const connection of [...take(this.#connections, slice)]) connection.close(why);
+      if (this.#connections.size > 0) await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
+    }
+  }
+
+  /** Ends everything at once. */
+  close(): void {
+    this.#draining = true;
+    clearInterval(this.#sweep);
+    for (const [socket, timer] of this.#held) {
+      clearTimeout(timer);
+      socket.terminate();
+    }
+    this.#held.clear();
+    for (const connection of [...this.#connections]) connection.terminate();
+  }
+
+  async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const admission = await this.#judge(request);
+    let upgraded = false;
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      upgraded = true;
+      socket.off('error', destroySocket);
+      if (admission instanceof Disconnect) this.#refuse(webSocket, socket, admission);
+      else this.#connect(webSocket, socket, admission, request);
+    });
+    if (!upgraded && !(admission instanceof Disconnect)) await this.#releaseQuota(admission.app);
+  }
+
+  /** Decides about a handshake; nothing is refused before the upgrade, since browsers cannot see why. */
+  async #judge(request: IncomingMessage): Promise<Handshake | Disconnect> {
+    const { apps, config, isSecure } = this.#parts;
+    try {
+      const handshake = readHandshake(request, {
+        apps,
+        pathPrefix: config.pathPrefix,
+        secure: isSecure(request),
+      });
+      if (this.#draining) throw new Disconnect(codes.overCapacity, 'The server is shutting down');
+      const { connections } = handshake.app.limits;
+      if (
+        connections !== null &&
+        !(await this.#parts.adapter.counters.hold(quotaOf(handshake.app), connections))
+      ) {
+        throw new Disconnect(codes.overQuota, `The app has its limit of ${connections} connections`);
+      }
+      return handshake;
+    } catch (error) {
+      if (error instanceof Disconnect) return error;
+      throw error;
+    }
+  }
+
+  #connect(webSocket: ClientSocket, socket: Duplex, handshake: Handshake, request: IncomingMessage): void {
+    const metrics = this.#parts.metrics.app(handshake.app.id);
+    const address = this.#parts.addressOf(request);
+    this.#connections.add(
+      new Connection(this.#connectionParts, webSocket, socket, handshake, metrics, address),
+    );
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#releaseQuota(connection.app).catch((error: unknown) => {
+      this.#parts.log.error({ err: error, appId: connection.app.id }, 'connection quota not released');
+    });
+  }
+
+  async #releaseQuota(app: App): Promise<void> {
+    if (app.limits.connections !== null) await this.#parts.adapter.counters.release(quotaOf(app));
+  }
+
+  #refuse(webSocket: ClientSocket, socket: Duplex, { code, reason }: Disconnect): void {
+    increment(this.#parts.metrics.refusedHandshakes, code);
+    this.#parts.log.info({ code, reason }, 'connection refused');
+    webSocket.on('error', ignore);
+    const say = (): void => {
+      this.#held.delete(webSocket);
+      socket.write(frames.error(code, reason));
+      webSocket.close(code, closeReason(reason));
+    };
+    if (code !== codes.overCapacity || this.#held.size >= MAX_HELD) {
+      say();
+      return;
+    }
+    this.#held.set(webSocket, setTimeout(say, Math.random() * HOLD_MS));
+    webSocket.on('close', () => {
+      clearTimeout(this.#held.get(webSocket));
+      this.#held.delete(webSocket);
+    });
+  }
+
+  #checkActivity(): void {
+    const now = this.#parts.now();
+    for (const connection of [...this.#connections]) connection.checkActivity(now);
+  }
+}
+
+function quotaOf(app: App): string {
+  return `connections:${app.id}`;
+}
+
+function* take<T>(items: Iterable<T>, count: number): Generator<T> {
+  let taken = 0;
+  for (const item of items) {
+    if (taken === count) return;
+    taken += 1;
+    yield item;
+  }
+}
+
+function destroySocket(this: Duplex): void {
+  this.destroy();
+}
+
+function ignore(): void {}

@@ -1,0 +1,72 @@
+import type { IncomingMessage } from 'node:http';
+import type { App, AppStore } from '../apps/app.ts';
+import { codes, Disconnect } from '../errors.ts';
+
+/** Versions of the protocol that differ in nothing that the broker does. */
+const PROTOCOLS: ReadonlySet<string> = new Set(['5', '6', '7']);
+const CONTROL_CHARACTER = /\p{Cc}/u;
+
+/** What a client asked for when it connected. */
+export interface Handshake {
+  readonly app: App;
+  readonly key: string;
+  /** Library and version, such as `js/8.6.0`. */
+  readonly client: string;
+}
+
+/**
+ * Reads the request that opens a connection, in the order of docs/protocol.md, "Connecting".
+ *
+ * @throws Disconnect with the reason to close the new connection
+ */
+export function readHandshake(
+  request: IncomingMessage,
+  {
+    apps,
+    pathPrefix,
+    secure,
+  }: { readonly apps: AppStore; readonly pathPrefix: string; readonly secure: boolean },
+): Handshake {
+  const target = request.url ?? '';
+  const queryAt = target.indexOf('?');
+  const path = queryAt < 0 ? target : target.slice(0, queryAt);
+  const query = new URLSearchParams(queryAt < 0 ? '' : target.slice(queryAt + 1));
+
+  const key = readKey(path, `${pathPrefix}/app/`);
+  checkProtocol(query.get('protocol'));
+  const version = query.get('version') ?? '';
+  if (version.length > 64 || CONTROL_CHARACTER.test(version)) {
+    throw new Disconnect(codes.invalidVersion, 'Invalid version: expected at most 64 printable characters');
+  }
+
+  const app = apps.byKey(key);
+  if (!app) throw new Disconnect(codes.appNotFound, `No app has the key '${key.slice(0, 64)}'`);
+  if (!app.enabled) throw new Disconnect(codes.appDisabled, 'The app is disabled');
+  if (app.requireTLS && !secure)
+    throw new Disconnect(codes.tlsRequired, 'The app accepts TLS connections only');
+  if (!app.allowsOrigin(request.headers.origin)) {
+    throw new Disconnect(codes.unauthorized, 'The origin is not among the allowedOrigins of the app');
+  }
+  return { app, key, client: `${(query.get('client') ?? '').slice(0, 64)}/${version}` };
+}
+
+function readKey(path: string, prefix: string): string {
+  const encoded = path.startsWith(prefix) ? path.slice(prefix.length) : '';
+  if (encoded === '' || encoded.includes('/')) {
+    throw new Disconnect(codes.pathNotFound, `Path not found: expected ${prefix}KEY`);
+  }
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    throw new Disconnect(codes.pathNotFound, 'Path not found: the key is not properly percent-encoded');
+  }
+}
+
+function checkProtocol(protocol: string | null): void {
+  if (protocol === null || protocol === '') {
+    throw new Disconnect(codes.noProtocol, 'No protocol version: expected protocol=7 in the query');
+  }
+  if (!PROTOCOLS.has(protocol)) {
+    throw new Disconnect(codes.unsupportedProtocol, 'Unsupported protocol version: expected 5, 6 or 7');
+  }
+}
