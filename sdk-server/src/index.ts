@@ -1,1 +1,42 @@
-export * from './signature.ts';
+export {
+  type BatchAnswer,
+  type ChannelAnswer,
+  type ChannelAttributes,
+  type ChannelsAnswer,
+  type ChannelsQuery,
+  Countersign,
+  type MembersAnswer,
+  type TriggerAnswer,
+} from './client.ts';
+export {
+  ArgumentError,
+  type ArgumentErrorCode,
+  CountersignError,
+  type ErrorCode,
+  NetworkError,
+  RequestError,
+  type RequestErrorCode,
+  TimeoutError,
+  WebhookError,
+  type WebhookErrorCode,
+} from './errors.ts';
+export type { BatchEvent, TriggerParams } from './event.ts';
+export type { ChannelGrant, PresenceMember, UserData, UserGrant } from './grant.ts';
+export type { JsonObject } from './json.ts';
+export type { CountersignOptions, Limits, Token } from './options.ts';
+export {
+  isChannelName,
+  isSocketId,
+  isUserId,
+  sign,
+  userChannel,
+  verify,
+} from './signature.ts';
+export { version } from './version.ts';
+export {
+  Webhook,
+  type WebhookData,
+  type WebhookEvent,
+  type WebhookHeaders,
+  type WebhookRequest,
+} from './webhook.ts';

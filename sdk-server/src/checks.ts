@@ -1,0 +1,29 @@
+/** What every call checks before it signs or sends anything. */
+import { ArgumentError } from './errors.ts';
+import type { Limits } from './options.ts';
+import { isChannelName, isSocketId, isUserId } from './signature.ts';
+
+/** @throws ArgumentError `invalid_socket_id` */
+export function checkSocketId(value: unknown): string {
+  if (isSocketId(value)) return value;
+  throw new ArgumentError('invalid_socket_id', `Invalid socket id: ${quoted(value)}`);
+}
+
+/** @throws ArgumentError `invalid_channel` */
+export function checkChannel(value: unknown, limits: Limits): string {
+  if (isChannelName(value, limits.channelNameLength)) return value;
+  const rule = `1 to ${limits.channelNameLength} of A-Z a-z 0-9 _ - = @ , . ;`;
+  throw new ArgumentError('invalid_channel', `Invalid channel name: ${quoted(value)}; it must be ${rule}`);
+}
+
+/** @throws ArgumentError `invalid_user` */
+export function checkUserId(value: unknown): string {
+  if (isUserId(value)) return value;
+  const rule = 'a string of 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;';
+  throw new ArgumentError('invalid_user', `Invalid user id: ${quoted(value)}; it must be ${rule}`);
+}
+
+/** Values come from anywhere, so messages show their beginning only, and on one line. */
+export function quoted(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : `a value of type ${typeof value}`;
+}

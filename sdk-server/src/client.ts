@@ -1,0 +1,191 @@
+import { checkChannel, checkUserId } from './checks.ts';
+import { ArgumentError } from './errors.ts';
+import {
+  attributesOf,
+  type BatchEvent,
+  batchItems,
+  eventBody,
+  type TriggerParams,
+  userEventBody,
+} from './event.ts';
+import {
+  type ChannelGrant,
+  grantChannel,
+  grantUser,
+  type PresenceMember,
+  type UserData,
+  type UserGrant,
+} from './grant.ts';
+import type { JsonObject } from './json.ts';
+import { type CountersignOptions, type Limits, type Settings, settingsOf } from './options.ts';
+import { type Call, request } from './request.ts';
+import { userChannel } from './signature.ts';
+import { Webhook, type WebhookRequest } from './webhook.ts';
+
+/** What the broker tells about a channel, as far as it was asked with `info`. */
+export interface ChannelAttributes {
+  /** Distinct users on a presence channel. */
+  readonly user_count?: number;
+  /** Subscribed connections. */
+  readonly subscription_count?: number;
+}
+
+/** The answer to `trigger` and `sendToUser`: attributes of the channels if `info` asked for them. */
+export interface TriggerAnswer {
+  readonly channels?: Readonly<Record<string, ChannelAttributes>>;
+}
+
+/** The answer to `triggerBatch`: attributes for each event, in the same order, if any asked for them. */
+export interface BatchAnswer {
+  readonly batch?: readonly ChannelAttributes[];
+}
+
+/** The answer to `channels`: every occupied channel by name. */
+export interface ChannelsAnswer {
+  readonly channels: Readonly<Record<string, ChannelAttributes>>;
+}
+
+/** The answer to `channel`. */
+export interface ChannelAnswer extends ChannelAttributes {
+  readonly occupied: boolean;
+  /** The remembered event of a cache channel and the seconds that it will be remembered, or null if there is none. */
+  readonly cache?: { readonly data: string; readonly ttl: number } | null;
+}
+
+/** The answer to `presenceMembers`: each user once. */
+export interface MembersAnswer {
+  readonly users: readonly { readonly id: string }[];
+}
+
+/** What `channels` may be asked for. */
+export interface ChannelsQuery {
+  /** Only channels whose names start like this. `user_count` needs one that starts with `presence-`. */
+  readonly filterByPrefix?: string;
+  /** Attributes to be told, such as `user_count`. */
+  readonly info?: string | readonly string[];
+}
+
+/**
+ * An app at a Countersign broker, seen from the servers that belong to it.
+ *
+ * All arguments are checked before anything is signed or sent. Calls that talk to the broker reject with a
+ * `RequestError`, of which `NetworkError` and `TimeoutError` are kinds. What the broker answers is passed on as it is.
+ */
+export class Countersign {
+  readonly #settings: Settings;
+
+  /** @throws ArgumentError `invalid_options` */
+  constructor(options: CountersignOptions) {
+    this.#settings = settingsOf(options);
+  }
+
+  /** What is refused before it is sent. */
+  get limits(): Limits {
+    return this.#settings.limits;
+  }
+
+  /**
+   * Publishes one event to up to 100 channels. A string is sent as it is, everything else as JSON. Data for a
+   * `private-encrypted-` channel, which must be the only one, is encrypted.
+   *
+   * @throws ArgumentError `invalid_channel`, `invalid_event`, `invalid_data`, `invalid_socket_id`, `too_large`, `no_master_key`
+   */
+  async trigger(
+    channels: string | readonly string[],
+    event: string,
+    data: unknown,
+    params: TriggerParams = {},
+  ): Promise<TriggerAnswer> {
+    const body = eventBody(this.#settings, [channels].flat(), event, data, params);
+    return (await this.#post('/events', body)) as TriggerAnswer;
+  }
+
+  /** Publishes up to 10 events in order, or none if one of them is refused. @throws ArgumentError as {@link trigger} */
+  async triggerBatch(events: readonly BatchEvent[]): Promise<BatchAnswer> {
+    return (await this.#post('/batch_events', { batch: batchItems(this.#settings, events) })) as BatchAnswer;
+  }
+
+  /** Publishes one event to every connection of a signed-in user. @throws ArgumentError as {@link trigger}, `invalid_user` */
+  async sendToUser(userId: string, event: string, data: unknown): Promise<TriggerAnswer> {
+    const channel = userChannel(checkUserId(userId));
+    return (await this.#post(
+      '/events',
+      userEventBody(this.#settings, channel, event, data),
+    )) as TriggerAnswer;
+  }
+
+  /** Closes every connection that is signed in as this user. He may come back unless you refuse him. @throws ArgumentError `invalid_user` */
+  async terminateUserConnections(userId: string): Promise<void> {
+    await this.#post(`/users/${encodeURIComponent(checkUserId(userId))}/terminate_connections`, {});
+  }
+
+  /**
+   * Asks the HTTP API, and answers its JSON.
+   *
+   * @param query `path` is what follows `/apps/ID`, percent-encoded; `params` are not encoded
+   * @throws ArgumentError `invalid_request`
+   */
+  async get(query: Pick<Call, 'path' | 'params'>): Promise<unknown> {
+    return request(this.#settings, { method: 'GET', path: query.path, params: query.params });
+  }
+
+  /** The occupied channels. */
+  async channels({ filterByPrefix, info }: ChannelsQuery = {}): Promise<ChannelsAnswer> {
+    const params = {
+      ...(filterByPrefix !== undefined && { filter_by_prefix: filterByPrefix }),
+      ...infoParam(info),
+    };
+    return (await this.get({ path: '/channels', params })) as ChannelsAnswer;
+  }
+
+  /** The state of one channel, occupied or not. @throws ArgumentError `invalid_channel` */
+  async channel(name: string, { info }: Pick<ChannelsQuery, 'info'> = {}): Promise<ChannelAnswer> {
+    return (await this.get({ path: this.#channelPath(name), params: infoParam(info) })) as ChannelAnswer;
+  }
+
+  /** The users on a presence channel. @throws ArgumentError `invalid_channel` */
+  async presenceMembers(name: string): Promise<MembersAnswer> {
+    const path = `${this.#channelPath(name)}/users`;
+    if (!name.startsWith('presence-')) {
+      throw new ArgumentError('invalid_channel', 'Only presence channels have members');
+    }
+    return (await this.get({ path })) as MembersAnswer;
+  }
+
+  /**
+   * Signs that one connection may join one private or presence channel. Whether it may is for you to decide first.
+   *
+   * @param data who the user is on a presence channel (without it, the user that the connection is signed in as); on
+   *   a private channel any object, which the broker checks but shows to nobody
+   * @throws ArgumentError `invalid_socket_id`, `invalid_channel` (also for a public one), `invalid_user`, `too_large`, `no_master_key`
+   */
+  authorizeChannel(socketId: string, channel: string, data?: PresenceMember | JsonObject): ChannelGrant {
+    return grantChannel(this.#settings, socketId, channel, data);
+  }
+
+  /**
+   * Signs that one connection is this user for as long as it lives.
+   *
+   * @throws ArgumentError `invalid_socket_id`, `invalid_user`, `too_large`
+   */
+  authenticateUser(socketId: string, user: UserData): UserGrant {
+    return grantUser(this.#settings, socketId, user);
+  }
+
+  /** Reads a webhook, which is valid if this app's key, or one of `additionalKeys`, signed it. @throws WebhookError `body_was_parsed` */
+  webhook(received: WebhookRequest): Webhook {
+    return new Webhook(received, this.#settings.tokens, this.#settings.now);
+  }
+
+  #post(path: string, body: object): Promise<unknown> {
+    return request(this.#settings, { method: 'POST', path, body });
+  }
+
+  #channelPath(name: string): string {
+    return `/channels/${encodeURIComponent(checkChannel(name, this.#settings.limits))}`;
+  }
+}
+
+function infoParam(info: ChannelsQuery['info']): { info?: string } {
+  return info === undefined ? {} : { info: attributesOf(info) };
+}

@@ -1,0 +1,129 @@
+import { checkChannel, checkSocketId, quoted } from './checks.ts';
+import { isEncrypted, requireMasterKey, seal } from './encryption.ts';
+import { ArgumentError } from './errors.ts';
+import { isRecord, toJson } from './json.ts';
+import type { Limits, Settings } from './options.ts';
+
+/** What an event may carry beside its data. */
+export interface TriggerParams {
+  /** The connection that must not receive the event, usually the one that caused it. */
+  readonly socketId?: string | undefined;
+  /** The same under the name that it has on the wire. */
+  readonly socket_id?: string | undefined;
+  /** Attributes of the channels to be told in the answer, such as `user_count,subscription_count`. */
+  readonly info?: string | readonly string[] | undefined;
+}
+
+/** One event of a batch. */
+export interface BatchEvent extends TriggerParams {
+  readonly channel: string;
+  readonly name: string;
+  /** A string is sent as it is, everything else as JSON. */
+  readonly data: unknown;
+}
+
+/** The body of `POST events`. */
+export interface EventBody {
+  readonly name: string;
+  readonly data: string;
+  readonly channels: readonly string[];
+  readonly socket_id?: string;
+  readonly info?: string;
+}
+
+/** One item of the body of `POST batch_events`. */
+export interface BatchItem extends Omit<EventBody, 'channels'> {
+  readonly channel: string;
+}
+
+const RESERVED = /^pusher(_internal)?:/;
+const KNOWN = new Set(['channel', 'name', 'data', 'socketId', 'socket_id', 'info']);
+
+/** The body that publishes one event to channels which clients choose by name. */
+export function eventBody(
+  settings: Settings,
+  channels: readonly string[],
+  name: string,
+  data: unknown,
+  params: TriggerParams,
+): EventBody {
+  const { limits } = settings;
+  if (channels.length === 0 || channels.length > limits.channelsPerPublish) {
+    const rule = `1 to ${limits.channelsPerPublish} channels, not ${channels.length}`;
+    throw new ArgumentError('invalid_channel', `One event goes to ${rule}`);
+  }
+  for (const channel of channels) checkChannel(channel, limits);
+  if (channels.length > 1 && channels.some(isEncrypted)) {
+    // Each encrypted channel has its own key, so one ciphertext cannot serve two.
+    throw new ArgumentError('invalid_channel', 'An event for an encrypted channel goes to that channel only');
+  }
+  return {
+    name: checkEventName(name, limits),
+    data: dataOf(settings, channels[0]!, data),
+    channels,
+    ...paramsOf(params),
+  };
+}
+
+/** The body that publishes one event to the connections of one signed-in user. */
+export function userEventBody(settings: Settings, channel: string, name: string, data: unknown): EventBody {
+  return {
+    name: checkEventName(name, settings.limits),
+    data: dataOf(settings, channel, data),
+    channels: [channel],
+  };
+}
+
+/** The items that publish several events at once, each made anew, so that the caller's objects stay as they are. */
+export function batchItems(settings: Settings, events: readonly BatchEvent[]): BatchItem[] {
+  const { limits } = settings;
+  if (!Array.isArray(events) || events.length > limits.batchSize) {
+    throw new ArgumentError('invalid_event', `A batch is an array of at most ${limits.batchSize} events`);
+  }
+  return events.map((event: BatchEvent) => {
+    if (!isRecord(event)) throw new ArgumentError('invalid_event', 'Each event of a batch must be an object');
+    const channel = checkChannel(event.channel, limits);
+    return {
+      channel,
+      name: checkEventName(event.name, limits),
+      data: dataOf(settings, channel, event.data),
+      ...paramsOf(event),
+    };
+  });
+}
+
+/** Attributes as the wire has them: separated by commas. */
+export function attributesOf(info: string | readonly string[]): string {
+  return typeof info === 'string' ? info : info.join(',');
+}
+
+function checkEventName(name: unknown, limits: Limits): string {
+  const rule = `a string of 1 to ${limits.eventNameLength} characters that does not start with "pusher:"`;
+  const isName = typeof name === 'string' && name.length > 0 && name.length <= limits.eventNameLength;
+  if (isName && !RESERVED.test(name)) return name;
+  throw new ArgumentError('invalid_event', `Invalid event name: ${quoted(name)}; it must be ${rule}`);
+}
+
+function dataOf(settings: Settings, channel: string, data: unknown): string {
+  const text = isEncrypted(channel)
+    ? seal(requireMasterKey(settings.masterKey), channel, toJson(data, 'invalid_data', 'Event data'))
+    : typeof data === 'string'
+      ? data
+      : toJson(data, 'invalid_data', 'Event data');
+  const bytes = Buffer.byteLength(text);
+  const limit = settings.limits.eventDataBytes;
+  if (bytes <= limit) return text;
+  throw new ArgumentError('too_large', `Event data has ${bytes} bytes as it is sent; ${limit} are allowed`);
+}
+
+function paramsOf(params: TriggerParams): { socket_id?: string; info?: string } {
+  const unknown = Object.keys(params).find((name) => !KNOWN.has(name));
+  if (unknown !== undefined) {
+    throw new ArgumentError('invalid_event', `An event has no field ${quoted(unknown)}`);
+  }
+  const socketId = params.socketId ?? params.socket_id;
+  return {
+    ...(socketId !== undefined && { socket_id: checkSocketId(socketId) }),
+    ...(params.info !== undefined && { info: attributesOf(params.info) }),
+  };
+}

@@ -1,0 +1,202 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { assertKnown, assertOption } from './assert.ts';
+import { isRecord } from './json.ts';
+import { isPathAsSent } from './path.ts';
+import { CHANNEL_NAME_LENGTH } from './signature.ts';
+
+/** A key of an app, with the secret that belongs to it. */
+export interface Token {
+  /** Public; it travels with every signature. */
+  readonly key: string;
+  /** Known to your servers and to the broker only. */
+  readonly secret: string;
+}
+
+/** What is refused before it is sent. Named like the limits of an app in the broker's configuration, with the same defaults. */
+export interface Limits {
+  /** Bytes of UTF-8 that the data of one event may have, after encryption. @default 10_240 */
+  readonly eventDataBytes: number;
+  /** Characters of an event name. @default 200 */
+  readonly eventNameLength: number;
+  /** Characters of a channel name. @default 200 */
+  readonly channelNameLength: number;
+  /** Channels that one `trigger` may address. @default 100 */
+  readonly channelsPerPublish: number;
+  /** Events of one `triggerBatch`. @default 10 */
+  readonly batchSize: number;
+  /** Bytes of UTF-8 that describe one presence member, or one user without the watchlist. @default 1_024 */
+  readonly presenceMemberBytes: number;
+}
+
+/** How to reach the broker, and as which app. */
+export interface CountersignOptions extends Token {
+  /** The id of the app. */
+  readonly appId: string | number;
+  /** The broker's host name or address, without scheme or port. @default '127.0.0.1' */
+  readonly host?: string;
+  /** The broker's port. @default 443 with `useTLS`, else 6001 */
+  readonly port?: number;
+  /** Whether to speak HTTPS. @default false */
+  readonly useTLS?: boolean;
+  /** What a proxy in front of the broker puts before `/apps`, such as `/realtime`. @default '' */
+  readonly path?: string;
+  /** Milliseconds that one call may take in all, retries included. @default 10_000 */
+  readonly timeout?: number;
+  /** How often a request is sent again where that is safe. @default 2 */
+  readonly maxRetries?: number;
+  /** Older or newer keys whose webhooks are accepted too, while keys are being changed. Nothing is signed with them. @default [] */
+  readonly additionalKeys?: readonly Token[];
+  /** 32 random bytes in base64 (`openssl rand -base64 32`), needed for `private-encrypted-` channels. Never give them to the broker. */
+  readonly encryptionMasterKeyBase64?: string;
+  /** Where the limits of your app at the broker differ from the defaults. */
+  readonly limits?: Partial<Limits>;
+  /** Sends a request. @default the platform's `fetch` */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Milliseconds since 1970, as they are signed and as the age of a webhook is measured. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** Options after they were checked, as the rest of the package wants them. */
+export interface Settings {
+  readonly key: string;
+  readonly secret: KeyObject;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** The path of all requests of this app: prefix and `/apps/ID`. */
+  readonly appPath: string;
+  readonly timeout: number;
+  readonly maxRetries: number;
+  /** All keys whose webhooks are accepted. */
+  readonly tokens: readonly Token[];
+  readonly masterKey: Uint8Array | undefined;
+  readonly limits: Limits;
+  readonly fetch: typeof globalThis.fetch;
+  readonly now: () => number;
+}
+
+const DEFAULT_LIMITS: Limits = {
+  eventDataBytes: 10_240,
+  eventNameLength: 200,
+  channelNameLength: CHANNEL_NAME_LENGTH,
+  channelsPerPublish: 100,
+  batchSize: 10,
+  presenceMemberBytes: 1024,
+};
+
+const KNOWN: Readonly<Record<keyof CountersignOptions, true>> = {
+  appId: true,
+  key: true,
+  secret: true,
+  host: true,
+  port: true,
+  useTLS: true,
+  path: true,
+  timeout: true,
+  maxRetries: true,
+  additionalKeys: true,
+  encryptionMasterKeyBase64: true,
+  limits: true,
+  fetch: true,
+  now: true,
+};
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws ArgumentError `invalid_options`, naming the option, never its value where that is a secret
+ */
+export function settingsOf(options: CountersignOptions): Settings {
+  assertOption(isRecord(options), 'Options must be an object');
+  assertKnown(options, KNOWN, 'option');
+  const {
+    host = '127.0.0.1',
+    useTLS = false,
+    port = useTLS ? 443 : 6001,
+    path = '',
+    timeout = 10_000,
+    maxRetries = 2,
+    additionalKeys = [],
+    fetch = globalThis.fetch,
+    now = Date.now,
+  } = options;
+  requireToken(options, '');
+  assertOption(typeof useTLS === 'boolean', 'useTLS must be true or false');
+  requireInteger('port', port, 1, 65_535);
+  requireInteger('timeout', timeout, 1, 2 ** 31 - 1);
+  requireInteger('maxRetries', maxRetries, 0, 10);
+  assertOption(Array.isArray(additionalKeys), 'additionalKeys must be an array of { key, secret }');
+  additionalKeys.forEach((token, index) => {
+    requireToken(token, `additionalKeys[${index}].`);
+  });
+  assertOption(typeof fetch === 'function', 'fetch must be a function');
+  assertOption(typeof now === 'function', 'now must be a function that answers milliseconds');
+
+  const origin = originOf(useTLS, host, port);
+  return {
+    key: options.key,
+    secret: createSecretKey(options.secret, 'utf8'),
+    origin,
+    appPath: appPathOf(origin, path, options.appId),
+    timeout,
+    maxRetries,
+    tokens: [{ key: options.key, secret: options.secret }, ...additionalKeys],
+    masterKey: masterKeyOf(options.encryptionMasterKeyBase64),
+    limits: limitsOf(options.limits),
+    fetch,
+    now,
+  };
+}
+
+function originOf(useTLS: boolean, host: unknown, port: number): string {
+  const isHost = typeof host === 'string' && /^([^\s/\\@:?#[\]]+|\[[0-9a-f:.]+\])$/i.test(host);
+  const origin = `${useTLS ? 'https' : 'http'}://${host}:${port}`;
+  assertOption(
+    isHost && URL.canParse(origin),
+    'host must be a host name or address without scheme or port, such as "127.0.0.1"',
+  );
+  return new URL(origin).origin;
+}
+
+function appPathOf(origin: string, prefix: unknown, appId: unknown): string {
+  // The path is signed as it is sent, so it must be one that the URL layer leaves alone.
+  const isPrefix = typeof prefix === 'string' && !prefix.endsWith('/') && isPathAsSent(origin, `${prefix}/`);
+  assertOption(
+    isPrefix,
+    'path must be empty or start with a slash and not end with one, such as "/realtime"',
+  );
+  const isId = (typeof appId === 'string' && /^[\w-]+$/.test(appId)) || Number.isSafeInteger(appId);
+  assertOption(isId, 'appId must consist of letters, digits, "_" and "-"');
+  return `${prefix}/apps/${appId}`;
+}
+
+function masterKeyOf(base64: unknown): Uint8Array | undefined {
+  if (base64 === undefined) return undefined;
+  const bytes = typeof base64 === 'string' ? Buffer.from(base64, 'base64') : undefined;
+  // Buffer skips what is not base64, so only a text that comes back unchanged was one.
+  const isKey = bytes?.length === 32 && bytes.toString('base64') === base64;
+  assertOption(isKey, 'encryptionMasterKeyBase64 must be 32 bytes in base64 (44 characters)');
+  return bytes;
+}
+
+function limitsOf(limits: unknown): Limits {
+  if (limits === undefined) return DEFAULT_LIMITS;
+  assertOption(isRecord(limits), 'limits must be an object');
+  assertKnown(limits, DEFAULT_LIMITS, 'limit');
+  for (const [name, limit] of Object.entries(limits)) requireInteger(`limits.${name}`, limit, 1);
+  return { ...DEFAULT_LIMITS, ...limits };
+}
+
+function requireToken(token: unknown, where: string): void {
+  assertOption(isRecord(token), `${where.slice(0, -1)} must be an object with key and secret`);
+  for (const name of ['key', 'secret']) {
+    assertOption(
+      typeof token[name] === 'string' && token[name] !== '',
+      `${where}${name} must be a non-empty string`,
+    );
+  }
+}
+
+function requireInteger(name: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): void {
+  const isInRange = Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
+  assertOption(isInRange, `${name} must be an integer from ${least} to ${most}, not ${String(value)}`);
+}

@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ArgumentError, NetworkError, RequestError, TimeoutError } from './errors.ts';
+import type { Settings } from './options.ts';
+import { isPathAsSent } from './path.ts';
+import { parseRetryAfter, retryDelay } from './retry.ts';
+import { bodyMd5, canonicalQuery, requestText, sign } from './signature.ts';
+import { version } from './version.ts';
+
+/** One call of the broker's HTTP API. */
+export interface Call {
+  readonly method: 'GET' | 'POST';
+  /** What follows `/apps/ID`, percent-encoded. */
+  readonly path: string;
+  /** Query parameters, not encoded. */
+  readonly params?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** What is sent as JSON. */
+  readonly body?: unknown;
+}
+
+const RESERVED = /^(auth_|body_md5$)/i;
+// Parameters are signed unescaped, so a name or value with a separator could pose as another; half a character cannot be encoded.
+const FORBIDDEN_IN_NAME = /[=&\r\n\0]|\p{Surrogate}/u;
+const FORBIDDEN_IN_VALUE = /[&\r\n\0]|\p{Surrogate}/u;
+const BODY_IN_MESSAGE = 500;
+
+/**
+ * Signs and sends one call, again where that is safe and the timeout allows it, and answers the JSON that comes back.
+ *
+ * @throws ArgumentError `invalid_request` for a path or parameter that cannot be signed
+ * @throws RequestError, NetworkError, TimeoutError
+ */
+export async function request(settings: Settings, call: Call): Promise<unknown> {
+  const path = settings.appPath + call.path;
+  const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+  checkPath(settings.origin, path);
+  checkParams(call.params);
+
+  const signal = AbortSignal.timeout(settings.timeout);
+  const deadline = performance.now() + settings.timeout;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await send(settings, call, path, body, signal);
+    } catch (error) {
+      if (!(error instanceof RequestError) || attempt >= settings.maxRetries) throw error;
+      const delay = retryDelay(call.method, error, attempt);
+      if (delay === undefined || performance.now() + delay >= deadline) throw error;
+      await sleep(delay);
+    }
+  }
+}
+
+async function send(
+  settings: Settings,
+  { method, params }: Call,
+  path: string,
+  body: string | undefined,
+  signal: AbortSignal,
+): Promise<unknown> {
+  // Each attempt is signed anew, so that the last one is not too old for the broker.
+  const query = signedQuery(settings, params, body);
+  const signature = sign(settings.secret, requestText(method, path, canonicalQuery(query)));
+  const url = `${settings.origin}${path}?${encodeQuery(query)}`;
+  const what = `${method} ${path}`;
+  let response: Response;
+  let text: string;
+  try {
+    response = await settings.fetch(`${url}&auth_signature=${signature}`, {
+      method,
+      headers: {
+        'x-pusher-library': `countersign-sdk-server ${version}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      body: body ?? null,
+      // A redirect would hand the signed request to whoever it names.
+      redirect: 'manual',
+      signal,
+    });
+    text = await response.text();
+  } catch (cause) {
+    if (signal.aborted) {
+      throw new TimeoutError(`${what} was not answered within ${settings.timeout} ms`, { url }, { cause });
+    }
+    throw new NetworkError(`${what} could not be sent or was not answered`, { url }, { cause });
+  }
+  const { status } = response;
+  if (!response.ok) {
+    const retryAfter = parseRetryAfter(response.headers.get('retry-after'), Date.now());
+    throw new RequestError('request_refused', `${what} was answered with ${status}: ${shortened(text)}`, {
+      url,
+      status,
+      body: text,
+      ...(retryAfter !== undefined && { retryAfter }),
+    });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = `${what} was answered with something that is not JSON: ${shortened(text)}`;
+    throw new RequestError('invalid_answer', message, { url, status, body: text }, { cause });
+  }
+}
+
+function signedQuery(
+  settings: Settings,
+  params: Call['params'] = {},
+  body: string | undefined,
+): [name: string, value: string][] {
+  return [
+    ...Object.entries(params).map(([name, value]): [string, string] => [name, String(value)]),
+    ['auth_key', settings.key],
+    ['auth_timestamp', String(Math.floor(settings.now() / 1000))],
+    ['auth_version', '1.0'],
+    ...(body === undefined ? [] : [['body_md5', bodyMd5(body)] as [string, string]]),
+  ];
+}
+
+function encodeQuery(query: readonly (readonly [name: string, value: string])[]): string {
+  return query.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&');
+}
+
+function checkPath(origin: string, path: string): void {
+  if (isPathAsSent(origin, path)) return;
+  const hint = 'encode its parts with encodeURIComponent; "." and ".." cannot be one';
+  throw new ArgumentError('invalid_request', `${JSON.stringify(path)} cannot be a path: ${hint}`);
+}
+
+function checkParams(params: Call['params'] = {}): void {
+  for (const [name, value] of Object.entries(params)) {
+    const isAllowed =
+      !RESERVED.test(name) && !FORBIDDEN_IN_NAME.test(name) && !FORBIDDEN_IN_VALUE.test(String(value));
+    if (isAllowed) continue;
+    throw new ArgumentError(
+      'invalid_request',
+      `Parameter ${JSON.stringify(name)} or its value cannot be sent`,
+    );
+  }
+}
+
+function shortened(text: string): string {
+  return text.length > BODY_IN_MESSAGE ? `${text.slice(0, BODY_IN_MESSAGE)}…` : text;
+}
