@@ -1,0 +1,20 @@
+import { MemoryAdapter } from '@countersign/server';
+import { adapterContract } from './adapter.contract.ts';
+import { DelayedAdapter } from './helpers/delayed-adapter.ts';
+
+function memory() {
+  let now = 1_700_000_000_000;
+  const adapter = new MemoryAdapter(() => now);
+  return {
+    adapter,
+    advance(milliseconds: number) {
+      now += milliseconds;
+    },
+  };
+}
+
+adapterContract('memory', memory);
+adapterContract('memory behind random delays', () => {
+  const subject = memory();
+  return { ...subject, adapter: new DelayedAdapter(subject.adapter) };
+});

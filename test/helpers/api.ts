@@ -1,0 +1,39 @@
+import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-server/signature';
+import type { Broker } from '@countersign/server';
+import { APP } from './server.ts';
+
+/** Makes a signed request to the HTTP API and reads the answer. */
+export async function request(
+  broker: Broker,
+  method: 'GET' | 'POST',
+  path: string,
+  { body, query = {} }: { body?: unknown; query?: Record<string, string> } = {},
+): Promise<{ status: number; body: unknown; headers: Headers }> {
+  const raw = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
+  const target = `/apps/${APP.id}${path}`;
+  const parameters: Record<string, string> = {
+    auth_key: APP.key,
+    auth_timestamp: String(Math.floor(Date.now() / 1000)),
+    auth_version: '1.0',
+    ...(raw && { body_md5: bodyMd5(raw) }),
+    ...query,
+  };
+  const text = requestText(method, target, canonicalQuery(Object.entries(parameters)));
+  const search = new URLSearchParams({ ...parameters, auth_signature: sign(APP.secret, text) });
+  const response = await fetch(`${broker.url}${target}?${search}`, { method, ...(raw && { body: raw }) });
+  return { status: response.status, body: await response.json(), headers: response.headers };
+}
+
+/** Publishes one event, and fails when that is refused. */
+export async function publish(
+  broker: Broker,
+  channel: string,
+  name: string,
+  data: string,
+  extra: object = {},
+): Promise<void> {
+  const { status, body } = await request(broker, 'POST', '/events', {
+    body: { name, data, channel, ...extra },
+  });
+  if (status !== 200) throw new Error(`Not published: ${JSON.stringify(body)}`);
+}

@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const CLI = fileURLToPath(new URL('../../server/dist/cli.js', import.meta.url));
+const DEADLINE_MS = 10_000;
+
+export interface CliOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Flags of node itself. */
+  readonly nodeFlags?: readonly string[];
+}
+
+/** What a command that ended has left. */
+export interface CliResult {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A running `countersign`. It is killed when its `using` block ends. */
+export class Cli implements AsyncDisposable {
+  readonly #process: ChildProcess;
+  readonly #lines: string[] = [];
+  readonly #ended: Promise<CliResult>;
+  #stdout = '';
+  #stderr = '';
+  #look: () => void = () => {};
+
+  constructor(args: readonly string[], { env = {}, nodeFlags = [] }: CliOptions = {}) {
+    const child = spawn(process.execPath, [...nodeFlags, CLI, ...args], {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#process = child;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+    });
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.#lines.push(line);
+      this.#look();
+    });
+    this.#ended = once(child, 'close').then(([code, signal]) => {
+      this.#look();
+      return { code, signal, stdout: this.#stdout, stderr: this.#stderr };
+    });
+  }
+
+  /** The first line on standard output that holds the text, whether it was written before or is written later. */
+  line(text: string): Promise<string> {
+    const found = new Promise<string>((resolve) => {
+      this.#look = () => {
+        const line = this.#lines.find((candidate) => candidate.includes(text));
+        if (line !== undefined) resolve(line);
+      };
+      this.#look();
+    });
+    return this.#before(found, `a line with ${JSON.stringify(text)}`);
+  }
+
+  /** The fields of the first log line with this message. */
+  async logged(message: string): Promise<Record<string, unknown>> {
+    return JSON.parse(await this.line(`"msg":"${message}"`));
+  }
+
+  /** How many log lines with this message were written so far. */
+  count(message: string): number {
+    return this.#lines.filter((line) => line.includes(`"msg":"${message}"`)).length;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#process.kill(name);
+  }
+
+  result(): Promise<CliResult> {
+    return this.#before(this.#ended, 'its end');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  #before<T>(outcome: Promise<T>, what: string): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      reject(new Error(`countersign has not reached ${what}:\n${this.#stdout}${this.#stderr}`));
+    }, DEADLINE_MS);
+    return Promise.race([outcome, promise]).finally(() => clearTimeout(timer));
+  }
+}
+
+/** Runs a command to its end. */
+export async function runCli(args: readonly string[], options?: CliOptions): Promise<CliResult> {
+  await using cli = new Cli(args, options);
+  return await cli.result();
+}

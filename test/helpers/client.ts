@@ -1,0 +1,137 @@
+import { channelText, sign, userText } from '@countersign/sdk-server/signature';
+import type { Broker } from '@countersign/server';
+import { onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+import { APP } from './server.ts';
+
+/** Milliseconds after which a test stops waiting for something. */
+const DEADLINE_MS = 5000;
+
+/** A frame as it came, or the close that ended it all. */
+export type Received = string | { readonly code: number; readonly reason: string };
+
+/** A raw WebSocket client that keeps all that it receives, from the first byte on. */
+export class TestClient {
+  readonly socket: WebSocket;
+  readonly #inbox: Received[] = [];
+  #waiting: (() => void) | undefined;
+
+  constructor(url: string, options?: ConstructorParameters<typeof WebSocket>[2]) {
+    this.socket = new WebSocket(url, options);
+    this.socket.on('message', (data) => this.#put(data.toString()));
+    this.socket.on('close', (code, reason) => this.#put({ code, reason: reason.toString() }));
+    this.socket.on('error', () => {});
+  }
+
+  socketId = '';
+
+  /** The next thing received; rejects when nothing comes before the deadline. */
+  async next(deadlineMs = DEADLINE_MS): Promise<Received> {
+    const until = performance.now() + deadlineMs;
+    while (this.#inbox.length === 0) {
+      const left = until - performance.now();
+      if (left <= 0) throw new Error('Nothing was received before the deadline');
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#waiting = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    return this.#inbox.shift()!;
+  }
+
+  /** The next frame, parsed; `data` stays as it came. */
+  async nextMessage(): Promise<{ event: string; channel?: string; data?: unknown; user_id?: unknown }> {
+    const received = await this.next();
+    if (typeof received !== 'string') throw new Error(`Closed: ${received.code} ${received.reason}`);
+    return JSON.parse(received);
+  }
+
+  /** What comes until something fits. */
+  async until(fits: (received: Received) => boolean): Promise<Received[]> {
+    const received: Received[] = [];
+    do received.push(await this.next());
+    while (!fits(received.at(-1)!));
+    return received;
+  }
+
+  /** Waits for the close. */
+  async closed(): Promise<{ readonly code: number; readonly reason: string }> {
+    const received = (await this.until((r) => typeof r !== 'string')).at(-1)!;
+    if (typeof received === 'string') throw new Error('unreachable');
+    return received;
+  }
+
+  /** Proves that nothing more came: whatever did stands before the answer to a ping. */
+  async nothing(): Promise<Received[]> {
+    this.send({ event: 'pusher:ping', data: {} });
+    return (await this.until((r) => r === PONG)).slice(0, -1);
+  }
+
+  send(message: object | string): void {
+    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  subscribe(channel: string, data: object = {}): void {
+    this.send({ event: 'pusher:subscribe', data: { auth: '', channel, ...data } });
+  }
+
+  /** Subscribes with a signature where one is needed, and waits for the answer. */
+  async join(channel: string, member?: object): Promise<Received> {
+    const channelData = member && JSON.stringify(member);
+    this.subscribe(channel, {
+      auth: authorize(this.socketId, channel, channelData),
+      ...(channelData && { channel_data: channelData }),
+    });
+    return this.next();
+  }
+
+  async signIn(user: object): Promise<Received> {
+    const userData = JSON.stringify(user);
+    const auth = `${APP.key}:${sign(APP.secret, userText(this.socketId, userData))}`;
+    this.send({ event: 'pusher:signin', data: { auth, user_data: userData } });
+    return this.next();
+  }
+
+  /** Waits for `connection_established`. */
+  async established(): Promise<this> {
+    const { event, data } = await this.nextMessage();
+    if (event !== 'pusher:connection_established') throw new Error(`Not established: ${event}`);
+    this.socketId = JSON.parse(String(data)).socket_id;
+    return this;
+  }
+
+  close(): void {
+    this.socket.terminate();
+  }
+
+  #put(received: Received): void {
+    this.#inbox.push(received);
+    this.#waiting?.();
+  }
+}
+
+export const PONG = '{"event":"pusher:pong","data":"{}"}';
+
+/** What a customer's backend answers: `KEY:SIGNATURE`. */
+export function authorize(socketId: string, channel: string, channelData?: string): string {
+  return `${APP.key}:${sign(APP.secret, channelText(socketId, channel, channelData))}`;
+}
+
+/** Opens a socket to a path of the broker, without waiting for anything. */
+export function open(
+  broker: Broker,
+  path = `/app/${APP.key}?protocol=7&client=test&version=1.0`,
+  options?: ConstructorParameters<typeof WebSocket>[2],
+): TestClient {
+  const client = new TestClient(`${broker.url.replace(/^http/, 'ws')}${path}`, options);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+/** A client that is connected. */
+export function connect(broker: Broker): Promise<TestClient> {
+  return open(broker).established();
+}
