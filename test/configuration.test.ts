@@ -1,9 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { describeConfig, loadConfig, parseConfig } from '../server/dist/config.js';
 import { ConfigError } from '../server/dist/config-error.js';
+import { fileWith } from './helpers/config-file.ts';
 
 const app = { id: 'app-1', keys: [{ key: 'key-1', secret: 'secret-1' }] };
 
@@ -234,19 +232,6 @@ describe('impossible pairs', () => {
 });
 
 describe('file, then environment, then flags', () => {
-  let folder: string | undefined;
-  afterEach(async () => {
-    if (folder) await rm(folder, { recursive: true });
-    folder = undefined;
-  });
-
-  async function fileWith(text: string): Promise<string> {
-    folder = await mkdtemp(join(tmpdir(), 'countersign-'));
-    const file = join(folder, 'countersign.json');
-    await writeFile(file, text);
-    return file;
-  }
-
   test('each overrides those before it', async () => {
     const file = await fileWith('{ "host": "::", "port": 1, "activityTimeoutSeconds": 60 }');
     const env = { COUNTERSIGN_HOST: '0.0.0.0', COUNTERSIGN_PORT: '2', PORT: '3' };

@@ -157,28 +157,27 @@ function stopOnSignals(broker: Broker, config: Config, log: Logger): void {
       log.error('stopped by force: draining took too long');
       process.exit(1);
     }, config.drainTimeoutSeconds * 1000);
-    void broker.drain().then(() => {
-      log.info('stopped');
-      process.exit(0);
-    });
+    void broker.drain().then(() => process.exit(0));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 }
 
 function reloadOnHangup(load: () => Promise<Config>, running: Config, broker: Broker, log: Logger): void {
-  const reload = async () => {
+  const reload = async (): Promise<void> => {
     try {
       const config = await load();
       broker.reload(config.apps);
-      log.info({ apps: config.apps.map(({ id }) => id) }, 'apps reloaded');
       const waiting = changedSettings(running, config);
       if (waiting.length > 0) log.warn({ settings: waiting }, 'changed settings wait for a restart');
     } catch (error) {
       log.error({ err: error }, 'reload failed, nothing is changed');
     }
   };
-  process.on('SIGHUP', () => void reload());
+  let last = Promise.resolve();
+  process.on('SIGHUP', () => {
+    last = last.then(reload);
+  });
 }
 
 /** The settings, other than the apps, in which two configurations differ. */

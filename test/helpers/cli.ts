@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = fileURLToPath(new URL('../../server/dist/cli.js', import.meta.url));
@@ -21,8 +22,8 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** A running `countersign`. It is killed when its `using` block ends. */
-export class Cli implements AsyncDisposable {
+/** A running `countersign`. */
+export class Cli {
   readonly #process: ChildProcess;
   readonly #lines: string[] = [];
   readonly #ended: Promise<CliResult>;
@@ -51,6 +52,11 @@ export class Cli implements AsyncDisposable {
       this.#look();
       return { code, signal, stdout: this.#stdout, stderr: this.#stderr };
     });
+  }
+
+  /** What was written to standard output so far. */
+  get stdout(): string {
+    return this.#stdout;
   }
 
   /** The first line on standard output that holds the text, whether it was written before or is written later. */
@@ -83,22 +89,30 @@ export class Cli implements AsyncDisposable {
     return this.#before(this.#ended, 'its end');
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends the process if it still runs. */
+  async kill(): Promise<void> {
     this.#process.kill('SIGKILL');
     await this.#ended;
   }
 
   #before<T>(outcome: Promise<T>, what: string): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      reject(new Error(`countersign has not reached ${what}:\n${this.#stdout}${this.#stderr}`));
-    }, DEADLINE_MS);
-    return Promise.race([outcome, promise]).finally(() => clearTimeout(timer));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`countersign has not reached ${what}:\n${this.#stdout}${this.#stderr}`));
+      }, DEADLINE_MS);
+      outcome.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
   }
 }
 
+/** Starts `countersign`; what still runs at the end of the test is killed. */
+export function startCli(args: readonly string[], options?: CliOptions): Cli {
+  const cli = new Cli(args, options);
+  onTestFinished(() => cli.kill());
+  return cli;
+}
+
 /** Runs a command to its end. */
-export async function runCli(args: readonly string[], options?: CliOptions): Promise<CliResult> {
-  await using cli = new Cli(args, options);
-  return await cli.result();
+export function runCli(args: readonly string[], options?: CliOptions): Promise<CliResult> {
+  return startCli(args, options).result();
 }
