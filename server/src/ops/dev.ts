@@ -49,9 +49,7 @@ export function refuseDevCredentials(config: Config): void {
 }
 
 const PAGE = fileURLToPath(new URL('dev-page/', import.meta.url));
-const CLIENT_SDK = fileURLToPath(
-  new URL('countersign.min.js', import.meta.resolve('@countersign/sdk-client')),
-);
+const CLIENT_SDK = fileURLToPath(import.meta.resolve('@countersign/sdk-client/countersign.min.js'));
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
