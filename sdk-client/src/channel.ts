@@ -1,0 +1,204 @@
+import { Attempt } from './attempt.ts';
+import type { ChannelGrant } from './auth.ts';
+import type { Clock } from './clock.ts';
+import { Emitter, type Metadata } from './emitter.ts';
+import { CountersignError } from './errors.ts';
+import {
+  asObject,
+  encode,
+  INTERNAL,
+  type Message,
+  SUBSCRIPTION_ERROR,
+  SUBSCRIPTION_SUCCEEDED,
+} from './protocol.ts';
+
+/** Why a subscription was refused or ended. The connection stays. */
+export interface SubscriptionError {
+  /** `AuthError`, `InvalidChannel`, `InvalidChannelData`, `LimitReached`, `ServerError`, or `TimeoutError`. */
+  readonly type: string;
+  /** The status of the app's endpoint or of the broker; 0 if there was no answer. */
+  readonly status: number;
+  readonly message: string;
+  /** The message, under the name that other Channels clients use. */
+  readonly error: string;
+}
+
+/** Events that the SDK raises itself on every channel. */
+export interface ChannelEvents {
+  'pusher:subscription_succeeded': unknown;
+  'pusher:subscription_error': SubscriptionError;
+  'pusher:subscription_count': { readonly subscription_count: number };
+  'pusher:cache_miss': unknown;
+  'pusher:decryption_error': { readonly event: string; readonly message: string };
+}
+
+/** Event names and the types of their data where the app declared none. */
+export type AnyEvents = Record<string, unknown>;
+
+/** What a channel needs of its client. */
+export interface ChannelOwner {
+  readonly clock: Clock;
+  /** Bound of one subscription, from asking the app's endpoint to the broker's answer, in ms. */
+  readonly requestTimeout: number;
+  readonly socketId: string | undefined;
+  send(frame: string): boolean;
+  authorize(channelName: string, socketId: string, signal: AbortSignal): Promise<ChannelGrant>;
+  /** Who this connection is signed in as, once a sign-in in progress is over. */
+  userId(): Promise<string | undefined>;
+  /** An event of any channel, for listeners on the client. */
+  delivered(event: string, data: unknown, metadata: Metadata): void;
+}
+
+type Phase = 'idle' | 'authorizing' | 'sent' | 'subscribed';
+
+/** A subscription that the app wants, through all connections until it unsubscribes. */
+export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelEvents & Events> {
+  readonly name: string;
+  /** How many connections are subscribed, if the broker tells. */
+  subscriptionCount: number | undefined;
+  /** @internal */
+  protected readonly owner: ChannelOwner;
+  #phase: Phase = 'idle';
+  #attempt: Attempt | undefined;
+
+  /** @internal */
+  constructor(name: string, owner: ChannelOwner) {
+    super();
+    this.name = name;
+    this.owner = owner;
+  }
+
+  /** Whether the broker has confirmed it on the present connection. */
+  get subscribed(): boolean {
+    return this.#phase === 'subscribed';
+  }
+
+  /** Whether it has been asked for on the present connection, and not answered. */
+  get subscriptionPending(): boolean {
+    return this.#phase === 'authorizing' || this.#phase === 'sent';
+  }
+
+  /**
+   * Sends a client event to the other subscribers of a private or presence channel.
+   *
+   * @returns whether it left; false while the channel is not subscribed
+   * @throws CountersignError `invalid_event` if the name does not start with `client-` or the channel does not carry client events
+   */
+  trigger<Name extends keyof Events & `client-${string}`>(event: Name, data: Events[Name]): boolean {
+    if (!event.startsWith('client-')) {
+      throw new CountersignError(
+        'invalid_event',
+        `The name of a client event starts with "client-": "${event}"`,
+      );
+    }
+    if (!needsGrant(this.name) || this.name.startsWith('private-encrypted-')) {
+      throw new CountersignError(
+        'invalid_event',
+        `Client events travel on private and presence channels: "${this.name}"`,
+      );
+    }
+    // Without data it would not be a client event.
+    return this.subscribed && this.owner.send(encode(event, data ?? {}, this.name));
+  }
+
+  /** @internal Subscribes on the present connection, unless that is done or under way. */
+  join(): void {
+    const { socketId, clock, requestTimeout } = this.owner;
+    if (!socketId || this.#phase !== 'idle') return;
+    this.#phase = 'authorizing';
+    const attempt = new Attempt(clock, requestTimeout, () =>
+      this.#refused(subscriptionError({ type: 'TimeoutError', error: 'No answer in time' })),
+    );
+    this.#attempt = attempt;
+    // An ended attempt belongs to a connection or a wish that is gone: its grant would be wrong on the next one.
+    this.grant(socketId, attempt.signal).then(
+      (grant) => attempt.ended || this.#send(grant),
+      ({ status, message }: CountersignError) =>
+        attempt.ended || this.#refused(subscriptionError({ type: 'AuthError', status, error: message })),
+    );
+  }
+
+  /** @internal The app has unsubscribed. Answers whether the broker still owes the answer to a subscribe. */
+  leave(): boolean {
+    const owed = this.#phase === 'sent';
+    if (this.subscribed) this.owner.send(encode('pusher:unsubscribe', { channel: this.name }));
+    this.reset();
+    return owed;
+  }
+
+  /** @internal The connection is gone, and what it knew with it. */
+  reset(): void {
+    this.#attempt?.end();
+    this.#attempt = undefined;
+    this.#phase = 'idle';
+  }
+
+  /** @internal A frame for this channel. */
+  receive(message: Message): void {
+    const { event, data } = message;
+    if (event === `${INTERNAL}subscription_succeeded`) {
+      this.#attempt?.end();
+      this.#phase = 'subscribed';
+      this.emit(SUBSCRIPTION_SUCCEEDED, this.accepted(data));
+    } else if (event === SUBSCRIPTION_ERROR) {
+      this.#refused(subscriptionError(data));
+    } else if (!this.subscribed) {
+      // The rest of a subscription that is over.
+    } else if (event === `${INTERNAL}subscription_count`) {
+      this.subscriptionCount = Number(asObject(data)?.['subscription_count']);
+      this.emit('pusher:subscription_count', data);
+    } else if (event.startsWith(INTERNAL)) {
+      this.internal(event, asObject(data) ?? {});
+    } else {
+      this.received(message);
+    }
+  }
+
+  /** @internal Asks for what the subscribe frame must carry. */
+  protected async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
+    return needsGrant(this.name) ? this.owner.authorize(this.name, socketId, signal) : { auth: '' };
+  }
+
+  /** @internal The broker's confirmation; answers what listeners are given. */
+  protected accepted(data: unknown): unknown {
+    return data;
+  }
+
+  /** @internal Another event of the protocol. */
+  protected internal(_event: string, _data: Readonly<Record<string, unknown>>): void {}
+
+  /** @internal An event for the app. */
+  protected received(message: Message): void {
+    this.deliver(message.event, message.data, message);
+  }
+
+  /** @internal */
+  protected deliver(event: string, data: unknown, message: Message): void {
+    const metadata: Metadata = message.user_id === undefined ? {} : { user_id: message.user_id };
+    this.emit(event, data, metadata);
+    this.owner.delivered(event, data, metadata);
+  }
+
+  #send({ auth, channel_data }: ChannelGrant): void {
+    this.#phase = 'sent';
+    this.owner.send(
+      encode('pusher:subscribe', { auth, channel_data: channel_data || undefined, channel: this.name }),
+    );
+  }
+
+  #refused(error: SubscriptionError): void {
+    this.reset();
+    this.deliver(SUBSCRIPTION_ERROR, error, { event: SUBSCRIPTION_ERROR, channel: this.name, data: error });
+  }
+}
+
+/** A refusal as the broker words it, with every field that listeners are promised. */
+export function subscriptionError(refusal: unknown): SubscriptionError {
+  const { type = 'ServerError', status = 0, error = 'Refused without a reason' } = asObject(refusal) ?? {};
+  return { type: String(type), status: Number(status), error: String(error), message: String(error) };
+}
+
+/** Whether the app must sign for a channel of this name. */
+function needsGrant(name: string): boolean {
+  return name.startsWith('private-') || name.startsWith('presence-');
+}

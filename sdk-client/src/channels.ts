@@ -1,0 +1,91 @@
+import { Channel, type ChannelOwner } from './channel.ts';
+import { EncryptedChannel, type Encryption } from './encrypted-channel.ts';
+import { CountersignError } from './errors.ts';
+import { PresenceChannel } from './presence.ts';
+import { encode, INTERNAL, type Message, SUBSCRIPTION_ERROR } from './protocol.ts';
+
+/** The channels that the app wants, and their standing on the present connection. */
+export class Channels {
+  readonly #owner: ChannelOwner;
+  readonly #encryption: Encryption | undefined;
+  readonly #channels = new Map<string, Channel>();
+  /** Left before the broker answered; a new subscribe waits for that answer, or it would take it for its own. */
+  readonly #owed = new Map<string, () => void>();
+
+  constructor(owner: ChannelOwner, encryption: Encryption | undefined) {
+    this.#owner = owner;
+    this.#encryption = encryption;
+  }
+
+  subscribe(name: string): Channel {
+    let channel = this.#channels.get(name);
+    if (!channel) {
+      channel = this.#create(name);
+      this.#channels.set(name, channel);
+    }
+    if (!this.#owed.has(name)) channel.join();
+    return channel;
+  }
+
+  unsubscribe(name: string): void {
+    const owed = this.#channels.get(name)?.leave();
+    this.#channels.delete(name);
+    if (!owed) return;
+    const { clock, requestTimeout } = this.#owner;
+    this.#owed.set(
+      name,
+      clock.after(requestTimeout, () => this.#settle(name)),
+    );
+  }
+
+  get(name: string): Channel | undefined {
+    return this.#channels.get(name);
+  }
+
+  all(): Channel[] {
+    return [...this.#channels.values()];
+  }
+
+  /** A connection is there: every channel subscribes on it. */
+  opened(): void {
+    for (const channel of this.all()) channel.join();
+  }
+
+  /** The connection is gone, and every subscription with it. */
+  lost(): void {
+    for (const cancel of this.#owed.values()) cancel();
+    this.#owed.clear();
+    for (const channel of this.all()) channel.reset();
+  }
+
+  receive(name: string, message: Message): void {
+    const succeeded = message.event === `${INTERNAL}subscription_succeeded`;
+    const owed = this.#owed.has(name) && (succeeded || message.event === SUBSCRIPTION_ERROR);
+    // A subscription that nobody wants (any more) is ended.
+    if (succeeded && (owed || !this.#channels.has(name))) {
+      this.#owner.send(encode('pusher:unsubscribe', { channel: name }));
+    }
+    if (owed) this.#settle(name);
+    else this.#channels.get(name)?.receive(message);
+  }
+
+  /** The broker owes no answer any more. */
+  #settle(name: string): void {
+    this.#owed.get(name)?.();
+    this.#owed.delete(name);
+    this.#channels.get(name)?.join();
+  }
+
+  #create(name: string): Channel {
+    if (name.startsWith('#') || name === '') {
+      throw new CountersignError('invalid_channel', `Not a name that can be subscribed to: "${name}"`);
+    }
+    if (name.startsWith('presence-')) return new PresenceChannel(name, this.#owner);
+    if (!name.startsWith('private-encrypted-')) return new Channel(name, this.#owner);
+    if (this.#encryption) return new EncryptedChannel(name, this.#owner, this.#encryption);
+    throw new CountersignError(
+      'encryption_missing',
+      `"${name}" is encrypted: import { encryption } from '@countersign/sdk-client/encrypted' and pass it as an option`,
+    );
+  }
+}

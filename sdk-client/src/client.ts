@@ -1,0 +1,143 @@
+import { Authorizer } from './auth.ts';
+import type { AnyEvents, Channel, ChannelOwner } from './channel.ts';
+import type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
+import { Channels } from './channels.ts';
+import { Connection } from './connection.ts';
+import { Emitter } from './emitter.ts';
+import { CountersignError } from './errors.ts';
+import { type CountersignOptions, complete, type Settings } from './options.ts';
+import { INTERNAL, type Message } from './protocol.ts';
+import { User, type UserData, type UserOwner } from './user.ts';
+import { VERSION } from './version.ts';
+
+/**
+ * A client of one app. It connects when it is made and stays connected until {@link disconnect}.
+ *
+ * Listeners bound to the client itself get the events of all channels. `ChannelMap` declares the app's channels and
+ * events, so that names and data are checked when the page is compiled.
+ */
+export class Countersign<ChannelMap extends object = AnyChannels> extends Emitter<AnyEvents> {
+  readonly key: string;
+  readonly connection: Connection;
+  /** The signed-in user. */
+  readonly user: User;
+  readonly #channels: Channels;
+
+  /**
+   * @param key public key of the app
+   * @throws CountersignError `invalid_option` for an option that is missing, unknown or impossible
+   */
+  constructor(key: string, options: CountersignOptions) {
+    super();
+    if (!key) throw new CountersignError('invalid_option', 'The key of the app is missing');
+    const settings = complete(options);
+    this.key = key;
+    this.connection = new Connection(
+      {
+        ...settings,
+        url: (tls) => brokerUrl(key, tls, settings),
+        tls: settings.forceTLS || globalThis.location?.protocol === 'https:',
+      },
+      {
+        opened: () => this.#opened(),
+        lost: (stopped) => this.#lost(stopped),
+        message: (message) => this.#receive(message),
+        refused: ({ data }) => this.user.refused(data.code, data.message),
+      },
+    );
+    const owner = this.#owner(settings);
+    this.user = new User(owner);
+    this.#channels = new Channels(owner, settings.encryption);
+    this.connect();
+  }
+
+  /** Connects again after {@link disconnect}, or after the broker told this client not to come back. */
+  connect(): void {
+    this.connection.connect();
+  }
+
+  /** Ends the connection and all that waits for it. Channels are kept for the next {@link connect}. */
+  disconnect(): void {
+    this.connection.disconnect();
+  }
+
+  /**
+   * Subscribes now or as soon as there is a connection, and on each connection after that. A channel that was
+   * refused is asked for again. Listen for `pusher:subscription_succeeded` and `pusher:subscription_error`.
+   *
+   * @throws CountersignError `invalid_channel`, or `encryption_missing` for an encrypted channel without that option
+   */
+  subscribe<Name extends ChannelName<ChannelMap>>(name: Name): ChannelOf<ChannelMap, Name> {
+    return this.#channels.subscribe(name) as unknown as ChannelOf<ChannelMap, Name>;
+  }
+
+  /** Ends a subscription. Its channel object gets nothing more; subscribing again makes another one. */
+  unsubscribe(name: ChannelName<ChannelMap>): void {
+    this.#channels.unsubscribe(name);
+  }
+
+  /** The channel, if it has been subscribed to. */
+  channel<Name extends ChannelName<ChannelMap>>(name: Name): ChannelOf<ChannelMap, Name> | undefined {
+    return this.#channels.get(name) as unknown as ChannelOf<ChannelMap, Name> | undefined;
+  }
+
+  /** Every channel that has been subscribed to. */
+  allChannels(): Channel[] {
+    return this.#channels.all();
+  }
+
+  /**
+   * Signs this connection in as the user that the app's endpoint vouches for, and each connection after it.
+   * Waits for a connection if there is none. Repeated calls share one sign-in.
+   *
+   * Rejects with CountersignError `auth_failed` (the endpoint did not sign), `signin_refused` (the broker said no),
+   * `timeout` or `disconnected`.
+   */
+  signin(): Promise<UserData> {
+    return this.user.signin();
+  }
+
+  #opened(): void {
+    // First, for presence channels may be joined as the signed-in user.
+    this.user.opened();
+    this.#channels.opened();
+  }
+
+  #lost(stopped: boolean): void {
+    this.user.lost(stopped);
+    this.#channels.lost();
+  }
+
+  #receive(message: Message): void {
+    this.user.receive(message);
+    if (message.channel !== undefined) this.#channels.receive(message.channel, message);
+    else if (!message.event.startsWith(INTERNAL)) this.emit(message.event, message.data);
+  }
+
+  #owner({ clock, requestTimeout, ...settings }: Settings): ChannelOwner & UserOwner {
+    const { connection } = this;
+    const authorizer = new Authorizer(
+      settings.channelAuthorization,
+      settings.userAuthentication,
+      settings.fetch,
+    );
+    return {
+      clock,
+      requestTimeout,
+      get socketId() {
+        return connection.socket_id;
+      },
+      send: (frame) => connection.send(frame),
+      authorize: (channelName, socketId, signal) => authorizer.channel({ socketId, channelName }, signal),
+      authenticate: (socketId, signal) => authorizer.user({ socketId }, signal),
+      userId: () => this.user.id(),
+      delivered: (event, data, metadata) => this.emit(event, data, metadata),
+    };
+  }
+}
+
+function brokerUrl(key: string, tls: boolean, { host, port, path }: Settings): string {
+  const authority = port === undefined ? host : `${host}:${port}`;
+  const query = `protocol=7&client=countersign-js&version=${VERSION}`;
+  return `ws${tls ? 's' : ''}://${authority}${path}/app/${encodeURIComponent(key)}?${query}`;
+}

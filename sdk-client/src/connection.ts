@@ -1,0 +1,212 @@
+import { OVERLOAD_PAUSE, type ReconnectOptions, reactionTo, retryDelay } from './backoff.ts';
+import { Emitter } from './emitter.ts';
+import type { WebSocketConstructor } from './platform.ts';
+import { asObject, type Message } from './protocol.ts';
+import { Socket, type SocketOptions } from './socket.ts';
+import { onWake } from './wake.ts';
+
+/**
+ * - `initialized`: not asked to connect yet
+ * - `connecting`: no connection yet or any more; trying, or waiting to try again
+ * - `connected`: a socket is open and the broker has greeted it
+ * - `unavailable`: trying for longer than `unavailableTimeout`; it goes on trying
+ * - `failed`: the platform has no WebSocket, or does not dial this URL; it has stopped
+ * - `disconnected`: by `disconnect()`, or because the broker told it not to come back; it has stopped
+ */
+export type ConnectionState =
+  | 'initialized'
+  | 'connecting'
+  | 'connected'
+  | 'unavailable'
+  | 'failed'
+  | 'disconnected';
+
+/** What the broker reported, or why a connection ended. */
+export interface ConnectionError {
+  readonly type: 'PusherError' | 'WebSocketError';
+  /** `code` is one of the protocol's, or null where it has none for the case. */
+  readonly data: { readonly code: number | null; readonly message: string };
+}
+
+export interface ConnectionEvents {
+  state_change: { readonly previous: ConnectionState; readonly current: ConnectionState };
+  connected: { readonly socket_id: string };
+  initialized: undefined;
+  connecting: undefined;
+  unavailable: undefined;
+  failed: undefined;
+  disconnected: undefined;
+  error: ConnectionError;
+  /** Every frame of the broker after its greeting. */
+  message: Message;
+}
+
+export interface ConnectionOptions extends Omit<SocketOptions, 'WebSocket'> {
+  readonly url: (tls: boolean) => string;
+  readonly tls: boolean;
+  readonly WebSocket: WebSocketConstructor | undefined;
+  readonly unavailableTimeout: number;
+  readonly reconnect: Required<ReconnectOptions>;
+}
+
+/** What the client does when its connection changes; called before the app's listeners. */
+export interface ConnectionOwner {
+  opened(socketId: string): void;
+  /** @param stopped it will not be tried again */
+  lost(stopped: boolean): void;
+  message(message: Message): void;
+  /** The broker said no to something and the connection stays. */
+  refused(error: ConnectionError): void;
+}
+
+/** The client's way to the broker, over as many sockets as it takes. */
+export class Connection extends Emitter<ConnectionEvents> {
+  readonly #options: ConnectionOptions;
+  readonly #owner: ConnectionOwner;
+  #state: ConnectionState = 'initialized';
+  #socketId: string | undefined;
+  #socket: Socket | undefined;
+  #tls: boolean;
+  /** Ends in a row without a stable connection between them. */
+  #tries = 0;
+  /** An overloaded broker must not be called before this moment, whatever happens here. */
+  #notBefore = 0;
+  #cancelDial: (() => void) | undefined;
+  #cancelStable = (): void => {};
+  #cancelUnavailable = (): void => {};
+  #cancelWake = (): void => {};
+
+  /** @internal */
+  constructor(options: ConnectionOptions, owner: ConnectionOwner) {
+    super();
+    this.#options = options;
+    this.#owner = owner;
+    this.#tls = options.tls;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** What the broker calls this connection; each new one has a new id. */
+  get socket_id(): string | undefined {
+    return this.#socketId;
+  }
+
+  /** Connects, and keeps connected until {@link disconnect}. */
+  connect(): void {
+    if (['connecting', 'connected', 'unavailable'].includes(this.#state)) return;
+    this.#tries = 0;
+    this.#cancelWake = onWake(() => this.#wake());
+    this.#dialAfter(0);
+    this.#seek();
+  }
+
+  /** Ends the connection and every timer. {@link connect} begins anew. */
+  disconnect(): void {
+    this.#socket?.close();
+    this.#stop('disconnected');
+  }
+
+  /** @internal Whether the frame left; false without a connection. */
+  send(frame: string): boolean {
+    return this.#socket?.send(frame) ?? false;
+  }
+
+  #dialAfter(ms: number): void {
+    this.#cancelDial = this.#options.clock.after(ms, () => this.#dial());
+  }
+
+  #dial(): void {
+    this.#cancelDial = undefined;
+    const { WebSocket, url } = this.#options;
+    try {
+      if (!WebSocket) throw new Error('This platform has no WebSocket; pass one as the option WebSocket');
+      const options = { ...this.#options, WebSocket };
+      this.#socket = new Socket(url(this.#tls), options, {
+        established: (socketId) => this.#opened(socketId),
+        message: (message) => this.#received(message),
+        malformed: () => this.#report('WebSocketError', null, 'Received a frame that is not of the protocol'),
+        closed: (code, reason) => this.#closed(code, reason),
+      });
+    } catch (error) {
+      this.#stop('failed');
+      this.#report('WebSocketError', null, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #opened(socketId: string): void {
+    const { clock, reconnect } = this.#options;
+    this.#cancelUnavailable();
+    this.#cancelStable = clock.after(reconnect.stableAfter, () => {
+      this.#tries = 0;
+    });
+    this.#socketId = socketId;
+    this.#move('connected', { socket_id: socketId }, () => this.#owner.opened(socketId));
+  }
+
+  #received(message: Message): void {
+    if (message.event === 'pusher:error') {
+      const { code, message: text } = asObject(message.data) ?? {};
+      this.#owner.refused(this.#report('PusherError', typeof code === 'number' ? code : null, String(text)));
+    }
+    this.#owner.message(message);
+    this.emit('message', message);
+  }
+
+  #closed(code: number, reason: string): void {
+    this.#cancelStable();
+    this.#socket = undefined;
+    const { reconnect, clock } = this.#options;
+    const reaction = reactionTo(code);
+    if (reaction === 'stop' || (reaction === 'retry over TLS' && this.#tls)) {
+      this.#stop('disconnected');
+    } else {
+      if (reaction === 'retry over TLS') this.#tls = true;
+      this.#notBefore = clock.now() + (reaction === 'retry later' ? OVERLOAD_PAUSE : 0);
+      this.#dialAfter(retryDelay(reaction, this.#tries++, reconnect, clock.random()));
+      if (this.#state === 'connected') this.#seek();
+    }
+    // After the move, so that no listener meets a state that claims a socket.
+    if (code >= 4000) this.#report('PusherError', code, reason);
+  }
+
+  #wake(): void {
+    this.#socket?.check();
+    if (!this.#cancelDial) return;
+    this.#cancelDial();
+    this.#dialAfter(Math.max(0, this.#notBefore - this.#options.clock.now()));
+  }
+
+  #seek(): void {
+    const { clock, unavailableTimeout } = this.#options;
+    this.#cancelUnavailable = clock.after(unavailableTimeout, () => this.#move('unavailable'));
+    this.#move('connecting', undefined, () => this.#owner.lost(false));
+  }
+
+  #stop(state: 'disconnected' | 'failed'): void {
+    this.#socket = undefined;
+    this.#cancelDial?.();
+    this.#cancelDial = undefined;
+    this.#cancelStable();
+    this.#cancelUnavailable();
+    this.#cancelWake();
+    if (this.#state !== state) this.#move(state, undefined, () => this.#owner.lost(true));
+  }
+
+  #move(current: ConnectionState, data?: unknown, inform?: () => void): void {
+    const previous = this.#state;
+    this.#state = current;
+    if (current !== 'connected') this.#socketId = undefined;
+    inform?.();
+    // A listener may have moved on; then its move has been told, and this one is history.
+    if (this.#state === current) this.emit('state_change', { previous, current });
+    if (this.#state === current) this.emit(current, data);
+  }
+
+  #report(type: ConnectionError['type'], code: number | null, message: string): ConnectionError {
+    const error: ConnectionError = { type, data: { code, message } };
+    this.emit('error', error);
+    return error;
+  }
+}

@@ -1,0 +1,101 @@
+import { Attempt } from './attempt.ts';
+import { type ChannelGrant, failure } from './auth.ts';
+import { type AnyEvents, Channel, type ChannelOwner } from './channel.ts';
+import { isReserved, type Message, parseJson } from './protocol.ts';
+
+/** What the entry `@countersign/sdk-client/encrypted` adds. */
+export interface Encryption {
+  /** The key that the app's endpoint answers as `shared_secret`; `undefined` if that is not base64 of 32 bytes. */
+  readKey(sharedSecret: string): Uint8Array | undefined;
+  /** The text that was sealed in an event's data: null if by another key, `undefined` if nothing is sealed in it. */
+  open(data: unknown, key: Uint8Array): string | null | undefined;
+}
+
+/** Events that may wait for a new key; more are dropped. */
+const MAX_WAITING = 100;
+/** A request that brought no other key is not repeated within this time, in ms. */
+const KEY_HOLDS = 10_000;
+const OTHER_KEY = 'The event was encrypted with another key';
+
+/** A private channel whose events only the app's own clients can read. */
+export class EncryptedChannel<Events extends object = AnyEvents> extends Channel<Events> {
+  readonly #encryption: Encryption;
+  #key: Uint8Array | undefined;
+  #confirmedAt = -Infinity;
+  /** The request for a new key, and what arrived since. */
+  #renewal: Attempt | undefined;
+  #waiting: Message[] = [];
+
+  /** @internal */
+  constructor(name: string, owner: ChannelOwner, encryption: Encryption) {
+    super(name, owner);
+    this.#encryption = encryption;
+  }
+
+  /** @internal */
+  override reset(): void {
+    super.reset();
+    this.#renewal?.end();
+    this.#renewal = undefined;
+    this.#waiting = [];
+  }
+
+  protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
+    const grant = await super.grant(socketId, signal);
+    const key = this.#encryption.readKey(grant.shared_secret ?? '');
+    if (!key) throw failure(`The grant for "${this.name}" needs shared_secret, base64 of 32 bytes`, 200);
+    // A late answer must not replace a newer one's key.
+    if (!signal.aborted) this.#key = key;
+    return grant;
+  }
+
+  protected override received(message: Message): void {
+    if (isReserved(message.event)) return super.received(message);
+    // While a new key is under way, later events wait too, so that the order holds.
+    if (this.#renewal) {
+      if (this.#waiting.length < MAX_WAITING) this.#waiting.push(message);
+      else this.#drop(message, 'Too many events wait for a new key');
+      return;
+    }
+    if (this.#open(message)) return;
+    if (this.owner.clock.now() - this.#confirmedAt < KEY_HOLDS) return this.#drop(message, OTHER_KEY);
+    this.#renew(message);
+  }
+
+  /** Delivers or drops; false if another key might open it. */
+  #open(message: Message): boolean {
+    const text = this.#key ? this.#encryption.open(message.data, this.#key) : null;
+    if (text === null) return false;
+    if (text === undefined) this.#drop(message, 'The event is not an encrypted one');
+    else this.deliver(message.event, parseJson(text), message);
+    return true;
+  }
+
+  /** The app may have changed its master key: asks once, for all events that fail meanwhile. */
+  #renew(message: Message): void {
+    const { socketId, clock, requestTimeout } = this.owner;
+    if (!socketId) return;
+    const before = String(this.#key);
+    this.#waiting = [message];
+    const renewal = new Attempt(clock, requestTimeout, () => this.#renewed());
+    this.#renewal = renewal;
+    const done = (): void => {
+      if (renewal.ended) return;
+      renewal.end();
+      if (String(this.#key) === before) this.#confirmedAt = clock.now();
+      this.#renewed();
+    };
+    this.grant(socketId, renewal.signal).then(done, done);
+  }
+
+  #renewed(): void {
+    const waiting = this.#waiting;
+    this.#renewal = undefined;
+    this.#waiting = [];
+    for (const message of waiting) if (!this.#open(message)) this.#drop(message, OTHER_KEY);
+  }
+
+  #drop({ event }: Message, message: string): void {
+    this.emit('pusher:decryption_error', { event, message });
+  }
+}

@@ -1,0 +1,28 @@
+/** What went wrong, as a word that does not change: switch on it rather than on the message. */
+export type ErrorCode =
+  | 'invalid_option'
+  | 'invalid_channel'
+  | 'invalid_event'
+  | 'encryption_missing'
+  | 'auth_failed'
+  | 'signin_refused'
+  | 'timeout'
+  | 'disconnected';
+
+/** Every error that this SDK throws or rejects with. */
+export class CountersignError extends Error {
+  override readonly name = 'CountersignError';
+
+  /**
+   * @param code what went wrong
+   * @param status of `auth_failed`: the HTTP status of the app's endpoint, 0 if it did not answer
+   */
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly status = 0,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}

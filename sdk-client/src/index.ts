@@ -1,0 +1,21 @@
+export type {
+  ChannelAuthorization,
+  ChannelGrant,
+  ChannelRequest,
+  UserAuthentication,
+  UserGrant,
+  UserRequest,
+} from './auth.ts';
+export type { ReconnectOptions } from './backoff.ts';
+export type { AnyEvents, Channel, ChannelEvents, SubscriptionError } from './channel.ts';
+export type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
+export { Countersign } from './client.ts';
+export type { Clock } from './clock.ts';
+export type { Connection, ConnectionError, ConnectionEvents, ConnectionState } from './connection.ts';
+export type { Emitter, GlobalListener, Listener, Metadata } from './emitter.ts';
+export type { Encryption } from './encrypted-channel.ts';
+export { CountersignError, type ErrorCode } from './errors.ts';
+export type { CountersignOptions } from './options.ts';
+export type { Fetch, WebSocketConstructor, WebSocketLike } from './platform.ts';
+export type { Member, MemberInfo, Members, PresenceChannel, PresenceEvents } from './presence.ts';
+export type { User, UserData, UserEvents, WatchlistEvent, WatchlistEvents } from './user.ts';

@@ -1,0 +1,117 @@
+import type { ChannelAuthorization, UserAuthentication } from './auth.ts';
+import type { ReconnectOptions } from './backoff.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Encryption } from './encrypted-channel.ts';
+import { CountersignError } from './errors.ts';
+import { bundled, type Fetch, type WebSocketConstructor } from './platform.ts';
+
+/** How a client finds its broker and its app. Times are in ms. */
+export interface CountersignOptions {
+  /** The broker's host name or address. */
+  readonly host: string;
+  /** @default 443, or 80 without TLS */
+  readonly port?: number | string;
+  /** What stands before `/app/` in the broker's URL, such as `/ws`. @default '' */
+  readonly path?: string;
+  /** `false` connects without TLS, except from a page that was loaded with it. @default true */
+  readonly forceTLS?: boolean;
+  /** How the app signs for private and presence channels. Its `endpoint` is `/countersign/auth` by default. */
+  readonly channelAuthorization?: ChannelAuthorization;
+  /** How the app signs for users. Its `endpoint` is `/countersign/user-auth` by default. */
+  readonly userAuthentication?: UserAuthentication;
+  /** What `@countersign/sdk-client/encrypted` exports, for channels named `private-encrypted-…`. */
+  readonly encryption?: Encryption;
+  /** Silence after which the broker is pinged; the broker may ask for less. @default 20_000 */
+  readonly activityTimeout?: number;
+  /** Wait for a sign of life after a ping, before the connection counts as dead. @default 10_000 */
+  readonly pongTimeout?: number;
+  /** Wait for the broker's greeting, before the try counts as failed. @default 10_000 */
+  readonly connectTimeout?: number;
+  /** Time without a connection after which the state says `unavailable`. @default 10_000 */
+  readonly unavailableTimeout?: number;
+  /** Bound of one subscription or sign-in: the app's endpoint and the broker's answer together. @default 20_000 */
+  readonly requestTimeout?: number;
+  /** Delays between tries to connect. */
+  readonly reconnect?: ReconnectOptions;
+  /** @default that of the platform; in Node 20 that of `ws` */
+  readonly WebSocket?: WebSocketConstructor;
+  /** Asks the app's endpoints. @default that of the platform */
+  readonly fetch?: Fetch;
+  /** Time and chance, for tests. */
+  readonly clock?: Clock;
+}
+
+/** The options, complete. */
+export interface Settings
+  extends Required<Omit<CountersignOptions, 'port' | 'encryption' | 'WebSocket' | 'reconnect'>> {
+  readonly port: number | string | undefined;
+  readonly reconnect: Required<ReconnectOptions>;
+  readonly encryption: Encryption | undefined;
+  readonly WebSocket: WebSocketConstructor | undefined;
+}
+
+const RECONNECT = { minDelay: 1_000, maxDelay: 30_000, stableAfter: 10_000 };
+const AUTHORIZATION = {
+  endpoint: '',
+  headers: {},
+  params: {},
+  headersProvider: undefined,
+  paramsProvider: undefined,
+  credentials: 'same-origin',
+  customHandler: undefined,
+} as const;
+
+/** The options with their defaults. @throws CountersignError `invalid_option` */
+export function complete(options: CountersignOptions): Settings {
+  const settings = merge<Settings>('', options, {
+    host: '',
+    port: undefined,
+    path: '',
+    forceTLS: true,
+    channelAuthorization: {},
+    userAuthentication: {},
+    encryption: bundled.encryption,
+    activityTimeout: 20_000,
+    pongTimeout: 10_000,
+    connectTimeout: 10_000,
+    unavailableTimeout: 10_000,
+    requestTimeout: 20_000,
+    reconnect: RECONNECT,
+    WebSocket: globalThis.WebSocket ?? bundled.WebSocket,
+    // Not the function itself, which browsers refuse to call as a method of anything but the window.
+    fetch: (url, init) => globalThis.fetch(url, init),
+    clock: systemClock,
+  });
+  if (!settings.host) throw invalid('The option "host" is missing');
+  if (settings.path && !settings.path.startsWith('/')) throw invalid('The option "path" starts with "/"');
+  const { channelAuthorization, userAuthentication, reconnect } = settings;
+  return {
+    ...settings,
+    reconnect: merge('reconnect.', reconnect, RECONNECT),
+    channelAuthorization: merge<ChannelAuthorization>('channelAuthorization.', channelAuthorization, {
+      ...AUTHORIZATION,
+      endpoint: '/countersign/auth',
+    }),
+    userAuthentication: merge<UserAuthentication>('userAuthentication.', userAuthentication, {
+      ...AUTHORIZATION,
+      endpoint: '/countersign/user-auth',
+    }),
+  };
+}
+
+/** What was given over the defaults, which name every option there is. */
+function merge<Options extends object>(prefix: string, given: object, defaults: Options): Options {
+  const merged: Record<string, unknown> = { ...(defaults as Record<string, unknown>) };
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaults, name)) throw invalid(`There is no option "${prefix}${name}"`);
+    if (value === undefined) continue;
+    if (typeof merged[name] === 'number' && !(value > 0))
+      throw invalid(`The option "${prefix}${name}" is a number above 0`);
+    merged[name] = value;
+  }
+  return merged as Options;
+}
+
+function invalid(message: string): CountersignError {
+  return new CountersignError('invalid_option', message);
+}

@@ -1,0 +1,109 @@
+import { type ChannelGrant, failure } from './auth.ts';
+import { type AnyEvents, Channel } from './channel.ts';
+import { asObject, INTERNAL, parseJson } from './protocol.ts';
+
+/** A user in a presence channel, on however many connections. */
+export interface Member<Info = unknown> {
+  readonly id: string;
+  /** `user_info` of the channel data that the app signed; null or undefined if there was none. */
+  readonly info: Info;
+}
+
+/** Who is in a presence channel: complete while it is subscribed, empty while it is not. */
+export class Members<Info = unknown> {
+  // A map, for `__proto__` is a user id like any other.
+  readonly #infos = new Map<string, Info>();
+  /** The id of this client's user; `undefined` before the first grant. */
+  myID: string | undefined;
+
+  get count(): number {
+    return this.#infos.size;
+  }
+
+  /** This client's user; null while the channel is not subscribed. */
+  get me(): Member<Info> | null {
+    return this.myID === undefined ? null : this.get(this.myID);
+  }
+
+  get(id: string | number): Member<Info> | null {
+    const key = String(id);
+    return this.#infos.has(key) ? { id: key, info: this.#infos.get(key) as Info } : null;
+  }
+
+  /** Calls back with each member, in no particular order. */
+  each(callback: (member: Member<Info>) => void): void {
+    for (const [id, info] of [...this.#infos]) callback({ id, info });
+  }
+
+  /** @internal */
+  replace(infos: Readonly<Record<string, unknown>>): void {
+    this.#infos.clear();
+    for (const id of Object.keys(infos)) this.#infos.set(id, infos[id] as Info);
+  }
+
+  /** @internal The member, if it is new. */
+  add(id: string, info: Info): Member<Info> | null {
+    const isNew = !this.#infos.has(id);
+    this.#infos.set(id, info);
+    return isNew ? { id, info } : null;
+  }
+
+  /** @internal The member, if there was one. */
+  remove(id: string): Member<Info> | null {
+    const member = this.get(id);
+    this.#infos.delete(id);
+    return member;
+  }
+}
+
+/** What a channel's events declare as the type of its members' info, by the name `pusher:member`. */
+export type MemberInfo<Events> = Events extends { 'pusher:member': infer Info } ? Info : unknown;
+
+/** Events that the SDK raises itself on presence channels. */
+export interface PresenceEvents<Info> {
+  'pusher:subscription_succeeded': Members<Info>;
+  'pusher:member_added': Member<Info>;
+  'pusher:member_removed': Member<Info>;
+}
+
+/** A channel that knows who is in it. */
+export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
+  PresenceEvents<MemberInfo<Events>> & Events
+> {
+  readonly members = new Members<MemberInfo<Events>>();
+
+  /** @internal */
+  override reset(): void {
+    super.reset();
+    this.members.replace({});
+  }
+
+  protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
+    const grant = await super.grant(socketId, signal);
+    const id = grant.channel_data
+      ? asObject(parseJson(grant.channel_data))?.['user_id']
+      : await this.owner.userId();
+    if (id === undefined || id === null) {
+      throw failure(
+        `The grant for "${this.name}" needs channel_data with a user_id, or a connection that is signed in`,
+        200,
+      );
+    }
+    this.members.myID = String(id);
+    return grant;
+  }
+
+  protected override accepted(data: unknown): Members<MemberInfo<Events>> {
+    this.members.replace(asObject(asObject(asObject(data)?.['presence'])?.['hash']) ?? {});
+    return this.members;
+  }
+
+  protected override internal(event: string, data: Readonly<Record<string, unknown>>): void {
+    const id = String(data['user_id']);
+    const joined = event === `${INTERNAL}member_added`;
+    const member = joined
+      ? this.members.add(id, data['user_info'] as MemberInfo<Events>)
+      : this.members.remove(id);
+    if (member) this.emit(joined ? 'pusher:member_added' : 'pusher:member_removed', member);
+  }
+}

@@ -1,0 +1,158 @@
+import type { Clock } from './clock.ts';
+import type { WebSocketConstructor, WebSocketLike } from './platform.ts';
+import { asObject, encode, type Message, parse } from './protocol.ts';
+
+/** How often the watch looks at the clock, in ms. Short, because only a late look betrays that the machine slept. */
+const TICK = 1_000;
+/** A look this much later than it was due means sleep (or a page whose timers are held back), in ms. */
+const DRIFT = 3_000;
+/** How long a link may take to answer when there is reason to doubt it, in ms. */
+const DOUBT = 2_000;
+
+/** Close codes of our own making, so that the connection reacts to every end in one way. */
+const NO_ANSWER = 4201;
+const ABNORMAL = 1006;
+
+/** What one socket tells its connection. After `closed`, nothing. */
+export interface SocketEvents {
+  established(socketId: string): void;
+  message(message: Message): void;
+  /** A frame that is not of the protocol; it was skipped. */
+  malformed(): void;
+  closed(code: number, reason: string): void;
+}
+
+export interface SocketOptions {
+  readonly clock: Clock;
+  readonly WebSocket: WebSocketConstructor;
+  /** Most ms from dialling until the broker's greeting. */
+  readonly connectTimeout: number;
+  /** Silence after which the broker is pinged, in ms; the broker may ask for less. */
+  readonly activityTimeout: number;
+  /** Wait for any sign of life after a ping, in ms. */
+  readonly pongTimeout: number;
+}
+
+/** One WebSocket from dialling to its end: greeting, pings, and one way out. */
+export class Socket {
+  readonly #socket: WebSocketLike;
+  readonly #options: SocketOptions;
+  readonly #events: SocketEvents;
+  #established = false;
+  #ended = false;
+  #activityTimeout: number;
+  #heardAt = 0;
+  #lookedAt = 0;
+  /** When an unanswered ping proves the link dead. */
+  #deadline: number | undefined;
+  #cancelTimer: () => void;
+
+  /** @throws what the platform throws for a URL that it does not dial */
+  constructor(url: string, options: SocketOptions, events: SocketEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#activityTimeout = options.activityTimeout;
+    this.#socket = new options.WebSocket(url);
+    this.#socket.onmessage = ({ data }) => this.#receive(data);
+    this.#socket.onclose = ({ code, reason }) => this.#end(code, reason);
+    // What went wrong is not told to scripts, and a close follows. Without a listener, Node would stop the process.
+    this.#socket.onerror = () => {};
+    this.#cancelTimer = options.clock.after(options.connectTimeout, () =>
+      this.#abandon(ABNORMAL, 'No answer in time'),
+    );
+  }
+
+  /** Whether the frame was handed to the network; that does not mean that it arrived. */
+  send(frame: string): boolean {
+    if (!this.#established || this.#ended) return false;
+    this.#socket.send(frame);
+    return true;
+  }
+
+  /** Asks for a sign of life at once, because there is reason to doubt the link. */
+  check(): void {
+    if (this.#established && !this.#ended) this.#ping(DOUBT);
+  }
+
+  /** Ends it without a word to its connection. */
+  close(): void {
+    if (this.#ended) return;
+    this.#stop();
+    this.#socket.close(1000);
+  }
+
+  #receive(frame: unknown): void {
+    if (this.#ended) return;
+    const message = parse(frame);
+    this.#heardAt = this.#options.clock.now();
+    this.#deadline = undefined;
+    if (!this.#established) return this.#greet(message);
+    if (!message) return this.#events.malformed();
+    if (message.event === 'pusher:ping') this.send(encode('pusher:pong', {}));
+    this.#events.message(message);
+  }
+
+  /** The first frame is the greeting, or an error that says with which code the close will come. */
+  #greet(message: Message | undefined): void {
+    const data = asObject(message?.data);
+    if (message?.event === 'pusher:connection_established' && typeof data?.['socket_id'] === 'string') {
+      const wanted = Number(data['activity_timeout']) * 1000;
+      if (wanted > 0) this.#activityTimeout = Math.min(this.#activityTimeout, wanted);
+      this.#established = true;
+      this.#cancelTimer();
+      this.#lookedAt = this.#heardAt;
+      this.#watch();
+      return this.#events.established(data['socket_id']);
+    }
+    const code = Number(data?.['code']);
+    if (message?.event === 'pusher:error' && code >= 4000) this.#refuse(code, String(data?.['message']));
+    else this.#refuse(ABNORMAL, 'Not a greeting of the Channels protocol');
+  }
+
+  #watch(): void {
+    this.#cancelTimer = this.#options.clock.after(TICK, () => this.#look());
+  }
+
+  #look(): void {
+    const now = this.#options.clock.now();
+    // Forward: it slept. Backward: the clock was set. Either way, silence cannot be measured by it.
+    const jumped = Math.abs(now - this.#lookedAt - TICK) > DRIFT;
+    this.#lookedAt = now;
+    this.#watch();
+    if (this.#deadline !== undefined) {
+      if (jumped || now >= this.#deadline) this.#abandon(NO_ANSWER, 'Pong not received');
+    } else if (jumped) {
+      this.#ping(DOUBT);
+    } else if (now - this.#heardAt >= this.#activityTimeout) {
+      this.#ping(this.#options.pongTimeout);
+    }
+  }
+
+  #ping(patience: number): void {
+    this.#deadline = Math.min(this.#deadline ?? Infinity, this.#options.clock.now() + patience);
+    this.send(encode('pusher:ping', {}));
+  }
+
+  #refuse(code: number, reason: string): void {
+    this.#end(code, reason);
+    this.#socket.close(1000);
+  }
+
+  /** Gives up on a peer that does not answer, and would not answer a close frame either. */
+  #abandon(code: number, reason: string): void {
+    this.#end(code, reason);
+    if (this.#socket.terminate) this.#socket.terminate();
+    else this.#socket.close();
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#ended) return;
+    this.#stop();
+    this.#events.closed(code, reason);
+  }
+
+  #stop(): void {
+    this.#ended = true;
+    this.#cancelTimer();
+  }
+}

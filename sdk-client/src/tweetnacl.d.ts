@@ -1,0 +1,3 @@
+declare module 'tweetnacl/nacl.min.js' {
+  export { default } from 'tweetnacl';
+}

@@ -1,0 +1,186 @@
+import { Attempt } from './attempt.ts';
+import type { UserGrant } from './auth.ts';
+import { type AnyEvents, type SubscriptionError, subscriptionError } from './channel.ts';
+import type { Clock } from './clock.ts';
+import { Emitter } from './emitter.ts';
+import { CountersignError } from './errors.ts';
+import {
+  asObject,
+  encode,
+  INTERNAL,
+  isReserved,
+  type Message,
+  parseJson,
+  SUBSCRIPTION_ERROR,
+  USER_CHANNEL,
+} from './protocol.ts';
+
+/** Who this connection is signed in as: the object that the app signed. */
+export interface UserData {
+  readonly id: string;
+  readonly user_info?: unknown;
+  readonly watchlist?: readonly string[];
+  readonly [key: string]: unknown;
+}
+
+/** Watched users that came or went. */
+export interface WatchlistEvent {
+  readonly name: string;
+  readonly user_ids: readonly string[];
+}
+
+export interface WatchlistEvents {
+  online: WatchlistEvent;
+  offline: WatchlistEvent;
+}
+
+/** Events that the SDK raises itself on the user, beside those sent to it. */
+export interface UserEvents {
+  'pusher:signin_success': UserData;
+  'pusher:signin_error': CountersignError;
+  'pusher:subscription_error': SubscriptionError;
+}
+
+/** What the user needs of its client. */
+export interface UserOwner {
+  readonly clock: Clock;
+  /** Bound of one sign-in, from asking the app's endpoint to the broker's answer, in ms. */
+  readonly requestTimeout: number;
+  readonly socketId: string | undefined;
+  send(frame: string): boolean;
+  authenticate(socketId: string, signal: AbortSignal): Promise<UserGrant>;
+}
+
+/** The code of the broker's refusal of a sign-in. */
+const UNAUTHORIZED = 4009;
+
+interface Outcome {
+  readonly promise: Promise<UserData>;
+  resolve(user: UserData): void;
+  reject(error: CountersignError): void;
+}
+
+/** The signed-in user. Binding gets the events that the app's backend sends to this user, on all devices. */
+export class User extends Emitter<UserEvents & AnyEvents> {
+  /** Who of the users that the app lists in `watchlist` is online. */
+  readonly watchlist = new Emitter<WatchlistEvents>();
+  readonly #owner: UserOwner;
+  #data: UserData | undefined;
+  /** Whether the next connection is signed in, too. */
+  #wanted = false;
+  /** The sign-in in progress; it outlives a connection. */
+  #outcome: Outcome | undefined;
+  #attempt: Attempt | undefined;
+
+  /** @internal */
+  constructor(owner: UserOwner) {
+    super();
+    this.#owner = owner;
+  }
+
+  /** What the app signed; `undefined` while this connection is not signed in. */
+  get user_data(): UserData | undefined {
+    return this.#data;
+  }
+
+  /** @internal */
+  signin(): Promise<UserData> {
+    if (this.#data) return Promise.resolve(this.#data);
+    this.#wanted = true;
+    this.#outcome ??= outcome();
+    if (!this.#attempt) this.#begin();
+    return this.#outcome.promise;
+  }
+
+  /** @internal The id, once a sign-in in progress is over. */
+  async id(): Promise<string | undefined> {
+    const user = this.#data ?? (await this.#outcome?.promise.catch(() => undefined));
+    return user?.id;
+  }
+
+  /** @internal */
+  opened(): void {
+    if (!this.#wanted) return;
+    this.#outcome ??= outcome();
+    this.#begin();
+  }
+
+  /** @internal @param stopped whether no further connection will be tried */
+  lost(stopped: boolean): void {
+    this.#attempt?.end();
+    this.#attempt = undefined;
+    this.#data = undefined;
+    if (!stopped) return;
+    this.#outcome?.reject(new CountersignError('disconnected', 'The connection ended before the sign-in'));
+    this.#outcome = undefined;
+  }
+
+  /** @internal The broker said no to something: to the sign-in, if one is under way and the code says so. */
+  refused(code: number | null, message: string): void {
+    if (this.#attempt && code === UNAUTHORIZED) this.#fail(new CountersignError('signin_refused', message));
+  }
+
+  /** @internal */
+  receive({ event, channel, data }: Message): void {
+    if (event === 'pusher:signin_success') {
+      this.#signedIn(parseJson(asObject(data)?.['user_data']));
+    } else if (event === `${INTERNAL}watchlist_events`) {
+      const { events } = asObject(data) ?? {};
+      for (const entry of Array.isArray(events) ? events : [])
+        this.watchlist.emit(String(asObject(entry)?.['name']), entry);
+    } else if (this.#data && channel === USER_CHANNEL + this.#data.id) {
+      if (event === SUBSCRIPTION_ERROR) this.emit(event, subscriptionError(data));
+      else if (!isReserved(event)) this.emit(event, data);
+    }
+  }
+
+  #begin(): void {
+    const { socketId, clock, requestTimeout } = this.#owner;
+    if (!socketId) return;
+    const attempt = new Attempt(clock, requestTimeout, () =>
+      this.#fail(new CountersignError('timeout', 'The sign-in was not answered in time')),
+    );
+    this.#attempt = attempt;
+    this.#owner.authenticate(socketId, attempt.signal).then(
+      ({ auth, user_data }) =>
+        attempt.ended || this.#owner.send(encode('pusher:signin', { auth, user_data })),
+      (error) => attempt.ended || this.#fail(error),
+    );
+  }
+
+  #signedIn(data: unknown): void {
+    const user = asObject(data);
+    if (typeof user?.['id'] !== 'string' || !user['id']) {
+      return this.#fail(new CountersignError('signin_refused', 'The broker confirmed a user without an id'));
+    }
+    this.#attempt?.end();
+    this.#attempt = undefined;
+    this.#data = user as UserData;
+    this.#owner.send(encode('pusher:subscribe', { auth: '', channel: USER_CHANNEL + user['id'] }));
+    this.#outcome?.resolve(this.#data);
+    this.#outcome = undefined;
+    this.emit('pusher:signin_success', this.#data);
+  }
+
+  /** A refusal is final until the app asks again; after another failure the next connection tries again. */
+  #fail(error: CountersignError): void {
+    this.#attempt?.end();
+    this.#attempt = undefined;
+    if (error.code === 'signin_refused' || error.status === 401 || error.status === 403) this.#wanted = false;
+    this.#outcome?.reject(error);
+    this.#outcome = undefined;
+    this.emit('pusher:signin_error', error);
+  }
+}
+
+function outcome(): Outcome {
+  let resolve!: Outcome['resolve'];
+  let reject!: Outcome['reject'];
+  const promise = new Promise<UserData>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  // Whoever signs in without waiting for it binds `pusher:signin_error`; that must not stop a Node process.
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
