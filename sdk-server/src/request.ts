@@ -32,7 +32,7 @@ const BODY_IN_MESSAGE = 500;
 export async function request(settings: Settings, call: Call): Promise<unknown> {
   const path = settings.appPath + call.path;
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
-  checkPath(settings.origin, path);
+  checkPath(settings.origin, call.path);
   checkParams(call.params);
 
   const signal = AbortSignal.timeout(settings.timeout);

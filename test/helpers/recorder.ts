@@ -61,10 +61,10 @@ export function read(
     const equals = part.indexOf('=');
     params.set(decodeURIComponent(part.slice(0, equals)), decodeURIComponent(part.slice(equals + 1)));
   }
-  const signed = [...params]
-    .filter(([name]) => name !== 'auth_signature')
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  const query = signed.map(([name, value]) => `${name.toLowerCase()}=${value}`).join('&');
+  const signed = [...params].filter(([name]) => name !== 'auth_signature');
+  const lowered = signed.map(([name, value]) => ({ name: name.toLowerCase(), value }));
+  lowered.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const query = lowered.map(({ name, value }) => `${name}=${value}`).join('&');
   const expected = createHmac('sha256', secret).update(`${request.method}\n${path}\n${query}`).digest('hex');
   const md5 = request.body === '' ? undefined : createHash('md5').update(request.body).digest('hex');
   return {
