@@ -1,0 +1,121 @@
+import type { IncomingMessage, RequestListener } from 'node:http';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Logger } from 'pino';
+import type { Adapter } from '../adapter/adapter.ts';
+import type { AppStore } from '../apps/app.ts';
+import type { Config } from '../config.ts';
+import { ApiError } from '../errors.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Metrics } from '../hub/metrics.ts';
+import { Answers } from './answers.ts';
+import { listChannels, listUsers, showChannel } from './channels.ts';
+import type { Endpoint } from './endpoint.ts';
+import { publish, publishBatch } from './publish.ts';
+import { Service } from './service.ts';
+import { readPublishPath, splitTarget } from './target.ts';
+import { terminateConnections } from './users.ts';
+
+/** What the API is made of. */
+export interface ApiParts {
+  readonly config: Config;
+  readonly apps: AppStore;
+  readonly hub: Hub;
+  readonly adapter: Adapter;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** The clock, in Unix milliseconds. */
+  now(): number;
+  /** The client's address, as far as proxies are trusted. */
+  addressOf(request: IncomingMessage): string;
+  /** What `GET /ready` answers: 200 while the node accepts connections. */
+  ready(): { readonly status: number; readonly body: object };
+  /** Adds routes in front of the 404. */
+  readonly routes?: (app: Express) => void;
+}
+
+const ENDPOINTS: readonly Endpoint[] = [
+  publish,
+  publishBatch,
+  listChannels,
+  showChannel,
+  listUsers,
+  terminateConnections,
+];
+const PUBLISHING: ReadonlyMap<string, Endpoint> = new Map(
+  ENDPOINTS.filter(({ publishes }) => publishes).map((endpoint) => [endpoint.path, endpoint]),
+);
+
+/** The HTTP API of the broker (docs/http-api.md). */
+export class Api {
+  readonly #parts: ApiParts;
+  readonly #answers: Answers;
+  readonly #service: Service;
+  readonly #express: Express;
+  /** What stands in front of the app id. */
+  readonly #base: string;
+
+  constructor(parts: ApiParts) {
+    this.#parts = parts;
+    this.#answers = new Answers(parts.log);
+    this.#service = new Service(parts, this.#answers);
+    this.#base = `${parts.config.pathPrefix}/apps/`;
+    this.#express = this.#route();
+  }
+
+  /** Answers every request of the HTTP server. Publishing goes around express, which costs more than all the rest. */
+  readonly handle: RequestListener = (request, response) => {
+    this.#answers.begin(response);
+    if (this.#parts.ready().status !== 200) response.setHeader('Connection', 'close');
+    const named =
+      request.method === 'POST' && readPublishPath(splitTarget(request.url ?? '').path, this.#base);
+    const endpoint = named && PUBLISHING.get(named.name);
+    if (!endpoint) return this.#express(request, response);
+    void this.#service.serve(request, response, endpoint, { appId: named.appId, subject: '' });
+  };
+
+  /** Resolves when no request of an app is in progress; the HTTP server takes no new ones by then. */
+  close(): Promise<void> {
+    return this.#service.close();
+  }
+
+  #route(): Express {
+    const { config, ready, routes } = this.#parts;
+    const app = express();
+    app.disable('x-powered-by').set('query parser', false);
+    app.enable('strict routing').enable('case sensitive routing');
+    for (const endpoint of ENDPOINTS) {
+      const serve = (request: Request, response: Response) => {
+        const { appId, subject = '' } = request.params;
+        return this.#service.serve(request, response, endpoint, {
+          appId: String(appId),
+          subject: String(subject),
+        });
+      };
+      const route = app.route(`${this.#base}:appId/${endpoint.path}`);
+      if (endpoint.method === 'GET') route.get(serve).all(allowOnly('GET, HEAD'));
+      else route.post(serve).all(allowOnly('POST'));
+    }
+    app.get(`${config.pathPrefix}/health`, (request, response) =>
+      this.#answers.send(request, response, 200, { status: 'ok' }),
+    );
+    app.get(`${config.pathPrefix}/ready`, (request, response) => {
+      const { status, body } = ready();
+      this.#answers.send(request, response, status, body);
+    });
+    app.all([`${config.pathPrefix}/health`, `${config.pathPrefix}/ready`], allowOnly('GET, HEAD'));
+    routes?.(app);
+    app.use(({ path }: Request) => {
+      throw new ApiError(404, `Nothing is at "${path.slice(0, 200)}": docs/http-api.md has the paths`);
+    });
+    app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+      this.#answers.refuse(request, response, error);
+    });
+    return app;
+  }
+}
+
+function allowOnly(methods: string) {
+  return ({ method }: Request): never => {
+    throw new ApiError(405, `This path cannot be asked with ${method}: use ${methods}`, { Allow: methods });
+  };
+}

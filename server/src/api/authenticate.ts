@@ -1,0 +1,146 @@
+import { bodyMd5, canonicalQuery, requestText, verify } from '@countersign/sdk-server/signature';
+import type { App, AppStore } from '../apps/app.ts';
+import { ApiError } from '../errors.ts';
+import { type Query, readQuery } from './query.ts';
+
+/** Seconds that the clock of a caller may differ from ours; from this difference on a request is refused. */
+const TIMESTAMP_WINDOW = 600;
+const PROOF = new Set(['auth_key', 'auth_timestamp', 'auth_version', 'body_md5', 'auth_signature']);
+
+/** A request as it came, and the app that its path names. */
+export interface SignedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly rawQuery: string;
+  readonly body: Buffer;
+  readonly appId: string;
+}
+
+/** What requests are checked against. */
+export interface Authority {
+  readonly apps: AppStore;
+  /** The path that the broker is mounted at; callers may sign with or without it. */
+  readonly pathPrefix: string;
+  /** Unix milliseconds. */
+  now(): number;
+}
+
+/** Who asks, and the query in the reading that was signed. */
+export interface Authenticated {
+  readonly app: App;
+  readonly query: Query;
+}
+
+/**
+ * Checks who sent a request, and that path, query and body are as they were sent (docs/http-api.md, "Signing").
+ *
+ * @throws ApiError 401 or 404 if it is not proven, 400 if the query cannot be read
+ */
+export function authenticate(request: SignedRequest, { apps, pathPrefix, now }: Authority): Authenticated {
+  const readings = readQuery(request.rawQuery);
+  const [query] = readings;
+  const proof = readProof(query);
+
+  const app = apps.byId(request.appId);
+  if (!app) throw new ApiError(404, `No app has the id "${request.appId.slice(0, 64)}"`);
+  const secret = app.secretOf(proof.key);
+  if (!secret) throw new ApiError(401, `Unknown auth_key: "${proof.key.slice(0, 64)}" is no key of this app`);
+  checkTimestamp(proof.timestamp, now());
+  checkBody(proof.bodyMd5, request.body);
+
+  for (const path of signedPaths(request.path, pathPrefix)) {
+    for (const reading of readings) {
+      if (!verify(secret, textOf(request.method, path, reading), proof.signature)) continue;
+      if (request.method === 'POST') refuseOtherParameters(reading);
+      return { app, query: reading };
+    }
+  }
+  const text = textOf(request.method, request.path, query);
+  throw new ApiError(
+    401,
+    `Invalid signature: auth_signature must be HmacSHA256Hex(${JSON.stringify(text)}, your_secret_key)`,
+  );
+}
+
+interface Proof {
+  readonly key: string;
+  readonly timestamp: string;
+  readonly bodyMd5: string | undefined;
+  readonly signature: string;
+}
+
+function readProof(query: Query): Proof {
+  const key = query.get('auth_key');
+  const timestamp = query.get('auth_timestamp');
+  const version = query.get('auth_version');
+  const md5 = query.get('body_md5');
+  const signature = query.get('auth_signature');
+  if (key === undefined) throw missing('auth_key');
+  if (timestamp === undefined) throw missing('auth_timestamp');
+  if (version === undefined) throw missing('auth_version');
+  if (signature === undefined) throw missing('auth_signature');
+  if (version !== '1.0') throw new ApiError(401, 'Version not supported: auth_version must be 1.0');
+  return { key, timestamp, bodyMd5: md5, signature };
+}
+
+function missing(parameter: string): ApiError {
+  return new ApiError(401, `Missing parameter: ${parameter}. Every request needs it in its query`);
+}
+
+function checkTimestamp(timestamp: string, now: number): void {
+  if (!/^\d{1,12}$/.test(timestamp)) {
+    throw new ApiError(401, 'Invalid auth_timestamp: it must be Unix seconds in decimal digits');
+  }
+  const serverTime = Math.floor(now / 1000);
+  if (Math.abs(serverTime - Number(timestamp)) < TIMESTAMP_WINDOW) return;
+  throw new ApiError(
+    401,
+    `Timestamp expired: Given timestamp (${timestamp}) not within ${TIMESTAMP_WINDOW}s of server time (${serverTime})`,
+  );
+}
+
+function checkBody(md5: string | undefined, body: Buffer): void {
+  if (md5 === undefined && body.length === 0) return;
+  if (md5 === undefined) {
+    throw new ApiError(401, 'Missing parameter: body_md5. A request with a body needs it in its query');
+  }
+  if (md5 === bodyMd5(body)) return;
+  throw new ApiError(
+    401,
+    'Invalid body_md5: it must be the MD5 of the exact bytes of the body in lower-case hex',
+  );
+}
+
+/** As sent; decoded, since some libraries sign before they encode; and each without the prefix. */
+function signedPaths(path: string, prefix: string): readonly string[] {
+  const paths = path.includes('%') ? [path, decodePath(path)] : [path];
+  if (prefix === '') return paths;
+  return paths.concat(paths.map((each) => (each.startsWith(prefix) ? each.slice(prefix.length) : each)));
+}
+
+function decodePath(path: string): string {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    throw new ApiError(400, 'The path is not properly percent-encoded UTF-8');
+  }
+  // Lines separate what is signed, so a path that holds one could pose as path and query.
+  if (/[\r\n\0]/.test(decoded)) throw new ApiError(400, 'The path holds an encoded line break');
+  return decoded;
+}
+
+function textOf(method: string, path: string, { parameters }: Query): string {
+  return requestText(method, path, canonicalQuery(parameters.filter(([name]) => name !== 'auth_signature')));
+}
+
+/** A text that somebody was tricked into signing can only be fitted in as one more parameter. */
+function refuseOtherParameters({ parameters }: Query): void {
+  const other = parameters.find(([name]) => !PROOF.has(name));
+  if (other) {
+    throw new ApiError(
+      400,
+      `Unknown query parameter "${other[0].slice(0, 64)}": a POST has its parameters in its body`,
+    );
+  }
+}

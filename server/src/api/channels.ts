@@ -1,0 +1,81 @@
+import { isChannelName } from '@countersign/sdk-server/signature';
+import { topicOf } from '../adapter/adapter.ts';
+import { ApiError } from '../errors.ts';
+import { type Channel, readChannel } from '../protocol/channel.ts';
+import type { Call, Endpoint } from './endpoint.ts';
+import { applies, describeCounts, readInfo } from './info.ts';
+import { invalidChannel } from './requests.ts';
+
+/** `GET channels`: the occupied channels. */
+export const listChannels: Endpoint = {
+  method: 'GET',
+  path: 'channels',
+  publishes: false,
+  async run({ app, query, adapter }) {
+    const prefix = query.get('filter_by_prefix') ?? '';
+    if (prefix !== '' && !isChannelName(prefix, app.limits.channelNameLength)) {
+      throw invalidChannel('"filter_by_prefix"', prefix, app.limits.channelNameLength);
+    }
+    const info = readInfo(query.get('info'), ['user_count']);
+    if (info.length > 0 && !prefix.startsWith('presence-')) {
+      throw new ApiError(400, '"info=user_count" needs a "filter_by_prefix" that begins with presence-');
+    }
+    const found = await adapter.roster.channels(app.id, prefix);
+    const channels = Array.from(found)
+      .filter(([name]) => readChannel(name)?.kind !== 'user')
+      .map(([name, counts]) => [name, describeCounts(counts, info)] as const);
+    return { channels: Object.fromEntries(channels) };
+  },
+};
+
+/** `GET channels/CHANNEL`: the state of one channel, also if nobody is on it. */
+export const showChannel: Endpoint = {
+  method: 'GET',
+  path: 'channels/:subject',
+  publishes: false,
+  async run(call) {
+    const { app, query, adapter } = call;
+    const channel = namedChannel(call);
+    const info = readInfo(query.get('info'), ['user_count', 'subscription_count', 'cache']);
+    for (const attribute of info) {
+      if (applies(attribute, channel)) continue;
+      throw new ApiError(
+        400,
+        `"${attribute}" in "info" does not apply to a channel of this kind: leave it out`,
+      );
+    }
+    const topic = topicOf(app.id, channel.name);
+    const counts = await adapter.roster.counts(topic);
+    const state = { occupied: counts.subscriptions > 0, ...describeCounts(counts, info) };
+    if (!info.includes('cache')) return state;
+    const last = await adapter.history.last(topic);
+    return { ...state, cache: last ? { data: last.data, ttl: last.ttlSeconds } : null };
+  },
+};
+
+/** `GET channels/CHANNEL/users`: who is in a presence channel. */
+export const listUsers: Endpoint = {
+  method: 'GET',
+  path: 'channels/:subject/users',
+  publishes: false,
+  async run(call) {
+    const { app, adapter } = call;
+    const channel = namedChannel(call);
+    if (channel.kind !== 'presence') {
+      throw new ApiError(
+        400,
+        'Only presence channels have users: expected a name that begins with presence-',
+      );
+    }
+    const members = await adapter.roster.members(topicOf(app.id, channel.name));
+    return { users: members.map(({ userId }) => ({ id: userId })) };
+  },
+};
+
+function namedChannel({ app, subject }: Call): Channel {
+  const maxLength = app.limits.channelNameLength;
+  const channel = readChannel(subject, maxLength);
+  // User channels are published to, but their state is nobody's business.
+  if (!channel || channel.kind === 'user') throw invalidChannel('the path', subject, maxLength);
+  return channel;
+}

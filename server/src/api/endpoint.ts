@@ -1,0 +1,32 @@
+import type { Adapter } from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Query } from './query.ts';
+
+/** One thing that the API can do for an app. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST';
+  /** Below `/apps/APP_ID/`; `:subject` stands for the name of a channel or user. */
+  readonly path: string;
+  /** Whether it publishes: most traffic does, so such paths hold no name and are known without express. */
+  readonly publishes: boolean;
+  /**
+   * Does it.
+   *
+   * @returns the body of the answer
+   * @throws ApiError if the request asks for what cannot be
+   */
+  run(call: Call): Promise<object>;
+}
+
+/** One authenticated request, and what it may work with. */
+export interface Call {
+  readonly app: App;
+  /** The channel or user that the path names, decoded; empty where it names none. */
+  readonly subject: string;
+  readonly query: Query;
+  /** As it came. */
+  readonly body: Buffer;
+  readonly hub: Hub;
+  readonly adapter: Adapter;
+}

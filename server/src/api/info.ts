@@ -1,0 +1,61 @@
+import { type Adapter, type Counts, topicOf } from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
+import { ApiError } from '../errors.ts';
+import type { Channel } from '../protocol/channel.ts';
+
+/** What can be asked about a channel. */
+export type Attribute = 'user_count' | 'subscription_count' | 'cache';
+
+/**
+ * Reads a comma list of attributes; nothing and the empty text ask for nothing.
+ *
+ * @param allowed those that this endpoint can tell
+ * @throws ApiError if there is any other
+ */
+export function readInfo<A extends Attribute>(
+  info: string | null | undefined,
+  allowed: readonly A[],
+  field = 'info',
+): readonly A[] {
+  if (!info) return [];
+  const attributes = info.split(',').map((name) => {
+    const attribute = allowed.find((each) => each === name);
+    if (attribute) return attribute;
+    throw new ApiError(
+      400,
+      `Unknown attribute ${JSON.stringify(name.slice(0, 64))} in "${field}": use a comma list of ${allowed.join(', ')}`,
+    );
+  });
+  return [...new Set(attributes)];
+}
+
+/** Whether an attribute exists for a channel of this kind. */
+export function applies(attribute: Attribute, { kind, cache }: Channel): boolean {
+  switch (attribute) {
+    case 'user_count':
+      return kind === 'presence';
+    case 'subscription_count':
+      return kind !== 'presence' && kind !== 'user';
+    case 'cache':
+      return cache;
+  }
+}
+
+/** The attributes of one channel as an answer shows them; those that do not apply are left out. */
+export async function describeChannel(
+  adapter: Adapter,
+  app: App,
+  channel: Channel,
+  wanted: readonly Exclude<Attribute, 'cache'>[],
+): Promise<object> {
+  const attributes = wanted.filter((attribute) => applies(attribute, channel));
+  if (attributes.length === 0) return {};
+  return describeCounts(await adapter.roster.counts(topicOf(app.id, channel.name)), attributes);
+}
+
+export function describeCounts(counts: Counts, attributes: readonly Attribute[]): object {
+  return {
+    ...(attributes.includes('user_count') && { user_count: counts.members }),
+    ...(attributes.includes('subscription_count') && { subscription_count: counts.subscriptions }),
+  };
+}

@@ -1,0 +1,103 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ApiError } from '../errors.ts';
+import { increment } from '../hub/metrics.ts';
+import type { Answers } from './answers.ts';
+import type { ApiParts } from './api.ts';
+import { type Authenticated, authenticate } from './authenticate.ts';
+import { readBody } from './body.ts';
+import type { Endpoint } from './endpoint.ts';
+import { ApiLimits } from './limits.ts';
+import { splitTarget } from './target.ts';
+
+/** What a path names. */
+export interface Names {
+  readonly appId: string;
+  /** The channel or user; empty where there is none. */
+  readonly subject: string;
+}
+
+/** What every request of an app goes through, whichever way it came in: body, signature, limits, endpoint, answer. */
+export class Service {
+  readonly #parts: ApiParts;
+  readonly #answers: Answers;
+  readonly #limits: ApiLimits;
+  #inProgress = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(parts: ApiParts, answers: Answers) {
+    const { adapter, config, addressOf } = parts;
+    this.#parts = parts;
+    this.#answers = answers;
+    this.#limits = new ApiLimits(adapter.counters, config.failedAuthenticationsPerMinute, addressOf);
+  }
+
+  /** Never rejects: whatever goes wrong is answered. */
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    endpoint: Endpoint,
+    names: Names,
+  ): Promise<void> {
+    this.#inProgress += 1;
+    let status = 200;
+    try {
+      const result = await this.#run(request, response, endpoint, names);
+      this.#answers.send(request, response, status, result);
+    } catch (error) {
+      status = this.#answers.refuse(request, response, error);
+    }
+    this.#count(endpoint, names.appId, status);
+    this.#inProgress -= 1;
+    if (this.#inProgress === 0) this.#idle?.();
+  }
+
+  /** Resolves when no request is in progress; no new ones may come by then. */
+  async close(): Promise<void> {
+    if (this.#inProgress === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  async #run(
+    request: IncomingMessage,
+    response: ServerResponse,
+    endpoint: Endpoint,
+    { appId, subject }: Names,
+  ): Promise<object> {
+    const { hub, adapter } = this.#parts;
+    const body = await readBody(request);
+    const { app, query } = await this.#authenticate(request, response, appId, body);
+    if (!app.enabled)
+      throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
+    if (app.limits.httpRequestsPerSecond !== null) await this.#limits.admit(app, request, response);
+    return endpoint.run({ app, subject, query, body, hub, adapter });
+  }
+
+  async #authenticate(
+    request: IncomingMessage,
+    response: ServerResponse,
+    appId: string,
+    body: Buffer,
+  ): Promise<Authenticated> {
+    const { config, apps, now } = this.#parts;
+    const { path, rawQuery } = splitTarget(request.url ?? '');
+    const signed = { method: request.method ?? '', path, rawQuery, body, appId };
+    try {
+      return authenticate(signed, { apps, pathPrefix: config.pathPrefix, now });
+    } catch (error) {
+      const isUnproven = error instanceof ApiError && error.status !== 400;
+      if (isUnproven) await this.#limits.refuse(request, response);
+      throw error;
+    }
+  }
+
+  /** Only under the ids of apps that exist, of which there are few. */
+  #count({ publishes }: Endpoint, appId: string, status: number): void {
+    const { apps, metrics } = this.#parts;
+    if (!apps.byId(appId)) return;
+    const counts = metrics.app(appId);
+    if (publishes) increment(counts.publishes, status);
+    if (status === 429) counts.rateLimitHits += 1;
+  }
+}
