@@ -2,24 +2,26 @@ import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-ser
 import type { Broker } from '@countersign/server';
 import { APP } from './server.ts';
 
+type Credentials = Readonly<Record<'id' | 'key' | 'secret', string>>;
+
 /** Makes a signed request to the HTTP API and reads the answer. */
 export async function request(
   broker: Broker,
   method: 'GET' | 'POST',
   path: string,
-  { body, query = {} }: { body?: unknown; query?: Record<string, string> } = {},
+  { body, query = {}, app = APP }: { body?: unknown; query?: Record<string, string>; app?: Credentials } = {},
 ): Promise<{ status: number; body: unknown; headers: Headers }> {
   const raw = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
-  const target = `/apps/${APP.id}${path}`;
+  const target = `/apps/${app.id}${path}`;
   const parameters: Record<string, string> = {
-    auth_key: APP.key,
+    auth_key: app.key,
     auth_timestamp: String(Math.floor(Date.now() / 1000)),
     auth_version: '1.0',
     ...(raw && { body_md5: bodyMd5(raw) }),
     ...query,
   };
   const text = requestText(method, target, canonicalQuery(Object.entries(parameters)));
-  const search = new URLSearchParams({ ...parameters, auth_signature: sign(APP.secret, text) });
+  const search = new URLSearchParams({ ...parameters, auth_signature: sign(app.secret, text) });
   const response = await fetch(`${broker.url}${target}?${search}`, { method, ...(raw && { body: raw }) });
   return { status: response.status, body: await response.json(), headers: response.headers };
 }
@@ -31,6 +33,7 @@ export async function publish(
   name: string,
   data: string,
   extra: object = {},
+  app: Credentials = APP,
 ): Promise<void> {
   const { status, body } = await request(broker, 'POST', '/events', {
     body: { name, data, channel, ...extra },

@@ -22,6 +22,8 @@ export interface ConnectionParts {
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
+  /** Names a new connection. */
+  readonly newSocketId: () => string;
   /** Is told when a connection has ended. */
   readonly onEnd: (connection: Connection) => void;
 }
@@ -35,9 +37,14 @@ export class ClientSocket extends WebSocket {
 const LAST_WORD_MS = 1000;
 const NO_STATUS = 1005;
 
+/** A socket id that nobody can guess: it is all that binds a signature to one connection. */
+export function randomSocketId(): string {
+  return `${randomInt(1, 2 ** 47)}.${randomInt(1, 2 ** 47)}`;
+}
+
 /** One client: its socket, what waits for it, its signs of life, and the one way out. */
 export class Connection implements Subscriber, Sink {
-  readonly socketId = `${randomInt(1, 2 ** 47)}.${randomInt(1, 2 ** 47)}`;
+  readonly socketId: string;
   readonly since: number;
   readonly client: string;
   readonly app: App;
@@ -63,6 +70,7 @@ export class Connection implements Subscriber, Sink {
     readonly address: string,
   ) {
     this.#parts = parts;
+    this.socketId = parts.newSocketId();
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.app = handshake.app;

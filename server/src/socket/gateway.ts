@@ -9,6 +9,7 @@ import { codes, Disconnect } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { increment, type Metrics } from '../hub/metrics.ts';
 import { frames } from '../protocol/frames.ts';
+import { AdmissionQueue } from './admission-queue.ts';
 import { ClientSocket, Connection, closeReason } from './connection.ts';
 import { type Handshake, readHandshake } from './handshake.ts';
 import type { Outbox } from './outbox.ts';
@@ -22,6 +23,8 @@ export interface GatewayParts {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly now: () => number;
+  /** Names a new connection. */
+  readonly newSocketId: () => string;
   /** The client's address, behind proxies that are trusted. */
   readonly addressOf: (request: IncomingMessage) => string;
   /** Whether the client uses TLS, also towards a proxy that is trusted. */
@@ -34,9 +37,13 @@ const SWEEP_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
 /** Milliseconds between two slices of a drain. */
 const DRAIN_STEP_MS = 100;
-/** A refused client comes back after a constant second, so it is held for up to this long, to spread the return. */
-const HOLD_MS = 2000;
-const MAX_HELD = 1000;
+/**
+ * Clients that are refused for want of capacity come back after a constant second, so they are held for a random
+ * time, to spread their return: long when too many come, short when the node goes away.
+ */
+const HOLD_OVERLOADED_MS = 10_000;
+const HOLD_DRAINING_MS = 2000;
+const MAX_HELD = 5000;
 
 /** Lets clients in: checks what they ask for, upgrades, and keeps those that are connected. */
 export class Gateway {
@@ -45,6 +52,7 @@ export class Gateway {
   readonly #parts: GatewayParts;
   readonly #connectionParts: ConstructorParameters<typeof Connection>[0];
   readonly #webSockets: InstanceType<typeof WebSocketServer<typeof ClientSocket>>;
+  readonly #queue = new AdmissionQueue();
   readonly #sweep: NodeJS.Timeout;
   /** Refused sockets that wait for their close frame. */
   readonly #held = new Map<ClientSocket, NodeJS.Timeout>();
@@ -70,10 +78,14 @@ export class Gateway {
   attach(server: Server): void {
     server.on('upgrade', (request, socket, head) => {
       socket.on('error', destroySocket);
-      this.#admit(request, socket, head).catch((error: unknown) => {
-        this.#parts.log.error({ err: error }, 'handshake failed');
-        socket.destroy();
-      });
+      const admit = (refused?: Disconnect): void => {
+        this.#admit(request, socket, head, refused).catch((error: unknown) => {
+          this.#parts.log.error({ err: error }, 'handshake failed');
+          socket.destroy();
+        });
+      };
+      if (!this.#queue.enter(admit))
+        admit(new Disconnect(codes.overCapacity, 'Too many clients connect at once'));
     });
   }
 
@@ -120,8 +132,8 @@ export class Gateway {
     for (const connection of [...this.#connections]) connection.terminate();
   }
 
-  async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const admission = await this.#judge(request);
+  async #admit(request: IncomingMessage, socket: Duplex, head: Buffer, refused?: Disconnect): Promise<void> {
+    const admission = refused ?? (await this.#judge(request));
     let upgraded = false;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       upgraded = true;
@@ -188,7 +200,10 @@ export class Gateway {
       say();
       return;
     }
-    this.#held.set(webSocket, setTimeout(say, Math.random() * HOLD_MS));
+    this.#held.set(
+      webSocket,
+      setTimeout(say, Math.random() * (this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS)),
+    );
     webSocket.on('close', () => {
       clearTimeout(this.#held.get(webSocket));
       this.#held.delete(webSocket);

@@ -1,0 +1,96 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { channelText, sign } from '@countersign/sdk-server/signature';
+import { type Broker, createServer } from '@countersign/server';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { publish } from './helpers/api.ts';
+import { open, type TestClient } from './helpers/client.ts';
+import { configOf } from './helpers/server.ts';
+
+const DOCS = new URL('../docs/', import.meta.url);
+const APP = { id: '3', key: '278d425bdf160c739803', secret: '7ad3773142a6692b25b8' };
+const SOCKET_IDS = { A: '1234.1234', B: '98765.43210' } as const;
+
+const PATH = `/app/${APP.key}?protocol=7`;
+const FIRST_FRAME =
+  'A < {"event":"pusher:connection_established","data":"{\\"socket_id\\":\\"1234.1234\\",\\"activity_timeout\\":120}"}';
+
+const pages = readdirSync(DOCS).filter((name) => name.endsWith('.md'));
+
+describe('the conversations in the documentation happen as written', () => {
+  for (const page of pages) {
+    for (const { title, lines } of conversations(readFileSync(new URL(page, DOCS), 'utf8'))) {
+      test(`${page}: ${title}`, () => replay(lines));
+    }
+  }
+});
+
+describe('links in the documentation lead somewhere', () => {
+  for (const page of ['../README.md', ...pages]) {
+    test(page, () => {
+      const base = new URL(page, DOCS);
+      const text = readFileSync(base, 'utf8');
+      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        expect(() => readFileOrFolder(new URL(target, base)), target).not.toThrow();
+      }
+    });
+  }
+});
+
+function readFileOrFolder(url: URL): void {
+  try {
+    readFileSync(url);
+  } catch {
+    readdirSync(url);
+  }
+}
+
+function* conversations(text: string): Generator<{ title: string; lines: string[] }> {
+  let title = '';
+  for (const [block, heading, body] of text.matchAll(/^#+ (.*)$|^```conversation\n([\s\S]*?)^```$/gm)) {
+    if (heading !== undefined) title = heading;
+    else if (body !== undefined) yield { title, lines: body.trim().split('\n') };
+    else throw new Error(`Unexpected block: ${block}`);
+  }
+}
+
+async function replay(lines: readonly string[]): Promise<void> {
+  const socketIds: string[] = [SOCKET_IDS.A, SOCKET_IDS.B];
+  const app = { id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] };
+  const broker = await createServer(configOf({ app }), { newSocketId: () => socketIds.shift()! });
+  onTestFinished(() => broker.close());
+  const a = open(broker, PATH);
+  const clients = {
+    A: lines[0] === FIRST_FRAME ? a : await a.established(),
+    B: await open(broker, PATH).established(),
+  };
+
+  for (const line of lines) {
+    const [, who, verb, rest = ''] = /^(A|B|HTTP) (<|>|signs|publishes) (.*)$/.exec(line) ?? [];
+    if (who === 'HTTP') {
+      const { channel, name, data } = JSON.parse(rest);
+      await publish(broker, channel, name, data, {}, APP);
+    } else if (who === 'A' || who === 'B') {
+      await step(clients[who], SOCKET_IDS[who], verb, rest);
+    } else {
+      throw new Error(`Not a line of a conversation: ${line}`);
+    }
+  }
+  for (const client of Object.values(clients)) expect(await client.nothing()).toEqual([]);
+}
+
+async function step(
+  client: TestClient,
+  socketId: string,
+  verb: string | undefined,
+  rest: string,
+): Promise<void> {
+  if (verb === '<') {
+    expect(await client.next()).toBe(rest);
+  } else if (verb === '>') {
+    client.send(rest);
+  } else {
+    const { channel, channel_data: channelData } = JSON.parse(rest);
+    const auth = `${APP.key}:${sign(APP.secret, channelText(socketId, channel, channelData))}`;
+    client.subscribe(channel, { auth, ...(channelData && { channel_data: channelData }) });
+  }
+}
