@@ -1,0 +1,440 @@
+import { Countersign, sign, type WebhookEvent } from '@countersign/sdk-server';
+import {
+  type AuthRouterOptions,
+  type AuthUser,
+  authRouter,
+  type Logger,
+  type WebhookRouterOptions,
+  webhookRouter,
+} from '@countersign/sdk-server/express';
+import express, { type RequestHandler } from 'express';
+import { describe, expect, test } from 'vitest';
+import { listen } from './helpers/recorder.ts';
+import { app as example, MASTER_KEY, webhookVectors } from './vectors.ts';
+
+const countersign = new Countersign({
+  appId: example.id,
+  key: example.key,
+  secret: example.secret,
+  encryptionMasterKeyBase64: MASTER_KEY,
+});
+
+interface Line {
+  readonly level: string;
+  readonly text: string;
+  readonly [field: string]: unknown;
+}
+
+/** A logger that keeps what it is told. */
+function keep(): Logger & { readonly lines: Line[] } {
+  const lines: Line[] = [];
+  const at = (level: string) => (fields: object, text: string) => void lines.push({ level, text, ...fields });
+  return { lines, info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+const ann: AuthUser = { id: 'ann', info: { name: 'Ann' }, watchlist: ['bob'] };
+
+/** A user by his header, who may join what has his name in it. */
+const rules: AuthRouterOptions<AuthUser> = {
+  user: (req) => (req.get('authorization') === 'ann' ? ann : null),
+  canAccess: async (user, channel) => channel.includes(user.id),
+};
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, string>;
+  readonly headers: Headers;
+}
+
+/** An app with the router mounted; `ask` posts to it as Ann. */
+async function serve(options: Partial<AuthRouterOptions<AuthUser>> = {}, ...before: RequestHandler[]) {
+  const logger = keep();
+  const app = express();
+  for (const handler of before) app.use(handler);
+  app.use('/countersign', authRouter(countersign, { ...rules, logger, ...options }));
+  const port = await listen(app);
+  async function ask(
+    path: string,
+    body: RequestInit['body'],
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const url = `http://127.0.0.1:${port}/countersign${path}`;
+    const response = await fetch(url, {
+      method: 'POST',
+      body: body ?? null,
+      headers: { authorization: 'ann', ...headers },
+    });
+    return {
+      status: response.status,
+      body: (await response.json()) as Answer['body'],
+      headers: response.headers,
+    };
+  }
+  return { ask, lines: logger.lines };
+}
+
+const form = (fields: Record<string, string>) => new URLSearchParams(fields);
+const request = (channel_name: string) => form({ socket_id: '1.2', channel_name });
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+describe('channel authorization', () => {
+  test('grants a private channel', async () => {
+    const { ask, lines } = await serve();
+    const { status, body, headers } = await ask('/auth', request('private-ann'));
+    expect({ status, body }).toEqual({
+      status: 200,
+      body: countersign.authorizeChannel('1.2', 'private-ann'),
+    });
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(lines).toEqual([
+      {
+        level: 'info',
+        text: 'channel authorization',
+        address: '127.0.0.1',
+        socketId: '1.2',
+        channel: 'private-ann',
+        userId: 'ann',
+        outcome: 'granted',
+        status: 200,
+      },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain(body['auth']!.split(':')[1]);
+  });
+
+  test('grants a presence channel with id and info of the user', async () => {
+    const { ask } = await serve();
+    const { body } = await ask('/auth', request('presence-ann'));
+    expect(body['channel_data']).toBe('{"user_id":"ann","user_info":{"name":"Ann"}}');
+  });
+
+  test('grants a presence channel with what member tells', async () => {
+    const { ask } = await serve({ member: async (user, channel) => ({ user_id: `${user.id}@${channel}` }) });
+    const { body } = await ask('/auth', request('presence-ann'));
+    expect(body['channel_data']).toBe('{"user_id":"ann@presence-ann"}');
+  });
+
+  test('grants an encrypted channel with its secret', async () => {
+    const { ask } = await serve();
+    const { body } = await ask('/auth', request('private-encrypted-ann'));
+    expect(body).toEqual(countersign.authorizeChannel('1.2', 'private-encrypted-ann'));
+    expect(body['shared_secret']).toHaveLength(44);
+  });
+
+  test('reads forms and JSON, also where a parser ran before', async () => {
+    const json = JSON.stringify({ socket_id: '1.2', channel_name: 'private-ann' });
+    const parsers = [
+      [],
+      [express.json()],
+      [express.urlencoded({ extended: true })],
+      [express.json(), express.urlencoded()],
+    ];
+    for (const before of parsers) {
+      const { ask } = await serve({}, ...before);
+      expect((await ask('/auth', request('private-ann'))).status).toBe(200);
+      expect((await ask('/auth', json, JSON_TYPE)).status).toBe(200);
+    }
+  });
+
+  test('401 without a user', async () => {
+    const { ask, lines } = await serve();
+    const { status, body } = await ask('/auth', request('private-ann'), { authorization: '' });
+    expect({ status, body }).toEqual({
+      status: 401,
+      body: { error: 'Sign in first', code: 'not_signed_in' },
+    });
+    expect(lines).toMatchObject([{ level: 'warn', outcome: 'refused', status: 401, channel: 'private-ann' }]);
+  });
+
+  test.each([false, undefined, null, 1, 'true', {}, Promise.resolve('yes')])(
+    '403 where canAccess says %j',
+    async (says) => {
+      const { ask, lines } = await serve({ canAccess: () => says as boolean });
+      const { status, body } = await ask('/auth', request('private-ann'));
+      expect({ status, code: body['code'] }).toEqual({ status: 403, code: 'forbidden' });
+      expect(body).not.toHaveProperty('auth');
+      expect(lines).toMatchObject([{ level: 'warn', outcome: 'refused', status: 403, userId: 'ann' }]);
+    },
+  );
+
+  const malformed: [
+    what: string,
+    body: RequestInit['body'],
+    headers: Record<string, string>,
+    code: string,
+  ][] = [
+    ['a bad socket id', form({ socket_id: '1.2:x', channel_name: 'private-ann' }), {}, 'invalid_socket_id'],
+    ['no socket id', form({ channel_name: 'private-ann' }), {}, 'invalid_socket_id'],
+    ['a bad channel name', request('private-ann:x'), {}, 'invalid_channel'],
+    ['a public channel', request('ann'), {}, 'invalid_channel'],
+    ['the channel of a user', request('#server-to-user-ann'), {}, 'invalid_channel'],
+    ['no channel', form({ socket_id: '1.2' }), {}, 'invalid_channel'],
+    [
+      'two channels',
+      'socket_id=1.2&channel_name=private-ann&channel_name=private-ann',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      'invalid_channel',
+    ],
+    [
+      'a channel in a list',
+      '{"socket_id":"1.2","channel_name":["private-ann"]}',
+      JSON_TYPE,
+      'invalid_channel',
+    ],
+    [
+      'fields in the prototype',
+      '{"__proto__":{"socket_id":"1.2","channel_name":"private-ann"}}',
+      JSON_TYPE,
+      'invalid_socket_id',
+    ],
+    ['broken JSON', '{"socket_id":', JSON_TYPE, 'malformed'],
+    ['a list', '[]', JSON_TYPE, 'malformed'],
+    ['plain text', 'socket_id=1.2', { 'content-type': 'text/plain' }, 'malformed'],
+    ['nothing', null, {}, 'malformed'],
+  ];
+
+  test.each(malformed)('400 for %s, before anyone is asked', async (_, sent, headers, code) => {
+    const { ask, lines } = await serve({
+      user: () => {
+        throw new Error('asked');
+      },
+    });
+    const { status, body } = await ask('/auth', sent, headers);
+    expect({ status, code: body['code'] }).toEqual({ status: 400, code });
+    expect(lines).toMatchObject([{ level: 'warn', outcome: 'refused', status: 400, code }]);
+  });
+
+  test('413 for a body that is too large', async () => {
+    const { ask } = await serve();
+    expect((await ask('/auth', form({ socket_id: '1'.repeat(20_000) }))).status).toBe(413);
+  });
+
+  const failing: [what: string, options: Partial<AuthRouterOptions<AuthUser>>][] = [
+    ['user throws', { user: () => Promise.reject(new Error('the database is on fire')) }],
+    [
+      'user throws an error with a status',
+      { user: () => Promise.reject(Object.assign(new Error('fire'), { status: 401 })) },
+    ],
+    [
+      'canAccess throws',
+      {
+        canAccess: () => {
+          throw new Error('the database is on fire');
+        },
+      },
+    ],
+    [
+      'member throws',
+      {
+        member: () => {
+          throw new Error('the database is on fire');
+        },
+      },
+    ],
+    ['member answers nothing', { member: () => undefined as never }],
+    ['member answers somebody without an id', { member: () => ({}) as never }],
+  ];
+
+  test.each(failing)('500 without detail where %s', async (_, options) => {
+    const { ask, lines } = await serve(options);
+    const { status, body } = await ask('/auth', request('presence-ann'));
+    expect({ status, body }).toEqual({
+      status: 500,
+      body: { error: 'Internal error', code: 'internal_error' },
+    });
+    expect(lines).toMatchObject([{ level: 'error', outcome: 'failed', status: 500, err: expect.any(Error) }]);
+  });
+
+  test('429 past the limit, which both routes share', async () => {
+    const { ask, lines } = await serve({ rateLimit: { limit: 2 } });
+    expect((await ask('/auth', request('private-ann'))).status).toBe(200);
+    expect((await ask('/user-auth', form({ socket_id: '1.2' }))).status).toBe(200);
+    const { status, body, headers } = await ask('/auth', request('private-ann'));
+    expect({ status, code: body['code'] }).toEqual({ status: 429, code: 'too_many_requests' });
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(lines.at(-1)).toMatchObject({
+      level: 'warn',
+      outcome: 'refused',
+      status: 429,
+      address: '127.0.0.1',
+    });
+  });
+
+  test('100 requests a minute by default, and any number without a limit', async () => {
+    const limited = await serve();
+    const free = await serve({ rateLimit: false });
+    const counts = { limited: 0, free: 0 };
+    for (let n = 0; n < 101; n++) {
+      if ((await limited.ask('/auth', request('private-ann'))).status === 200) counts.limited++;
+      if ((await free.ask('/auth', request('private-ann'))).status === 200) counts.free++;
+    }
+    expect(counts).toEqual({ limited: 100, free: 101 });
+  });
+
+  test('serves other paths where they are given', async () => {
+    const { ask } = await serve({ paths: { channel: '/channels', user: '/users' } });
+    expect((await ask('/channels', request('private-ann'))).status).toBe(200);
+    expect((await ask('/users', form({ socket_id: '1.2' }))).status).toBe(200);
+  });
+
+  test('leaves what is not its own to the app', async () => {
+    const app = express();
+    app.use('/countersign', authRouter(countersign, rules));
+    app.use((_, res) => void res.status(404).send('of the app'));
+    const port = await listen(app);
+    const response = await fetch(`http://127.0.0.1:${port}/countersign/auth`);
+    expect(await response.text()).toBe('of the app');
+  });
+});
+
+describe('user authentication', () => {
+  test('signs the user in with info and watchlist', async () => {
+    const { ask, lines } = await serve();
+    const { status, body } = await ask('/user-auth', form({ socket_id: '1.2' }));
+    const user = { id: 'ann', user_info: { name: 'Ann' }, watchlist: ['bob'] };
+    expect({ status, body }).toEqual({ status: 200, body: countersign.authenticateUser('1.2', user) });
+    expect(lines).toMatchObject([
+      { level: 'info', text: 'user authentication', userId: 'ann', outcome: 'granted' },
+    ]);
+  });
+
+  test('401 without a user, 400 without a socket id, 500 for a user that cannot be', async () => {
+    const { ask } = await serve();
+    expect((await ask('/user-auth', form({ socket_id: '1.2' }), { authorization: '' })).status).toBe(401);
+    expect((await ask('/user-auth', form({ socket_id: '1.2\n' }))).status).toBe(400);
+    const wrong = await serve({ user: () => ({ id: 'a/b' }) });
+    expect((await wrong.ask('/user-auth', form({ socket_id: '1.2' }))).status).toBe(500);
+  });
+});
+
+test('a router without the functions that it needs is not mounted', () => {
+  const mount = (options: unknown) => () => authRouter(countersign, options as AuthRouterOptions<AuthUser>);
+  const refusal = expect.objectContaining({ code: 'invalid_options' });
+  const wrong = [
+    undefined,
+    {},
+    { canAccess: rules.canAccess },
+    { user: rules.user },
+    { ...rules, canAcess: () => true },
+  ];
+  for (const options of wrong) expect(mount(options)).toThrow(refusal);
+  expect(() => webhookRouter(countersign, {} as WebhookRouterOptions)).toThrow(refusal);
+  expect(() => webhookRouter(countersign, { onEvents() {}, onEvent() {} } as WebhookRouterOptions)).toThrow(
+    refusal,
+  );
+});
+
+describe('webhookRouter', () => {
+  const { body, key, signature } = webhookVectors.find(({ id }) => id === 'W2')!;
+  const headers = {
+    'content-type': 'application/json',
+    'x-pusher-key': key,
+    'x-pusher-signature': signature,
+  };
+
+  async function receive(options: Partial<WebhookRouterOptions> = {}, ...before: RequestHandler[]) {
+    const logger = keep();
+    const events: WebhookEvent[] = [];
+    const onEvents = (given: readonly WebhookEvent[]) => void events.push(...given);
+    const app = express();
+    for (const handler of before) app.use(handler);
+    app.use('/webhooks', webhookRouter(countersign, { onEvents, logger, ...options }));
+    const port = await listen(app);
+    async function send(sent: RequestInit['body'], given: Record<string, string> = headers) {
+      const response = await fetch(`http://127.0.0.1:${port}/webhooks`, {
+        method: 'POST',
+        body: sent ?? null,
+        headers: given,
+      });
+      const text = await response.text();
+      return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+    }
+    return { send, events, lines: logger.lines };
+  }
+
+  test('hands on the events of a valid webhook', async () => {
+    const { send, events, lines } = await receive();
+    expect(await send(body)).toEqual({ status: 204, body: undefined });
+    expect(events).toEqual(JSON.parse(body).events);
+    expect(lines).toEqual([
+      { level: 'info', text: 'webhook', address: '127.0.0.1', outcome: 'received', status: 204, events: 3 },
+    ]);
+  });
+
+  test('works behind parsers that leave the raw body', async () => {
+    for (const parser of [
+      express.raw({ type: () => true }),
+      express.text({ type: () => true }),
+      express.urlencoded(),
+    ]) {
+      const { send } = await receive({}, parser);
+      expect((await send(body)).status).toBe(204);
+    }
+  });
+
+  test('answers only when onEvents is done', async () => {
+    let done = false;
+    const onEvents = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      done = true;
+    };
+    const { send } = await receive({ onEvents });
+    expect((await send(body)).status).toBe(204);
+    expect(done).toBe(true);
+  });
+
+  test.each([
+    ['a bad signature', `${body} `, headers, 401, 'bad_signature'],
+    ['no signature', body, { 'content-type': 'application/json', 'x-pusher-key': key }, 401, 'bad_signature'],
+    ['an unknown key', body, { ...headers, 'x-pusher-key': 'other' }, 401, 'unknown_key'],
+    ['no body', null, headers, 401, 'bad_signature'],
+    [
+      'a body that is not JSON',
+      '{',
+      { ...headers, 'x-pusher-signature': sign(example.secret, '{') },
+      400,
+      'malformed',
+    ],
+    ['another content type', body, { ...headers, 'content-type': 'text/plain' }, 400, 'malformed'],
+    ['a body of more than a megabyte', 'x'.repeat(1_048_577), headers, 413, 'malformed'],
+  ])('refuses %s', async (_, sent, given, status, code) => {
+    const { send, events, lines } = await receive();
+    expect(await send(sent, given)).toMatchObject({ status, body: { code } });
+    expect(events).toEqual([]);
+    expect(lines).toMatchObject([{ level: 'warn', outcome: 'refused', status, code }]);
+  });
+
+  test('refuses what is older than maxAge', async () => {
+    const { send } = await receive({ maxAge: 300_000 });
+    expect(await send(body)).toMatchObject({ status: 401, body: { code: 'stale' } });
+  });
+
+  test('says so where a body parser ate the raw body', async () => {
+    const eat: RequestHandler = (req, _, next) => void req.resume().on('end', next);
+    for (const parser of [express.json(), eat]) {
+      const { send, lines } = await receive({}, parser);
+      const answer = await send(body);
+      expect(answer).toMatchObject({ status: 500, body: { code: 'body_was_parsed' } });
+      expect(answer.body.error).toMatch(/ahead of express\.json/);
+      expect(lines).toMatchObject([{ level: 'error', status: 500, code: 'body_was_parsed' }]);
+    }
+  });
+
+  test('500 where onEvents fails, so that the broker tries again', async () => {
+    const failing = [
+      () => Promise.reject(new Error('the database is on fire')),
+      () => {
+        throw new Error('the database is on fire');
+      },
+    ];
+    for (const onEvents of failing) {
+      const { send, lines } = await receive({ onEvents });
+      expect(await send(body)).toEqual({
+        status: 500,
+        body: { error: 'Internal error', code: 'internal_error' },
+      });
+      expect(lines).toMatchObject([
+        { level: 'error', outcome: 'failed', err: { message: 'the database is on fire' } },
+      ]);
+    }
+  });
+});
