@@ -1,8 +1,6 @@
 import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-server/signature';
 import type { Broker } from '@countersign/server';
-import { APP } from './server.ts';
-
-type Credentials = Readonly<Record<'id' | 'key' | 'secret', string>>;
+import { APP, type Credentials } from './server.ts';
 
 /** Makes a signed request to the HTTP API and reads the answer. */
 export async function request(
@@ -35,8 +33,7 @@ export async function publish(
   extra: object = {},
   app: Credentials = APP,
 ): Promise<void> {
-  const { status, body } = await request(broker, 'POST', '/events', {
-    body: { name, data, channel, ...extra },
-  });
-  if (status !== 200) throw new Error(`Not published: ${JSON.stringify(body)}`);
+  const body = { name, data, channel, ...extra };
+  const { status, body: answer } = await request(broker, 'POST', '/events', { body, app });
+  if (status !== 200) throw new Error(`Not published: ${JSON.stringify(answer)}`);
 }

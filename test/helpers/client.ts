@@ -2,7 +2,8 @@ import { channelText, sign, userText } from '@countersign/sdk-server/signature';
 import type { Broker } from '@countersign/server';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { APP } from './server.ts';
+import { frames } from './frames.ts';
+import { APP, type Credentials } from './server.ts';
 
 /** Milliseconds after which a test stops waiting for something. */
 const DEADLINE_MS = 5000;
@@ -24,6 +25,8 @@ export class TestClient {
   }
 
   socketId = '';
+  /** Who signs for this client. */
+  credentials: Credentials = APP;
 
   /** The next thing received; rejects when nothing comes before the deadline. */
   async next(deadlineMs = DEADLINE_MS): Promise<Received> {
@@ -67,7 +70,7 @@ export class TestClient {
   /** Proves that nothing more came: whatever did stands before the answer to a ping. */
   async nothing(): Promise<Received[]> {
     this.send({ event: 'pusher:ping', data: {} });
-    return (await this.until((r) => r === PONG)).slice(0, -1);
+    return (await this.until((r) => r === frames.pong)).slice(0, -1);
   }
 
   send(message: object | string): void {
@@ -78,21 +81,36 @@ export class TestClient {
     this.send({ event: 'pusher:subscribe', data: { auth: '', channel, ...data } });
   }
 
-  /** Subscribes with a signature where one is needed, and waits for the answer. */
-  async join(channel: string, member?: object): Promise<Received> {
-    const channelData = member && JSON.stringify(member);
+  unsubscribe(channel: string): void {
+    this.send({ event: 'pusher:unsubscribe', data: { channel } });
+  }
+
+  /** Asks for a subscription with a signature for it. A text is sent as it is, an object as its JSON. */
+  askFor(channel: string, member?: object | string): void {
+    const channelData = typeof member === 'object' ? JSON.stringify(member) : member;
     this.subscribe(channel, {
-      auth: authorize(this.socketId, channel, channelData),
-      ...(channelData && { channel_data: channelData }),
+      auth: authorize(this.socketId, channel, channelData, this.credentials),
+      ...(channelData !== undefined && { channel_data: channelData }),
     });
+  }
+
+  /** Asks for a subscription with a signature for it, and waits for the answer. */
+  join(channel: string, member?: object | string): Promise<Received> {
+    this.askFor(channel, member);
     return this.next();
   }
 
-  async signIn(user: object): Promise<Received> {
-    const userData = JSON.stringify(user);
-    const auth = `${APP.key}:${sign(APP.secret, userText(this.socketId, userData))}`;
+  /** Signs in, and waits for the answer. A text is sent as it is, an object as its JSON. */
+  signIn(user: object | string): Promise<Received> {
+    const userData = typeof user === 'object' ? JSON.stringify(user) : user;
+    const auth = authenticate(this.socketId, userData, this.credentials);
     this.send({ event: 'pusher:signin', data: { auth, user_data: userData } });
     return this.next();
+  }
+
+  /** Sends a client event. */
+  trigger(channel: string, name: string, data: unknown): void {
+    this.send({ event: name, data, channel });
   }
 
   /** Waits for `connection_established`. */
@@ -113,11 +131,19 @@ export class TestClient {
   }
 }
 
-export const PONG = '{"event":"pusher:pong","data":"{}"}';
-
 /** What a customer's backend answers: `KEY:SIGNATURE`. */
-export function authorize(socketId: string, channel: string, channelData?: string): string {
-  return `${APP.key}:${sign(APP.secret, channelText(socketId, channel, channelData))}`;
+export function authorize(
+  socketId: string,
+  channel: string,
+  channelData?: string,
+  { key, secret }: Credentials = APP,
+): string {
+  return `${key}:${sign(secret, channelText(socketId, channel, channelData))}`;
+}
+
+/** What a customer's backend answers about a user. */
+export function authenticate(socketId: string, userData: string, { key, secret }: Credentials = APP): string {
+  return `${key}:${sign(secret, userText(socketId, userData))}`;
 }
 
 /** Opens a socket to a path of the broker, without waiting for anything. */
@@ -132,6 +158,8 @@ export function open(
 }
 
 /** A client that is connected. */
-export function connect(broker: Broker): Promise<TestClient> {
-  return open(broker).established();
+export function connect(broker: Broker, credentials: Credentials = APP): Promise<TestClient> {
+  const client = open(broker, `/app/${credentials.key}?protocol=7&client=test&version=1.0`);
+  client.credentials = credentials;
+  return client.established();
 }

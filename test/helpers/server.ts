@@ -1,9 +1,17 @@
 import { type Broker, type BrokerParts, createServer, parseConfig } from '@countersign/server';
 import { onTestFinished } from 'vitest';
 
-export const APP = { id: 'app-1', key: 'key-1', secret: 'secret-1' } as const;
+/** Who signs: an app by one of its keys. */
+export interface Credentials {
+  readonly id: string;
+  readonly key: string;
+  readonly secret: string;
+}
 
-/** The settings of a test: those of the file, each optional, with one app that stands for `APP`. */
+export const APP = { id: 'app-1', key: 'key-1', secret: 'secret-1' } as const;
+export const OTHER_APP = { id: 'other-app', key: 'other-key', secret: 'other-secret' } as const;
+
+/** The settings of a test: those of the file, each optional, with `APP`, as set, and `OTHER_APP`. */
 export interface ServerSettings {
   readonly app?: Readonly<Record<string, unknown>>;
   readonly limits?: Readonly<Record<string, unknown>>;
@@ -24,6 +32,9 @@ export function configOf({ app, limits, config }: ServerSettings = {}) {
     port: 0,
     drainWindowSeconds: 0,
     ...config,
-    apps: [{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }], limits: { ...limits }, ...app }],
+    apps: [
+      { id: APP.id, keys: [{ key: APP.key, secret: APP.secret }], limits: { ...limits }, ...app },
+      { id: OTHER_APP.id, keys: [{ key: OTHER_APP.key, secret: OTHER_APP.secret }] },
+    ],
   });
 }

@@ -1,0 +1,49 @@
+/** What the broker says, written out as it stands on the wire. `data` is a string in all of them but `pusher:error`. */
+export const frames = {
+  pong: '{"event":"pusher:pong","data":"{}"}',
+
+  subscribed: (channel: string) =>
+    `{"event":"pusher_internal:subscription_succeeded","channel":"${channel}","data":"{}"}`,
+
+  /** @param members each user with his `user_info`, in the order of their joining */
+  presence: (channel: string, members: readonly (readonly [id: string, info: object | null])[]) => {
+    const ids = members.map(([id]) => JSON.stringify(id));
+    const hash = members.map(([id, info]) => `${JSON.stringify(id)}:${JSON.stringify(info)}`);
+    const data = `{"presence":{"count":${ids.length},"ids":[${ids}],"hash":{${hash}}}}`;
+    return `{"event":"pusher_internal:subscription_succeeded","channel":"${channel}","data":${JSON.stringify(data)}}`;
+  },
+
+  memberAdded: (channel: string, id: string, info?: object) => {
+    const rest = info ? `,"user_info":${JSON.stringify(info)}` : '';
+    const data = `{"user_id":${JSON.stringify(id)}${rest}}`;
+    return `{"event":"pusher_internal:member_added","channel":"${channel}","data":${JSON.stringify(data)}}`;
+  },
+
+  memberRemoved: (channel: string, id: string) => {
+    const data = `{"user_id":${JSON.stringify(id)}}`;
+    return `{"event":"pusher_internal:member_removed","channel":"${channel}","data":${JSON.stringify(data)}}`;
+  },
+
+  count: (channel: string, count: number) =>
+    `{"event":"pusher_internal:subscription_count","channel":"${channel}","data":"{\\"subscription_count\\":${count}}"}`,
+
+  cacheMiss: (channel: string) => `{"event":"pusher:cache_miss","channel":"${channel}","data":"{}"}`,
+
+  subscriptionError: (channel: string, type: string, error: string, status: number) => {
+    const data = `{"type":"${type}","error":${JSON.stringify(error)},"status":${status}}`;
+    return `{"event":"pusher:subscription_error","channel":${JSON.stringify(channel)},"data":${JSON.stringify(data)}}`;
+  },
+
+  event: (name: string, channel: string, data: string) =>
+    `{"event":${JSON.stringify(name)},"channel":"${channel}","data":${JSON.stringify(data)}}`,
+
+  /** A client event in a presence channel. */
+  eventOf: (userId: string, name: string, channel: string, data: string) =>
+    `{"event":"${name}","channel":"${channel}","data":${JSON.stringify(data)},"user_id":${JSON.stringify(userId)}}`,
+
+  signedIn: (userData: string) =>
+    `{"event":"pusher:signin_success","data":${JSON.stringify(`{"user_data":${JSON.stringify(userData)}}`)}}`,
+
+  error: (code: number | null, message: string) =>
+    `{"event":"pusher:error","data":{"code":${code},"message":${JSON.stringify(message)}}}`,
+} as const;
