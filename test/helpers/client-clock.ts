@@ -8,11 +8,13 @@ interface Timer {
 /** A clock that stands still until it is told to go. */
 export class ManualClock implements Clock {
   chance = 0;
-  #now = 1_000_000;
+  /** What timers run by. */
+  #elapsed = 0;
+  #wall = 1_000_000;
   #timers = new Set<Timer>();
 
   now(): number {
-    return this.#now;
+    return this.#wall + this.#elapsed;
   }
 
   random(): number {
@@ -20,7 +22,7 @@ export class ManualClock implements Clock {
   }
 
   after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.#now + ms, callback };
+    const timer = { at: this.#elapsed + ms, callback };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   }
@@ -32,25 +34,24 @@ export class ManualClock implements Clock {
 
   /** Milliseconds until each pending timer, the nearest first. */
   get delays(): number[] {
-    return [...this.#timers].map(({ at }) => at - this.#now).sort((a, b) => a - b);
+    return [...this.#timers].map(({ at }) => at - this.#elapsed).sort((a, b) => a - b);
   }
 
   /** Lets time pass; timers run at their moments. */
   advance(ms: number): void {
-    const end = this.#now + ms;
+    const end = this.#elapsed + ms;
     for (;;) {
       const due = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
       if (!due) break;
-      this.#now = Math.max(this.#now, due.at);
+      this.#elapsed = Math.max(this.#elapsed, due.at);
       this.#timers.delete(due);
       due.callback();
     }
-    this.#now = end;
+    this.#elapsed = end;
   }
 
-  /** The machine sleeps: time passes and no timer runs until it wakes. */
-  sleep(ms: number): void {
-    this.#now += ms;
-    this.advance(0);
+  /** The machine sleeps, or its clock is set (back, if negative): the hour changes and timers do not notice. */
+  leap(ms: number): void {
+    this.#wall += ms;
   }
 }

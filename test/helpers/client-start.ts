@@ -17,28 +17,27 @@ export function startClient(endpoint: FakeEndpoint, options: Partial<Countersign
   return client;
 }
 
-interface Bindable {
-  bind(name: string, listener: (data: never) => void): unknown;
-  unbind(name: string, listener: (data: never) => void): unknown;
+/** Anything that can be bound to, whatever its events are. */
+interface Source {
+  on(name: never, listener: never): () => void;
+  bind_global(listener: (event: string, data: unknown) => void): unknown;
 }
 
 /** The data of the next event of this name. */
-export function nextEvent<Data = unknown>(source: Bindable, name: string): Promise<Data> {
+export function nextEvent<Data = unknown>(source: Source, name: string): Promise<Data> {
   return new Promise((resolve, reject) => {
-    const listener = (data: Data): void => {
+    const timer = setTimeout(() => reject(new Error(`No ${name} within ${DEADLINE} ms`)), DEADLINE);
+    const heard = (data: Data): void => {
       clearTimeout(timer);
-      source.unbind(name, listener as (data: never) => void);
+      undo();
       resolve(data);
     };
-    const timer = setTimeout(() => reject(new Error(`No ${name} within ${DEADLINE} ms`)), DEADLINE);
-    source.bind(name, listener as (data: never) => void);
+    const undo = source.on(name as never, heard as never);
   });
 }
 
 /** Every event of a source from now on, in order. */
-export function recorded(source: {
-  bind_global(listener: (event: string, data: unknown) => void): unknown;
-}): { event: string; data: unknown }[] {
+export function recorded(source: Source): { event: string; data: unknown }[] {
   const events: { event: string; data: unknown }[] = [];
   source.bind_global((event, data) => events.push({ event, data }));
   return events;
