@@ -22,11 +22,13 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
 
     beforeEach(async () => {
       subject = await make();
-      received = [];
+      // What an earlier test left under way must not arrive here.
+      const inbox: Message[] = [];
+      received = inbox;
       arrived = () => {};
       subject.adapter.bus.attach({
         deliver: (message) => {
-          received.push(message);
+          inbox.push(message);
           arrived();
         },
         obey: () => {},
