@@ -276,6 +276,20 @@ describe('channel authorization', () => {
     expect((await ask('/users', form({ socket_id: '1.2' }))).status).toBe(200);
   });
 
+  test('knows the type of the user from what user answers', async () => {
+    const canAccess = (user: { groups: string[] }) => user.groups.includes('editors');
+    authRouter(countersign, { user: () => ({ id: 'ann', groups: [] }), canAccess });
+    authRouter(countersign, {
+      user: async (req) => (req.ip ? { id: 'ann', groups: ['editors'] } : undefined),
+      canAccess: (user, channel) => user.groups.includes(channel),
+      member: (user) => ({ user_id: user.id, user_info: { groups: user.groups } }),
+    });
+    // @ts-expect-error the user has no groups
+    authRouter(countersign, { user: () => ann, canAccess });
+    // @ts-expect-error a user needs an id
+    authRouter(countersign, { user: () => ({}), canAccess: () => true });
+  });
+
   test('leaves what is not its own to the app', async () => {
     const app = express();
     app.use('/countersign', authRouter(countersign, rules));

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto';
 import { checkChannel, checkSocketId, checkUserId, quoted } from './checks.ts';
 import { isEncrypted, requireMasterKey, sharedSecret } from './encryption.ts';
 import { ArgumentError } from './errors.ts';
@@ -147,6 +146,6 @@ function secretOf(settings: Settings, channel: string): string {
   return sharedSecret(requireMasterKey(settings.masterKey), channel).toString('base64');
 }
 
-function authOf(settings: { readonly key: string; readonly secret: KeyObject }, text: string): string {
-  return `${settings.key}:${sign(settings.secret, text)}`;
+function authOf({ key, secret }: Settings, text: string): string {
+  return `${key}:${sign(secret, text)}`;
 }
