@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest';
+import { runCli } from './helpers/cli.ts';
+import { fileWith } from './helpers/config-file.ts';
+
+const failure = (stderr: string, code = 2) => ({ code, signal: null, stdout: '', stderr: `${stderr}\n` });
+
+const HELP = `Usage: countersign <command> [options]
+
+  start    Run the broker.
+             --config FILE   JSON file; COUNTERSIGN_CONFIG names it too
+             --host ADDRESS  overrides the file
+             --port NUMBER   overrides the file
+  dev      Run a broker with one development app on loopback, and a page to try it.
+             --port NUMBER   default 6001
+  config   Show the configuration that start would run with, secrets masked.
+             --print  --config FILE  --host ADDRESS  --port NUMBER
+
+  --help, --version
+
+Each setting can also be given by the environment, such as COUNTERSIGN_LOG__LEVEL=debug.
+Signals: SIGTERM and SIGINT stop gracefully, a second one at once; SIGHUP reloads the apps.
+`;
+
+describe('the command line', () => {
+  test.each([[['--help']], [['-h']], [['start', '--help']]])('%j explains it', async (args) => {
+    expect(await runCli(args)).toEqual({ code: 0, signal: null, stdout: HELP, stderr: '' });
+  });
+
+  test('--version prints the version', async () => {
+    expect(await runCli(['--version'])).toEqual({ code: 0, signal: null, stdout: '0.1.0\n', stderr: '' });
+  });
+
+  test.each<[args: string[], message: string]>([
+    [[], 'No command'],
+    [['run'], 'Unknown command "run"'],
+    [['config'], 'countersign config needs --print'],
+    [['start', '--colour', 'red'], "Unknown option '--colour'"],
+    [['dev', '--config', 'x.json'], "Unknown option '--config'"],
+  ])('%j is refused', async (args, message) => {
+    expect(await runCli(args)).toEqual(failure(`${message}\nSee countersign --help.`));
+  });
+});
+
+describe('a configuration that cannot be used', () => {
+  test('start without apps shows a minimal file', async () => {
+    const minimal =
+      '{ "apps": [{ "id": "app-1", "keys": [{ "key": "key-1", "secret": "at least 8 characters, better 32" }] }] }';
+    expect(await runCli(['start'])).toEqual(
+      failure(
+        `Wrong configuration:\n  apps: there is none, so nobody could connect; a minimal file is ${minimal}`,
+      ),
+    );
+  });
+
+  test('a wrong key is named by path, value and what was expected', async () => {
+    const file = await fileWith({
+      apps: [{ id: 'app-1', keys: [{ key: 'key-1', secret: 'short' }] }],
+      log: 1,
+    });
+    expect(await runCli(['start', '--config', file])).toEqual(
+      failure(
+        [
+          `Wrong configuration in ${file}:`,
+          '  apps[0].keys[0].secret: got a value that is not shown, expected at least 8 characters',
+          '  log: got 1, expected an object',
+        ].join('\n'),
+      ),
+    );
+  });
+
+  test.each<[what: string, key: string, secret: string]>([
+    ['key', 'dev-key', 'secret-1'],
+    ['secret', 'key-1', 'dev-secret'],
+  ])('start refuses the %s of countersign dev', async (_what, key, secret) => {
+    const file = await fileWith({ apps: [{ id: 'app-1', keys: [{ key, secret }] }] });
+    expect(await runCli(['start', '--config', file])).toEqual(
+      failure(
+        'Wrong configuration:\n  apps: "app-1" uses the credentials of countersign dev, which everybody knows; make your own secret',
+      ),
+    );
+  });
+
+  test.each<[args: string[], env: Record<string, string>]>([
+    [['dev', '--host', '0.0.0.0'], {}],
+    [['dev'], { COUNTERSIGN_HOST: '0.0.0.0' }],
+  ])('%j with %j is refused, since everybody knows the development secret', async (args, env) => {
+    expect(await runCli(args, { env })).toEqual(
+      failure(
+        'Wrong configuration:\n  host: got "0.0.0.0", expected "127.0.0.1", since everybody knows the development secret',
+      ),
+    );
+  });
+
+  test('dev serves no other apps', async () => {
+    const apps = [{ id: 'app-1', keys: [{ key: 'key-1', secret: 'secret-1' }] }];
+    expect(await runCli(['dev'], { env: { COUNTERSIGN_APPS: JSON.stringify(apps) } })).toEqual(
+      failure('Wrong configuration:\n  apps, tls and pathPrefix belong to countersign start, expected none'),
+    );
+  });
+});
+
+describe('config --print', () => {
+  test('shows file, environment and flags merged, with secrets masked', async () => {
+    const file = await fileWith({
+      port: 1,
+      apps: [{ id: 'app-1', keys: [{ key: 'key-1', secret: 'secret-1' }] }],
+      metrics: { token: 'token-of-metrics' },
+    });
+    const { code, stdout, stderr } = await runCli(['config', '--print', '--config', file, '--port', '3'], {
+      env: { COUNTERSIGN_PORT: '2', COUNTERSIGN_LOG__LEVEL: 'debug' },
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      host: '127.0.0.1',
+      port: 3,
+      apps: [{ id: 'app-1', keys: [{ key: 'key-1', secret: '********' }] }],
+      log: { level: 'debug', pretty: false },
+      metrics: { token: '********' },
+    });
+    expect(stdout).not.toMatch(/secret-1|token-of-metrics/);
+  });
+});
