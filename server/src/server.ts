@@ -13,6 +13,8 @@ import type { Config } from './config.ts';
 import { readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
+import { MetricsExporter } from './ops/metrics.ts';
+import { MetricsEndpoint } from './ops/metrics-endpoint.ts';
 import { randomSocketId } from './socket/connection.ts';
 import { Gateway } from './socket/gateway.ts';
 import { Outbox } from './socket/outbox.ts';
@@ -23,6 +25,8 @@ export interface Broker {
   /** The port that it listens on, also where the configuration said 0. */
   readonly port: number;
   readonly url: string;
+  /** Where `GET /metrics` is answered, if anywhere. */
+  readonly metricsUrl: string | undefined;
   /** Takes over another list of apps; connections stay where their app and key still stand. */
   reload(apps: readonly AppConfig[]): void;
   /** Ends gracefully: not ready, connections closed over the drain window, requests answered, then all ended. */
@@ -55,7 +59,10 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const adapter = parts.adapter ?? new MemoryAdapter(now);
   const metrics = new Metrics();
   const apps = new FileAppStore(config.apps);
-  const outbox = new Outbox({ gapMaxMs: config.flushGapMaxMs });
+  const outbox = new Outbox({
+    gapMaxMs: config.flushGapMaxMs,
+    onFlush: (milliseconds, connections) => exporter.flushed(milliseconds, connections),
+  });
   const hub = new Hub({ adapter, metrics, log });
   const { addressOf, isSecure } = readForwarding(config.trustProxy);
   const gateway = new Gateway({
@@ -71,6 +78,14 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     addressOf,
     isSecure,
   });
+  const exporter = new MetricsExporter({
+    apps,
+    metrics,
+    hub,
+    flushes: outbox.statistics,
+    bufferedBytes: () => gateway.bufferedBytes(),
+  });
+  const endpoint = new MetricsEndpoint(exporter.registry, config);
   let ready = true;
   const api = new Api({
     config,
@@ -83,12 +98,15 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     addressOf,
     ready: () =>
       ready ? { status: 200, body: { status: 'ready' } } : { status: 503, body: { status: 'draining' } },
-    ...(routes && { routes }),
+    routes: (app) => {
+      if (endpoint.onMainPort) app.all(`${config.pathPrefix}/metrics`, endpoint.answer);
+      routes?.(app);
+    },
   });
 
   const server = await createListener(config, api.handle);
+  const metricsServer = await createListener(config, endpoint.handle);
   gateway.attach(server);
-  await listen(server, config);
 
   const end = async (): Promise<void> => {
     gateway.close();
@@ -96,15 +114,39 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub.close();
     await api.close();
     await adapter.close();
+    exporter.close();
+    metricsServer.closeAllConnections();
+    await closeListener(metricsServer);
   };
-  const { port } = server.address() as AddressInfo;
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  log.info({ host: config.host, port }, 'listening');
+  const close = async (): Promise<void> => {
+    ready = false;
+    gateway.close();
+    server.closeAllConnections();
+    await closeListener(server);
+    await end();
+  };
+  try {
+    await listen(server, config.host, config.port);
+    if (config.metrics.port !== undefined) await listen(metricsServer, config.host, config.metrics.port);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  const url = urlOf(server, config);
+  const metricsUrl = metricsServer.listening
+    ? `${urlOf(metricsServer, config)}/metrics`
+    : endpoint.onMainPort
+      ? `${url}${config.pathPrefix}/metrics`
+      : undefined;
+  const port = portOf(server);
+  log.info({ host: config.host, port, metrics: metricsUrl ?? 'off' }, 'listening');
 
   return {
     host: config.host,
     port,
-    url: `${config.tls ? 'https' : 'http'}://${host}:${port}`,
+    url,
+    metricsUrl,
     reload(list) {
       apps.replace(list);
       gateway.closeOrphans();
@@ -118,13 +160,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       await end();
       log.info('drained');
     },
-    async close() {
-      ready = false;
-      gateway.close();
-      server.closeAllConnections();
-      await closeListener(server);
-      await end();
-    },
+    close,
   };
 }
 
@@ -134,7 +170,15 @@ async function createListener(config: Config, handle: RequestListener): Promise<
   return createHttpsServer({ cert, key }, handle);
 }
 
-function listen(server: Server, { host, port }: Config): Promise<void> {
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+function urlOf(server: Server, { host, tls }: Config): string {
+  return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${portOf(server)}`;
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port, backlog: BACKLOG }, () => {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import {
   type Adapter,
+  appOfTopic,
   type BusListener,
   type Command,
   type Joined,
@@ -11,11 +12,11 @@ import {
 } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal } from '../errors.ts';
-import type { Channel } from '../protocol/channel.ts';
+import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { type Frame, frames, type Member } from '../protocol/frames.ts';
 import { CountAnnouncer } from './counts.ts';
 import { LocalChannel } from './local-channel.ts';
-import type { Metrics } from './metrics.ts';
+import { type Metrics, zeroOfEachKind } from './metrics.ts';
 import { Subscription } from './subscription.ts';
 import { Users } from './users.ts';
 
@@ -35,6 +36,14 @@ export interface Publication {
   readonly except?: string | undefined;
   /** Whether a cache channel keeps it; client events are not kept. */
   readonly keep: boolean;
+}
+
+/** What an app has on this node. */
+export interface Census {
+  /** Channels that have a subscriber. */
+  readonly channels: Record<ChannelKind, number>;
+  /** Users in presence channels, one for each channel. */
+  members: number;
 }
 
 /** Who listens on this node, and fan-out. */
@@ -127,6 +136,22 @@ export class Hub implements BusListener {
     }
   }
 
+  /** Counts, by app id, what there is; it takes a look at each channel. */
+  census(): ReadonlyMap<string, Census> {
+    const apps = new Map<string, Census>();
+    for (const [topic, local] of this.#channels) {
+      const appId = appOfTopic(topic);
+      let app = apps.get(appId);
+      if (!app) {
+        app = { channels: zeroOfEachKind(), members: 0 };
+        apps.set(appId, app);
+      }
+      app.channels[local.kind] += 1;
+      if (local.kind === 'presence') app.members += local.countMembers();
+    }
+    return apps;
+  }
+
   /** Ends what the hub has under way. */
   close(): void {
     this.#counts.close();
@@ -175,7 +200,7 @@ export class Hub implements BusListener {
   #open(app: App, channel: Channel, topic: Topic): LocalChannel {
     let local = this.#channels.get(topic);
     if (!local) {
-      local = new LocalChannel(channel.name, this.#adapter.bus.listen(topic), this.#metrics.app(app.id));
+      local = new LocalChannel(channel, this.#adapter.bus.listen(topic), this.#metrics.app(app.id));
       this.#channels.set(topic, local);
     }
     return local;

@@ -1,4 +1,5 @@
 import type { Message } from '../adapter/adapter.ts';
+import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import type { Subscriber } from './hub.ts';
 import type { AppMetrics } from './metrics.ts';
@@ -6,6 +7,8 @@ import type { Subscription } from './subscription.ts';
 
 /** The subscribers that one channel has on this node. */
 export class LocalChannel {
+  readonly name: string;
+  readonly kind: ChannelKind;
   readonly #subscriptions = new Map<Subscriber, Subscription>();
   /** Those who wait for their first snapshot: they are sent news once it is there, and no events before. */
   #joining: Map<Subscriber, Subscription> | undefined;
@@ -14,13 +17,21 @@ export class LocalChannel {
 
   /** @param listening resolves when messages of the channel arrive at this node */
   constructor(
-    readonly name: string,
+    channel: Channel,
     readonly listening: Promise<void>,
     readonly metrics: AppMetrics,
-  ) {}
+  ) {
+    this.name = channel.name;
+    this.kind = channel.kind;
+  }
 
   get isEmpty(): boolean {
     return this.#subscriptions.size === 0 && !this.#joining;
+  }
+
+  /** Distinct users among the subscribers of a presence channel. */
+  countMembers(): number {
+    return new Set([...this.#subscriptions.values()].map(({ userId }) => userId)).size;
   }
 
   get(subscriber: Subscriber): Subscription | undefined {

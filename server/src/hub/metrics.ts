@@ -8,15 +8,10 @@ export class AppMetrics {
   connects = 0;
   /** Ended connections by close code. */
   readonly closes = new Map<number, number>();
-  readonly subscriptions: Record<ChannelKind, number> = {
-    public: 0,
-    private: 0,
-    encrypted: 0,
-    presence: 0,
-    user: 0,
-  };
+  readonly subscriptions = zeroOfEachKind();
   messagesIn = 0;
   bytesIn = 0;
+  messagesOut = 0;
   bytesOut = 0;
   /** Events and news sent to one subscriber each. */
   deliveries = 0;
@@ -44,6 +39,11 @@ export class Metrics {
     }
     return metrics;
   }
+}
+
+/** A count for each kind of channel, at 0. */
+export function zeroOfEachKind(): Record<ChannelKind, number> {
+  return { public: 0, private: 0, encrypted: 0, presence: 0, user: 0 };
 }
 
 /** Counts one more under a key from a fixed set. */

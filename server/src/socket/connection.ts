@@ -98,11 +98,17 @@ export class Connection implements Subscriber, Sink {
     if (!this.#ended) this.#parts.outbox.push(this, frame);
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, frames: number): void {
     this.#socket.write(bytes);
+    this.metrics.messagesOut += frames;
     this.metrics.bytesOut += bytes.length;
     if (this.#socket.writableLength > this.#parts.config.maxBufferedBytes && !this.#ended)
       this.#dropSlowReader();
+  }
+
+  /** Bytes that wait until the client reads. */
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
   }
 
   /** Sends what waits, then a close frame, and ends. */

@@ -93,6 +93,15 @@ export class Gateway {
     return this.#connections.size;
   }
 
+  /** Bytes that wait until clients read, by app id. */
+  bufferedBytes(): ReadonlyMap<string, number> {
+    const apps = new Map<string, number>();
+    for (const { app, bufferedBytes } of this.#connections) {
+      apps.set(app.id, (apps.get(app.id) ?? 0) + bufferedBytes);
+    }
+    return apps;
+  }
+
   /** Closes the connections whose app or key does not stand any more. */
   closeOrphans(): void {
     for (const connection of [...this.#connections]) {

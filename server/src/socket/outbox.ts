@@ -4,8 +4,8 @@ import type { Frame } from '../protocol/frames.ts';
 export interface Sink {
   /** What waits for this sink; only the outbox changes it. */
   pending: Batch | undefined;
-  /** Writes the bytes of whole frames to the socket. */
-  write(bytes: Buffer): void;
+  /** Writes the bytes of so many whole frames to the socket. */
+  write(bytes: Buffer, frames: number): void;
 }
 
 /**
@@ -14,6 +14,8 @@ export interface Sink {
  */
 export class Batch {
   next: Batch | undefined;
+  /** How many frames it holds. */
+  readonly frames: number;
   readonly #previous: Batch | undefined;
   readonly #size: number;
   #bytes: Buffer | undefined;
@@ -24,6 +26,7 @@ export class Batch {
   ) {
     this.#previous = previous;
     this.#size = (previous ? previous.#size : 0) + last.length;
+    this.frames = (previous ? previous.frames : 0) + 1;
     if (!previous) this.#bytes = last;
   }
 
@@ -114,7 +117,7 @@ export class Outbox {
     const bytes = pending.bytes(this.statistics);
     this.statistics.writes += 1;
     this.statistics.bytes += bytes.length;
-    sink.write(bytes);
+    sink.write(bytes, pending.frames);
   }
 
   /** Forgets what waits for one sink. */

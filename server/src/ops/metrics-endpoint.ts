@@ -1,0 +1,79 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import type { Registry } from 'prom-client';
+import type { Config } from '../config.ts';
+
+/** Answers `GET /metrics`. */
+export class MetricsEndpoint {
+  readonly #registry: Registry;
+  readonly #tokenHash: Buffer | undefined;
+  readonly #onMainPort: boolean;
+
+  constructor(registry: Registry, { host, metrics: { port, token } }: Config) {
+    this.#registry = registry;
+    this.#tokenHash = token === undefined ? undefined : hash(token);
+    this.#onMainPort = port === undefined && (token !== undefined || isLoopback(host));
+  }
+
+  /**
+   * Whether the broker's own port answers too: not if there is a port for it, and without a token only if nobody
+   * but this machine can ask.
+   */
+  get onMainPort(): boolean {
+    return this.#onMainPort;
+  }
+
+  /** Answers any request. */
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const [path] = (request.url ?? '').split('?', 1);
+    if (path !== '/metrics') return say(response, 404, 'The metrics are at /metrics');
+    this.answer(request, response);
+  };
+
+  /** Answers a request that came to the right path. */
+  readonly answer = (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return say(response, 405, 'Ask with GET', { Allow: 'GET, HEAD' });
+    }
+    if (!this.#allows(request.headers.authorization)) {
+      return say(response, 401, 'Send the configured token: Authorization: Bearer TOKEN', {
+        'WWW-Authenticate': 'Bearer',
+      });
+    }
+    this.#registry.metrics().then(
+      (text) => say(response, 200, text, { 'Content-Type': this.#registry.contentType }),
+      () => say(response, 500, 'The metrics could not be read'),
+    );
+  };
+
+  #allows(authorization: string | undefined): boolean {
+    if (!this.#tokenHash) return true;
+    const [, token] = /^Bearer (.+)$/i.exec(authorization ?? '') ?? [];
+    return token !== undefined && timingSafeEqual(hash(token), this.#tokenHash);
+  }
+}
+
+/** Texts of any length become equally long, as a comparison in constant time needs. */
+function hash(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  return family === 0 ? host === 'localhost' : LOOPBACK.check(host, family === 6 ? 'ipv6' : 'ipv4');
+}
+
+function say(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers });
+  response.end(text.endsWith('\n') ? text : `${text}\n`);
+}

@@ -1,0 +1,119 @@
+import {
+  constants,
+  monitorEventLoopDelay,
+  type PerformanceEntry,
+  PerformanceObserver,
+} from 'node:perf_hooks';
+import { cpuUsage, memoryUsage, version } from 'node:process';
+import { getHeapStatistics } from 'node:v8';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { openFilesLimit } from './open-files.ts';
+
+/** Milliseconds between two looks at the event loop. They are part of what the monitor measures. */
+const RESOLUTION_MS = 20;
+
+const GC_KINDS: ReadonlyMap<number, string> = new Map([
+  [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
+  [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
+  [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
+]);
+
+/**
+ * How the process fares: event loop, memory, garbage collection, CPU. Beside the event loop these are the names
+ * that prom-client's own default metrics have; those cannot be ended, and these can.
+ */
+export class ProcessMetrics {
+  readonly nodeVersion = version;
+  readonly #eventLoop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #collections: PerformanceObserver;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.#eventLoop.enable();
+    this.#addEventLoopDelay(registers);
+    this.#collections = this.#observeCollections(registers);
+
+    const gauge = (name: string, help: string, read: () => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    };
+    gauge('process_resident_memory_bytes', 'Resident memory', () => memoryUsage.rss());
+    gauge('nodejs_heap_size_used_bytes', 'Heap in use', () => getHeapStatistics().used_heap_size);
+    gauge('nodejs_heap_size_total_bytes', 'Heap that is reserved', () => getHeapStatistics().total_heap_size);
+    gauge(
+      'nodejs_heap_size_limit_bytes',
+      'Heap at which the process ends',
+      () => getHeapStatistics().heap_size_limit,
+    );
+    gauge('nodejs_external_memory_bytes', 'Memory outside of the heap that objects of the heap hold', () => {
+      return getHeapStatistics().external_memory;
+    });
+    gauge(
+      'process_max_fds',
+      'File descriptors that the process may have open; each connection takes one',
+      () => openFilesLimit()?.soft ?? Number.NaN,
+    );
+    new Counter({
+      name: 'process_cpu_seconds_total',
+      help: 'CPU time, user and system',
+      registers,
+      collect() {
+        const { user, system } = cpuUsage();
+        this.reset();
+        this.inc((user + system) / 1e6);
+      },
+    });
+  }
+
+  /** Ends its observations. */
+  close(): void {
+    this.#eventLoop.disable();
+    this.#collections.disconnect();
+  }
+
+  #addEventLoopDelay(registers: Registry[]): void {
+    const eventLoop = this.#eventLoop;
+    new Gauge({
+      name: 'countersign_event_loop_delay_seconds',
+      help: 'How much later than planned the event loop came to its timers, since it was last asked',
+      labelNames: ['quantile'],
+      registers,
+      collect() {
+        for (const quantile of [0.5, 0.99, 1]) {
+          const milliseconds = eventLoop.percentile(quantile * 100) / 1e6 - RESOLUTION_MS;
+          this.set({ quantile }, Math.max(0, milliseconds) / 1000);
+        }
+        eventLoop.reset();
+      },
+    });
+  }
+
+  #observeCollections(registers: Registry[]): PerformanceObserver {
+    const seconds = new Histogram({
+      name: 'nodejs_gc_duration_seconds',
+      help: 'Time taken by one garbage collection, by kind',
+      labelNames: ['kind'],
+      buckets: [0.001, 0.01, 0.1, 1],
+      registers,
+    });
+    const observer = new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) {
+        seconds.observe({ kind: GC_KINDS.get(kindOf(entry)) ?? 'other' }, entry.duration / 1000);
+      }
+    });
+    observer.observe({ entryTypes: ['gc'] });
+    return observer;
+  }
+}
+
+/** The types of Node 20 do not know what an entry of a collection carries. */
+function kindOf(entry: PerformanceEntry): number {
+  return (entry as PerformanceEntry & { readonly detail: { readonly kind: number } }).detail.kind;
+}
