@@ -35,7 +35,7 @@ const publishSchema = z.object({
   channels: z.array(z.unknown()).nullish(),
 });
 const batchSchema = z.object({ batch: z.array(z.unknown()) });
-const itemSchema = z.object({ ...event, channel: z.string(), channels: z.undefined() });
+const itemSchema = z.object({ ...event, channel: z.string(), channels: z.undefined().optional() });
 
 /**
  * Reads the body of `POST events`.
