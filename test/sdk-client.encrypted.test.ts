@@ -1,0 +1,170 @@
+import type { Channel, ChannelGrant, Countersign } from '@countersign/sdk-client';
+import { encryption } from '@countersign/sdk-client/encrypted';
+import { describe, expect, test } from 'vitest';
+import { ManualClock } from './helpers/client-clock.ts';
+import { nextEvent, recorded, startClient } from './helpers/client-start.ts';
+import { type Peer, startEndpoint } from './helpers/fake-endpoint.ts';
+
+const NAME = 'private-encrypted-bla';
+/** E1 and E4 of the protocol reference: the keys of that channel under two master keys. */
+const KEY = 'RpbCvg2hpomTzoPaomRoEyueYQkn+p44PjBeoYoMNm0=';
+const OTHER_KEY = 'tLuit+akhygIJD676knbV5IlWAHBfnhtCiXXEmuEGFM=';
+const nonce = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYX';
+/** B1 to B4, sealed with KEY. */
+const boxes = {
+  b1: 'GyO+yR3eAFA++DKnt8dDbhu1n/BqdF2zVG4SRsJOcaikiiOEsjkKRf5fsCO0Fok=',
+  b2: 'BUE7rnwL2AxwSodSASrpXEL/m7c=',
+  b3: 'sKsume/3XB1ZDXRHSoZxyA==',
+  b4: 'OX+e/Z2t+wkCvTMuJvIVYBu1k7cjNkE=',
+};
+const sealed = (ciphertext: string): object => ({ nonce, ciphertext });
+
+/** A subscribed channel whose app answers these keys, one after the other, and the last for ever. */
+async function subscribed(...keys: string[]): Promise<{
+  client: Countersign;
+  channel: Channel;
+  peer: Peer;
+  clock: ManualClock;
+  asked: string[];
+}> {
+  const endpoint = await startEndpoint();
+  const clock = new ManualClock();
+  const asked: string[] = [];
+  const client = startClient(endpoint, {
+    encryption,
+    clock,
+    channelAuthorization: {
+      customHandler: async ({ socketId }): Promise<ChannelGrant> => {
+        asked.push(socketId);
+        const shared_secret = (keys.length > 1 ? keys.shift() : keys[0]) ?? '';
+        return { auth: 'key-1:sig', shared_secret };
+      },
+    },
+  });
+  const channel = client.subscribe(NAME);
+  clock.advance(0);
+  const peer = await endpoint.welcome('1.2');
+  expect(await peer.next()).toEqual({
+    event: 'pusher:subscribe',
+    data: { auth: 'key-1:sig', channel: NAME },
+  });
+  const succeeded = nextEvent(channel, 'pusher:subscription_succeeded');
+  peer.confirm(NAME);
+  await succeeded;
+  return { client, channel, peer, clock, asked };
+}
+
+test('without the option, subscribing says what to import', async () => {
+  const client = startClient(await startEndpoint());
+  expect(() => client.subscribe(NAME)).toThrow("from '@countersign/sdk-client/encrypted'");
+});
+
+test.each<[string, string, unknown]>([
+  ['B1', boxes.b1, { message: 'hello 漢字 🚀' }],
+  ['B2', boxes.b2, 'hi'],
+  ['B3', boxes.b3, ''],
+  ['B4', boxes.b4, { a: 1 }],
+])('%s opens', async (_, ciphertext, expected) => {
+  const { client, channel, peer } = await subscribed(KEY);
+  const heard = [nextEvent(channel, 'e'), nextEvent(client, 'e')];
+  peer.event('e', sealed(ciphertext), NAME);
+  expect(await Promise.all(heard)).toEqual([expected, expected]);
+});
+
+test('data that is an object and not text opens, too', async () => {
+  const { channel, peer } = await subscribed(KEY);
+  const heard = nextEvent(channel, 'e');
+  peer.send({ event: 'e', channel: NAME, data: sealed(boxes.b4) });
+  expect(await heard).toEqual({ a: 1 });
+});
+
+test('events of the protocol are not opened', async () => {
+  const { channel, peer } = await subscribed(KEY);
+  const missed = nextEvent(channel, 'pusher:cache_miss');
+  peer.event('pusher:cache_miss', {}, NAME);
+  expect(await missed).toEqual({});
+});
+
+test('client events are refused', async () => {
+  const { channel } = await subscribed(KEY);
+  expect(() => channel.trigger('client-x', {})).toThrow('private and presence channels');
+});
+
+test.each(['', 'x', 'AAAA', `${KEY}AAAA`])('a grant with the key "%s" is an error', async (shared_secret) => {
+  const endpoint = await startEndpoint();
+  const client = startClient(endpoint, {
+    encryption,
+    channelAuthorization: { customHandler: async () => ({ auth: 'a', shared_secret }) },
+  });
+  const refused = nextEvent(client.subscribe(NAME), 'pusher:subscription_error');
+  await endpoint.welcome();
+  expect(await refused).toMatchObject({
+    type: 'AuthError',
+    message: expect.stringContaining('shared_secret'),
+  });
+});
+
+describe('an event that does not open', () => {
+  test('makes it ask once for a new key, which opens all that arrived meanwhile, in order', async () => {
+    const { channel, peer, asked } = await subscribed(OTHER_KEY, KEY);
+    const heard: unknown[] = [];
+    channel.bind('e', (data) => heard.push(data));
+    const last = nextEvent(channel, 'last');
+    peer.event('e', sealed(boxes.b4), NAME);
+    peer.event('e', sealed(boxes.b2), NAME);
+    peer.event('last', sealed(boxes.b3), NAME);
+    await last;
+    expect(heard).toEqual([{ a: 1 }, 'hi']);
+    expect(asked).toEqual(['1.2', '1.2']);
+  });
+
+  test('is dropped and reported when the new key does not open it either', async () => {
+    const { channel, peer, asked } = await subscribed(OTHER_KEY);
+    const events = recorded(channel);
+    const dropped = nextEvent(channel, 'pusher:decryption_error');
+    peer.event('e', sealed(boxes.b4), NAME);
+    expect(await dropped).toEqual({ event: 'e', message: 'The event was encrypted with another key' });
+    expect(events.map(({ event }) => event)).toEqual(['pusher:decryption_error']);
+    expect(asked).toHaveLength(2);
+  });
+
+  test('does not make it ask again within ten seconds of an answer that brought no other key', async () => {
+    const { channel, peer, clock, asked } = await subscribed(OTHER_KEY);
+    const fail = async (): Promise<void> => {
+      const dropped = nextEvent(channel, 'pusher:decryption_error');
+      peer.event('e', sealed(boxes.b4), NAME);
+      await dropped;
+    };
+    await fail();
+    await fail();
+    expect(asked).toHaveLength(2);
+    clock.advance(10_000);
+    await fail();
+    expect(asked).toHaveLength(3);
+  });
+
+  test('B4 with one bit changed is dropped, and the next event opens', async () => {
+    const { channel, peer } = await subscribed(KEY);
+    const dropped = nextEvent(channel, 'pusher:decryption_error');
+    peer.event('e', sealed(boxes.b4.replace('OX', 'OH')), NAME);
+    await dropped;
+    const heard = nextEvent(channel, 'e');
+    peer.event('e', sealed(boxes.b4), NAME);
+    expect(await heard).toEqual({ a: 1 });
+  });
+
+  test.each<[string, unknown]>([
+    ['plain text', 'hello'],
+    ['null', null],
+    ['no nonce', { ciphertext: boxes.b4 }],
+    ['a short nonce', { nonce: 'AAAA', ciphertext: boxes.b4 }],
+    ['a short box', { nonce, ciphertext: 'AAAA' }],
+    ['no base64', { nonce, ciphertext: '***' }],
+  ])('is dropped without asking when it is %s', async (_, data) => {
+    const { channel, peer, asked } = await subscribed(KEY);
+    const dropped = nextEvent(channel, 'pusher:decryption_error');
+    peer.event('e', data, NAME);
+    expect(await dropped).toEqual({ event: 'e', message: 'The event is not an encrypted one' });
+    expect(asked).toHaveLength(1);
+  });
+});
