@@ -33,7 +33,26 @@ export async function publish(
   extra: object = {},
   app: Credentials = APP,
 ): Promise<void> {
-  const body = { name, data, channel, ...extra };
-  const { status, body: answer } = await request(broker, 'POST', '/events', { body, app });
+  await post(broker, '/events', { name, data, channel, ...extra }, app);
+}
+
+/** Publishes one event to several channels, and fails when that is refused. */
+export async function publishTo(
+  broker: Broker,
+  channels: readonly string[],
+  name: string,
+  data: string,
+  extra: object = {},
+): Promise<void> {
+  await post(broker, '/events', { name, data, channels, ...extra });
+}
+
+/** Publishes several events, and fails when that is refused. */
+export async function publishBatch(broker: Broker, batch: readonly object[]): Promise<void> {
+  await post(broker, '/batch_events', { batch });
+}
+
+async function post(broker: Broker, path: string, body: object, app: Credentials = APP): Promise<void> {
+  const { status, body: answer } = await request(broker, 'POST', path, { body, app });
   if (status !== 200) throw new Error(`Not published: ${JSON.stringify(answer)}`);
 }
