@@ -62,7 +62,7 @@ describe('the page of countersign dev', () => {
     const page = await answer.text();
     expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(answer.headers.get('content-security-policy')).toBe(
-      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws://127.0.0.1:* ws://localhost:* ws://[::1]:*; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' ws://127.0.0.1:* ws://localhost:* ws://[::1]:*; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
     );
     expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
     const assets = Array.from(page.matchAll(/(?:src|href)="(\/[^"]*)"/g), ([, path]) => path);
@@ -81,7 +81,10 @@ describe('the page of countersign dev', () => {
     expect(await (await ask('private-notes', guest)).json()).toEqual({
       auth: `dev-key:${sign('dev-secret', channelText('1.2', 'private-notes'))}`,
     });
-    const lobby = await (await ask('presence-lobby', guest)).json();
+    const lobby = (await (await ask('presence-lobby', guest)).json()) as {
+      auth: string;
+      channel_data: string;
+    };
     expect(JSON.parse(lobby.channel_data)).toEqual({ user_id: 'guest-1', user_info: { name: 'guest-1' } });
     expect(lobby.auth).toBe(
       `dev-key:${sign('dev-secret', channelText('1.2', 'presence-lobby', lobby.channel_data))}`,

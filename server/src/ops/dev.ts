@@ -54,6 +54,7 @@ const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
+  'img-src data:',
   "connect-src 'self' ws://127.0.0.1:* ws://localhost:* ws://[::1]:*",
   "form-action 'none'",
   "frame-ancestors 'none'",

@@ -14,9 +14,11 @@ const client = new Countersign('dev-key', {
   channelAuthorization: { endpoint: '/countersign/auth', headers: { 'X-Dev-User': user } },
 });
 
-client.connection.bind('state_change', ({ current }) => {
-  element('state').textContent = current;
-});
+const showState = () => {
+  element('state').textContent = client.connection.state;
+};
+client.connection.bind('state_change', showState);
+showState();
 
 for (const name of CHANNELS) {
   const row = element('channels').insertRow();
@@ -32,8 +34,8 @@ for (const name of CHANNELS) {
   channel.bind('pusher:subscription_succeeded', () => {
     status.textContent = 'subscribed';
   });
-  channel.bind('pusher:subscription_error', ({ status: code, error }) => {
-    status.textContent = `refused (${code}) ${error ?? ''}`;
+  channel.bind('pusher:subscription_error', ({ status: code, message }) => {
+    status.textContent = `refused with ${code}: ${message}`;
   });
   channel.bind_global((event, data) => showEvent(name, event, data));
 }
