@@ -58,7 +58,8 @@ export class Connection implements Subscriber, Sink {
   readonly #session: Session;
   readonly #frameBucket: TokenBucket;
   #heardAt: number;
-  #pinged = false;
+  /** When it was asked for a sign of life that has not come yet. */
+  #pingedAt: number | undefined;
   #ended = false;
 
   constructor(
@@ -83,8 +84,8 @@ export class Connection implements Subscriber, Sink {
 
     webSocket.connection = this;
     webSocket.on('message', onMessage);
-    webSocket.on('ping', onSignOfLife);
-    webSocket.on('pong', onSignOfLife);
+    webSocket.on('ping', onControl);
+    webSocket.on('pong', onControl);
     webSocket.on('close', onClose);
     webSocket.on('error', onError);
 
@@ -128,42 +129,37 @@ export class Connection implements Subscriber, Sink {
 
   /** Pings a client that has been silent, and closes one that does not answer (docs/protocol.md, "Ping and pong"). */
   checkActivity(now: number): void {
-    const silentMs = now - this.#heardAt;
-    const timeoutMs = this.#activityTimeoutSeconds * 1000;
-    if (silentMs < timeoutMs) return;
-    if (!this.#pinged) {
-      this.#pinged = true;
+    if (this.#pingedAt === undefined) {
+      if (now - this.#heardAt < this.#activityTimeoutSeconds * 1000) return;
+      this.#pingedAt = now;
       this.#webSocket.ping();
       this.send(frames.ping);
-    } else if (silentMs >= timeoutMs + this.#parts.config.pongTimeoutSeconds * 1000) {
+    } else if (now - this.#pingedAt >= this.#parts.config.pongTimeoutSeconds * 1000) {
       this.close(new Disconnect(codes.pongNotReceived, 'Pong reply not received'));
     }
   }
 
   receive(data: Buffer, isBinary: boolean): void {
     if (this.#ended) return;
-    this.heard();
     this.metrics.messagesIn += 1;
     this.metrics.bytesIn += data.length;
     try {
+      this.#takeFrame();
       if (isBinary) throw new Disconnect(1003, 'Binary frames are not part of the protocol');
-      if (!this.#frameBucket.take(this.#frameBurst, this.app.limits.framesPerSecond, this.#heardAt)) {
-        increment(this.metrics.refusals, 'frame_rate');
-        throw new Disconnect(
-          codes.overCapacity,
-          `Too many messages: at most ${this.app.limits.framesPerSecond} a second`,
-        );
-      }
       this.#session.handle(parseMessage(data.toString()));
     } catch (error) {
       this.#answer(error);
     }
   }
 
-  /** Any frame is a sign of life; what the broker sends is not. */
-  heard(): void {
-    this.#heardAt = this.#parts.now();
-    this.#pinged = false;
+  /** A Ping, which is answered already, or a Pong of the WebSocket. */
+  receiveControl(): void {
+    if (this.#ended) return;
+    try {
+      this.#takeFrame();
+    } catch (error) {
+      this.#answer(error);
+    }
   }
 
   ended(code: number, reason: string): void {
@@ -173,6 +169,16 @@ export class Connection implements Subscriber, Sink {
   /** What each log line names. */
   get #ids(): object {
     return { appId: this.app.id, key: this.key, socketId: this.socketId };
+  }
+
+  /** Each frame is a sign of life, which what the broker sends is not, and counts towards the rate. */
+  #takeFrame(): void {
+    this.#heardAt = this.#parts.now();
+    this.#pingedAt = undefined;
+    const { framesPerSecond } = this.app.limits;
+    if (this.#frameBucket.take(this.#frameBurst, framesPerSecond, this.#heardAt)) return;
+    increment(this.metrics.refusals, 'frame_rate');
+    throw new Disconnect(codes.overCapacity, `Too many messages: at most ${framesPerSecond} a second`);
   }
 
   #answer(error: unknown): void {
@@ -252,8 +258,8 @@ function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
   connectionOf(this)?.receive(data, isBinary);
 }
 
-function onSignOfLife(this: WebSocket): void {
-  connectionOf(this)?.heard();
+function onControl(this: WebSocket): void {
+  connectionOf(this)?.receiveControl();
 }
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {
