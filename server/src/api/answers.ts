@@ -80,10 +80,10 @@ function write(
   value: object,
   headers?: Readonly<Record<string, string>>,
 ): void {
-  const body = Buffer.from(JSON.stringify(value));
+  const body = JSON.stringify(value);
   response.writeHead(status, {
     'Content-Type': 'application/json',
-    'Content-Length': body.length,
+    'Content-Length': Buffer.byteLength(body),
     ...headers,
   });
   response.end(body);

@@ -4,7 +4,9 @@ import type { App } from '../apps/app.ts';
 import { ApiError } from '../errors.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { parseBody } from './body.ts';
+import { check, describe, invalidChannel } from './check.ts';
 import { type Attribute, readInfo } from './info.ts';
+import { isSealed } from './sealed.ts';
 
 /** One event that somebody asks to publish, checked against the limits of the app. */
 export interface EventRequest {
@@ -43,11 +45,15 @@ const itemSchema = z.object({ ...event, channel: z.string(), channels: z.undefin
  * @throws ApiError that names the field, what came and what was expected
  */
 export function parsePublish(app: App, body: Buffer): EventRequest {
-  const { channel, channels, ...event } = check(publishSchema, parseBody(body), '');
+  const { channel, channels, ...event } = check(publishSchema, parseBody(body));
   if (typeof channel === 'string' && channels) {
     throw new ApiError(400, 'Give "channel" or "channels", not both');
   }
-  return readEvent(app, event, typeof channel === 'string' ? [channel] : channels, '');
+  const named =
+    typeof channel === 'string'
+      ? readChannels(app, [channel], 'channel')
+      : readChannels(app, channels, 'channels');
+  return readEvent(app, event, named, '');
 }
 
 /**
@@ -56,14 +62,15 @@ export function parsePublish(app: App, body: Buffer): EventRequest {
  * @throws ApiError that names the item and field, what came and what was expected
  */
 export function parseBatch(app: App, body: Buffer): readonly EventRequest[] {
-  const { batch } = check(batchSchema, parseBody(body), '');
+  const { batch } = check(batchSchema, parseBody(body));
   const { batchSize } = app.limits;
   if (batch.length > batchSize) {
     throw new ApiError(400, `"batch" holds ${batch.length} events: the allowed maximum is ${batchSize}`);
   }
   return batch.map((item, index) => {
     const { channel, ...event } = check(itemSchema, item, `batch[${index}]`);
-    return readEvent(app, event, [channel], `batch[${index}].`);
+    const at = `batch[${index}].`;
+    return readEvent(app, event, readChannels(app, [channel], `${at}channel`), at);
   });
 }
 
@@ -72,7 +79,7 @@ type EventFields = z.infer<z.ZodObject<typeof event>>;
 function readEvent(
   app: App,
   { name, data, socket_id: socketId, info }: EventFields,
-  channelNames: readonly unknown[] | null | undefined,
+  channels: readonly Channel[],
   at: string,
 ): EventRequest {
   const { eventNameLength, eventDataBytes } = app.limits;
@@ -95,7 +102,6 @@ function readEvent(
   if (typeof socketId === 'string' && !isSocketId(socketId)) {
     throw new ApiError(400, `"${at}socket_id" is ${describe(socketId)}: expected digits, a dot, digits`);
   }
-  const channels = readChannels(app, channelNames, at);
   if (channels.some(({ kind }) => kind === 'encrypted')) checkEncrypted(channels, data, at);
   return {
     channels,
@@ -109,33 +115,23 @@ function readEvent(
 function readChannels(
   app: App,
   names: readonly unknown[] | null | undefined,
-  at: string,
+  field: string,
 ): readonly Channel[] {
   const { channelsPerPublish, channelNameLength } = app.limits;
   if (!names)
-    throw new ApiError(400, 'The channel is missing: give "channels" (a list of names) or "channel"');
+    throw new ApiError(400, 'The channel is missing: give "channels" (a list of names) or "channel" (one)');
   if (names.length === 0 || names.length > channelsPerPublish) {
-    throw new ApiError(400, `"channels" holds ${names.length} names: expected 1 to ${channelsPerPublish}`);
+    throw new ApiError(400, `"${field}" holds ${names.length} names: expected 1 to ${channelsPerPublish}`);
   }
   const channels = new Map<string, Channel>();
   for (const name of names) {
     const channel = typeof name === 'string' ? readChannel(name, channelNameLength) : undefined;
-    if (!channel)
-      throw invalidChannel(`"${at}${at === '' ? 'channels' : 'channel'}"`, name, channelNameLength);
+    if (!channel) throw invalidChannel(`"${field}"`, name, channelNameLength);
     channels.set(channel.name, channel);
   }
   return [...channels.values()];
 }
 
-/** The refusal of what is no channel name. */
-export function invalidChannel(where: string, name: unknown, maxLength: number): ApiError {
-  return new ApiError(
-    400,
-    `Invalid channel name in ${where}: ${describe(name)}. Expected 1 to ${maxLength} of A-Z a-z 0-9 _ - = @ , . ;`,
-  );
-}
-
-/** Catches what was sent in the clear by mistake; what is encrypted cannot be read here. */
 function checkEncrypted(channels: readonly Channel[], data: string, at: string): void {
   if (channels.length > 1) {
     throw new ApiError(
@@ -149,46 +145,4 @@ function checkEncrypted(channels: readonly Channel[], data: string, at: string):
       `"${at}data" must be encrypted for a private-encrypted- channel: {"nonce":BASE64_OF_24_BYTES,"ciphertext":BASE64}`,
     );
   }
-}
-
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-const sealedSchema = z.object({ nonce: z.string().regex(BASE64), ciphertext: z.string().regex(BASE64) });
-
-function isSealed(data: string): boolean {
-  let value: unknown;
-  try {
-    value = JSON.parse(data);
-  } catch {
-    return false;
-  }
-  const sealed = sealedSchema.safeParse(value).data;
-  if (!sealed) return false;
-  return (
-    Buffer.byteLength(sealed.nonce, 'base64') === 24 && Buffer.byteLength(sealed.ciphertext, 'base64') >= 16
-  );
-}
-
-const EXPECTED: ReadonlyMap<string, string> = new Map([
-  ['string', 'a string'],
-  ['array', 'a list'],
-  ['object', 'an object'],
-  ['undefined', 'nothing: use "channel"'],
-]);
-
-function check<T>(schema: z.ZodType<T>, value: unknown, at: string): T {
-  const result = schema.safeParse(value, { reportInput: true });
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  const path = [at, ...issue.path].filter((part) => part !== '').join('.');
-  const expected = issue.code === 'invalid_type' ? EXPECTED.get(issue.expected) : undefined;
-  throw new ApiError(400, `"${path}" is ${describe(issue.input)}: expected ${expected ?? 'something else'}`);
-}
-
-/** A value from outside in a few words. */
-function describe(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  const text = JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -70,7 +70,7 @@ export class Service {
     const { app, query } = await this.#authenticate(request, response, appId, body);
     if (!app.enabled)
       throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
-    if (app.limits.httpRequestsPerSecond !== null) await this.#limits.admit(app, request, response);
+    await this.#limits.admit(app, request, response);
     return endpoint.run({ app, subject, query, body, hub, adapter });
   }
 

@@ -1,0 +1,41 @@
+import type { z } from 'zod';
+import { ApiError } from '../errors.ts';
+
+const EXPECTED: ReadonlyMap<string, string> = new Map([
+  ['string', 'a string'],
+  ['array', 'a list'],
+  ['object', 'an object'],
+  ['undefined', 'nothing'],
+]);
+
+/**
+ * Reads a value from outside.
+ *
+ * @param at where the value stands in the body; empty for the body itself
+ * @throws ApiError that names the field, what came and what was expected
+ */
+export function check<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const path = [at, ...issue.path].filter((part) => part !== '').join('.');
+  const expected = issue.code === 'invalid_type' ? EXPECTED.get(issue.expected) : undefined;
+  throw new ApiError(400, `"${path}" is ${describe(issue.input)}: expected ${expected ?? 'something else'}`);
+}
+
+/** The refusal of what is no channel name. */
+export function invalidChannel(where: string, name: unknown, maxLength: number): ApiError {
+  return new ApiError(
+    400,
+    `Invalid channel name in ${where}: ${describe(name)}. Expected 1 to ${maxLength} of A-Z a-z 0-9 _ - = @ , . ;`,
+  );
+}
+
+/** A value from outside in a few words. */
+export function describe(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const text = JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
