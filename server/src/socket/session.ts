@@ -137,10 +137,11 @@ export class Session {
     } catch (error) {
       if (!(error instanceof SignInRefusal)) throw error;
       this.#parts.log.info({ ...this.#ids, reason: error.message }, 'sign-in refused');
-      this.#parts.log.debug(
-        { ...this.#ids, explanation: error.explanation },
-        'sign-in refused: what would have been right',
-      );
+      if (error.explanation)
+        this.#parts.log.debug(
+          { ...this.#ids, explanation: error.explanation },
+          'sign-in refused: what would have been right',
+        );
       this.#signInFailures += 1;
       if (this.#signInFailures >= MAX_SIGN_IN_FAILURES) {
         throw new Disconnect(
