@@ -67,6 +67,8 @@ export interface OutboxOptions {
   readonly sliceSize?: number;
   /** Is told about each flush, in milliseconds and sinks written to. */
   readonly onFlush?: (milliseconds: number, sinks: number) => void;
+  /** The clock that flushes are measured with, in milliseconds. @default performance.now */
+  readonly now?: () => number;
 }
 
 /** Shorter flushes than this are followed by no pause. */
@@ -80,6 +82,7 @@ export class Outbox {
   readonly statistics: FlushStatistics = { flushes: 0, writes: 0, bytes: 0, joined: 0, milliseconds: 0 };
   readonly #options: OutboxOptions;
   readonly #sliceSize: number;
+  readonly #now: () => number;
   /** Where sinks that wait for nothing yet begin. */
   #first: Batch | undefined;
   #dirty: Sink[] = [];
@@ -94,6 +97,7 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#sliceSize = options.sliceSize ?? 1000;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   push(sink: Sink, frame: Frame): void {
@@ -132,7 +136,7 @@ export class Outbox {
 
   #schedule(): void {
     this.#scheduled = true;
-    const wait = this.#notBefore - performance.now();
+    const wait = this.#notBefore - this.#now();
     if (wait >= SMALL_FLUSH_MS) this.#timer = setTimeout(this.#flush, wait);
     else setImmediate(this.#flush);
   }
@@ -147,10 +151,10 @@ export class Outbox {
   };
 
   readonly #writeSlice = (): void => {
-    const start = performance.now();
+    const start = this.#now();
     const end = Math.min(this.#done + this.#sliceSize, this.#flushing.length);
     for (; this.#done < end; this.#done += 1) this.flushOne(this.#flushing[this.#done]!);
-    const now = performance.now();
+    const now = this.#now();
     this.#flushMs += now - start;
     if (end < this.#flushing.length) setImmediate(this.#writeSlice);
     else this.#finish(now);
