@@ -6,7 +6,7 @@ import { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { CountersignError } from './errors.ts';
 import { type CountersignOptions, complete, type Settings } from './options.ts';
-import { INTERNAL, type Message } from './protocol.ts';
+import { INTERNAL, type Message, USER_CHANNEL } from './protocol.ts';
 import { User, type UserData, type UserOwner } from './user.ts';
 import { VERSION } from './version.ts';
 
@@ -110,6 +110,8 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
 
   #receive(message: Message): void {
     this.user.receive(message);
+    // Not one of the channels that the app has subscribed to: they would end it.
+    if (message.channel?.startsWith(USER_CHANNEL)) return;
     if (message.channel !== undefined) this.#channels.receive(message.channel, message);
     else if (!message.event.startsWith(INTERNAL)) this.emit(message.event, message.data);
   }
