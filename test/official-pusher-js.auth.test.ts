@@ -1,7 +1,13 @@
 /** What works between the unmodified `pusher-js`, a backend and the broker; the backend with either server library. */
 import { describe, expect, test } from 'vitest';
 import { publish } from './helpers/api.ts';
-import { officialBackend, ourBackend, pusherFor, startBackend } from './helpers/backend.ts';
+import {
+  backendWithoutMembers,
+  officialBackend,
+  ourBackend,
+  pusherFor,
+  startBackend,
+} from './helpers/backend.ts';
 import { listen, listenToAll, listenWithMetadata } from './helpers/inbox.ts';
 import { connectPusher, join, signIn } from './helpers/official.ts';
 import { startServer } from './helpers/server.ts';
@@ -167,26 +173,7 @@ describe.each([
 
 test('a presence channel takes the signed-in user where the backend names none', async () => {
   const server = await startServer();
-  const pusher = pusherFor(server);
-  const backend = await startBackend((app) => {
-    app.use((req, res) => {
-      let body = '';
-      req.on('data', (chunk) => {
-        body += chunk;
-      });
-      req.on('end', () => {
-        const fields = new URLSearchParams(body);
-        const socketId = fields.get('socket_id') ?? '';
-        const channel = fields.get('channel_name');
-        res.json(
-          channel
-            ? pusher.authorizeChannel(socketId, channel)
-            : pusher.authenticateUser(socketId, { id: 'zoe', user_info: { name: 'Zoë' } }),
-        );
-      });
-    });
-  });
-  const client = await connectPusher(server, { backend });
+  const client = await connectPusher(server, { backend: await backendWithoutMembers(server) });
   client.signin();
   const lobby = await join(client, 'presence-lobby');
   expect(lobby.members.me).toEqual({ id: 'zoe', info: { name: 'Zoë' } });

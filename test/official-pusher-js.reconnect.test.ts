@@ -54,17 +54,17 @@ test('after 4100 it comes back', async () => {
 });
 
 test('after a drain it comes back to the next broker', async () => {
-  const old = await startServer();
-  const client = await connectPusher(old);
+  const [old, next] = [await startServer(), await startServer()];
+  const cable = await startCable(old);
+  const client = await connectPusher(cable);
   const channel = await join(client, 'news');
   const [errors, joined] = [
     listen(client.connection, 'error'),
     listen(channel, 'pusher:subscription_succeeded'),
   ];
+  cable.leadTo(next);
   await old.drain();
   expect(await errors.next()).toMatchObject({ type: 'PusherError', data: { code: 4200 } });
-
-  const next = await startServer({ config: { port: old.port } });
   await joined.next();
   const events = listenToAll(channel);
   await publish(next, 'news', 'greeting', '1');

@@ -89,3 +89,17 @@ export const ourBackend: BackendOf = (broker, options) =>
     });
     app.use(router);
   });
+
+/** A backend that lets everybody in as `zoe`, and leaves it to her sign-in to tell who is in a presence channel. */
+export const backendWithoutMembers: BackendOf = (broker) => {
+  const pusher = pusherFor(broker);
+  return startBackend((app) => {
+    app.use(express.urlencoded());
+    app.post('/auth', (req, res) => {
+      res.send(pusher.authorizeChannel(req.body.socket_id, req.body.channel_name));
+    });
+    app.post('/user-auth', (req, res) => {
+      res.send(pusher.authenticateUser(req.body.socket_id, { id: 'zoe', user_info: { name: 'Zoë' } }));
+    });
+  });
+};

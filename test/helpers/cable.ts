@@ -2,22 +2,25 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Broker } from '@countersign/server';
 import { onTestFinished } from 'vitest';
 
-/** A way to a broker that can be cut like a cable: neither side gets a close frame. */
+/** A way to a broker, such as a load balancer is. */
 export interface Cable {
   readonly host: string;
   readonly port: number;
-  /** Ends what is connected now; who comes after that gets through. */
+  /** Ends what is connected now, without a close frame to either side; who comes after that gets through. */
   cut(): void;
+  /** Brings who comes from now on to another broker. */
+  leadTo(broker: Broker): void;
 }
 
 export async function startCable(broker: Broker): Promise<Cable> {
+  let target = broker;
   const sockets = new Set<Socket>();
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
     sockets.clear();
   };
   const server = createServer((near) => {
-    const far = connect(broker.port, broker.host);
+    const far = connect(target.port, target.host);
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -32,5 +35,12 @@ export async function startCable(broker: Broker): Promise<Cable> {
     cut();
     server.close();
   });
-  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port, cut };
+  return {
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    cut,
+    leadTo(other) {
+      target = other;
+    },
+  };
 }

@@ -45,7 +45,7 @@ export class Inbox<Item> {
 }
 
 /** A client, a channel, a connection or a user, of the official SDK or of ours. */
-interface Bindable {
+export interface Bindable {
   bind(event: string, listener: (data: unknown, metadata?: unknown) => void): unknown;
 }
 
