@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { Countersign, type CountersignError, type CountersignOptions } from '@countersign/sdk-client';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ManualClock } from './helpers/client-clock.ts';
@@ -399,6 +401,24 @@ describe('disconnect', () => {
     clock.advance(0);
     await endpoint.welcome('5.6');
     expect(await connected).toEqual({ socket_id: '5.6' });
+  });
+
+  test('lets a Node process end', async () => {
+    const endpoint = await startEndpoint();
+    const program = `
+      import { Countersign } from '@countersign/sdk-client';
+      const client = new Countersign('key-1', { host: '127.0.0.1', port: ${endpoint.port}, forceTLS: false });
+      client.subscribe('news');
+      client.connection.bind('connected', () => client.disconnect());
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: import.meta.dirname,
+      stdio: 'inherit',
+      timeout: 10_000,
+    });
+    const exit = once(child, 'exit');
+    await endpoint.welcome();
+    expect(await exit).toEqual([0, null]);
   });
 
   test('inside a listener, it is obeyed', async () => {

@@ -138,6 +138,9 @@ describe('a signed-in user', () => {
     peer.event('notice', { text: 'hello' }, '#server-to-user-7');
     expect(await notice).toEqual({ text: 'hello' });
     expect(events).toEqual([{ event: 'notice', data: { text: 'hello' } }]);
+    // The confirmation of the user's own channel was not answered with an unsubscribe.
+    peer.send('{"event":"pusher:ping","data":"{}"}');
+    expect(await peer.next()).toEqual({ event: 'pusher:pong', data: {} });
   });
 
   test('hears who of his watchlist comes and goes', async () => {

@@ -40,6 +40,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     this.#waiting = [];
   }
 
+  /** @internal */
   protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     const grant = await super.grant(socketId, signal);
     const key = this.#encryption.readKey(grant.shared_secret ?? '');
@@ -49,6 +50,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     return grant;
   }
 
+  /** @internal */
   protected override received(message: Message): void {
     if (isReserved(message.event)) return super.received(message);
     // While a new key is under way, later events wait too, so that the order holds.

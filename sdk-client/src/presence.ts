@@ -78,6 +78,7 @@ export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
     this.members.replace({});
   }
 
+  /** @internal */
   protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     const grant = await super.grant(socketId, signal);
     const id = grant.channel_data
@@ -93,11 +94,13 @@ export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
     return grant;
   }
 
+  /** @internal */
   protected override accepted(data: unknown): Members<MemberInfo<Events>> {
     this.members.replace(asObject(asObject(asObject(data)?.['presence'])?.['hash']) ?? {});
     return this.members;
   }
 
+  /** @internal */
   protected override internal(event: string, data: Readonly<Record<string, unknown>>): void {
     const id = String(data['user_id']);
     const joined = event === `${INTERNAL}member_added`;
