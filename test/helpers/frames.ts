@@ -8,8 +8,9 @@ export const frames = {
   /** @param members each user with his `user_info`, in the order of their joining */
   presence: (channel: string, members: readonly (readonly [id: string, info: object | null])[]) => {
     const ids = members.map(([id]) => JSON.stringify(id));
-    const hash = members.map(([id, info]) => `${JSON.stringify(id)}:${JSON.stringify(info)}`);
-    const data = `{"presence":{"count":${ids.length},"ids":[${ids}],"hash":{${hash}}}}`;
+    // Ids that are whole numbers come first in it; the order of keys means nothing.
+    const hash = JSON.stringify(Object.fromEntries(members));
+    const data = `{"presence":{"count":${ids.length},"ids":[${ids}],"hash":${hash}}}`;
     return `{"event":"pusher_internal:subscription_succeeded","channel":"${channel}","data":${JSON.stringify(data)}}`;
   },
 

@@ -1,0 +1,348 @@
+import { type BrokerParts, MemoryAdapter } from '@countersign/server';
+import { describe, expect, test } from 'vitest';
+import { publish, request } from './helpers/api.ts';
+import { connect, type TestClient } from './helpers/client.ts';
+import { DelayedAdapter } from './helpers/delayed-adapter.ts';
+import { frames } from './helpers/frames.ts';
+import { RosterView } from './helpers/roster-view.ts';
+import { startServer } from './helpers/server.ts';
+
+const ROOM = 'presence-room';
+const ANN = { user_id: 'ann', user_info: { name: 'Ann' } };
+const BOB = { user_id: 'bob', user_info: { name: 'Bob' } };
+const ann = ['ann', { name: 'Ann' }] as const;
+const bob = ['bob', { name: 'Bob' }] as const;
+
+function invalid(error: string): string {
+  return frames.subscriptionError(ROOM, 'InvalidChannelData', error, 400);
+}
+
+function tooMuch(error: string, status: 409 | 413): string {
+  return frames.subscriptionError(ROOM, 'LimitReached', error, status);
+}
+
+describe('the first connection of a user', () => {
+  test('sees who is there, himself too', async () => {
+    const server = await startServer();
+    const [first, second] = [await connect(server), await connect(server)];
+    expect(await first.join(ROOM, ANN)).toBe(frames.presence(ROOM, [ann]));
+    expect(await second.join(ROOM, BOB)).toBe(frames.presence(ROOM, [ann, bob]));
+  });
+
+  test('is told to all others, and not to himself', async () => {
+    const server = await startServer();
+    const [first, second, third] = [await connect(server), await connect(server), await connect(server)];
+    await first.join(ROOM, ANN);
+    await second.join(ROOM, BOB);
+    expect(await first.next()).toBe(frames.memberAdded(ROOM, ...bob));
+    await third.join(ROOM, { user_id: 'cal' });
+    for (const client of [first, second]) expect(await client.next()).toBe(frames.memberAdded(ROOM, 'cal'));
+    for (const client of [first, second, third]) expect(await client.nothing()).toEqual([]);
+  });
+
+  test('is told to nobody outside of the channel', async () => {
+    const server = await startServer();
+    const [inside, outside] = [await connect(server), await connect(server)];
+    await outside.join('presence-hall', BOB);
+    await inside.join(ROOM, ANN);
+    expect(await outside.nothing()).toEqual([]);
+  });
+});
+
+describe('a further connection of a user', () => {
+  test('sees the user once, and is told to nobody', async () => {
+    const server = await startServer();
+    const [witness, tab, secondTab] = [await connect(server), await connect(server), await connect(server)];
+    await witness.join(ROOM, BOB);
+    await tab.join(ROOM, ANN);
+    expect(await witness.next()).toBe(frames.memberAdded(ROOM, ...ann));
+    expect(await secondTab.join(ROOM, ANN)).toBe(frames.presence(ROOM, [bob, ann]));
+    for (const client of [witness, tab]) expect(await client.nothing()).toEqual([]);
+  });
+
+  test('does not change what is known of the user', async () => {
+    const server = await startServer();
+    const [tab, secondTab, late] = [await connect(server), await connect(server), await connect(server)];
+    await tab.join(ROOM, ANN);
+    await secondTab.join(ROOM, { user_id: 'ann', user_info: { name: 'Anna' } });
+    tab.unsubscribe(ROOM);
+    await tab.nothing();
+    expect(await late.join(ROOM, BOB)).toBe(frames.presence(ROOM, [ann, bob]));
+  });
+});
+
+/** A channel that is left after the room, and so shows that the room was left. */
+const EXIT = 'presence-exit';
+
+describe.each([
+  [
+    'unsubscribes',
+    (client: TestClient) => {
+      client.unsubscribe(ROOM);
+      client.unsubscribe(EXIT);
+    },
+  ],
+  ['is cut off', (client: TestClient) => client.close()],
+])('a connection that %s', (_, leave) => {
+  test('leaves its user behind if he has another one', async () => {
+    const server = await startServer();
+    const [witness, tab, secondTab] = [await connect(server), await connect(server), await connect(server)];
+    for (const client of [tab, secondTab]) await client.join(ROOM, ANN);
+    await tab.join(EXIT, ANN);
+    for (const channel of [ROOM, EXIT]) await witness.join(channel, BOB);
+    leave(tab);
+    expect(await witness.next()).toBe(frames.memberRemoved(EXIT, 'ann'));
+    expect(await witness.join(ROOM, BOB)).toBe(frames.presence(ROOM, [ann, bob]));
+  });
+
+  test('takes its user away if it was the last one', async () => {
+    const server = await startServer();
+    const [witness, client] = [await connect(server), await connect(server)];
+    for (const channel of [ROOM, EXIT]) await client.join(channel, ANN);
+    for (const channel of [ROOM, EXIT]) await witness.join(channel, BOB);
+    leave(client);
+    expect(await witness.next()).toBe(frames.memberRemoved(ROOM, 'ann'));
+    expect(await witness.next()).toBe(frames.memberRemoved(EXIT, 'ann'));
+    expect(await witness.join(ROOM, BOB)).toBe(frames.presence(ROOM, [bob]));
+  });
+});
+
+test('a user who comes back is removed and added, and may be described anew', async () => {
+  const server = await startServer();
+  const [witness, client] = [await connect(server), await connect(server)];
+  await witness.join(ROOM, BOB);
+  await client.join(ROOM, ANN);
+  client.unsubscribe(ROOM);
+  await client.join(ROOM, { user_id: 'ann', user_info: { name: 'Anna' } });
+  expect(await witness.nothing()).toEqual([
+    frames.memberAdded(ROOM, ...ann),
+    frames.memberRemoved(ROOM, 'ann'),
+    frames.memberAdded(ROOM, 'ann', { name: 'Anna' }),
+  ]);
+});
+
+test('an event comes to all members', async () => {
+  const server = await startServer();
+  const [first, second] = [await connect(server), await connect(server)];
+  await first.join(ROOM, ANN);
+  await second.join(ROOM, ANN);
+  await publish(server, ROOM, 'e', '1');
+  for (const client of [first, second]) expect(await client.next()).toBe(frames.event('e', ROOM, '1'));
+});
+
+describe('user_id', () => {
+  test.each([
+    '7',
+    ' ',
+    'zoë Ω 漢字 🚀',
+    'a:b',
+    '"',
+    '\0',
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    'length',
+    'a'.repeat(128),
+  ])('may be %j', async (id) => {
+    const server = await startServer();
+    const [witness, client] = [await connect(server), await connect(server)];
+    await witness.join(ROOM, BOB);
+    expect(await client.join(ROOM, { user_id: id })).toBe(frames.presence(ROOM, [bob, [id, null]]));
+    expect(await witness.next()).toBe(frames.memberAdded(ROOM, id));
+    client.unsubscribe(ROOM);
+    expect(await witness.next()).toBe(frames.memberRemoved(ROOM, id));
+    client.askFor(ROOM, { user_id: id, user_info: { of: id } });
+    expect(await witness.next()).toBe(frames.memberAdded(ROOM, id, { of: id }));
+    const { body } = await request(server, 'GET', `/channels/${ROOM}/users`);
+    expect(body).toEqual({ users: [{ id: 'bob' }, { id }] });
+  });
+
+  test.each([
+    ['10', '10'],
+    ['-1', '-1'],
+    ['0', '0'],
+    ['1e3', '1000'],
+    ['9007199254740991', '9007199254740991'],
+  ])('may be the number %s, and is a text from then on', async (number, id) => {
+    const server = await startServer();
+    const [witness, client] = [await connect(server), await connect(server)];
+    await witness.join(ROOM, BOB);
+    expect(await client.join(ROOM, `{"user_id":${number}}`)).toBe(frames.presence(ROOM, [bob, [id, null]]));
+    expect(await witness.next()).toBe(frames.memberAdded(ROOM, id));
+  });
+
+  test('is the same user as a number and as a text', async () => {
+    const server = await startServer();
+    const [first, second] = [await connect(server), await connect(server)];
+    await first.join(ROOM, { user_id: 10 });
+    expect(await second.join(ROOM, { user_id: '10' })).toBe(frames.presence(ROOM, [['10', null]]));
+  });
+
+  test.each([
+    '{}',
+    '{"user_id":""}',
+    '{"user_id":null}',
+    '{"user_id":true}',
+    '{"user_id":false}',
+    '{"user_id":{}}',
+    '{"user_id":["7"]}',
+    '{"user_id":1.5}',
+    '{"user_id":1e400}',
+    '{"user_id":9007199254740992}',
+    '{"__proto__":{"user_id":"7"}}',
+  ])('cannot be had from %s', async (channelData) => {
+    const server = await startServer();
+    const client = await connect(server);
+    expect(await client.join(ROOM, channelData)).toBe(
+      invalid('channel_data must have a user_id: a string that is not empty, or a whole number'),
+    );
+  });
+
+  test('has at most 128 characters', async () => {
+    const server = await startServer();
+    const client = await connect(server);
+    expect(await client.join(ROOM, { user_id: 'a'.repeat(129) })).toBe(
+      tooMuch('user_id is longer than 128 characters', 413),
+    );
+  });
+});
+
+describe('user_info', () => {
+  test.each([
+    ['{"user_id":"7","user_info":{}}', {}],
+    ['{"user_id":"7","user_info":{"a":{"b":[1,"2",null]}}}', { a: { b: [1, '2', null] } }],
+    ['{"user_id":"7","user_info":null}', null],
+    ['{"user_id":"7"}', null],
+    ['{"user_id":"7","role":"admin"}', null],
+  ] as const)('of %s is %j', async (channelData, info) => {
+    const server = await startServer();
+    const [witness, client] = [await connect(server), await connect(server)];
+    await witness.join(ROOM, BOB);
+    expect(await client.join(ROOM, channelData)).toBe(frames.presence(ROOM, [bob, ['7', info]]));
+    expect(await witness.next()).toBe(frames.memberAdded(ROOM, '7', info ?? undefined));
+  });
+
+  test.each(['"Ann"', '7', 'true', 'false', '[]', '[{}]', '""'])('cannot be %s', async (info) => {
+    const server = await startServer();
+    const client = await connect(server);
+    expect(await client.join(ROOM, `{"user_id":"7","user_info":${info}}`)).toBe(
+      invalid('user_info must be an object'),
+    );
+  });
+});
+
+describe('channel_data', () => {
+  test.each(['x', '7', '"7"', '[]', 'null', '{"user_id":"7"'])('cannot be %s', async (channelData) => {
+    const server = await startServer();
+    const client = await connect(server);
+    expect(await client.join(ROOM, channelData)).toBe(invalid('channel_data must be a JSON object'));
+  });
+
+  test('is needed unless the connection has signed in', async () => {
+    const server = await startServer();
+    const client = await connect(server);
+    expect(await client.join(ROOM)).toBe(
+      invalid('A presence channel needs channel_data with a user_id, unless the connection has signed in'),
+    );
+  });
+
+  test.each([
+    ['letters', 'a'],
+    ['letters of two bytes each', 'ë'],
+  ])('has at most 1024 bytes, in %s', async (_, letter) => {
+    const frame = '{"user_id":"7","user_info":{"a":""}}'.length;
+    const fill = letter.repeat((1024 - frame) / Buffer.byteLength(letter));
+    const server = await startServer();
+    const client = await connect(server);
+    expect(await client.join(ROOM, { user_id: '7', user_info: { a: `${fill}.` } })).toBe(
+      tooMuch('channel_data is longer than 1024 bytes', 413),
+    );
+    expect(await client.join(ROOM, { user_id: '7', user_info: { a: fill } })).toBe(
+      frames.presence(ROOM, [['7', { a: fill }]]),
+    );
+  });
+
+  test('has as many bytes as the app allows', async () => {
+    const server = await startServer({ limits: { presenceMemberBytes: 16 } });
+    const client = await connect(server);
+    expect(await client.join(ROOM, '{"user_id": "77"}')).toBe(
+      tooMuch('channel_data is longer than 16 bytes', 413),
+    );
+    expect(await client.join(ROOM, '{"user_id":"77"}')).toBe(frames.presence(ROOM, [['77', null]]));
+  });
+});
+
+describe('a channel that is full', () => {
+  test('has 100 users, refuses another one, and admits another connection of those there', async () => {
+    const server = await startServer();
+    for (let n = 0; n < 100; n += 1) await (await connect(server)).join(ROOM, { user_id: n });
+    const [stranger, tab] = [await connect(server), await connect(server)];
+    expect(await stranger.join(ROOM, BOB)).toBe(tooMuch('The channel is full: it has 100 members', 409));
+    await tab.join(ROOM, { user_id: 42 });
+    expect(await tab.nothing()).toEqual([]);
+    const { body } = await request(server, 'GET', `/channels/${ROOM}`, { query: { info: 'user_count' } });
+    expect(body).toMatchObject({ user_count: 100 });
+  });
+
+  test('admits the next user when one has left', async () => {
+    const server = await startServer({ limits: { presenceMembers: 1 } });
+    const [first, tab, second] = [await connect(server), await connect(server), await connect(server)];
+    const full = tooMuch('The channel is full: it has 1 members', 409);
+    expect(await first.join(ROOM, ANN)).toBe(frames.presence(ROOM, [ann]));
+    expect(await tab.join(ROOM, ANN)).toBe(frames.presence(ROOM, [ann]));
+    expect(await second.join(ROOM, BOB)).toBe(full);
+    first.unsubscribe(ROOM);
+    await first.nothing();
+    expect(await second.join(ROOM, BOB)).toBe(full);
+    tab.unsubscribe(ROOM);
+    await tab.nothing();
+    expect(await second.join(ROOM, BOB)).toBe(frames.presence(ROOM, [bob]));
+  });
+
+  test('tells its members nothing of whom it refused', async () => {
+    const server = await startServer({ limits: { presenceMembers: 1 } });
+    const [member, stranger] = [await connect(server), await connect(server)];
+    await member.join(ROOM, ANN);
+    await stranger.join(ROOM, BOB);
+    await publish(server, ROOM, 'e', '1');
+    expect(await member.nothing()).toEqual([frames.event('e', ROOM, '1')]);
+    expect(await stranger.nothing()).toEqual([]);
+  });
+});
+
+describe.each<[string, () => BrokerParts]>([
+  ['in memory', () => ({})],
+  ['behind random delays', () => ({ adapter: new DelayedAdapter(new MemoryAdapter()) })],
+])('a hundred joins and leaves at once, %s', (_, parts) => {
+  test('add up to the same roster for everyone', async () => {
+    const server = await startServer({ parts: parts() });
+    const open = (count: number) => Promise.all(Array.from({ length: count }, () => connect(server)));
+    const [stayers, leavers, joiners] = [await open(2), await open(50), await open(50)];
+    // Two connections each, so that not every join and leave is news.
+    const userOf = (kind: string, index: number) => `${kind}-${index >> 1}`;
+    for (const [n, client] of stayers.entries()) client.askFor(ROOM, { user_id: `stayer-${n}` });
+    await Promise.all(leavers.map((client, n) => client.join(ROOM, { user_id: userOf('leaver', n) })));
+
+    for (const [n, joiner] of joiners.entries()) {
+      joiner.askFor(ROOM, { user_id: userOf('joiner', n) });
+      const leaver = leavers[n]!;
+      if (n % 2 === 0) leaver.unsubscribe(ROOM);
+      else leaver.close();
+    }
+
+    // Everyone joins or leaves once, so this roster stands only when all have.
+    const users = new Set(['stayer-0', 'stayer-1', ...joiners.map((_, n) => userOf('joiner', n))]);
+    for (const client of [...stayers, ...joiners]) await reads(client, [...users].sort());
+    await publish(server, ROOM, 'marker', '');
+    for (const client of [...stayers, ...joiners]) {
+      expect(await client.next()).toBe(frames.event('marker', ROOM, ''));
+    }
+  });
+});
+
+/** Waits until what a client received adds up to a roster. */
+async function reads(client: TestClient, users: readonly string[]): Promise<void> {
+  const view = new RosterView(ROOM);
+  while (view.members?.join() !== users.join()) view.read(String(await client.next()));
+}
