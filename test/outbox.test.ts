@@ -1,19 +1,18 @@
 import { createHook } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Broker } from '@countersign/server';
+import { MemoryAdapter } from '@countersign/server';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { MemoryAdapter } from '../server/dist/adapter/memory.js';
 import { App } from '../server/dist/apps/app.js';
 import { Hub, type Subscriber } from '../server/dist/hub/hub.js';
 import { Metrics } from '../server/dist/hub/metrics.js';
 import { readChannel } from '../server/dist/protocol/channel.js';
 import type { Frame } from '../server/dist/protocol/frames.js';
 import { type Batch, Outbox, type OutboxOptions, type Sink } from '../server/dist/socket/outbox.js';
-import { APP, configOf, startServer } from './helpers/server.ts';
+import { BareClient } from './helpers/bare-client.ts';
+import { configOf, startServer } from './helpers/server.ts';
 
 /** Keeps what it is written to. */
 class Recorder implements Sink {
@@ -248,40 +247,16 @@ describe('what a message costs', () => {
 describe('what a connection costs', () => {
   const CONNECTIONS = 100;
 
-  /** Connects and subscribes over a bare socket, which needs no timer; resolves when it is subscribed. */
-  async function connectBare(broker: Broker): Promise<Socket> {
-    const socket = connectTcp(broker.port, '127.0.0.1');
-    onTestFinished(() => void socket.destroy());
-    await once(socket, 'connect');
-    socket.write(
-      `GET /app/${APP.key}?protocol=7 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
-    );
-    await received(socket, 'connection_established');
-    socket.write(masked('{"event":"pusher:subscribe","data":{"channel":"news"}}'));
-    await received(socket, 'subscription_succeeded');
-    return socket;
-  }
-
-  async function received(socket: Socket, text: string): Promise<void> {
-    for (let all = ''; !all.includes(text); ) all += String((await once(socket, 'data'))[0]);
-  }
-
-  /** A text frame as clients send it, masked with zeros. */
-  function masked(text: string): Buffer {
-    return Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
-  }
-
   test('no timer', async () => {
     const broker = await startServer();
-    await connectBare(broker);
+    await BareClient.subscribe(broker.port, 'news');
     let timers = 0;
     const hook = createHook({
       init(_id, type) {
         if (type === 'Timeout') timers += 1;
       },
     }).enable();
-    for (let index = 0; index < CONNECTIONS; index += 1) await connectBare(broker);
+    for (let index = 0; index < CONNECTIONS; index += 1) await BareClient.subscribe(broker.port, 'news');
     hook.disable();
     // A flush may have been paced; nothing grows with the connections.
     expect(timers).toBeLessThan(CONNECTIONS / 10);
@@ -293,7 +268,7 @@ describe('what a connection costs', () => {
     subscribe('net.server.socket', accept);
     onTestFinished(() => void unsubscribe('net.server.socket', accept));
     const broker = await startServer();
-    for (let index = 0; index < CONNECTIONS; index += 1) await connectBare(broker);
+    for (let index = 0; index < CONNECTIONS; index += 1) await BareClient.subscribe(broker.port, 'news');
 
     const counts = accepted.map((socket) => listenersOf(socket).length);
     expect(accepted).toHaveLength(CONNECTIONS);

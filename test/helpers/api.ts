@@ -4,7 +4,7 @@ import { APP, type Credentials } from './server.ts';
 
 /** Makes a signed request to the HTTP API and reads the answer. */
 export async function request(
-  broker: Broker,
+  broker: Pick<Broker, 'url'>,
   method: 'GET' | 'POST',
   path: string,
   { body, query = {}, app = APP }: { body?: unknown; query?: Record<string, string>; app?: Credentials } = {},
@@ -26,7 +26,7 @@ export async function request(
 
 /** Publishes one event, and fails when that is refused. */
 export async function publish(
-  broker: Broker,
+  broker: Pick<Broker, 'url'>,
   channel: string,
   name: string,
   data: string,
@@ -38,7 +38,7 @@ export async function publish(
 
 /** Publishes one event to several channels, and fails when that is refused. */
 export async function publishTo(
-  broker: Broker,
+  broker: Pick<Broker, 'url'>,
   channels: readonly string[],
   name: string,
   data: string,
@@ -48,11 +48,16 @@ export async function publishTo(
 }
 
 /** Publishes several events, and fails when that is refused. */
-export async function publishBatch(broker: Broker, batch: readonly object[]): Promise<void> {
+export async function publishBatch(broker: Pick<Broker, 'url'>, batch: readonly object[]): Promise<void> {
   await post(broker, '/batch_events', { batch });
 }
 
-async function post(broker: Broker, path: string, body: object, app: Credentials = APP): Promise<void> {
+async function post(
+  broker: Pick<Broker, 'url'>,
+  path: string,
+  body: object,
+  app: Credentials = APP,
+): Promise<void> {
   const { status, body: answer } = await request(broker, 'POST', path, { body, app });
   if (status !== 200) throw new Error(`Not published: ${JSON.stringify(answer)}`);
 }
