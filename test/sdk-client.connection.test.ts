@@ -454,6 +454,7 @@ describe('errors', () => {
   });
 
   test.each<[string, object, string]>([
+    ['no options', undefined as never, 'The option "host" is missing'],
     ['no host', {}, 'The option "host" is missing'],
     ['an unknown option', { host: 'h', cluster: 'eu' }, 'There is no option "cluster"'],
     ['a name of Object.prototype', { host: 'h', toString: 1 }, 'There is no option "toString"'],

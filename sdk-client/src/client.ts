@@ -30,7 +30,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
   constructor(key: string, options: CountersignOptions) {
     super();
     if (!key) throw new CountersignError('invalid_option', 'The key of the app is missing');
-    const settings = complete(options);
+    const settings = complete(options ?? {});
     this.key = key;
     this.connection = new Connection(
       {

@@ -148,7 +148,9 @@ export class Connection extends Emitter<ConnectionEvents> {
   #received(message: Message): void {
     if (message.event === 'pusher:error') {
       const { code, message: text } = asObject(message.data) ?? {};
-      this.#owner.refused(this.#report('PusherError', typeof code === 'number' ? code : null, String(text)));
+      this.#owner.refused(
+        this.#report('PusherError', typeof code === 'number' ? code : null, String(text ?? '')),
+      );
     }
     this.#owner.message(message);
     this.emit('message', message);

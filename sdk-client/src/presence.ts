@@ -90,7 +90,8 @@ export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
         200,
       );
     }
-    this.members.myID = String(id);
+    // A late answer must not replace a newer one's user.
+    if (!signal.aborted) this.members.myID = String(id);
     return grant;
   }
 

@@ -105,7 +105,8 @@ export class Socket {
       return this.#events.established(data['socket_id']);
     }
     const code = Number(data?.['code']);
-    if (message?.event === 'pusher:error' && code >= 4000) this.#refuse(code, String(data?.['message']));
+    if (message?.event === 'pusher:error' && code >= 4000)
+      this.#refuse(code, String(data?.['message'] ?? ''));
     else this.#refuse(ABNORMAL, 'Not a greeting of the Channels protocol');
   }
 
