@@ -302,7 +302,7 @@ describe('of several faults the first is told:', () => {
   const limits = { connections: 1 };
   const origin = { Origin: 'https://evil.net' };
 
-  test.each<[code: number, what: string, path: string, app: object]>([
+  test.each<[code: number, what: string, path: string, app: Readonly<Record<string, unknown>>]>([
     [4005, 'the path', '/apps/other?version=%00', app],
     [4008, 'no protocol', '/app/other?version=%00', app],
     [4007, 'its version', path, app],

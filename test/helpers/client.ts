@@ -148,7 +148,7 @@ export function authenticate(socketId: string, userData: string, { key, secret }
 
 /** Opens a socket to a path of the broker, without waiting for anything. */
 export function open(
-  broker: Broker,
+  broker: Pick<Broker, 'url'>,
   path = `/app/${APP.key}?protocol=7&client=test&version=1.0`,
   options?: ConstructorParameters<typeof WebSocket>[2],
 ): TestClient {
