@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { channelText, sign } from '@countersign/sdk-server/signature';
-import { type Broker, createServer } from '@countersign/server';
+import { createServer } from '@countersign/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { publish } from './helpers/api.ts';
 import { open, type TestClient } from './helpers/client.ts';

@@ -11,6 +11,7 @@ import { Metrics } from '../server/dist/hub/metrics.js';
 import { readChannel } from '../server/dist/protocol/channel.js';
 import type { Frame } from '../server/dist/protocol/frames.js';
 import { type Batch, Outbox, type OutboxOptions, type Sink } from '../server/dist/socket/outbox.js';
+import { NO_JOURNAL } from '../server/src/adapter/journal.ts';
 import { BareClient } from './helpers/bare-client.ts';
 import { configOf, startServer } from './helpers/server.ts';
 
@@ -219,7 +220,12 @@ describe('what a message costs', () => {
   async function stringifiedFor(subscribers: number): Promise<{ calls: number; frames: number }> {
     const adapter = new MemoryAdapter();
     onTestFinished(() => adapter.close());
-    const hub = new Hub({ adapter, metrics: new Metrics(), log: pino({ level: 'silent' }) });
+    const hub = new Hub({
+      adapter,
+      journal: NO_JOURNAL,
+      metrics: new Metrics(),
+      log: pino({ level: 'silent' }),
+    });
     const app = new App(configOf().apps[0]!);
     const channel = readChannel('news', 200)!;
     const received: Frame[] = [];
@@ -230,7 +236,7 @@ describe('what a message costs', () => {
     }
     received.length = 0;
     const stringify = vi.spyOn(JSON, 'stringify');
-    await hub.publish(app, [channel], { name: 'event', data: '{"a":1}', keep: true });
+    await hub.publish(app, [channel], { name: 'event', data: '{"a":1}' });
     const calls = stringify.mock.calls.length;
     stringify.mockRestore();
     expect(received).toHaveLength(subscribers);

@@ -21,6 +21,8 @@ export const configSchema = z
     activityTimeoutSeconds: seconds.default(120),
     /** Seconds that a pinged client has to send anything before it is closed with 4201. @default 30 */
     pongTimeoutSeconds: seconds.default(30),
+    /** Seconds that a connection has to prove who it is, in an app with `requireUserAuthentication`. @default 30 */
+    authenticationTimeoutSeconds: seconds.default(30),
     /** Bytes of the largest frame that a client may send. @default 65_536 */
     maxMessageBytes: z.int().min(1024).default(65_536),
     /** Bytes that may wait for a slow reader before it is disconnected. @default 1_048_576 */

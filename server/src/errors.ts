@@ -13,6 +13,7 @@ export const codes = {
   reconnect: 4200,
   pongNotReceived: 4201,
   clientEventRate: 4301,
+  watchlistLimit: 4302,
 } as const;
 
 export type Code = (typeof codes)[keyof typeof codes];
@@ -50,6 +51,13 @@ export class SubscriptionRefusal extends Error {
     readonly explanation?: string,
   ) {
     super(message);
+  }
+}
+
+/** A subscription was ended by the application, and this connection may not have it again. */
+export class Eviction extends SubscriptionRefusal {
+  constructor(reason: string) {
+    super('AuthError', 403, reason);
   }
 }
 

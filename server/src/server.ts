@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { Adapter } from './adapter/adapter.ts';
-import { MemoryAdapter } from './adapter/memory.ts';
+import { NO_JOURNAL } from './adapter/journal.ts';
+import { MemoryAdapter } from './adapter/memory/adapter.ts';
 import { Api } from './api/api.ts';
 import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
@@ -63,7 +64,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     gapMaxMs: config.flushGapMaxMs,
     onFlush: (milliseconds, connections) => exporter.flushed(milliseconds, connections),
   });
-  const hub = new Hub({ adapter, metrics, log });
+  const hub = new Hub({ adapter, journal: NO_JOURNAL, metrics, log });
   const { addressOf, isSecure } = readForwarding(config.trustProxy);
   const gateway = new Gateway({
     config,

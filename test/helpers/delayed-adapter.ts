@@ -1,5 +1,6 @@
 import type {
   Adapter,
+  Blocks,
   Bus,
   BusListener,
   Counters,
@@ -7,6 +8,7 @@ import type {
   Message,
   Roster,
 } from '../../server/src/adapter/adapter.ts';
+import type { Journal } from '../../server/src/adapter/journal.ts';
 
 /**
  * Puts a random delay before every answer of an adapter, and before every message that it delivers, as a network
@@ -17,6 +19,7 @@ export class DelayedAdapter implements Adapter {
   readonly roster: Roster;
   readonly history: History;
   readonly counters: Counters;
+  readonly blocks: Blocks;
   readonly #inner: Adapter;
   readonly #random: () => number;
 
@@ -27,13 +30,12 @@ export class DelayedAdapter implements Adapter {
     this.roster = this.#delayed(inner.roster);
     this.history = this.#delayed(inner.history);
     this.counters = this.#delayed(inner.counters);
-    const bus = this.#delayed(inner.bus);
-    this.bus = new Proxy(bus, {
-      get: (target, name, receiver) =>
-        name === 'attach'
-          ? (listener: BusListener) => inner.bus.attach(this.#delayedListener(listener))
-          : Reflect.get(target, name, receiver),
-    });
+    this.bus = this.#delayed(inner.bus);
+    this.blocks = this.#delayed(inner.blocks);
+  }
+
+  attach(listener: BusListener, journal: Journal): void {
+    this.#inner.attach(this.#delayedListener(listener), journal);
   }
 
   close(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Member } from '../protocol/frames.ts';
+import type { Journal } from './journal.ts';
 
 /**
  * What all nodes share. Memory answers at once and other adapters after a while, so every capability answers
@@ -9,6 +10,9 @@ export interface Adapter {
   readonly roster: Roster;
   readonly history: History;
   readonly counters: Counters;
+  readonly blocks: Blocks;
+  /** Hands in who receives, and who takes down what happens; called once, before anything else. */
+  attach(listener: BusListener, journal: Journal): void;
   /** Ends all timers and connections of the adapter. */
   close(): Promise<void>;
 }
@@ -19,6 +23,22 @@ export type Topic = `${string}:${string}`;
 export function topicOf(appId: string, channel: string): Topic {
   return `${appId}:${channel}`;
 }
+
+/**
+ * Where the connections sit that are signed in as one user. No channel can be called that, so nobody can join it
+ * but by signing in.
+ */
+export function userTopicOf(appId: string, userId: string): Topic {
+  return `${appId}:${USER_TOPIC}${userId}`;
+}
+
+/** The user of a topic that {@link userTopicOf} made. */
+export function userOfTopic(topic: Topic): string | undefined {
+  const name = channelOfTopic(topic);
+  return name.startsWith(USER_TOPIC) ? name.slice(USER_TOPIC.length) : undefined;
+}
+
+const USER_TOPIC = '#user-';
 
 export function appOfTopic(topic: Topic): string {
   return topic.slice(0, topic.indexOf(':'));
@@ -50,7 +70,15 @@ export type Message =
       readonly version: Version;
       readonly userId: string;
     }
-  | { readonly kind: 'count'; readonly topic: Topic; readonly version: Version; readonly count: number };
+  | { readonly kind: 'count'; readonly topic: Topic; readonly version: Version; readonly count: number }
+  | { readonly kind: 'userOnline' | 'userOffline'; readonly topic: Topic; readonly version: Version }
+  | {
+      readonly kind: 'evicted';
+      readonly topic: Topic;
+      readonly version: Version;
+      readonly socketIds: readonly string[];
+      readonly reason: string;
+    };
 
 export interface EventMessage {
   readonly kind: 'event';
@@ -61,12 +89,19 @@ export interface EventMessage {
   readonly userId?: string | undefined;
   /** The socket id of the one connection that is left out. */
   readonly except?: string | undefined;
+  /** The socket id of the client that sent it, if a client did. */
+  readonly sender?: string | undefined;
   /** Set by the bus on an event that is kept. */
   readonly version?: Version;
 }
 
 /** What is said to every node. */
-export type Command = { readonly kind: 'terminateUser'; readonly appId: string; readonly userId: string };
+export type Command = {
+  readonly kind: 'terminateUser';
+  readonly appId: string;
+  readonly userId: string;
+  readonly reason: string;
+};
 
 export interface BusListener {
   deliver(message: Message): void;
@@ -75,8 +110,6 @@ export interface BusListener {
 
 /** Carries messages to the nodes. Calls that name the same topic take effect in the order in which they were made. */
 export interface Bus {
-  /** Hands in who receives; called once, before anything else. */
-  attach(listener: BusListener): void;
   /** From the moment it resolves on, messages of the topic arrive. */
   listen(topic: Topic): Promise<void>;
   ignore(topic: Topic): Promise<void>;
@@ -95,6 +128,8 @@ export interface Seat {
   /** Library and version that it named, such as `js/8.6.0`. */
   readonly client: string;
   readonly address: string;
+  /** The id of the user that it has signed in as. */
+  readonly user: string | undefined;
 }
 
 export interface JoinOptions {
@@ -119,6 +154,8 @@ export interface Joined {
   readonly last: KeptEvent | undefined;
 }
 
+export type LeaveReason = 'unsubscribed' | 'disconnected';
+
 /** What one leave changed. */
 export interface Left {
   readonly version: Version;
@@ -132,7 +169,18 @@ export interface Left {
 export interface Counts {
   readonly subscriptions: number;
   readonly members: number;
+  /** The topic's version when it was counted. */
+  readonly version: Version;
 }
+
+/** A connection of a signed-in user, and the channels that it is in. */
+export interface SeatedConnection {
+  readonly seat: Seat;
+  readonly channels: readonly string[];
+}
+
+/** Whose subscriptions end: one connection's, or all of a member or signed-in user. */
+export type Evicted = { readonly socketId: string } | { readonly userId: string };
 
 /**
  * Who sits where. A change is decided in one step and answers what it changed; the difference that others must
@@ -142,11 +190,21 @@ export interface Roster {
   /** Joins, or answers `full`. To join again changes nothing and answers the present state. */
   join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full'>;
   /** Leaves; `undefined` if it had not joined. */
-  leave(topic: Topic, socketId: string): Promise<Left | undefined>;
+  leave(topic: Topic, socketId: string, reason?: LeaveReason): Promise<Left | undefined>;
+  /**
+   * Takes seats away; the nodes on which they are hear of it on the bus, in the same step.
+   *
+   * @returns how many seats there were to take
+   */
+  evict(topic: Topic, who: Evicted, reason: string): Promise<number>;
   members(topic: Topic): Promise<readonly Member[]>;
   counts(topic: Topic): Promise<Counts>;
   /** Occupied channels of an app whose names begin with `prefix`. */
   channels(appId: string, prefix: string): Promise<ReadonlyMap<string, Counts>>;
+  /** Ids of signed-in users in their order, those after `after` only. */
+  users(appId: string, after: string, limit: number): Promise<readonly string[]>;
+  /** All connections of a signed-in user. */
+  connections(appId: string, userId: string): Promise<readonly SeatedConnection[]>;
 }
 
 export interface KeptEvent {
@@ -170,4 +228,22 @@ export interface Counters {
   /** Takes one of `limit` places, if one is free. */
   hold(key: string, limit: number): Promise<boolean>;
   release(key: string): Promise<void>;
+}
+
+/** A user who is kept out for a while. */
+export interface Block {
+  readonly appId: string;
+  readonly userId: string;
+  /** Kept out of this channel only; `undefined`: he may not sign in, nor join a presence channel. */
+  readonly channel: string | undefined;
+  readonly reason: string;
+  /** Unix milliseconds. */
+  readonly until: number;
+}
+
+/** Who is kept out. */
+export interface Blocks {
+  add(block: Block): Promise<void>;
+  /** What keeps a user out altogether, or out of one channel. */
+  find(appId: string, userId: string, channel?: string): Promise<Block | undefined>;
 }

@@ -12,8 +12,9 @@ import { listChannels, listUsers, showChannel } from './channels.ts';
 import type { Endpoint } from './endpoint.ts';
 import { publish, publishBatch } from './publish.ts';
 import { Service } from './service.ts';
+import { removeSubscriptions } from './subscriptions.ts';
 import { readPublishPath, splitTarget } from './target.ts';
-import { terminateConnections } from './users.ts';
+import { listSignedIn, showUser, terminateConnections } from './users.ts';
 
 /** What the API is made of. */
 export interface ApiParts {
@@ -39,6 +40,9 @@ const ENDPOINTS: readonly Endpoint[] = [
   listChannels,
   showChannel,
   listUsers,
+  removeSubscriptions,
+  listSignedIn,
+  showUser,
   terminateConnections,
 ];
 const PUBLISHING: ReadonlyMap<string, Endpoint> = new Map(

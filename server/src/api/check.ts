@@ -6,6 +6,8 @@ const EXPECTED: ReadonlyMap<string, string> = new Map([
   ['array', 'a list'],
   ['object', 'an object'],
   ['undefined', 'nothing'],
+  ['number', 'a number'],
+  ['int', 'a whole number'],
 ]);
 
 /**
@@ -20,7 +22,10 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
   const issue = result.error.issues[0]!;
   const path = [at, ...issue.path].filter((part) => part !== '').join('.');
   const expected = issue.code === 'invalid_type' ? EXPECTED.get(issue.expected) : undefined;
-  throw new ApiError(400, `"${path}" is ${describe(issue.input)}: expected ${expected ?? 'something else'}`);
+  throw new ApiError(
+    400,
+    `"${path}" is ${describe(issue.input)}: expected ${expected ?? `another value (${issue.message})`}`,
+  );
 }
 
 /** The refusal of what is no channel name. */

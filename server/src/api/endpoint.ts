@@ -29,4 +29,6 @@ export interface Call {
   readonly body: Buffer;
   readonly hub: Hub;
   readonly adapter: Adapter;
+  /** Unix milliseconds. */
+  now(): number;
 }

@@ -9,7 +9,7 @@ export const publish: Endpoint = {
   publishes: true,
   async run({ app, body, hub, adapter }) {
     const { channels, name, data, except, info } = parsePublish(app, body);
-    await hub.publish(app, channels, { name, data, except, keep: true });
+    await hub.publish(app, channels, { name, data, except });
     if (info.length === 0) return {};
     const described = channels.map(
       async (channel) => [channel.name, await describeChannel(adapter, app, channel, info)] as const,
@@ -26,9 +26,7 @@ export const publishBatch: Endpoint = {
   async run({ app, body, hub, adapter }) {
     const events = parseBatch(app, body);
     await Promise.all(
-      events.map(({ channels, name, data, except }) =>
-        hub.publish(app, channels, { name, data, except, keep: true }),
-      ),
+      events.map(({ channels, name, data, except }) => hub.publish(app, channels, { name, data, except })),
     );
     if (events.every(({ info }) => info.length === 0)) return {};
     const described = events.map(({ channels: [channel], info }) =>

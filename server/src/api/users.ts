@@ -1,14 +1,83 @@
+import { isUserId } from '@countersign/sdk-server/signature';
+import { z } from 'zod';
+import type { SeatedConnection } from '../adapter/adapter.ts';
+import { ApiError } from '../errors.ts';
 import { parseBody } from './body.ts';
-import type { Endpoint } from './endpoint.ts';
+import { check } from './check.ts';
+import type { Call, Endpoint } from './endpoint.ts';
+
+/** Seconds that a user may be kept out at a time. */
+export const blockSchema = z.int().min(1).max(31_536_000).optional();
+/** Characters of a reason; a close frame holds the first 123 bytes of it. */
+export const reasonSchema = z.string().min(1).max(500).optional();
+
+const terminateSchema = z.object({ reason: reasonSchema, block: blockSchema });
+const DEFAULT_REASON = 'Connection terminated by the application';
+const PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 1000;
 
 /** `POST users/USER_ID/terminate_connections`: closes what is signed in as this user, on every node. */
 export const terminateConnections: Endpoint = {
   method: 'POST',
   path: 'users/:subject/terminate_connections',
   publishes: false,
-  async run({ app, subject, body, adapter }) {
-    if (body.length > 0) parseBody(body);
-    await adapter.bus.command({ kind: 'terminateUser', appId: app.id, userId: subject });
+  async run({ app, subject, body, adapter, now }) {
+    const { reason = DEFAULT_REASON, block } = check(
+      terminateSchema,
+      body.length > 0 ? parseBody(body) : {},
+      '',
+    );
+    if (block !== undefined) {
+      const until = now() + block * 1000;
+      await adapter.blocks.add({ appId: app.id, userId: subject, channel: undefined, reason, until });
+    }
+    await adapter.bus.command({ kind: 'terminateUser', appId: app.id, userId: subject, reason });
     return {};
   },
 };
+
+/** `GET users`: who is signed in, a page at a time. */
+export const listSignedIn: Endpoint = {
+  method: 'GET',
+  path: 'users',
+  publishes: false,
+  async run({ app, query, adapter }) {
+    const limit = readLimit(query.get('limit'));
+    const after = query.get('cursor') ?? '';
+    // One more than asked for tells whether there is another page.
+    const ids = await adapter.roster.users(app.id, after, limit + 1);
+    const page = ids.slice(0, limit);
+    return { users: page.map((id) => ({ id })), ...(ids.length > limit && { cursor: page.at(-1) }) };
+  },
+};
+
+/** `GET users/USER_ID`: the connections of a signed-in user. */
+export const showUser: Endpoint = {
+  method: 'GET',
+  path: 'users/:subject',
+  publishes: false,
+  async run(call) {
+    const { app, subject, adapter } = call;
+    if (!isUserId(subject))
+      throw new ApiError(400, `Invalid user id: expected 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;`);
+    const connections = await adapter.roster.connections(app.id, subject);
+    return { id: subject, connections: connections.map((connection) => describe(call, connection)) };
+  },
+};
+
+function describe({ now }: Call, { seat, channels }: SeatedConnection): object {
+  return {
+    socket_id: seat.socketId,
+    age_seconds: Math.max(0, Math.floor((now() - seat.since) / 1000)),
+    client: seat.client,
+    address: seat.address,
+    channels,
+  };
+}
+
+function readLimit(text: string | undefined): number {
+  if (text === undefined) return PAGE_SIZE;
+  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= MAX_PAGE_SIZE) return limit;
+  throw new ApiError(400, `"limit" is "${text.slice(0, 20)}": expected 1 to ${MAX_PAGE_SIZE}`);
+}

@@ -80,6 +80,11 @@ export const appSchema = z
     clientEvents: z.boolean().default(true),
     /** Whether subscribers are told how many connections share their channel. @default false */
     subscriptionCount: z.boolean().default(false),
+    /**
+     * Closes connections with 4009 that have neither signed in nor been let into a channel that needs a signature
+     * within `authenticationTimeoutSeconds`. Those that are connected when it is turned on stay. @default false
+     */
+    requireUserAuthentication: z.boolean().default(false),
     /** Origins whose pages may connect: "*", exact origins, or "https://*.example.com". @default ["*"] */
     allowedOrigins: z.array(origin).readonly().default(['*']),
     /** Overrides the broker's setting of the same name for this app. */
@@ -133,6 +138,9 @@ export class App {
   }
   get subscriptionCount(): boolean {
     return this.#config.subscriptionCount;
+  }
+  get requireUserAuthentication(): boolean {
+    return this.#config.requireUserAuthentication;
   }
   get allowedOrigins(): readonly string[] {
     return this.#config.allowedOrigins;

@@ -4,14 +4,18 @@ import {
   appOfTopic,
   type BusListener,
   type Command,
+  type Evicted,
   type Joined,
+  type LeaveReason,
+  type Left,
   type Message,
   type Seat,
   type Topic,
   topicOf,
 } from '../adapter/adapter.ts';
+import type { Journal } from '../adapter/journal.ts';
 import type { App } from '../apps/app.ts';
-import { SubscriptionRefusal } from '../errors.ts';
+import { Eviction, SubscriptionRefusal } from '../errors.ts';
 import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { type Frame, frames, type Member } from '../protocol/frames.ts';
 import { CountAnnouncer } from './counts.ts';
@@ -19,11 +23,14 @@ import { LocalChannel } from './local-channel.ts';
 import { type Metrics, zeroOfEachKind } from './metrics.ts';
 import { Subscription } from './subscription.ts';
 import { Users } from './users.ts';
+import { Watchlists } from './watchlists.ts';
 
 /** What the hub needs of a connection. */
 export interface Subscriber extends Seat {
   /** Queues a frame; what one subscriber is sent, it is sent in this order. */
   send(frame: Frame): void;
+  /** The application ended its subscription to a channel. */
+  evict(channel: string, reason: string): void;
 }
 
 /** An event that somebody asks to publish. */
@@ -34,9 +41,12 @@ export interface Publication {
   readonly userId?: string | undefined;
   /** The socket id of the one connection that is left out. */
   readonly except?: string | undefined;
-  /** Whether a cache channel keeps it; client events are not kept. */
-  readonly keep: boolean;
+  /** The socket id of the client that sent it: cache channels do not keep what clients send. */
+  readonly sender?: string | undefined;
 }
+
+/** A cache miss is told to the backend once in so many milliseconds, however many subscribe. */
+const CACHE_MISS_MS = 5000;
 
 /** What an app has on this node. */
 export interface Census {
@@ -48,19 +58,29 @@ export interface Census {
 
 /** Who listens on this node, and fan-out. */
 export class Hub implements BusListener {
-  readonly users = new Users();
+  readonly users: Users;
+  readonly watchlists: Watchlists;
   readonly #channels = new Map<Topic, LocalChannel>();
   readonly #adapter: Adapter;
+  readonly #journal: Journal;
   readonly #metrics: Metrics;
   readonly #log: Logger;
   readonly #counts: CountAnnouncer;
 
-  constructor(parts: { readonly adapter: Adapter; readonly metrics: Metrics; readonly log: Logger }) {
+  constructor(parts: {
+    readonly adapter: Adapter;
+    readonly journal: Journal;
+    readonly metrics: Metrics;
+    readonly log: Logger;
+  }) {
     this.#adapter = parts.adapter;
+    this.#journal = parts.journal;
     this.#metrics = parts.metrics;
     this.#log = parts.log;
     this.#counts = new CountAnnouncer(parts.adapter.bus, parts.log);
-    parts.adapter.bus.attach(this);
+    this.users = new Users(parts.adapter, parts.log);
+    this.watchlists = new Watchlists(parts.adapter, parts.log);
+    parts.adapter.attach(this, parts.journal);
   }
 
   /**
@@ -88,9 +108,10 @@ export class Hub implements BusListener {
       if (channel.cache) subscriber.send(keptFrame(channel.name, joined));
       for (const frame of news) subscriber.send(frame);
       if (tellsCount(app, channel)) this.#counts.changed(topic, joined.subscriptions, joined.version);
+      if (channel.cache && !joined.last) this.#tellMiss(topic);
     } catch (error) {
       // Whether the join took effect is not known if the adapter failed; to leave is harmless if it did not.
-      if (!(error instanceof SubscriptionRefusal)) await this.#leave(topic, subscriber);
+      await this.#leave(topic, subscriber);
       throw error;
     } finally {
       local.stopExpecting(subscriber);
@@ -99,14 +120,29 @@ export class Hub implements BusListener {
   }
 
   /** Ends a subscription: from here on the subscriber is sent nothing of this channel. */
-  async unsubscribe(app: App, channel: Channel, subscriber: Subscriber): Promise<void> {
+  async unsubscribe(app: App, channel: Channel, subscriber: Subscriber, reason: LeaveReason): Promise<void> {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.get(topic);
     if (!local?.remove(subscriber)) return;
     local.metrics.subscriptions[channel.kind] -= 1;
     this.#closeIfEmpty(topic, local);
-    const left = await this.#leave(topic, subscriber);
+    const left = await this.#leave(topic, subscriber, reason);
     if (left && tellsCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
+  }
+
+  /**
+   * Ends subscriptions to a channel because the application says so.
+   *
+   * @returns how many there were
+   */
+  async evict(app: App, channel: Channel, who: Evicted, reason: string): Promise<number> {
+    const topic = topicOf(app.id, channel.name);
+    const evicted = await this.#adapter.roster.evict(topic, who, reason);
+    if (evicted > 0 && tellsCount(app, channel)) {
+      const { subscriptions, version } = await this.#adapter.roster.counts(topic);
+      this.#counts.changed(topic, subscriptions, version);
+    }
+    return evicted;
   }
 
   /** The acknowledged subscription of this subscriber to a channel. */
@@ -116,23 +152,34 @@ export class Hub implements BusListener {
 
   /** Publishes one event to each of the channels, in their order. */
   async publish(app: App, channels: readonly Channel[], publication: Publication): Promise<void> {
-    const { name, data, userId, except, keep } = publication;
+    const { name, data, userId, except, sender } = publication;
     const published = channels.map((channel) => {
       const topic = topicOf(app.id, channel.name);
-      const keepSeconds = keep && channel.cache ? app.cacheSeconds : undefined;
-      return this.#adapter.bus.publish({ kind: 'event', topic, name, data, userId, except }, keepSeconds);
+      const keepSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
+      return this.#adapter.bus.publish(
+        { kind: 'event', topic, name, data, userId, except, sender },
+        keepSeconds,
+      );
     });
     await Promise.all(published);
   }
 
   deliver(message: Message): void {
-    this.#channels.get(message.topic)?.deliver(message);
+    switch (message.kind) {
+      case 'userOnline':
+      case 'userOffline':
+        return this.watchlists.changed(message.topic, message.kind === 'userOnline', message.version);
+      case 'evicted':
+        return this.#evict(message.topic, message.socketIds, message.reason);
+      default:
+        this.#channels.get(message.topic)?.deliver(message);
+    }
   }
 
   obey(command: Command): void {
     switch (command.kind) {
       case 'terminateUser':
-        this.users.terminate(command.appId, command.userId);
+        this.users.expel(command.appId, command.userId, command.reason);
     }
   }
 
@@ -181,16 +228,33 @@ export class Hub implements BusListener {
       news = subscription.settle(joined.version);
       subscriber.send(frames.subscriptionSucceeded(channel.name, joined.members));
     } catch (error) {
-      news = subscription.settle();
+      // The subscription stays as it was, unless it was ended meanwhile: then the join has made it anew.
+      if (error instanceof Eviction) await this.#leave(topic, subscriber);
+      else news = subscription.settle();
       throw error;
     } finally {
       for (const frame of news) subscriber.send(frame);
     }
   }
 
-  async #leave(topic: Topic, subscriber: Subscriber) {
+  #evict(topic: Topic, socketIds: readonly string[], reason: string): void {
+    const local = this.#channels.get(topic);
+    if (!local) return;
+    for (const subscriber of local.evict(socketIds, reason)) subscriber.evict(local.name, reason);
+    this.#closeIfEmpty(topic, local);
+  }
+
+  #tellMiss(topic: Topic): void {
+    const tell = async (): Promise<void> => {
+      const { hits } = await this.#adapter.counters.hit(`cache_miss:${topic}`, CACHE_MISS_MS);
+      if (hits === 1) await this.#journal.record([{ kind: 'cacheMiss', topic }]);
+    };
+    tell().catch((error: unknown) => this.#log.error({ err: error, topic }, 'cache miss not told'));
+  }
+
+  async #leave(topic: Topic, subscriber: Subscriber, reason?: LeaveReason): Promise<Left | undefined> {
     try {
-      return await this.#adapter.roster.leave(topic, subscriber.socketId);
+      return await this.#adapter.roster.leave(topic, subscriber.socketId, reason);
     } catch (error) {
       this.#log.error({ err: error, topic, socketId: subscriber.socketId }, 'leave failed');
       return undefined;

@@ -5,6 +5,9 @@ import type { Subscriber } from './hub.ts';
 import type { AppMetrics } from './metrics.ts';
 import type { Subscription } from './subscription.ts';
 
+/** What subscribers are sent. */
+export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 'memberRemoved' | 'count' }>;
+
 /** The subscribers that one channel has on this node. */
 export class LocalChannel {
   readonly name: string;
@@ -58,8 +61,24 @@ export class LocalChannel {
     return this.#subscriptions.delete(subscriber);
   }
 
+  /** Ends the subscriptions of these socket ids; answers those who had been let in. */
+  evict(socketIds: readonly string[], reason: string): readonly Subscriber[] {
+    const evicted = new Set(socketIds);
+    for (const [subscriber, subscription] of this.#joining ?? []) {
+      if (evicted.has(subscriber.socketId)) subscription.evict(reason);
+    }
+    const subscribers: Subscriber[] = [];
+    for (const [subscriber, subscription] of this.#subscriptions) {
+      if (!evicted.has(subscriber.socketId)) continue;
+      subscription.evict(reason);
+      this.#subscriptions.delete(subscriber);
+      subscribers.push(subscriber);
+    }
+    return subscribers;
+  }
+
   /** Frames a message once, and sends all whom it concerns the same bytes. */
-  deliver(message: Message): void {
+  deliver(message: ChannelMessage): void {
     if (message.kind === 'count') {
       // Counts may overtake each other on their way here; an older one is no news.
       if (message.version <= this.#countVersion) return;
@@ -73,7 +92,7 @@ export class LocalChannel {
     }
   }
 
-  #frame(message: Message): Frame {
+  #frame(message: ChannelMessage): Frame {
     switch (message.kind) {
       case 'event':
         return frames.event(message.name, this.name, message.data, message.userId);

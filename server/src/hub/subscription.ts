@@ -1,4 +1,5 @@
 import type { Version } from '../adapter/adapter.ts';
+import { Eviction } from '../errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 import type { Subscriber } from './hub.ts';
 
@@ -18,6 +19,8 @@ export class Subscription {
   #since: Version = 0;
   /** `undefined` while no snapshot is on its way. */
   #held: HeldFrame[] | undefined = [];
+  /** Why the application ended it. */
+  #evicted: string | undefined;
 
   /** @param userId the member that the subscriber is, in a presence channel */
   constructor(readonly userId: string | undefined) {}
@@ -33,6 +36,11 @@ export class Subscription {
     return true;
   }
 
+  /** The application ends it, also if no snapshot was there yet. */
+  evict(reason: string): void {
+    this.#evicted = reason;
+  }
+
   /** Holds news back, since another snapshot was asked for. */
   hold(): void {
     this.#held ??= [];
@@ -43,6 +51,7 @@ export class Subscription {
    *
    * @param since the version of the snapshot
    * @returns what was held back and is newer
+   * @throws Eviction if the application ended the subscription meanwhile
    * @throws Error if more was held back than could be
    */
   settle(since: Version = this.#since): readonly Frame[] {
@@ -50,6 +59,7 @@ export class Subscription {
     if (held.length > MAX_HELD_FRAMES) throw new Error('Too many frames waited for one snapshot');
     this.#held = undefined;
     this.#since = since;
+    if (this.#evicted !== undefined) throw new Eviction(this.#evicted);
     return held.filter(({ version }) => version > since).map(({ frame }) => frame);
   }
 }

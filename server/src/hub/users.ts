@@ -1,31 +1,54 @@
-import { codes, Disconnect } from '../errors.ts';
+import type { Logger } from 'pino';
+import { type Adapter, type LeaveReason, type Seat, userTopicOf } from '../adapter/adapter.ts';
 
 /** What {@link Users} needs of a connection. */
-export interface UserConnection {
-  close(why: Disconnect): void;
+export interface UserConnection extends Seat {
+  /** Closes it because the application said so. */
+  expel(reason: string): void;
 }
 
-/** Who is signed in on this node. */
+/** Who is signed in. */
 export class Users {
+  readonly #adapter: Adapter;
+  readonly #log: Logger;
+  /** Connections of this node. */
   readonly #connections = new Map<string, Set<UserConnection>>();
 
-  add(appId: string, userId: string, connection: UserConnection): void {
+  constructor(adapter: Adapter, log: Logger) {
+    this.#adapter = adapter;
+    this.#log = log;
+  }
+
+  /** Takes a seat for one connection of a user: with the first one he comes online. */
+  async signIn(appId: string, userId: string, connection: UserConnection): Promise<void> {
     const key = keyOf(appId, userId);
     const connections = this.#connections.get(key);
     if (connections) connections.add(connection);
     else this.#connections.set(key, new Set([connection]));
+    await this.#adapter.roster.join(userTopicOf(appId, userId), connection);
   }
 
-  remove(appId: string, userId: string, connection: UserConnection): void {
+  /** Gives the seat up: with the last one the user goes offline. */
+  async signOut(
+    appId: string,
+    userId: string,
+    connection: UserConnection,
+    reason: LeaveReason,
+  ): Promise<void> {
     const key = keyOf(appId, userId);
     const connections = this.#connections.get(key);
     if (connections?.delete(connection) && connections.size === 0) this.#connections.delete(key);
+    try {
+      await this.#adapter.roster.leave(userTopicOf(appId, userId), connection.socketId, reason);
+    } catch (error) {
+      this.#log.error({ err: error, appId, userId, socketId: connection.socketId }, 'sign-out failed');
+    }
   }
 
-  /** Closes all connections that are signed in as this user. */
-  terminate(appId: string, userId: string): void {
-    const why = new Disconnect(codes.unauthorized, 'Connection terminated by the application');
-    for (const connection of [...(this.#connections.get(keyOf(appId, userId)) ?? [])]) connection.close(why);
+  /** Closes all connections of this node that are signed in as this user. */
+  expel(appId: string, userId: string, reason: string): void {
+    for (const connection of [...(this.#connections.get(keyOf(appId, userId)) ?? [])])
+      connection.expel(reason);
   }
 }
 

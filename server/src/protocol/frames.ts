@@ -45,6 +45,19 @@ export const frames = {
   subscriptionCount: (channel: string, count: number): Frame =>
     encodeEvent('pusher_internal:subscription_count', channel, JSON.stringify({ subscription_count: count })),
 
+  /** Users who came online, and users who went. */
+  watchlistEvents: (online: readonly string[], offline: readonly string[]): Frame => {
+    const events = [
+      { name: 'online', user_ids: online },
+      { name: 'offline', user_ids: offline },
+    ].filter(({ user_ids: ids }) => ids.length > 0);
+    return encodeJson({ event: 'pusher_internal:watchlist_events', data: JSON.stringify({ events }) });
+  },
+
+  /** Our own client is told why it is closed before it is. */
+  terminated: (reason: string): Frame =>
+    encodeJson({ event: 'countersign:terminated', data: JSON.stringify({ reason }) }),
+
   signInSucceeded: (userData: string): Frame =>
     encodeJson({ event: 'pusher:signin_success', data: JSON.stringify({ user_data: userData }) }),
 };

@@ -18,6 +18,19 @@ export interface User {
   readonly info: object | undefined;
 }
 
+/** What a sign-in proves. */
+export interface SignIn extends User {
+  /** `user_data` as it came. */
+  readonly data: string;
+  /** The ids of users whom he watches. */
+  readonly watchlist: readonly string[];
+  /** Whether he wanted to watch more than he may. */
+  readonly watchlistCut: boolean;
+}
+
+/** Users whom one user may watch. */
+export const WATCHLIST_LENGTH = 100;
+
 /** Characters that the id of a presence member may have. */
 const MEMBER_ID_LENGTH = 128;
 
@@ -132,7 +145,7 @@ export function authenticateUser(
   app: App,
   socketId: string,
   { auth, userData }: { readonly auth: unknown; readonly userData: unknown },
-): User & { readonly data: string } {
+): SignIn {
   if (typeof userData !== 'string') throw new SignInRefusal('user_data must be a string that holds JSON');
   const text = userText(socketId, userData);
   const problem = findFault(app, text, parseProof(auth));
@@ -151,5 +164,23 @@ export function authenticateUser(
   if (size > app.limits.presenceMemberBytes) {
     throw new SignInRefusal(`user_data is longer than ${app.limits.presenceMemberBytes} bytes`);
   }
-  return { id, info: info ?? undefined, data: userData };
+  const watched = watchlist ?? [];
+  if (!Array.isArray(watched) || !watched.every((entry) => typeof entry === 'string' && entry !== '')) {
+    throw new SignInRefusal('watchlist must be a list of user ids');
+  }
+  return {
+    id,
+    info: info ?? undefined,
+    data: userData,
+    watchlist: watched.slice(0, WATCHLIST_LENGTH),
+    watchlistCut: watched.length > WATCHLIST_LENGTH,
+  };
+}
+
+/** What a client is told about a refusal: what would have been right only if the app says so. */
+export function explain(
+  { message, explanation }: { readonly message: string; readonly explanation?: string | undefined },
+  aloud: boolean,
+): string {
+  return aloud && explanation ? `${message}: ${explanation}` : message;
 }

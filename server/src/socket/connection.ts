@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { WebSocket } from 'ws';
+import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config.ts';
 import { codes, Disconnect, Refusal } from '../errors.ts';
@@ -18,6 +19,7 @@ import { Session } from './session.ts';
 export interface ConnectionParts {
   readonly config: Config;
   readonly hub: Hub;
+  readonly adapter: Adapter;
   readonly outbox: Outbox;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
@@ -36,6 +38,8 @@ export class ClientSocket extends WebSocket {
 /** Milliseconds that a slow reader has for the close frame. */
 const LAST_WORD_MS = 1000;
 const NO_STATUS = 1005;
+/** How our own client begins to name itself. */
+const OWN_CLIENT = 'countersign-';
 
 /** A socket id that nobody can guess: it is all that binds a signature to one connection. */
 export function randomSocketId(): string {
@@ -60,6 +64,10 @@ export class Connection implements Subscriber, Sink {
   #heardAt: number;
   /** When it was asked for a sign of life that has not come yet. */
   #pingedAt: number | undefined;
+  /** Until when it must have proven who it is, in Unix milliseconds; `undefined`: it need not, or has. */
+  #authenticateBy: number | undefined;
+  /** Why its last proof was refused. */
+  fault: string | undefined;
   #ended = false;
 
   constructor(
@@ -79,6 +87,9 @@ export class Connection implements Subscriber, Sink {
     this.client = handshake.client;
     this.metrics = metrics;
     this.since = this.#heardAt = parts.now();
+    if (this.app.requireUserAuthentication) {
+      this.#authenticateBy = this.since + parts.config.authenticationTimeoutSeconds * 1000;
+    }
     this.#frameBucket = new TokenBucket(this.#frameBurst, this.since);
     this.#session = new Session(this, parts);
 
@@ -92,7 +103,7 @@ export class Connection implements Subscriber, Sink {
     metrics.connections += 1;
     metrics.connects += 1;
     this.send(frames.established(this.socketId, this.#activityTimeoutSeconds));
-    this.#parts.log.debug({ ...this.#ids, client: this.client, address }, 'connected');
+    this.#parts.log.debug({ ...this.ids, client: this.client, address }, 'connected');
   }
 
   send(frame: Frame): void {
@@ -105,6 +116,28 @@ export class Connection implements Subscriber, Sink {
     this.metrics.bytesOut += bytes.length;
     if (this.#socket.writableLength > this.#parts.config.maxBufferedBytes && !this.#ended)
       this.#dropSlowReader();
+  }
+
+  get user(): string | undefined {
+    return this.#session.user;
+  }
+
+  evict(channel: string, reason: string): void {
+    this.#session.evict(channel, reason);
+  }
+
+  /** Closes it because the application said so; our own client is told why in a frame, others by the close reason. */
+  expel(reason: string): void {
+    if (this.client.startsWith(OWN_CLIENT)) this.send(frames.terminated(reason));
+    this.close(new Disconnect(codes.unauthorized, reason));
+  }
+
+  /** It has signed in, or was let into a channel that needs a signature. */
+  authenticated(): void {
+    if (this.#authenticateBy !== undefined && this.#parts.now() >= this.#authenticateBy) {
+      return this.#closeUnauthenticated('the proof came too late');
+    }
+    this.#authenticateBy = undefined;
   }
 
   /** Bytes that wait until the client reads. */
@@ -129,6 +162,7 @@ export class Connection implements Subscriber, Sink {
 
   /** Pings a client that has been silent, and closes one that does not answer (docs/protocol.md, "Ping and pong"). */
   checkActivity(now: number): void {
+    this.#checkAuthentication(now);
     if (this.#pingedAt === undefined) {
       if (now - this.#heardAt < this.#activityTimeoutSeconds * 1000) return;
       this.#pingedAt = now;
@@ -148,7 +182,7 @@ export class Connection implements Subscriber, Sink {
       if (isBinary) throw new Disconnect(1003, 'Binary frames are not part of the protocol');
       this.#session.handle(parseMessage(data.toString()));
     } catch (error) {
-      this.#answer(error);
+      this.answer(error);
     }
   }
 
@@ -158,7 +192,7 @@ export class Connection implements Subscriber, Sink {
     try {
       this.#takeFrame();
     } catch (error) {
-      this.#answer(error);
+      this.answer(error);
     }
   }
 
@@ -167,8 +201,23 @@ export class Connection implements Subscriber, Sink {
   }
 
   /** What each log line names. */
-  get #ids(): object {
+  get ids(): object {
     return { appId: this.app.id, key: this.key, socketId: this.socketId };
+  }
+
+  /** Closes a connection that has not proven in time who it is. */
+  #checkAuthentication(now: number): void {
+    if (this.#authenticateBy === undefined || now < this.#authenticateBy) return;
+    const seconds = this.#parts.config.authenticationTimeoutSeconds;
+    this.#closeUnauthenticated(
+      this.fault
+        ? `the last proof was refused: ${this.fault}`
+        : `no sign-in and no authorized channel within ${seconds} seconds`,
+    );
+  }
+
+  #closeUnauthenticated(why: string): void {
+    this.close(new Disconnect(codes.unauthorized, `Connection not authorized within timeout: ${why}`));
   }
 
   /** Each frame is a sign of life, which what the broker sends is not, and counts towards the rate. */
@@ -181,15 +230,16 @@ export class Connection implements Subscriber, Sink {
     throw new Disconnect(codes.overCapacity, `Too many messages: at most ${framesPerSecond} a second`);
   }
 
-  #answer(error: unknown): void {
+  /** Tells the client what went wrong. */
+  answer(error: unknown): void {
     if (error instanceof Refusal) {
       increment(this.metrics.refusals, error.code === null ? 'message' : String(error.code));
-      this.#parts.log.debug({ ...this.#ids, code: error.code, reason: error.message }, 'message refused');
+      this.#parts.log.debug({ ...this.ids, code: error.code, reason: error.message }, 'message refused');
       this.send(frames.error(error.code, error.message));
     } else if (error instanceof Disconnect) {
       this.close(error);
     } else {
-      this.#parts.log.error({ ...this.#ids, err: error }, 'message failed');
+      this.#parts.log.error({ ...this.ids, err: error }, 'message failed');
       this.send(frames.error(null, 'Internal error'));
     }
   }
@@ -211,7 +261,7 @@ export class Connection implements Subscriber, Sink {
     increment(this.metrics.closes, KNOWN_CLOSES.has(code) ? code : NO_STATUS);
     this.#session.end();
     this.#parts.log.debug(
-      { ...this.#ids, code, reason, client: this.client, address: this.address },
+      { ...this.ids, code, reason, client: this.client, address: this.address },
       'disconnected',
     );
     this.#parts.onEnd(this);

@@ -1,0 +1,56 @@
+import type { Adapter, BusListener, History, KeptEvent, Topic } from '../adapter.ts';
+import type { Journal } from '../journal.ts';
+import { type BlockStore, MemoryBlocks } from './blocks.ts';
+import { MemoryBus } from './bus.ts';
+import { MemoryCounters } from './counters.ts';
+import { MemoryRoster } from './roster.ts';
+import { Topics } from './topics.ts';
+
+/** Milliseconds between two sweeps for what has expired. */
+const SWEEP_MS = 30_000;
+
+/** The adapter of a single node: everything is in this process, and gone with it, but for blocks that have a store. */
+export class MemoryAdapter implements Adapter {
+  readonly bus: MemoryBus;
+  readonly roster: MemoryRoster;
+  readonly history: History;
+  readonly counters: MemoryCounters;
+  readonly blocks: MemoryBlocks;
+  readonly #sweep: NodeJS.Timeout;
+
+  /** @param now the clock, in Unix milliseconds */
+  constructor(now: () => number = Date.now, blockStore?: BlockStore) {
+    const topics = new Topics(now);
+    this.bus = new MemoryBus(topics);
+    this.roster = new MemoryRoster(topics, this.bus);
+    this.history = new MemoryHistory(topics);
+    this.counters = new MemoryCounters(now);
+    this.blocks = new MemoryBlocks(now, blockStore);
+    this.#sweep = setInterval(() => {
+      topics.sweep();
+      this.counters.sweep();
+      this.blocks.sweep();
+    }, SWEEP_MS).unref();
+  }
+
+  attach(listener: BusListener, journal: Journal): void {
+    this.bus.attach(listener, journal);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweep);
+  }
+}
+
+class MemoryHistory implements History {
+  readonly #topics: Topics;
+
+  constructor(topics: Topics) {
+    this.#topics = topics;
+  }
+
+  async last(topic: Topic): Promise<KeptEvent | undefined> {
+    const state = this.#topics.find(topic);
+    return state && this.#topics.kept(state);
+  }
+}

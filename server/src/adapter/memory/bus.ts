@@ -1,0 +1,78 @@
+import type { Bus, BusListener, Command, EventMessage, Message, Topic, Version } from '../adapter.ts';
+import type { Happening, Journal } from '../journal.ts';
+import type { Topics } from './topics.ts';
+
+/** Carries messages within this process: to the one listener, at once or as soon as the journal has what they tell. */
+export class MemoryBus implements Bus {
+  readonly #topics: Topics;
+  #listener: BusListener | undefined;
+  #journal: Journal | undefined;
+  /** The last message of each topic that waits for the journal; those that follow wait for it. */
+  readonly #waiting = new Map<Topic, Promise<void>>();
+
+  constructor(topics: Topics) {
+    this.#topics = topics;
+  }
+
+  attach(listener: BusListener, journal: Journal): void {
+    this.#listener = listener;
+    this.#journal = journal;
+  }
+
+  async listen(): Promise<void> {}
+
+  async ignore(): Promise<void> {}
+
+  async publish(message: EventMessage, keepSeconds?: number): Promise<void> {
+    if (message.sender !== undefined) {
+      const { topic, name, data, userId, sender: socketId } = message;
+      return this.emit(
+        [message],
+        this.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]),
+      );
+    }
+    if (keepSeconds === undefined) return this.emit([message]);
+    const state = this.#topics.open(message.topic);
+    const version = this.#topics.nextVersion();
+    const until = this.#topics.now() + keepSeconds * 1000;
+    state.version = version;
+    state.kept = { name: message.name, data: message.data, version, until };
+    this.emit([{ ...message, version }]);
+  }
+
+  async publishCount(topic: Topic, count: number, version: Version): Promise<void> {
+    const committed = this.record([{ kind: 'subscriptionCount', topic, count }]);
+    this.emit([{ kind: 'count', topic, count, version }], committed);
+  }
+
+  async command(command: Command): Promise<void> {
+    this.#listener?.obey(command);
+  }
+
+  /** Has the journal take down what happened. */
+  record(happenings: readonly Happening[]): Promise<void> | undefined {
+    return happenings.length === 0 ? undefined : this.#journal?.record(happenings);
+  }
+
+  /**
+   * Sends messages of one topic out, in the order of the calls.
+   *
+   * @param committed what they have to wait for
+   */
+  emit(messages: readonly Message[], committed?: Promise<void>): void {
+    const topic = messages[0]?.topic;
+    if (!topic) return;
+    const before = this.#waiting.get(topic);
+    if (!before && !committed) return this.#deliver(messages);
+    // What the journal could not take down is its own loss to report; the others are told all the same.
+    const turn = Promise.allSettled([before, committed]).then(() => {
+      if (this.#waiting.get(topic) === turn) this.#waiting.delete(topic);
+      this.#deliver(messages);
+    });
+    this.#waiting.set(topic, turn);
+  }
+
+  #deliver(messages: readonly Message[]): void {
+    for (const message of messages) this.#listener?.deliver(message);
+  }
+}

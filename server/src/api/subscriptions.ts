@@ -1,0 +1,51 @@
+import { isSocketId } from '@countersign/sdk-server/signature';
+import { z } from 'zod';
+import { ApiError } from '../errors.ts';
+import { readChannel } from '../protocol/channel.ts';
+import { parseBody } from './body.ts';
+import { check, invalidChannel } from './check.ts';
+import type { Endpoint } from './endpoint.ts';
+import { blockSchema, reasonSchema } from './users.ts';
+
+const removeSchema = z.object({
+  user_id: z.string().min(1).max(128).optional(),
+  socket_id: z.string().optional(),
+  reason: reasonSchema,
+  block: blockSchema,
+});
+const DEFAULT_REASON = 'The application ended the subscription';
+
+/**
+ * `POST channels/CHANNEL/subscriptions/remove`: ends the subscriptions of a user or of one connection. The
+ * connections stay, and may not have this channel again.
+ */
+export const removeSubscriptions: Endpoint = {
+  method: 'POST',
+  path: 'channels/:subject/subscriptions/remove',
+  publishes: false,
+  async run({ app, subject, body, hub, adapter, now }) {
+    const channel = readChannel(subject, app.limits.channelNameLength);
+    if (!channel) throw invalidChannel('the path', subject, app.limits.channelNameLength);
+    const {
+      user_id: userId,
+      socket_id: socketId,
+      reason = DEFAULT_REASON,
+      block,
+    } = check(removeSchema, parseBody(body), '');
+    if ((userId === undefined) === (socketId === undefined)) {
+      throw new ApiError(400, 'Give either "user_id" or "socket_id"');
+    }
+    if (socketId !== undefined && !isSocketId(socketId)) {
+      throw new ApiError(400, '"socket_id" must be digits, a dot, digits');
+    }
+    if (block !== undefined && userId === undefined) {
+      throw new ApiError(400, '"block" keeps a user out: it needs "user_id"');
+    }
+    if (block !== undefined && userId !== undefined) {
+      const until = now() + block * 1000;
+      await adapter.blocks.add({ appId: app.id, userId, channel: channel.name, reason, until });
+    }
+    const who = userId === undefined ? { socketId: socketId ?? '' } : { userId };
+    return { removed: await hub.evict(app, channel, who, reason) };
+  },
+};

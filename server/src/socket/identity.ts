@@ -1,0 +1,103 @@
+import { codes, Disconnect, Refusal } from '../errors.ts';
+import { frames } from '../protocol/frames.ts';
+import type { ClientMessage } from '../protocol/messages.ts';
+import {
+  authenticateUser,
+  explain,
+  type SignIn,
+  SignInRefusal,
+  type User,
+  WATCHLIST_LENGTH,
+} from './authorization.ts';
+import type { Connection } from './connection.ts';
+import type { SessionParts } from './session.ts';
+
+/** A reconnecting client may by accident sign in with what was signed for its last socket id, so one failure is no reason to close. */
+const MAX_FAILURES = 5;
+
+/** Who a connection is: one user, from his sign-in to the connection's end. */
+export class Identity {
+  user: User | undefined;
+  readonly #connection: Connection;
+  readonly #parts: SessionParts;
+  /** The sign-in under way; another one waits for it, and so does whatever asks who the user is. */
+  #underWay: Promise<void> | undefined;
+  #failures = 0;
+  #ended = false;
+
+  constructor(connection: Connection, parts: SessionParts) {
+    this.#connection = connection;
+    this.#parts = parts;
+  }
+
+  /** Resolves when no sign-in is under way; `undefined` if there is none. */
+  get settled(): Promise<void> | undefined {
+    return this.#underWay;
+  }
+
+  /** Signs in, or tells the client why not. */
+  signIn(message: Extract<ClientMessage, { kind: 'signIn' }>): void {
+    const underWay = (this.#underWay ?? Promise.resolve())
+      .then(() => this.#enter(message))
+      .catch((error: unknown) => this.#connection.answer(this.#refusal(error)))
+      .finally(() => {
+        if (this.#underWay === underWay) this.#underWay = undefined;
+      });
+    this.#underWay = underWay;
+  }
+
+  /** Gives up the user's seat. */
+  end(): void {
+    this.#ended = true;
+    this.#parts.hub.watchlists.unwatch(this.#connection);
+    if (this.user && !this.#underWay) this.#leave(this.user);
+  }
+
+  async #enter(message: { readonly auth: unknown; readonly userData: unknown }): Promise<void> {
+    const { app, socketId } = this.#connection;
+    const { hub, adapter, log } = this.#parts;
+    if (this.#ended) return;
+    const signIn = authenticateUser(app, socketId, message);
+    if (this.user && this.user.id !== signIn.id) throw new SignInRefusal('Signed in as another user already');
+    const block = await adapter.blocks.find(app.id, signIn.id);
+    if (block) throw new SignInRefusal(block.reason);
+    if (!this.user) {
+      this.user = { id: signIn.id, info: signIn.info };
+      await hub.users.signIn(app.id, signIn.id, this.#connection);
+    }
+    if (this.#ended) return this.#leave(this.user);
+    this.#connection.authenticated();
+    log.debug({ ...this.#connection.ids, userId: signIn.id }, 'signed in');
+    this.#connection.send(frames.signInSucceeded(signIn.data));
+    await this.#watch(signIn);
+  }
+
+  async #watch({ watchlist, watchlistCut }: SignIn): Promise<void> {
+    const { app } = this.#connection;
+    if (watchlistCut) {
+      const text = `The watchlist is cut: it may have ${WATCHLIST_LENGTH} users`;
+      this.#connection.send(frames.error(codes.watchlistLimit, text));
+    }
+    await this.#parts.hub.watchlists.watch(app.id, this.#connection, watchlist);
+    if (this.#ended) this.#parts.hub.watchlists.unwatch(this.#connection);
+  }
+
+  #leave({ id }: User): void {
+    void this.#parts.hub.users.signOut(this.#connection.app.id, id, this.#connection, 'disconnected');
+  }
+
+  /** What the client is told about a sign-in that failed. */
+  #refusal(error: unknown): unknown {
+    if (!(error instanceof SignInRefusal)) return error;
+    const { log } = this.#parts;
+    const { ids, app } = this.#connection;
+    log.info({ ...ids, reason: error.message }, 'sign-in refused');
+    if (error.explanation) {
+      log.debug({ ...ids, explanation: error.explanation }, 'sign-in refused: what would have been right');
+    }
+    this.#connection.fault = error.message;
+    this.#failures += 1;
+    if (this.#failures < MAX_FAILURES) return new Refusal(error.code, explain(error, app.explainRefusals));
+    return new Disconnect(codes.unauthorized, `Sign-in refused ${MAX_FAILURES} times: ${error.message}`);
+  }
+}
