@@ -1,0 +1,39 @@
+/** `npm run example`: broker, backend and page in one process, on the loopback. Ctrl-C ends them. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Countersign } from '@countersign/sdk-server';
+import { createServer, parseConfig } from '@countersign/server';
+import { createBackend } from './backend.js';
+
+const host = '127.0.0.1';
+const app = { id: 'chat', key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('hex') };
+
+const broker = await createServer(
+  parseConfig({ host, port: 0, apps: [{ id: app.id, keys: [{ key: app.key, secret: app.secret }] }] }),
+);
+const countersign = new Countersign({
+  appId: app.id,
+  key: app.key,
+  secret: app.secret,
+  host,
+  port: broker.port,
+  encryptionMasterKeyBase64: randomBytes(32).toString('base64'),
+});
+const backend = createBackend({
+  countersign,
+  broker: { key: app.key, host, port: broker.port, forceTLS: false },
+  sessionKey: randomBytes(32).toString('hex'),
+});
+
+const server = backend.listen(Number(process.env['PORT'] ?? 3000), host);
+await once(server, 'listening');
+const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+console.log(`Chat: http://${host}:${port} (Ctrl-C ends it)`);
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, async () => {
+    server.close();
+    server.closeAllConnections();
+    await broker.close();
+  });
+}
