@@ -1,0 +1,374 @@
+import { Countersign } from '@countersign/sdk-server';
+import type { Broker } from '@countersign/server';
+import { describe, expect, test } from 'vitest';
+import { publish, publishBatch, publishTo, request } from './helpers/api.ts';
+import { authenticate, authorize, connect, type TestClient } from './helpers/client.ts';
+import { frames } from './helpers/frames.ts';
+import { recordLog } from './helpers/log.ts';
+import { APP, OTHER_APP, startServer } from './helpers/server.ts';
+import { userVectors, app as vectorApp } from './vectors.ts';
+
+const refused = (why: string): string => frames.error(4009, why);
+const NO_MATCH = refused('Invalid signature');
+const NO_PROOF = refused('Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits');
+const NO_TEXT = refused('user_data must be a string that holds JSON');
+const NO_ID = refused('user_data must have an id: 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;');
+
+async function signInWith(client: TestClient, data: unknown) {
+  client.send({ event: 'pusher:signin', data });
+  return client.next();
+}
+
+/** Whether a connection is signed in as a user: only then it may subscribe to his channel. */
+async function isSignedInAs(client: TestClient, id: string): Promise<boolean> {
+  client.subscribe(`#server-to-user-${id}`);
+  return (await client.next()) === frames.subscribed(`#server-to-user-${id}`);
+}
+
+describe.each(userVectors)('$id', ({ socketId, userData, signature }) => {
+  const auth = `${vectorApp.key}:${signature}`;
+  const settings = (id: string) => ({
+    app: { id: vectorApp.id, keys: [{ key: vectorApp.key, secret: vectorApp.secret }] },
+    parts: { newSocketId: () => id },
+  });
+
+  test('is accepted, and its user_data sent back unchanged', async () => {
+    const client = await connect(await startServer(settings(socketId)), vectorApp);
+    expect(await signInWith(client, { auth, user_data: userData })).toBe(frames.signedIn(userData));
+  });
+
+  test('is refused on another connection, which may then sign in with its own', async () => {
+    const client = await connect(await startServer(settings(`${socketId}1`)), vectorApp);
+    expect(await signInWith(client, { auth, user_data: userData })).toBe(NO_MATCH);
+    expect(await client.signIn(userData)).toBe(frames.signedIn(userData));
+  });
+
+  test.each([
+    ['other user_data', { auth, user_data: `${userData} ` }, NO_MATCH],
+    [
+      'another digit',
+      { auth: `${auth.slice(0, -1)}${auth.endsWith('0') ? 1 : 0}`, user_data: userData },
+      NO_MATCH,
+    ],
+    [
+      'upper-case digits',
+      { auth: `${vectorApp.key}:${signature.toUpperCase()}`, user_data: userData },
+      NO_PROOF,
+    ],
+    ['a digit too few', { auth: auth.slice(0, -1), user_data: userData }, NO_PROOF],
+    ['its signature alone', { auth: signature, user_data: userData }, NO_PROOF],
+    [
+      "another app's key",
+      { auth: `${OTHER_APP.key}:${signature}`, user_data: userData },
+      refused(`Invalid key in auth: this app has no key '${OTHER_APP.key}'`),
+    ],
+    [
+      'the signature of a channel',
+      { auth: authorize(socketId, 'private-a', undefined, vectorApp), user_data: userData },
+      NO_MATCH,
+    ],
+    ['auth as a number', { auth: 7, user_data: userData }, NO_PROOF],
+    ['auth in a list', { auth: [auth], user_data: userData }, NO_PROOF],
+    ['no auth', { user_data: userData }, NO_PROOF],
+    ['user_data as an object', { auth, user_data: JSON.parse(userData) }, NO_TEXT],
+    ['no user_data', { auth }, NO_TEXT],
+  ])('is refused with %s, and then accepted as it is', async (_, data, answer) => {
+    const client = await connect(await startServer(settings(socketId)), vectorApp);
+    expect(await signInWith(client, data)).toBe(answer);
+    expect(await signInWith(client, { auth, user_data: userData })).toBe(frames.signedIn(userData));
+  });
+});
+
+describe('user_data', () => {
+  test.each(['{"id":"7"}', '{ "id" : "7" }', '{"id":"7","id":"8"}', '{"id":"7","a":"\\u00eb\\/"}'])(
+    'comes back byte for byte: %s',
+    async (userData) => {
+      const client = await connect(await startServer());
+      expect(await client.signIn(userData)).toBe(frames.signedIn(userData));
+    },
+  );
+
+  test.each([
+    ['x', refused('user_data must be a JSON object')],
+    ['', refused('user_data must be a JSON object')],
+    ['[]', refused('user_data must be a JSON object')],
+    ['"7"', refused('user_data must be a JSON object')],
+    ['null', refused('user_data must be a JSON object')],
+    ['{}', NO_ID],
+    ['{"id":""}', NO_ID],
+    ['{"id":7}', NO_ID],
+    ['{"id":null}', NO_ID],
+    ['{"id":["7"]}', NO_ID],
+    ['{"id":"a b"}', NO_ID],
+    ['{"id":"zoë"}', NO_ID],
+    ['{"id":"a:b"}', NO_ID],
+    ['{"user_id":"7"}', NO_ID],
+    ['{"__proto__":{"id":"7"}}', NO_ID],
+    [`{"id":"${'7'.repeat(129)}"}`, NO_ID],
+    ['{"id":"7","user_info":"Ann"}', refused('user_info must be an object')],
+    ['{"id":"7","user_info":[]}', refused('user_info must be an object')],
+    ['{"id":"7","user_info":7}', refused('user_info must be an object')],
+  ])('cannot be %s', async (userData, answer) => {
+    const client = await connect(await startServer());
+    expect(await client.signIn(userData)).toBe(answer);
+    expect(await isSignedInAs(client, '7')).toBe(false);
+  });
+
+  test.each(['7', '-', 'a@b.c', '__proto__', 'constructor', '7'.repeat(128)])('may name %s', async (id) => {
+    const client = await connect(await startServer());
+    expect(await client.signIn({ id })).toBe(frames.signedIn(JSON.stringify({ id })));
+    expect(await isSignedInAs(client, id)).toBe(true);
+  });
+
+  test('has at most 1024 bytes, the watchlist not counted', async () => {
+    const client = await connect(await startServer());
+    const info = (length: number) => ({ name: 'x'.repeat(length) });
+    const fits = 1024 - JSON.stringify({ id: '7', user_info: info(0) }).length;
+    expect(await client.signIn({ id: '7', user_info: info(fits + 1) })).toBe(
+      refused('user_data is longer than 1024 bytes'),
+    );
+    const watchlist = Array.from({ length: 100 }, (_, n) => `friend-${n}`);
+    const user = { id: '7', user_info: info(fits), watchlist };
+    expect(await client.signIn(user)).toBe(frames.signedIn(JSON.stringify(user)));
+  });
+
+  test('may come in the text of a data object', async () => {
+    const client = await connect(await startServer());
+    const data = { auth: authenticate(client.socketId, '{"id":"7"}'), user_data: '{"id":"7"}' };
+    expect(await signInWith(client, JSON.stringify(data))).toBe(frames.signedIn('{"id":"7"}'));
+  });
+});
+
+describe('a refused sign-in', () => {
+  const wrong = { auth: `${APP.key}:${'0'.repeat(64)}`, user_data: '{"id":"7"}' };
+
+  test('leaves the connection and its subscriptions', async () => {
+    const server = await startServer();
+    const client = await connect(server);
+    await client.join('private-a');
+    expect(await signInWith(client, wrong)).toBe(NO_MATCH);
+    expect(await isSignedInAs(client, '7')).toBe(false);
+    await publish(server, 'private-a', 'e', '1');
+    expect(await client.next()).toBe(frames.event('e', 'private-a', '1'));
+  });
+
+  test('closes the connection when it is the fifth', async () => {
+    const client = await connect(await startServer());
+    for (let failure = 1; failure < 5; failure += 1) expect(await signInWith(client, wrong)).toBe(NO_MATCH);
+    expect(await signInWith(client, wrong)).toEqual({
+      code: 4009,
+      reason: 'Sign-in refused 5 times: Invalid signature',
+    });
+  });
+
+  test('closes nothing when it is the fourth, and the fifth attempt is right', async () => {
+    const client = await connect(await startServer());
+    for (let failure = 1; failure < 5; failure += 1) await signInWith(client, wrong);
+    expect(await client.signIn({ id: '7' })).toBe(frames.signedIn('{"id":"7"}'));
+    expect(await isSignedInAs(client, '7')).toBe(true);
+  });
+
+  test('tells what should have been signed only if the app says so', async () => {
+    const server = await startServer({ app: { explainRefusals: true } });
+    const client = await connect(server);
+    const text = JSON.stringify(`${client.socketId}::user::{"id":"7"}`);
+    expect(await signInWith(client, wrong)).toBe(
+      refused(`Invalid signature: expected the HMAC SHA256 hex digest of ${text}`),
+    );
+  });
+
+  test('is logged with its reason and no secret', async () => {
+    const { log, lines } = recordLog();
+    const client = await connect(await startServer({ parts: { log } }));
+    await signInWith(client, wrong);
+    const where = { appId: APP.id, key: APP.key, socketId: client.socketId };
+    expect(lines.filter(({ msg }) => msg.startsWith('sign-in refused'))).toMatchObject([
+      { level: 30, ...where, reason: 'Invalid signature' },
+      { level: 20, ...where, explanation: expect.stringContaining('::user::') },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain(APP.secret);
+  });
+});
+
+describe('a connection that is signed in', () => {
+  test('stays who it is when it tries to be another user', async () => {
+    const client = await connect(await startServer());
+    await client.signIn({ id: 'ann' });
+    expect(await client.signIn({ id: 'bob' })).toBe(refused('Signed in as another user already'));
+    expect(await isSignedInAs(client, 'bob')).toBe(false);
+    expect(await isSignedInAs(client, 'ann')).toBe(true);
+  });
+
+  test('may sign in again as the same user, and be described anew', async () => {
+    const client = await connect(await startServer());
+    await client.signIn({ id: 'ann', user_info: { name: 'Ann' } });
+    const again = { id: 'ann', user_info: { name: 'Anna' } };
+    expect(await client.signIn(again)).toBe(frames.signedIn(JSON.stringify(again)));
+    expect(await client.join('presence-room')).toBe(
+      frames.presence('presence-room', [['ann', { name: 'Anna' }]]),
+    );
+  });
+
+  test.each([
+    [{ id: 'ann', user_info: { name: 'Ann' } }, { name: 'Ann' }],
+    [{ id: 'ann', user_info: {} }, {}],
+    [{ id: 'ann', user_info: null }, null],
+    [{ id: 'ann' }, null],
+  ])('as %j joins presence channels without channel_data', async (user, info) => {
+    const server = await startServer();
+    const [witness, client] = [await connect(server), await connect(server)];
+    await witness.join('presence-room', { user_id: 'bob' });
+    await client.signIn(user);
+    expect(await client.join('presence-room')).toBe(
+      frames.presence('presence-room', [
+        ['bob', null],
+        ['ann', info],
+      ]),
+    );
+    expect(await witness.next()).toBe(frames.memberAdded('presence-room', 'ann', info ?? undefined));
+  });
+
+  test('joins a presence channel as who its channel_data says', async () => {
+    const client = await connect(await startServer());
+    await client.signIn({ id: 'ann', user_info: { name: 'Ann' } });
+    expect(await client.join('presence-room', { user_id: 'guest' })).toBe(
+      frames.presence('presence-room', [['guest', null]]),
+    );
+  });
+
+  test('still needs a signature for the presence channel', async () => {
+    const client = await connect(await startServer());
+    await client.signIn({ id: 'ann' });
+    client.subscribe('presence-room');
+    expect(await client.next()).toBe(
+      frames.subscriptionError('presence-room', 'AuthError', 'Auth info required to subscribe', 401),
+    );
+  });
+});
+
+describe("a user's channel", () => {
+  const ANN = '#server-to-user-ann';
+  const denied = frames.subscriptionError(
+    ANN,
+    'AuthError',
+    'Only a connection signed in as this user may subscribe',
+    401,
+  );
+
+  test('is refused to who has not signed in, whatever he shows', async () => {
+    const client = await connect(await startServer());
+    client.subscribe(ANN);
+    expect(await client.next()).toBe(denied);
+    expect(await client.join(ANN)).toBe(denied);
+    expect(await client.join(ANN, { user_id: 'ann' })).toBe(denied);
+  });
+
+  test.each(['bob', 'an', 'annn', 'Ann'])('is refused to %s', async (id) => {
+    const client = await connect(await startServer());
+    await client.signIn({ id });
+    expect(await client.join(ANN)).toBe(denied);
+  });
+
+  test('delivers to all connections of the user in this app, and to nobody else', async () => {
+    const server = await startServer();
+    const tabs = [await connect(server), await connect(server)];
+    const [bob, stranger] = [await connect(server), await connect(server, OTHER_APP)];
+    for (const client of [...tabs, stranger]) {
+      await client.signIn({ id: 'ann' });
+      expect(await client.join(ANN)).toBe(frames.subscribed(ANN));
+    }
+    await bob.signIn({ id: 'bob' });
+    await bob.join('#server-to-user-bob');
+    await publish(server, ANN, 'e', '{"n":1}');
+    for (const tab of tabs) expect(await tab.next()).toBe(frames.event('e', ANN, '{"n":1}'));
+    for (const client of [bob, stranger]) expect(await client.nothing()).toEqual([]);
+  });
+
+  test('is published to alone, beside others, in a batch and by the SDK', async () => {
+    const server = await startServer();
+    const client = await connect(server);
+    await client.signIn({ id: 'ann' });
+    await client.join(ANN);
+    await publishTo(server, ['news', ANN], 'e', '1');
+    await publishBatch(server, [{ channel: ANN, name: 'e', data: '2' }]);
+    const sdk = new Countersign({
+      appId: APP.id,
+      key: APP.key,
+      secret: APP.secret,
+      port: server.port,
+      useTLS: false,
+    });
+    await sdk.sendToUser('ann', 'e', '3');
+    for (const data of ['1', '2', '3']) expect(await client.next()).toBe(frames.event('e', ANN, data));
+  });
+
+  test('is not listed', async () => {
+    const server = await startServer();
+    const client = await connect(server);
+    await client.signIn({ id: 'ann' });
+    await client.join(ANN);
+    await client.join('news');
+    const { body } = await request(server, 'GET', '/channels');
+    expect(body).toEqual({ channels: { news: {} } });
+  });
+});
+
+describe('terminate_connections', () => {
+  const terminated = { code: 4009, reason: 'Connection terminated by the application' };
+
+  function terminate(server: Broker, id: string) {
+    return request(server, 'POST', `/users/${id}/terminate_connections`, { body: '{}' });
+  }
+
+  test('closes all connections of the user in this app, and only those', async () => {
+    const server = await startServer();
+    const tabs = [await connect(server), await connect(server)];
+    const [bob, stranger, member] = [
+      await connect(server),
+      await connect(server, OTHER_APP),
+      await connect(server),
+    ];
+    for (const client of [...tabs, stranger]) await client.signIn({ id: 'ann' });
+    await bob.signIn({ id: 'bob' });
+    await member.join('presence-room', { user_id: 'ann' });
+    expect(await terminate(server, 'ann')).toMatchObject({ status: 200, body: {} });
+    for (const tab of tabs) expect(await tab.next()).toEqual(terminated);
+    for (const client of [bob, stranger, member]) expect(await client.nothing()).toEqual([]);
+  });
+
+  test('reaches who was refused as another user meanwhile', async () => {
+    const server = await startServer();
+    const client = await connect(server);
+    await client.signIn({ id: 'ann' });
+    await client.signIn({ id: 'bob' });
+    await terminate(server, 'bob');
+    expect(await client.nothing()).toEqual([]);
+    await terminate(server, 'ann');
+    expect(await client.next()).toEqual(terminated);
+  });
+
+  test('takes the user out of his presence channels', async () => {
+    const server = await startServer();
+    const [witness, client] = [await connect(server), await connect(server)];
+    await client.signIn({ id: 'ann' });
+    await client.join('presence-room');
+    await witness.join('presence-room', { user_id: 'bob' });
+    await terminate(server, 'ann');
+    expect(await witness.next()).toBe(frames.memberRemoved('presence-room', 'ann'));
+  });
+
+  test('lets the user come back', async () => {
+    const server = await startServer();
+    const client = await connect(server);
+    await client.signIn({ id: 'ann' });
+    await terminate(server, 'ann');
+    await client.closed();
+    const again = await connect(server);
+    expect(await again.signIn({ id: 'ann' })).toBe(frames.signedIn('{"id":"ann"}'));
+    expect(await again.nothing()).toEqual([]);
+  });
+
+  test('of somebody who is not there is fine', async () => {
+    expect(await terminate(await startServer(), 'nobody')).toMatchObject({ status: 200, body: {} });
+  });
+});
