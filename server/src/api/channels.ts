@@ -22,7 +22,8 @@ export const listChannels: Endpoint = {
     }
     const found = await adapter.roster.channels(app.id, prefix);
     const channels = Array.from(found)
-      .filter(([name]) => readChannel(name)?.kind !== 'user')
+      // What begins with # is about a user, and not what anybody else may know.
+      .filter(([name]) => !name.startsWith('#'))
       .map(([name, counts]) => [name, describeCounts(counts, info)] as const);
     return { channels: Object.fromEntries(channels) };
   },
