@@ -80,7 +80,7 @@ export function createBackend({ countersign, broker, sessionKey }) {
       res.status(400).json({ error: `A message has 1 to ${TEXT_LENGTH} characters` });
       return;
     }
-    if (!isSocketId(socketId)) {
+    if (socketId !== undefined && !isSocketId(socketId)) {
       res.status(400).json({ error: 'socketId is the id of your connection' });
       return;
     }

@@ -23,10 +23,8 @@ import { Countersign } from '/sdk/index.js';
 const TYPING_EVERY = 2000;
 const TYPING_SHOWN = 3000;
 
-const response = await fetch('/session');
-if (response.status === 401) location.assign('/');
 /** @type {Session} */
-const { user, broker, rooms } = await response.json();
+const { user, broker, rooms } = await (await fetch('/session')).json();
 
 // Where it asks for signatures is the default: /countersign/auth and /countersign/user-auth of this server.
 /** @type {Countersign<ChatChannels>} */
