@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import type { Adapter } from '@countersign/server';
 import { MemoryAdapter } from '@countersign/server';
@@ -187,4 +188,22 @@ describe('a client', () => {
     expect(text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(10);
     expect(text.match(/\{"channels":\{\}\}/g)).toHaveLength(10);
   });
+});
+
+test('a request in progress is answered while the broker drains, and its connection ends', async () => {
+  const broker = await startExample();
+  const body = JSON.stringify(EVENT);
+  const { target } = signed({ path: '/apps/3/events', body });
+  const socket = createConnection(broker.port, broker.host);
+  const headers = `Host: x\r\nContent-Length: ${body.length}\r\nExpect: 100-continue`;
+  socket.write(`POST ${target} HTTP/1.1\r\n${headers}\r\n\r\n`);
+  const [begun] = await once(socket, 'data'); // the broker has the request and waits for its body
+  expect(String(begun)).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+  const drained = broker.drain();
+  socket.write(body);
+  let text = '';
+  for await (const part of socket) text += part;
+  await drained;
+  expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(text).toContain('\r\nConnection: close\r\n');
 });

@@ -9,11 +9,14 @@ const REQUEST_ID = 'X-Request-Id';
 /** How the API answers: JSON with a request id, under which the log has the same. */
 export class Answers {
   readonly #log: Logger;
+  readonly #isDraining: () => boolean;
   readonly #idPrefix = `${randomBytes(4).toString('hex')}-`;
   #count = 0;
 
-  constructor(log: Logger) {
+  /** @param isDraining whether callers shall not keep their connections, since they must find another node */
+  constructor(log: Logger, isDraining: () => boolean) {
     this.#log = log;
+    this.#isDraining = isDraining;
   }
 
   /** Gives a request its id. */
@@ -23,7 +26,7 @@ export class Answers {
   }
 
   send(request: IncomingMessage, response: ServerResponse, status: number, body: object): void {
-    write(response, status, body);
+    this.#write(response, status, body);
     if (this.#log.isLevelEnabled('debug'))
       this.#log.debug(this.#fields(request, response), 'request answered');
   }
@@ -48,11 +51,27 @@ export class Answers {
     }
     const refusal = asRefusal(error);
     const { status, message, headers } = refusal ?? OUR_FAULT;
-    write(response, status, { error: message, code: status }, headers);
+    this.#write(response, status, { error: message, code: status }, headers);
     const fields = this.#fields(request, response);
     if (refusal) this.#log.info({ ...fields, reason: message }, 'request refused');
     else this.#log.error({ ...fields, err: error }, 'request failed');
     return status;
+  }
+
+  #write(
+    response: ServerResponse,
+    status: number,
+    value: object,
+    headers?: Readonly<Record<string, string>>,
+  ): void {
+    const body = JSON.stringify(value);
+    if (this.#isDraining()) response.setHeader('Connection', 'close');
+    response.writeHead(status, {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(body),
+      ...headers,
+    });
+    response.end(body);
   }
 
   /** Never the query, which holds the signature. */
@@ -73,21 +92,6 @@ const OUR_FAULT = new ApiError(
   500,
   'Something went wrong in the broker: its log tells what, under X-Request-Id',
 );
-
-function write(
-  response: ServerResponse,
-  status: number,
-  value: object,
-  headers?: Readonly<Record<string, string>>,
-): void {
-  const body = JSON.stringify(value);
-  response.writeHead(status, {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-    ...headers,
-  });
-  response.end(body);
-}
 
 function asRefusal(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;

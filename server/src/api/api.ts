@@ -60,7 +60,7 @@ export class Api {
 
   constructor(parts: ApiParts) {
     this.#parts = parts;
-    this.#answers = new Answers(parts.log);
+    this.#answers = new Answers(parts.log, () => parts.ready().status !== 200);
     this.#service = new Service(parts, this.#answers);
     this.#base = `${parts.config.pathPrefix}/apps/`;
     this.#express = this.#route();
@@ -69,7 +69,6 @@ export class Api {
   /** Answers every request of the HTTP server. Publishing goes around express, which costs more than all the rest. */
   readonly handle: RequestListener = (request, response) => {
     this.#answers.begin(response);
-    if (this.#parts.ready().status !== 200) response.setHeader('Connection', 'close');
     const named =
       request.method === 'POST' && readPublishPath(splitTarget(request.url ?? '').path, this.#base);
     const endpoint = named && PUBLISHING.get(named.name);
