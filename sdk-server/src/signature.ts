@@ -1,8 +1,9 @@
 /**
  * How a signature is made: the one place, used by customers to sign and by the broker to check.
  *
- * Four texts are signed with one secret. They cannot be mistaken for each other as long as socket ids and
- * channel names are what {@link isSocketId} and {@link isChannelName} say, so check those before signing.
+ * Five texts are signed with one secret: for a channel, a user, a request, and the body of a webhook alone or with its
+ * id and time. They cannot be mistaken for each other as long as socket ids and channel names are what
+ * {@link isSocketId} and {@link isChannelName} say, so check those before signing.
  */
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 
@@ -12,6 +13,7 @@ export const CHANNEL_NAME_LENGTH = 200;
 const SOCKET_ID = /^[0-9]+\.[0-9]+$/;
 const CHANNEL_NAME = /^[A-Za-z0-9_\-=@,.;]+$/;
 const SIGNATURE = /^[0-9a-f]{64}$/;
+const WEBHOOK_VERSION = 'v1,';
 const USER_CHANNEL = '#server-to-user-';
 
 /** Whether this is a socket id: digits, a dot, digits, and nothing before or after. */
@@ -83,6 +85,35 @@ export function verify(secret: string | KeyObject, text: string | Uint8Array, si
   if (typeof signature !== 'string' || !SIGNATURE.test(signature)) return false;
   const expected = createHmac('sha256', secret).update(text).digest();
   return timingSafeEqual(expected, Buffer.from(signature, 'hex'));
+}
+
+/**
+ * The text of a webhook by the Standard Webhooks specification, which is signed beside the body alone.
+ *
+ * @param id the same for all attempts of one delivery; without a dot
+ * @param timestamp seconds since 1970, as the header has them
+ * @param body byte for byte as it is sent
+ */
+export function webhookText(id: string, timestamp: string | number, body: string | Uint8Array): Uint8Array {
+  return Buffer.concat([
+    Buffer.from(`${id}.${timestamp}.`),
+    typeof body === 'string' ? Buffer.from(body) : body,
+  ]);
+}
+
+/** One entry of the header `webhook-signature`: `v1,` and the HMAC-SHA256 of {@link webhookText} in base64. */
+export function signWebhook(secret: string | KeyObject, text: Uint8Array): string {
+  return `${WEBHOOK_VERSION}${createHmac('sha256', secret).update(text).digest('base64')}`;
+}
+
+/** Whether any entry of the header `webhook-signature` is what {@link signWebhook} makes of `text`, compared in constant time. */
+export function verifyWebhook(secret: string | KeyObject, text: Uint8Array, header: unknown): boolean {
+  if (typeof header !== 'string') return false;
+  const expected = Buffer.from(signWebhook(secret, text));
+  return header.split(' ').some((entry) => {
+    const given = Buffer.from(entry);
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  });
 }
 
 /** What `auth` carries: the public key that signed, and its signature. */
