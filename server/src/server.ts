@@ -1,7 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { Adapter } from './adapter/adapter.ts';
@@ -14,6 +10,7 @@ import type { Config } from './config.ts';
 import { readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
+import { Listener } from './listener.ts';
 import { MetricsExporter } from './ops/metrics.ts';
 import { MetricsEndpoint } from './ops/metrics-endpoint.ts';
 import { randomSocketId } from './socket/connection.ts';
@@ -105,9 +102,9 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     },
   });
 
-  const server = await createListener(config, api.handle);
-  const metricsServer = await createListener(config, endpoint.handle);
-  gateway.attach(server);
+  const listener = await Listener.create(config, api.handle);
+  const metricsListener = await Listener.create(config, endpoint.handle);
+  gateway.attach(listener.server);
 
   const end = async (): Promise<void> => {
     gateway.close();
@@ -116,31 +113,28 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     await api.close();
     await adapter.close();
     exporter.close();
-    metricsServer.closeAllConnections();
-    await closeListener(metricsServer);
+    await metricsListener.close();
   };
   const close = async (): Promise<void> => {
     ready = false;
     gateway.close();
-    server.closeAllConnections();
-    await closeListener(server);
+    await listener.close();
     await end();
   };
   try {
-    await listen(server, config.host, config.port);
-    if (config.metrics.port !== undefined) await listen(metricsServer, config.host, config.metrics.port);
+    await listener.listen(config.port);
+    if (config.metrics.port !== undefined) await metricsListener.listen(config.metrics.port);
   } catch (error) {
     await close();
     throw error;
   }
 
-  const url = urlOf(server, config);
-  const metricsUrl = metricsServer.listening
-    ? `${urlOf(metricsServer, config)}/metrics`
+  const { port, url } = listener;
+  const metricsUrl = metricsListener.listening
+    ? `${metricsListener.url}/metrics`
     : endpoint.onMainPort
       ? `${url}${config.pathPrefix}/metrics`
       : undefined;
-  const port = portOf(server);
   log.info({ host: config.host, port, metrics: metricsUrl ?? 'off' }, 'listening');
 
   return {
@@ -157,45 +151,10 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       ready = false;
       log.info({ connections: gateway.size }, 'draining');
       await gateway.drain();
-      await closeListener(server);
+      await listener.drain();
       await end();
       log.info('drained');
     },
     close,
   };
-}
-
-async function createListener(config: Config, handle: RequestListener): Promise<Server> {
-  if (!config.tls) return createHttpServer(handle);
-  const [cert, key] = await Promise.all([readFile(config.tls.cert), readFile(config.tls.key)]);
-  return createHttpsServer({ cert, key }, handle);
-}
-
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
-}
-
-function urlOf(server: Server, { host, tls }: Config): string {
-  return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${portOf(server)}`;
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port, backlog: BACKLOG }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-/** Connections that may wait to be accepted: many clients come back at once. */
-const BACKLOG = 4096;
-
-/** Waits for the requests in progress, and ends connections that only wait for another. */
-function closeListener(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
 }

@@ -63,7 +63,7 @@ export class RawClient {
   #bytes: Buffer = Buffer.alloc(0);
   #upgraded = false;
 
-  constructor({ host, port }: Broker) {
+  constructor({ host, port }: Pick<Broker, 'host' | 'port'>) {
     this.socket = connect(port, host);
     this.socket.on('data', (bytes) => this.#read(bytes));
     this.socket.on('close', () => this.#inbox.put('end'));
@@ -73,6 +73,11 @@ export class RawClient {
 
   send(...bytes: readonly (Buffer | string)[]): void {
     this.socket.write(Buffer.concat(bytes.map((part) => Buffer.from(part))));
+  }
+
+  /** Asks for a WebSocket, without waiting for it. */
+  upgrade(path?: string): void {
+    this.send(upgradeRequest(path));
   }
 
   next(): Promise<RawReceived> {
@@ -117,9 +122,9 @@ export class RawClient {
 }
 
 /** A raw client whose handshake is done and whose `connection_established` has come. */
-export async function connectRaw(broker: Broker, path?: string): Promise<RawClient> {
+export async function connectRaw(broker: Pick<Broker, 'host' | 'port'>, path?: string): Promise<RawClient> {
   const client = new RawClient(broker);
-  client.send(upgradeRequest(path));
+  client.upgrade(path);
   await client.next();
   return client;
 }

@@ -105,13 +105,14 @@ export class Gateway {
   /** Closes the connections whose app or key does not stand any more. */
   closeOrphans(): void {
     for (const connection of [...this.#connections]) {
-      const app = this.#parts.apps.byKey(connection.key);
-      if (app !== connection.app) {
-        connection.close(new Disconnect(codes.appNotFound, 'The key was removed'));
-      } else if (!app.enabled) {
-        connection.close(new Disconnect(codes.appDisabled, 'The app was disabled'));
-      }
+      const why = this.#whyOrphan(connection);
+      if (why) connection.close(why);
     }
+  }
+
+  #whyOrphan({ key, app }: Pick<Handshake, 'key' | 'app'>): Disconnect | undefined {
+    if (this.#parts.apps.byKey(key) !== app) return new Disconnect(codes.appNotFound, 'The key was removed');
+    return app.enabled ? undefined : new Disconnect(codes.appDisabled, 'The app was disabled');
   }
 
   /**
@@ -143,14 +144,16 @@ export class Gateway {
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer, refused?: Disconnect): Promise<void> {
     const admission = refused ?? (await this.#judge(request));
-    let upgraded = false;
+    let connected = false;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      upgraded = true;
       socket.off('error', destroySocket);
-      if (admission instanceof Disconnect) this.#refuse(webSocket, socket, admission);
-      else this.#connect(webSocket, socket, admission, request);
+      if (admission instanceof Disconnect) return this.#refuse(webSocket, socket, admission);
+      const refusal = this.#whyNoLonger(admission);
+      if (refusal) return this.#refuse(webSocket, socket, refusal);
+      this.#connect(webSocket, socket, admission, request);
+      connected = true;
     });
-    if (!upgraded && !(admission instanceof Disconnect)) await this.#releaseQuota(admission.app);
+    if (!connected && !(admission instanceof Disconnect)) await this.#releaseQuota(admission.app);
   }
 
   /** Decides about a handshake; nothing is refused before the upgrade, since browsers cannot see why. */
@@ -162,12 +165,9 @@ export class Gateway {
         pathPrefix: config.pathPrefix,
         secure: isSecure(request),
       });
-      if (this.#draining) throw new Disconnect(codes.overCapacity, 'The server is shutting down');
       const { connections } = handshake.app.limits;
-      if (
-        connections !== null &&
-        !(await this.#parts.adapter.counters.hold(quotaOf(handshake.app), connections))
-      ) {
+      // All are counted, also while there is no limit: a reload may bring one.
+      if (!(await this.#parts.adapter.counters.hold(quotaOf(handshake.app), connections ?? Infinity))) {
         throw new Disconnect(codes.overQuota, `The app has its limit of ${connections} connections`);
       }
       return handshake;
@@ -175,6 +175,13 @@ export class Gateway {
       if (error instanceof Disconnect) return error;
       throw error;
     }
+  }
+
+  /** While the quota was asked for, the app may have been removed, and a drain may have begun. */
+  #whyNoLonger(handshake: Handshake): Disconnect | undefined {
+    const orphaned = this.#whyOrphan(handshake);
+    if (orphaned) return orphaned;
+    return this.#draining ? new Disconnect(codes.overCapacity, 'The server is shutting down') : undefined;
   }
 
   #connect(webSocket: ClientSocket, socket: Duplex, handshake: Handshake, request: IncomingMessage): void {
@@ -192,8 +199,8 @@ export class Gateway {
     });
   }
 
-  async #releaseQuota(app: App): Promise<void> {
-    if (app.limits.connections !== null) await this.#parts.adapter.counters.release(quotaOf(app));
+  #releaseQuota(app: App): Promise<void> {
+    return this.#parts.adapter.counters.release(quotaOf(app));
   }
 
   #refuse(webSocket: ClientSocket, socket: Duplex, { code, reason }: Disconnect): void {

@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Config } from './config.ts';
+
+/** Connections that may wait to be accepted: many clients come back at once. */
+const BACKLOG = 4096;
+/** Milliseconds between two looks for connections whose request has been answered. */
+const CLOSE_STEP_MS = 50;
+
+/** The HTTP or HTTPS server, and how it begins and ends. */
+export class Listener {
+  readonly server: Server;
+  readonly #config: Config;
+  /** Connections that have not asked for anything yet; node counts them among those with a request in progress. */
+  readonly #silent = new Set<Socket>();
+
+  private constructor(config: Config, server: Server) {
+    this.#config = config;
+    this.server = server;
+    const silent = this.#silent;
+    const forget = function (this: Socket): void {
+      silent.delete(this);
+    };
+    server.on(config.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+      silent.add(socket);
+      socket.once('close', forget);
+    });
+    server.on('request', ({ socket }) => silent.delete(socket));
+    server.on('upgrade', ({ socket }) => {
+      silent.delete(socket);
+      socket.off('close', forget);
+    });
+  }
+
+  /**
+   * Makes a server that does not listen yet.
+   *
+   * @throws Error if the certificate cannot be read
+   */
+  static async create(config: Config, handle: RequestListener): Promise<Listener> {
+    if (!config.tls) return new Listener(config, createHttpServer(handle));
+    const [cert, key] = await Promise.all([readFile(config.tls.cert), readFile(config.tls.key)]);
+    return new Listener(config, createHttpsServer({ cert, key }, handle));
+  }
+
+  /** @throws Error if it cannot listen there */
+  listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host: this.#config.host, port, backlog: BACKLOG }, () => {
+        this.server.off('error', reject);
+        resolve();
+      });
+    });
+  }
+
+  get listening(): boolean {
+    return this.server.listening;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    const { host, tls } = this.#config;
+    return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+  }
+
+  /** Accepts nobody more, and waits for the requests in progress and for the end of all WebSockets. */
+  async drain(): Promise<void> {
+    const idle = setInterval(() => this.server.closeIdleConnections(), CLOSE_STEP_MS);
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    for (const socket of this.#silent) socket.destroy();
+    await closed;
+    clearInterval(idle);
+  }
+
+  /** Ends at once, except for WebSockets, whose end it waits for. */
+  close(): Promise<void> {
+    this.server.closeAllConnections();
+    return this.drain();
+  }
+}
