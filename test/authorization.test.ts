@@ -28,6 +28,12 @@ async function startVectorServer(socketId: string, settings: ServerSettings = {}
   });
 }
 
+/** Signs in as the user of the second example, who watches others and is told how they are. */
+async function signInWatching(client: TestClient): Promise<void> {
+  await client.signIn(userVectors[1]!.userData);
+  expect(await client.next()).toBe(frames.watchlist({ offline: ['amy', 'bob'] }));
+}
+
 function connectVector(server: Broker): Promise<TestClient> {
   return connect(server, vectorApp);
 }
@@ -66,7 +72,7 @@ describe.each(channelVectors)('$id', ({ id, socketId, channel, channelData, sign
   test('is accepted', async () => {
     const server = await startVectorServer(socketId);
     const client = await connectVector(server);
-    if (id === 'P10') await client.signIn(userVectors[1]!.userData);
+    if (id === 'P10') await signInWatching(client);
     client.subscribe(channel, { auth, ...data });
     expect(await client.next()).toBe(success);
   });
@@ -106,7 +112,7 @@ describe.each(channelVectors)('$id', ({ id, socketId, channel, channelData, sign
   ])('is refused with %s, and then accepted as it is', async (_, wrong, error) => {
     const server = await startVectorServer(socketId);
     const client = await connectVector(server);
-    if (id === 'P10') await client.signIn(userVectors[1]!.userData);
+    if (id === 'P10') await signInWatching(client);
     client.subscribe(channel, { auth: wrong, ...data });
     expect(await client.next()).toBe(refusal(channel, error));
     client.subscribe(channel, { auth, ...data });

@@ -29,6 +29,7 @@ describe('what stands in the file', () => {
       apps: [],
       activityTimeoutSeconds: 120,
       pongTimeoutSeconds: 30,
+      authenticationTimeoutSeconds: 30,
       maxMessageBytes: 65_536,
       maxBufferedBytes: 1_048_576,
       flushGapMaxMs: 5,
@@ -51,6 +52,7 @@ describe('what stands in the file', () => {
       cacheSeconds: 1800,
       clientEvents: true,
       subscriptionCount: false,
+      requireUserAuthentication: false,
       allowedOrigins: ['*'],
       limits: {
         connections: null,

@@ -28,6 +28,15 @@ export const frames = {
   count: (channel: string, count: number) =>
     `{"event":"pusher_internal:subscription_count","channel":"${channel}","data":"{\\"subscription_count\\":${count}}"}`,
 
+  /** @param states user ids by what became of them */
+  watchlist: (states: { readonly online?: readonly string[]; readonly offline?: readonly string[] }) => {
+    const events = Object.entries(states).map(([name, ids]) => ({ name, user_ids: ids }));
+    return JSON.stringify({ event: 'pusher_internal:watchlist_events', data: JSON.stringify({ events }) });
+  },
+
+  terminated: (reason: string) =>
+    JSON.stringify({ event: 'countersign:terminated', data: JSON.stringify({ reason }) }),
+
   cacheMiss: (channel: string) => `{"event":"pusher:cache_miss","channel":"${channel}","data":"{}"}`,
 
   subscriptionError: (channel: string, type: string, error: string, status: number) => {

@@ -225,12 +225,12 @@ export class Hub implements BusListener {
     try {
       const joined = await this.#adapter.roster.join(topic, subscriber, { member });
       if (joined === 'full') return;
-      news = subscription.settle(joined.version);
+      news = subscription.resume(joined.version);
       subscriber.send(frames.subscriptionSucceeded(channel.name, joined.members));
     } catch (error) {
       // The subscription stays as it was, unless it was ended meanwhile: then the join has made it anew.
       if (error instanceof Eviction) await this.#leave(topic, subscriber);
-      else news = subscription.settle();
+      else news = subscription.resume();
       throw error;
     } finally {
       for (const frame of news) subscriber.send(frame);

@@ -3,7 +3,7 @@ import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import type { Subscriber } from './hub.ts';
 import type { AppMetrics } from './metrics.ts';
-import type { Subscription } from './subscription.ts';
+import type { News, Subscription } from './subscription.ts';
 
 /** What subscribers are sent. */
 export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 'memberRemoved' | 'count' }>;
@@ -88,7 +88,8 @@ export class LocalChannel {
     if (message.kind === 'count' || message.version === undefined) {
       this.#sendAll(frame, message.kind === 'event' ? message.except : undefined);
     } else {
-      this.#sendNews(frame, message.version, message.kind === 'event' ? message.except : undefined);
+      const isEvent = message.kind === 'event';
+      this.#sendNews({ frame, version: message.version, isEvent }, isEvent ? message.except : undefined);
     }
   }
 
@@ -114,12 +115,12 @@ export class LocalChannel {
     this.metrics.deliveries += sent;
   }
 
-  #sendNews(frame: Frame, version: number, except: string | undefined): void {
+  #sendNews(news: News, except: string | undefined): void {
     for (const waiting of [this.#subscriptions, this.#joining]) {
       if (!waiting) continue;
       for (const [subscriber, subscription] of waiting) {
         if (except !== undefined && subscriber.socketId === except) continue;
-        if (subscription.offer(subscriber, frame, version)) this.metrics.deliveries += 1;
+        if (subscription.offer(subscriber, news)) this.metrics.deliveries += 1;
       }
     }
   }

@@ -6,33 +6,36 @@ import type { Subscriber } from './hub.ts';
 /** Frames that may wait for one snapshot: an adapter that does not answer must not fill the memory. */
 const MAX_HELD_FRAMES = 10_000;
 
-interface HeldFrame {
+/** What has a version: an event that is kept, or a difference in the roster. */
+export interface News {
   readonly frame: Frame;
   readonly version: Version;
+  readonly isEvent: boolean;
 }
 
 /**
- * One subscriber's part in one channel. While a snapshot is on its way to him, news (all that has a version) is
- * held back; once it is there, only what is newer passes.
+ * One subscriber's part in one channel. While a snapshot is on its way to him, news is held back; once it is
+ * there, only what is newer passes. The first snapshot tells the kept event and the roster, a later one the roster.
  */
 export class Subscription {
-  #since: Version = 0;
+  #eventsSince: Version = 0;
+  #rosterSince: Version = 0;
   /** `undefined` while no snapshot is on its way. */
-  #held: HeldFrame[] | undefined = [];
+  #held: News[] | undefined = [];
   /** Why the application ended it. */
   #evicted: string | undefined;
 
   /** @param userId the member that the subscriber is, in a presence channel */
   constructor(readonly userId: string | undefined) {}
 
-  /** Sends news, holds it back, or drops what the snapshot already told; answers whether it was sent. */
-  offer(subscriber: Subscriber, frame: Frame, version: Version): boolean {
+  /** Sends news, holds it back, or drops what a snapshot already told; answers whether it was sent. */
+  offer(subscriber: Subscriber, news: News): boolean {
     if (this.#held) {
-      if (this.#held.length <= MAX_HELD_FRAMES) this.#held.push({ frame, version });
+      if (this.#held.length <= MAX_HELD_FRAMES) this.#held.push(news);
       return false;
     }
-    if (version <= this.#since) return false;
-    subscriber.send(frame);
+    if (this.#isTold(news)) return false;
+    subscriber.send(news.frame);
     return true;
   }
 
@@ -46,20 +49,30 @@ export class Subscription {
     this.#held ??= [];
   }
 
+  /** Ends the wait for the first snapshot, as {@link resume} does. */
+  settle(since: Version): readonly Frame[] {
+    this.#eventsSince = since;
+    return this.resume(since);
+  }
+
   /**
-   * Ends the wait, now that there is a snapshot or none will come.
+   * Ends the wait, now that there is a later snapshot or none will come.
    *
    * @param since the version of the snapshot
    * @returns what was held back and is newer
    * @throws Eviction if the application ended the subscription meanwhile
    * @throws Error if more was held back than could be
    */
-  settle(since: Version = this.#since): readonly Frame[] {
+  resume(since: Version = this.#rosterSince): readonly Frame[] {
     const held = this.#held ?? [];
     if (held.length > MAX_HELD_FRAMES) throw new Error('Too many frames waited for one snapshot');
     this.#held = undefined;
-    this.#since = since;
+    this.#rosterSince = since;
     if (this.#evicted !== undefined) throw new Eviction(this.#evicted);
-    return held.filter(({ version }) => version > since).map(({ frame }) => frame);
+    return held.filter((news) => !this.#isTold(news)).map(({ frame }) => frame);
+  }
+
+  #isTold({ version, isEvent }: News): boolean {
+    return version <= (isEvent ? this.#eventsSince : this.#rosterSince);
   }
 }

@@ -35,10 +35,21 @@ export class Identity {
     return this.#underWay;
   }
 
-  /** Signs in, or tells the client why not. */
+  /**
+   * Signs in, and tells the client when it is done or why not.
+   *
+   * @throws Refusal or Disconnect if the proof does not hold
+   */
   signIn(message: Extract<ClientMessage, { kind: 'signIn' }>): void {
+    const { app, socketId } = this.#connection;
+    let signIn: SignIn;
+    try {
+      signIn = authenticateUser(app, socketId, message);
+    } catch (error) {
+      throw this.#refusal(error);
+    }
     const underWay = (this.#underWay ?? Promise.resolve())
-      .then(() => this.#enter(message))
+      .then(() => this.#enter(signIn))
       .catch((error: unknown) => this.#connection.answer(this.#refusal(error)))
       .finally(() => {
         if (this.#underWay === underWay) this.#underWay = undefined;
@@ -53,16 +64,16 @@ export class Identity {
     if (this.user && !this.#underWay) this.#leave(this.user);
   }
 
-  async #enter(message: { readonly auth: unknown; readonly userData: unknown }): Promise<void> {
-    const { app, socketId } = this.#connection;
+  async #enter(signIn: SignIn): Promise<void> {
+    const { app } = this.#connection;
     const { hub, adapter, log } = this.#parts;
     if (this.#ended) return;
-    const signIn = authenticateUser(app, socketId, message);
     if (this.user && this.user.id !== signIn.id) throw new SignInRefusal('Signed in as another user already');
     const block = await adapter.blocks.find(app.id, signIn.id);
     if (block) throw new SignInRefusal(block.reason);
-    if (!this.user) {
-      this.user = { id: signIn.id, info: signIn.info };
+    const isNew = !this.user;
+    this.user = { id: signIn.id, info: signIn.info };
+    if (isNew) {
       await hub.users.signIn(app.id, signIn.id, this.#connection);
     }
     if (this.#ended) return this.#leave(this.user);

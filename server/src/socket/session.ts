@@ -95,34 +95,45 @@ export class Session {
       const invalid = `Invalid channel name: expected ${expected}`;
       return this.#refuse(message.channel, new SubscriptionRefusal('InvalidChannel', 400, invalid));
     }
-    this.#joining += 1;
-    this.#enqueue(channel.name, async () => {
-      try {
-        // Who the user is decides about presence and user channels.
-        if (this.#identity?.settled) await this.#identity.settled;
-        await this.#join(channel, message);
-      } catch (error) {
-        this.#refuse(channel.name, error);
-      } finally {
-        this.#joining -= 1;
-      }
-    });
+    // Who the user is decides about presence and user channels.
+    const signingIn = this.#identity?.settled;
+    try {
+      const authorized = signingIn
+        ? signingIn.then(() => this.#authorize(channel, message))
+        : this.#authorize(channel, message);
+      this.#joining += 1;
+      this.#enqueue(channel.name, () => this.#join(channel, authorized));
+    } catch (error) {
+      this.#refuse(channel.name, error);
+    }
   }
 
-  async #join(channel: Channel, message: Subscribe): Promise<void> {
-    if (this.#ended) return;
+  #authorize(channel: Channel, message: Subscribe): Member | undefined {
     const { app, socketId } = this.#connection;
+    const barred = this.#barred?.get(channel.name);
+    if (barred !== undefined) throw new Eviction(barred);
     const member = authorizeSubscription(app, socketId, channel, message, this.#identity?.user);
     this.#checkRoom(channel);
-    if (channel.kind !== 'public') await this.#checkBlocks(channel, member);
-    await this.#parts.hub.subscribe(app, channel, this.#connection, member);
-    if (this.#ended) return this.#parts.hub.unsubscribe(app, channel, this.#connection, 'disconnected');
-    if (channel.kind !== 'public') this.#connection.authenticated();
-    if (!this.#isIn(channel)) this.#channels = [...this.#channels, channel];
-    this.#parts.log.debug(
-      { ...this.#connection.ids, channel: channel.name, userId: member?.userId },
-      'subscribed',
-    );
+    return member;
+  }
+
+  async #join(channel: Channel, authorized: Member | undefined | Promise<Member | undefined>): Promise<void> {
+    const { app, ids } = this.#connection;
+    const { hub, log } = this.#parts;
+    try {
+      const member = await authorized;
+      if (channel.kind !== 'public') await this.#checkBlocks(channel, member);
+      if (this.#ended) return;
+      await hub.subscribe(app, channel, this.#connection, member);
+      if (this.#ended) return hub.unsubscribe(app, channel, this.#connection, 'disconnected');
+      if (channel.kind !== 'public') this.#connection.authenticated();
+      if (!this.#isIn(channel)) this.#channels = [...this.#channels, channel];
+      log.debug({ ...ids, channel: channel.name, userId: member?.userId }, 'subscribed');
+    } catch (error) {
+      this.#refuse(channel.name, error);
+    } finally {
+      this.#joining -= 1;
+    }
   }
 
   #isIn({ name }: Channel): boolean {
@@ -131,14 +142,12 @@ export class Session {
 
   #checkRoom(channel: Channel): void {
     const limit = this.#connection.app.limits.subscriptionsPerConnection;
-    if (this.#channels.length + this.#joining <= limit || this.#isIn(channel)) return;
+    if (this.#channels.length + this.#joining < limit || this.#isIn(channel)) return;
     throw new SubscriptionRefusal('LimitReached', 409, `This connection has ${limit} subscriptions already`);
   }
 
   /** Whom the application keeps out, a signature does not let in. */
   async #checkBlocks(channel: Channel, member: Member | undefined): Promise<void> {
-    const barred = this.#barred?.get(channel.name);
-    if (barred !== undefined) throw new Eviction(barred);
     const userId = member?.userId ?? this.user;
     if (userId === undefined) return;
     const { blocks } = this.#parts.adapter;
