@@ -25,7 +25,6 @@ class StandIn implements Subscriber, Sink {
   readonly since = 0;
   readonly client = 'test';
   readonly address = '';
-  readonly user = undefined;
   pending: Batch | undefined;
   received = 0;
 

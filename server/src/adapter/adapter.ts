@@ -128,8 +128,6 @@ export interface Seat {
   /** Library and version that it named, such as `js/8.6.0`. */
   readonly client: string;
   readonly address: string;
-  /** The id of the user that it has signed in as. */
-  readonly user: string | undefined;
 }
 
 export interface JoinOptions {

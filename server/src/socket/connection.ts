@@ -118,10 +118,6 @@ export class Connection implements Subscriber, Sink {
       this.#dropSlowReader();
   }
 
-  get user(): string | undefined {
-    return this.#session.user;
-  }
-
   evict(channel: string, reason: string): void {
     this.#session.evict(channel, reason);
   }

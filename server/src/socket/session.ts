@@ -44,11 +44,6 @@ export class Session {
     this.#parts = parts;
   }
 
-  /** The id of the user that it has signed in as. */
-  get user(): string | undefined {
-    return this.#identity?.user?.id;
-  }
-
   /**
    * Does what a message asks for.
    *
@@ -148,7 +143,7 @@ export class Session {
 
   /** Whom the application keeps out, a signature does not let in. */
   async #checkBlocks(channel: Channel, member: Member | undefined): Promise<void> {
-    const userId = member?.userId ?? this.user;
+    const userId = member?.userId ?? this.#identity?.user?.id;
     if (userId === undefined) return;
     const { blocks } = this.#parts.adapter;
     const appId = this.#connection.app.id;

@@ -66,9 +66,7 @@ export class MemoryRoster implements Roster {
 
   async evict(topic: Topic, who: Evicted, reason: string): Promise<number> {
     const state = this.#topics.find(topic);
-    const evicted = [...(state?.seats.values() ?? [])].filter(({ seat, userId }) =>
-      'socketId' in who ? seat.socketId === who.socketId : userId === who.userId || seat.user === who.userId,
-    );
+    const evicted = [...(state?.seats.values() ?? [])].filter(this.#seatsOf(topic, who));
     if (!state || evicted.length === 0) return 0;
 
     const changes = evicted.map((taken) => this.#vacate(topic, state, taken, reason));
@@ -119,6 +117,12 @@ export class MemoryRoster implements Roster {
       seat,
       channels: channels.filter(([, state]) => state.seats.has(seat.socketId)).map(([name]) => name),
     }));
+  }
+
+  #seatsOf(topic: Topic, who: Evicted): (taken: TakenSeat) => boolean {
+    if ('socketId' in who) return ({ seat }) => seat.socketId === who.socketId;
+    const signedIn = this.#topics.find(userTopicOf(appOfTopic(topic), who.userId))?.seats;
+    return ({ seat, userId }) => userId === who.userId || signedIn?.has(seat.socketId) === true;
   }
 
   #tellJoined(
