@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { publish, request } from './helpers/api.ts';
@@ -178,5 +179,35 @@ describe('who may ask', () => {
     const first = await startServer();
     const settings = { metrics: { port: first.port } };
     await expect(createServer(configOf({ config: settings }))).rejects.toThrow(/EADDRINUSE/);
+  });
+});
+
+describe('the documentation', () => {
+  const page = (name: string) => readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8');
+
+  /** Name and type of each metric that is told. */
+  async function told(): Promise<ReadonlyMap<string, string>> {
+    const broker = await startServer();
+    const text = await (await read(`${broker.url}/metrics`)).text();
+    return new Map(
+      [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]),
+    );
+  }
+
+  test('has a row for each metric, with its type, and no other rows', async () => {
+    const rows = [...page('operations.md').matchAll(/^\| `(\w+)` \| (gauge|counter|histogram) \|/gm)];
+    const documented = rows.map(([, name = '', type = '']) => [name, type] as const);
+    expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(await told()));
+  });
+
+  test.each(['operations.md', 'grafana.json'])('%s asks for metrics that exist', async (name) => {
+    const metrics = await told();
+    const asked = page(name).match(/\b(countersign|nodejs|process)_\w+/g) ?? [];
+    const unknown = asked.filter(
+      (metric) =>
+        !metrics.has(metric) && metrics.get(metric.replace(/_(bucket|sum|count)$/, '')) !== 'histogram',
+    );
+    expect(asked.length).toBeGreaterThan(10);
+    expect(unknown).toEqual([]);
   });
 });
