@@ -15,7 +15,6 @@ const seat = (socketId: string): Seat => ({
   since: 0,
   client: 'test/1',
   address: '127.0.0.1',
-  user: undefined,
 });
 const ann = { userId: 'ann', userInfo: { name: 'Ann' } };
 const bob = { userId: 'bob' };
