@@ -1,16 +1,16 @@
-import { Countersign, sign, type WebhookEvent } from '@countersign/sdk-server';
+import { Countersign } from '@countersign/sdk-server';
 import {
   type AuthRouterOptions,
   type AuthUser,
   authRouter,
-  type Logger,
   type WebhookRouterOptions,
   webhookRouter,
 } from '@countersign/sdk-server/express';
 import express, { type RequestHandler } from 'express';
 import { describe, expect, test } from 'vitest';
+import { keepLines } from './helpers/attempt-log.ts';
 import { listen } from './helpers/recorder.ts';
-import { app as example, MASTER_KEY, webhookVectors } from './vectors.ts';
+import { app as example, MASTER_KEY } from './vectors.ts';
 
 const countersign = new Countersign({
   appId: example.id,
@@ -18,19 +18,6 @@ const countersign = new Countersign({
   secret: example.secret,
   encryptionMasterKeyBase64: MASTER_KEY,
 });
-
-interface Line {
-  readonly level: string;
-  readonly text: string;
-  readonly [field: string]: unknown;
-}
-
-/** A logger that keeps what it is told. */
-function keep(): Logger & { readonly lines: Line[] } {
-  const lines: Line[] = [];
-  const at = (level: string) => (fields: object, text: string) => void lines.push({ level, text, ...fields });
-  return { lines, info: at('info'), warn: at('warn'), error: at('error') };
-}
 
 const ann: AuthUser = { id: 'ann', info: { name: 'Ann' }, watchlist: ['bob'] };
 
@@ -48,7 +35,7 @@ interface Answer {
 
 /** An app with the router mounted; `ask` posts to it as Ann. */
 async function serve(options: Partial<AuthRouterOptions<AuthUser>> = {}, ...before: RequestHandler[]) {
-  const logger = keep();
+  const logger = keepLines();
   const app = express();
   for (const handler of before) app.use(handler);
   app.use('/countersign', authRouter(countersign, { ...rules, logger, ...options }));
@@ -335,120 +322,4 @@ test('a router without the functions that it needs is not mounted', () => {
   expect(() => webhookRouter(countersign, { onEvents() {}, onEvent() {} } as WebhookRouterOptions)).toThrow(
     refusal,
   );
-});
-
-describe('webhookRouter', () => {
-  const { body, key, signature } = webhookVectors.find(({ id }) => id === 'W2')!;
-  const headers = {
-    'content-type': 'application/json',
-    'x-pusher-key': key,
-    'x-pusher-signature': signature,
-  };
-
-  async function receive(options: Partial<WebhookRouterOptions> = {}, ...before: RequestHandler[]) {
-    const logger = keep();
-    const events: WebhookEvent[] = [];
-    const onEvents = (given: readonly WebhookEvent[]) => void events.push(...given);
-    const app = express();
-    for (const handler of before) app.use(handler);
-    app.use('/webhooks', webhookRouter(countersign, { onEvents, logger, ...options }));
-    const port = await listen(app);
-    async function send(sent: RequestInit['body'], given: Record<string, string> = headers) {
-      const response = await fetch(`http://127.0.0.1:${port}/webhooks`, {
-        method: 'POST',
-        body: sent ?? null,
-        headers: given,
-      });
-      const text = await response.text();
-      return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
-    }
-    return { send, events, lines: logger.lines };
-  }
-
-  test('hands on the events of a valid webhook', async () => {
-    const { send, events, lines } = await receive();
-    expect(await send(body)).toEqual({ status: 204, body: undefined });
-    expect(events).toEqual(JSON.parse(body).events);
-    expect(lines).toEqual([
-      { level: 'info', text: 'webhook', address: '127.0.0.1', outcome: 'received', status: 204, events: 3 },
-    ]);
-  });
-
-  test('works behind parsers that leave the raw body', async () => {
-    for (const parser of [
-      express.raw({ type: () => true }),
-      express.text({ type: () => true }),
-      express.urlencoded(),
-    ]) {
-      const { send } = await receive({}, parser);
-      expect((await send(body)).status).toBe(204);
-    }
-  });
-
-  test('answers only when onEvents is done', async () => {
-    let done = false;
-    const onEvents = async () => {
-      await new Promise((resolve) => setImmediate(resolve));
-      done = true;
-    };
-    const { send } = await receive({ onEvents });
-    expect((await send(body)).status).toBe(204);
-    expect(done).toBe(true);
-  });
-
-  test.each([
-    ['a bad signature', `${body} `, headers, 401, 'bad_signature'],
-    ['no signature', body, { 'content-type': 'application/json', 'x-pusher-key': key }, 401, 'bad_signature'],
-    ['an unknown key', body, { ...headers, 'x-pusher-key': 'other' }, 401, 'unknown_key'],
-    ['no body', null, headers, 401, 'bad_signature'],
-    [
-      'a body that is not JSON',
-      '{',
-      { ...headers, 'x-pusher-signature': sign(example.secret, '{') },
-      400,
-      'malformed',
-    ],
-    ['another content type', body, { ...headers, 'content-type': 'text/plain' }, 400, 'malformed'],
-    ['a body of more than a megabyte', 'x'.repeat(1_048_577), headers, 413, 'malformed'],
-  ])('refuses %s', async (_, sent, given, status, code) => {
-    const { send, events, lines } = await receive();
-    expect(await send(sent, given)).toMatchObject({ status, body: { code } });
-    expect(events).toEqual([]);
-    expect(lines).toMatchObject([{ level: 'warn', outcome: 'refused', status, code }]);
-  });
-
-  test('refuses what is older than maxAge', async () => {
-    const { send } = await receive({ maxAge: 300_000 });
-    expect(await send(body)).toMatchObject({ status: 401, body: { code: 'stale' } });
-  });
-
-  test('says so where a body parser ate the raw body', async () => {
-    const eat: RequestHandler = (req, _, next) => void req.resume().on('end', next);
-    for (const parser of [express.json(), eat]) {
-      const { send, lines } = await receive({}, parser);
-      const answer = await send(body);
-      expect(answer).toMatchObject({ status: 500, body: { code: 'body_was_parsed' } });
-      expect(answer.body.error).toMatch(/ahead of express\.json/);
-      expect(lines).toMatchObject([{ level: 'error', status: 500, code: 'body_was_parsed' }]);
-    }
-  });
-
-  test('500 where onEvents fails, so that the broker tries again', async () => {
-    const failing = [
-      () => Promise.reject(new Error('the database is on fire')),
-      () => {
-        throw new Error('the database is on fire');
-      },
-    ];
-    for (const onEvents of failing) {
-      const { send, lines } = await receive({ onEvents });
-      expect(await send(body)).toEqual({
-        status: 500,
-        body: { error: 'Internal error', code: 'internal_error' },
-      });
-      expect(lines).toMatchObject([
-        { level: 'error', outcome: 'failed', err: { message: 'the database is on fire' } },
-      ]);
-    }
-  });
 });

@@ -2,14 +2,11 @@
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Refusal } from './answer.ts';
 import { isRecord } from './json.ts';
-import { bodyWasParsed } from './webhook.ts';
 
 const FIELDS_BYTES = 16_384;
-const WEBHOOK_BYTES = 1_048_576;
 
 const json = express.json({ limit: FIELDS_BYTES });
 const form = express.urlencoded({ limit: FIELDS_BYTES, extended: false });
-const raw = express.raw({ limit: WEBHOOK_BYTES, type: () => true });
 
 /**
  * The fields of a form or a JSON object.
@@ -22,21 +19,6 @@ export async function readFields(req: Request, res: Response): Promise<ReadonlyM
   const body: unknown = req.body;
   if (!isRecord(body)) throw new Refusal(400, 'malformed', 'The body must be a form or a JSON object');
   return new Map(Object.entries(body));
-}
-
-/**
- * The bytes of a body as they arrived.
- *
- * @throws Refusal 400 or 413
- * @throws WebhookError `body_was_parsed`
- */
-export async function readRaw(req: Request, res: Response): Promise<string | Uint8Array> {
-  await parse(raw, req, res);
-  const body: unknown = req.body;
-  if (typeof body === 'string' || body instanceof Uint8Array) return body;
-  const isEmpty = req.headers['transfer-encoding'] === undefined && !Number(req.headers['content-length']);
-  if (isEmpty) return '';
-  throw bodyWasParsed();
 }
 
 function parse(parser: RequestHandler, req: Request, res: Response): Promise<void> {

@@ -20,7 +20,8 @@ import type { JsonObject } from './json.ts';
 import { type CountersignOptions, type Limits, type Settings, settingsOf } from './options.ts';
 import { type Call, request } from './request.ts';
 import { userChannel } from './signature.ts';
-import { Webhook, type WebhookRequest } from './webhook.ts';
+import { Webhook } from './webhook.ts';
+import type { WebhookRequest } from './webhook-request.ts';
 
 /** What the broker tells about a channel, as far as it was asked with `info`. */
 export interface ChannelAttributes {
@@ -172,7 +173,12 @@ export class Countersign {
     return grantUser(this.#settings, socketId, user);
   }
 
-  /** Reads a webhook, which is valid if this app's key, or one of `additionalKeys`, signed it. @throws WebhookError `body_was_parsed` */
+  /**
+   * Takes a webhook that arrived: a request of Node, Express or fetch, or `{ headers, rawBody }`. It is valid if this
+   * app's key, or one of `additionalKeys`, signed it; `await webhook.verify()` tells, before anything else.
+   *
+   * @throws WebhookError `body_was_parsed` if `rawBody` is neither text nor bytes
+   */
   webhook(received: WebhookRequest): Webhook {
     return new Webhook(received, this.#settings.tokens, this.#settings.now);
   }

@@ -14,7 +14,15 @@ export type ArgumentErrorCode =
 export type RequestErrorCode = 'request_refused' | 'invalid_answer' | 'network' | 'timeout';
 
 /** Why a webhook cannot be trusted or read. */
-export type WebhookErrorCode = 'body_was_parsed' | 'malformed' | 'unknown_key' | 'bad_signature' | 'stale';
+export type WebhookErrorCode =
+  | 'body_was_parsed'
+  | 'body_not_read'
+  | 'too_large'
+  | 'malformed'
+  | 'unknown_key'
+  | 'bad_signature'
+  | 'stale'
+  | 'replayed';
 
 /** Every `code` that an error of this package carries. Codes are stable; messages are not. */
 export type ErrorCode = ArgumentErrorCode | RequestErrorCode | WebhookErrorCode;

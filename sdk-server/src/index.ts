@@ -33,10 +33,14 @@ export {
   verify,
 } from './signature.ts';
 export { version } from './version.ts';
-export {
-  Webhook,
-  type WebhookData,
-  type WebhookEvent,
-  type WebhookHeaders,
-  type WebhookRequest,
-} from './webhook.ts';
+export { type VerifyOptions, Webhook } from './webhook.ts';
+export type {
+  ChannelEvent,
+  ClientEvent,
+  MemberEvent,
+  SubscriptionCountEvent,
+  UserEvent,
+  WebhookData,
+  WebhookEvent,
+} from './webhook-event.ts';
+export type { WebhookHeaders, WebhookParts, WebhookRequest } from './webhook-request.ts';

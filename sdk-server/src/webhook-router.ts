@@ -1,36 +1,45 @@
-import express, { type Request, type Response, type Router } from 'express';
+import express, { type Request, type Router } from 'express';
 import { answerError, failuresOnly, type Logger, Refusal } from './answer.ts';
 import { assertKnown, assertOption } from './assert.ts';
-import { readRaw } from './body.ts';
 import type { Countersign } from './client.ts';
 import { WebhookError, type WebhookErrorCode } from './errors.ts';
 import { isRecord } from './json.ts';
-import type { Webhook, WebhookEvent } from './webhook.ts';
+import type { VerifyOptions, Webhook } from './webhook.ts';
+import type { WebhookEvent } from './webhook-event.ts';
 
 /** What to do with webhooks. */
 export interface WebhookRouterOptions {
   /** Gets the events of each valid webhook. The broker sends them again until this returns or its promise resolves. */
   readonly onEvents: (events: readonly WebhookEvent[], webhook: Webhook) => unknown;
-  /** Milliseconds that a webhook may be old; 300_000 is a good choice. @default no limit */
-  readonly maxAge?: number;
+  /** Seconds that a webhook may be old. @default 300 */
+  readonly tolerance?: number;
+  /**
+   * Whether the delivery of this id was handled before; it is then answered with 204 and not handed on. It only
+   * answers: let `onEvents` note `webhook.id` together with the effect of the events.
+   */
+  readonly seen?: NonNullable<VerifyOptions['seen']>;
   /** Gets one line for each webhook. @default failures only, on standard error */
   readonly logger?: Logger;
 }
 
 const KNOWN: Readonly<Record<keyof WebhookRouterOptions, true>> = {
   onEvents: true,
-  maxAge: true,
+  tolerance: true,
+  seen: true,
   logger: true,
 };
 const WEBHOOK = 'webhook';
 
-/** Only a missing raw body is our side's fault. */
+/** A missing raw body is our side's fault; a delivery that was handled before is not to come again. */
 const STATUS: Readonly<Record<WebhookErrorCode, number>> = {
   body_was_parsed: 500,
+  body_not_read: 500,
+  too_large: 413,
   malformed: 400,
   unknown_key: 401,
   bad_signature: 401,
   stale: 401,
+  replayed: 204,
 };
 
 /**
@@ -43,15 +52,11 @@ export function webhookRouter(countersign: Countersign, options: WebhookRouterOp
   assertOption(isRecord(options), 'webhookRouter needs options');
   assertKnown(options, KNOWN, 'option');
   assertOption(typeof options.onEvents === 'function', 'webhookRouter needs onEvents(events, webhook)');
-  const { onEvents, maxAge, logger = failuresOnly } = options;
+  const { onEvents, tolerance, seen, logger = failuresOnly } = options;
 
-  async function readWebhook(req: Request, res: Response): Promise<Webhook> {
+  async function verified(req: Request): Promise<Webhook> {
     try {
-      const rawBody = await readRaw(req, res);
-      const webhook = countersign.webhook({ headers: req.headers, rawBody, maxAge });
-      const problem = webhook.problem();
-      if (problem) throw problem;
-      return webhook;
+      return await countersign.webhook(req).verify({ tolerance, seen });
     } catch (error) {
       if (!(error instanceof WebhookError)) throw error;
       throw new Refusal(STATUS[error.code], error.code, error.message);
@@ -62,7 +67,7 @@ export function webhookRouter(countersign: Countersign, options: WebhookRouterOp
   router.post('/', async (req, res) => {
     const fields = { address: req.ip };
     try {
-      const webhook = await readWebhook(req, res);
+      const webhook = await verified(req);
       const events = webhook.events();
       await onEvents(events, webhook);
       res.sendStatus(204);

@@ -1,164 +1,163 @@
+import { assertOption } from './assert.ts';
 import { WebhookError } from './errors.ts';
-import { isRecord } from './json.ts';
 import type { Token } from './options.ts';
-import { verify } from './signature.ts';
+import { verify, verifyWebhook, webhookText } from './signature.ts';
+import { parseWebhook, type WebhookData, type WebhookEvent } from './webhook-event.ts';
+import { bodyOf, headerOf, type WebhookBody, type WebhookRequest } from './webhook-request.ts';
 
-/** What the broker tells about channels and their members. */
-export type WebhookEvent =
-  | { readonly name: 'channel_occupied' | 'channel_vacated' | 'cache_miss'; readonly channel: string }
-  | {
-      readonly name: 'member_added' | 'member_removed';
-      readonly channel: string;
-      readonly user_id: string;
-    }
-  | {
-      readonly name: 'client_event';
-      readonly channel: string;
-      readonly event: string;
-      /** The text that the client sent, usually JSON. */
-      readonly data: string;
-      readonly socket_id: string;
-      /** On presence channels only. */
-      readonly user_id?: string;
-    }
-  | {
-      readonly name: 'subscription_count';
-      readonly channel: string;
-      readonly subscription_count: number;
-    };
-
-/** The body of a webhook. */
-export interface WebhookData {
-  /** When it was sent, in milliseconds since 1970. */
-  readonly time_ms: number;
-  readonly events: readonly WebhookEvent[];
+/** What {@link Webhook.verify} asks beside the signatures. */
+export interface VerifyOptions {
+  /** Seconds that the webhook may be old, or ahead of this machine's clock. @default 300 */
+  readonly tolerance?: number | undefined;
+  /**
+   * Whether the delivery of this id was handled before. It only answers: note the id together with the effect of the
+   * events, for a delivery whose handling failed comes again under the same id.
+   */
+  readonly seen?: ((id: string) => boolean | Promise<boolean>) | undefined;
+  /** Keys that are accepted beside those of the app's options. */
+  readonly keys?: Token | readonly Token[] | undefined;
 }
 
-/** Headers as Node, Express or fetch have them. The case of their names does not matter. */
-export type WebhookHeaders =
-  | Pick<Headers, 'get'>
-  | Readonly<Record<string, string | readonly string[] | undefined>>;
+const TOLERANCE_SECONDS = 300;
+const TIMESTAMP = /^\d{1,12}$/;
 
-/** A webhook as it arrived. */
-export interface WebhookRequest {
-  readonly headers: WebhookHeaders;
-  /** The body exactly as it arrived: the signature is of its bytes, so what a body parser made of it is refused. */
-  readonly rawBody: string | Uint8Array;
-  /** Milliseconds that the webhook may be old, or ahead of this machine's clock; 300_000 is a good choice. @default no limit */
-  readonly maxAge?: number | undefined;
-}
-
-/** A webhook that arrived. Nothing is computed before it is asked for. */
+/** A webhook that arrived. Nothing is read or computed before it is asked for. */
 export class Webhook {
-  readonly #request: WebhookRequest;
+  readonly #headers: WebhookRequest['headers'];
   readonly #tokens: readonly Token[];
   readonly #now: () => number;
+  readonly #body: WebhookBody;
+  #rawBody: string | Uint8Array | undefined;
+  #reading: Promise<string | Uint8Array> | undefined;
   #data: WebhookData | undefined;
 
-  /** @throws WebhookError `body_was_parsed` if `rawBody` is neither text nor bytes */
+  /** @throws WebhookError `body_was_parsed` if parts were given whose `rawBody` is neither text nor bytes */
   constructor(request: WebhookRequest, tokens: readonly Token[], now: () => number) {
-    const { rawBody } = request;
-    if (typeof rawBody !== 'string' && !(rawBody instanceof Uint8Array)) {
-      throw bodyWasParsed();
-    }
-    this.#request = request;
+    this.#headers = request.headers;
     this.#tokens = tokens;
     this.#now = now;
+    this.#body = bodyOf(request);
+    this.#rawBody = this.#body.atHand;
   }
 
-  /** Whether the broker sent this and nobody changed it. Ask before you believe anything else. */
+  /** What all attempts to deliver this have in common: `webhook-id`, or the signature where a broker sends none. */
+  get id(): string {
+    return this.#header('webhook-id') ?? this.#header('x-pusher-signature') ?? '';
+  }
+
+  /**
+   * Reads the body where it still has to be read, and checks the signatures, the age and, with `seen`, whether this is
+   * the first time. Resolves with this webhook, which may then be believed.
+   *
+   * @throws WebhookError `unknown_key`, `bad_signature`, `stale`, `replayed`, `malformed`, `body_was_parsed`, `too_large`
+   * @throws ArgumentError `invalid_options`
+   */
+  async verify({ tolerance = TOLERANCE_SECONDS, seen, keys = [] }: VerifyOptions = {}): Promise<this> {
+    assertOption(tolerance >= 0, 'tolerance must be a number of seconds');
+    this.#reading ??= this.#body.read();
+    this.#rawBody = await this.#reading;
+    const problem = this.problem(keys) ?? this.#ageProblem(tolerance);
+    if (problem) throw problem;
+    const wasSeen: unknown = await seen?.(this.id);
+    // Neither answer can be guessed: one would handle twice, the other lose events.
+    assertOption(!seen || typeof wasSeen === 'boolean', 'seen(id) must answer true or false');
+    if (wasSeen) throw new WebhookError('replayed', 'This delivery was handled before');
+    return this;
+  }
+
+  /**
+   * Whether the broker sent this and nobody changed it. Copies and old ones pass: {@link verify} refuses those too.
+   *
+   * @throws WebhookError `body_not_read` unless the body is at hand
+   */
   isValid(extraTokens: Token | readonly Token[] = []): boolean {
     return this.problem(extraTokens) === undefined;
   }
 
-  /** Why {@link isValid} says no: `malformed`, `unknown_key`, `bad_signature` or `stale`; `undefined` if it says yes. */
+  /**
+   * Why {@link isValid} says no: `malformed`, `unknown_key` or `bad_signature`; `undefined` if it says yes.
+   *
+   * @throws WebhookError `body_not_read`
+   */
   problem(extraTokens: Token | readonly Token[] = []): WebhookError | undefined {
+    const tokens = this.#tokens.concat(extraTokens);
     const key = this.#header('x-pusher-key');
     const signature = this.#header('x-pusher-signature');
-    const tokens = this.#tokens.concat(extraTokens).filter((token) => token.key === key);
-    if (tokens.length === 0) return new WebhookError('unknown_key', 'X-Pusher-Key names no known key');
-    if (!tokens.some(({ secret }) => verify(secret, this.#request.rawBody, signature))) {
-      return new WebhookError('bad_signature', 'X-Pusher-Signature is not the signature of this body');
+    const named = tokens.filter((token) => token.key === key);
+    if (named.length === 0) return new WebhookError('unknown_key', 'X-Pusher-Key names no known key');
+    if (!named.some(({ secret }) => verify(secret, this.#raw(), signature))) {
+      return badSignature('X-Pusher-Signature is not the signature of this body');
     }
     if (!/^application\/json\s*(;|$)/i.test(this.#header('content-type') ?? '')) {
       return new WebhookError('malformed', 'Content-Type must be application/json');
     }
-    return this.#contentProblem();
+    return this.#dataProblem() ?? this.#standardProblem(tokens);
   }
 
   /**
    * What the body says, whether or not {@link isValid}.
    *
-   * @throws WebhookError `malformed`
+   * @throws WebhookError `malformed`, `body_not_read`
    */
   data(): WebhookData {
-    this.#data ??= parse(this.#request.rawBody);
+    this.#data ??= parseWebhook(this.#raw());
     return this.#data;
   }
 
-  /** The events, in the order in which they happened. @throws WebhookError `malformed` */
+  /** The events, in the order in which they happened. @throws WebhookError as {@link data} */
   events(): readonly WebhookEvent[] {
     return this.data().events;
   }
 
-  /** When the webhook was sent. @throws WebhookError `malformed` */
+  /** When the webhook was sent. @throws WebhookError as {@link data} */
   time(): Date {
     return new Date(this.data().time_ms);
   }
 
-  #contentProblem(): WebhookError | undefined {
+  #dataProblem(): WebhookError | undefined {
     try {
-      const { time_ms } = this.data();
-      const { maxAge = Number.POSITIVE_INFINITY } = this.#request;
-      const isStale = Math.abs(this.#now() - time_ms) > maxAge;
-      return isStale ? new WebhookError('stale', `time_ms is more than ${maxAge} ms off`) : undefined;
+      this.data();
+      return undefined;
     } catch (error) {
       if (error instanceof WebhookError) return error;
       throw error;
     }
   }
 
+  /** What is wrong with the headers of the Standard Webhooks specification, which also sign the id. */
+  #standardProblem(tokens: readonly Token[]): WebhookError | undefined {
+    const id = this.#header('webhook-id');
+    const timestamp = this.#header('webhook-timestamp');
+    const signature = this.#header('webhook-signature');
+    // Brokers that number their events send these headers: a copy from which they were cut would pass as new.
+    const expected = this.events().some((event) => event.id !== undefined);
+    if (!expected && id === undefined && timestamp === undefined && signature === undefined) return undefined;
+    const isSigned =
+      id !== undefined &&
+      timestamp !== undefined &&
+      TIMESTAMP.test(timestamp) &&
+      tokens.some(({ secret }) => verifyWebhook(secret, webhookText(id, timestamp, this.#raw()), signature));
+    return isSigned ? undefined : badSignature('webhook-signature is not the signature of this webhook');
+  }
+
+  #ageProblem(tolerance: number): WebhookError | undefined {
+    const { time_ms } = this.data();
+    const timestamp = this.#header('webhook-timestamp');
+    const times = timestamp === undefined ? [time_ms] : [time_ms, Number(timestamp) * 1000];
+    const isFresh = times.every((time) => Math.abs(this.#now() - time) <= tolerance * 1000);
+    return isFresh ? undefined : new WebhookError('stale', `This was sent more than ${tolerance} s ago`);
+  }
+
   #header(name: string): string | undefined {
-    const { headers } = this.#request;
-    if (hasGet(headers)) return headers.get(name) ?? undefined;
-    const value = Object.entries(headers).find(([given]) => given.toLowerCase() === name)?.[1];
-    return typeof value === 'string' ? value : value?.join(', ');
+    return headerOf(this.#headers, name);
+  }
+
+  #raw(): string | Uint8Array {
+    if (this.#rawBody !== undefined) return this.#rawBody;
+    throw new WebhookError('body_not_read', 'The body was not read yet: await webhook.verify() first');
   }
 }
 
-/** What to throw where the raw body of a webhook is gone. */
-export function bodyWasParsed(): WebhookError {
-  return new WebhookError(
-    'body_was_parsed',
-    'rawBody must be the text or bytes that arrived. A body parser ran before: mount the webhook route ahead of express.json()',
-  );
-}
-
-function hasGet(headers: WebhookHeaders): headers is Pick<Headers, 'get'> {
-  return typeof headers['get'] === 'function';
-}
-
-function parse(rawBody: string | Uint8Array): WebhookData {
-  let data: unknown;
-  try {
-    const text =
-      typeof rawBody === 'string' ? rawBody : new TextDecoder('utf-8', { fatal: true }).decode(rawBody);
-    data = JSON.parse(text);
-  } catch (cause) {
-    throw new WebhookError('malformed', 'The body is not JSON', { cause });
-  }
-  if (!isWebhookData(data)) {
-    throw new WebhookError('malformed', 'The body must be { time_ms: integer, events: [{ name }] }');
-  }
-  return data;
-}
-
-/** Checks what all events have in common; events whose names are newer than this package pass. */
-function isWebhookData(data: unknown): data is WebhookData {
-  return (
-    isRecord(data) &&
-    Number.isSafeInteger(data['time_ms']) &&
-    Array.isArray(data['events']) &&
-    data['events'].every((event) => isRecord(event) && typeof event['name'] === 'string')
-  );
+function badSignature(message: string): WebhookError {
+  return new WebhookError('bad_signature', message);
 }

@@ -1,0 +1,91 @@
+import { WebhookError } from './errors.ts';
+import { isRecord } from './json.ts';
+
+/** What Countersign tells of each event; other brokers of the protocol tell none of it. */
+interface Origin {
+  /** The same however often the event arrives. */
+  readonly id?: string;
+  /** When it happened, in milliseconds since 1970. */
+  readonly at?: number;
+  /** Counts the events of the app; a webhook that is sent some kinds only sees gaps. */
+  readonly seq?: number;
+  /** Changes where `seq` begins anew: at each start of a broker without a data directory. */
+  readonly epoch?: string;
+  /** The connection that caused it. */
+  readonly socket_id?: string;
+  /** Why, where somebody was removed. */
+  readonly reason?: string;
+}
+
+/** A channel has its first subscription, has lost its last one, or had nothing to show to a subscriber. */
+export interface ChannelEvent extends Origin {
+  readonly name: 'channel_occupied' | 'channel_vacated' | 'cache_miss';
+  readonly channel: string;
+}
+
+/** A user came to a presence channel with his first connection, or left with his last. */
+export interface MemberEvent extends Origin {
+  readonly name: 'member_added' | 'member_removed';
+  readonly channel: string;
+  readonly user_id: string;
+}
+
+/** A client published. */
+export interface ClientEvent extends Origin {
+  readonly name: 'client_event';
+  readonly channel: string;
+  readonly event: string;
+  /** The text that the client sent, usually JSON. */
+  readonly data: string;
+  readonly socket_id: string;
+  /** On presence channels only. */
+  readonly user_id?: string;
+}
+
+/** The number of subscribed connections changed. */
+export interface SubscriptionCountEvent extends Origin {
+  readonly name: 'subscription_count';
+  readonly channel: string;
+  readonly subscription_count: number;
+}
+
+/** A user signed in on his first connection, or has lost his last. */
+export interface UserEvent extends Origin {
+  readonly name: 'user_online' | 'user_offline';
+  readonly user_id: string;
+}
+
+/** What the broker tells about channels and users; `name` tells which. */
+export type WebhookEvent = ChannelEvent | MemberEvent | ClientEvent | SubscriptionCountEvent | UserEvent;
+
+/** The body of a webhook. */
+export interface WebhookData {
+  /** When it was sent, in milliseconds since 1970. */
+  readonly time_ms: number;
+  readonly events: readonly WebhookEvent[];
+}
+
+/** Reads the body of a webhook. @throws WebhookError `malformed` */
+export function parseWebhook(body: string | Uint8Array): WebhookData {
+  let data: unknown;
+  try {
+    const text = typeof body === 'string' ? body : new TextDecoder('utf-8', { fatal: true }).decode(body);
+    data = JSON.parse(text);
+  } catch (cause) {
+    throw new WebhookError('malformed', 'The body is not JSON', { cause });
+  }
+  if (!isWebhookData(data)) {
+    throw new WebhookError('malformed', 'The body must be { time_ms: integer, events: [{ name }] }');
+  }
+  return data;
+}
+
+/** Checks what all events have in common; events whose names are newer than this package pass. */
+function isWebhookData(data: unknown): data is WebhookData {
+  return (
+    isRecord(data) &&
+    Number.isSafeInteger(data['time_ms']) &&
+    Array.isArray(data['events']) &&
+    data['events'].every((event) => isRecord(event) && typeof event['name'] === 'string')
+  );
+}
