@@ -65,20 +65,6 @@ describe('a broker that drains', () => {
     await drained;
   });
 
-  test('sends first what waits', async () => {
-    const broker = await startServer();
-    const client = await connect(broker);
-    await client.join('private-a');
-    const sender = await connect(broker);
-    await sender.join('private-a');
-    client.socket.on('message', () => broker.drain());
-    sender.send({ event: 'client-a', channel: 'private-a', data: '1' });
-    sender.send({ event: 'client-a', channel: 'private-a', data: '2' });
-    expect(await client.next()).toBe(frames.event('client-a', 'private-a', '1'));
-    expect(await client.next()).toBe(frames.event('client-a', 'private-a', '2'));
-    expect(await client.next()).toEqual(restart);
-  });
-
   test('upgrades those who still come, and closes them with 4100', async () => {
     const broker = await startServer(slowly);
     await connectMany(broker, 2);

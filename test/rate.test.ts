@@ -30,7 +30,7 @@ describe('a client that sends many frames', () => {
     expect(await client.nothing()).toEqual([]);
   });
 
-  test('may send a burst of framesPerSecond and subscriptionsPerConnection together, and is closed with 4100 after it', async () => {
+  test('may send a burst of framesPerSecond and subscriptionsPerConnection together, and is closed with 4100 after its answers', async () => {
     const [broker] = await startAtRest();
     const client = await connect(broker);
     for (let count = 0; count < 301; count += 1) client.send({ event: 'pusher:ping' });
