@@ -223,7 +223,7 @@ export interface History {
 export interface Counters {
   /** Counts one more in the running window of `key`. */
   hit(key: string, windowMs: number): Promise<{ readonly hits: number; readonly resetAt: number }>;
-  /** Takes one of `limit` places, if one is free. */
+  /** Takes one of `limit` places, if one is free; with `Infinity` there always is one. */
   hold(key: string, limit: number): Promise<boolean>;
   release(key: string): Promise<void>;
 }
