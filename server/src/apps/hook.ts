@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+
+/** What a backend can be told. */
+export const webhookEventNames = [
+  'channel_occupied',
+  'channel_vacated',
+  'member_added',
+  'member_removed',
+  'client_event',
+  'cache_miss',
+  'subscription_count',
+  'user_online',
+  'user_offline',
+] as const;
+
+export type WebhookEventName = (typeof webhookEventNames)[number];
+
+const OWN_HEADERS = /^(host|connection|content-|transfer-encoding|user-agent|x-pusher-|webhook-)/i;
+
+/** One webhook of an app, as the configuration describes it. */
+export const webhookSchema = z
+  .strictObject({
+    /** Names it among the hooks of its app; the first 8 hex digits of the SHA-256 of `url` if there is none. */
+    id: z
+      .string()
+      .refine((id) => /^[A-Za-z0-9_-]{1,64}$/.test(id), 'expected 1 to 64 of A-Z a-z 0-9 _ -')
+      .optional(),
+    /** Where deliveries are posted. */
+    url: z.string().refine(isCallable, 'expected an http or https URL without a user name and a fragment'),
+    /** What it wants to be told. */
+    events: z.array(z.enum(webhookEventNames)).min(1).readonly(),
+    /** Only of channels whose names begin with this. What has no channel is told all the same. */
+    channelPrefix: z.string().min(1).optional(),
+    /** Sent along with each request; values are never shown. */
+    headers: z
+      .record(
+        z
+          .string()
+          .refine(
+            (name) => isHeaderName(name) && !OWN_HEADERS.test(name),
+            'expected a header that the broker does not send itself',
+          ),
+        z.string().refine((value) => /^[\t\x20-\x7e]*$/.test(value), 'expected printable ASCII'),
+      )
+      .default({}),
+    /** Events that one request may carry. @default 1 */
+    maxEvents: z.int().min(1).max(100).default(1),
+    /** Milliseconds that a first event waits for others of its channel. @default 0 */
+    maxDelayMs: z.int().min(0).max(60_000).default(0),
+  })
+  .readonly();
+
+export type WebhookConfig = z.infer<typeof webhookSchema>;
+
+/** Names one hook among those of all apps. */
+export type HookKey = `${string}:${string}`;
+
+export function hookKeyOf(appId: string, hookId: string): HookKey {
+  return `${appId}:${hookId}`;
+}
+
+/** One webhook of one app. A reload replaces the object; the key tells which one it follows. */
+export class Hook {
+  readonly id: string;
+  readonly key: HookKey;
+  readonly url: string;
+  readonly events: readonly WebhookEventName[];
+  readonly channelPrefix: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly maxEvents: number;
+  readonly maxDelayMs: number;
+
+  constructor(
+    readonly appId: string,
+    config: WebhookConfig,
+  ) {
+    this.id = hookIdOf(config);
+    this.key = hookKeyOf(appId, this.id);
+    this.url = config.url;
+    this.events = config.events;
+    this.channelPrefix = config.channelPrefix;
+    this.headers = config.headers;
+    this.maxEvents = config.maxEvents;
+    this.maxDelayMs = config.maxDelayMs;
+  }
+
+  /** @param channel `undefined` for an event that concerns none */
+  wants(name: WebhookEventName, channel: string | undefined): boolean {
+    if (!this.events.includes(name)) return false;
+    return (
+      this.channelPrefix === undefined || channel === undefined || channel.startsWith(this.channelPrefix)
+    );
+  }
+}
+
+/** The id that a hook has, given or not. */
+export function hookIdOf({ id, url }: Pick<WebhookConfig, 'id' | 'url'>): string {
+  return id ?? createHash('sha256').update(url).digest('hex').slice(0, 8);
+}
+
+function isCallable(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, username, password, hash } = new URL(url);
+  return /^https?:$/.test(protocol) && username === '' && password === '' && hash === '';
+}
+
+function isHeaderName(name: string): boolean {
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name);
+}

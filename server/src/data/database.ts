@@ -1,0 +1,99 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import Libsql from 'libsql';
+import { MIGRATIONS } from './schema.ts';
+
+/** What a column can hold. */
+export type Value = string | number | null;
+
+/** A prepared statement. Values are always bound, never written into its text. */
+export interface Statement<Parameters extends readonly Value[], Row> {
+  /** @returns how many rows it changed */
+  run(...values: Parameters): number;
+  get(...values: Parameters): Row | undefined;
+  all(...values: Parameters): Row[];
+}
+
+/** A data directory that cannot be used, and why. */
+export class DataError extends Error {
+  override readonly name = 'DataError';
+}
+
+const FILE = 'countersign.db';
+
+/**
+ * The file in which everything is that outlives the process. Its calls block the event loop until they are done, so
+ * transactions are kept short, and a transaction that was committed is on the disk.
+ */
+export class Database {
+  readonly #database: InstanceType<typeof Libsql>;
+
+  /**
+   * Opens `countersign.db` in a directory, makes both where they are missing, and brings the tables up to date.
+   *
+   * @throws DataError if another process has it open, a newer version wrote it, or it cannot be read
+   */
+  constructor(directory: string) {
+    const file = join(directory, FILE);
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      this.#database = new Libsql(file);
+    } catch (cause) {
+      throw new DataError(`The data directory ${directory} cannot be used: ${messageOf(cause)}`, { cause });
+    }
+    try {
+      // The first write takes the lock, and the process keeps it until it ends, however it ends.
+      this.#database.pragma('locking_mode = EXCLUSIVE');
+      this.#database.pragma('journal_mode = WAL');
+      this.#database.pragma('synchronous = FULL');
+      this.transaction(() => this.#migrate(file));
+    } catch (cause) {
+      this.close();
+      if (cause instanceof DataError) throw cause;
+      const isTaken = cause instanceof Error && 'code' in cause && cause.code === 'SQLITE_BUSY';
+      const why = isTaken ? 'another process has it open' : messageOf(cause);
+      throw new DataError(`${file} cannot be used: ${why}`, { cause });
+    }
+  }
+
+  prepare<Parameters extends readonly Value[] = [], Row = never>(sql: string): Statement<Parameters, Row> {
+    const statement = this.#database.prepare(sql);
+    return {
+      run: (...values) => statement.run(values).changes,
+      get: (...values) => statement.get(values) as Row | undefined,
+      all: (...values) => statement.all(values) as Row[],
+    };
+  }
+
+  /** All or nothing. */
+  transaction<Result>(work: () => Result): Result {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // Some failures, such as a full disk, have ended the transaction already.
+      if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #migrate(file: string): void {
+    const version =
+      this.prepare<[], { user_version: number }>('PRAGMA user_version').get()?.user_version ?? 0;
+    if (version > MIGRATIONS.length) {
+      throw new DataError(`${file} cannot be used: a newer version of the broker wrote it`);
+    }
+    for (const migration of MIGRATIONS.slice(version)) this.#database.exec(migration);
+    this.#database.pragma(`user_version = ${MIGRATIONS.length}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,54 @@
+/**
+ * The steps by which a data directory came to its present form; `user_version` tells how many of them it has seen.
+ * A step that was released is never changed: a change is a step of its own at the end.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE identity (id TEXT NOT NULL) STRICT;
+  INSERT INTO identity VALUES (lower(hex(randomblob(8))));
+
+  CREATE TABLE sequence (app TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE event (
+    app TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    committed_at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (app, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE told (
+    app TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    user TEXT NOT NULL,
+    PRIMARY KEY (app, channel, user)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE delivery (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    hook TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    dead INTEGER NOT NULL DEFAULT 0,
+    committed_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    size INTEGER NOT NULL DEFAULT 1,
+    events TEXT NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    tried_since INTEGER,
+    attempts TEXT NOT NULL DEFAULT '[]'
+  ) STRICT;
+  CREATE INDEX delivery_by_hook ON delivery (hook, dead, n);
+  CREATE INDEX delivery_by_lane ON delivery (hook, lane, n) WHERE dead = 0;
+
+  CREATE TABLE hook (key TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE block (
+    app TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    user TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (app, channel, user)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];

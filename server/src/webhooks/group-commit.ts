@@ -1,0 +1,76 @@
+/** Most milliseconds for which a write waits for others. */
+const GATHER_MS = 5;
+/** Writes that do not wait for more. */
+const FULL = 1000;
+
+/** One write that waits for its transaction. */
+interface Pending {
+  /** Writes, and answers what to do once that is committed. */
+  run(): Settle;
+  reject(error: unknown): void;
+}
+type Settle = () => void;
+
+/**
+ * Commits writes in groups, since the disk takes as long for one as for a thousand. A write that comes after a while
+ * of silence waits for those of the same turn of the event loop only; under load they gather for 5 ms.
+ */
+export class GroupCommit {
+  readonly #transact: (work: () => void) => void;
+  #gathered: Pending[] = [];
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lastFlush = Number.NEGATIVE_INFINITY;
+
+  /** @param transact runs work, all of it or nothing; throws if nothing */
+  constructor(transact: (work: () => void) => void) {
+    this.#transact = transact;
+  }
+
+  /**
+   * Adds a write to the next transaction; writes are made in the order in which they were added.
+   *
+   * @returns a promise for what it answered, once it is committed; rejected if its transaction failed
+   */
+  add<Result>(write: () => Result): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const run = (): Settle => {
+        const result = write();
+        return () => resolve(result);
+      };
+      this.#gathered.push({ run, reject });
+      if (this.#gathered.length >= FULL) this.flush();
+      else this.#schedule();
+    });
+  }
+
+  /** Commits what has gathered, now. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#timer = undefined;
+    this.#immediate = undefined;
+    const group = this.#gathered;
+    if (group.length === 0) return;
+    this.#gathered = [];
+    let settles: Settle[] = [];
+    try {
+      this.#transact(() => {
+        settles = group.map(({ run }) => run());
+      });
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+      return;
+    } finally {
+      this.#lastFlush = performance.now();
+    }
+    for (const settle of settles) settle();
+  }
+
+  #schedule(): void {
+    if (this.#timer || this.#immediate) return;
+    const rest = this.#lastFlush + GATHER_MS - performance.now();
+    if (rest > 0) this.#timer = setTimeout(() => this.flush(), rest);
+    else this.#immediate = setImmediate(() => this.flush());
+  }
+}
