@@ -156,18 +156,6 @@ describe('channel authorization', () => {
     ['the channel of a user', request('#server-to-user-ann'), {}, 'invalid_channel'],
     ['no channel', form({ socket_id: '1.2' }), {}, 'invalid_channel'],
     [
-      'two channels',
-      'socket_id=1.2&channel_name=private-ann&channel_name=private-ann',
-      { 'content-type': 'application/x-www-form-urlencoded' },
-      'invalid_channel',
-    ],
-    [
-      'a channel in a list',
-      '{"socket_id":"1.2","channel_name":["private-ann"]}',
-      JSON_TYPE,
-      'invalid_channel',
-    ],
-    [
       'fields in the prototype',
       '{"__proto__":{"socket_id":"1.2","channel_name":"private-ann"}}',
       JSON_TYPE,
@@ -192,7 +180,7 @@ describe('channel authorization', () => {
 
   test('413 for a body that is too large', async () => {
     const { ask } = await serve();
-    expect((await ask('/auth', form({ socket_id: '1'.repeat(20_000) }))).status).toBe(413);
+    expect((await ask('/auth', form({ socket_id: '1'.repeat(140_000) }))).status).toBe(413);
   });
 
   const failing: [what: string, options: Partial<AuthRouterOptions<AuthUser>>][] = [
@@ -284,6 +272,153 @@ describe('channel authorization', () => {
     const port = await listen(app);
     const response = await fetch(`http://127.0.0.1:${port}/countersign/auth`);
     expect(await response.text()).toBe('of the app');
+  });
+});
+
+describe('a batch', () => {
+  const refused = { status: 403 };
+  const granted = (channel: string) => ({ status: 200, data: countersign.authorizeChannel('1.2', channel) });
+
+  const forms: [what: string, body: RequestInit['body'], headers?: Record<string, string>][] = [
+    [
+      'numbered fields',
+      'socket_id=1.2&channel_name%5B0%5D=private-ann&channel_name[1]=private-bob',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+    ],
+    [
+      'fields with brackets',
+      'socket_id=1.2&channel_name[]=private-ann&channel_name[]=private-bob',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+    ],
+    [
+      'a repeated field',
+      new URLSearchParams([
+        ['socket_id', '1.2'],
+        ['channel_name', 'private-ann'],
+        ['channel_name', 'private-bob'],
+      ]),
+    ],
+    ['JSON', '{"socket_id":"1.2","channel_name":["private-ann","private-bob"]}', JSON_TYPE],
+  ];
+
+  test.each(forms)('in %s is answered for each channel', async (_, sent, headers) => {
+    for (const before of [[], [express.urlencoded({ extended: true }), express.json()]]) {
+      const { ask } = await serve({}, ...before);
+      const { status, body } = await ask('/auth', sent, headers);
+      expect({ status, body }).toEqual({
+        status: 200,
+        body: { 'private-ann': granted('private-ann'), 'private-bob': refused },
+      });
+    }
+  });
+
+  const batch = (channels: unknown) => JSON.stringify({ socket_id: '1.2', channel_name: channels });
+
+  test('of one channel is answered as a batch', async () => {
+    const { ask } = await serve();
+    const { body } = await ask('/auth', batch(['private-ann']), JSON_TYPE);
+    expect(body).toEqual({ 'private-ann': granted('private-ann') });
+  });
+
+  test('fails for each channel alone, and each has its line in the log', async () => {
+    const { ask, lines } = await serve({
+      canAccess: (_, channel) => {
+        if (channel === 'private-fire') throw new Error('the database is on fire');
+        return channel !== 'private-closed';
+      },
+      member: () => ({ user_id: '' }),
+    });
+    const names = ['private-ann', 'private-closed', 'private-fire', 'presence-nobody', 'news', 'private-a:b'];
+    const { status, body } = await ask('/auth', batch(names), JSON_TYPE);
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      'private-ann': granted('private-ann'),
+      'private-closed': refused,
+      'private-fire': { status: 500 },
+      'presence-nobody': { status: 500 },
+      news: { status: 400 },
+      'private-a:b': { status: 400 },
+    });
+    const attempt = { text: 'channel authorization', address: '127.0.0.1', socketId: '1.2', userId: 'ann' };
+    expect(lines.filter(({ level }) => level === 'info')).toEqual([
+      { ...attempt, level: 'info', channel: 'private-ann', outcome: 'granted', status: 200 },
+    ]);
+    expect(lines.map(({ status }) => status).sort()).toEqual([200, 400, 400, 403, 500, 500]);
+  });
+
+  test('asks for the user once, and decides on all channels at the same time', async () => {
+    const names = Array.from({ length: 40 }, (_, n) => `private-${n}`);
+    let users = 0;
+    let waiting = 0;
+    let decide: (may: boolean) => void;
+    const decision = new Promise<boolean>((resolve) => {
+      decide = resolve;
+    });
+    const { ask } = await serve({
+      user: () => {
+        users += 1;
+        return ann;
+      },
+      canAccess: () => {
+        waiting += 1;
+        if (waiting === names.length) decide(true);
+        return decision;
+      },
+    });
+    const { body } = await ask('/auth', batch(names), JSON_TYPE);
+    expect(Object.keys(body)).toEqual(names);
+    expect(users).toBe(1);
+  });
+
+  test('asks about a channel that is named twice once', async () => {
+    const asked: string[] = [];
+    const { ask } = await serve({ canAccess: (_, channel) => asked.push(channel) > 0 });
+    await ask('/auth', batch(['private-ann', 'private-ann']), JSON_TYPE);
+    expect(asked).toEqual(['private-ann']);
+  });
+
+  test('names channels like any other, whatever they are called', async () => {
+    const { ask } = await serve();
+    const { body } = await ask('/auth', batch(['__proto__', 'private-ann', 'constructor']), JSON_TYPE);
+    const statuses = Object.entries<unknown>(body).map(([name, entry]) => ({ name, entry }));
+    expect(statuses).toMatchObject([
+      { name: '__proto__', entry: { status: 400 } },
+      { name: 'private-ann', entry: { status: 200 } },
+      { name: 'constructor', entry: { status: 400 } },
+    ]);
+  });
+
+  test('counts as one request towards the limit', async () => {
+    const { ask } = await serve({ rateLimit: { limit: 1 } });
+    expect((await ask('/auth', batch(['private-ann', 'private-bob']), JSON_TYPE)).status).toBe(200);
+    expect((await ask('/auth', batch(['private-ann']), JSON_TYPE)).status).toBe(429);
+  });
+
+  const names = (count: number) => Array.from({ length: count }, (_, n) => `private-ann-${n}`);
+  const wholes: [what: string, sent: string, status: number, code: string | undefined][] = [
+    ['200 channels', batch(names(200)), 200, undefined],
+    ['200 channels with long names', batch(names(200).map((name) => name.padEnd(200, '-'))), 200, undefined],
+    ['201 channels', batch(names(201)), 400, 'invalid_channel'],
+    ['no channels', batch([]), 400, 'invalid_channel'],
+    ['a channel that is not text', batch(['private-ann', 7]), 400, 'invalid_channel'],
+    ['a list in the list', batch([['private-ann']]), 400, 'invalid_channel'],
+    ['a bad socket id', '{"socket_id":"1.2:x","channel_name":["private-ann"]}', 400, 'invalid_socket_id'],
+  ];
+
+  test.each(wholes)('with %s is answered with %i as a whole', async (_, sent, status, code) => {
+    const { ask } = await serve();
+    const answer = await ask('/auth', sent, JSON_TYPE);
+    expect({ status: answer.status, code: answer.body['code'] }).toEqual({ status, code });
+  });
+
+  test('without a user, or where nobody can tell, is refused as a whole', async () => {
+    const { ask, lines } = await serve();
+    const sent = batch(['private-ann', 'private-bob']);
+    const nobody = await ask('/auth', sent, { ...JSON_TYPE, authorization: '' });
+    expect(nobody).toMatchObject({ status: 401, body: { code: 'not_signed_in' } });
+    expect(lines).toMatchObject([{ level: 'warn', outcome: 'refused', status: 401, socketId: '1.2' }]);
+    const failing = await serve({ user: () => Promise.reject(new Error('the database is on fire')) });
+    expect((await failing.ask('/auth', sent, JSON_TYPE)).status).toBe(500);
   });
 });
 

@@ -31,7 +31,26 @@ export const failuresOnly: Logger = {
   },
 };
 
-/** Answers a request that was refused or failed, and logs why. What nobody foresaw is told to the log only. */
+/** What the sender of a request may know of why it was refused or failed. */
+export interface Problem {
+  readonly status: number;
+  readonly error: string;
+  readonly code: string;
+}
+
+/** Logs why a request was refused or failed. What nobody foresaw is told to the log only. */
+export function logProblem(error: unknown, logger: Logger, fields: object, text: string): Problem {
+  if (error instanceof Refusal) {
+    const { status, code, message } = error;
+    const level = status < 500 ? 'warn' : 'error';
+    logger[level]({ ...fields, outcome: 'refused', status, code, reason: message }, text);
+    return { status, error: message, code };
+  }
+  logger.error({ ...fields, outcome: 'failed', status: 500, err: error }, text);
+  return { status: 500, error: 'Internal error', code: 'internal_error' };
+}
+
+/** Logs why a request was refused or failed, and answers it. */
 export function answerError(
   res: Response,
   error: unknown,
@@ -39,13 +58,6 @@ export function answerError(
   fields: object,
   text: string,
 ): void {
-  if (error instanceof Refusal) {
-    const { status, code, message } = error;
-    const level = status < 500 ? 'warn' : 'error';
-    logger[level]({ ...fields, outcome: 'refused', status, code, reason: message }, text);
-    res.status(status).json({ error: message, code });
-  } else {
-    logger.error({ ...fields, outcome: 'failed', status: 500, err: error }, text);
-    if (!res.headersSent) res.status(500).json({ error: 'Internal error', code: 'internal_error' });
-  }
+  const { status, ...body } = logProblem(error, logger, fields, text);
+  if (!res.headersSent) res.status(status).json(body);
 }

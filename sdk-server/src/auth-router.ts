@@ -1,8 +1,9 @@
 import express, { type Request, type RequestHandler, type Router } from 'express';
 import { type Options as RateLimitOptions, rateLimit } from 'express-rate-limit';
-import { answerError, failuresOnly, type Logger, Refusal } from './answer.ts';
-import { assertKnown, assertOption } from './assert.ts';
-import { readFields } from './body.ts';
+import { answerError, failuresOnly, type Logger, logProblem, Refusal } from './answer.ts';
+import { type AuthRouterOptions, type AuthUser, checkAuthOptions } from './auth-options.ts';
+import { type Fields, readFields } from './body.ts';
+import { channelNamesOf } from './channel-names.ts';
 import { checkSocketId } from './checks.ts';
 import type { Countersign } from './client.ts';
 import { ArgumentError } from './errors.ts';
@@ -13,42 +14,8 @@ import {
   type PresenceMember,
   type UserGrant,
 } from './grant.ts';
-import { isRecord, type JsonObject } from './json.ts';
+import { isRecord } from './json.ts';
 
-/** What the router must know of a user; yours may have more. */
-export interface AuthUser {
-  /** On sign-in: 1 to 128 characters that a channel name may have. */
-  readonly id: string;
-  /** What other members of a presence channel may know. */
-  readonly info?: JsonObject | null | undefined;
-  /** Ids of the users whose coming and going this one wants to know. */
-  readonly watchlist?: readonly string[] | undefined;
-}
-
-/** Who is asking, and what he may. Functions may answer with a promise; where one throws, nothing is granted. */
-export interface AuthRouterOptions<User extends AuthUser> {
-  /** The user that this request belongs to, by session, token or otherwise; null or undefined if there is none. */
-  readonly user: (req: Request) => User | null | undefined | Promise<User | null | undefined>;
-  /** Whether this user may join this private or presence channel. Only `true` grants it. */
-  readonly canAccess: (user: User, channel: string, req: Request) => boolean | Promise<boolean>;
-  /** Who the user is on this presence channel. @default his id and info */
-  readonly member?: (user: User, channel: string, req: Request) => PresenceMember | Promise<PresenceMember>;
-  /** Options of express-rate-limit, or false for no limit. @default 100 requests per minute and address */
-  readonly rateLimit?: Partial<RateLimitOptions> | false;
-  /** Gets one line for each attempt. @default failures only, on standard error */
-  readonly logger?: Logger;
-  /** Where the router answers, below where it is mounted. @default { channel: '/auth', user: '/user-auth' } */
-  readonly paths?: { readonly channel?: string; readonly user?: string };
-}
-
-const KNOWN: Readonly<Record<keyof AuthRouterOptions<AuthUser>, true>> = {
-  user: true,
-  canAccess: true,
-  member: true,
-  rateLimit: true,
-  logger: true,
-  paths: true,
-};
 const REQUESTS_PER_MINUTE = 100;
 const CHANNEL = 'channel authorization';
 const SIGN_IN = 'user authentication';
@@ -62,10 +29,15 @@ interface Attempt {
   userId?: string;
 }
 
+/** What a batch answers for one channel. */
+type BatchEntry =
+  | { readonly status: 200; readonly data: ChannelGrant }
+  | { readonly status: number; readonly data?: never };
+
 /**
- * Serves what clients ask before they join a private or presence channel (`POST /auth`) or sign in (`POST /user-auth`):
- * 401 without a user, 403 where he may not, 400 for a malformed request, 429 past the limit. Mount it at `/countersign`,
- * where our client looks for it, behind what recognizes your users.
+ * Serves what clients ask before they join private or presence channels (`POST /auth`, for one channel or a batch of up
+ * to 200) or sign in (`POST /user-auth`): 401 without a user, 403 where he may not, 400 for a malformed request, 429 past
+ * the limit. Mount it at `/countersign`, where our client looks for it, behind what recognizes your users.
  *
  * @throws ArgumentError `invalid_options`
  */
@@ -73,7 +45,7 @@ export function authRouter<User extends AuthUser>(
   countersign: Countersign,
   options: AuthRouterOptions<User>,
 ): Router {
-  checkOptions(options);
+  checkAuthOptions(options);
   const { canAccess, member = memberOf, logger = failuresOnly } = options;
   const { channel: channelPath = '/auth', user: userPath = '/user-auth' } = options.paths ?? {};
 
@@ -84,10 +56,8 @@ export function authRouter<User extends AuthUser>(
     return user;
   }
 
-  async function authorizeChannel(fields: Fields, req: Request, attempt: Attempt): Promise<ChannelGrant> {
-    const { socketId, channel } = channelRequestOf(fields, countersign);
-    Object.assign(attempt, { socketId, channel });
-    const user = await userOf(req, attempt);
+  async function grantChannel(user: User, request: ChannelRequest, req: Request): Promise<ChannelGrant> {
+    const { socketId, channel } = request;
     const isAllowed: unknown = await canAccess(user, channel, req);
     if (isAllowed !== true) throw new Refusal(403, 'forbidden', 'You may not join this channel');
     if (!channel.startsWith('presence-')) return countersign.authorizeChannel(socketId, channel);
@@ -98,33 +68,56 @@ export function authRouter<User extends AuthUser>(
     return countersign.authorizeChannel(socketId, channel, data);
   }
 
+  async function authorize(fields: Fields, req: Request, attempt: Attempt): Promise<object> {
+    const { names, isBatch } = channelNamesOf(fields);
+    const socketId = socketIdOf(fields);
+    if (isBatch) return authorizeBatch(socketId, names.map(textOf), req, attempt);
+    const request = channelRequestOf(socketId, names[0], countersign);
+    Object.assign(attempt, request);
+    const grant = await grantChannel(await userOf(req, attempt), request, req);
+    logGranted(logger, attempt, CHANNEL);
+    return grant;
+  }
+
+  async function authorizeBatch(
+    socketId: string,
+    names: readonly string[],
+    req: Request,
+    attempt: Attempt,
+  ): Promise<Readonly<Record<string, BatchEntry>>> {
+    attempt.socketId = socketId;
+    const user = await userOf(req, attempt);
+    const entryOf = async (name: string): Promise<BatchEntry> => {
+      const own = { ...attempt };
+      try {
+        const request = channelRequestOf(socketId, name, countersign);
+        own.channel = request.channel;
+        const data = await grantChannel(user, request, req);
+        logGranted(logger, own, CHANNEL);
+        return { status: 200, data };
+      } catch (error) {
+        return { status: logProblem(error, logger, own, CHANNEL).status };
+      }
+    };
+    const entries = names.map(async (name) => [name, await entryOf(name)] as const);
+    // Unlike an assignment, this makes a property of any name, `__proto__` too.
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
   async function authenticateUser(fields: Fields, req: Request, attempt: Attempt): Promise<UserGrant> {
-    const socketId = orMalformed(() => checkSocketId(fields.get('socket_id')));
+    const socketId = socketIdOf(fields);
     attempt.socketId = socketId;
     const { id, info, watchlist } = await userOf(req, attempt);
-    return countersign.authenticateUser(socketId, { id, user_info: info, watchlist });
+    const grant = countersign.authenticateUser(socketId, { id, user_info: info, watchlist });
+    logGranted(logger, attempt, SIGN_IN);
+    return grant;
   }
 
   const limit = options.rateLimit === false ? [] : [limiter(options.rateLimit, logger)];
   const router = express.Router();
-  router.post(channelPath, limit, answering(CHANNEL, logger, authorizeChannel));
+  router.post(channelPath, limit, answering(CHANNEL, logger, authorize));
   router.post(userPath, limit, answering(SIGN_IN, logger, authenticateUser));
   return router;
-}
-
-type Fields = ReadonlyMap<string, unknown>;
-
-function checkOptions<User extends AuthUser>(options: AuthRouterOptions<User>): void {
-  assertOption(isRecord(options), 'authRouter needs options');
-  assertKnown(options, KNOWN, 'option');
-  assertOption(
-    typeof options.user === 'function',
-    'authRouter needs user(req), which tells who is asking; without it everybody would be granted everything',
-  );
-  assertOption(
-    typeof options.canAccess === 'function',
-    'authRouter needs canAccess(user, channel, req), which tells whether he may',
-  );
 }
 
 function limiter(options: Partial<RateLimitOptions> | undefined, logger: Logger): RequestHandler {
@@ -141,27 +134,39 @@ function limiter(options: Partial<RateLimitOptions> | undefined, logger: Logger)
   });
 }
 
-/** A route that reads the fields, answers what `grant` makes of them, and logs the attempt. */
-function answering<Grant>(
+/** A route that reads the fields, and answers what `act` makes of them. */
+function answering(
   text: string,
   logger: Logger,
-  grant: (fields: Fields, req: Request, attempt: Attempt) => Promise<Grant>,
+  act: (fields: Fields, req: Request, attempt: Attempt) => Promise<object>,
 ): RequestHandler {
   return async (req, res) => {
     const attempt: Attempt = { address: req.ip };
     try {
-      const answer = await grant(await readFields(req, res), req, attempt);
+      const answer = await act(await readFields(req, res), req, attempt);
       res.set('Cache-Control', 'no-store').json(answer);
-      logger.info({ ...attempt, outcome: 'granted', status: 200 }, text);
     } catch (error) {
       answerError(res, error, logger, attempt, text);
     }
   };
 }
 
-function channelRequestOf(fields: Fields, { limits }: Countersign): ChannelRequest {
-  const request = { socketId: fields.get('socket_id'), channel: fields.get('channel_name') };
-  return orMalformed(() => checkChannelRequest(request, limits));
+function logGranted(logger: Logger, attempt: Attempt, text: string): void {
+  logger.info({ ...attempt, outcome: 'granted', status: 200 }, text);
+}
+
+function socketIdOf(fields: Fields): string {
+  return orMalformed(() => checkSocketId(fields.get('socket_id')));
+}
+
+function channelRequestOf(socketId: string, channel: unknown, { limits }: Countersign): ChannelRequest {
+  return orMalformed(() => checkChannelRequest({ socketId, channel }, limits));
+}
+
+/** The answer to a batch is by name, so a name must at least be text. */
+function textOf(name: unknown): string {
+  if (typeof name === 'string') return name;
+  throw new Refusal(400, 'invalid_channel', 'Each channel_name must be a string');
 }
 
 /** What the sender of a request got wrong is answered with 400; the same mistake made by the application is not. */

@@ -3,17 +3,21 @@ import express, { type Request, type RequestHandler, type Response } from 'expre
 import { Refusal } from './answer.ts';
 import { isRecord } from './json.ts';
 
-const FIELDS_BYTES = 16_384;
+/** Enough for the names of a whole batch of channels. */
+const FIELDS_BYTES = 131_072;
 
 const json = express.json({ limit: FIELDS_BYTES });
 const form = express.urlencoded({ limit: FIELDS_BYTES, extended: false });
+
+/** The fields of a request, by name. A map, so that no name reaches a prototype. */
+export type Fields = ReadonlyMap<string, unknown>;
 
 /**
  * The fields of a form or a JSON object.
  *
  * @throws Refusal 400 or 413
  */
-export async function readFields(req: Request, res: Response): Promise<ReadonlyMap<string, unknown>> {
+export async function readFields(req: Request, res: Response): Promise<Fields> {
   await parse(json, req, res);
   await parse(form, req, res);
   const body: unknown = req.body;

@@ -1,3 +1,4 @@
 export type { Logger } from './answer.ts';
-export { type AuthRouterOptions, type AuthUser, authRouter } from './auth-router.ts';
+export type { AuthRouterOptions, AuthUser } from './auth-options.ts';
+export { authRouter } from './auth-router.ts';
 export { type WebhookRouterOptions, webhookRouter } from './webhook-router.ts';
