@@ -90,14 +90,15 @@ export class Session {
       const invalid = `Invalid channel name: expected ${expected}`;
       return this.#refuse(message.channel, new SubscriptionRefusal('InvalidChannel', 400, invalid));
     }
-    // Who the user is decides about presence and user channels.
     const signingIn = this.#identity?.settled;
+    this.#enqueue(channel.name, () => this.#admit(channel, message, signingIn));
+  }
+
+  async #admit(channel: Channel, message: Subscribe, signingIn: Promise<void> | undefined): Promise<void> {
     try {
-      const authorized = signingIn
-        ? signingIn.then(() => this.#authorize(channel, message))
-        : this.#authorize(channel, message);
-      this.#joining += 1;
-      this.#enqueue(channel.name, () => this.#join(channel, authorized));
+      // Who the user is decides about presence and user channels.
+      if (signingIn) await signingIn;
+      await this.#join(channel, this.#authorize(channel, message));
     } catch (error) {
       this.#refuse(channel.name, error);
     }
@@ -112,11 +113,11 @@ export class Session {
     return member;
   }
 
-  async #join(channel: Channel, authorized: Member | undefined | Promise<Member | undefined>): Promise<void> {
+  async #join(channel: Channel, member: Member | undefined): Promise<void> {
     const { app, ids } = this.#connection;
     const { hub, log } = this.#parts;
+    this.#joining += 1;
     try {
-      const member = await authorized;
       if (channel.kind !== 'public') await this.#checkBlocks(channel, member);
       if (this.#ended) return;
       await hub.subscribe(app, channel, this.#connection, member);
@@ -124,8 +125,6 @@ export class Session {
       if (channel.kind !== 'public') this.#connection.authenticated();
       if (!this.#isIn(channel)) this.#channels = [...this.#channels, channel];
       log.debug({ ...ids, channel: channel.name, userId: member?.userId }, 'subscribed');
-    } catch (error) {
-      this.#refuse(channel.name, error);
     } finally {
       this.#joining -= 1;
     }
