@@ -5,7 +5,7 @@ import { connect, type TestClient } from './helpers/client.ts';
 import { DelayedAdapter } from './helpers/delayed-adapter.ts';
 import { frames } from './helpers/frames.ts';
 import { RosterView } from './helpers/roster-view.ts';
-import { startServer } from './helpers/server.ts';
+import { APP, startServer } from './helpers/server.ts';
 
 const ROOM = 'presence-room';
 const ANN = { user_id: 'ann', user_info: { name: 'Ann' } };
@@ -105,6 +105,20 @@ describe.each([
     expect(await witness.next()).toBe(frames.memberRemoved(EXIT, 'ann'));
     expect(await witness.join(ROOM, BOB)).toBe(frames.presence(ROOM, [bob]));
   });
+});
+
+test('a connection that is cut off while it joins leaves nothing behind', async () => {
+  const inner = new MemoryAdapter();
+  const server = await startServer({ parts: { adapter: new DelayedAdapter(inner, () => 100) } });
+  const [witness, client] = [await connect(server), await connect(server)];
+  await witness.join(ROOM, BOB);
+  client.askFor(ROOM, ANN);
+  const count = async () => (await inner.roster.counts(`${APP.id}:${ROOM}`)).subscriptions;
+  while ((await count()) < 2) await new Promise((resolve) => setImmediate(resolve));
+  client.close();
+  expect(await witness.next()).toBe(frames.memberAdded(ROOM, ...ann));
+  expect(await witness.next()).toBe(frames.memberRemoved(ROOM, 'ann'));
+  expect(await count()).toBe(1);
 });
 
 test('a user who comes back is removed and added, and may be described anew', async () => {
@@ -298,6 +312,12 @@ describe('a channel that is full', () => {
     tab.unsubscribe(ROOM);
     await tab.nothing();
     expect(await second.join(ROOM, BOB)).toBe(frames.presence(ROOM, [bob]));
+  });
+
+  test('counts users, not connections', async () => {
+    const server = await startServer({ limits: { presenceMembers: 2 } });
+    for (let tab = 0; tab < 3; tab += 1) await (await connect(server)).join(ROOM, ANN);
+    expect(await (await connect(server)).join(ROOM, BOB)).toBe(frames.presence(ROOM, [ann, bob]));
   });
 
   test('tells its members nothing of whom it refused', async () => {

@@ -1,8 +1,9 @@
 import { Countersign } from '@countersign/sdk-server';
-import type { Broker } from '@countersign/server';
+import { type Broker, MemoryAdapter } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { publish, publishBatch, publishTo, request } from './helpers/api.ts';
 import { authenticate, authorize, connect, type TestClient } from './helpers/client.ts';
+import { DelayedAdapter } from './helpers/delayed-adapter.ts';
 import { frames } from './helpers/frames.ts';
 import { recordLog } from './helpers/log.ts';
 import { APP, OTHER_APP, startServer } from './helpers/server.ts';
@@ -243,6 +244,55 @@ describe('a connection that is signed in', () => {
     expect(await client.next()).toBe(
       frames.subscriptionError('presence-room', 'AuthError', 'Auth info required to subscribe', 401),
     );
+  });
+});
+
+describe('subscriptions that follow a sign-in at once', () => {
+  /** A broker that takes a while over every sign-in and subscription. */
+  const startSlow = (limits = {}) =>
+    startServer({ limits, parts: { adapter: new DelayedAdapter(new MemoryAdapter(), () => 20) } });
+
+  /** Sends sign-in and subscriptions in one go, and waits for all answers. */
+  async function answers(client: TestClient, ...ask: readonly (() => void)[]) {
+    const signedIn = client.signIn({ id: 'ann' });
+    for (const each of ask) each();
+    const received = [await signedIn];
+    while (received.length <= ask.length) received.push(await client.next());
+    return received.slice(1);
+  }
+
+  test('wait for it', async () => {
+    const client = await connect(await startSlow());
+    const subscribed = await answers(
+      client,
+      () => client.subscribe('#server-to-user-ann'),
+      () => client.askFor('presence-room'),
+    );
+    expect(subscribed.sort()).toEqual([
+      frames.subscribed('#server-to-user-ann'),
+      frames.presence('presence-room', [['ann', null]]),
+    ]);
+  });
+
+  test('may be as many as the app allows', async () => {
+    const client = await connect(await startSlow({ subscriptionsPerConnection: 2 }));
+    const answered = await answers(client, ...['a', 'b', 'c'].map((name) => () => client.subscribe(name)));
+    expect(answered.sort()).toEqual([
+      frames.subscriptionError('c', 'LimitReached', 'This connection has 2 subscriptions already', 409),
+      frames.subscribed('a'),
+      frames.subscribed('b'),
+    ]);
+  });
+
+  test('are answered one after the other in one channel, the wrong ones too', async () => {
+    const client = await connect(await startSlow());
+    const wrong = () => client.subscribe('private-a', { auth: `${APP.key}:${'0'.repeat(64)}` });
+    const refusal = frames.subscriptionError('private-a', 'AuthError', 'Invalid signature', 401);
+    expect(await answers(client, () => client.askFor('private-a'), wrong, wrong)).toEqual([
+      frames.subscribed('private-a'),
+      refusal,
+      refusal,
+    ]);
   });
 });
 
