@@ -56,6 +56,9 @@ describe.each(Object.entries(loads))('%s', (_, [type, load]) => {
     ]);
     expect(await evaluate(`Object.keys(${load('@countersign/sdk-server/express')}).sort()`)).toEqual([
       'authRouter',
+      'hasRole',
+      'inGroup',
+      'policy',
       'webhookRouter',
     ]);
   });

@@ -1,4 +1,5 @@
 export type { Logger } from './answer.ts';
 export type { AuthRouterOptions, AuthUser } from './auth-options.ts';
 export { authRouter } from './auth-router.ts';
+export { type AccessRequest, type AccessRule, hasRole, inGroup, type Policy, policy } from './policy.ts';
 export { type WebhookRouterOptions, webhookRouter } from './webhook-router.ts';
