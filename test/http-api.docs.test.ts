@@ -19,6 +19,7 @@ test('the requests of the page are answered as it says', async () => {
   const broker = await startExample();
   for (const id of ['7', '7', '9']) await (await connect(broker, app)).join('presence-room', { user_id: id });
   await (await connect(broker, app)).join('news');
+  for (const id of ['ann', 'bob']) await (await connect(broker, app)).signIn(`{"id":"${id}"}`);
 
   const requests = blocks('request');
   expect(requests.length).toBeGreaterThan(10);
