@@ -193,6 +193,8 @@ describe('verify', () => {
         case 'user_offline':
           expectTypeOf(happening.seq).toEqualTypeOf<number | undefined>();
           return happening.user_id;
+        case 'test':
+          return happening.id ?? '';
       }
     };
     expect(countersign.webhook(delivery()).events().map(told)).toEqual(['news']);

@@ -3,6 +3,8 @@ import { ArgumentError } from './errors.ts';
 import type { Limits } from './options.ts';
 import { isChannelName, isSocketId, isUserId } from './signature.ts';
 
+const USER_ID_LENGTH = 128;
+
 /** @throws ArgumentError `invalid_socket_id` */
 export function checkSocketId(value: unknown): string {
   if (isSocketId(value)) return value;
@@ -21,6 +23,14 @@ export function checkUserId(value: unknown): string {
   if (isUserId(value)) return value;
   const rule = 'a string of 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;';
   throw new ArgumentError('invalid_user', `Invalid user id: ${quoted(value)}; it must be ${rule}`);
+}
+
+/** Who somebody is on a presence channel, where ids are freer than those of signed-in users. @throws ArgumentError `invalid_user` */
+export function checkMemberId(value: unknown): string | number {
+  if (typeof value === 'string' && value.length > 0 && value.length <= USER_ID_LENGTH) return value;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  const rule = `a string of 1 to ${USER_ID_LENGTH} characters or a safe integer`;
+  throw new ArgumentError('invalid_user', `Invalid user_id: ${quoted(value)}; it must be ${rule}`);
 }
 
 /** Values come from anywhere, so messages show their beginning only, and on one line. */

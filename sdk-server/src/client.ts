@@ -1,3 +1,12 @@
+import type {
+  BatchAnswer,
+  ChannelAnswer,
+  ChannelsAnswer,
+  MembersAnswer,
+  TriggerAnswer,
+  UserAnswer,
+  UsersAnswer,
+} from './broker-answers.ts';
 import { checkChannel, checkUserId } from './checks.ts';
 import { ArgumentError } from './errors.ts';
 import {
@@ -18,45 +27,11 @@ import {
 } from './grant.ts';
 import type { JsonObject } from './json.ts';
 import { type CountersignOptions, type Limits, type Settings, settingsOf } from './options.ts';
+import { type Expulsion, expulsionBody, type Removal, removalBody } from './removal.ts';
 import { type Call, request } from './request.ts';
 import { userChannel } from './signature.ts';
 import { Webhook } from './webhook.ts';
 import type { WebhookRequest } from './webhook-request.ts';
-
-/** What the broker tells about a channel, as far as it was asked with `info`. */
-export interface ChannelAttributes {
-  /** Distinct users on a presence channel. */
-  readonly user_count?: number;
-  /** Subscribed connections. */
-  readonly subscription_count?: number;
-}
-
-/** The answer to `trigger` and `sendToUser`: attributes of the channels if `info` asked for them. */
-export interface TriggerAnswer {
-  readonly channels?: Readonly<Record<string, ChannelAttributes>>;
-}
-
-/** The answer to `triggerBatch`: attributes for each event, in the same order, if any asked for them. */
-export interface BatchAnswer {
-  readonly batch?: readonly ChannelAttributes[];
-}
-
-/** The answer to `channels`: every occupied channel by name. */
-export interface ChannelsAnswer {
-  readonly channels: Readonly<Record<string, ChannelAttributes>>;
-}
-
-/** The answer to `channel`. */
-export interface ChannelAnswer extends ChannelAttributes {
-  readonly occupied: boolean;
-  /** The remembered event of a cache channel and the seconds that it will be remembered, or null if there is none. */
-  readonly cache?: { readonly data: string; readonly ttl: number } | null;
-}
-
-/** The answer to `presenceMembers`: each user once. */
-export interface MembersAnswer {
-  readonly users: readonly { readonly id: string }[];
-}
 
 /** What `channels` may be asked for. */
 export interface ChannelsQuery {
@@ -64,6 +39,12 @@ export interface ChannelsQuery {
   readonly filterByPrefix?: string;
   /** Attributes to be told, such as `user_count`. */
   readonly info?: string | readonly string[];
+}
+
+/** Which page `users` answers. */
+export interface UsersQuery {
+  readonly cursor?: string;
+  readonly limit?: number;
 }
 
 /**
@@ -115,9 +96,26 @@ export class Countersign {
     )) as TriggerAnswer;
   }
 
-  /** Closes every connection that is signed in as this user. He may come back unless you refuse him. @throws ArgumentError `invalid_user` */
-  async terminateUserConnections(userId: string): Promise<void> {
-    await this.#post(`/users/${encodeURIComponent(checkUserId(userId))}/terminate_connections`, {});
+  /**
+   * Closes every connection that is signed in as this user. He may come back at once, unless you refuse him or `block`
+   * him for some seconds.
+   *
+   * @throws ArgumentError `invalid_user`, `invalid_request`
+   */
+  async terminateUserConnections(userId: string, params: Expulsion = {}): Promise<void> {
+    await this.#post(`${userPath(userId)}/terminate_connections`, expulsionBody(params));
+  }
+
+  /**
+   * Ends the subscriptions of one user, or of one connection, to a channel. The connections stay, but may not have the
+   * channel again; with `block`, nor may any other connection of that user for so many seconds.
+   *
+   * @returns how many subscriptions ended
+   * @throws ArgumentError `invalid_channel`, `invalid_user`, `invalid_socket_id`, `invalid_request`
+   */
+  async removeSubscription(channel: string, who: Removal): Promise<number> {
+    const answer = await this.#post(`${this.#channelPath(channel)}/subscriptions/remove`, removalBody(who));
+    return (answer as { readonly removed: number }).removed;
   }
 
   /**
@@ -151,6 +149,17 @@ export class Countersign {
       throw new ArgumentError('invalid_channel', 'Only presence channels have members');
     }
     return (await this.get({ path })) as MembersAnswer;
+  }
+
+  /** Who is signed in, at most 100 or `limit` (1 to 1000) at a time; `cursor` of one answer asks for the next. */
+  async users({ cursor, limit }: UsersQuery = {}): Promise<UsersAnswer> {
+    const params = { ...(cursor !== undefined && { cursor }), ...(limit !== undefined && { limit }) };
+    return (await this.get({ path: '/users', params })) as UsersAnswer;
+  }
+
+  /** The connections that are signed in as this user. @throws ArgumentError `invalid_user` */
+  async user(userId: string): Promise<UserAnswer> {
+    return (await this.get({ path: userPath(userId) })) as UserAnswer;
   }
 
   /**
@@ -194,4 +203,8 @@ export class Countersign {
 
 function infoParam(info: ChannelsQuery['info']): { info?: string } {
   return info === undefined ? {} : { info: attributesOf(info) };
+}
+
+function userPath(userId: string): string {
+  return `/users/${encodeURIComponent(checkUserId(userId))}`;
 }

@@ -1,13 +1,15 @@
-export {
-  type BatchAnswer,
-  type ChannelAnswer,
-  type ChannelAttributes,
-  type ChannelsAnswer,
-  type ChannelsQuery,
-  Countersign,
-  type MembersAnswer,
-  type TriggerAnswer,
-} from './client.ts';
+export type {
+  BatchAnswer,
+  ChannelAnswer,
+  ChannelAttributes,
+  ChannelsAnswer,
+  MembersAnswer,
+  TriggerAnswer,
+  UserAnswer,
+  UserConnection,
+  UsersAnswer,
+} from './broker-answers.ts';
+export { type ChannelsQuery, Countersign, type UsersQuery } from './client.ts';
 export {
   ArgumentError,
   type ArgumentErrorCode,
@@ -24,6 +26,7 @@ export type { BatchEvent, TriggerParams } from './event.ts';
 export type { ChannelGrant, PresenceMember, UserData, UserGrant } from './grant.ts';
 export type { JsonObject } from './json.ts';
 export type { CountersignOptions, Limits, Token } from './options.ts';
+export type { Expulsion, Removal } from './removal.ts';
 export {
   isChannelName,
   isSocketId,
@@ -39,6 +42,7 @@ export type {
   ClientEvent,
   MemberEvent,
   SubscriptionCountEvent,
+  TestEvent,
   UserEvent,
   WebhookData,
   WebhookEvent,

@@ -55,8 +55,19 @@ export interface UserEvent extends Origin {
   readonly user_id: string;
 }
 
-/** What the broker tells about channels and users; `name` tells which. */
-export type WebhookEvent = ChannelEvent | MemberEvent | ClientEvent | SubscriptionCountEvent | UserEvent;
+/** Nothing happened: somebody wants to see a webhook work. */
+export interface TestEvent extends Origin {
+  readonly name: 'test';
+}
+
+/** What the broker tells; `name` tells which. */
+export type WebhookEvent =
+  | ChannelEvent
+  | MemberEvent
+  | ClientEvent
+  | SubscriptionCountEvent
+  | UserEvent
+  | TestEvent;
 
 /** The body of a webhook. */
 export interface WebhookData {
