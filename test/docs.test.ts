@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { channelText, sign } from '@countersign/sdk-server/signature';
+import { channelText, sign, userText } from '@countersign/sdk-server/signature';
 import { createServer } from '@countersign/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { codes } from '../server/src/errors.ts';
 import { publish } from './helpers/api.ts';
 import { open, type TestClient } from './helpers/client.ts';
 import { configOf } from './helpers/server.ts';
 
 const DOCS = new URL('../docs/', import.meta.url);
+const SOURCES = new URL('../server/src/', import.meta.url);
 const APP = { id: '3', key: '278d425bdf160c739803', secret: '7ad3773142a6692b25b8' };
 const SOCKET_IDS = { A: '1234.1234', B: '98765.43210' } as const;
 
@@ -22,6 +24,27 @@ describe('the conversations in the documentation happen as written', () => {
       test(`${page}: ${title}`, () => replay(lines));
     }
   }
+});
+
+describe('every error has a heading in errors.md', () => {
+  const headings = readFileSync(new URL('errors.md', DOCS), 'utf8').match(/^#+ .*$/gm) ?? [];
+
+  test.each(Object.entries(codes))('%s: %d', (_, code) => {
+    expect(headings).toContain(`### ${code}`);
+  });
+
+  test('a subscription that is refused', () => {
+    const sources = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ts'),
+    );
+    const refusals = sources.flatMap((name) => [
+      ...readFileSync(new URL(name, SOURCES), 'utf8').matchAll(
+        /(?:SubscriptionRefusal|super)\(\s*'(\w+)',\s*(\d{3}),/g,
+      ),
+    ]);
+    expect(refusals.length).toBeGreaterThan(8);
+    for (const [, type, status] of refusals) expect(headings).toContain(`### ${type} ${status}`);
+  });
 });
 
 describe('links in the documentation lead somewhere', () => {
@@ -65,7 +88,7 @@ async function replay(lines: readonly string[]): Promise<void> {
   };
 
   for (const line of lines) {
-    const [, who, verb, rest = ''] = /^(A|B|HTTP) (<|>|signs|publishes) (.*)$/.exec(line) ?? [];
+    const [, who, verb, rest = ''] = /^(A|B|HTTP) (<|>|signs in|signs|publishes) (.*)$/.exec(line) ?? [];
     if (who === 'HTTP') {
       const { channel, name, data } = JSON.parse(rest);
       await publish(broker, channel, name, data, {}, APP);
@@ -88,6 +111,9 @@ async function step(
     expect(await client.next()).toBe(rest);
   } else if (verb === '>') {
     client.send(rest);
+  } else if (verb === 'signs in') {
+    const auth = `${APP.key}:${sign(APP.secret, userText(socketId, rest))}`;
+    client.send({ event: 'pusher:signin', data: { auth, user_data: rest } });
   } else {
     const { channel, channel_data: channelData } = JSON.parse(rest);
     const auth = `${APP.key}:${sign(APP.secret, channelText(socketId, channel, channelData))}`;
