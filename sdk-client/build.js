@@ -1,4 +1,5 @@
 /** After `tsc`: what a page loads without a bundler. */
+import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
 const common = {
@@ -24,9 +25,20 @@ const encrypt = `import { bundled } from './dist/platform.js';
 import { encryption } from './dist/encrypted.js';
 bundled.encryption = encryption;`;
 
-// The cipher comes as CommonJS, which pages cannot import.
+// The cipher comes as CommonJS, which pages cannot import. As a module of this form it needs no stand-ins for Node's,
+// and its search for randomness, which opening does not need, goes.
+const cipher = {
+  name: 'cipher',
+  setup({ onLoad }) {
+    onLoad({ filter: /nacl\.min\.js$/ }, async ({ path }) => ({
+      contents: `const module = { exports: {} };\n${await readFile(path, 'utf8')};\nexport default module.exports;`,
+    }));
+  },
+};
 await build({
   ...common,
+  plugins: [cipher],
+  define: { require: 'undefined', self: 'undefined' },
   format: 'esm',
   entryPoints: ['dist/encrypted.js'],
   outfile: 'dist/encrypted.js',

@@ -18,7 +18,7 @@ async function refusal(
 }
 
 test('the request is a form with headers, params and what their providers add', async () => {
-  const { url, requests } = await startAuthEndpoint(200, '{"auth":"key-1:sig"}');
+  const { url, requests } = await startAuthEndpoint(() => ({ body: '{"auth":"key-1:sig"}' }));
   const endpoint = await startEndpoint();
   const client = startClient(endpoint, {
     channelAuthorization: {
@@ -64,7 +64,10 @@ test('endpoints and credentials have defaults, and can be chosen', async () => {
 });
 
 test.each([201, 204, 401, 403, 404, 500])('status %i is a refusal with that status', async (status) => {
-  const { url } = await startAuthEndpoint(status, status === 204 ? '' : '{"auth":"key-1:sig"}');
+  const { url } = await startAuthEndpoint(() => ({
+    status,
+    body: status === 204 ? '' : '{"auth":"key-1:sig"}',
+  }));
   expect(await refusal({ endpoint: url })).toMatchObject({
     type: 'AuthError',
     status,
@@ -79,7 +82,7 @@ test.each([
   ['no auth', '{}'],
   ['an auth that is not text', '{"auth":1}'],
 ])('status 200 with %s is a refusal', async (_, answer) => {
-  const { url } = await startAuthEndpoint(200, answer);
+  const { url } = await startAuthEndpoint(() => ({ body: answer }));
   expect(await refusal({ endpoint: url })).toMatchObject({
     type: 'AuthError',
     status: 200,
@@ -88,7 +91,7 @@ test.each([
 });
 
 test('channel data that is an object is a refusal, not a subscription that hangs', async () => {
-  const { url } = await startAuthEndpoint(200, '{"auth":"a","channel_data":{"user_id":"7"}}');
+  const { url } = await startAuthEndpoint(() => ({ body: '{"auth":"a","channel_data":{"user_id":"7"}}' }));
   expect(await refusal({ endpoint: url }, 'presence-a')).toMatchObject({
     type: 'AuthError',
     message: expect.stringContaining('"channel_data" as a string'),
@@ -121,7 +124,7 @@ test.each<[string, NonNullable<ChannelAuthorization['customHandler']>]>([
     },
   ],
 ])('a handler of the app that %s is a refusal', async (_, customHandler) => {
-  const message = 'customHandler did not answer: Not now';
+  const message = 'customHandler did not answer: Error: Not now';
   expect(await refusal({ customHandler })).toEqual({ type: 'AuthError', status: 0, message, error: message });
 });
 

@@ -84,7 +84,7 @@ describe('subscribing', () => {
 
   test.each(['', '#server-to-user-1'])('"%s" is refused at once', async (name) => {
     const client = startClient(await startEndpoint());
-    expect(() => client.subscribe(name)).toThrow('Not a name that can be subscribed to');
+    expect(() => client.subscribe(name)).toThrow('is not the name of a channel');
     expect(client.channel(name)).toBeUndefined();
   });
 
@@ -121,7 +121,7 @@ describe('subscribing', () => {
     expect(await refused).toMatchObject({
       type: 'ServerError',
       status: 0,
-      message: 'Refused without a reason',
+      message: 'Refused',
     });
   });
 
@@ -137,6 +137,30 @@ describe('subscribing', () => {
     expect((await ended).status).toBe(403);
     expect(channel.subscribed).toBe(false);
     expect(client.connection.state).toBe('connected');
+  });
+
+  test('a presence channel that the app ended is empty, hears nothing more, and can be asked for anew', async () => {
+    const endpoint = await startEndpoint();
+    const client = startClient(endpoint, {
+      channelAuthorization: { customHandler: async () => ({ auth: 'a', channel_data: '{"user_id":"7"}' }) },
+    });
+    const channel = client.subscribe('presence-a');
+    const peer = await endpoint.welcome();
+    const asked = await peer.next();
+    peer.confirm('presence-a', { presence: { count: 1, ids: ['7'], hash: { 7: null } } });
+    await nextEvent(channel, 'pusher:subscription_succeeded');
+    const events = recorded(channel);
+    const refusal = { type: 'AuthError', error: 'Banned', status: 403 };
+    peer.event('pusher:subscription_error', refusal, 'presence-a');
+    peer.event('late', {}, 'presence-a');
+    peer.event('pusher_internal:member_added', { user_id: '8' }, 'presence-a');
+    peer.event('marker', {});
+    await nextEvent(client, 'marker');
+    expect(events).toEqual([{ event: 'pusher:subscription_error', data: { ...refusal, message: 'Banned' } }]);
+    expect(channel).toMatchObject({ subscribed: false, subscriptionPending: false });
+    expect((channel as unknown as PresenceChannel).members).toMatchObject({ count: 0, me: null });
+    expect(client.subscribe('presence-a')).toBe(channel);
+    expect(await peer.next()).toEqual(asked);
   });
 
   test('no answer within requestTimeout is an error, and a late answer heals it', async () => {
@@ -410,9 +434,9 @@ describe('events', () => {
   test('a client event needs its prefix and a channel that carries it', async () => {
     const { client, channel } = await subscribed('private-a');
     // @ts-expect-error the type says it, too
-    expect(() => channel.trigger('typing', {})).toThrow('starts with "client-"');
+    expect(() => channel.trigger('typing', {})).toThrow('does not start with "client-"');
     expect(() => client.subscribe('news').trigger('client-typing', {})).toThrow(
-      'private and presence channels',
+      'does not carry client events',
     );
   });
 });

@@ -134,7 +134,7 @@ describe('connecting', () => {
     expect(client.connection.state).toBe('failed');
     expect(events.at(-1)).toEqual({
       event: 'error',
-      data: { type: 'WebSocketError', data: { code: null, message: 'Not this URL' } },
+      data: { type: 'WebSocketError', data: { code: null, message: 'Error: Not this URL' } },
     });
     expect(clock.pending).toBe(0);
   });
@@ -472,7 +472,7 @@ describe('errors', () => {
   });
 
   test('no key is refused', () => {
-    expect(() => new Countersign('', { host: 'h' })).toThrow('The key of the app is missing');
+    expect(() => new Countersign('', { host: 'h' })).toThrow('The key is missing');
   });
 });
 

@@ -178,3 +178,42 @@ describe('a signed-in user', () => {
     expect(await succeeded).toMatchObject({ me: { id: '7', info: { name: 'Ann' } } });
   });
 });
+
+describe('what the app does to a user', () => {
+  test('ending his connections is told with its reason, and is final', async () => {
+    const { client, peer } = await signedIn();
+    const terminated = nextEvent(client, 'terminated');
+    const disconnected = nextEvent(client.connection, 'disconnected');
+    peer.event('countersign:terminated', { reason: 'Signed out everywhere' });
+    peer.socket.close(4009, 'Signed out everywhere');
+    expect(await terminated).toEqual({ reason: 'Signed out everywhere' });
+    await disconnected;
+    expect(client.user.user_data).toBeUndefined();
+  });
+
+  test('signs him in again when the app connects anew', async () => {
+    const { client, peer, endpoint } = await signedIn();
+    const disconnected = nextEvent(client.connection, 'disconnected');
+    peer.socket.close(4009, 'Bye');
+    await disconnected;
+    client.connect();
+    expect(await (await endpoint.welcome('3.4')).next()).toEqual(signinFrame('key-1:3.4'));
+  });
+
+  test('a watchlist that is too long is reported, and he is signed in', async () => {
+    const endpoint = await startEndpoint();
+    const client = startClient(endpoint, { userAuthentication });
+    const user = client.signin();
+    const peer = await endpoint.welcome('1.2');
+    await peer.next();
+    const error = nextEvent(client.connection, 'error');
+    peer.send('{"event":"pusher:error","data":{"code":4302,"message":"Only the first 100 are watched"}}');
+    peer.event('pusher:signin_success', { user_data: USER_DATA });
+    expect(await error).toEqual({
+      type: 'PusherError',
+      data: { code: 4302, message: 'Only the first 100 are watched' },
+    });
+    expect((await user).id).toBe('7');
+    expect(client.connection.state).toBe('connected');
+  });
+});

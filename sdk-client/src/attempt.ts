@@ -1,25 +1,37 @@
 import type { Clock } from './clock.ts';
+import { CountersignError } from './errors.ts';
 
-/** One try at something with an answer. The caller, the end of the connection or the clock ends it, whichever is first. */
-export class Attempt {
+/** What bounds an attempt. */
+export interface AttemptSettings {
+  readonly clock: Clock;
+  /** Most ms until the end. */
+  readonly requestTimeout: number;
+}
+
+/**
+ * One try at something with an answer. It lasts until its maker ends it, or the clock does; what arrives after that
+ * belongs to nobody and is dropped.
+ */
+export class Attempt<Answer> {
   readonly #controller = new AbortController();
   readonly #cancelTimeout: () => void;
 
-  /** @param onTimeout called, already ended, if nothing else ended it within `ms` */
-  constructor(clock: Clock, ms: number, onTimeout: () => void) {
-    this.#cancelTimeout = clock.after(ms, () => {
+  /** @param failed called with what `ask` rejected with, or with CountersignError `timeout` when time is up */
+  constructor(
+    { clock, requestTimeout }: AttemptSettings,
+    ask: (signal: AbortSignal) => Promise<Answer>,
+    answered: (answer: Answer) => void,
+    failed: (error: CountersignError) => void,
+  ) {
+    const { signal } = this.#controller;
+    this.#cancelTimeout = clock.after(requestTimeout, () => {
       this.end();
-      onTimeout();
+      failed(new CountersignError('timeout', 'No answer in time'));
     });
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** What arrives after the end belongs to nobody and must be dropped. */
-  get ended(): boolean {
-    return this.signal.aborted;
+    ask(signal).then(
+      (answer) => signal.aborted || answered(answer),
+      (error) => signal.aborted || failed(error),
+    );
   }
 
   end(): void {

@@ -1,6 +1,5 @@
-import { Attempt } from './attempt.ts';
-import type { ChannelGrant } from './auth.ts';
-import type { Clock } from './clock.ts';
+import { Attempt, type AttemptSettings } from './attempt.ts';
+import type { Authorizer, ChannelGrant } from './auth.ts';
 import { Emitter, type Metadata } from './emitter.ts';
 import { CountersignError } from './errors.ts';
 import {
@@ -36,13 +35,10 @@ export interface ChannelEvents {
 export type AnyEvents = Record<string, unknown>;
 
 /** What a channel needs of its client. */
-export interface ChannelOwner {
-  readonly clock: Clock;
-  /** Bound of one subscription, from asking the app's endpoint to the broker's answer, in ms. */
-  readonly requestTimeout: number;
+export interface ChannelOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
-  authorize(channelName: string, socketId: string, signal: AbortSignal): Promise<ChannelGrant>;
+  readonly authorizer: Authorizer;
   /** Who this connection is signed in as, once a sign-in in progress is over. */
   userId(): Promise<string | undefined>;
   /** An event of any channel, for listeners on the client. */
@@ -59,7 +55,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   /** @internal */
   protected readonly owner: ChannelOwner;
   #phase: Phase = 'idle';
-  #attempt: Attempt | undefined;
+  #attempt: Attempt<ChannelGrant> | undefined;
 
   /** @internal */
   constructor(name: string, owner: ChannelOwner) {
@@ -86,16 +82,10 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
    */
   trigger<Name extends keyof Events & `client-${string}`>(event: Name, data: Events[Name]): boolean {
     if (!event.startsWith('client-')) {
-      throw new CountersignError(
-        'invalid_event',
-        `The name of a client event starts with "client-": "${event}"`,
-      );
+      throw new CountersignError('invalid_event', `"${event}" does not start with "client-"`);
     }
     if (!needsGrant(this.name) || this.name.startsWith('private-encrypted-')) {
-      throw new CountersignError(
-        'invalid_event',
-        `Client events travel on private and presence channels: "${this.name}"`,
-      );
+      throw new CountersignError('invalid_event', `"${this.name}" does not carry client events`);
     }
     // Without data it would not be a client event.
     return this.subscribed && this.owner.send(encode(event, data ?? {}, this.name));
@@ -103,18 +93,16 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
 
   /** @internal Subscribes on the present connection, unless that is done or under way. */
   join(): void {
-    const { socketId, clock, requestTimeout } = this.owner;
+    const { socketId } = this.owner;
     if (!socketId || this.#phase !== 'idle') return;
     this.#phase = 'authorizing';
-    const attempt = new Attempt(clock, requestTimeout, () =>
-      this.#refused(subscriptionError({ type: 'TimeoutError', error: 'No answer in time' })),
-    );
-    this.#attempt = attempt;
-    // An ended attempt belongs to a connection or a wish that is gone: its grant would be wrong on the next one.
-    this.grant(socketId, attempt.signal).then(
-      (grant) => attempt.ended || this.#send(grant),
-      ({ status, message }: CountersignError) =>
-        attempt.ended || this.#refused(subscriptionError({ type: 'AuthError', status, error: message })),
+    // It ends with the connection or the wish, for its grant would be wrong on the next one.
+    this.#attempt = new Attempt(
+      this.owner,
+      (signal) => this.grant(socketId, signal),
+      (grant) => this.#send(grant),
+      ({ code, status, message }) =>
+        this.#refused({ type: code === 'timeout' ? 'TimeoutError' : 'AuthError', status, error: message }),
     );
   }
 
@@ -141,7 +129,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
       this.#phase = 'subscribed';
       this.emit(SUBSCRIPTION_SUCCEEDED, this.accepted(data));
     } else if (event === SUBSCRIPTION_ERROR) {
-      this.#refused(subscriptionError(data));
+      this.#refused(data);
     } else if (!this.subscribed) {
       // The rest of a subscription that is over.
     } else if (event === `${INTERNAL}subscription_count`) {
@@ -156,7 +144,9 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
 
   /** @internal Asks for what the subscribe frame must carry. */
   protected async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
-    return needsGrant(this.name) ? this.owner.authorize(this.name, socketId, signal) : { auth: '' };
+    return needsGrant(this.name)
+      ? this.owner.authorizer.channel({ socketId, channelName: this.name }, signal)
+      : { auth: '' };
   }
 
   /** @internal The broker's confirmation; answers what listeners are given. */
@@ -186,15 +176,16 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     );
   }
 
-  #refused(error: SubscriptionError): void {
+  #refused(refusal: unknown): void {
     this.reset();
+    const error = subscriptionError(refusal);
     this.deliver(SUBSCRIPTION_ERROR, error, { event: SUBSCRIPTION_ERROR, channel: this.name, data: error });
   }
 }
 
 /** A refusal as the broker words it, with every field that listeners are promised. */
 export function subscriptionError(refusal: unknown): SubscriptionError {
-  const { type = 'ServerError', status = 0, error = 'Refused without a reason' } = asObject(refusal) ?? {};
+  const { type = 'ServerError', status = 0, error = 'Refused' } = asObject(refusal) ?? {};
   return { type: String(type), status: Number(status), error: String(error), message: String(error) };
 }
 

@@ -10,13 +10,21 @@ import { INTERNAL, type Message, USER_CHANNEL } from './protocol.ts';
 import { User, type UserData, type UserOwner } from './user.ts';
 import { VERSION } from './version.ts';
 
+/** Events that the SDK raises itself on the client. */
+export interface ClientEvents {
+  /** The app has ended this user's connections; this one ends next and does not come back by itself. */
+  terminated: { readonly reason: string };
+  /** `auth.refresh` answered that nobody is signed in any more. */
+  signedOut: undefined;
+}
+
 /**
  * A client of one app. It connects when it is made and stays connected until {@link disconnect}.
  *
  * Listeners bound to the client itself get the events of all channels. `ChannelMap` declares the app's channels and
  * events, so that names and data are checked when the page is compiled.
  */
-export class Countersign<ChannelMap extends object = AnyChannels> extends Emitter<AnyEvents> {
+export class Countersign<ChannelMap extends object = AnyChannels> extends Emitter<ClientEvents & AnyEvents> {
   readonly key: string;
   readonly connection: Connection;
   /** The signed-in user. */
@@ -29,7 +37,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
    */
   constructor(key: string, options: CountersignOptions) {
     super();
-    if (!key) throw new CountersignError('invalid_option', 'The key of the app is missing');
+    if (!key) throw new CountersignError('invalid_option', 'The key is missing');
     const settings = complete(options ?? {});
     this.key = key;
     this.connection = new Connection(
@@ -39,13 +47,31 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
         tls: settings.forceTLS || globalThis.location?.protocol === 'https:',
       },
       {
-        opened: () => this.#opened(),
-        lost: (stopped) => this.#lost(stopped),
+        opened: () => {
+          // First, for presence channels may be joined as the signed-in user.
+          this.user.opened();
+          this.#channels.opened();
+        },
+        lost: (stopped) => {
+          this.user.lost(stopped);
+          this.#channels.lost();
+        },
         message: (message) => this.#receive(message),
         refused: ({ data }) => this.user.refused(data.code, data.message),
       },
     );
-    const owner = this.#owner(settings);
+    const { connection } = this;
+    const owner: ChannelOwner & UserOwner = {
+      clock: settings.clock,
+      requestTimeout: settings.requestTimeout,
+      authorizer: new Authorizer(settings, () => this.emit('signedOut')),
+      get socketId() {
+        return connection.socket_id;
+      },
+      send: (frame) => connection.send(frame),
+      userId: () => this.user.id(),
+      delivered: (event, data, metadata) => this.emit(event, data, metadata),
+    };
     this.user = new User(owner);
     this.#channels = new Channels(owner, settings.encryption);
     this.connect();
@@ -97,44 +123,13 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     return this.user.signin();
   }
 
-  #opened(): void {
-    // First, for presence channels may be joined as the signed-in user.
-    this.user.opened();
-    this.#channels.opened();
-  }
-
-  #lost(stopped: boolean): void {
-    this.user.lost(stopped);
-    this.#channels.lost();
-  }
-
   #receive(message: Message): void {
     this.user.receive(message);
     // Not one of the channels that the app has subscribed to: they would end it.
     if (message.channel?.startsWith(USER_CHANNEL)) return;
     if (message.channel !== undefined) this.#channels.receive(message.channel, message);
+    else if (message.event === 'countersign:terminated') this.emit('terminated', message.data);
     else if (!message.event.startsWith(INTERNAL)) this.emit(message.event, message.data);
-  }
-
-  #owner({ clock, requestTimeout, ...settings }: Settings): ChannelOwner & UserOwner {
-    const { connection } = this;
-    const authorizer = new Authorizer(
-      settings.channelAuthorization,
-      settings.userAuthentication,
-      settings.fetch,
-    );
-    return {
-      clock,
-      requestTimeout,
-      get socketId() {
-        return connection.socket_id;
-      },
-      send: (frame) => connection.send(frame),
-      authorize: (channelName, socketId, signal) => authorizer.channel({ socketId, channelName }, signal),
-      authenticate: (socketId, signal) => authorizer.user({ socketId }, signal),
-      userId: () => this.user.id(),
-      delivered: (event, data, metadata) => this.emit(event, data, metadata),
-    };
   }
 }
 

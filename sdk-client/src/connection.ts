@@ -1,6 +1,5 @@
 import { OVERLOAD_PAUSE, type ReconnectOptions, reactionTo, retryDelay } from './backoff.ts';
 import { Emitter } from './emitter.ts';
-import type { WebSocketConstructor } from './platform.ts';
 import { asObject, type Message } from './protocol.ts';
 import { Socket, type SocketOptions } from './socket.ts';
 import { onWake } from './wake.ts';
@@ -41,10 +40,9 @@ export interface ConnectionEvents {
   message: Message;
 }
 
-export interface ConnectionOptions extends Omit<SocketOptions, 'WebSocket'> {
+export interface ConnectionOptions extends SocketOptions {
   readonly url: (tls: boolean) => string;
   readonly tls: boolean;
-  readonly WebSocket: WebSocketConstructor | undefined;
   readonly unavailableTimeout: number;
   readonly reconnect: Required<ReconnectOptions>;
 }
@@ -119,19 +117,15 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   #dial(): void {
     this.#cancelDial = undefined;
-    const { WebSocket, url } = this.#options;
     try {
-      if (!WebSocket) throw new Error('This platform has no WebSocket; pass one as the option WebSocket');
-      const options = { ...this.#options, WebSocket };
-      this.#socket = new Socket(url(this.#tls), options, {
+      this.#socket = new Socket(this.#options.url(this.#tls), this.#options, {
         established: (socketId) => this.#opened(socketId),
         message: (message) => this.#received(message),
-        malformed: () => this.#report('WebSocketError', null, 'Received a frame that is not of the protocol'),
         closed: (code, reason) => this.#closed(code, reason),
       });
     } catch (error) {
       this.#stop('failed');
-      this.#report('WebSocketError', null, error instanceof Error ? error.message : String(error));
+      this.#report('WebSocketError', null, String(error));
     }
   }
 
@@ -145,7 +139,11 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#move('connected', { socket_id: socketId }, () => this.#owner.opened(socketId));
   }
 
-  #received(message: Message): void {
+  #received(message: Message | undefined): void {
+    if (!message) {
+      this.#report('WebSocketError', null, 'Not a frame of the protocol');
+      return;
+    }
     if (message.event === 'pusher:error') {
       const { code, message: text } = asObject(message.data) ?? {};
       this.#owner.refused(

@@ -1,21 +1,22 @@
 import { Attempt } from './attempt.ts';
-import { type ChannelGrant, failure } from './auth.ts';
+import type { ChannelGrant } from './auth.ts';
 import { type AnyEvents, Channel, type ChannelOwner } from './channel.ts';
-import { isReserved, type Message, parseJson } from './protocol.ts';
+import { failure } from './errors.ts';
+import { asObject, isReserved, type Message, parseJson } from './protocol.ts';
 
 /** What the entry `@countersign/sdk-client/encrypted` adds. */
 export interface Encryption {
   /** The key that the app's endpoint answers as `shared_secret`; `undefined` if that is not base64 of 32 bytes. */
   readKey(sharedSecret: string): Uint8Array | undefined;
   /** The text that was sealed in an event's data: null if by another key, `undefined` if nothing is sealed in it. */
-  open(data: unknown, key: Uint8Array): string | null | undefined;
+  open(sealed: Readonly<Record<string, unknown>>, key: Uint8Array): string | null | undefined;
 }
 
 /** Events that may wait for a new key; more are dropped. */
 const MAX_WAITING = 100;
 /** A request that brought no other key is not repeated within this time, in ms. */
 const KEY_HOLDS = 10_000;
-const OTHER_KEY = 'The event was encrypted with another key';
+const OTHER_KEY = 'Encrypted with another key';
 
 /** A private channel whose events only the app's own clients can read. */
 export class EncryptedChannel<Events extends object = AnyEvents> extends Channel<Events> {
@@ -23,7 +24,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
   #key: Uint8Array | undefined;
   #confirmedAt = -Infinity;
   /** The request for a new key, and what arrived since. */
-  #renewal: Attempt | undefined;
+  #renewal: Attempt<ChannelGrant> | undefined;
   #waiting: Message[] = [];
 
   /** @internal */
@@ -35,16 +36,14 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
   /** @internal */
   override reset(): void {
     super.reset();
-    this.#renewal?.end();
-    this.#renewal = undefined;
-    this.#waiting = [];
+    this.#forget();
   }
 
   /** @internal */
   protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     const grant = await super.grant(socketId, signal);
     const key = this.#encryption.readKey(grant.shared_secret ?? '');
-    if (!key) throw failure(`The grant for "${this.name}" needs shared_secret, base64 of 32 bytes`, 200);
+    if (!key) throw failure(`"${this.name}" needs shared_secret, base64 of 32 bytes`, 200);
     // A late answer must not replace a newer one's key.
     if (!signal.aborted) this.#key = key;
     return grant;
@@ -66,35 +65,36 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
 
   /** Delivers or drops; false if another key might open it. */
   #open(message: Message): boolean {
-    const text = this.#key ? this.#encryption.open(message.data, this.#key) : null;
+    const text = this.#key ? this.#encryption.open(asObject(message.data) ?? {}, this.#key) : null;
     if (text === null) return false;
-    if (text === undefined) this.#drop(message, 'The event is not an encrypted one');
+    if (text === undefined) this.#drop(message, 'Not encrypted');
     else this.deliver(message.event, parseJson(text), message);
     return true;
   }
 
   /** The app may have changed its master key: asks once, for all events that fail meanwhile. */
   #renew(message: Message): void {
-    const { socketId, clock, requestTimeout } = this.owner;
+    const { socketId, clock } = this.owner;
     if (!socketId) return;
     const before = String(this.#key);
     this.#waiting = [message];
-    const renewal = new Attempt(clock, requestTimeout, () => this.#renewed());
-    this.#renewal = renewal;
     const done = (): void => {
-      if (renewal.ended) return;
-      renewal.end();
       if (String(this.#key) === before) this.#confirmedAt = clock.now();
       this.#renewed();
     };
-    this.grant(socketId, renewal.signal).then(done, done);
+    this.#renewal = new Attempt(this.owner, (signal) => this.grant(socketId, signal), done, done);
   }
 
   #renewed(): void {
     const waiting = this.#waiting;
+    this.#forget();
+    for (const message of waiting) if (!this.#open(message)) this.#drop(message, OTHER_KEY);
+  }
+
+  #forget(): void {
+    this.#renewal?.end();
     this.#renewal = undefined;
     this.#waiting = [];
-    for (const message of waiting) if (!this.#open(message)) this.#drop(message, OTHER_KEY);
   }
 
   #drop({ event }: Message, message: string): void {

@@ -5,23 +5,21 @@
  */
 import nacl from 'tweetnacl/nacl.min.js';
 import type { Encryption } from './encrypted-channel.ts';
-import { asObject } from './protocol.ts';
+
+const { keyLength, nonceLength, overheadLength, open } = nacl.secretbox;
 
 /** Opens events of `private-encrypted-` channels (NaCl secretbox). */
 export const encryption: Encryption = {
   readKey(sharedSecret) {
     const key = fromBase64(sharedSecret);
-    return key?.length === nacl.secretbox.keyLength ? key : undefined;
+    return key?.length === keyLength ? key : undefined;
   },
 
-  open(data, key) {
-    const sealed = asObject(data);
-    const nonce = fromBase64(sealed?.['nonce']);
-    const box = fromBase64(sealed?.['ciphertext']);
-    if (nonce?.length !== nacl.secretbox.nonceLength || !box || box.length < nacl.secretbox.overheadLength) {
-      return undefined;
-    }
-    const bytes = nacl.secretbox.open(box, nonce, key);
+  open(sealed, key) {
+    const nonce = fromBase64(sealed['nonce']);
+    const box = fromBase64(sealed['ciphertext']);
+    if (nonce?.length !== nonceLength || !box || box.length < overheadLength) return undefined;
+    const bytes = open(box, nonce, key);
     return bytes && new TextDecoder().decode(bytes);
   },
 };

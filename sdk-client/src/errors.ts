@@ -21,8 +21,18 @@ export class CountersignError extends Error {
     readonly code: ErrorCode,
     message: string,
     readonly status = 0,
-    options?: { readonly cause?: unknown },
+    options?: ErrorOptions,
   ) {
     super(message, options);
   }
+}
+
+/** The app did not sign. */
+export function failure(message: string, status: number, options?: ErrorOptions): CountersignError {
+  return new CountersignError('auth_failed', message, status, options);
+}
+
+/** Whatever of the app was asked did not answer. */
+export function unanswered(what: string | undefined, cause: unknown, status = 0): CountersignError {
+  return failure(`${what} did not answer: ${cause}`, status, { cause });
 }

@@ -1,6 +1,7 @@
 import type { ChannelAuthorization, UserAuthentication } from './auth.ts';
 import type { ReconnectOptions } from './backoff.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { AuthOptions } from './credentials.ts';
 import type { Encryption } from './encrypted-channel.ts';
 import { CountersignError } from './errors.ts';
 import { bundled, type Fetch, type WebSocketConstructor } from './platform.ts';
@@ -19,6 +20,8 @@ export interface CountersignOptions {
   readonly channelAuthorization?: ChannelAuthorization;
   /** How the app signs for users. Its `endpoint` is `/countersign/user-auth` by default. */
   readonly userAuthentication?: UserAuthentication;
+  /** What the app does when an endpoint of it no longer knows who is asking. */
+  readonly auth?: AuthOptions;
   /** What `@countersign/sdk-client/encrypted` exports, for channels named `private-encrypted-…`. */
   readonly encryption?: Encryption;
   /** Silence after which the broker is pinged; the broker may ask for less. @default 20_000 */
@@ -31,7 +34,7 @@ export interface CountersignOptions {
   readonly unavailableTimeout?: number;
   /** Bound of one subscription or sign-in: the app's endpoint and the broker's answer together. @default 20_000 */
   readonly requestTimeout?: number;
-  /** Delays between tries to connect. */
+  /** Delays between tries, to connect or to ask an endpoint. */
   readonly reconnect?: ReconnectOptions;
   /** @default that of the platform; in Node 20 that of `ws` */
   readonly WebSocket?: WebSocketConstructor;
@@ -50,33 +53,35 @@ export interface Settings
   readonly WebSocket: WebSocketConstructor | undefined;
 }
 
-const RECONNECT = { minDelay: 1_000, maxDelay: 30_000, stableAfter: 10_000 };
 const AUTHORIZATION = {
-  endpoint: '',
-  headers: {},
-  params: {},
+  headers: undefined,
+  params: undefined,
   headersProvider: undefined,
   paramsProvider: undefined,
   credentials: 'same-origin',
   customHandler: undefined,
 } as const;
 
+/** Options that have options of their own. */
+const GROUPS = ['channelAuthorization', 'userAuthentication', 'auth', 'reconnect'];
+
 /** The options with their defaults. @throws CountersignError `invalid_option` */
 export function complete(options: CountersignOptions): Settings {
-  const settings = merge<Settings>('', options, {
+  const settings = merge<Settings>(options, {
     host: '',
     port: undefined,
     path: '',
     forceTLS: true,
-    channelAuthorization: {},
-    userAuthentication: {},
+    channelAuthorization: { ...AUTHORIZATION, endpoint: '/countersign/auth', batch: true },
+    userAuthentication: { ...AUTHORIZATION, endpoint: '/countersign/user-auth' },
+    auth: { refresh: undefined },
     encryption: bundled.encryption,
     activityTimeout: 20_000,
     pongTimeout: 10_000,
     connectTimeout: 10_000,
     unavailableTimeout: 10_000,
     requestTimeout: 20_000,
-    reconnect: RECONNECT,
+    reconnect: { minDelay: 1_000, maxDelay: 30_000, stableAfter: 10_000 },
     WebSocket: globalThis.WebSocket ?? bundled.WebSocket,
     // Not the function itself, which browsers refuse to call as a method of anything but the window.
     fetch: (url, init) => globalThis.fetch(url, init),
@@ -84,30 +89,20 @@ export function complete(options: CountersignOptions): Settings {
   });
   if (!settings.host) throw invalid('The option "host" is missing');
   if (settings.path && !settings.path.startsWith('/')) throw invalid('The option "path" starts with "/"');
-  const { channelAuthorization, userAuthentication, reconnect } = settings;
-  return {
-    ...settings,
-    reconnect: merge('reconnect.', reconnect, RECONNECT),
-    channelAuthorization: merge<ChannelAuthorization>('channelAuthorization.', channelAuthorization, {
-      ...AUTHORIZATION,
-      endpoint: '/countersign/auth',
-    }),
-    userAuthentication: merge<UserAuthentication>('userAuthentication.', userAuthentication, {
-      ...AUTHORIZATION,
-      endpoint: '/countersign/user-auth',
-    }),
-  };
+  return settings;
 }
 
 /** What was given over the defaults, which name every option there is. */
-function merge<Options extends object>(prefix: string, given: object, defaults: Options): Options {
+function merge<Options extends object>(given: object, defaults: Options, prefix = ''): Options {
   const merged: Record<string, unknown> = { ...(defaults as Record<string, unknown>) };
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(defaults, name)) throw invalid(`There is no option "${prefix}${name}"`);
     if (value === undefined) continue;
-    if (typeof merged[name] === 'number' && !(value > 0))
+    const byDefault = merged[name];
+    if (typeof byDefault === 'number' && !(value > 0))
       throw invalid(`The option "${prefix}${name}" is a number above 0`);
-    merged[name] = value;
+    const isGroup = !prefix && GROUPS.includes(name);
+    merged[name] = isGroup ? merge(value, byDefault as object, `${name}.`) : value;
   }
   return merged as Options;
 }

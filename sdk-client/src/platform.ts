@@ -26,7 +26,11 @@ export type Fetch = (
     readonly credentials: 'omit' | 'same-origin' | 'include';
     readonly signal: AbortSignal;
   },
-) => Promise<{ readonly status: number; text(): Promise<string> }>;
+) => Promise<{
+  readonly status: number;
+  readonly headers?: { get(name: string): string | null };
+  text(): Promise<string>;
+}>;
 
 /** What an entry point brings where neither the options nor the platform have it. */
 export const bundled: {

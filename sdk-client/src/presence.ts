@@ -1,5 +1,6 @@
-import { type ChannelGrant, failure } from './auth.ts';
+import type { ChannelGrant } from './auth.ts';
 import { type AnyEvents, Channel } from './channel.ts';
+import { failure } from './errors.ts';
 import { asObject, INTERNAL, parseJson } from './protocol.ts';
 
 /** A user in a presence channel, on however many connections. */
@@ -85,10 +86,7 @@ export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
       ? asObject(parseJson(grant.channel_data))?.['user_id']
       : await this.owner.userId();
     if (id === undefined || id === null) {
-      throw failure(
-        `The grant for "${this.name}" needs channel_data with a user_id, or a connection that is signed in`,
-        200,
-      );
+      throw failure(`"${this.name}" needs channel_data with a user_id, or a sign-in`, 200);
     }
     // A late answer must not replace a newer one's user.
     if (!signal.aborted) this.members.myID = String(id);

@@ -16,15 +16,14 @@ const ABNORMAL = 1006;
 /** What one socket tells its connection. After `closed`, nothing. */
 export interface SocketEvents {
   established(socketId: string): void;
-  message(message: Message): void;
-  /** A frame that is not of the protocol; it was skipped. */
-  malformed(): void;
+  /** @param message `undefined` for a frame that is not of the protocol */
+  message(message: Message | undefined): void;
   closed(code: number, reason: string): void;
 }
 
 export interface SocketOptions {
   readonly clock: Clock;
-  readonly WebSocket: WebSocketConstructor;
+  readonly WebSocket: WebSocketConstructor | undefined;
   /** Most ms from dialling until the broker's greeting. */
   readonly connectTimeout: number;
   /** Silence after which the broker is pinged, in ms; the broker may ask for less. */
@@ -47,11 +46,12 @@ export class Socket {
   #deadline: number | undefined;
   #cancelTimer: () => void;
 
-  /** @throws what the platform throws for a URL that it does not dial */
+  /** @throws without a WebSocket, and what the platform throws for a URL that it does not dial */
   constructor(url: string, options: SocketOptions, events: SocketEvents) {
     this.#options = options;
     this.#events = events;
     this.#activityTimeout = options.activityTimeout;
+    if (!options.WebSocket) throw new Error('There is no WebSocket here; pass the option WebSocket');
     this.#socket = new options.WebSocket(url);
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = ({ code, reason }) => this.#end(code, reason);
@@ -87,8 +87,7 @@ export class Socket {
     this.#heardAt = this.#options.clock.now();
     this.#deadline = undefined;
     if (!this.#established) return this.#greet(message);
-    if (!message) return this.#events.malformed();
-    if (message.event === 'pusher:ping') this.send(encode('pusher:pong', {}));
+    if (message?.event === 'pusher:ping') this.send(encode('pusher:pong', {}));
     this.#events.message(message);
   }
 
@@ -107,7 +106,7 @@ export class Socket {
     const code = Number(data?.['code']);
     if (message?.event === 'pusher:error' && code >= 4000)
       this.#refuse(code, String(data?.['message'] ?? ''));
-    else this.#refuse(ABNORMAL, 'Not a greeting of the Channels protocol');
+    else this.#refuse(ABNORMAL, 'Not a greeting of the protocol');
   }
 
   #watch(): void {

@@ -1,7 +1,6 @@
-import { Attempt } from './attempt.ts';
-import type { UserGrant } from './auth.ts';
+import { Attempt, type AttemptSettings } from './attempt.ts';
+import type { Authorizer, UserGrant } from './auth.ts';
 import { type AnyEvents, type SubscriptionError, subscriptionError } from './channel.ts';
-import type { Clock } from './clock.ts';
 import { Emitter } from './emitter.ts';
 import { CountersignError } from './errors.ts';
 import {
@@ -42,13 +41,10 @@ export interface UserEvents {
 }
 
 /** What the user needs of its client. */
-export interface UserOwner {
-  readonly clock: Clock;
-  /** Bound of one sign-in, from asking the app's endpoint to the broker's answer, in ms. */
-  readonly requestTimeout: number;
+export interface UserOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
-  authenticate(socketId: string, signal: AbortSignal): Promise<UserGrant>;
+  readonly authorizer: Authorizer;
 }
 
 /** The code of the broker's refusal of a sign-in. */
@@ -70,7 +66,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   #wanted = false;
   /** The sign-in in progress; it outlives a connection. */
   #outcome: Outcome | undefined;
-  #attempt: Attempt | undefined;
+  #attempt: Attempt<UserGrant> | undefined;
 
   /** @internal */
   constructor(owner: UserOwner) {
@@ -107,11 +103,10 @@ export class User extends Emitter<UserEvents & AnyEvents> {
 
   /** @internal @param stopped whether no further connection will be tried */
   lost(stopped: boolean): void {
-    this.#attempt?.end();
-    this.#attempt = undefined;
+    this.#endAttempt();
     this.#data = undefined;
     if (!stopped) return;
-    this.#outcome?.reject(new CountersignError('disconnected', 'The connection ended before the sign-in'));
+    this.#outcome?.reject(new CountersignError('disconnected', 'Disconnected'));
     this.#outcome = undefined;
   }
 
@@ -135,26 +130,22 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   }
 
   #begin(): void {
-    const { socketId, clock, requestTimeout } = this.#owner;
+    const { socketId } = this.#owner;
     if (!socketId) return;
-    const attempt = new Attempt(clock, requestTimeout, () =>
-      this.#fail(new CountersignError('timeout', 'The sign-in was not answered in time')),
-    );
-    this.#attempt = attempt;
-    this.#owner.authenticate(socketId, attempt.signal).then(
-      ({ auth, user_data }) =>
-        attempt.ended || this.#owner.send(encode('pusher:signin', { auth, user_data })),
-      (error) => attempt.ended || this.#fail(error),
+    this.#attempt = new Attempt(
+      this.#owner,
+      (signal) => this.#owner.authorizer.user({ socketId }, signal),
+      ({ auth, user_data }) => this.#owner.send(encode('pusher:signin', { auth, user_data })),
+      (error) => this.#fail(error),
     );
   }
 
   #signedIn(data: unknown): void {
     const user = asObject(data);
     if (typeof user?.['id'] !== 'string' || !user['id']) {
-      return this.#fail(new CountersignError('signin_refused', 'The broker confirmed a user without an id'));
+      return this.#fail(new CountersignError('signin_refused', 'Signed in without an id'));
     }
-    this.#attempt?.end();
-    this.#attempt = undefined;
+    this.#endAttempt();
     this.#data = user as UserData;
     this.#owner.send(encode('pusher:subscribe', { auth: '', channel: USER_CHANNEL + user['id'] }));
     this.#outcome?.resolve(this.#data);
@@ -164,12 +155,16 @@ export class User extends Emitter<UserEvents & AnyEvents> {
 
   /** A refusal is final until the app asks again; after another failure the next connection tries again. */
   #fail(error: CountersignError): void {
-    this.#attempt?.end();
-    this.#attempt = undefined;
+    this.#endAttempt();
     if (error.code === 'signin_refused' || error.status === 401 || error.status === 403) this.#wanted = false;
     this.#outcome?.reject(error);
     this.#outcome = undefined;
     this.emit('pusher:signin_error', error);
+  }
+
+  #endAttempt(): void {
+    this.#attempt?.end();
+    this.#attempt = undefined;
   }
 }
 

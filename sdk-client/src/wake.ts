@@ -12,8 +12,7 @@ export function onWake(callback: () => void): () => void {
     [page, 'resume', callback],
   ];
   // Node and some workers have neither a document nor events of their own.
-  for (const [target, event, listener] of bound) target?.addEventListener?.(event, listener);
-  return () => {
-    for (const [target, event, listener] of bound) target?.removeEventListener?.(event, listener);
-  };
+  const controller = new AbortController();
+  for (const [target, event, listener] of bound) target?.addEventListener?.(event, listener, controller);
+  return () => controller.abort();
 }
