@@ -39,23 +39,27 @@ function declared(section: Schema, prefix = ''): Omit<Row, 'environment'>[] {
   return Object.entries(section.properties ?? {}).flatMap(([key, setting]) => {
     if (typeof setting === 'boolean') throw new Error(`${key} has no schema`);
     const name = prefix + key;
-    if (setting.type === 'object') return declared(setting, `${name}.`);
+    if (setting.properties) return declared(setting, `${name}.`);
     const row = {
       name,
       type: typeOf(setting),
       default: setting.default === undefined ? '' : JSON.stringify(setting.default),
     };
     const items = setting.items;
-    const isNested = key === 'keys' && typeof items === 'object' && !Array.isArray(items);
+    const isNested = LISTS.includes(key) && typeof items === 'object' && !Array.isArray(items);
     return isNested ? [row, ...declared(items, `${name}[].`)] : [row];
   });
 }
+
+/** Lists of an app whose items have settings of their own. */
+const LISTS = ['keys', 'webhooks'];
 
 const NAMES = new Map([
   ['integer', 'whole number'],
   ['string', 'text'],
   ['boolean', 'true or false'],
   ['array', 'list'],
+  ['object', 'texts by name'],
   ['null', 'null'],
 ]);
 
@@ -98,6 +102,7 @@ describe('docs/configuration.md', () => {
     const charsets = new Map([
       ['id', 'text, 1 to 64'],
       ['keys[].key', 'text, 1 to 128'],
+      ['webhooks[].id', 'text, 1 to 64'],
     ]);
     const rows = declared(app).map((row) => ({ ...row, type: charsets.get(row.name) ?? row.type }));
     expect(documented('Setting of an app')).toEqual(rows);
@@ -113,7 +118,10 @@ describe('docs/configuration.md', () => {
     const given = (value: unknown, name = ''): string[] => {
       if (typeof value !== 'object' || value === null) return [name];
       if (Array.isArray(value))
-        return name === 'apps' || name.endsWith('keys') ? [name, ...given(value[0], `${name}[]`)] : [name];
+        return ['apps', ...LISTS].some((list) => name.endsWith(list))
+          ? [name, ...given(value[0], `${name}[]`)]
+          : [name];
+      if (name.endsWith('.headers')) return [name];
       return Object.entries(value).flatMap(([key, inner]) => given(inner, name ? `${name}.${key}` : key));
     };
     const names = [

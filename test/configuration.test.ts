@@ -37,6 +37,11 @@ describe('what stands in the file', () => {
       drainTimeoutSeconds: 30,
       failedAuthenticationsPerMinute: 60,
       trustProxy: false,
+      webhookGraceSeconds: 3,
+      webhookRestartGraceSeconds: 60,
+      webhookRetrySeconds: 86_400,
+      webhookLogSeconds: 1_209_600,
+      webhookMaxPending: 100_000,
       pathPrefix: '',
       log: { level: 'info', pretty: false },
       metrics: {},
@@ -68,6 +73,7 @@ describe('what stands in the file', () => {
         subscriptionsPerConnection: 200,
         httpRequestsPerSecond: null,
       },
+      webhooks: [],
     });
   });
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import proxyAddr from 'proxy-addr';
 import { z } from 'zod';
 import { appSchema } from './apps/app.ts';
+import { hookIdOf } from './apps/hook.ts';
 import { ConfigError, explain, type Overridden, problemsOf } from './config-error.ts';
 import { type Flags, parseJson, readEnvironment, readFlags } from './config-sources.ts';
 
@@ -43,6 +44,20 @@ export const configSchema = z
       .union([z.boolean(), z.int().min(1), z.array(z.string()).min(1).readonly()])
       .refine(isTrustable, 'expected IP addresses, CIDR ranges, "loopback", "linklocal" or "uniquelocal"')
       .default(false),
+    /** Directory that outlives the broker: its webhooks and blocks are kept there. Without one they end with the process. */
+    data: z.string().min(1).optional(),
+    /** Seconds within which a return undoes `channel_vacated`, `member_removed` and `user_offline`. @default 3 */
+    webhookGraceSeconds: z.int().min(0).max(3600).default(3),
+    /** The same after a restart, for what was there before it. @default 60 */
+    webhookRestartGraceSeconds: z.int().min(0).max(3600).default(60),
+    /** Seconds after its first attempt until which a webhook is tried again. @default 86_400 */
+    webhookRetrySeconds: z.int().min(0).default(86_400),
+    /** Seconds for which events and dead letters are kept. @default 1_209_600 */
+    webhookLogSeconds: seconds.default(1_209_600),
+    /** Deliveries of one webhook that may wait; the oldest beyond them become dead letters. @default 100_000 */
+    webhookMaxPending: z.int().min(1).default(100_000),
+    /** Which receivers are called: "public" ones only, or "any". Without it "any" if `host` is loopback. */
+    webhookAddresses: z.enum(['public', 'any']).optional(),
     /** Path in front of every route, such as "/realtime". @default "" */
     pathPrefix: z
       .string()
@@ -109,6 +124,18 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
         refuse(['apps', index, 'keys', keyIndex, 'key'], key, 'expected a key that stands nowhere else');
       }
       keys.add(key);
+    }
+    const hookIds = new Set<string>();
+    for (const [hookIndex, webhook] of app.webhooks.entries()) {
+      const id = hookIdOf(webhook);
+      if (hookIds.has(id)) {
+        refuse(
+          ['apps', index, 'webhooks', hookIndex, 'id'],
+          id,
+          'expected an id that no other webhook of the app has',
+        );
+      }
+      hookIds.add(id);
     }
   }
   const eventDataBytes = Math.max(0, ...config.apps.map((app) => app.limits.eventDataBytes));
@@ -195,7 +222,15 @@ export function describeConfig(config: Config): object {
   const { apps, metrics, ...rest } = config;
   return {
     ...rest,
-    apps: apps.map((app) => ({ ...app, keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })) })),
+    apps: apps.map((app) => ({
+      ...app,
+      keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })),
+      webhooks: app.webhooks.map((webhook) => ({ ...webhook, headers: hideValues(webhook.headers) })),
+    })),
     metrics: { ...metrics, ...(metrics.token !== undefined && { token: HIDDEN }) },
   };
+}
+
+function hideValues(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN]));
 }

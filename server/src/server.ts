@@ -1,12 +1,13 @@
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { Adapter } from './adapter/adapter.ts';
-import { NO_JOURNAL } from './adapter/journal.ts';
 import { MemoryAdapter } from './adapter/memory/adapter.ts';
 import { Api } from './api/api.ts';
 import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import type { Config } from './config.ts';
+import { SqliteBlockStore } from './data/block-store.ts';
+import { Database } from './data/database.ts';
 import { readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
@@ -16,6 +17,9 @@ import { MetricsEndpoint } from './ops/metrics-endpoint.ts';
 import { randomSocketId } from './socket/connection.ts';
 import { Gateway } from './socket/gateway.ts';
 import { Outbox } from './socket/outbox.ts';
+import { MemoryOutbox } from './webhooks/memory-outbox.ts';
+import { SqliteOutbox } from './webhooks/sqlite-outbox.ts';
+import { type WebhookStep, Webhooks } from './webhooks/webhooks.ts';
 
 /** A running broker. */
 export interface Broker {
@@ -43,6 +47,8 @@ export interface BrokerParts {
   readonly now?: () => number;
   /** Names a new connection. @default random numbers that nobody can guess */
   readonly newSocketId?: () => string;
+  /** Is told each step of a webhook, so that a test can end the process there. */
+  readonly onWebhookStep?: (step: WebhookStep) => void;
   /** Adds routes to the HTTP server, in front of its 404. */
   readonly routes?: (app: Express) => void;
 }
@@ -50,18 +56,31 @@ export interface BrokerParts {
 /**
  * Starts a broker.
  *
+ * @throws DataError if its data directory cannot be used
  * @throws Error if it cannot listen, or its certificate cannot be read
  */
 export async function createServer(config: Config, parts: BrokerParts = {}): Promise<Broker> {
   const { log = pino({ level: 'silent' }), now = Date.now, newSocketId = randomSocketId, routes } = parts;
-  const adapter = parts.adapter ?? new MemoryAdapter(now);
+  const database = config.data === undefined ? undefined : new Database(config.data);
+  const adapter = parts.adapter ?? new MemoryAdapter(now, database && new SqliteBlockStore(database, now));
   const metrics = new Metrics();
   const apps = new FileAppStore(config.apps);
   const outbox = new Outbox({
     gapMaxMs: config.flushGapMaxMs,
     onFlush: (milliseconds, connections) => exporter.flushed(milliseconds, connections),
   });
-  const hub = new Hub({ adapter, journal: NO_JOURNAL, metrics, log });
+  const webhooks = new Webhooks({
+    config,
+    apps,
+    outbox: database
+      ? new SqliteOutbox({ database, now, maxPending: config.webhookMaxPending, onStep: parts.onWebhookStep })
+      : new MemoryOutbox({ now, maxPending: config.webhookMaxPending }),
+    metrics,
+    log,
+    now,
+    onStep: parts.onWebhookStep,
+  });
+  const hub = new Hub({ adapter, journal: webhooks.journal, metrics, log });
   const { addressOf, isSecure } = readForwarding(config.trustProxy);
   const gateway = new Gateway({
     config,
@@ -82,6 +101,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub,
     flushes: outbox.statistics,
     bufferedBytes: () => gateway.bufferedBytes(),
+    webhookDeliveries: () => webhooks.countDeliveries(),
   });
   const endpoint = new MetricsEndpoint(exporter.registry, config);
   let ready = true;
@@ -90,6 +110,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     apps,
     hub,
     adapter,
+    webhooks,
     metrics,
     log,
     now,
@@ -112,17 +133,21 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub.close();
     await api.close();
     await adapter.close();
+    await webhooks.close();
+    database?.close();
     exporter.close();
     await metricsListener.close();
   };
   const close = async (): Promise<void> => {
     ready = false;
+    webhooks.handOver();
     gateway.close();
     await listener.close();
     await end();
   };
   try {
     await listener.listen(config.port);
+    webhooks.start();
     if (config.metrics.port !== undefined) await metricsListener.listen(config.metrics.port);
   } catch (error) {
     await close();
@@ -144,11 +169,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metricsUrl,
     reload(list) {
       apps.replace(list);
+      webhooks.reload();
       gateway.closeOrphans();
       log.info({ apps: list.length }, 'apps reloaded');
     },
     async drain() {
       ready = false;
+      webhooks.handOver();
       log.info({ connections: gateway.size }, 'draining');
       await gateway.drain();
       await listener.drain();

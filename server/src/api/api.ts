@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { ApiError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../hub/metrics.ts';
+import type { Webhooks } from '../webhooks/webhooks.ts';
 import { Answers } from './answers.ts';
 import { listChannels, listUsers, showChannel } from './channels.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -15,6 +16,7 @@ import { Service } from './service.ts';
 import { removeSubscriptions } from './subscriptions.ts';
 import { readPublishPath, splitTarget } from './target.ts';
 import { listSignedIn, showUser, terminateConnections } from './users.ts';
+import { webhookEndpoints } from './webhooks.ts';
 
 /** What the API is made of. */
 export interface ApiParts {
@@ -22,6 +24,7 @@ export interface ApiParts {
   readonly apps: AppStore;
   readonly hub: Hub;
   readonly adapter: Adapter;
+  readonly webhooks: Webhooks;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
@@ -44,6 +47,7 @@ const ENDPOINTS: readonly Endpoint[] = [
   listSignedIn,
   showUser,
   terminateConnections,
+  ...webhookEndpoints,
 ];
 const PUBLISHING: ReadonlyMap<string, Endpoint> = new Map(
   ENDPOINTS.filter(({ publishes }) => publishes).map((endpoint) => [endpoint.path, endpoint]),

@@ -65,13 +65,13 @@ export class Service {
     endpoint: Endpoint,
     { appId, subject }: Names,
   ): Promise<object> {
-    const { hub, adapter, now } = this.#parts;
+    const { hub, adapter, webhooks, now } = this.#parts;
     const body = await readBody(request);
     const { app, query } = await this.#authenticate(request, response, appId, body);
     if (!app.enabled)
       throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
     await this.#limits.admit(app, request, response);
-    return endpoint.run({ app, subject, query, body, hub, adapter, now });
+    return endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
   }
 
   async #authenticate(

@@ -5,6 +5,7 @@ import { ApiError } from '../errors.ts';
 import { parseBody } from './body.ts';
 import { check } from './check.ts';
 import type { Call, Endpoint } from './endpoint.ts';
+import { readLimit } from './page.ts';
 
 /** Seconds that a user may be kept out at a time. */
 export const blockSchema = z.int().min(1).max(31_536_000).optional();
@@ -13,8 +14,6 @@ export const reasonSchema = z.string().min(1).max(500).optional();
 
 const terminateSchema = z.object({ reason: reasonSchema, block: blockSchema });
 const DEFAULT_REASON = 'Connection terminated by the application';
-const PAGE_SIZE = 100;
-const MAX_PAGE_SIZE = 1000;
 
 /** `POST users/USER_ID/terminate_connections`: closes what is signed in as this user, on every node. */
 export const terminateConnections: Endpoint = {
@@ -42,7 +41,7 @@ export const listSignedIn: Endpoint = {
   path: 'users',
   publishes: false,
   async run({ app, query, adapter }) {
-    const limit = readLimit(query.get('limit'));
+    const limit = readLimit(query);
     const after = query.get('cursor') ?? '';
     // One more than asked for tells whether there is another page.
     const ids = await adapter.roster.users(app.id, after, limit + 1);
@@ -73,11 +72,4 @@ function describe({ now }: Call, { seat, channels }: SeatedConnection): object {
     address: seat.address,
     channels,
   };
-}
-
-function readLimit(text: string | undefined): number {
-  if (text === undefined) return PAGE_SIZE;
-  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= MAX_PAGE_SIZE) return limit;
-  throw new ApiError(400, `"limit" is "${text.slice(0, 20)}": expected 1 to ${MAX_PAGE_SIZE}`);
 }

@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { isChannelName } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
+import { Hook, webhookSchema } from './hook.ts';
 import { AllowedOrigins, isOriginPattern } from './origins.ts';
 
 const count = z.int().min(1);
@@ -90,6 +91,8 @@ export const appSchema = z
     /** Overrides the broker's setting of the same name for this app. */
     activityTimeoutSeconds: count.optional(),
     limits: limitsSchema.prefault({}),
+    /** Where its backend is told what happens. @default [] */
+    webhooks: z.array(webhookSchema).readonly().default([]),
   })
   .readonly();
 
@@ -105,6 +108,7 @@ export class App {
   #config!: AppConfig;
   #secrets!: ReadonlyMap<string, KeyObject>;
   #origins!: AllowedOrigins;
+  #hooks!: readonly Hook[];
 
   constructor(config: AppConfig) {
     this.id = config.id;
@@ -116,6 +120,7 @@ export class App {
     this.#config = config;
     this.#secrets = new Map(config.keys.map(({ key, secret }) => [key, createSecretKey(secret, 'utf8')]));
     this.#origins = new AllowedOrigins(config.allowedOrigins);
+    this.#hooks = config.webhooks.map((webhook) => new Hook(this.id, webhook));
   }
 
   get name(): string {
@@ -152,10 +157,19 @@ export class App {
   get limits(): Limits {
     return this.#config.limits;
   }
+  /** Its webhooks, in their order. */
+  get hooks(): readonly Hook[] {
+    return this.#hooks;
+  }
 
   /** Its public keys, oldest first. */
   get keys(): readonly string[] {
     return [...this.#secrets.keys()];
+  }
+
+  /** Its keys, each with the secret ready to sign with, oldest first; there is at least one. */
+  get secrets(): readonly (readonly [key: string, secret: KeyObject])[] {
+    return [...this.#secrets];
   }
 
   hasKey(key: string): boolean {

@@ -22,6 +22,10 @@ export class AppMetrics {
   readonly refusals = new Map<string, number>();
   rateLimitHits = 0;
   slowReaders = 0;
+  /** Requests to receivers of webhooks by what became of them. */
+  readonly webhookAttempts = new Map<string, number>();
+  /** Webhook deliveries that were given up. */
+  webhookDeadLetters = 0;
 }
 
 /** What happened on this node since it started. */

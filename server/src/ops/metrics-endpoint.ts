@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { BlockList, isIP } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
+import { isLoopback } from '../loopback.ts';
 
 /** Answers `GET /metrics`. */
 export class MetricsEndpoint {
@@ -57,15 +57,6 @@ export class MetricsEndpoint {
 /** Texts of any length become equally long, as a comparison in constant time needs. */
 function hash(text: string): Buffer {
   return createHash('sha256').update(text).digest();
-}
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-
-function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  return family === 0 ? host === 'localhost' : LOOPBACK.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }
 
 function say(

@@ -14,6 +14,8 @@ export interface MetricsSources {
   readonly flushes: Readonly<FlushStatistics>;
   /** Bytes that wait for readers, by app id. */
   readonly bufferedBytes: () => ReadonlyMap<string, number>;
+  /** Webhook deliveries by state, by app id. */
+  readonly webhookDeliveries: () => ReadonlyMap<string, Readonly<Record<string, number>>>;
 }
 
 type Labels = Readonly<Record<string, string | number>>;
@@ -51,6 +53,7 @@ export class MetricsExporter {
     this.#addChannels();
     this.#addTraffic();
     this.#addRefusals();
+    this.#addWebhooks();
     this.#gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'], () => [
       [{ version: VERSION, node: this.#process.nodeVersion }, 1],
     ]);
@@ -141,6 +144,27 @@ export class MetricsExporter {
     );
     this.#counter('refused_handshakes_total', 'Connections refused, by close code', ['code'], () =>
       [...this.#sources.metrics.refusedHandshakes].map(([code, count]) => [{ code }, count] as const),
+    );
+  }
+
+  #addWebhooks(): void {
+    this.#gauge(
+      'webhook_deliveries',
+      'Webhook deliveries that did not arrive yet, by state',
+      ['app', 'state'],
+      () => {
+        const deliveries = this.#sources.webhookDeliveries();
+        return this.#perAppAnd('state', (_, app) => Object.entries(deliveries.get(app) ?? {}));
+      },
+    );
+    this.#counter(
+      'webhook_attempts_total',
+      'Webhook requests, by what became of them',
+      ['app', 'outcome'],
+      () => this.#perAppAnd('outcome', (app) => app.webhookAttempts),
+    );
+    this.#counter('webhook_dead_letters_total', 'Webhook deliveries that were given up', ['app'], () =>
+      this.#perApp((app) => app.webhookDeadLetters),
     );
   }
 

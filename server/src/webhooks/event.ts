@@ -21,17 +21,13 @@ export interface WebhookEvent {
   readonly at: number;
 }
 
-/** Makes an event of its parts; those that are `undefined` are left out. */
-export function newEvent(
-  at: number,
-  {
-    name,
-    ...parts
-  }: { readonly [Part in Exclude<keyof WebhookEvent, 'id' | 'at'>]?: WebhookEvent[Part] | undefined } & Pick<
-    WebhookEvent,
-    'name'
-  >,
-): WebhookEvent {
+/** What an event tells beside its name; parts that are `undefined` are left out. */
+export type EventParts = {
+  readonly [Part in Exclude<keyof WebhookEvent, 'name' | 'id' | 'at'>]?: WebhookEvent[Part] | undefined;
+};
+
+/** @param at Unix milliseconds at which it happened */
+export function newEvent(at: number, name: WebhookEvent['name'], parts: EventParts = {}): WebhookEvent {
   const given = Object.entries(parts).filter(([, value]) => value !== undefined);
   return { name, ...Object.fromEntries(given), id: randomUUID(), at };
 }

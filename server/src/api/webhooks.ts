@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import type { Hook } from '../apps/hook.ts';
+import { ApiError } from '../errors.ts';
+import type { Delivery, DeliveryState, Which } from '../webhooks/outbox.ts';
+import { parseBody } from './body.ts';
+import { check } from './check.ts';
+import type { Call, Endpoint } from './endpoint.ts';
+import { readAfter, readLimit } from './page.ts';
+
+const STATES = ['pending', 'failing', 'dead'] as const satisfies readonly DeliveryState[];
+const whichSchema = z.object({
+  deliveries: z.array(z.string()).min(1).max(1000).optional(),
+  state: z.enum(STATES).optional(),
+});
+
+/** `GET webhooks`: how each hook stands. */
+const listHooks: Endpoint = {
+  method: 'GET',
+  path: 'webhooks',
+  publishes: false,
+  async run({ app, webhooks }) {
+    const hooks = app.hooks.map((hook) => {
+      const { state, deliveries } = webhooks.statusOf(hook);
+      const { id, url, events, channelPrefix: channel_prefix } = hook;
+      return { id, url, events, ...(channel_prefix !== undefined && { channel_prefix }), state, deliveries };
+    });
+    return { webhooks: hooks };
+  },
+};
+
+/** `GET webhooks/HOOK/deliveries`: what has not arrived, a page at a time. */
+const listDeliveries: Endpoint = {
+  method: 'GET',
+  path: 'webhooks/:subject/deliveries',
+  publishes: false,
+  async run(call) {
+    const { query, webhooks } = call;
+    const limit = readLimit(query);
+    const state = readState(query.get('state'));
+    // One more than asked for tells whether there is another page.
+    const found = webhooks.deliveries(namedHook(call), state, readAfter(query, 'cursor'), limit + 1);
+    const page = found.slice(0, limit);
+    const isMore = found.length > limit;
+    return { deliveries: page.map(describe), ...(isMore && { cursor: String(page.at(-1)?.n) }) };
+  },
+};
+
+/** `POST webhooks/HOOK/retry`: deliveries are sent at once, dead letters too. */
+const retry = change('retry', async (call, hook) => ({
+  retried: await call.webhooks.retry(hook, readWhich(call)),
+}));
+
+/** `POST webhooks/HOOK/skip`: deliveries are given up for good. */
+const skip = change('skip', async (call, hook) => ({
+  skipped: await call.webhooks.skip(hook, readWhich(call)),
+}));
+
+/** `POST webhooks/HOOK/pause`: deliveries wait until the hook is resumed. */
+const pause = change('pause', async ({ webhooks }, hook) => {
+  await webhooks.pause(hook);
+  return { state: webhooks.statusOf(hook).state };
+});
+
+/** `POST webhooks/HOOK/resume`: goes on after a pause, or after the receiver has answered 410. */
+const resume = change('resume', async ({ webhooks }, hook) => {
+  await webhooks.resume(hook);
+  return { state: webhooks.statusOf(hook).state };
+});
+
+/** `POST webhooks/HOOK/test`: sends an event named `test`. */
+const test = change('test', async ({ webhooks }, hook) => ({ event: await webhooks.test(hook) }));
+
+/** `GET webhook_events`: what happened, whether it arrived or not, for as long as it is kept. */
+const listEvents: Endpoint = {
+  method: 'GET',
+  path: 'webhook_events',
+  publishes: false,
+  async run({ app, query, webhooks }) {
+    const { events, lastSeq } = webhooks.events(app, readAfter(query, 'after_seq'), readLimit(query));
+    return { events: events.map((event): unknown => JSON.parse(event)), last_seq: lastSeq };
+  },
+};
+
+/** What an app can see of its webhooks, and do to them. */
+export const webhookEndpoints: readonly Endpoint[] = [
+  listHooks,
+  listDeliveries,
+  retry,
+  skip,
+  pause,
+  resume,
+  test,
+  listEvents,
+];
+
+function change(name: string, run: (call: Call, hook: Hook) => Promise<object>): Endpoint {
+  return {
+    method: 'POST',
+    path: `webhooks/:subject/${name}`,
+    publishes: false,
+    run: async (call) => run(call, namedHook(call)),
+  };
+}
+
+function namedHook({ app, subject }: Call): Hook {
+  const hook = app.hooks.find(({ id }) => id === subject);
+  if (hook) return hook;
+  throw new ApiError(404, `The app has no webhook "${subject.slice(0, 64)}": GET webhooks lists them`);
+}
+
+function readState(text = 'pending'): DeliveryState {
+  const state = STATES.find((each) => each === text);
+  if (state) return state;
+  throw new ApiError(400, `"state" is "${text.slice(0, 20)}": expected ${STATES.join(', ')}`);
+}
+
+function readWhich({ body }: Call): Which {
+  const { deliveries, state } = check(whichSchema, parseBody(body));
+  if (deliveries && state === undefined) return { ids: deliveries };
+  if (state && deliveries === undefined) return { state };
+  throw new ApiError(
+    400,
+    `Give "deliveries" (a list of ids) or "state" (${STATES.join(', ')}), and not both`,
+  );
+}
+
+function describe({ id, state, lane, events, committedAt, dueAt, tries, attempts }: Delivery): object {
+  return {
+    id,
+    state,
+    // A channel, or a user as "#user-ID".
+    lane,
+    events: JSON.parse(`[${events}]`),
+    committed_at: committedAt,
+    ...(state !== 'dead' && { due_at: dueAt }),
+    tries,
+    attempts,
+  };
+}

@@ -1,0 +1,49 @@
+/** What waits to be done, each for the same time, and is called off where its cause has gone. */
+export class Grace<Item> {
+  readonly #delayMs: number;
+  readonly #end: (items: readonly Item[]) => void;
+  /** By key, in the order of their ends. */
+  readonly #waiting = new Map<string, { readonly item: Item; readonly endsAt: number }>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param end is told what nobody called off, in the order in which it began to wait */
+  constructor(delayMs: number, end: (items: readonly Item[]) => void) {
+    this.#delayMs = delayMs;
+    this.#end = end;
+  }
+
+  /** Begins to wait, anew if it waits already. */
+  begin(key: string, item: Item): void {
+    this.#waiting.delete(key);
+    this.#waiting.set(key, { item, endsAt: performance.now() + this.#delayMs });
+    this.#timer ??= this.#startTimer(this.#delayMs);
+  }
+
+  callOff(key: string): void {
+    this.#waiting.delete(key);
+  }
+
+  /** Calls everything off. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#waiting.clear();
+  }
+
+  #startTimer(delayMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      const now = performance.now();
+      const ended: Item[] = [];
+      let next: number | undefined;
+      for (const [key, { item, endsAt }] of this.#waiting) {
+        if (endsAt > now) {
+          next = endsAt;
+          break;
+        }
+        this.#waiting.delete(key);
+        ended.push(item);
+      }
+      this.#timer = next === undefined ? undefined : this.#startTimer(Math.ceil(next - now));
+      if (ended.length > 0) this.#end(ended);
+    }, delayMs);
+  }
+}
