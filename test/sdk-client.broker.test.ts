@@ -204,3 +204,93 @@ test('subscribe and unsubscribe in any haste end as the last word says', async (
   await subscribed(client, 'marker');
   expect(await countersignFor(broker).channels()).toEqual({ channels: { marker: {} } });
 });
+
+describe('what the app does to a user', () => {
+  test('his connections end with the reason, and stay away', async () => {
+    const broker = await startServer();
+    const client = connect(broker, { backend: await ourBackend(broker), user: 'ann' });
+    await client.signin();
+    const terminated = nextEvent(client, 'terminated');
+    const disconnected = nextEvent(client.connection, 'disconnected');
+    const error = nextEvent(client.connection, 'error');
+    const reason = 'Signed out everywhere';
+    await countersignFor(broker).terminateUserConnections('ann', { reason });
+    expect(await terminated).toEqual({ reason });
+    await disconnected;
+    expect(await error).toEqual({ type: 'PusherError', data: { code: 4009, message: reason } });
+  });
+
+  test('one subscription ends, and asking anew on this connection is refused', async () => {
+    const broker = await startServer();
+    const backend = await ourBackend(broker);
+    const ann = connect(broker, { backend, user: 'ann' });
+    const lobby = ann.subscribe('presence-lobby');
+    await nextEvent(lobby, 'pusher:subscription_succeeded');
+    const bob = connect(broker, { backend, user: 'bob' }).subscribe('presence-lobby');
+    await nextEvent(bob, 'pusher:subscription_succeeded');
+    const left = nextEvent(bob, 'pusher:member_removed');
+    const ended = nextEvent(lobby, 'pusher:subscription_error');
+    const removal = { userId: 'ann', reason: 'Mind your language' };
+    expect(await countersignFor(broker).removeSubscription('presence-lobby', removal)).toBe(1);
+    const refusal = { type: 'AuthError', status: 403, message: 'Mind your language' };
+    expect(await ended).toMatchObject(refusal);
+    expect(await left).toMatchObject({ id: 'ann' });
+    expect(lobby.subscribed).toBe(false);
+    expect(lobby.members.count).toBe(0);
+    const again = nextEvent(lobby, 'pusher:subscription_error');
+    ann.subscribe('presence-lobby');
+    expect(await again).toMatchObject({ type: 'AuthError', status: 403 });
+    expect(ann.connection.state).toBe('connected');
+  });
+
+  test('a watchlist tells who is there', async () => {
+    const broker = await startServer();
+    const countersign = countersignFor(broker);
+    const watchlist = ['bob', ...Array.from({ length: 100 }, (_, index) => `user-${index}`)];
+    const ann = connect(broker, {
+      userAuthentication: {
+        customHandler: async ({ socketId }) => {
+          // Ours refuses so long a list; the official library does not.
+          const signed = pusherFor(broker).authenticateUser(socketId, { id: 'ann', watchlist });
+          return { auth: signed.auth, user_data: signed.user_data ?? '' };
+        },
+      },
+    });
+    const tooLong = nextEvent(ann.connection, 'error');
+    await ann.signin();
+    expect(await tooLong).toMatchObject({ type: 'PusherError', data: { code: 4302 } });
+    const bob = connect(broker, {
+      userAuthentication: {
+        customHandler: async ({ socketId }) => countersign.authenticateUser(socketId, { id: 'bob' }),
+      },
+    });
+    const online = nextEvent(ann.user.watchlist, 'online');
+    await bob.signin();
+    expect(await online).toEqual({ name: 'online', user_ids: ['bob'] });
+    const offline = nextEvent(ann.user.watchlist, 'offline');
+    bob.disconnect();
+    expect(await offline).toEqual({ name: 'offline', user_ids: ['bob'] });
+  });
+});
+
+test('our router authorizes a page of 40 channels by one request, by channel', async () => {
+  const broker = await startServer();
+  const asked: string[] = [];
+  const client = connect(broker, {
+    backend: await ourBackend(broker),
+    user: 'ann',
+    encryption,
+    fetch: (url, init) => {
+      asked.push(init.body);
+      return fetch(url, init);
+    },
+  });
+  const names = Array.from({ length: 38 }, (_, index) => `private-${index}`);
+  const joined = [...names, 'presence-lobby', 'private-encrypted-room'].map((name) =>
+    nextEvent(client.subscribe(name), 'pusher:subscription_succeeded'),
+  );
+  const refused = nextEvent(client.subscribe('private-forbidden'), 'pusher:subscription_error');
+  await Promise.all(joined);
+  expect(await refused).toMatchObject({ type: 'AuthError', status: 403 });
+  expect(asked.length).toBe(1);
+});
