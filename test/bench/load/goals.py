@@ -111,6 +111,12 @@ def write(text, page, begin="<!-- goals -->", end="<!-- /goals -->"):
     with open(page, "w") as file:
         file.write(before + begin + "\n" + text + "\n" + end + after)
 
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown processor")
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
+    return "Node %s, Linux %s, %d x %s." % (node, os.uname().release, os.cpu_count(), model)
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -123,7 +129,7 @@ def main():
     if not arguments.source:
         measure(arguments.scenario or list(dict.fromkeys(goal[0] for goal in GOALS)), arguments.rounds, path)
     with open(path) as file:
-        text = table([json.loads(line) for line in file])
+        text = machine() + "\n\n" + table([json.loads(line) for line in file])
     print(text)
     if arguments.write:
         write(text, PAGE)
