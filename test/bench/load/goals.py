@@ -77,7 +77,8 @@ def rows(runs):
     for scenario, title, name, yardstick, reachable, moonshot in GOALS:
         here = {}
         for run in runs:
-            if run["scenario"] == scenario and figure(run, name) is not None:
+            complete = run["ready"] == run["conns"]
+            if run["scenario"] == scenario and complete and figure(run, name) is not None:
                 here.setdefault(run["server"], {})[run["round"]] = run
         ours, limit = here.get(OURS, {}), here.get(yardstick, {})
         all_rounds = [r for r in ours if yardstick is None or r in limit]
@@ -93,14 +94,14 @@ def rows(runs):
             base = [figure(limit[r], name) for r in rounds]
             ratios = [v / b for v, b in zip(values, base)]
             compared, judged = [yardstick + " " + spread(base), spread(ratios, "%.2f")], statistics.median(ratios)
-        lost = sum(abs(ours[r].get("lost", 0)) + ours[r].get("out_of_order", 0) for r in all_rounds)
+        faults = sum(abs(ours[r].get(k, 0)) for r in all_rounds for k in ("lost", "out_of_order", "http_err"))
         sign = ">=" if more else "<="
         goals = " / ".join("–" if g is None else "%s %g" % (sign, g) for g in (reachable, moonshot))
         count = "%d" % len(rounds) if quiet else "%d, disturbed" % len(rounds)
-        yield [scenario, title, spread(values)] + compared + [goals, verdict(judged, reachable, moonshot, more), str(lost), count]
+        yield [scenario, title, spread(values)] + compared + [goals, verdict(judged, reachable, moonshot, more), str(faults), count]
 
 def table(runs):
-    head = ["scenario", "figure", "countersign", "limit", "ratio", "goal: reachable / moonshot", "", "lost or out of order", "rounds"]
+    head = ["scenario", "figure", "countersign", "limit", "ratio", "goal: reachable / moonshot", "", "lost, out of order, refused", "rounds"]
     lines = [head, ["---"] * len(head)] + list(rows(runs))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
