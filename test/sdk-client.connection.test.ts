@@ -272,6 +272,18 @@ describe('a dead link', () => {
     await endpoint.accept();
   });
 
+  test('by default it is known 30 seconds after the last sign of life, to the millisecond', async () => {
+    const { clock, client, peer } = await stillClient();
+    clock.advance(12_345);
+    const heard = nextEvent(client.connection, 'message');
+    peer.event('anything', {});
+    await heard;
+    clock.advance(29_999);
+    expect(client.connection.state).toBe('connected');
+    clock.advance(1);
+    expect(client.connection.state).toBe('connecting');
+  });
+
   test('any frame is a sign of life', async () => {
     const { clock, client, peer } = await stillClient();
     clock.advance(20_000);
@@ -314,6 +326,15 @@ describe('a dead link', () => {
     expect(client.connection.state).toBe('connecting');
   });
 
+  test('in a page whose timers are held back, the next look finds it', async () => {
+    const { clock, client } = await stillClient();
+    clock.leap(60_000);
+    clock.advance(1_000);
+    clock.leap(60_000);
+    clock.advance(1_000);
+    expect(client.connection.state).toBe('connecting');
+  });
+
   test("the broker's ping is answered", async () => {
     const { peer } = await stillClient();
     peer.send('{"event":"pusher:ping","data":"{}"}');
@@ -338,6 +359,21 @@ describe('in a page', () => {
     const { peer } = await stillClient();
     target.dispatchEvent(new Event(event));
     expect(await peer.next()).toEqual({ event: 'pusher:ping', data: {} });
+  });
+
+  test('a page that thaws gives a good link the time to answer', async () => {
+    const target = page();
+    const { clock, client, peer } = await stillClient();
+    clock.leap(60_000);
+    target.dispatchEvent(new Event('pageshow'));
+    await peer.next();
+    clock.advance(1_500);
+    expect(client.connection.state).toBe('connected');
+    const heard = nextEvent(client.connection, 'message');
+    peer.event('pusher:pong', {});
+    await heard;
+    clock.advance(10_000);
+    expect(client.connection.state).toBe('connected');
   });
 
   test('becoming visible makes it doubt the link, becoming hidden does not', async () => {

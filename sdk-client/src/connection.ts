@@ -93,7 +93,7 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** Connects, and keeps connected until {@link disconnect}. */
   connect(): void {
-    if (['connecting', 'connected', 'unavailable'].includes(this.#state)) return;
+    if (this.#socket || this.#cancelDial) return;
     this.#tries = 0;
     this.#cancelWake = onWake(() => this.#wake());
     this.#dialAfter(0);

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import type { WebSocketConstructor, WebSocketLike } from './platform.ts';
 import { asObject, encode, type Message, parse } from './protocol.ts';
 
-/** How often the watch looks at the clock, in ms. Short, because only a late look betrays that the machine slept. */
+/** How often the watch looks at the clock at least, in ms. Short, because only a late look betrays that the machine slept. */
 const TICK = 1_000;
 /** A look this much later than it was due means sleep (or a page whose timers are held back), in ms. */
 const DRIFT = 3_000;
@@ -41,7 +41,7 @@ export class Socket {
   #ended = false;
   #activityTimeout: number;
   #heardAt = 0;
-  #lookedAt = 0;
+  #lookAt = 0;
   /** When an unanswered ping proves the link dead. */
   #deadline: number | undefined;
   #cancelTimer: () => void;
@@ -99,43 +99,36 @@ export class Socket {
       if (wanted > 0) this.#activityTimeout = Math.min(this.#activityTimeout, wanted);
       this.#established = true;
       this.#cancelTimer();
-      this.#lookedAt = this.#heardAt;
       this.#watch();
       return this.#events.established(data['socket_id']);
     }
     const code = Number(data?.['code']);
-    if (message?.event === 'pusher:error' && code >= 4000)
-      this.#refuse(code, String(data?.['message'] ?? ''));
-    else this.#refuse(ABNORMAL, 'Not a greeting of the protocol');
+    if (message?.event === 'pusher:error' && code >= 4000) this.#end(code, String(data?.['message'] ?? ''));
+    else this.#end(ABNORMAL, 'Not a greeting of the protocol');
+    this.#socket.close(1000);
   }
 
   #watch(): void {
-    this.#cancelTimer = this.#options.clock.after(TICK, () => this.#look());
+    const { clock } = this.#options;
+    const next = this.#deadline ?? this.#heardAt + this.#activityTimeout;
+    const wait = Math.max(0, Math.min(TICK, next - clock.now()));
+    this.#lookAt = clock.now() + wait;
+    this.#cancelTimer = clock.after(wait, () => this.#look());
   }
 
   #look(): void {
     const now = this.#options.clock.now();
+    if (now >= (this.#deadline ?? Infinity)) return this.#abandon(NO_ANSWER, 'Pong not received');
     // Forward: it slept. Backward: the clock was set. Either way, silence cannot be measured by it.
-    const jumped = Math.abs(now - this.#lookedAt - TICK) > DRIFT;
-    this.#lookedAt = now;
-    this.#watch();
-    if (this.#deadline !== undefined) {
-      if (jumped || now >= this.#deadline) this.#abandon(NO_ANSWER, 'Pong not received');
-    } else if (jumped) {
-      this.#ping(DOUBT);
-    } else if (now - this.#heardAt >= this.#activityTimeout) {
+    if (Math.abs(now - this.#lookAt) > DRIFT) this.#ping(DOUBT);
+    else if (!this.#deadline && now - this.#heardAt >= this.#activityTimeout)
       this.#ping(this.#options.pongTimeout);
-    }
+    this.#watch();
   }
 
   #ping(patience: number): void {
     this.#deadline = Math.min(this.#deadline ?? Infinity, this.#options.clock.now() + patience);
     this.send(encode('pusher:ping', {}));
-  }
-
-  #refuse(code: number, reason: string): void {
-    this.#end(code, reason);
-    this.#socket.close(1000);
   }
 
   /** Gives up on a peer that does not answer, and would not answer a close frame either. */
