@@ -58,6 +58,8 @@ export const configSchema = z
     webhookMaxPending: z.int().min(1).default(100_000),
     /** Which receivers are called: "public" ones only, or "any". Without it "any" if `host` is loopback. */
     webhookAddresses: z.enum(['public', 'any']).optional(),
+    /** Whether `/console` is there for people to look. @default true */
+    console: z.boolean().default(true),
     /** Path in front of every route, such as "/realtime". @default "" */
     pathPrefix: z
       .string()

@@ -96,12 +96,15 @@ export interface EventMessage {
 }
 
 /** What is said to every node. */
-export type Command = {
-  readonly kind: 'terminateUser';
-  readonly appId: string;
-  readonly userId: string;
-  readonly reason: string;
-};
+export type Command =
+  | {
+      readonly kind: 'terminateUser';
+      readonly appId: string;
+      readonly userId: string;
+      readonly reason: string;
+    }
+  /** Somebody watches an app, and one of its channels closely. */
+  | { readonly kind: 'watch'; readonly appId: string; readonly channel: string | undefined };
 
 export interface BusListener {
   deliver(message: Message): void;

@@ -45,6 +45,7 @@ export class Service {
       this.#answers.send(request, response, status, result);
     } catch (error) {
       status = this.#answers.refuse(request, response, error);
+      this.#tell(request, names.appId, error);
     }
     this.#count(endpoint, names.appId, status);
     this.#inProgress -= 1;
@@ -70,6 +71,8 @@ export class Service {
     const { app, query } = await this.#authenticate(request, response, appId, body);
     if (!app.enabled)
       throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
+    const key = query.get('auth_key');
+    if (key !== undefined) app.keyUses.count(key, 'requests', now());
     await this.#limits.admit(app, request, response);
     return endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
   }
@@ -90,6 +93,15 @@ export class Service {
       if (isUnproven) await this.#limits.refuse(request, response);
       throw error;
     }
+  }
+
+  /** Tells whoever watches the app why a request was refused. */
+  #tell(request: IncomingMessage, appId: string, error: unknown): void {
+    if (!(error instanceof ApiError)) return;
+    const { method = '', url = '' } = request;
+    const { status, message: reason } = error;
+    const { path } = splitTarget(url);
+    this.#parts.apps.byId(appId)?.witness?.saw({ kind: 'requestRefused', method, path, status, reason });
   }
 
   /** Only under the ids of apps that exist, of which there are few. */

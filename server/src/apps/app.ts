@@ -2,7 +2,9 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import { isChannelName } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import { Hook, webhookSchema } from './hook.ts';
+import { KeyUses } from './key-uses.ts';
 import { AllowedOrigins, isOriginPattern } from './origins.ts';
+import type { Witness } from './witness.ts';
 
 const count = z.int().min(1);
 const countOrUnlimited = z.union([count, z.null()]).default(null);
@@ -105,6 +107,9 @@ export type AppInput = z.input<typeof appSchema>;
  */
 export class App {
   readonly id: string;
+  readonly keyUses = new KeyUses();
+  /** Is told what happens; `undefined` while nobody watches, and then nothing is done for it. */
+  witness: Witness | undefined;
   #config!: AppConfig;
   #secrets!: ReadonlyMap<string, KeyObject>;
   #origins!: AllowedOrigins;

@@ -65,6 +65,7 @@ export class Hub implements BusListener {
   readonly #journal: Journal;
   readonly #metrics: Metrics;
   readonly #log: Logger;
+  readonly #onWatch: (appId: string, channel: string | undefined) => void;
   readonly #counts: CountAnnouncer;
 
   constructor(parts: {
@@ -72,11 +73,14 @@ export class Hub implements BusListener {
     readonly journal: Journal;
     readonly metrics: Metrics;
     readonly log: Logger;
+    /** Is told, on every node, that somebody watches an app. */
+    readonly onWatch?: (appId: string, channel: string | undefined) => void;
   }) {
     this.#adapter = parts.adapter;
     this.#journal = parts.journal;
     this.#metrics = parts.metrics;
     this.#log = parts.log;
+    this.#onWatch = parts.onWatch ?? ignoreWatch;
     this.#counts = new CountAnnouncer(parts.adapter.bus, parts.log);
     this.users = new Users(parts.adapter, parts.log);
     this.watchlists = new Watchlists(parts.adapter, parts.log);
@@ -150,10 +154,16 @@ export class Hub implements BusListener {
     return this.#channels.get(topicOf(app.id, channel))?.get(subscriber);
   }
 
+  /** The subscribers of a channel on this node. */
+  subscribers(app: App, channel: string): Iterable<readonly [Subscriber, Subscription]> {
+    return this.#channels.get(topicOf(app.id, channel))?.all() ?? [];
+  }
+
   /** Publishes one event to each of the channels, in their order. */
   async publish(app: App, channels: readonly Channel[], publication: Publication): Promise<void> {
     const { name, data, userId, except, sender } = publication;
     const published = channels.map((channel) => {
+      app.witness?.saw({ kind: 'published', channel: channel.name, name, data, sender });
       const topic = topicOf(app.id, channel.name);
       const keepSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
       return this.#adapter.bus.publish(
@@ -179,7 +189,9 @@ export class Hub implements BusListener {
   obey(command: Command): void {
     switch (command.kind) {
       case 'terminateUser':
-        this.users.expel(command.appId, command.userId, command.reason);
+        return this.users.expel(command.appId, command.userId, command.reason);
+      case 'watch':
+        return this.#onWatch(command.appId, command.channel);
     }
   }
 
@@ -266,6 +278,7 @@ export class Hub implements BusListener {
     if (!local) {
       local = new LocalChannel(channel, this.#adapter.bus.listen(topic), this.#metrics.app(app.id));
       this.#channels.set(topic, local);
+      local.metrics.channels += 1;
     }
     return local;
   }
@@ -273,6 +286,7 @@ export class Hub implements BusListener {
   #closeIfEmpty(topic: Topic, local: LocalChannel): void {
     if (!local.isEmpty) return;
     this.#channels.delete(topic);
+    local.metrics.channels -= 1;
     this.#adapter.bus.ignore(topic).catch((error: unknown) => {
       this.#log.error({ err: error, topic }, 'ignore failed');
     });
@@ -282,6 +296,8 @@ export class Hub implements BusListener {
 function keptFrame(channel: string, { last }: Joined): Frame {
   return last ? frames.event(last.name, channel, last.data) : frames.cacheMiss(channel);
 }
+
+function ignoreWatch(): void {}
 
 /** Presence channels tell their members, and user channels are nobody else's business. */
 function tellsCount(app: App, { kind }: Channel): boolean {

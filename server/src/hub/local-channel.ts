@@ -41,6 +41,11 @@ export class LocalChannel {
     return this.#subscriptions.get(subscriber);
   }
 
+  /** Those who have been let in. */
+  all(): Iterable<readonly [Subscriber, Subscription]> {
+    return this.#subscriptions;
+  }
+
   /** Lets a subscriber wait for its snapshot. */
   expect(subscriber: Subscriber, subscription: Subscription): void {
     this.#joining ??= new Map();

@@ -9,6 +9,8 @@ export class AppMetrics {
   /** Ended connections by close code. */
   readonly closes = new Map<number, number>();
   readonly subscriptions = zeroOfEachKind();
+  /** Channels with a subscriber. */
+  channels = 0;
   messagesIn = 0;
   bytesIn = 0;
   messagesOut = 0;
@@ -33,15 +35,21 @@ export class Metrics {
   readonly apps = new Map<string, AppMetrics>();
   /** Handshakes that were refused, by close code. */
   readonly refusedHandshakes = new Map<number, number>();
+  readonly #hidden = new Map<string, AppMetrics>();
 
   /** @param appId the id of a configured app, never a text from outside */
   app(appId: string): AppMetrics {
-    let metrics = this.apps.get(appId);
+    let metrics = this.apps.get(appId) ?? this.#hidden.get(appId);
     if (!metrics) {
       metrics = new AppMetrics();
       this.apps.set(appId, metrics);
     }
     return metrics;
+  }
+
+  /** Keeps an app of the broker's own out of {@link apps}. */
+  hide(appId: string): void {
+    this.#hidden.set(appId, new AppMetrics());
   }
 }
 

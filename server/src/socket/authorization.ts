@@ -177,6 +177,11 @@ export function authenticateUser(
   };
 }
 
+/** The key of a proof that holds. */
+export function keyOf(auth: unknown): string | undefined {
+  return parseProof(auth)?.key;
+}
+
 /** What a client is told about a refusal: what would have been right only if the app says so. */
 export function explain(
   { message, explanation }: { readonly message: string; readonly explanation?: string | undefined },

@@ -104,6 +104,7 @@ export class Connection implements Subscriber, Sink {
     metrics.connects += 1;
     this.send(frames.established(this.socketId, this.#activityTimeoutSeconds));
     this.#parts.log.debug({ ...this.ids, client: this.client, address }, 'connected');
+    this.app.witness?.saw({ kind: 'connected', who: this });
   }
 
   send(frame: Frame): void {
@@ -231,6 +232,9 @@ export class Connection implements Subscriber, Sink {
     if (error instanceof Refusal) {
       increment(this.metrics.refusals, error.code === null ? 'message' : String(error.code));
       this.#parts.log.debug({ ...this.ids, code: error.code, reason: error.message }, 'message refused');
+      // A refused sign-in has been told with its evidence.
+      if (error.code !== codes.unauthorized)
+        this.app.witness?.saw({ kind: 'messageRefused', who: this, reason: error.message });
       this.send(frames.error(error.code, error.message));
     } else if (error instanceof Disconnect) {
       this.close(error);
@@ -260,6 +264,7 @@ export class Connection implements Subscriber, Sink {
       { ...this.ids, code, reason, client: this.client, address: this.address },
       'disconnected',
     );
+    this.app.witness?.saw({ kind: 'disconnected', who: this, code, reason });
     this.#parts.onEnd(this);
   }
 

@@ -93,6 +93,13 @@ export class Gateway {
     return this.#connections.size;
   }
 
+  /** Socket ids of an app, the newest connections first. */
+  socketIds(app: App, limit: number): readonly string[] {
+    const ids: string[] = [];
+    for (const connection of this.#connections) if (connection.app === app) ids.push(connection.socketId);
+    return ids.slice(-limit).reverse();
+  }
+
   /** Bytes that wait until clients read, by app id. */
   bufferedBytes(): ReadonlyMap<string, number> {
     const apps = new Map<string, number>();

@@ -4,6 +4,7 @@ import type { ClientMessage } from '../protocol/messages.ts';
 import {
   authenticateUser,
   explain,
+  keyOf,
   type SignIn,
   SignInRefusal,
   type User,
@@ -11,6 +12,8 @@ import {
 } from './authorization.ts';
 import type { Connection } from './connection.ts';
 import type { SessionParts } from './session.ts';
+
+type SignInMessage = Extract<ClientMessage, { kind: 'signIn' }>;
 
 /** A reconnecting client may by accident sign in with what was signed for its last socket id, so one failure is no reason to close. */
 const MAX_FAILURES = 5;
@@ -40,17 +43,19 @@ export class Identity {
    *
    * @throws Refusal or Disconnect if the proof does not hold
    */
-  signIn(message: Extract<ClientMessage, { kind: 'signIn' }>): void {
+  signIn(message: SignInMessage): void {
     const { app, socketId } = this.#connection;
     let signIn: SignIn;
     try {
       signIn = authenticateUser(app, socketId, message);
     } catch (error) {
-      throw this.#refusal(error);
+      throw this.#refusal(error, message);
     }
+    const key = keyOf(message.auth);
+    if (key !== undefined) app.keyUses.count(key, 'users', this.#parts.now());
     const underWay = (this.#underWay ?? Promise.resolve())
       .then(() => this.#enter(signIn))
-      .catch((error: unknown) => this.#connection.answer(this.#refusal(error)))
+      .catch((error: unknown) => this.#connection.answer(this.#refusal(error, message)))
       .finally(() => {
         if (this.#underWay === underWay) this.#underWay = undefined;
       });
@@ -79,6 +84,7 @@ export class Identity {
     if (this.#ended) return this.#leave(this.user);
     this.#connection.authenticated();
     log.debug({ ...this.#connection.ids, userId: signIn.id }, 'signed in');
+    app.witness?.saw({ kind: 'signedIn', who: this.#connection, userId: signIn.id });
     this.#connection.send(frames.signInSucceeded(signIn.data));
     await this.#watch(signIn);
   }
@@ -98,7 +104,7 @@ export class Identity {
   }
 
   /** What the client is told about a sign-in that failed. */
-  #refusal(error: unknown): unknown {
+  #refusal(error: unknown, { auth, userData }: SignInMessage): unknown {
     if (!(error instanceof SignInRefusal)) return error;
     const { log } = this.#parts;
     const { ids, app } = this.#connection;
@@ -107,6 +113,13 @@ export class Identity {
       log.debug({ ...ids, explanation: error.explanation }, 'sign-in refused: what would have been right');
     }
     this.#connection.fault = error.message;
+    app.witness?.saw({
+      kind: 'signInRefused',
+      who: this.#connection,
+      reason: error.message,
+      evidence: { auth, data: userData },
+      unproven: error.explanation !== undefined,
+    });
     this.#failures += 1;
     if (this.#failures < MAX_FAILURES) return new Refusal(error.code, explain(error, app.explainRefusals));
     return new Disconnect(codes.unauthorized, `Sign-in refused ${MAX_FAILURES} times: ${error.message}`);

@@ -6,7 +6,7 @@ import { increment } from '../hub/metrics.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames, type Member } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
-import { authorizeSubscription, explain } from './authorization.ts';
+import { authorizeSubscription, explain, keyOf } from './authorization.ts';
 import { ClientEvents } from './client-events.ts';
 import type { Connection } from './connection.ts';
 import { Identity } from './identity.ts';
@@ -88,7 +88,7 @@ export class Session {
     if (!channel) {
       const expected = `1 to ${channelNameLength} of A-Z a-z 0-9 _ - = @ , . ;`;
       const invalid = `Invalid channel name: expected ${expected}`;
-      return this.#refuse(message.channel, new SubscriptionRefusal('InvalidChannel', 400, invalid));
+      return this.#refuse(message.channel, new SubscriptionRefusal('InvalidChannel', 400, invalid), message);
     }
     const signingIn = this.#identity?.settled;
     this.#enqueue(channel.name, () => this.#admit(channel, message, signingIn));
@@ -100,7 +100,7 @@ export class Session {
       if (signingIn) await signingIn;
       await this.#join(channel, this.#authorize(channel, message));
     } catch (error) {
-      this.#refuse(channel.name, error);
+      this.#refuse(channel.name, error, message);
     }
   }
 
@@ -109,6 +109,8 @@ export class Session {
     const barred = this.#barred?.get(channel.name);
     if (barred !== undefined) throw new Eviction(barred);
     const member = authorizeSubscription(app, socketId, channel, message, this.#identity?.user);
+    const key = channel.kind === 'public' || channel.kind === 'user' ? undefined : keyOf(message.auth);
+    if (key !== undefined) app.keyUses.count(key, 'channels', this.#parts.now());
     this.#checkRoom(channel);
     return member;
   }
@@ -125,6 +127,8 @@ export class Session {
       if (channel.kind !== 'public') this.#connection.authenticated();
       if (!this.#isIn(channel)) this.#channels = [...this.#channels, channel];
       log.debug({ ...ids, channel: channel.name, userId: member?.userId }, 'subscribed');
+      const { name } = channel;
+      app.witness?.saw({ kind: 'subscribed', who: this.#connection, channel: name, userId: member?.userId });
     } finally {
       this.#joining -= 1;
     }
@@ -162,6 +166,8 @@ export class Session {
     this.#channels = this.#channels.filter((each) => each !== channel);
     await this.#parts.hub.unsubscribe(this.#connection.app, channel, this.#connection, reason);
     this.#parts.log.debug({ ...this.#connection.ids, channel: channel.name }, 'unsubscribed');
+    const { app } = this.#connection;
+    app.witness?.saw({ kind: 'unsubscribed', who: this.#connection, channel: channel.name });
   }
 
   /** Steps of one channel run one after the other; the first runs at once. */
@@ -180,7 +186,7 @@ export class Session {
     steps.set(channel, done);
   }
 
-  #refuse(channel: string, error: unknown): void {
+  #refuse(channel: string, error: unknown, message?: Subscribe): void {
     const refusal = error instanceof SubscriptionRefusal ? error : serverError(error);
     const { app, metrics, ids } = this.#connection;
     const { log } = this.#parts;
@@ -195,6 +201,14 @@ export class Session {
       this.#barred.set(channel, reason);
     }
     if (type === 'AuthError') this.#connection.fault = reason;
+    app.witness?.saw({
+      kind: 'subscriptionRefused',
+      who: this.#connection,
+      channel,
+      reason,
+      evidence: { auth: message?.auth, data: message?.channelData },
+      unproven: explanation !== undefined,
+    });
     this.#connection.send(
       frames.subscriptionError(channel, type, status, explain(refusal, app.explainRefusals)),
     );

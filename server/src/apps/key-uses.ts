@@ -1,0 +1,66 @@
+/** What a key signed that was accepted. */
+export type KeyUse = 'channels' | 'users' | 'requests';
+
+/** What one key signed since this process started. */
+export interface KeyTally {
+  readonly channels: number;
+  readonly users: number;
+  readonly requests: number;
+  /** All of them within the last hour. */
+  readonly lastHour: number;
+  /** Unix milliseconds of the last one. */
+  readonly lastAt: number;
+}
+
+const MINUTES = 60;
+const MINUTE_MS = 60_000;
+
+/** Counts what each key of an app signs, so that people see whether an old key is still in use. */
+export class KeyUses {
+  readonly #keys = new Map<string, Ledger>();
+
+  /** @param key one that the app has, never a text from outside */
+  count(key: string, use: KeyUse, now: number): void {
+    let ledger = this.#keys.get(key);
+    if (!ledger) {
+      ledger = new Ledger();
+      this.#keys.set(key, ledger);
+    }
+    ledger.count(use, now);
+  }
+
+  /** `undefined` if the key has signed nothing. */
+  of(key: string, now: number): KeyTally | undefined {
+    return this.#keys.get(key)?.tally(now);
+  }
+}
+
+class Ledger {
+  readonly #totals: Record<KeyUse, number> = { channels: 0, users: 0, requests: 0 };
+  /** A ring: what was counted in each of the last minutes. */
+  readonly #minutes = new Uint32Array(MINUTES);
+  #minute = 0;
+  #lastAt = 0;
+
+  count(use: KeyUse, now: number): void {
+    const slot = this.#advance(now);
+    this.#totals[use] += 1;
+    this.#minutes[slot] = (this.#minutes[slot] ?? 0) + 1;
+    this.#lastAt = now;
+  }
+
+  tally(now: number): KeyTally {
+    this.#advance(now);
+    const lastHour = this.#minutes.reduce((sum, count) => sum + count, 0);
+    return { ...this.#totals, lastHour, lastAt: this.#lastAt };
+  }
+
+  /** Empties the minutes that have passed; answers the slot of the present one. */
+  #advance(now: number): number {
+    const minute = Math.floor(now / MINUTE_MS);
+    const passed = Math.min(Math.max(minute - this.#minute, 0), MINUTES);
+    for (let step = 0; step < passed; step += 1) this.#minutes[(minute - step) % MINUTES] = 0;
+    if (passed > 0) this.#minute = minute;
+    return this.#minute % MINUTES;
+  }
+}
