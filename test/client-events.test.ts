@@ -99,7 +99,7 @@ describe('a client event', () => {
   });
 
   test('may not be sent before the subscription is acknowledged', async () => {
-    const adapter = new DelayedAdapter(new MemoryAdapter(), () => 0.99);
+    const adapter = new DelayedAdapter(new MemoryAdapter(), () => 1);
     const server = await startServer({ parts: { adapter } });
     const client = await connect(server);
     client.askFor(BOX);

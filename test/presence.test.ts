@@ -106,7 +106,7 @@ describe.each([
 
 test('a connection that is cut off while it joins leaves nothing behind', async () => {
   const inner = new MemoryAdapter();
-  const server = await startServer({ parts: { adapter: new DelayedAdapter(inner, () => 100) } });
+  const server = await startServer({ parts: { adapter: new DelayedAdapter(inner, () => 1) } });
   const [witness, client] = [await connect(server), await connect(server)];
   await witness.join(ROOM, BOB);
   client.askFor(ROOM, ANN);

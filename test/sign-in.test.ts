@@ -249,7 +249,7 @@ describe('a connection that is signed in', () => {
 describe('subscriptions that follow a sign-in at once', () => {
   /** A broker that takes a while over every sign-in and subscription. */
   const startSlow = (limits = {}) =>
-    startServer({ limits, parts: { adapter: new DelayedAdapter(new MemoryAdapter(), () => 20) } });
+    startServer({ limits, parts: { adapter: new DelayedAdapter(new MemoryAdapter(), () => 1) } });
 
   /** Sends sign-in and subscriptions in one go, and waits for all answers. */
   async function answers(client: TestClient, ...ask: readonly (() => void)[]) {

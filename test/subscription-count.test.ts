@@ -1,8 +1,9 @@
+import { MemoryAdapter } from '@countersign/server';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { publish } from './helpers/api.ts';
 import { connect, type TestClient } from './helpers/client.ts';
 import { frames } from './helpers/frames.ts';
-import { startServer } from './helpers/server.ts';
+import { APP, startServer } from './helpers/server.ts';
 
 const counted = { app: { subscriptionCount: true } };
 
@@ -78,6 +79,20 @@ describe('the subscription count', () => {
     await client.next();
     client.unsubscribe('private-b');
     expect(await client.nothing()).toEqual([]);
+  });
+
+  test('is not told when a newer one was told already', async () => {
+    const adapter = new MemoryAdapter();
+    const client = await connect(await startServer({ parts: { adapter } }));
+    await client.join('news');
+    for (const [count, version] of [
+      [3, 1003],
+      [2, 1002],
+      [4, 1004],
+    ] as const) {
+      await adapter.bus.publishCount(`${APP.id}:news`, count, version);
+    }
+    expect(await client.nothing()).toEqual([frames.count('news', 3), frames.count('news', 4)]);
   });
 
   test('is not told in an app that does not ask for it', async () => {

@@ -10,6 +10,9 @@ import type {
 } from '../../server/src/adapter/adapter.ts';
 import type { Journal } from '../../server/src/adapter/journal.ts';
 
+/** Turns of the event loop that a delay takes at most. */
+const MAX_TURNS = 100;
+
 /**
  * Puts a random delay before every answer of an adapter, and before every message that it delivers, as a network
  * would: answers may overtake each other and messages, while messages of one topic stay in order.
@@ -69,8 +72,9 @@ export class DelayedAdapter implements Adapter {
     };
   }
 
+  /** Mostly next to nothing and at times long, so that what is slow is overtaken by much. */
   async #delay(): Promise<void> {
-    for (let turns = Math.floor(this.#random() * 5); turns > 0; turns -= 1) {
+    for (let turns = Math.floor(this.#random() ** 6 * MAX_TURNS); turns > 0; turns -= 1) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
