@@ -1,6 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=1
 // The flag above halves the memory per idle connection. It has no effect once a process runs, so it stands here.
-import { readFileSync } from 'node:fs';
 import { inspect, isDeepStrictEqual, parseArgs } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, describeConfig, loadConfig } from './config.ts';
@@ -10,6 +9,7 @@ import { devGuide } from './ops/dev-guide.ts';
 import { createLog } from './ops/log.ts';
 import { openFilesLimit } from './ops/open-files.ts';
 import { type Broker, createServer } from './server.ts';
+import { VERSION } from './version.ts';
 
 const HELP = `Usage: countersign <command> [options]
 
@@ -56,7 +56,7 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
       return print(HELP);
     case '--version':
     case '-v':
-      return print(`${version()}\n`);
+      return print(`${VERSION}\n`);
     case undefined:
       throw new UsageError('No command');
     default:
@@ -187,11 +187,6 @@ function changedSettings(running: Config, loaded: Config): string[] {
   const names = new Set([...before.keys(), ...after.keys()]);
   names.delete('apps');
   return [...names].filter((name) => !isDeepStrictEqual(before.get(name), after.get(name)));
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest && 'version' in manifest ? String(manifest.version) : '';
 }
 
 function print(text: string): void {
