@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { Bus, Topic, Version } from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
+import type { Channel } from '../protocol/channel.ts';
 
 /** Up to this many subscriptions each change is told at once. */
 const ALWAYS_TOLD = 100;
@@ -9,6 +11,11 @@ const INTERVAL_MS = 5000;
 interface Count {
   readonly subscriptions: number;
   readonly version: Version;
+}
+
+/** Presence channels tell their members, and user channels are nobody else's business. */
+export function tellsCount(app: App, { kind }: Channel): boolean {
+  return app.subscriptionCount && kind !== 'presence' && kind !== 'user';
 }
 
 /** Tells subscribers how many they are: each change in small channels, at most every 5 seconds in big ones. */

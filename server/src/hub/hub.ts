@@ -18,7 +18,7 @@ import type { App } from '../apps/app.ts';
 import { Eviction, SubscriptionRefusal } from '../errors.ts';
 import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { type Frame, frames, type Member } from '../protocol/frames.ts';
-import { CountAnnouncer } from './counts.ts';
+import { CountAnnouncer, tellsCount } from './counts.ts';
 import { LocalChannel } from './local-channel.ts';
 import { type Metrics, zeroOfEachKind } from './metrics.ts';
 import { Subscription } from './subscription.ts';
@@ -97,7 +97,7 @@ export class Hub implements BusListener {
     const topic = topicOf(app.id, channel.name);
     const local = this.#open(app, channel, topic);
     const present = local.get(subscriber);
-    if (present) return this.#refresh(topic, channel, subscriber, present, member);
+    if (present) return this.#refresh(app, topic, channel, subscriber, present, member);
 
     const subscription = new Subscription(member?.userId);
     local.expect(subscriber, subscription);
@@ -226,6 +226,7 @@ export class Hub implements BusListener {
   }
 
   async #refresh(
+    app: App,
     topic: Topic,
     channel: Channel,
     subscriber: Subscriber,
@@ -235,8 +236,7 @@ export class Hub implements BusListener {
     subscription.hold();
     let news: readonly Frame[] = [];
     try {
-      const joined = await this.#adapter.roster.join(topic, subscriber, { member });
-      if (joined === 'full') return;
+      const joined = await this.#join(app, topic, subscriber, member);
       news = subscription.resume(joined.version);
       subscriber.send(frames.subscriptionSucceeded(channel.name, joined.members));
     } catch (error) {
@@ -252,7 +252,10 @@ export class Hub implements BusListener {
   #evict(topic: Topic, socketIds: readonly string[], reason: string): void {
     const local = this.#channels.get(topic);
     if (!local) return;
-    for (const subscriber of local.evict(socketIds, reason)) subscriber.evict(local.name, reason);
+    for (const subscriber of local.evict(socketIds, reason)) {
+      local.metrics.subscriptions[local.kind] -= 1;
+      subscriber.evict(local.name, reason);
+    }
     this.#closeIfEmpty(topic, local);
   }
 
@@ -298,8 +301,3 @@ function keptFrame(channel: string, { last }: Joined): Frame {
 }
 
 function ignoreWatch(): void {}
-
-/** Presence channels tell their members, and user channels are nobody else's business. */
-function tellsCount(app: App, { kind }: Channel): boolean {
-  return app.subscriptionCount && kind !== 'presence' && kind !== 'user';
-}
