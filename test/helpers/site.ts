@@ -5,7 +5,7 @@ import type { Express } from 'express';
 import { onTestFinished } from 'vitest';
 import { countersignFor, startBackend } from './backend.ts';
 import { nextEvent } from './client-start.ts';
-import { startServer } from './server.ts';
+import { type ServerSettings, startServer } from './server.ts';
 
 /** A customer's site, and the broker that it publishes through. */
 export interface Site {
@@ -16,8 +16,11 @@ export interface Site {
   readonly requests: readonly string[];
 }
 
-export async function startSite(createBackend: (countersign: Countersign) => Express): Promise<Site> {
-  const broker = await startServer();
+export async function startSite(
+  createBackend: (countersign: Countersign) => Express,
+  settings: ServerSettings = {},
+): Promise<Site> {
+  const broker = await startServer(settings);
   const countersign = countersignFor(broker);
   const requests: string[] = [];
   const url = await startBackend((app) => {
