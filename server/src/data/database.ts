@@ -42,13 +42,13 @@ export class Database {
       throw new DataError(`The data directory ${directory} cannot be used: ${messageOf(cause)}`, { cause });
     }
     try {
-      // The first write takes the lock, and the process keeps it until it ends, however it ends.
+      // The first access takes the lock, and the process keeps it until it ends, however it ends.
       this.#database.pragma('locking_mode = EXCLUSIVE');
       this.#database.pragma('journal_mode = WAL');
       this.#database.pragma('synchronous = FULL');
       this.transaction(() => this.#migrate(file));
     } catch (cause) {
-      this.close();
+      this.#database.close();
       if (cause instanceof DataError) throw cause;
       const isTaken = cause instanceof Error && 'code' in cause && cause.code === 'SQLITE_BUSY';
       const why = isTaken ? 'another process has it open' : messageOf(cause);
@@ -80,6 +80,11 @@ export class Database {
   }
 
   close(): void {
+    // Statements keep a closed database open until they are collected, so the lock is given back step by step: it
+    // belongs to the journal mode, and goes with the access after the change.
+    this.#database.pragma('journal_mode = DELETE');
+    this.#database.pragma('locking_mode = NORMAL');
+    this.#database.prepare('SELECT count(*) FROM sqlite_schema').all();
     this.#database.close();
   }
 

@@ -1,0 +1,6 @@
+import { Database } from '../../server/dist/data/database.js';
+
+const [, , folder] = process.argv;
+globalThis.held = new Database(folder);
+process.send('held');
+setInterval(() => {}, 1000);

@@ -1,0 +1,156 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { SqliteBlockStore } from '../server/dist/data/block-store.js';
+import { Database, DataError } from '../server/dist/data/database.js';
+import { MemoryOutbox } from '../server/dist/webhooks/memory-outbox.js';
+import { SqliteOutbox } from '../server/dist/webhooks/sqlite-outbox.js';
+import { newFolder } from './helpers/folder.ts';
+import { MAX_PENDING, newHook, outboxContract, told } from './outbox.contract.ts';
+
+const folders = mkdtempSync(join(tmpdir(), 'countersign-'));
+afterAll(() => rmSync(folders, { recursive: true }));
+
+outboxContract('memory', () => {
+  let now = 1000;
+  return {
+    outbox: new MemoryOutbox({ now: () => now, maxPending: MAX_PENDING }),
+    advance(milliseconds) {
+      now += milliseconds;
+    },
+  };
+});
+
+outboxContract('SQLite', () => {
+  let now = 1000;
+  const database = new Database(mkdtempSync(join(folders, 'contract-')));
+  return {
+    outbox: new SqliteOutbox({ database, now: () => now, maxPending: MAX_PENDING }),
+    advance(milliseconds) {
+      now += milliseconds;
+    },
+  };
+});
+
+describe('the memory outbox', () => {
+  test('names the time in which it counts', async () => {
+    const [one, two] = [0, 1].map(() => new MemoryOutbox({ now: Date.now, maxPending: 5 }));
+    await one!.append([told('a')]);
+    expect(JSON.parse(one!.events('app-1', 0, 1).events[0]!)).toMatchObject({ seq: 1, epoch: one!.epoch });
+    expect(one!.epoch).not.toBe(two!.epoch);
+  });
+});
+
+describe('the SQLite outbox', () => {
+  const open = (folder: string, onStep?: (step: string) => void) => {
+    const database = new Database(folder);
+    const outbox = new SqliteOutbox({ database, now: Date.now, maxPending: 100_000, onStep });
+    return { database, outbox };
+  };
+
+  test('has everything again when it is opened again', async () => {
+    const folder = newFolder();
+    const hook = newHook('hook-1');
+    const member = { appId: 'app-1', channel: 'presence-a', userId: 'ann' };
+    const first = open(folder);
+    await first.outbox.append([{ ...told('presence-a'), ledger: { told: member, is: 'there' } }, told('b')]);
+    await first.outbox.append([{ ...told('c'), ledger: { told: { ...member, userId: '' }, is: 'there' } }]);
+    await first.outbox.append([{ ...told('c'), ledger: { told: { ...member, userId: '' }, is: 'gone' } }]);
+    const delivery = (await first.outbox.deliveries.head(hook.key, 'b', 1))!;
+    await first.outbox.deliveries.fail(delivery, { at: 1, status: 500, answer: 'no' }, 7);
+    await first.outbox.setState(hook.key, 'paused');
+    await first.outbox.close();
+    first.database.close();
+
+    const { outbox, database } = open(folder);
+    onTestFinished(() => database.close());
+    expect(outbox.told()).toEqual([member]);
+    expect(outbox.stateOf(hook.key)).toBe('paused');
+    expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 3, failing: 1, dead: 0 });
+    expect(await outbox.deliveries.head(hook.key, 'b', 1)).toEqual({
+      ...delivery,
+      state: 'failing',
+      dueAt: 7,
+      tries: 1,
+      triedSince: 1,
+      attempts: [{ at: 1, status: 500, answer: 'no' }],
+    });
+    await outbox.append([told('d')]);
+    expect(outbox.events('app-1', 0, 9).events.map((text) => JSON.parse(text).seq)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('commits ten thousand changes of a burst in a few transactions', async () => {
+    let transactions = 0;
+    const { outbox, database } = open(newFolder(), (step) => {
+      if (step === 'afterWrite') transactions += 1;
+    });
+    onTestFinished(() => database.close());
+    await Promise.all(Array.from({ length: 10_000 }, (_, n) => outbox.append([told(`channel-${n}`)])));
+    expect(outbox.events('app-1', 9_999, 1).lastSeq).toBe(10_000);
+    expect(transactions).toBeLessThanOrEqual(10);
+  });
+
+  test('a transaction that fails leaves nothing, and those who wait for it know', async () => {
+    const folder = newFolder();
+    const { outbox, database } = open(folder);
+    onTestFinished(() => database.close());
+    await outbox.append([told('a')]);
+    database.prepare('ALTER TABLE sequence RENAME TO hidden').run();
+    const failed = await Promise.allSettled([outbox.append([told('a')]), outbox.append([told('b', [])])]);
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    database.prepare('ALTER TABLE hidden RENAME TO sequence').run();
+    await outbox.append([told('c')]);
+    expect(outbox.events('app-1', 0, 9).events.map((text) => JSON.parse(text))).toMatchObject([
+      { seq: 1, channel: 'a' },
+      { seq: 2, channel: 'c' },
+    ]);
+    expect(outbox.deliveries.counts('app-1:hook-1')).toEqual({ pending: 2, failing: 0, dead: 0 });
+  });
+});
+
+describe('a data directory', () => {
+  test('belongs to one broker at a time', async () => {
+    const folder = newFolder();
+    const holder = fork(new URL('helpers/hold-data.js', import.meta.url), [folder]);
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    await once(holder, 'message');
+    expect(() => new Database(folder)).toThrow(DataError);
+    expect(() => new Database(folder)).toThrow(/countersign\.db cannot be used: another process has it open/);
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    new Database(folder).close();
+  });
+
+  test('of a newer version is left alone', () => {
+    const folder = newFolder();
+    const database = new Database(folder);
+    database.prepare('PRAGMA user_version = 999').run();
+    database.close();
+    expect(() => new Database(folder)).toThrow(/a newer version of the broker wrote it/);
+  });
+
+  test('that cannot be made is named', () => {
+    expect(() => new Database('/dev/null/data')).toThrow(
+      /The data directory \/dev\/null\/data cannot be used/,
+    );
+  });
+
+  test('keeps who is kept out, until the time is over', () => {
+    const folder = newFolder();
+    const database = new Database(folder);
+    onTestFinished(() => database.close());
+    let now = 1000;
+    const store = new SqliteBlockStore(database, () => now);
+    const block = { appId: 'app-1', userId: 'ann', channel: undefined, reason: 'spam', until: 5000 };
+    const other = { ...block, channel: 'presence-a', until: 3000 };
+    store.save({ ...block, until: 2000 });
+    store.save(other);
+    store.save(block);
+    expect(new SqliteBlockStore(database, () => now).load()).toEqual([block, other]);
+    now = 3000;
+    expect(store.load()).toEqual([block]);
+  });
+});
