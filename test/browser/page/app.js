@@ -1,0 +1,5 @@
+import './probe.js';
+import { Countersign } from '@countersign/sdk-client';
+import { encryption } from '@countersign/sdk-client/encrypted';
+
+probe.use(Countersign, encryption);
