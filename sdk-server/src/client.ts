@@ -32,6 +32,7 @@ import { type Call, request } from './request.ts';
 import { userChannel } from './signature.ts';
 import { Webhook } from './webhook.ts';
 import type { WebhookRequest } from './webhook-request.ts';
+import { Webhooks } from './webhooks.ts';
 
 /** What `channels` may be asked for. */
 export interface ChannelsQuery {
@@ -54,11 +55,14 @@ export interface UsersQuery {
  * `RequestError`, of which `NetworkError` and `TimeoutError` are kinds. What the broker answers is passed on as it is.
  */
 export class Countersign {
+  /** The webhooks that the broker sends to the app: how they stand, and what has not arrived. */
+  readonly webhooks: Webhooks;
   readonly #settings: Settings;
 
   /** @throws ArgumentError `invalid_options` */
   constructor(options: CountersignOptions) {
     this.#settings = settingsOf(options);
+    this.webhooks = new Webhooks(this.#settings);
   }
 
   /** What is refused before it is sent. */

@@ -48,3 +48,15 @@ export type {
   WebhookEvent,
 } from './webhook-event.ts';
 export type { WebhookHeaders, WebhookParts, WebhookRequest } from './webhook-request.ts';
+export type {
+  DeliveriesAnswer,
+  DeliveriesQuery,
+  Delivery,
+  DeliveryAttempt,
+  DeliveryState,
+  EventsAnswer,
+  HookState,
+  HookStatus,
+  Webhooks,
+  WhichDeliveries,
+} from './webhooks.ts';
