@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import express, { type Express } from 'express';
+import type { Logger } from 'pino';
+import type { Adapter } from '../../adapter/adapter.ts';
+import type { Call } from '../../api/endpoint.ts';
+import type { App, AppStore } from '../../apps/app.ts';
+import type { Config } from '../../config.ts';
+import type { Hub } from '../../hub/hub.ts';
+import type { Metrics } from '../../hub/metrics.ts';
+import { isLoopback } from '../../loopback.ts';
+import { consoleApi } from './api.ts';
+import { BuiltInApp } from './built-in-app.ts';
+import { Feed } from './feed.ts';
+import { figuresOf } from './figures.ts';
+import { guard } from './guard.ts';
+import { page } from './page.ts';
+import { Sessions } from './sessions.ts';
+import { signIn } from './sign-in.ts';
+import { Watches } from './watches.ts';
+
+/** How a console differs from the usual one. */
+export interface ConsoleOptions {
+  /** Signs its sessions; the same in all processes that serve one address. @default random */
+  readonly secret?: Buffer;
+  /** Lets everybody in without a sign-in, to the first app. Only on loopback. @default false */
+  readonly open?: boolean;
+}
+
+export interface ConsoleParts extends ConsoleOptions {
+  readonly config: Config;
+  readonly apps: AppStore;
+  readonly adapter: Adapter;
+  readonly hub: Hub;
+  readonly webhooks: Call['webhooks'];
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly addressOf: (request: IncomingMessage) => string;
+  readonly isSecure: (request: IncomingMessage) => boolean;
+  /** Socket ids of an app, the newest first. */
+  readonly socketIds: (app: App, limit: number) => readonly string[];
+}
+
+/** Pages on which people see what happens in their app (docs/console.md). */
+export class Console {
+  readonly #parts: ConsoleParts;
+  readonly #secret: Buffer;
+  readonly #builtIn: BuiltInApp;
+  readonly #watches: Watches;
+
+  /** @throws Error if it were to be open to others than this machine */
+  constructor(parts: ConsoleParts) {
+    const { config, hub, metrics, log, open = false, secret = randomBytes(32) } = parts;
+    if (open && !isLoopback(config.host))
+      throw new Error('A console without a sign-in is served on loopback only');
+    this.#parts = parts;
+    this.#secret = secret;
+    this.#builtIn = new BuiltInApp(secret);
+    metrics.hide(this.#builtIn.app.id);
+    const feed = new Feed({ builtIn: this.#builtIn, hub, log });
+    this.#watches = new Watches({
+      ...parts,
+      feed,
+      figures: (app) => figuresOf(app, parts.metrics, parts.now()),
+    });
+  }
+
+  /** The apps that clients may connect to: the given ones, and that of the console. */
+  get connectable(): AppStore {
+    return this.#builtIn.withKeysOf(this.#parts.apps);
+  }
+
+  /** Somebody watches an app; all nodes are told. */
+  watch(appId: string, channel: string | undefined): void {
+    this.#watches.renew(appId, channel);
+  }
+
+  /** The apps have changed: whoever looks must show again that he may, so his connection becomes an orphan. */
+  reload(): void {
+    this.#builtIn.renew();
+  }
+
+  /** Adds its pages below `/console`. */
+  routes(app: Express): void {
+    const { config, apps, now, isSecure, open = false } = this.#parts;
+    const path = `${config.pathPrefix}/console`;
+    const sessions = new Sessions({ apps, secret: this.#secret, path, open, now, isSecure });
+    const { pathPrefix } = config;
+    const router = express.Router({ strict: true });
+    router.use(guard({ config, open, isSecure }));
+    router.use(
+      '/api',
+      consoleApi({
+        ...this.#parts,
+        pathPrefix,
+        sessions,
+        builtIn: this.#builtIn,
+        watches: this.#watches,
+        signIn: signIn({ ...this.#parts, sessions }),
+      }),
+    );
+    router.use(page());
+    app.use(path, router);
+  }
+
+  close(): void {
+    this.#watches.close();
+  }
+}

@@ -1,0 +1,30 @@
+import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-server/signature';
+import type { Session } from './sessions.ts';
+
+/**
+ * A signed request to publish, as a line for a shell. The secret is not in it; the signature holds for ten minutes.
+ *
+ * @param origin scheme, host and port of the broker
+ * @param body the body of `POST events`
+ * @param now Unix milliseconds
+ */
+export function curlLine(
+  { app, key, secret }: Session,
+  { origin, pathPrefix, body, now }: { origin: string; pathPrefix: string; body: string; now: number },
+): string {
+  const path = `${pathPrefix}/apps/${app.id}/events`;
+  const query = canonicalQuery([
+    ['auth_key', key],
+    ['auth_timestamp', String(Math.floor(now / 1000))],
+    ['auth_version', '1.0'],
+    ['body_md5', bodyMd5(body)],
+  ]);
+  const signature = sign(secret, requestText('POST', path, query));
+  const url = `${origin}${path}?${query}&auth_signature=${signature}`;
+  return `curl -H 'Content-Type: application/json' -d ${quote(body)} ${quote(url)}`;
+}
+
+/** A text as one word of a shell. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
