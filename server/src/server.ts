@@ -6,8 +6,7 @@ import { Api } from './api/api.ts';
 import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import type { Config } from './config.ts';
-import { SqliteBlockStore } from './data/block-store.ts';
-import { Database } from './data/database.ts';
+import { type Core, LocalCore } from './core.ts';
 import { readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
@@ -17,9 +16,7 @@ import { MetricsEndpoint } from './ops/metrics-endpoint.ts';
 import { randomSocketId } from './socket/connection.ts';
 import { Gateway } from './socket/gateway.ts';
 import { Outbox } from './socket/outbox.ts';
-import { MemoryOutbox } from './webhooks/memory-outbox.ts';
-import { SqliteOutbox } from './webhooks/sqlite-outbox.ts';
-import { type WebhookStep, Webhooks } from './webhooks/webhooks.ts';
+import type { WebhookStep } from './webhooks/webhooks.ts';
 
 /** A running broker. */
 export interface Broker {
@@ -43,6 +40,8 @@ export interface BrokerParts {
   readonly log?: Logger;
   /** @default everything in memory */
   readonly adapter?: Adapter;
+  /** @default one of this process alone, with the adapter */
+  readonly core?: Core;
   /** The clock, in Unix milliseconds. @default Date.now */
   readonly now?: () => number;
   /** Names a new connection. @default random numbers that nobody can guess */
@@ -61,26 +60,20 @@ export interface BrokerParts {
  */
 export async function createServer(config: Config, parts: BrokerParts = {}): Promise<Broker> {
   const { log = pino({ level: 'silent' }), now = Date.now, newSocketId = randomSocketId, routes } = parts;
-  const database = config.data === undefined ? undefined : new Database(config.data);
-  const adapter = parts.adapter ?? new MemoryAdapter(now, database && new SqliteBlockStore(database, now));
   const metrics = new Metrics();
   const apps = new FileAppStore(config.apps);
+  const core =
+    parts.core ??
+    new LocalCore(
+      { config, apps, metrics, log, now, onWebhookStep: parts.onWebhookStep },
+      (blocks) => parts.adapter ?? new MemoryAdapter(now, blocks),
+    );
+  const { adapter, webhooks } = core;
   const outbox = new Outbox({
     gapMaxMs: config.flushGapMaxMs,
     onFlush: (milliseconds, connections) => exporter.flushed(milliseconds, connections),
   });
-  const webhooks = new Webhooks({
-    config,
-    apps,
-    outbox: database
-      ? new SqliteOutbox({ database, now, maxPending: config.webhookMaxPending, onStep: parts.onWebhookStep })
-      : new MemoryOutbox({ now, maxPending: config.webhookMaxPending }),
-    metrics,
-    log,
-    now,
-    onStep: parts.onWebhookStep,
-  });
-  const hub = new Hub({ adapter, journal: webhooks.journal, metrics, log });
+  const hub = new Hub({ adapter, journal: core.journal, metrics, log });
   const { addressOf, isSecure } = readForwarding(config.trustProxy);
   const gateway = new Gateway({
     config,
@@ -101,9 +94,9 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub,
     flushes: outbox.statistics,
     bufferedBytes: () => gateway.bufferedBytes(),
-    webhookDeliveries: () => webhooks.countDeliveries(),
+    webhookDeliveries: () => core.countDeliveries(),
   });
-  const endpoint = new MetricsEndpoint(exporter.registry, config);
+  const endpoint = new MetricsEndpoint(core.metricsOf(exporter.registry), config);
   let ready = true;
   const api = new Api({
     config,
@@ -115,8 +108,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     log,
     now,
     addressOf,
-    ready: () =>
-      ready ? { status: 200, body: { status: 'ready' } } : { status: 503, body: { status: 'draining' } },
+    ready: () => (ready ? core.ready() : { status: 503, body: { status: 'draining' } }),
     routes: (app) => {
       if (endpoint.onMainPort) app.all(`${config.pathPrefix}/metrics`, endpoint.answer);
       routes?.(app);
@@ -132,22 +124,20 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     outbox.close();
     hub.close();
     await api.close();
-    await adapter.close();
-    await webhooks.close();
-    database?.close();
+    await core.close();
     exporter.close();
     await metricsListener.close();
   };
   const close = async (): Promise<void> => {
     ready = false;
-    webhooks.handOver();
+    core.handOver();
     gateway.close();
     await listener.close();
     await end();
   };
   try {
     await listener.listen(config.port);
-    webhooks.start();
+    core.start();
     if (config.metrics.port !== undefined) await metricsListener.listen(config.metrics.port);
   } catch (error) {
     await close();
@@ -169,13 +159,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metricsUrl,
     reload(list) {
       apps.replace(list);
-      webhooks.reload();
+      core.reload();
       gateway.closeOrphans();
       log.info({ apps: list.length }, 'apps reloaded');
     },
     async drain() {
       ready = false;
-      webhooks.handOver();
+      core.handOver();
       log.info({ connections: gateway.size }, 'draining');
       await gateway.drain();
       await listener.drain();

@@ -7,7 +7,7 @@ import type { Config } from '../config.ts';
 import { ApiError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../hub/metrics.ts';
-import type { Webhooks } from '../webhooks/webhooks.ts';
+import type { WebhookControl } from '../webhooks/webhooks.ts';
 import { Answers } from './answers.ts';
 import { listChannels, listUsers, showChannel } from './channels.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -24,7 +24,7 @@ export interface ApiParts {
   readonly apps: AppStore;
   readonly hub: Hub;
   readonly adapter: Adapter;
-  readonly webhooks: Webhooks;
+  readonly webhooks: WebhookControl;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */

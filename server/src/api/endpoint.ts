@@ -1,7 +1,7 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Hub } from '../hub/hub.ts';
-import type { Webhooks } from '../webhooks/webhooks.ts';
+import type { WebhookControl } from '../webhooks/webhooks.ts';
 import type { Query } from './query.ts';
 
 /** One thing that the API can do for an app. */
@@ -30,7 +30,7 @@ export interface Call {
   readonly body: Buffer;
   readonly hub: Hub;
   readonly adapter: Adapter;
-  readonly webhooks: Webhooks;
+  readonly webhooks: WebhookControl;
   /** Unix milliseconds. */
   now(): number;
 }

@@ -19,12 +19,12 @@ const listHooks: Endpoint = {
   path: 'webhooks',
   publishes: false,
   async run({ app, webhooks }) {
-    const hooks = app.hooks.map((hook) => {
-      const { state, deliveries } = webhooks.statusOf(hook);
+    const hooks = app.hooks.map(async (hook) => {
+      const { state, deliveries } = await webhooks.statusOf(hook.key);
       const { id, url, events, channelPrefix: channel_prefix } = hook;
       return { id, url, events, ...(channel_prefix !== undefined && { channel_prefix }), state, deliveries };
     });
-    return { webhooks: hooks };
+    return { webhooks: await Promise.all(hooks) };
   },
 };
 
@@ -38,7 +38,7 @@ const listDeliveries: Endpoint = {
     const limit = readLimit(query);
     const state = readState(query.get('state'));
     // One more than asked for tells whether there is another page.
-    const found = webhooks.deliveries(namedHook(call), state, readAfter(query, 'cursor'), limit + 1);
+    const found = await webhooks.deliveries(namedHook(call).key, state, readAfter(query, 'cursor'), limit + 1);
     const page = found.slice(0, limit);
     const isMore = found.length > limit;
     return { deliveries: page.map(describe), ...(isMore && { cursor: String(page.at(-1)?.n) }) };
@@ -47,28 +47,30 @@ const listDeliveries: Endpoint = {
 
 /** `POST webhooks/HOOK/retry`: deliveries are sent at once, dead letters too. */
 const retry = change('retry', async (call, hook) => ({
-  retried: await call.webhooks.retry(hook, readWhich(call)),
+  retried: await call.webhooks.retry(hook.key, readWhich(call)),
 }));
 
 /** `POST webhooks/HOOK/skip`: deliveries are given up for good. */
 const skip = change('skip', async (call, hook) => ({
-  skipped: await call.webhooks.skip(hook, readWhich(call)),
+  skipped: await call.webhooks.skip(hook.key, readWhich(call)),
 }));
 
 /** `POST webhooks/HOOK/pause`: deliveries wait until the hook is resumed. */
 const pause = change('pause', async ({ webhooks }, hook) => {
-  await webhooks.pause(hook);
-  return { state: webhooks.statusOf(hook).state };
+  await webhooks.pause(hook.key);
+  const { state } = await webhooks.statusOf(hook.key);
+  return { state };
 });
 
 /** `POST webhooks/HOOK/resume`: goes on after a pause, or after the receiver has answered 410. */
 const resume = change('resume', async ({ webhooks }, hook) => {
-  await webhooks.resume(hook);
-  return { state: webhooks.statusOf(hook).state };
+  await webhooks.resume(hook.key);
+  const { state } = await webhooks.statusOf(hook.key);
+  return { state };
 });
 
 /** `POST webhooks/HOOK/test`: sends an event named `test`. */
-const test = change('test', async ({ webhooks }, hook) => ({ event: await webhooks.test(hook) }));
+const test = change('test', async ({ webhooks }, hook) => ({ event: await webhooks.test(hook.key) }));
 
 /** `GET webhook_events`: what happened, whether it arrived or not, for as long as it is kept. */
 const listEvents: Endpoint = {
@@ -76,7 +78,7 @@ const listEvents: Endpoint = {
   path: 'webhook_events',
   publishes: false,
   async run({ app, query, webhooks }) {
-    const { events, lastSeq } = webhooks.events(app, readAfter(query, 'after_seq'), readLimit(query));
+    const { events, lastSeq } = await webhooks.events(app.id, readAfter(query, 'after_seq'), readLimit(query));
     return { events: events.map((event): unknown => JSON.parse(event)), last_seq: lastSeq };
   },
 };

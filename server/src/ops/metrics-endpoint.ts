@@ -4,13 +4,16 @@ import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { isLoopback } from '../loopback.ts';
 
+/** The metrics in the format of Prometheus. */
+export type MetricsText = Pick<Registry, 'contentType' | 'metrics'>;
+
 /** Answers `GET /metrics`. */
 export class MetricsEndpoint {
-  readonly #registry: Registry;
+  readonly #registry: MetricsText;
   readonly #tokenHash: Buffer | undefined;
   readonly #onMainPort: boolean;
 
-  constructor(registry: Registry, { host, metrics: { port, token } }: Config) {
+  constructor(registry: MetricsText, { host, metrics: { port, token } }: Config) {
     this.#registry = registry;
     this.#tokenHash = token === undefined ? undefined : hash(token);
     this.#onMainPort = port === undefined && (token !== undefined || isLoopback(host));

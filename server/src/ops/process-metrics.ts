@@ -84,6 +84,8 @@ export class ProcessMetrics {
       name: 'countersign_event_loop_delay_seconds',
       help: 'How much later than planned the event loop came to its timers, since it was last asked',
       labelNames: ['quantile'],
+      // Of several processes, the worst.
+      aggregator: 'max',
       registers,
       collect() {
         for (const quantile of [0.5, 0.99, 1]) {

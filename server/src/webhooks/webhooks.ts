@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Journal } from '../adapter/journal.ts';
-import type { App, AppStore } from '../apps/app.ts';
-import type { Hook } from '../apps/hook.ts';
+import type { AppStore } from '../apps/app.ts';
+import type { Hook, HookKey } from '../apps/hook.ts';
 import type { Config } from '../config.ts';
 import type { Metrics } from '../hub/metrics.ts';
 import { isLoopback } from '../loopback.ts';
@@ -25,9 +25,32 @@ export interface WebhooksParts {
   readonly onStep?: ((step: WebhookStep) => void) | undefined;
 }
 
+/** What an app can see of its webhooks, and do to them. */
+export interface WebhookControl {
+  statusOf(hook: HookKey): Promise<HookStatus>;
+  /** Deliveries of one hook in one state, the oldest first, those with a higher `n` than `after` only. */
+  deliveries(
+    hook: HookKey,
+    state: DeliveryState,
+    after: number,
+    limit: number,
+  ): Promise<readonly Delivery[]>;
+  /** Has deliveries sent at once, dead letters too. @returns how many */
+  retry(hook: HookKey, which: Which): Promise<number>;
+  /** Gives deliveries up for good. @returns how many */
+  skip(hook: HookKey, which: Which): Promise<number>;
+  /** Keeps what the hook has to deliver until it is resumed. */
+  pause(hook: HookKey): Promise<void>;
+  /** Goes on after a pause, or after the receiver was gone. */
+  resume(hook: HookKey): Promise<void>;
+  /** Sends the hook an event that tells nothing. @returns its id; `undefined` if there is no such hook */
+  test(hook: HookKey): Promise<string | undefined>;
+  /** Committed events of an app, for a receiver that compares. */
+  events(appId: string, afterSeq: number, limit: number): Promise<EventPage>;
+}
+
 /** How a hook stands. */
 export interface HookStatus {
-  readonly hook: Hook;
   readonly state: HookState;
   readonly deliveries: Readonly<Record<DeliveryState, number>>;
 }
@@ -37,7 +60,7 @@ const SWEEP_MS = 10_000;
 const TEST_LANE = '#test';
 
 /** Tells backends what happens, and lets them see and mend what they were told. */
-export class Webhooks {
+export class Webhooks implements WebhookControl {
   readonly #parts: WebhooksParts;
   readonly #recorder: Recorder;
   readonly #dispatcher: Dispatcher;
@@ -110,9 +133,9 @@ export class Webhooks {
     await this.#parts.outbox.close();
   }
 
-  statusOf(hook: Hook): HookStatus {
+  async statusOf(hook: HookKey): Promise<HookStatus> {
     const { outbox } = this.#parts;
-    return { hook, state: outbox.stateOf(hook.key), deliveries: outbox.deliveries.counts(hook.key) };
+    return { state: outbox.stateOf(hook), deliveries: outbox.deliveries.counts(hook) };
   }
 
   /** Deliveries by state, by app id. */
@@ -131,46 +154,46 @@ export class Webhooks {
     return apps;
   }
 
-  /** Deliveries of one hook in one state, the oldest first, those with a higher `n` than `after` only. */
-  deliveries(hook: Hook, state: DeliveryState, after: number, limit: number): readonly Delivery[] {
-    return this.#parts.outbox.deliveries.list(hook.key, state, after, limit);
+  async deliveries(
+    hook: HookKey,
+    state: DeliveryState,
+    after: number,
+    limit: number,
+  ): Promise<readonly Delivery[]> {
+    return this.#parts.outbox.deliveries.list(hook, state, after, limit);
   }
 
-  /** Has deliveries sent at once, dead letters too. @returns how many */
-  async retry({ key }: Hook, which: Which): Promise<number> {
-    const count = await this.#parts.outbox.deliveries.retry(key, which);
-    this.#dispatcher.refresh(key);
+  async retry(hook: HookKey, which: Which): Promise<number> {
+    const count = await this.#parts.outbox.deliveries.retry(hook, which);
+    this.#dispatcher.refresh(hook);
     return count;
   }
 
-  /** Gives deliveries up for good. @returns how many */
-  async skip({ key }: Hook, which: Which): Promise<number> {
-    const count = await this.#parts.outbox.deliveries.skip(key, which);
-    this.#dispatcher.refresh(key);
+  async skip(hook: HookKey, which: Which): Promise<number> {
+    const count = await this.#parts.outbox.deliveries.skip(hook, which);
+    this.#dispatcher.refresh(hook);
     return count;
   }
 
-  /** Keeps what the hook has to deliver until it is resumed. */
-  async pause({ key }: Hook): Promise<void> {
-    await this.#parts.outbox.setState(key, 'paused');
+  async pause(hook: HookKey): Promise<void> {
+    await this.#parts.outbox.setState(hook, 'paused');
   }
 
-  /** Goes on after a pause, or after the receiver was gone. */
-  async resume({ key }: Hook): Promise<void> {
-    await this.#parts.outbox.setState(key, 'active');
-    this.#dispatcher.refresh(key);
+  async resume(hook: HookKey): Promise<void> {
+    await this.#parts.outbox.setState(hook, 'active');
+    this.#dispatcher.refresh(hook);
   }
 
-  /** Sends the hook an event that tells nothing. @returns its id */
-  async test(hook: Hook): Promise<string> {
+  async test(key: HookKey): Promise<string | undefined> {
+    const hook = this.#hooks().find((each) => each.key === key);
+    if (!hook) return undefined;
     const event = newEvent(this.#parts.now(), 'test');
     await this.#parts.outbox.append([{ appId: hook.appId, event, lane: TEST_LANE, hooks: [hook] }]);
     return event.id;
   }
 
-  /** Committed events of an app, for a receiver that compares. */
-  events(app: App, afterSeq: number, limit: number): EventPage {
-    return this.#parts.outbox.events(app.id, afterSeq, limit);
+  async events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
+    return this.#parts.outbox.events(appId, afterSeq, limit);
   }
 
   #hooks(): Hook[] {

@@ -1,0 +1,100 @@
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Adapter } from './adapter/adapter.ts';
+import type { Journal } from './adapter/journal.ts';
+import type { BlockStore } from './adapter/memory/blocks.ts';
+import type { AppStore } from './apps/app.ts';
+import type { Config } from './config.ts';
+import { SqliteBlockStore } from './data/block-store.ts';
+import { Database } from './data/database.ts';
+import type { Metrics } from './hub/metrics.ts';
+import { MemoryOutbox } from './webhooks/memory-outbox.ts';
+import { SqliteOutbox } from './webhooks/sqlite-outbox.ts';
+import { type WebhookControl, type WebhookStep, Webhooks } from './webhooks/webhooks.ts';
+
+/** What all connections of a node share, in whichever of its processes they are. */
+export interface Core {
+  readonly adapter: Adapter;
+  readonly journal: Journal;
+  readonly webhooks: WebhookControl;
+  /** Webhook deliveries of this process by state, by app id. */
+  countDeliveries(): ReturnType<Webhooks['countDeliveries']>;
+  /** What `GET /ready` answers while the process does not drain. */
+  ready(): { readonly status: number; readonly body: object };
+  /** What `GET /metrics` answers, given the metrics of this process. */
+  metricsOf(own: Registry): Pick<Registry, 'contentType' | 'metrics'>;
+  /** Begins to deliver webhooks. */
+  start(): void;
+  /** Takes over what a reload of the apps brought. */
+  reload(): void;
+  /** Tells backends of no removal any more: those who leave from now on may come back to the next process. */
+  handOver(): void;
+  close(): Promise<void>;
+}
+
+export interface LocalCoreParts {
+  readonly config: Config;
+  readonly apps: AppStore;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** The clock, in Unix milliseconds. */
+  readonly now: () => number;
+  readonly onWebhookStep?: ((step: WebhookStep) => void) | undefined;
+}
+
+/** The core that is in this process, with what it keeps in the data directory. */
+export class LocalCore<OwnAdapter extends Adapter> implements Core {
+  readonly adapter: OwnAdapter;
+  readonly webhooks: Webhooks;
+  readonly #database: Database | undefined;
+
+  /**
+   * @param newAdapter makes the adapter, given where blocks outlive the process
+   * @throws DataError if the data directory cannot be used
+   */
+  constructor(parts: LocalCoreParts, newAdapter: (blocks: BlockStore | undefined) => OwnAdapter) {
+    const { config, now, onWebhookStep: onStep } = parts;
+    const maxPending = config.webhookMaxPending;
+    const database = config.data === undefined ? undefined : new Database(config.data);
+    this.#database = database;
+    this.adapter = newAdapter(database && new SqliteBlockStore(database, now));
+    const outbox = database
+      ? new SqliteOutbox({ database, now, maxPending, onStep })
+      : new MemoryOutbox({ now, maxPending });
+    this.webhooks = new Webhooks({ ...parts, outbox, onStep });
+  }
+
+  get journal(): Journal {
+    return this.webhooks.journal;
+  }
+
+  countDeliveries() {
+    return this.webhooks.countDeliveries();
+  }
+
+  ready() {
+    return { status: 200, body: { status: 'ready' } };
+  }
+
+  metricsOf(own: Registry): Registry {
+    return own;
+  }
+
+  start(): void {
+    this.webhooks.start();
+  }
+
+  reload(): void {
+    this.webhooks.reload();
+  }
+
+  handOver(): void {
+    this.webhooks.handOver();
+  }
+
+  async close(): Promise<void> {
+    await this.adapter.close();
+    await this.webhooks.close();
+    this.#database?.close();
+  }
+}
