@@ -55,14 +55,18 @@ export interface UsersQuery {
  * `RequestError`, of which `NetworkError` and `TimeoutError` are kinds. What the broker answers is passed on as it is.
  */
 export class Countersign {
-  /** The webhooks that the broker sends to the app: how they stand, and what has not arrived. */
-  readonly webhooks: Webhooks;
   readonly #settings: Settings;
+  readonly #webhooks: Webhooks;
 
   /** @throws ArgumentError `invalid_options` */
   constructor(options: CountersignOptions) {
     this.#settings = settingsOf(options);
-    this.webhooks = new Webhooks(this.#settings);
+    this.#webhooks = new Webhooks(this.#settings);
+  }
+
+  /** The webhooks that the broker sends to the app: how they stand, and what has not arrived. */
+  get webhooks(): Webhooks {
+    return this.#webhooks;
   }
 
   /** What is refused before it is sent. */
