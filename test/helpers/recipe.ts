@@ -15,6 +15,7 @@ export async function cook<Exports extends object>(name: string): Promise<Export
   onTestFinished(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   const blocks = [...text.matchAll(/^```js (\S+)\n([\s\S]*?)^```$/gm)];
+  if (blocks.length !== text.match(/^```js/gm)?.length) throw new Error(`A block of ${name} has no name`);
   for (const [, file = '', code = ''] of blocks) await writeFile(join(folder, file), code);
   const modules = blocks.map(([, file = '']) => import(pathToFileURL(join(folder, file)).href));
   return Object.assign({}, ...(await Promise.all(modules)));
