@@ -85,10 +85,10 @@ export class Receiver {
   #failed(lane: Lane): void {
     const worked = this.#works;
     if (worked) this.#failing.add(lane);
-    if (this.#works || this.#closed) return;
+    // Those that were in flight together are one failure.
+    if (this.#works || this.#closed || this.#pause) return;
     if (worked) this.#parts.turned(this.url, false);
     this.#probes += 1;
-    clearTimeout(this.#pause);
     this.#pause = setTimeout(
       () => {
         this.#pause = undefined;

@@ -1,0 +1,404 @@
+import { createServer } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { FileAppStore } from '../server/dist/apps/file-store.js';
+import { parseConfig } from '../server/dist/config.js';
+import { Metrics } from '../server/dist/hub/metrics.js';
+import { isPublicAddress } from '../server/dist/webhooks/addresses.js';
+import { backoffMs } from '../server/dist/webhooks/backoff.js';
+import { Dispatcher } from '../server/dist/webhooks/dispatcher.js';
+import { newEvent } from '../server/dist/webhooks/event.js';
+import { MemoryOutbox } from '../server/dist/webhooks/memory-outbox.js';
+import { Transport } from '../server/dist/webhooks/transport.js';
+import { recordLog } from './helpers/log.ts';
+import { ok, type Reply, startReceiver, status, type WebhookReceiver } from './helpers/receiver.ts';
+import { APP } from './helpers/server.ts';
+
+interface Settings {
+  /** Of all hooks. */
+  readonly hook?: object;
+  readonly addresses?: 'public' | 'any';
+  readonly retryMs?: number;
+  readonly timeoutMs?: number;
+  readonly maxPending?: number;
+}
+
+/** A dispatcher with a hook for each URL, named `hook-0`, `hook-1` and so on. Its waits are as short as chance makes them. */
+function start(urls: readonly string[], settings: Settings = {}) {
+  const { hook = {}, addresses = 'any', retryMs = 60_000, timeoutMs = 300, maxPending = 1000 } = settings;
+  const webhooks = urls.map((url, n) => ({ id: `hook-${n}`, url, events: ['cache_miss'], ...hook }));
+  const { apps: list } = parseConfig({
+    apps: [{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }], webhooks }],
+  });
+  const apps = new FileAppStore(list);
+  const { hooks } = apps.byId(APP.id)!;
+  const outbox = new MemoryOutbox({ now: Date.now, maxPending });
+  const { log, lines } = recordLog();
+  const metrics = new Metrics();
+  const dispatcher = new Dispatcher({
+    apps,
+    outbox,
+    transport: new Transport({ addresses, timeoutMs, now: Date.now }),
+    metrics,
+    log,
+    now: Date.now,
+    random: () => 0,
+    retryMs,
+  });
+  onTestFinished(() => dispatcher.close());
+  outbox.attach(dispatcher);
+  dispatcher.update(hooks);
+  return {
+    dispatcher,
+    outbox,
+    lines,
+    metrics: metrics.app(APP.id),
+    hook: (n = 0) => hooks[n]!,
+    /** Tells all hooks of one event in each of the channels. */
+    tell: (...channels: string[]) =>
+      outbox.append(
+        channels.map((channel) => ({
+          appId: APP.id,
+          lane: channel,
+          hooks,
+          event: newEvent(Date.now(), 'cache_miss', { channel }),
+        })),
+      ),
+    list: (state: 'pending' | 'failing' | 'dead', n = 0) =>
+      outbox.deliveries.list(hooks[n]!.key, state, 0, 1000),
+  };
+}
+
+/** Answers the first requests like this, and the others well. */
+function first(count: number, reply: Reply): Reply {
+  let left = count;
+  return (response, posted) => {
+    left -= 1;
+    if (left >= 0) reply(response, posted);
+    else ok(response, posted);
+  };
+}
+
+async function settled(receiver: WebhookReceiver, count: number): Promise<string[]> {
+  const channels: string[] = [];
+  while (channels.length < count) channels.push((await receiver.nextEvent()).channel ?? '');
+  return channels;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+describe('a delivery that fails', () => {
+  test.each<[what: string, reply: Reply, attempt: object, outcome: string]>([
+    ['500', status(500, {}, 'x'.repeat(300)), { status: 500, answer: 'x'.repeat(200) }, 'refused'],
+    ['302', status(302, { Location: '/elsewhere' }), { status: 302 }, 'refused'],
+    ['404', status(404, {}, 'who?'), { status: 404, answer: 'who?' }, 'refused'],
+    [
+      'an answer that breaks off',
+      (response) => {
+        response.writeHead(200, { 'Content-Length': 10 }).write('half', () => response.destroy());
+      },
+      { status: null },
+      'unreachable',
+    ],
+    ['a closed connection', (response) => void response.destroy(), { status: null }, 'unreachable'],
+    ['silence', () => {}, { status: null, answer: 'no whole answer in time' }, 'timeout'],
+    [
+      'an answer without an end',
+      (response) => void response.writeHead(200).write('a'),
+      { status: null, answer: 'no whole answer in time' },
+      'timeout',
+    ],
+  ])('with %s is sent again, the same and newly signed', async (_what, reply, attempt, outcome) => {
+    const receiver = await startReceiver();
+    receiver.reply = first(1, reply);
+    const { tell, list, metrics } = start([receiver.url()]);
+    await tell('a');
+    const one = await receiver.next();
+    await expect.poll(() => list('failing')).toMatchObject([{ tries: 1, attempts: [attempt] }]);
+    const two = await receiver.next();
+    expect(two.path).toBe('/hook');
+    expect(two.events).toEqual(one.events);
+    expect(two.headers['webhook-id']).toBe(one.headers['webhook-id']);
+    expect(JSON.parse(two.rawBody).time_ms).toBeGreaterThan(JSON.parse(one.rawBody).time_ms);
+    expect(two.headers['x-pusher-signature']).not.toBe(one.headers['x-pusher-signature']);
+    expect(two.headers['webhook-signature']).not.toBe(one.headers['webhook-signature']);
+    await expect.poll(() => list('failing')).toEqual([]);
+    expect(Object.fromEntries(metrics.webhookAttempts)).toEqual({ [outcome]: 1, delivered: 1 });
+  });
+
+  test('waits for a receiver that is down', async () => {
+    const port = await freePort();
+    const { tell, list } = start([`http://127.0.0.1:${port}/`]);
+    await tell('a');
+    await expect
+      .poll(() => list('failing'))
+      .toMatchObject([{ attempts: [{ status: null, answer: expect.stringContaining('ECONNREFUSED') }] }]);
+    const receiver = await startReceiver(port);
+    expect(await receiver.nextEvent()).toMatchObject({ channel: 'a' });
+  });
+
+  test('waits as long as the receiver asks for', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = first(1, status(429, { 'Retry-After': '2' }));
+    const { tell, list } = start([receiver.url()]);
+    await tell('a');
+    const one = await receiver.next();
+    await expect.poll(() => list('failing')).toHaveLength(1);
+    const [failing] = list('failing');
+    expect(failing!.dueAt - failing!.attempts[0]!.at).toBeGreaterThanOrEqual(2000);
+    const two = await receiver.next();
+    const sentAt = ({ rawBody }: { rawBody: string }): number => JSON.parse(rawBody).time_ms;
+    expect(sentAt(two) - sentAt(one)).toBeGreaterThanOrEqual(2000);
+  });
+
+  test('holds back its own channel on its own hook only', async () => {
+    const [receiver, other] = [await startReceiver(), await startReceiver()];
+    let fails = true;
+    receiver.reply = (response, posted) => {
+      if (fails && posted.events[0]?.channel === 'a') status(500)(response, posted);
+      else ok(response, posted);
+    };
+    const { tell } = start([receiver.url(), other.url()]);
+    await tell('a', 'a', 'b', 'b');
+    const told = await receiver.until(({ events: [event] }) => event?.channel === 'b' && event.seq === 4);
+    expect(told.map(({ events: [event] }) => event?.seq).toSorted()).toEqual([1, 3, 4]);
+    const seqs = [1, 2, 3, 4].map(async () => (await other.nextEvent()).seq);
+    expect((await Promise.all(seqs)).toSorted()).toEqual([1, 2, 3, 4]);
+    fails = false;
+    expect([(await receiver.nextEvent()).seq, (await receiver.nextEvent()).seq]).toEqual([1, 2]);
+  });
+
+  test('becomes a dead letter when it was tried for too long, and can be sent again', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = first(2, status(500, {}, 'no'));
+    const { tell, list, metrics, lines, outbox, dispatcher, hook } = start([receiver.url()], {
+      retryMs: 600,
+    });
+    await tell('a', 'a');
+    expect(await settled(receiver, 3)).toHaveLength(3);
+    await expect.poll(() => list('pending')).toEqual([]);
+    expect(list('dead')).toMatchObject([{ tries: 1, attempts: [{ status: 500 }, { status: 500 }] }]);
+    expect(metrics.webhookDeadLetters).toBe(1);
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        msg: 'webhook delivery became a dead letter: it was tried for too long',
+        hook: 'hook-0',
+        delivery: list('dead')[0]?.id,
+      }),
+    );
+    const [dead] = receiver.posted;
+    await outbox.deliveries.retry(hook().key, { state: 'dead' });
+    dispatcher.refresh(hook().key);
+    const again = await receiver.next();
+    expect([again.events, again.headers['webhook-id']]).toEqual([dead!.events, dead!.headers['webhook-id']]);
+  });
+
+  test('with 410 disables the hook, until it is resumed', async () => {
+    const [receiver, other] = [await startReceiver(), await startReceiver()];
+    receiver.reply = first(1, status(410));
+    const { tell, outbox, dispatcher, hook, lines } = start([receiver.url(), other.url()]);
+    await tell('a', 'a');
+    await expect.poll(() => outbox.stateOf(hook().key)).toBe('disabled');
+    await tell('b');
+    expect(await settled(other, 3)).toHaveLength(3);
+    expect(receiver.posted).toHaveLength(1);
+    expect(outbox.deliveries.counts(hook().key)).toEqual({ pending: 2, failing: 1, dead: 0 });
+    expect(lines.filter(({ msg }) => msg === 'webhook disabled: its receiver is gone')).toHaveLength(1);
+    await outbox.setState(hook().key, 'active');
+    dispatcher.refresh(hook().key);
+    await expect
+      .poll(() =>
+        receiver.posted
+          .slice(1)
+          .map(({ events: [event] }) => event?.channel)
+          .toSorted(),
+      )
+      .toEqual(['a', 'a', 'b']);
+  });
+});
+
+describe('a receiver', () => {
+  test('is sent eight requests at a time, and one for each channel', async () => {
+    const receiver = await startReceiver();
+    const waiting: (() => void)[] = [];
+    let most = 0;
+    receiver.reply = (response, posted) => {
+      waiting.push(() => ok(response, posted));
+      most = Math.max(most, waiting.length);
+      // The eighth lets all go: more of them would have come before.
+      if (waiting.length === 8) for (const answer of waiting.splice(0)) answer();
+    };
+    const { tell } = start([receiver.url()], { timeoutMs: 5000 });
+    await tell(...Array.from({ length: 16 }, (_, n) => `channel-${n}`));
+    expect(new Set(await settled(receiver, 16)).size).toBe(16);
+    expect(most).toBe(8);
+    await tell(...Array.from({ length: 8 }, () => 'one'));
+    receiver.reply = ok;
+    for (const answer of waiting.splice(0)) answer();
+    expect(await settled(receiver, 8)).toEqual(Array.from({ length: 8 }, () => 'one'));
+    const seqs = receiver.posted.slice(16).map(({ events: [event] }) => event?.seq);
+    expect(seqs).toEqual(seqs.toSorted((a, b) => Number(a) - Number(b)));
+  });
+
+  test('that fails whatever it is sent is asked by one request at a time, and nobody else waits for it', async () => {
+    const [receiver, other] = [await startReceiver(), await startReceiver()];
+    let inFlight = 0;
+    const atOnce: number[] = [];
+    let fails = true;
+    receiver.reply = (response, posted) => {
+      inFlight += 1;
+      atOnce.push(inFlight);
+      response.on('close', () => {
+        inFlight -= 1;
+      });
+      if (fails) status(503)(response, posted);
+      else ok(response, posted);
+    };
+    const { tell, lines, list } = start([receiver.url(), other.url()]);
+    const channels = Array.from({ length: 30 }, (_, n) => `channel-${n}`);
+    await tell(...channels);
+    expect(new Set(await settled(other, 30)).size).toBe(30);
+    await expect
+      .poll(() => lines.map(({ msg }) => msg))
+      .toContain('webhook receiver fails: it is asked by one request at a time');
+    const before = receiver.posted.length;
+    expect(before).toBeLessThanOrEqual(13);
+    // Two probes, one after the other.
+    await expect.poll(() => receiver.posted.length, { timeout: 5000 }).toBeGreaterThanOrEqual(before + 2);
+    expect(Math.max(...atOnce.slice(13))).toBe(1);
+    expect(list('failing').length + list('pending').length).toBe(30);
+    fails = false;
+    await expect.poll(() => list('failing').length + list('pending').length, { timeout: 15_000 }).toBe(0);
+    expect(lines.map(({ msg }) => msg)).toContain('webhook receiver works again');
+  });
+
+  test('may answer as much as it likes', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = (response) => {
+      response.writeHead(200);
+      const more = (): void => {
+        if (!response.destroyed) response.write('x'.repeat(10_000), more);
+      };
+      more();
+    };
+    const { tell, list, metrics } = start([receiver.url()], { timeoutMs: 10_000 });
+    await tell('a');
+    await expect.poll(() => list('pending')).toEqual([]);
+    expect(metrics.webhookAttempts.get('delivered')).toBe(1);
+  });
+});
+
+describe('the end', () => {
+  test('waits for what is in flight, and begins nothing more', async () => {
+    const receiver = await startReceiver();
+    let answer = (): void => {};
+    receiver.reply = (response, posted) => {
+      answer = () => ok(response, posted);
+    };
+    const { tell, dispatcher, list } = start([receiver.url()], { timeoutMs: 5000 });
+    await tell('a', 'a');
+    await receiver.next();
+    const closed = dispatcher.close();
+    answer();
+    await closed;
+    expect(list('pending').map(({ events }) => JSON.parse(events).seq)).toEqual([2]);
+    expect(receiver.posted).toHaveLength(1);
+  });
+
+  test('too many that wait are counted and logged', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = () => {};
+    const { tell, metrics, lines, list } = start([receiver.url()], { maxPending: 2 });
+    await tell('a', 'a', 'a');
+    expect([list('pending').length, list('dead').length, metrics.webhookDeadLetters]).toEqual([2, 1, 1]);
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        msg: 'webhook deliveries became dead letters: too many waited',
+        hook: 'hook-0',
+        deliveries: 1,
+      }),
+    );
+  });
+});
+
+describe('where a webhook may go', () => {
+  test.each(['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '2130706433', '0x7f.1', '0.0.0.0'])(
+    'not to http://%s, unless any address is allowed',
+    async (host) => {
+      const receiver = await startReceiver();
+      const { port } = new URL(receiver.url());
+      const { tell, list, metrics } = start([`http://${host}:${port}/`], { addresses: 'public' });
+      await tell('a');
+      await expect
+        .poll(() => list('failing'))
+        .toMatchObject([
+          {
+            attempts: [
+              { status: null, answer: 'the address is not public, and webhookAddresses is "public"' },
+            ],
+          },
+        ]);
+      expect(metrics.webhookAttempts.get('forbidden')).toBe(1);
+      expect(receiver.posted).toEqual([]);
+    },
+  );
+
+  test.each([
+    '10.1.2.3',
+    '100.64.0.1',
+    '127.0.0.1',
+    '169.254.169.254',
+    '172.16.0.1',
+    '172.31.255.255',
+    '192.168.1.1',
+    '192.0.0.1',
+    '192.0.2.1',
+    '198.18.0.1',
+    '198.51.100.1',
+    '203.0.113.1',
+    '224.0.0.1',
+    '240.0.0.1',
+    '255.255.255.255',
+    '0.0.0.0',
+    '::',
+    '::1',
+    '::ffff:10.0.0.1',
+    '::ffff:8.8.8.8',
+    '64:ff9b::a00:1',
+    'fe80::1',
+    'fc00::1',
+    'fd12::1',
+    'ff02::1',
+    '2001:db8::1',
+    '2002:a00:1::',
+    '2001::1',
+    'localhost',
+    '',
+  ])('%s is not public', (address) => {
+    expect(isPublicAddress(address)).toBe(false);
+  });
+
+  test.each([
+    '8.8.8.8',
+    '1.1.1.1',
+    '172.15.0.1',
+    '172.32.0.1',
+    '100.128.0.1',
+    '2606:4700::1111',
+    '2a00:1450:4001::1',
+  ])('%s is public', (address) => {
+    expect(isPublicAddress(address)).toBe(true);
+  });
+});
+
+test('pauses double from a second to ten minutes, and half of each is chance', () => {
+  expect([1, 2, 3, 10, 11, 1000].map((tries) => backoffMs(tries, 1))).toEqual([
+    1000, 2000, 4000, 512_000, 600_000, 600_000,
+  ]);
+  expect([backoffMs(1, 0), backoffMs(3, 0.5)]).toEqual([500, 3000]);
+});
