@@ -1,6 +1,8 @@
 import { MemoryAdapter } from '@countersign/server';
+import { afterAll } from 'vitest';
 import { adapterContract } from './adapter.contract.ts';
 import { DelayedAdapter } from './helpers/delayed-adapter.ts';
+import { ForkedParent } from './helpers/forked-parent.ts';
 
 function memory() {
   let now = 1_700_000_000_000;
@@ -18,3 +20,10 @@ adapterContract('memory behind random delays', () => {
   const subject = memory();
   return { ...subject, adapter: new DelayedAdapter(subject.adapter) };
 });
+
+const parent = new ForkedParent();
+afterAll(() => parent.kill());
+adapterContract('a worker', async () => ({
+  adapter: await parent.connect(),
+  advance: (milliseconds) => parent.advance(milliseconds),
+}));

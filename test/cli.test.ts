@@ -10,6 +10,7 @@ const HELP = `Usage: countersign <command> [options]
              --config FILE   JSON file; COUNTERSIGN_CONFIG names it too
              --host ADDRESS  overrides the file
              --port NUMBER   overrides the file
+             --workers N     processes that share the port, or auto for one per core
   dev      Run a broker with one development app on loopback, and a page to try it.
              --port NUMBER   default 6001
   config   Show the configuration that start would run with, secrets masked.

@@ -1,5 +1,8 @@
 #!/usr/bin/env -S node --max-semi-space-size=1
 // The flag above halves the memory per idle connection. It has no effect once a process runs, so it stands here.
+import cluster from 'node:cluster';
+import { Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { inspect, isDeepStrictEqual, parseArgs } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, describeConfig, loadConfig } from './config.ts';
@@ -10,6 +13,9 @@ import { createLog } from './ops/log.ts';
 import { openFilesLimit } from './ops/open-files.ts';
 import { type Broker, createServer } from './server.ts';
 import { VERSION } from './version.ts';
+import { Worker } from './workers/worker.ts';
+import { WorkerGroup } from './workers/worker-group.ts';
+import { LINE_FD } from './workers/worker-process.ts';
 
 const HELP = `Usage: countersign <command> [options]
 
@@ -17,6 +23,7 @@ const HELP = `Usage: countersign <command> [options]
              --config FILE   JSON file; COUNTERSIGN_CONFIG names it too
              --host ADDRESS  overrides the file
              --port NUMBER   overrides the file
+             --workers N     processes that share the port, or auto for one per core
   dev      Run a broker with one development app on loopback, and a page to try it.
              --port NUMBER   default 6001
   config   Show the configuration that start would run with, secrets masked.
@@ -40,13 +47,14 @@ interface Flags {
   readonly config?: string | undefined;
   readonly host?: string | undefined;
   readonly port?: string | undefined;
+  readonly workers?: string | undefined;
 }
 
 async function main([command, ...args]: readonly string[]): Promise<void> {
   if (args.includes('--help')) return print(HELP);
   switch (command) {
     case 'start':
-      return start(flagsOf(args, ['config', 'host', 'port']));
+      return start(flagsOf(args, ['config', 'host', 'port', 'workers']));
     case 'dev':
       return dev(flagsOf(args, ['host', 'port']));
     case 'config':
@@ -74,15 +82,38 @@ function flagsOf(args: readonly string[], names: readonly (keyof Flags)[]): Flag
 }
 
 async function start(flags: Flags): Promise<void> {
+  const workers = readWorkers(flags.workers);
   const load = () => loadForStart(flags);
   const config = await load();
   const log = createLog(config.log);
   logFailures(log);
   adviseOnHeap(log);
-  const broker = await createServer(config, { log });
+  const broker =
+    workers > 1 ? await WorkerGroup.start(config, workers, log) : await createServer(config, { log });
   logLimits(config, log);
   stopOnSignals(broker, config, log);
   reloadOnHangup(load, config, broker, log);
+}
+
+function readWorkers(text = '1'): number {
+  if (text === 'auto') return availableParallelism();
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new UsageError(`--workers: got "${text}", expected a whole number from 1 to 999, or auto`);
+}
+
+/** What a forked process does: its parent tells it the rest. */
+function work(): void {
+  // A signal to the whole group of processes is the parent's to act on.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  new Worker({
+    stream: new Socket({ fd: LINE_FD, readable: true, writable: true }),
+    createLog(config) {
+      const log = createLog(config.log);
+      logFailures(log);
+      return log;
+    },
+    onEnd: (drained) => process.exit(drained ? 0 : 1),
+  });
 }
 
 async function loadForStart(flags: Flags): Promise<Config> {
@@ -193,7 +224,7 @@ function print(text: string): void {
   process.stdout.write(text);
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
+function fail(error: unknown): void {
   const [message, exitCode] =
     error instanceof UsageError
       ? [`${error.message}\nSee countersign --help.`, 2]
@@ -202,4 +233,7 @@ main(process.argv.slice(2)).catch((error: unknown) => {
         : [error instanceof Error && 'syscall' in error ? error.message : inspect(error), 1];
   process.stderr.write(`${message}\n`);
   process.exit(exitCode);
-});
+}
+
+if (cluster.isWorker) work();
+else main(process.argv.slice(2)).catch(fail);

@@ -29,12 +29,7 @@ export interface WebhooksParts {
 export interface WebhookControl {
   statusOf(hook: HookKey): Promise<HookStatus>;
   /** Deliveries of one hook in one state, the oldest first, those with a higher `n` than `after` only. */
-  deliveries(
-    hook: HookKey,
-    state: DeliveryState,
-    after: number,
-    limit: number,
-  ): Promise<readonly Delivery[]>;
+  deliveries(hook: HookKey, state: DeliveryState, after: number, limit: number): Promise<readonly Delivery[]>;
   /** Has deliveries sent at once, dead letters too. @returns how many */
   retry(hook: HookKey, which: Which): Promise<number>;
   /** Gives deliveries up for good. @returns how many */

@@ -1,0 +1,106 @@
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import type { MetricObject } from 'prom-client';
+import type { AppConfig } from '../apps/app.ts';
+import type { Duties, Listening, Standing, Work } from './desk.ts';
+import { Lease, type Shared } from './lease.ts';
+import { Line } from './line.ts';
+
+/** Milliseconds that a worker has to begin to listen. */
+const BEGIN_TIMEOUT_MS = 30_000;
+/** Milliseconds that a worker has to tell its metrics. */
+const METRICS_TIMEOUT_MS = 2000;
+/** The line to the parent, in the parent and in the worker: after the standard streams and node's own channel. */
+export const LINE_FD = 4;
+
+/** How a worker has ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** One worker, as the parent sees it. */
+export class WorkerProcess {
+  readonly number: number;
+  readonly pid: number | undefined;
+  /** Resolves when it has ended, and what it held is given back. */
+  readonly ended: Promise<Ending>;
+  readonly #process: Worker;
+  readonly #line: Line<Duties>;
+
+  /** Forks a worker, which then waits for {@link begin}. */
+  constructor(number: number, shared: Shared, log: Logger) {
+    cluster.setupPrimary({ stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe'] });
+    const forked = cluster.fork();
+    this.number = number;
+    this.#process = forked;
+    this.pid = forked.process.pid;
+
+    const stream = forked.process.stdio[LINE_FD];
+    if (!(stream instanceof Duplex)) throw new Error('A worker has no line to its parent');
+    const lease = new Lease(shared, {
+      deliver: (message) => this.#line.tell('deliver', [message]),
+      obey: (command) => this.#line.tell('obey', [command]),
+    });
+    this.#line = new Line(stream, lease, (error, call) => {
+      log.error({ err: error, worker: number, call }, 'call of a worker failed');
+    });
+    const exited = endingOf(forked);
+    this.ended = this.#line.ended
+      .then(() => {
+        // Without its line it is of no use, and would hold what is taken back here.
+        this.kill();
+        return lease.end();
+      })
+      .then(() => exited);
+  }
+
+  /**
+   * Lets it listen.
+   *
+   * @throws Error if it cannot, or has not in time
+   */
+  begin(work: Work): Promise<Listening> {
+    return this.#line.ask('begin', [work], { timeoutMs: BEGIN_TIMEOUT_MS });
+  }
+
+  reload(apps: readonly AppConfig[]): void {
+    this.#line.tell('reload', [apps]);
+  }
+
+  stand(standing: Standing): void {
+    this.#line.tell('stand', [standing]);
+  }
+
+  metrics(): Promise<readonly MetricObject[]> {
+    return this.#line.ask('metrics', [], { timeoutMs: METRICS_TIMEOUT_MS });
+  }
+
+  /** Ends it gracefully, and kills it if that takes too long. */
+  async drain(timeoutMs: number): Promise<void> {
+    try {
+      await this.#line.ask('drain', [], { timeoutMs });
+      this.#line.end();
+    } catch {
+      this.kill();
+    }
+    await this.ended;
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.#process.process.kill('SIGKILL');
+  }
+}
+
+async function endingOf({ process }: Worker): Promise<Ending> {
+  try {
+    const [code, signal] = await once(process, 'exit');
+    return { code, signal };
+  } catch {
+    // It could not even be started.
+    return { code: null, signal: null };
+  }
+}

@@ -1,0 +1,71 @@
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import type { MetricObject } from 'prom-client';
+import type { Command, Message } from '../adapter/adapter.ts';
+import type { AppConfig } from '../apps/app.ts';
+import type { Config } from '../config.ts';
+import { type Broker, createServer } from '../server.ts';
+import type { Desk, Duties, Listening, Standing, Work } from './desk.ts';
+import { Line } from './line.ts';
+import { WorkerCore } from './worker-core.ts';
+
+/** What a worker is made of. */
+export interface WorkerParts {
+  /** The line to the parent. */
+  readonly stream: Duplex;
+  readonly createLog: (config: Config) => Logger;
+  /** Is told that the parent has let it go, after it has drained, or is gone. */
+  readonly onEnd: (drained: boolean) => void;
+}
+
+/** A worker process: an ordinary broker whose core is with the parent. */
+export class Worker implements Duties {
+  readonly #createLog: (config: Config) => Logger;
+  readonly #core: WorkerCore;
+  #log: Logger | undefined;
+  #broker: Promise<Broker> | undefined;
+  #drained = false;
+
+  /** Waits for the parent to let it begin. */
+  constructor({ stream, createLog, onEnd }: WorkerParts) {
+    this.#createLog = createLog;
+    const parent = new Line<Desk>(stream, this, (error, call) => {
+      this.#log?.error({ err: error, call }, 'call of the parent failed');
+    });
+    this.#core = new WorkerCore(parent);
+    void parent.ended.then(() => onEnd(this.#drained));
+  }
+
+  async begin({ number, config, standing }: Work): Promise<Listening> {
+    this.stand(standing);
+    this.#log = this.#createLog(config).child({ worker: number });
+    this.#broker = createServer(config, { log: this.#log, core: this.#core });
+    const { port, url, metricsUrl } = await this.#broker;
+    return { port, url, metricsUrl };
+  }
+
+  deliver(message: Message): void {
+    this.#core.adapter.listener?.deliver(message);
+  }
+
+  obey(command: Command): void {
+    this.#core.adapter.listener?.obey(command);
+  }
+
+  async reload(apps: readonly AppConfig[]): Promise<void> {
+    (await this.#broker)?.reload(apps);
+  }
+
+  stand(standing: Standing): void {
+    this.#core.standing = standing;
+  }
+
+  metrics(): Promise<readonly MetricObject[]> {
+    return this.#core.ownMetrics.getMetricsAsJSON();
+  }
+
+  async drain(): Promise<void> {
+    await (await this.#broker)?.drain();
+    this.#drained = true;
+  }
+}
