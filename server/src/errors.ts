@@ -86,3 +86,8 @@ export class ApiError extends Error {
     super(message);
   }
 }
+
+/** What the nodes share cannot be reached now: nothing was changed, or there is no telling. */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+}

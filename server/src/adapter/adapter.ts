@@ -11,6 +11,8 @@ export interface Adapter {
   readonly history: History;
   readonly counters: Counters;
   readonly blocks: Blocks;
+  /** Why it cannot do its work at present; `undefined`: it can. */
+  readonly fault?: string | undefined;
   /** Hands in who receives, and who takes down what happens; called once, before anything else. */
   attach(listener: BusListener, journal: Journal): void;
   /** Ends all timers and connections of the adapter. */

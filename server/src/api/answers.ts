@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { ApiError } from '../errors.ts';
+import { ApiError, Unavailable } from '../errors.ts';
 import { splitTarget } from './target.ts';
 
 const REQUEST_ID = 'X-Request-Id';
@@ -95,6 +95,9 @@ const OUR_FAULT = new ApiError(
 
 function asRefusal(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;
+  if (error instanceof Unavailable) {
+    return new ApiError(503, `${error.message}: try again later`, { 'Retry-After': '1' });
+  }
   if (!(error instanceof Error && 'status' in error && typeof error.status === 'number')) return undefined;
   // What express and its parsers say of a request that they cannot read.
   return error.status >= 400 && error.status < 500 ? new ApiError(error.status, error.message) : undefined;

@@ -1,0 +1,186 @@
+import type { Logger } from 'pino';
+import type { Adapter, BusListener, Topic } from '../adapter.ts';
+import type { Journal } from '../journal.ts';
+import { RedisBlocks } from './blocks.ts';
+import { COMMANDS, RedisBus } from './bus.ts';
+import { createRedisClient } from './client.ts';
+import { Commands } from './commands.ts';
+import { RedisCounters } from './counters.ts';
+import { Directory } from './directory.ts';
+import { Edges } from './edges.ts';
+import { commandOf, type Envelope, messageOf } from './envelope.ts';
+import { RedisHistory } from './history.ts';
+import { Keys } from './keys.ts';
+import { Link } from './link.ts';
+import { Marks } from './marks.ts';
+import { Node } from './node.ts';
+import { Reaper } from './reaper.ts';
+import { RedisRoster } from './roster.ts';
+import { scripts } from './scripts.ts';
+import { LocalSeats } from './seats.ts';
+import type { RedisSettings } from './settings.ts';
+import { Subscriber } from './subscriber.ts';
+
+export interface RedisAdapterOptions {
+  readonly redis: RedisSettings;
+  /** Seconds within which what a dead node held is gone. */
+  readonly nodeTimeoutSeconds: number;
+  readonly log: Logger;
+  /** The clock, in Unix milliseconds. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** Milliseconds that Redis has to answer, or this part of the time after which a dead node must be gone, if less. */
+const COMMAND_TIMEOUT_MS = 2000;
+const COMMAND_TIMEOUT = 0.15;
+
+/**
+ * The adapter of many nodes: everything is in Redis. While that cannot be reached, what nodes share cannot change,
+ * and calls reject with {@link Unavailable}; afterwards each node takes its seats again by itself.
+ */
+export class RedisAdapter implements Adapter {
+  readonly bus: RedisBus;
+  readonly roster: RedisRoster;
+  readonly history: RedisHistory;
+  readonly counters: RedisCounters;
+  readonly blocks: RedisBlocks;
+  /** Topics of which messages were missed for good. */
+  missed = 0;
+  readonly #log: Logger;
+  readonly #keys: Keys;
+  readonly #commandLink: Link;
+  readonly #messageLink: Link;
+  readonly #commands: Commands;
+  readonly #subscriber: Subscriber;
+  readonly #edges: Edges;
+  readonly #seats = new LocalSeats();
+  readonly #reaper: Reaper;
+  readonly #node: Node;
+  #listener: BusListener | undefined;
+
+  private constructor({ redis, nodeTimeoutSeconds, log, now = Date.now }: RedisAdapterOptions) {
+    const timeoutMs = nodeTimeoutSeconds * 1000;
+    const commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
+    this.#log = log;
+    const keys = new Keys(redis.prefix);
+    this.#keys = keys;
+    const link = {
+      make: () => createRedisClient(redis, COMMAND_TIMEOUT_MS),
+      connectTimeoutMs: COMMAND_TIMEOUT_MS,
+      log,
+    };
+    this.#commandLink = new Link({ ...link, name: 'commands', onOpen: () => this.#node.begin() });
+    this.#messageLink = new Link({ ...link, name: 'messages', onOpen: () => this.#subscribe() });
+    const commands = new Commands(this.#commandLink, commandTimeoutMs);
+    this.#commands = commands;
+    this.#node = new Node({
+      commands,
+      keys,
+      log,
+      timeoutMs,
+      commandTimeoutMs,
+      listener: {
+        live: () => this.#announce(),
+        beating: () => this.#subscriber.expectPulse(),
+        heard: () => void this.#subscriber.catchUp(),
+        bury: (id) => this.#bury(id),
+        lost: (reason) => this.#commandLink.fail(reason),
+      },
+    });
+    this.#subscriber = new Subscriber({
+      link: this.#messageLink,
+      keys,
+      pulse: keys.pulse(this.#node.processId),
+      timeoutMs: commandTimeoutMs,
+      feeds: {
+        commands,
+        log,
+        deliver: (topic, envelope) => this.#deliver(topic, envelope),
+        missed: (topic) => {
+          this.missed += 1;
+          log.error({ topic }, 'messages missed: the link was down for too long');
+        },
+      },
+    });
+    const directory = new Directory(commands, keys);
+    const marks = new Marks(commands, keys, this.#node);
+    this.#edges = new Edges(directory, log);
+    this.#reaper = new Reaper(commands, keys, directory, this.#edges);
+    this.bus = new RedisBus(commands, keys, this.#subscriber, this.#edges);
+    this.roster = new RedisRoster({
+      commands,
+      keys,
+      node: this.#node,
+      marks,
+      seats: this.#seats,
+      directory,
+      edges: this.#edges,
+      log,
+    });
+    this.history = new RedisHistory(commands, keys);
+    this.counters = new RedisCounters(commands, keys, marks, now);
+    this.blocks = new RedisBlocks(commands, keys, now);
+  }
+
+  /** Connects; where that does not succeed at once, it goes on trying. */
+  static async open(options: RedisAdapterOptions): Promise<RedisAdapter> {
+    const adapter = new RedisAdapter(options);
+    adapter.bus.listen(COMMANDS).catch(() => {});
+    await Promise.all([adapter.#messageLink.start(), adapter.#commandLink.start()]);
+    await adapter.#node.settled();
+    return adapter;
+  }
+
+  get fault(): string | undefined {
+    return this.#commandLink.fault ?? this.#messageLink.fault;
+  }
+
+  attach(listener: BusListener, journal: Journal): void {
+    this.#listener = listener;
+    this.#edges.attach(journal);
+  }
+
+  async close(): Promise<void> {
+    const node = await this.#node.close();
+    try {
+      if (node !== undefined) await this.#bury(node);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'seats not given up: other nodes take them away');
+    }
+    this.#messageLink.close();
+    this.#commandLink.close();
+  }
+
+  #deliver(topic: Topic, envelope: Envelope): void {
+    if (topic === COMMANDS) {
+      this.#listener?.obey(commandOf(envelope));
+      return;
+    }
+    const message = messageOf(topic, envelope);
+    if (message.kind === 'evicted') this.#seats.drop(topic, message.socketIds);
+    this.#listener?.deliver(message);
+  }
+
+  #subscribe(): void {
+    this.#subscriber.open().catch((error: unknown) => {
+      this.#messageLink.fail(error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  async #announce(): Promise<void> {
+    await Promise.all([this.roster.announce(), this.counters.announce()]);
+    await this.#warnIfForgetful();
+  }
+
+  async #bury(node: string): Promise<void> {
+    await this.#reaper.reap(node);
+    await this.#commands.run(scripts.bury, this.#keys.nodes, node);
+    this.#log.info({ node }, 'node buried');
+  }
+
+  async #warnIfForgetful(): Promise<void> {
+    const persistence = String(await this.#commands.run(scripts.persistence, this.#keys.nodes));
+    if (!persistence.includes('aof_enabled:0')) return;
+    this.#log.warn('redis has appendonly off: what it holds is lost when it stops');
+  }
+}

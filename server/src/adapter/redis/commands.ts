@@ -1,0 +1,61 @@
+import { Unavailable } from '../../errors.ts';
+import type { Link } from './link.ts';
+import { reasonOf } from './link.ts';
+import type { Script } from './scripts.ts';
+import { within } from './within.ts';
+
+/** What a script answers to something that came too late. */
+const LATE = 'late';
+
+/** Has Redis run scripts. */
+export class Commands {
+  readonly #link: Link;
+  readonly #timeoutMs: number;
+  /** The difference between the clock of Redis and ours, in microseconds; `undefined` before the first answer. */
+  #ahead: number | undefined;
+
+  /** @param timeoutMs milliseconds after which nobody waits for an answer any longer */
+  constructor(link: Link, timeoutMs: number) {
+    this.#link = link;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Tells what time it was at Redis not long ago, in microseconds. */
+  synchronize(time: number): void {
+    this.#ahead = time - performance.now() * 1000;
+  }
+
+  /**
+   * Runs a script that reads, or may take effect at any time.
+   *
+   * @throws Unavailable if it was not run, or there is no telling
+   */
+  async run(script: Script, key: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    const { client } = this.#link;
+    const call = { keys: [key], arguments: args.map(String) };
+    try {
+      return await within(this.#timeoutMs, client.evalSha(script.sha1, call).catch(evaluate));
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      throw new Unavailable(`Redis: ${reasonOf(error)}`, { cause: error });
+    }
+
+    function evaluate(error: unknown): Promise<unknown> {
+      if (!reasonOf(error).startsWith('NOSCRIPT')) throw error;
+      return client.eval(script.text, call);
+    }
+  }
+
+  /**
+   * Runs a script that takes effect before this gives up waiting for its answer, or never, wherever it is held up.
+   *
+   * @throws Unavailable if it was not run, or there is no telling
+   */
+  async change(script: Script, key: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    if (this.#ahead === undefined) throw new Unavailable('Redis has not told the time yet');
+    const deadline = this.#ahead + (performance.now() + this.#timeoutMs) * 1000;
+    const answer = await this.run(script, key, deadline.toFixed(0), ...args);
+    if (answer === LATE) throw new Unavailable('Redis was reached too late');
+    return answer;
+  }
+}

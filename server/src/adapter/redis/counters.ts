@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { Unavailable } from '../../errors.ts';
+import type { Counters } from '../adapter.ts';
+import type { Commands } from './commands.ts';
+import type { Keys } from './keys.ts';
+import type { Marks } from './marks.ts';
+import { scripts } from './scripts.ts';
+
+const hitSchema = z.tuple([z.number(), z.number()]);
+
+/** What this node holds of one quota. */
+interface Share {
+  /** Places that it holds, or has asked for. */
+  held: number;
+  /** The id under which they are held, once that is noted. */
+  marked: Promise<string>;
+}
+
+/** Numbers that all nodes count together. Places are held by a node, and free when it is gone. */
+export class RedisCounters implements Counters {
+  readonly #commands: Commands;
+  readonly #keys: Keys;
+  readonly #marks: Marks;
+  readonly #now: () => number;
+  /** By quota; there is one an app. */
+  readonly #shares = new Map<string, Share>();
+
+  /** @param now the clock, in Unix milliseconds */
+  constructor(commands: Commands, keys: Keys, marks: Marks, now: () => number) {
+    this.#commands = commands;
+    this.#keys = keys;
+    this.#marks = marks;
+    this.#now = now;
+  }
+
+  async hit(key: string, windowMs: number): Promise<{ hits: number; resetAt: number }> {
+    const answer = await this.#commands.run(scripts.hit, this.#keys.hits(key), windowMs);
+    const [hits, leftMs] = hitSchema.parse(answer);
+    return { hits, resetAt: this.#now() + leftMs };
+  }
+
+  /** While Redis cannot be reached, a node looks at its own places only. */
+  async hold(key: string, limit: number): Promise<boolean> {
+    const share = this.#share(key);
+    share.held += 1;
+    try {
+      if (await this.#hold(key, share, limit)) return true;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      if (share.held <= limit) return true;
+    }
+    share.held -= 1;
+    return false;
+  }
+
+  async release(key: string): Promise<void> {
+    const share = this.#share(key);
+    share.held -= 1;
+    await this.#commands.run(scripts.release, this.#keys.places(key), await share.marked);
+  }
+
+  /** Takes all places of this node again, under its present id. */
+  async announce(): Promise<void> {
+    await Promise.all(
+      [...this.#shares].map(async ([key, share]) => {
+        share.marked = this.#marks.note('quotas', key);
+        const node = await share.marked;
+        await this.#commands.run(scripts.occupy, this.#keys.places(key), node, share.held);
+      }),
+    );
+  }
+
+  async #hold(key: string, share: Share, limit: number): Promise<boolean> {
+    const { marked } = share;
+    const taken = await this.#commands.change(
+      scripts.hold,
+      this.#keys.places(key),
+      await marked,
+      Number.isFinite(limit) ? limit : '',
+    );
+    if (taken === 1) return true;
+    // What was refused was counted all the same if the node has begun a new life meanwhile.
+    if (share.marked !== marked) {
+      await this.#commands.run(scripts.release, this.#keys.places(key), await share.marked);
+    }
+    return false;
+  }
+
+  #share(key: string): Share {
+    let share = this.#shares.get(key);
+    if (!share) {
+      share = { held: 0, marked: this.#marks.note('quotas', key) };
+      share.marked.catch(() => {});
+      this.#shares.set(key, share);
+    }
+    return share;
+  }
+}

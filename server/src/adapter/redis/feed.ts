@@ -1,0 +1,109 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Topic } from '../adapter.ts';
+import type { Commands } from './commands.ts';
+import { type Envelope, readEnvelope } from './envelope.ts';
+import { scripts } from './scripts.ts';
+
+export interface FeedParts {
+  readonly commands: Commands;
+  readonly log: Logger;
+  deliver(topic: Topic, envelope: Envelope): void;
+  /** More was missed than was still there. */
+  missed(topic: Topic): void;
+}
+
+const sinceSchema = z.tuple([z.number(), z.number(), z.array(z.string())]);
+
+/**
+ * The messages of one topic, each once and in order. Each names the position of the one before it, so a gap is seen,
+ * and what is missing is fetched from the topic's log.
+ */
+export class Feed {
+  readonly #parts: FeedParts;
+  readonly #topic: Topic;
+  readonly #key: string;
+  /** The position up to which everything was delivered, or did not concern this node. */
+  #seen: number | undefined;
+  #catchingUp: Promise<void> | undefined;
+  /** Something arrived while the log was read: it may not have been in it. */
+  #arrived = false;
+
+  constructor(parts: FeedParts, topic: Topic, key: string) {
+    this.#parts = parts;
+    this.#topic = topic;
+    this.#key = key;
+  }
+
+  receive(json: string): void {
+    if (this.#catchingUp) {
+      this.#arrived = true;
+      return;
+    }
+    const envelope = this.#read(json);
+    if (!envelope || this.#seen === undefined || envelope.version <= this.#seen) return;
+    if (envelope.previous <= this.#seen) return this.#deliver(envelope);
+    this.catchUp().catch((error: unknown) => {
+      this.#parts.log.warn({ topic: this.#topic, err: error }, 'missed messages not fetched yet');
+    });
+  }
+
+  /**
+   * Fetches what was missed since the last message, or begins with what comes from now on. To be called once the
+   * topic is subscribed, and again after it may have not been for a while.
+   */
+  catchUp(): Promise<void> {
+    this.#catchingUp ??= this.#fetch().finally(() => {
+      this.#catchingUp = undefined;
+    });
+    return this.#catchingUp;
+  }
+
+  async #fetch(): Promise<void> {
+    do {
+      this.#arrived = false;
+      const answer = await this.#parts.commands.run(scripts.since, this.#key, this.#seen ?? '');
+      const [version, position, log] = sinceSchema.parse(answer);
+      if (this.#seen === undefined) this.#seen = version;
+      else this.#replay(this.#seen, position, log);
+    } while (this.#arrived);
+  }
+
+  #replay(seen: number, position: number, log: readonly string[]): void {
+    let covered = seen;
+    let isComplete = true;
+    for (const json of log) {
+      const envelope = this.#read(json);
+      if (!envelope || envelope.version <= covered) continue;
+      isComplete &&= envelope.previous <= covered;
+      covered = envelope.version;
+      this.#deliver(envelope);
+    }
+    // A Redis that has lost its latest data has an earlier position: what comes next follows that one.
+    this.#seen = position;
+    if (!isComplete || covered < position) this.#parts.missed(this.#topic);
+  }
+
+  #deliver(envelope: Envelope): void {
+    this.#seen = envelope.version;
+    try {
+      this.#parts.deliver(this.#topic, envelope);
+    } catch (error) {
+      this.#drop(error);
+    }
+  }
+
+  #read(json: string): Envelope | undefined {
+    try {
+      return readEnvelope(json);
+    } catch (error) {
+      this.#drop(error);
+      return undefined;
+    }
+  }
+
+  /** One message that cannot be read or delivered must not hold up the others. */
+  #drop(error: unknown): void {
+    this.#parts.log.error({ topic: this.#topic, err: error }, 'message dropped');
+  }
+}

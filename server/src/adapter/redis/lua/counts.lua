@@ -1,0 +1,1 @@
+return { redis.call('HLEN', SEATS), redis.call('HLEN', MEMBERS), version }

@@ -1,0 +1,1 @@
+return { redis.call('GET', KEPT) or '', redis.call('PTTL', KEPT) }

@@ -1,0 +1,49 @@
+-- Every script on one topic begins with this. KEYS[1] names the topic, its keys begin with that name, and so does the
+-- hash tag in it, which keeps them in one slot. Texts in JSON come from the nodes and are only put together here.
+local TOPIC = KEYS[1]
+local STATE, LOG, KEPT = TOPIC .. ':state', TOPIC .. ':log', TOPIC .. ':kept'
+local SEATS, SITTERS = TOPIC .. ':seats', TOPIC .. ':sitters'
+local MEMBERS, PLACES = TOPIC .. ':members', TOPIC .. ':places'
+
+local LOG_LENGTH, LOG_SECONDS, STATE_SECONDS = 200, 60, 86400
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+
+-- What arrives after its time was answered "unavailable" by the node that asked, so it must not happen any more.
+local function is_late(deadline)
+  return deadline ~= '' and now > tonumber(deadline)
+end
+
+local state = redis.call('HMGET', STATE, 'version', 'position')
+local version, position = tonumber(state[1] or 0), tonumber(state[2] or 0)
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function save()
+  redis.call('HSET', STATE, 'version', text(version), 'position', text(position))
+  redis.call('EXPIRE', STATE, STATE_SECONDS)
+end
+
+-- Versions are times where possible, so a topic that was forgotten does not begin again at versions that it had.
+local function raise()
+  version = math.max(version + 1, now)
+  save()
+end
+
+-- Sends a message to the nodes that listen, and keeps it for those whose link is down. Each one names the position
+-- of the one before it, so that a node sees what it has missed.
+local function tell(message)
+  local previous = position
+  version = math.max(version + 1, now)
+  position = version
+  save()
+  local told = '{"version":' .. text(version) .. ',"previous":' .. text(previous) .. ',"message":' .. message .. '}'
+  redis.call('RPUSH', LOG, told)
+  redis.call('LTRIM', LOG, -LOG_LENGTH, -1)
+  redis.call('EXPIRE', LOG, LOG_SECONDS)
+  redis.call('SPUBLISH', TOPIC, told)
+  return told
+end

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { Unavailable } from '../../errors.ts';
+import type { Commands } from './commands.ts';
+import type { Keys } from './keys.ts';
+import { scripts } from './scripts.ts';
+
+/** What a node asks of the parts of its adapter. */
+export interface NodeListener {
+  /** The node has a new id: what it holds must be taken under that before the old one lapses. */
+  live(): Promise<void>;
+  /** A sign of life is about to be sent. */
+  beating(): void;
+  /** Redis has answered: what went wrong before may be tried again. */
+  heard(): void;
+  /** Another node is gone: what it held is to be taken away. */
+  bury(id: string): Promise<void>;
+  /** Redis does not answer. */
+  lost(reason: string): void;
+}
+
+/** A lease stands for this part of the time after which a dead node must be gone, and is renewed after half of that. */
+const LEASE = 0.6;
+const BEAT = 0.3;
+
+const beatSchema = z.tuple([z.number(), z.union([z.literal(0), z.literal(1)]), z.string()]);
+
+/**
+ * This process among the nodes. What it holds in Redis is leased under an id, which other nodes take away when it
+ * has not been heard of for a while. Whenever that may have happened, it begins a new life under a new id.
+ */
+export class Node {
+  /** By which one process tells its own signs of life from those of others. */
+  readonly processId = randomBytes(8).toString('hex');
+  readonly #commands: Commands;
+  readonly #keys: Keys;
+  readonly #listener: NodeListener;
+  readonly #log: Logger;
+  readonly #leaseMs: number;
+  readonly #beatMs: number;
+  readonly #marginMs: number;
+  #id: string | undefined;
+  /** Until when the lease stands at least, by the monotonic clock. */
+  #until = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  /** @param timeoutMs milliseconds within which a dead node is gone */
+  constructor(parts: {
+    readonly commands: Commands;
+    readonly keys: Keys;
+    readonly listener: NodeListener;
+    readonly log: Logger;
+    readonly timeoutMs: number;
+    readonly commandTimeoutMs: number;
+  }) {
+    this.#commands = parts.commands;
+    this.#keys = parts.keys;
+    this.#listener = parts.listener;
+    this.#log = parts.log;
+    this.#leaseMs = parts.timeoutMs * LEASE;
+    this.#beatMs = parts.timeoutMs * BEAT;
+    this.#marginMs = parts.commandTimeoutMs;
+  }
+
+  /**
+   * The id under which something can be held now.
+   *
+   * @throws Unavailable if it could be taken away before it is there
+   */
+  get id(): string {
+    if (this.#id === undefined || performance.now() + this.#marginMs > this.#until) {
+      throw new Unavailable('This node has not reached Redis for a while');
+    }
+    return this.#id;
+  }
+
+  /** Begins a new life: there is a new connection, or it is not known any more what Redis knows. */
+  begin(): void {
+    this.#id = undefined;
+    this.#beat();
+  }
+
+  /** Resolves when what was begun is done, with or without success. */
+  settled(): Promise<void> {
+    return this.#beating;
+  }
+
+  /** Ends the lease; what it held is taken away by the caller. Answers the last id. */
+  async close(): Promise<string | undefined> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#beating;
+    return this.#id;
+  }
+
+  #beat(): void {
+    clearTimeout(this.#timer);
+    this.#beating = this.#beating
+      .then(() => this.#turn())
+      .catch((error: unknown) => {
+        this.#listener.lost(error instanceof Error ? error.message : String(error));
+        if (!(error instanceof Unavailable)) this.#log.error({ err: error }, 'heartbeat failed');
+      })
+      .finally(() => {
+        clearTimeout(this.#timer);
+        if (!this.#closed) this.#timer = setTimeout(() => this.#beat(), this.#beatMs);
+      });
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#closed) return;
+    const claimed = this.#id === undefined ? await this.#live() : await this.#stay();
+    this.#listener.heard();
+    for (let gone = claimed; gone !== ''; gone = await this.#stay()) {
+      await this.#listener.bury(gone);
+    }
+  }
+
+  async #live(): Promise<string> {
+    const id = randomBytes(8).toString('hex');
+    const { gone } = await this.#renew(id, true);
+    this.#id = id;
+    await this.#listener.live();
+    this.#log.info({ node: id }, 'node joined');
+    return gone;
+  }
+
+  async #stay(): Promise<string> {
+    if (this.#id === undefined) return '';
+    const { stands, gone } = await this.#renew(this.#id, false);
+    if (stands) return gone;
+    this.#log.warn({ node: this.#id }, 'node had lapsed: it joins again');
+    this.#id = undefined;
+    await this.#live();
+    return gone;
+  }
+
+  async #renew(id: string, isNew: boolean): Promise<{ stands: boolean; gone: string }> {
+    this.#listener.beating();
+    const askedAt = performance.now();
+    const leaseMicroseconds = Math.round(this.#leaseMs * 1000);
+    const answer = await this.#commands.run(
+      scripts.beat,
+      this.#keys.nodes,
+      id,
+      leaseMicroseconds,
+      isNew ? 1 : 0,
+      this.#keys.pulse(this.processId),
+    );
+    const [time, stands, gone] = beatSchema.parse(answer);
+    this.#commands.synchronize(time);
+    if (stands === 1) this.#until = askedAt + this.#leaseMs;
+    return { stands: stands === 1, gone };
+  }
+}

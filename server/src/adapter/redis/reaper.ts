@@ -1,0 +1,63 @@
+import type { Topic } from '../adapter.ts';
+import type { Commands } from './commands.ts';
+import type { Directory } from './directory.ts';
+import type { Edges } from './edges.ts';
+import type { Keys } from './keys.ts';
+import type { Held } from './marks.ts';
+import { answers } from './roster-answers.ts';
+import { scripts } from './scripts.ts';
+
+/** Seats that are taken away in one step, during which Redis does nothing else. */
+const SEATS = 200;
+/** Topics or quotas that are looked through at a time. */
+const MARKS = 100;
+
+/** Takes away what a node that is gone held. Two at once do no harm: each step is taken by one of them. */
+export class Reaper {
+  readonly #commands: Commands;
+  readonly #keys: Keys;
+  readonly #directory: Directory;
+  readonly #edges: Edges;
+
+  constructor(commands: Commands, keys: Keys, directory: Directory, edges: Edges) {
+    this.#commands = commands;
+    this.#keys = keys;
+    this.#directory = directory;
+    this.#edges = edges;
+  }
+
+  async reap(node: string): Promise<void> {
+    await this.#each(node, 'topics', (topic) => this.#reapTopic(node, topic as Topic));
+    await this.#each(node, 'quotas', async (key) => {
+      await this.#commands.run(scripts.occupy, this.#keys.places(key), node, 0);
+    });
+  }
+
+  async #each(node: string, held: Held, reap: (name: string) => Promise<void>): Promise<void> {
+    const key = this.#keys.node(node);
+    for (;;) {
+      const names = answers.texts.parse(await this.#commands.run(scripts.marks, key, held, MARKS));
+      if (names.length === 0) return;
+      await Promise.all(
+        names.map(async (name) => {
+          await reap(name);
+          await this.#commands.run(scripts.unmark, key, held, name);
+        }),
+      );
+    }
+  }
+
+  async #reapTopic(node: string, topic: Topic): Promise<void> {
+    const key = this.#keys.topic(topic);
+    let left: number;
+    do {
+      const answer = await this.#commands.run(scripts.reap, key, node, SEATS);
+      const [remaining, version, changes] = answers.reap.parse(answer);
+      this.#edges.left(topic, version, changes, 'disconnected');
+      left = remaining;
+    } while (left > 0);
+    // What the node itself had to tell the directory may have died with it.
+    const { subscriptions, version } = answers.counts.parse(await this.#commands.run(scripts.counts, key));
+    await this.#directory.note(topic, subscriptions > 0, version);
+  }
+}

@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+/** What Redis runs in one step. */
+export interface Script {
+  readonly text: string;
+  /** By which Redis knows it once it has seen it. */
+  readonly sha1: string;
+}
+
+/** The scripts, each from the files that it is put together from (`lua/`). */
+export const scripts = {
+  join: load('topic', 'seats', 'join'),
+  leave: load('topic', 'seats', 'leave'),
+  evict: load('topic', 'seats', 'evict'),
+  reap: load('topic', 'seats', 'reap'),
+  publish: load('topic', 'publish'),
+  since: load('topic', 'since'),
+  counts: load('topic', 'counts'),
+  members: load('topic', 'members'),
+  kept: load('topic', 'kept'),
+  sitting: load('topic', 'sitting'),
+  hasSeat: load('topic', 'has-seat'),
+  beat: load('beat'),
+  bury: load('bury'),
+  mark: load('mark'),
+  unmark: load('unmark'),
+  marks: load('marks'),
+  list: load('list'),
+  names: load('names'),
+  hit: load('hit'),
+  hold: load('hold'),
+  release: load('release'),
+  occupy: load('occupy'),
+  block: load('block'),
+  blocked: load('blocked'),
+  persistence: load('persistence'),
+} as const;
+
+function load(...names: readonly string[]): Script {
+  const text = names
+    .map((name) => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8'))
+    .join('\n');
+  return { text, sha1: createHash('sha1').update(text).digest('hex') };
+}

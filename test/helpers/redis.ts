@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from 'redis';
+
+/** Whether a Redis can be started here; where the tests must not be skipped it is taken for granted. */
+export const hasRedis = Boolean(process.env['CI']) || spawnSync('redis-server', ['--version']).status === 0;
+if (!hasRedis) process.stdout.write('redis-server is not installed: what needs it is skipped\n');
+
+/** Milliseconds that a Redis has to start. */
+const START_MS = 10_000;
+
+/** A Redis of its own, on a free port, with its data in a directory of its own. */
+export class RedisServer {
+  readonly #settings: readonly string[];
+  readonly #directory = mkdtempSync(join(tmpdir(), 'countersign-redis-'));
+  #process: ChildProcess | undefined;
+
+  private constructor(
+    readonly port: number,
+    settings: readonly string[],
+  ) {
+    this.#settings = settings;
+  }
+
+  /** @param settings as on its command line */
+  static async start(settings: readonly string[] = []): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), settings);
+    await server.start();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const options = { port: this.port, bind: '127.0.0.1', dir: this.#directory, save: '', appendonly: 'no' };
+    const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const child = spawn('redis-server', [...flags, ...this.#settings], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#process = child;
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('redis-server has not started')), START_MS);
+      child.once('error', reject);
+      child.once('exit', () => reject(new Error('redis-server has ended')));
+      child.stdout.on('data', (chunk: Buffer) => {
+        if (!chunk.includes('Ready to accept connections')) return;
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** Kills it, as a crash would; {@link start} begins it again on the same port. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Runs one command. */
+  async command(...parts: string[]): Promise<unknown> {
+    const client = createClient({ url: this.url });
+    client.on('error', () => {});
+    await client.connect();
+    try {
+      return await client.sendCommand(parts);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  /** Brings the end of all that is kept for a while nearer. */
+  async age(milliseconds: number): Promise<void> {
+    const script = `
+      for _, key in ipairs(redis.call('KEYS', '*')) do
+        local left = redis.call('PTTL', key)
+        if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
+      end`;
+    await this.command('EVAL', script, '0', String(milliseconds));
+  }
+}
+
+/** A port of the loopback that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== 'object' || !address) throw new Error('No port');
+  return address.port;
+}
