@@ -86,6 +86,11 @@ function range(least: number | undefined, most: number | undefined, unit: string
   return isBounded ? `, ${least} to ${most}${unit}` : `, from ${least}${unit}`;
 }
 
+/** One of the examples of the page. */
+function example(name: string): unknown {
+  return JSON.parse(new RegExp(`\`\`\`json ${name}\n(.*?)\`\`\``, 's').exec(page)?.[1] ?? '');
+}
+
 describe('docs/configuration.md', () => {
   test('its first table has every setting of the broker with type, default and environment variable', () => {
     const variables = new Map(
@@ -109,12 +114,14 @@ describe('docs/configuration.md', () => {
   });
 
   test.each(['minimal', 'full'])('its %s example is a valid configuration', (name) => {
-    const text = new RegExp(`\`\`\`json ${name}\n(.*?)\`\`\``, 's').exec(page)?.[1] ?? '';
-    expect(parseConfig(JSON.parse(text)).apps).toHaveLength(1);
+    expect(parseConfig(example(name)).apps).toHaveLength(1);
   });
 
-  test('its full example sets everything', () => {
-    const text = /```json full\n(.*?)```/s.exec(page)?.[1] ?? '';
+  test.each(['redis', 'sentinel', 'cluster'])('its %s example is a valid place for Redis', (name) => {
+    expect(parseConfig(example(name)).redis).toBeDefined();
+  });
+
+  test('its full example and those of Redis set everything', () => {
     const given = (value: unknown, name = ''): string[] => {
       if (typeof value !== 'object' || value === null) return [name];
       if (Array.isArray(value))
@@ -128,6 +135,7 @@ describe('docs/configuration.md', () => {
       ...documented('Setting').map(({ name }) => name),
       ...documented('Setting of an app').map(({ name }) => `apps[].${name}`),
     ];
-    expect(new Set(given(JSON.parse(text)))).toEqual(new Set(names));
+    const examples = ['full', 'redis', 'sentinel', 'cluster'];
+    expect(new Set(examples.flatMap((each) => given(example(each))))).toEqual(new Set(names));
   });
 });

@@ -33,6 +33,7 @@ describe('what stands in the file', () => {
       maxMessageBytes: 65_536,
       maxBufferedBytes: 1_048_576,
       flushGapMaxMs: 5,
+      nodeTimeoutSeconds: 10,
       drainWindowSeconds: 5,
       drainTimeoutSeconds: 30,
       failedAuthenticationsPerMinute: 60,
@@ -115,6 +116,12 @@ describe('what stands in the file', () => {
       { trustProxy: ['10.0.0.0/99'] },
       'trustProxy: got a list, expected IP addresses, CIDR ranges, "loopback", "linklocal" or "uniquelocal"',
     ],
+    [{ redis: {} }, 'redis: got an object, expected exactly one of url, sentinel and cluster'],
+    [
+      { redis: { url: 'http://user:hush@host' } },
+      'redis.url: got a value that is not shown, expected a URL such as "redis://user:password@host:6379", or rediss:// for TLS',
+    ],
+    [{ nodeTimeoutSeconds: 1 }, 'nodeTimeoutSeconds: got 1, expected at least 2'],
     [{ apps: {} }, 'apps: got an object, expected a list'],
     [{ apps: [{ ...app, id: 'a/b' }] }, 'apps[0].id: got "a/b", expected 1 to 64 of A-Z a-z 0-9 _ -'],
     [{ apps: [{ ...app, keys: [] }] }, 'apps[0].keys: got a list, expected at least 1 items'],
@@ -233,6 +240,11 @@ describe('impossible pairs', () => {
       'metrics on the port of the broker',
       { metrics: { port: 6001 } },
       'metrics.port: got 6001, expected another port than that of the broker',
+    ],
+    [
+      'a data directory and Redis',
+      { data: '/data', redis: { url: 'redis://localhost' } },
+      'data: got "/data", expected no data directory together with redis, which keeps everything then',
     ],
   ])('%s is refused', (_pair, input, problem) => {
     expect(problems(input)).toEqual([problem]);

@@ -92,5 +92,7 @@ function mayBeSecret(path: Path): boolean {
   const last = String(path.at(-1));
   if (/secret|token|passw|credential/i.test(last)) return true;
   if (top === 'metrics') return last !== 'port';
+  // A URL may hold a password.
+  if (top === 'redis') return last !== 'prefix' && last !== 'name';
   return top === 'apps' && (path.length < 3 || (section === 'keys' && last !== 'key'));
 }

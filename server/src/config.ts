@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import proxyAddr from 'proxy-addr';
 import { z } from 'zod';
+import { describeRedis, redisSchema } from './adapter/redis/settings.ts';
 import { appSchema } from './apps/app.ts';
 import { hookIdOf } from './apps/hook.ts';
 import { ConfigError, explain, type Overridden, problemsOf } from './config-error.ts';
@@ -44,6 +45,10 @@ export const configSchema = z
       .union([z.boolean(), z.int().min(1), z.array(z.string()).min(1).readonly()])
       .refine(isTrustable, 'expected IP addresses, CIDR ranges, "loopback", "linklocal" or "uniquelocal"')
       .default(false),
+    /** What makes several brokers one service; without it each one is a service of its own. */
+    redis: redisSchema.optional(),
+    /** Seconds within which what a dead node held is gone from Redis. @default 10 */
+    nodeTimeoutSeconds: z.int().min(2).max(600).default(10),
     /** Directory that outlives the broker: its webhooks and blocks are kept there. Without one they end with the process. */
     data: z.string().min(1).optional(),
     /** Seconds within which a return undoes `channel_vacated`, `member_removed` and `user_offline`. @default 3 */
@@ -152,6 +157,13 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
       `expected at most ${config.drainTimeoutSeconds}, the drainTimeoutSeconds`,
     );
   }
+  if (config.redis && config.data !== undefined) {
+    refuse(
+      ['data'],
+      config.data,
+      'expected no data directory together with redis, which keeps everything then',
+    );
+  }
   if (config.metrics.port && config.metrics.port === config.port) {
     refuse(['metrics', 'port'], config.port, 'expected another port than that of the broker');
   }
@@ -219,11 +231,12 @@ function withValue(settings: unknown, [name, ...rest]: readonly string[], value:
 
 const HIDDEN = '********';
 
-/** The configuration as it may be shown: secrets and tokens are masked. */
+/** The configuration as it may be shown: secrets, tokens and passwords are masked. */
 export function describeConfig(config: Config): object {
-  const { apps, metrics, ...rest } = config;
+  const { apps, metrics, redis, ...rest } = config;
   return {
     ...rest,
+    ...(redis && { redis: describeRedis(redis, HIDDEN) }),
     apps: apps.map((app) => ({
       ...app,
       keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })),

@@ -72,8 +72,10 @@ export class LocalCore<OwnAdapter extends Adapter> implements Core {
     return this.webhooks.countDeliveries();
   }
 
+  /** What nodes share may be out of reach for all of them at once, so a node is ready all the same. */
   ready() {
-    return { status: 200, body: { status: 'ready' } };
+    const reason = this.adapter.fault;
+    return { status: 200, body: reason === undefined ? { status: 'ready' } : { status: 'degraded', reason } };
   }
 
   metricsOf(own: Registry): Registry {
