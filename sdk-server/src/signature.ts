@@ -65,9 +65,20 @@ export function requestText(method: string, path: string, query: string): string
 
 /** Parameters as they are signed: names in lower case, sorted by name, values as they are (not percent-encoded). */
 export function canonicalQuery(parameters: Iterable<readonly [name: string, value: string]>): string {
-  const lowered = Array.from(parameters, ([name, value]) => [name.toLowerCase(), value] as const);
-  lowered.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return lowered.map(([name, value]) => `${name}=${value}`).join('&');
+  const lowered: (readonly [name: string, value: string])[] = [];
+  let isSorted = true;
+  let last = '';
+  for (const [name, value] of parameters) {
+    const lower = name.toLowerCase();
+    if (lower < last) isSorted = false;
+    last = lower;
+    lowered.push([lower, value]);
+  }
+  // Most libraries send them sorted already.
+  if (!isSorted) lowered.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  let query = '';
+  for (const [name, value] of lowered) query += query === '' ? `${name}=${value}` : `&${name}=${value}`;
+  return query;
 }
 
 /** MD5 of a raw request body in lower-case hex, as `body_md5` carries it. It names the body; the HMAC protects it. */
@@ -83,8 +94,8 @@ export function sign(secret: string | KeyObject, text: string | Uint8Array): str
 /** Whether `signature` is what {@link sign} makes of `text`, compared in constant time. Anything but 64 lower-case hex digits is not. */
 export function verify(secret: string | KeyObject, text: string | Uint8Array, signature: unknown): boolean {
   if (typeof signature !== 'string' || !SIGNATURE.test(signature)) return false;
-  const expected = createHmac('sha256', secret).update(text).digest();
-  return timingSafeEqual(expected, Buffer.from(signature, 'hex'));
+  // Texts of 64 digits each: to compare them as they are is quicker than to decode one.
+  return timingSafeEqual(Buffer.from(sign(secret, text), 'latin1'), Buffer.from(signature, 'latin1'));
 }
 
 /**
