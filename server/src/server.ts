@@ -12,6 +12,7 @@ import { readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
 import { Listener } from './listener.ts';
+import { Console, type ConsoleOptions } from './ops/console/console.ts';
 import { MetricsExporter } from './ops/metrics.ts';
 import { MetricsEndpoint } from './ops/metrics-endpoint.ts';
 import { randomSocketId } from './socket/connection.ts';
@@ -49,6 +50,8 @@ export interface BrokerParts {
   readonly newSocketId?: () => string;
   /** Is told each step of a webhook, so that a test can end the process there. */
   readonly onWebhookStep?: (step: WebhookStep) => void;
+  /** How its console differs from the usual one. */
+  readonly console?: ConsoleOptions;
   /** Adds routes to the HTTP server, in front of its 404. */
   readonly routes?: (app: Express) => void;
 }
@@ -69,11 +72,33 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     gapMaxMs: config.flushGapMaxMs,
     onFlush: (milliseconds, connections) => exporter.flushed(milliseconds, connections),
   });
-  const hub = new Hub({ adapter, journal: core.journal, metrics, log });
+  const hub = new Hub({
+    adapter,
+    journal: core.journal,
+    metrics,
+    log,
+    onWatch: (...watched) => pages?.watch(...watched),
+  });
   const { addressOf, isSecure } = readForwarding(config.trustProxy);
+  const pages = config.console
+    ? new Console({
+        ...parts.console,
+        config,
+        apps,
+        adapter,
+        hub,
+        webhooks,
+        metrics,
+        log,
+        now,
+        addressOf,
+        isSecure,
+        socketIds: (app, limit) => gateway.socketIds(app, limit),
+      })
+    : undefined;
   const gateway = new Gateway({
     config,
-    apps,
+    apps: pages?.connectable ?? apps,
     adapter,
     hub,
     outbox,
@@ -107,6 +132,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     ready: () => (ready ? core.ready() : { status: 503, body: { status: 'draining' } }),
     routes: (app) => {
       if (endpoint.onMainPort) app.all(`${config.pathPrefix}/metrics`, endpoint.answer);
+      pages?.routes(app);
       routes?.(app);
     },
   });
@@ -117,6 +143,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
 
   const end = async (): Promise<void> => {
     gateway.close();
+    pages?.close();
     outbox.close();
     hub.close();
     await api.close();
@@ -156,6 +183,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     reload(list) {
       apps.replace(list);
       core.reload();
+      pages?.reload();
       gateway.closeOrphans();
       log.info({ apps: list.length }, 'apps reloaded');
     },

@@ -1,0 +1,51 @@
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { ApiFailure, api } from './api.ts';
+import { Live } from './live.ts';
+import { LiveContext } from './live-context.ts';
+import { Shell } from './shell.tsx';
+import { SignIn } from './views/sign-in.tsx';
+import type { Session } from './wire.ts';
+
+type State =
+  | { readonly kind: 'asking' }
+  | { readonly kind: 'signedOut'; readonly why?: string }
+  | { readonly kind: 'signedIn'; readonly session: Session; readonly live: Live };
+
+/** The whole page: somebody has to sign in, or looks at his app. */
+export function Console() {
+  const [state, setState] = useState<State>({ kind: 'asking' });
+
+  const enter = useCallback((session: Session) => {
+    const live: Live = new Live(session, () => {
+      live.close();
+      setState({ kind: 'signedOut', why: 'The session is over. Sign in again.' });
+    });
+    setState({ kind: 'signedIn', session, live });
+  }, []);
+
+  useEffect(() => {
+    api.session().then(enter, (error: unknown) => {
+      const isOrdinary = error instanceof ApiFailure && error.status === 401;
+      setState({ kind: 'signedOut', ...(!isOrdinary && { why: String(error) }) });
+    });
+  }, [enter]);
+
+  switch (state.kind) {
+    case 'asking':
+      return null;
+    case 'signedOut':
+      return <SignIn why={state.why} onEnter={enter} />;
+    case 'signedIn': {
+      const { live, session } = state;
+      const leave = () => {
+        live.close();
+        api.signOut().finally(() => setState({ kind: 'signedOut' }));
+      };
+      return (
+        <LiveContext.Provider value={live}>
+          <Shell session={session} onSignOut={leave} />
+        </LiveContext.Provider>
+      );
+    }
+  }
+}

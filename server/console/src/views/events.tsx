@@ -1,0 +1,68 @@
+import type { FunctionComponent } from 'preact';
+import { useState } from 'preact/hooks';
+import { EntryLine, isRefusal, textOf } from '../entry.tsx';
+import { count } from '../format.ts';
+import type { NumberedEntry } from '../live.ts';
+import { useLive } from '../live-context.ts';
+
+/** Lines that are drawn at a time. */
+const SHOWN = 200;
+
+/** What happens, line by line, the newest first. */
+export const EventsView: FunctionComponent = () => {
+  const { entries, dropped } = useLive();
+  const [filter, setFilter] = useState('');
+  const [refusalsOnly, setRefusalsOnly] = useState(false);
+  const [held, setHeld] = useState<readonly NumberedEntry[]>();
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = (held ?? entries)
+    .filter((entry) => !refusalsOnly || isRefusal(entry))
+    .filter((entry) => words.every((word) => textOf(entry).includes(word)));
+  return (
+    <section class="panel">
+      <div class="tools">
+        <h2>Events</h2>
+        <label class="inline">
+          Filter
+          <input
+            type="search"
+            value={filter}
+            spellcheck={false}
+            placeholder="channel, socket id, word"
+            onInput={(event) => setFilter(event.currentTarget.value)}
+          />
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={refusalsOnly}
+            onChange={(event) => setRefusalsOnly(event.currentTarget.checked)}
+          />
+          Refusals only
+        </label>
+        <button
+          type="button"
+          class="plain end"
+          aria-pressed={held !== undefined}
+          onClick={() => setHeld(held ? undefined : entries)}
+        >
+          Pause
+        </button>
+      </div>
+      {dropped > 0 && <p class="quiet">{count(dropped)} more came too fast to be told.</p>}
+      {shown.length === 0 ? (
+        <p class="quiet">
+          {entries.length === 0
+            ? 'Nothing has happened since this page was opened.'
+            : 'Nothing fits the filter.'}
+        </p>
+      ) : (
+        <ol class="entries" aria-label="Events">
+          {shown.slice(0, SHOWN).map((entry) => (
+            <EntryLine key={entry.n} entry={entry} />
+          ))}
+        </ol>
+      )}
+    </section>
+  );
+};

@@ -1,0 +1,71 @@
+import type { FunctionComponent } from 'preact';
+import { age, count } from '../format.ts';
+import { useLive } from '../live-context.ts';
+import type { KeyFigures, Session } from '../wire.ts';
+
+/** What each key of the app signed, so that one sees whether an old one is still in use. */
+export const KeysView: FunctionComponent<{ session: Session }> = ({ session }) => {
+  const { series } = useLive();
+  const now = Date.now();
+  const reports = series.figures.flatMap(({ keys }) => keys);
+  const rows = session.app.keys.map((key) => ({
+    key,
+    ...sumOf(reports.filter((report) => report.key === key)),
+  }));
+  return (
+    <section class="panel">
+      <h2>Keys</h2>
+      <p class="quiet">
+        What was signed and held, since the broker started. A key that signs nothing can go.
+      </p>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Key</th>
+            <th scope="col" class="number">
+              Last hour
+            </th>
+            <th scope="col" class="number">
+              Channels
+            </th>
+            <th scope="col" class="number">
+              Sign-ins
+            </th>
+            <th scope="col" class="number">
+              API requests
+            </th>
+            <th scope="col" class="number">
+              Last used
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ key, lastHour, channels, users, requests, lastAt }) => (
+            <tr key={key}>
+              <th scope="row">
+                <code>{key}</code>
+              </th>
+              <td class="number">{count(lastHour)}</td>
+              <td class="number">{count(channels)}</td>
+              <td class="number">{count(users)}</td>
+              <td class="number">{count(requests)}</td>
+              <td class="number">{lastAt > 0 ? `${age(now - lastAt)} ago` : 'never'}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+};
+
+function sumOf(reports: readonly KeyFigures[]): Required<Omit<KeyFigures, 'key'>> {
+  const total = { lastHour: 0, channels: 0, users: 0, requests: 0, lastAt: 0 };
+  for (const { lastHour = 0, channels = 0, users = 0, requests = 0, lastAt = 0 } of reports) {
+    total.lastHour += lastHour;
+    total.channels += channels;
+    total.users += users;
+    total.requests += requests;
+    total.lastAt = Math.max(total.lastAt, lastAt);
+  }
+  return total;
+}

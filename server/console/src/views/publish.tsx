@@ -1,0 +1,80 @@
+import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
+import { useState } from 'preact/hooks';
+import { api } from '../api.ts';
+import { timeOf } from '../format.ts';
+
+interface Outcome {
+  readonly text: string;
+  readonly failed?: boolean;
+}
+
+/** Publishes an event, here or from a shell. */
+export const PublishView: FunctionComponent<{ channel: string | undefined }> = ({ channel }) => {
+  const [outcome, setOutcome] = useState<Outcome>();
+  const [line, setLine] = useState<string>();
+
+  const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const body = readBody(event.currentTarget);
+    const wantsLine = event.submitter?.getAttribute('value') === 'curl';
+    setLine(undefined);
+    if (!body) return setOutcome({ text: 'The data is not JSON.', failed: true });
+    setOutcome(undefined);
+    const done = wantsLine
+      ? api.curl(body).then(setLine)
+      : api.publish(body).then(() => setOutcome({ text: `Published at ${timeOf(Date.now())}.` }));
+    done.catch((error: unknown) =>
+      setOutcome({ text: error instanceof Error ? error.message : String(error), failed: true }),
+    );
+  };
+
+  return (
+    <section class="panel">
+      <h2>Publish</h2>
+      <form class="publish" onSubmit={submit}>
+        <label>
+          Channel
+          <input name="channel" required value={channel ?? ''} spellcheck={false} autocomplete="off" />
+        </label>
+        <label>
+          Event
+          <input name="event" required spellcheck={false} autocomplete="off" />
+        </label>
+        <label class="wide">
+          Data, as JSON
+          <textarea name="data" rows={6} spellcheck={false} defaultValue="{}" />
+        </label>
+        <p class="wide actions">
+          <button type="submit" value="publish">
+            Publish
+          </button>
+          <button type="submit" value="curl" class="plain">
+            Show as curl
+          </button>
+          <output class={outcome?.failed ? 'error' : 'quiet'}>{outcome?.text}</output>
+        </p>
+      </form>
+      {line !== undefined && (
+        <>
+          <p class="quiet">Signed for ten minutes; the secret is not in it.</p>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+          <pre tabIndex={0}>
+            <code>{line}</code>
+          </pre>
+        </>
+      )}
+    </section>
+  );
+};
+
+/** The body of `POST events`; `undefined` if the data is not JSON. */
+function readBody(element: HTMLFormElement): object | undefined {
+  const form = new FormData(element);
+  const data = String(form.get('data'));
+  try {
+    JSON.parse(data);
+  } catch {
+    return undefined;
+  }
+  return { name: String(form.get('event')), channel: String(form.get('channel')), data };
+}

@@ -1,0 +1,46 @@
+import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
+import { useState } from 'preact/hooks';
+import { api } from '../api.ts';
+import type { Session } from '../wire.ts';
+
+/** Asks for the key and secret of an app. */
+export const SignIn: FunctionComponent<{
+  why: string | undefined;
+  onEnter: (session: Session) => void;
+}> = ({ why, onEnter }) => {
+  const [error, setError] = useState(why);
+  const [busy, setBusy] = useState(false);
+  const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    setBusy(true);
+    api
+      .signIn({ key: String(form.get('key')).trim(), secret: String(form.get('secret')).trim() })
+      .then(onEnter, (failure: unknown) => {
+        setBusy(false);
+        setError(failure instanceof Error ? failure.message : String(failure));
+      });
+  };
+  return (
+    <main class="door">
+      <form class="panel" onSubmit={submit}>
+        <h1>Countersign</h1>
+        <p class="quiet">Sign in with a key and its secret to see what happens in that app.</p>
+        <label>
+          Key
+          <input name="key" required autocomplete="username" spellcheck={false} />
+        </label>
+        <label>
+          Secret
+          <input name="secret" type="password" required autocomplete="current-password" />
+        </label>
+        <button type="submit" disabled={busy}>
+          Sign in
+        </button>
+        <p class="error" role="alert">
+          {error}
+        </p>
+      </form>
+    </main>
+  );
+};

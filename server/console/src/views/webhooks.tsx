@@ -1,0 +1,151 @@
+import type { FunctionComponent } from 'preact';
+import { useCallback, useState } from 'preact/hooks';
+import { api } from '../api.ts';
+import { count, timeOf } from '../format.ts';
+import { useAnswer } from '../use-answer.ts';
+import { type Delivery, type DeliveryState, deliveryStates, type Webhook } from '../wire.ts';
+
+const REFRESH_MS = 2000;
+
+/** What the backend has been told, and what it has not. */
+export const WebhooksView: FunctionComponent = () => {
+  const { value: webhooks, error, ask } = useAnswer(api.webhooks, REFRESH_MS);
+  return (
+    <>
+      <h2 class="unseen">Webhooks</h2>
+      {error && <p class="error">{error}</p>}
+      {webhooks?.length === 0 && <p class="panel quiet">This app has no webhooks.</p>}
+      {webhooks?.map((webhook) => (
+        <HookPanel key={webhook.id} webhook={webhook} onChange={ask} />
+      ))}
+    </>
+  );
+};
+
+const HookPanel: FunctionComponent<{ webhook: Webhook; onChange: () => void }> = ({ webhook, onChange }) => {
+  const { id, url, events, state, deliveries } = webhook;
+  const [open, setOpen] = useState<DeliveryState>();
+  const [error, setError] = useState<string>();
+  const run = (change: Promise<unknown>) => {
+    change.then(
+      () => {
+        setError(undefined);
+        onChange();
+      },
+      (failure: unknown) => setError(failure instanceof Error ? failure.message : String(failure)),
+    );
+  };
+  const isActive = state === 'active';
+  return (
+    <section class="panel" aria-label={`Webhook ${id}`}>
+      <div class="tools">
+        <h3>{url}</h3>
+        <p class={isActive ? 'quiet' : 'error'}>{state}</p>
+        <p class="end actions">
+          <button
+            type="button"
+            class="plain"
+            onClick={() => run(api.changeHook(id, isActive ? 'pause' : 'resume'))}
+          >
+            {isActive ? 'Pause' : 'Resume'}
+          </button>
+          <button type="button" class="plain" onClick={() => run(api.changeHook(id, 'test'))}>
+            Send a test
+          </button>
+        </p>
+      </div>
+      <p class="quiet">{events.join(', ')}</p>
+      <p class="actions">
+        {deliveryStates.map((each) => (
+          <button
+            key={each}
+            type="button"
+            class="plain count"
+            aria-expanded={open === each}
+            onClick={() => setOpen(open === each ? undefined : each)}
+          >
+            <strong>{count(deliveries[each])}</strong> {each}
+          </button>
+        ))}
+      </p>
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+      {open && <Deliveries hook={id} state={open} run={run} />}
+    </section>
+  );
+};
+
+const Deliveries: FunctionComponent<{
+  hook: string;
+  state: DeliveryState;
+  run: (change: Promise<unknown>) => void;
+}> = ({ hook, state, run }) => {
+  const question = useCallback(() => api.deliveries(hook, state), [hook, state]);
+  const { value: deliveries, error, ask } = useAnswer(question, REFRESH_MS);
+  if (error) return <p class="error">{error}</p>;
+  if (!deliveries) return null;
+  if (deliveries.length === 0) return <p class="quiet">None is {state}.</p>;
+  const change = (verb: 'retry' | 'skip', which: object) =>
+    run(api.changeDeliveries(hook, verb, which).then(ask));
+  const verb = state === 'dead' ? 'Replay' : 'Send now';
+  return (
+    <>
+      <p class="actions">
+        <button type="button" onClick={() => change('retry', { state })}>
+          {verb}: all
+        </button>
+      </p>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Since</th>
+            <th scope="col">Channel or user</th>
+            <th scope="col">Events</th>
+            <th scope="col" class="number">
+              Tries
+            </th>
+            <th scope="col">Last answer</th>
+            <th scope="col">
+              <span class="unseen">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {deliveries.map((delivery) => (
+            <tr key={delivery.id}>
+              <td>{timeOf(delivery.committed_at)}</td>
+              <th scope="row">{delivery.lane}</th>
+              <td>{delivery.events.map(({ name }) => name).join(', ')}</td>
+              <td class="number">{delivery.tries}</td>
+              <td>{lastAnswer(delivery)}</td>
+              <td class="actions">
+                <button
+                  type="button"
+                  class="plain"
+                  onClick={() => change('retry', { deliveries: [delivery.id] })}
+                >
+                  {verb}
+                </button>
+                <button
+                  type="button"
+                  class="plain"
+                  onClick={() => change('skip', { deliveries: [delivery.id] })}
+                >
+                  Skip
+                </button>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+};
+
+function lastAnswer({ attempts }: Delivery): string {
+  const last = attempts.at(-1);
+  return last ? `${last.status ?? 'none'} ${last.answer}` : '';
+}
