@@ -1,10 +1,11 @@
 import { MemoryAdapter } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
-import { publish } from './helpers/api.ts';
+import { publish, request } from './helpers/api.ts';
 import { authenticate, authorize, connect, type TestClient } from './helpers/client.ts';
 import { DelayedAdapter } from './helpers/delayed-adapter.ts';
 import { frames } from './helpers/frames.ts';
 import { recordLog } from './helpers/log.ts';
+import { frameOf, opcodes, RawClient } from './helpers/raw.ts';
 import { APP, OTHER_APP, startServer } from './helpers/server.ts';
 import { userVectors, app as vectorApp } from './vectors.ts';
 
@@ -293,4 +294,21 @@ describe('subscriptions that follow a sign-in at once', () => {
       refusal,
     ]);
   });
+});
+
+test('a user is gone with a connection that ends while he signs in again', async () => {
+  const broker = await startServer();
+  const client = new RawClient(broker);
+  client.upgrade();
+  const established = await client.next();
+  if (typeof established !== 'object' || !('payload' in established)) throw new Error('Not established');
+  const { socket_id: socketId } = JSON.parse(JSON.parse(established.payload).data);
+  const data = { auth: authenticate(socketId, '{"id":"ann"}'), user_data: '{"id":"ann"}' };
+  const signIn = frameOf({ payload: JSON.stringify({ event: 'pusher:signin', data }) });
+  client.send(signIn);
+  expect(await client.next()).toMatchObject({ payload: frames.signedIn('{"id":"ann"}') });
+
+  client.send(signIn, frameOf({ opcode: opcodes.binary }));
+  expect(await client.closed()).toMatchObject({ code: 1003 });
+  expect((await request(broker, 'GET', '/users')).body).toEqual({ users: [] });
 });

@@ -57,7 +57,9 @@ export class Identity {
       .then(() => this.#enter(signIn))
       .catch((error: unknown) => this.#connection.answer(this.#refusal(error, message)))
       .finally(() => {
-        if (this.#underWay === underWay) this.#underWay = undefined;
+        if (this.#underWay !== underWay) return;
+        this.#underWay = undefined;
+        if (this.#ended) this.#leave();
       });
     this.#underWay = underWay;
   }
@@ -66,7 +68,8 @@ export class Identity {
   end(): void {
     this.#ended = true;
     this.#parts.hub.watchlists.unwatch(this.#connection);
-    if (this.user && !this.#underWay) this.#leave(this.user);
+    // What is under way may still take the seat, or fail: it gives it up when it is done.
+    if (!this.#underWay) this.#leave();
   }
 
   async #enter(signIn: SignIn): Promise<void> {
@@ -81,7 +84,7 @@ export class Identity {
     if (isNew) {
       await hub.users.signIn(app.id, signIn.id, this.#connection);
     }
-    if (this.#ended) return this.#leave(this.user);
+    if (this.#ended) return;
     this.#connection.authenticated();
     log.debug({ ...this.#connection.ids, userId: signIn.id }, 'signed in');
     app.witness?.saw({ kind: 'signedIn', who: this.#connection, userId: signIn.id });
@@ -99,8 +102,14 @@ export class Identity {
     if (this.#ended) this.#parts.hub.watchlists.unwatch(this.#connection);
   }
 
-  #leave({ id }: User): void {
-    void this.#parts.hub.users.signOut(this.#connection.app.id, id, this.#connection, 'disconnected');
+  #leave(): void {
+    if (!this.user) return;
+    void this.#parts.hub.users.signOut(
+      this.#connection.app.id,
+      this.user.id,
+      this.#connection,
+      'disconnected',
+    );
   }
 
   /** What the client is told about a sign-in that failed. */
