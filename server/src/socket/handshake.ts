@@ -47,7 +47,9 @@ export function readHandshake(
   if (!app.allowsOrigin(request.headers.origin)) {
     throw new Disconnect(codes.unauthorized, 'The origin is not among the allowedOrigins of the app');
   }
-  return { app, key, client: `${(query.get('client') ?? '').slice(0, 64)}/${version}` };
+  // The key as it is configured: what was read here would keep the whole request alive.
+  const configured = app.keys.find((each) => each === key) ?? key;
+  return { app, key: configured, client: `${(query.get('client') ?? '').slice(0, 64)}/${version}` };
 }
 
 function readKey(path: string, prefix: string): string {
