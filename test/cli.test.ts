@@ -15,6 +15,14 @@ const HELP = `Usage: countersign <command> [options]
              --port NUMBER   default 6001
   config   Show the configuration that start would run with, secrets masked.
              --print  --config FILE  --host ADDRESS  --port NUMBER
+  webhooks Look after the webhooks of a running broker. Prints its answer as JSON.
+             ls                            each webhook and how it stands
+             show HOOK [--state STATE]     its deliveries: pending (default), failing or dead
+             retry HOOK DELIVERY...        send again; also --state STATE, all in that state
+             skip HOOK DELIVERY...         give up; also --state STATE
+             pause HOOK, resume HOOK       keep its deliveries, and go on
+             test HOOK                     send it an event named test
+             --config FILE  --app ID  --url URL  --cursor N  --limit N
 
   --help, --version
 

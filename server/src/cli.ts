@@ -7,12 +7,15 @@ import { inspect, isDeepStrictEqual, parseArgs } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, describeConfig, loadConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
+import { DataError } from './data/database.ts';
 import { DEV_CONFIG, devRoutes, refuseDevCredentials, refuseOtherThanDev } from './ops/dev.ts';
 import { devGuide } from './ops/dev-guide.ts';
 import { createLog } from './ops/log.ts';
 import { openFilesLimit } from './ops/open-files.ts';
 import { type Broker, createServer } from './server.ts';
+import { UsageError } from './usage-error.ts';
 import { VERSION } from './version.ts';
+import { CommandError, runWebhooksCommand } from './webhooks-cli.ts';
 import { Worker } from './workers/worker.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
 import { LINE_FD } from './workers/worker-process.ts';
@@ -28,6 +31,14 @@ const HELP = `Usage: countersign <command> [options]
              --port NUMBER   default 6001
   config   Show the configuration that start would run with, secrets masked.
              --print  --config FILE  --host ADDRESS  --port NUMBER
+  webhooks Look after the webhooks of a running broker. Prints its answer as JSON.
+             ls                            each webhook and how it stands
+             show HOOK [--state STATE]     its deliveries: pending (default), failing or dead
+             retry HOOK DELIVERY...        send again; also --state STATE, all in that state
+             skip HOOK DELIVERY...         give up; also --state STATE
+             pause HOOK, resume HOOK       keep its deliveries, and go on
+             test HOOK                     send it an event named test
+             --config FILE  --app ID  --url URL  --cursor N  --limit N
 
   --help, --version
 
@@ -37,11 +48,6 @@ Signals: SIGTERM and SIGINT stop gracefully, a second one at once; SIGHUP reload
 
 const MINIMAL_FILE =
   '{ "apps": [{ "id": "app-1", "keys": [{ "key": "key-1", "secret": "at least 8 characters, better 32" }] }] }';
-
-/** The command line is wrong. */
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 interface Flags {
   readonly config?: string | undefined;
@@ -59,6 +65,8 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
       return dev(flagsOf(args, ['host', 'port']));
     case 'config':
       return printConfig(args);
+    case 'webhooks':
+      return print(await runWebhooksCommand(args, (file) => loadConfig({ file, env: process.env })));
     case '--help':
     case '-h':
       return print(HELP);
@@ -132,7 +140,7 @@ async function dev(flags: Flags): Promise<void> {
   refuseOtherThanDev(config);
   const log = createLog(config.log);
   logFailures(log);
-  const broker = await createServer(config, { log, routes: devRoutes });
+  const broker = await createServer(config, { log, routes: devRoutes, console: { open: true } });
   stopOnSignals(broker, config, log);
   print(devGuide(broker.url));
 }
@@ -230,9 +238,15 @@ function fail(error: unknown): void {
       ? [`${error.message}\nSee countersign --help.`, 2]
       : error instanceof ConfigError
         ? [error.message, 2]
-        : [error instanceof Error && 'syscall' in error ? error.message : inspect(error), 1];
+        : [isForUser(error) ? error.message : inspect(error), 1];
   process.stderr.write(`${message}\n`);
   process.exit(exitCode);
+}
+
+/** Whether its message says all that whoever runs the command can use. */
+function isForUser(error: unknown): error is Error {
+  if (error instanceof DataError || error instanceof CommandError) return true;
+  return error instanceof Error && 'syscall' in error;
 }
 
 if (cluster.isWorker) work();
