@@ -1,0 +1,77 @@
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import { RedisAdapter } from '../../server/dist/adapter/redis/adapter.js';
+import type { Message, Seat, Topic } from '../../server/src/adapter/adapter.ts';
+import type { Happening } from '../../server/src/adapter/journal.ts';
+import { eventually } from './eventually.ts';
+import type { RedisServer } from './redis.ts';
+import { Valve } from './valve.ts';
+
+/** Seconds after which a node of a test counts as dead. */
+export const NODE_TIMEOUT_SECONDS = 2;
+
+/** One node on Redis, that keeps what it receives and what it takes down; its way to Redis can be shut. */
+export class RedisNode {
+  readonly received: Message[] = [];
+  readonly happenings: Happening[] = [];
+
+  private constructor(
+    readonly adapter: RedisAdapter,
+    readonly valve: Valve,
+  ) {
+    adapter.attach(
+      { deliver: (message) => this.received.push(message), obey: () => {} },
+      {
+        record: (happenings) => {
+          this.happenings.push(...happenings);
+          return undefined;
+        },
+      },
+    );
+  }
+
+  static async start(redis: RedisServer, prefix: string): Promise<RedisNode> {
+    const valve = await Valve.open(redis.port);
+    const adapter = await RedisAdapter.open({
+      redis: { url: `redis://127.0.0.1:${valve.port}`, prefix },
+      nodeTimeoutSeconds: NODE_TIMEOUT_SECONDS,
+      log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
+    });
+    onTestFinished(async () => {
+      await adapter.close();
+      valve.close();
+    });
+    return new RedisNode(adapter, valve);
+  }
+
+  join(topic: Topic, socketId: string, userId?: string) {
+    const seat: Seat = { socketId, since: 0, client: 'test/1', address: '127.0.0.1' };
+    return this.adapter.roster.join(topic, seat, userId === undefined ? {} : { member: { userId } });
+  }
+
+  publish(topic: Topic, name: string): Promise<void> {
+    return this.adapter.bus.publish({ kind: 'event', topic, name, data: '' });
+  }
+
+  /** Waits until an event of this name was received; answers the names of all that came before, in order. */
+  async heard(name: string): Promise<string[]> {
+    const names = () => this.received.flatMap((message) => (message.kind === 'event' ? [message.name] : []));
+    await eventually(() => {
+      if (!names().includes(name)) throw new Error(`${name} was not heard, but ${names().join()}`);
+    });
+    return names().slice(0, names().indexOf(name));
+  }
+
+  /** Waits until a message of this kind was received. */
+  async told<Kind extends Message['kind']>(kind: Kind): Promise<Extract<Message, { kind: Kind }>> {
+    return eventually(() => {
+      const found = this.received.find((message) => message.kind === kind);
+      if (!found) throw new Error(`No ${kind} was received`);
+      return found as Extract<Message, { kind: Kind }>;
+    });
+  }
+
+  async userIds(topic: Topic): Promise<string[]> {
+    return (await this.adapter.roster.members(topic)).map(({ userId }) => userId).sort();
+  }
+}

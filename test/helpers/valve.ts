@@ -1,0 +1,60 @@
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A way to a server that can be shut: nothing gets through in either direction, and nobody is told. */
+export class Valve {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isShut = false;
+
+  private constructor(target: number) {
+    this.#server = createServer((near) => {
+      const far = connect(target, '127.0.0.1');
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(socket);
+        socket.on('data', (chunk) => other.write(chunk));
+        socket.on('error', () => {});
+        socket.on('close', () => {
+          this.#sockets.delete(socket);
+          other.destroy();
+        });
+        if (this.#isShut) socket.pause();
+      }
+    });
+  }
+
+  /** @param target port of the loopback to which it leads */
+  static async open(target: number): Promise<Valve> {
+    const valve = new Valve(target);
+    await new Promise<void>((resolve) => valve.#server.listen(0, '127.0.0.1', resolve));
+    return valve;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Holds back whatever is sent from now on. */
+  shut(): void {
+    this.#isShut = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** Lets through what was held back, and what follows. */
+  reopen(): void {
+    this.#isShut = false;
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  /** Ends what is connected now; who comes after that gets through. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  close(): void {
+    this.cut();
+    this.#server.close();
+  }
+}
