@@ -389,6 +389,23 @@ describe('in a page', () => {
     expect(clock.now()).toBe(1_000_000);
   });
 
+  test('"online" gives up a try that hangs, but not one that has just begun', async () => {
+    const target = page();
+    const endpoint = await startEndpoint();
+    const clock = new ManualClock();
+    startClient(endpoint, { clock });
+    clock.advance(0);
+    const hanging = await endpoint.accept();
+    target.dispatchEvent(new Event('online'));
+    expect(clock.delays).not.toContain(0);
+    clock.advance(2_001);
+    target.dispatchEvent(new Event('online'));
+    expect(clock.delays).toContain(0);
+    clock.advance(0);
+    await endpoint.welcome();
+    await hanging.closed();
+  });
+
   test('"online" ends the wait for the next try, but not the rest of an overloaded broker', async () => {
     const target = page();
     const { endpoint, clock, client, peer } = await stillClient();

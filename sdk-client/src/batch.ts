@@ -52,9 +52,12 @@ export class Batch {
   async #askTogether(waiting: Waiting[]): Promise<void> {
     const fields: Record<string, string> = { socket_id: waiting[0]!.socketId };
     for (const [index, { channelName }] of waiting.entries()) fields[`channel_name[${index}]`] = channelName;
-    const signal = whenAllAborted(waiting.map((one) => one.signal));
+    // It goes on while anybody waits for it.
+    const group = new AbortController();
+    let wanted = waiting.length;
+    for (const { signal } of waiting) signal.addEventListener('abort', () => --wanted || group.abort());
     const answer = await this.#endpoint
-      .post(fields, signal, NOT_NOW)
+      .post(fields, group.signal, NOT_NOW)
       .catch((error: CountersignError) => error);
     const refused = answer instanceof CountersignError ? answer.status : 200;
     if (refused === 401 || NOT_NOW.includes(refused)) {
@@ -72,13 +75,4 @@ export class Batch {
     // A fault inside the endpoint says nothing about what it understands.
     if (!understood && refused < 500) this.#enabled = false;
   }
-}
-
-function whenAllAborted(signals: readonly AbortSignal[]): AbortSignal {
-  const all = new AbortController();
-  const check = (): void => {
-    if (signals.every(({ aborted }) => aborted)) all.abort();
-  };
-  for (const signal of signals) signal.addEventListener('abort', check);
-  return all.signal;
 }

@@ -71,21 +71,21 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
 
   /** Whether it has been asked for on the present connection, and not answered. */
   get subscriptionPending(): boolean {
-    return this.#phase === 'authorizing' || this.#phase === 'sent';
+    return this.#phase !== 'idle' && !this.subscribed;
   }
 
   /**
    * Sends a client event to the other subscribers of a private or presence channel.
    *
    * @returns whether it left; false while the channel is not subscribed
-   * @throws CountersignError `invalid_event` if the name does not start with `client-` or the channel does not carry client events
+   * @throws CountersignError `invalid_event` if the name does not start with `client-` or the channel carries no client events
    */
   trigger<Name extends keyof Events & `client-${string}`>(event: Name, data: Events[Name]): boolean {
     if (!event.startsWith('client-')) {
       throw new CountersignError('invalid_event', `"${event}" does not start with "client-"`);
     }
     if (!needsGrant(this.name) || this.name.startsWith('private-encrypted-')) {
-      throw new CountersignError('invalid_event', `"${this.name}" does not carry client events`);
+      throw new CountersignError('invalid_event', `"${this.name}" carries no client events`);
     }
     // Without data it would not be a client event.
     return this.subscribed && this.owner.send(encode(event, data ?? {}, this.name));

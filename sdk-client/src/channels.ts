@@ -78,14 +78,14 @@ export class Channels {
 
   #create(name: string): Channel {
     if (name.startsWith('#') || name === '') {
-      throw new CountersignError('invalid_channel', `"${name}" is not the name of a channel`);
+      throw new CountersignError('invalid_channel', `"${name}" is not a channel name`);
     }
     if (name.startsWith('presence-')) return new PresenceChannel(name, this.#owner);
     if (!name.startsWith('private-encrypted-')) return new Channel(name, this.#owner);
     if (this.#encryption) return new EncryptedChannel(name, this.#owner, this.#encryption);
     throw new CountersignError(
       'encryption_missing',
-      `"${name}" needs the option encryption, which @countersign/sdk-client/encrypted exports`,
+      `"${name}" needs the option encryption, from @countersign/sdk-client/encrypted`,
     );
   }
 }

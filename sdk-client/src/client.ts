@@ -43,7 +43,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     this.connection = new Connection(
       {
         ...settings,
-        url: (tls) => brokerUrl(key, tls, settings),
+        address: addressOf(key, settings),
         tls: settings.forceTLS || globalThis.location?.protocol === 'https:',
       },
       {
@@ -57,7 +57,6 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
           this.#channels.lost();
         },
         message: (message) => this.#receive(message),
-        refused: ({ data }) => this.user.refused(data.code, data.message),
       },
     );
     const { connection } = this;
@@ -133,8 +132,9 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
   }
 }
 
-function brokerUrl(key: string, tls: boolean, { host, port, path }: Settings): string {
+/** The broker's URL without its scheme. */
+function addressOf(key: string, { host, port, path }: Settings): string {
   const authority = port === undefined ? host : `${host}:${port}`;
   const query = `protocol=7&client=countersign-js&version=${VERSION}`;
-  return `ws${tls ? 's' : ''}://${authority}${path}/app/${encodeURIComponent(key)}?${query}`;
+  return `//${authority}${path}/app/${encodeURIComponent(key)}?${query}`;
 }

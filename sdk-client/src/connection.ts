@@ -1,8 +1,8 @@
 import { OVERLOAD_PAUSE, type ReconnectOptions, reactionTo, retryDelay } from './backoff.ts';
 import { Emitter } from './emitter.ts';
+import { watchPage } from './page.ts';
 import { asObject, type Message } from './protocol.ts';
 import { Socket, type SocketOptions } from './socket.ts';
-import { onWake } from './wake.ts';
 
 /**
  * - `initialized`: not asked to connect yet
@@ -41,7 +41,8 @@ export interface ConnectionEvents {
 }
 
 export interface ConnectionOptions extends SocketOptions {
-  readonly url: (tls: boolean) => string;
+  /** The broker's URL without its scheme. */
+  readonly address: string;
   readonly tls: boolean;
   readonly unavailableTimeout: number;
   readonly reconnect: Required<ReconnectOptions>;
@@ -53,8 +54,6 @@ export interface ConnectionOwner {
   /** @param stopped it will not be tried again */
   lost(stopped: boolean): void;
   message(message: Message): void;
-  /** The broker said no to something and the connection stays. */
-  refused(error: ConnectionError): void;
 }
 
 /** The client's way to the broker, over as many sockets as it takes. */
@@ -72,7 +71,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   #cancelDial: (() => void) | undefined;
   #cancelStable = (): void => {};
   #cancelUnavailable = (): void => {};
-  #cancelWake = (): void => {};
+  #unwatchPage = (): void => {};
 
   /** @internal */
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
@@ -95,7 +94,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   connect(): void {
     if (this.#socket || this.#cancelDial) return;
     this.#tries = 0;
-    this.#cancelWake = onWake(() => this.#wake());
+    this.#unwatchPage = watchPage({ woke: () => this.#wake(), left: () => this.#leave() });
     this.#dialAfter(0);
     this.#seek();
   }
@@ -118,7 +117,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   #dial(): void {
     this.#cancelDial = undefined;
     try {
-      this.#socket = new Socket(this.#options.url(this.#tls), this.#options, {
+      const url = (this.#tls ? 'wss:' : 'ws:') + this.#options.address;
+      this.#socket = new Socket(url, this.#options, {
         established: (socketId) => this.#opened(socketId),
         message: (message) => this.#received(message),
         closed: (code, reason) => this.#closed(code, reason),
@@ -140,15 +140,10 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   #received(message: Message | undefined): void {
-    if (!message) {
-      this.#report('WebSocketError', null, 'Not a frame of the protocol');
-      return;
-    }
+    if (!message) return this.#report('WebSocketError', null, 'Not a frame of the protocol');
     if (message.event === 'pusher:error') {
       const { code, message: text } = asObject(message.data) ?? {};
-      this.#owner.refused(
-        this.#report('PusherError', typeof code === 'number' ? code : null, String(text ?? '')),
-      );
+      this.#report('PusherError', typeof code === 'number' ? code : null, String(text ?? ''));
     }
     this.#owner.message(message);
     this.emit('message', message);
@@ -178,6 +173,12 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#dialAfter(Math.max(0, this.#notBefore - this.#options.clock.now()));
   }
 
+  #leave(): void {
+    if (!this.#socket) return;
+    this.#socket.close();
+    this.#closed(1000, '');
+  }
+
   #seek(): void {
     const { clock, unavailableTimeout } = this.#options;
     this.#cancelUnavailable = clock.after(unavailableTimeout, () => this.#move('unavailable'));
@@ -190,7 +191,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#cancelDial = undefined;
     this.#cancelStable();
     this.#cancelUnavailable();
-    this.#cancelWake();
+    this.#unwatchPage();
     if (this.#state !== state) this.#move(state, undefined, () => this.#owner.lost(true));
   }
 
@@ -204,9 +205,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (this.#state === current) this.emit(current, data);
   }
 
-  #report(type: ConnectionError['type'], code: number | null, message: string): ConnectionError {
-    const error: ConnectionError = { type, data: { code, message } };
-    this.emit('error', error);
-    return error;
+  #report(type: ConnectionError['type'], code: number | null, message: string): void {
+    this.emit('error', { type, data: { code, message } } satisfies ConnectionError);
   }
 }

@@ -55,7 +55,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     // While a new key is under way, later events wait too, so that the order holds.
     if (this.#renewal) {
       if (this.#waiting.length < MAX_WAITING) this.#waiting.push(message);
-      else this.#drop(message, 'Too many events wait for a new key');
+      else this.#drop(message, 'Too many events wait for a key');
       return;
     }
     if (this.#open(message)) return;

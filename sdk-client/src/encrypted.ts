@@ -27,9 +27,8 @@ export const encryption: Encryption = {
 export type { Encryption };
 
 function fromBase64(text: unknown): Uint8Array | undefined {
-  if (typeof text !== 'string') return undefined;
   try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return Uint8Array.from(atob(String(text)), (character) => character.charCodeAt(0));
   } catch {
     return undefined;
   }

@@ -18,7 +18,7 @@ export interface EndpointOptions {
   /** Called for each request; wins over `params`. */
   readonly paramsProvider?: (() => Fields | Promise<Fields>) | undefined;
   /** Whether cookies go along; `include` also to another origin. @default 'same-origin' */
-  readonly credentials?: 'omit' | 'same-origin' | 'include';
+  readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined;
 }
 
 export interface EndpointSettings {

@@ -58,7 +58,7 @@ const AUTHORIZATION = {
   params: undefined,
   headersProvider: undefined,
   paramsProvider: undefined,
-  credentials: 'same-origin',
+  credentials: undefined,
   customHandler: undefined,
 } as const;
 
@@ -96,11 +96,11 @@ export function complete(options: CountersignOptions): Settings {
 function merge<Options extends object>(given: object, defaults: Options, prefix = ''): Options {
   const merged: Record<string, unknown> = { ...(defaults as Record<string, unknown>) };
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(defaults, name)) throw invalid(`There is no option "${prefix}${name}"`);
+    const option = `option "${prefix}${name}"`;
+    if (!Object.hasOwn(defaults, name)) throw invalid(`There is no ${option}`);
     if (value === undefined) continue;
     const byDefault = merged[name];
-    if (typeof byDefault === 'number' && !(value > 0))
-      throw invalid(`The option "${prefix}${name}" is a number above 0`);
+    if (typeof byDefault === 'number' && !(value > 0)) throw invalid(`The ${option} is a number above 0`);
     const isGroup = !prefix && GROUPS.includes(name);
     merged[name] = isGroup ? merge(value, byDefault as object, `${name}.`) : value;
   }

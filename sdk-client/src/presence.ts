@@ -86,7 +86,7 @@ export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
       ? asObject(parseJson(grant.channel_data))?.['user_id']
       : await this.owner.userId();
     if (id === undefined || id === null) {
-      throw failure(`"${this.name}" needs channel_data with a user_id, or a sign-in`, 200);
+      throw failure(`"${this.name}" needs channel_data with user_id, or a sign-in`, 200);
     }
     // A late answer must not replace a newer one's user.
     if (!signal.aborted) this.members.myID = String(id);

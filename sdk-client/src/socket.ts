@@ -40,7 +40,8 @@ export class Socket {
   #established = false;
   #ended = false;
   #activityTimeout: number;
-  #heardAt = 0;
+  /** When the last frame came; before the first one, when it was dialled. */
+  #heardAt: number;
   #lookAt = 0;
   /** When an unanswered ping proves the link dead. */
   #deadline: number | undefined;
@@ -51,15 +52,14 @@ export class Socket {
     this.#options = options;
     this.#events = events;
     this.#activityTimeout = options.activityTimeout;
-    if (!options.WebSocket) throw new Error('There is no WebSocket here; pass the option WebSocket');
+    this.#heardAt = options.clock.now();
+    if (!options.WebSocket) throw new Error('There is no WebSocket here');
     this.#socket = new options.WebSocket(url);
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = ({ code, reason }) => this.#end(code, reason);
     // What went wrong is not told to scripts, and a close follows. Without a listener, Node would stop the process.
     this.#socket.onerror = () => {};
-    this.#cancelTimer = options.clock.after(options.connectTimeout, () =>
-      this.#abandon(ABNORMAL, 'No answer in time'),
-    );
+    this.#cancelTimer = options.clock.after(options.connectTimeout, () => this.#abandon());
   }
 
   /** Whether the frame was handed to the network; that does not mean that it arrived. */
@@ -69,9 +69,10 @@ export class Socket {
     return true;
   }
 
-  /** Asks for a sign of life at once, because there is reason to doubt the link. */
+  /** Asks for a sign of life at once, because there is reason to doubt the link. A greeting that is overdue ends it. */
   check(): void {
-    if (this.#established && !this.#ended) this.#ping(DOUBT);
+    if (this.#established) this.#ping(DOUBT);
+    else if (this.#options.clock.now() - this.#heardAt > DOUBT) this.#abandon();
   }
 
   /** Ends it without a word to its connection. */
@@ -104,7 +105,7 @@ export class Socket {
     }
     const code = Number(data?.['code']);
     if (message?.event === 'pusher:error' && code >= 4000) this.#end(code, String(data?.['message'] ?? ''));
-    else this.#end(ABNORMAL, 'Not a greeting of the protocol');
+    else this.#end(ABNORMAL, 'Not a frame of the protocol');
     this.#socket.close(1000);
   }
 
@@ -118,7 +119,7 @@ export class Socket {
 
   #look(): void {
     const now = this.#options.clock.now();
-    if (now >= (this.#deadline ?? Infinity)) return this.#abandon(NO_ANSWER, 'Pong not received');
+    if (now >= (this.#deadline ?? Infinity)) return this.#abandon();
     // Forward: it slept. Backward: the clock was set. Either way, silence cannot be measured by it.
     if (Math.abs(now - this.#lookAt) > DRIFT) this.#ping(DOUBT);
     else if (!this.#deadline && now - this.#heardAt >= this.#activityTimeout)
@@ -132,8 +133,8 @@ export class Socket {
   }
 
   /** Gives up on a peer that does not answer, and would not answer a close frame either. */
-  #abandon(code: number, reason: string): void {
-    this.#end(code, reason);
+  #abandon(): void {
+    this.#end(this.#established ? NO_ANSWER : ABNORMAL, 'No answer in time');
     if (this.#socket.terminate) this.#socket.terminate();
     else this.#socket.close();
   }

@@ -110,15 +110,15 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.#outcome = undefined;
   }
 
-  /** @internal The broker said no to something: to the sign-in, if one is under way and the code says so. */
-  refused(code: number | null, message: string): void {
-    if (this.#attempt && code === UNAUTHORIZED) this.#fail(new CountersignError('signin_refused', message));
-  }
-
   /** @internal */
   receive({ event, channel, data }: Message): void {
     if (event === 'pusher:signin_success') {
       this.#signedIn(parseJson(asObject(data)?.['user_data']));
+    } else if (event === 'pusher:error') {
+      const { code, message } = asObject(data) ?? {};
+      // The broker said no to something: to the sign-in, if one is under way and the code says so.
+      if (this.#attempt && code === UNAUTHORIZED)
+        this.#fail(new CountersignError('signin_refused', String(message)));
     } else if (event === `${INTERNAL}watchlist_events`) {
       const { events } = asObject(data) ?? {};
       for (const entry of Array.isArray(events) ? events : [])
@@ -143,7 +143,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   #signedIn(data: unknown): void {
     const user = asObject(data);
     if (typeof user?.['id'] !== 'string' || !user['id']) {
-      return this.#fail(new CountersignError('signin_refused', 'Signed in without an id'));
+      return this.#fail(new CountersignError('signin_refused', 'No user id'));
     }
     this.#endAttempt();
     this.#data = user as UserData;

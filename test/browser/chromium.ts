@@ -1,5 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, onTestFinished } from 'vitest';
 
@@ -9,7 +14,10 @@ const executablePath = (process.env['PATH'] ?? '')
   .flatMap((folder) => ['chromium', 'chromium-browser', 'google-chrome'].map((name) => join(folder, name)))
   .find(isExecutable);
 
-let browser: Browser;
+// Containers have neither the privileges for its sandbox nor much shared memory.
+const ARGUMENTS = ['--no-sandbox', '--disable-dev-shm-usage'];
+
+let browser: Browser | undefined;
 
 /**
  * Tests that run in a real browser. Without one they are skipped with a word about it, but in continuous integration
@@ -19,26 +27,40 @@ export function describeInChromium(name: string, tests: () => void): void {
   const isSkipped = !executablePath && !process.env['CI'];
   if (isSkipped) console.warn(`Skipped, for there is no chromium in the path: ${name}`);
   describe.skipIf(isSkipped)(name, () => {
-    beforeAll(async () => {
+    beforeAll(() => {
       if (!executablePath) throw new Error('There is no chromium in the path');
-      browser = await chromium.launch({
-        executablePath,
-        // Containers have neither the privileges for its sandbox nor much shared memory.
-        args: ['--no-sandbox', '--disable-dev-shm-usage'],
-        // A page that is left may be kept and come back, as in the browsers of people.
-        ignoreDefaultArgs: ['--disable-back-forward-cache'],
-      });
     });
     afterAll(() => browser?.close());
     tests();
   });
 }
 
-/** A browser without cookies, closed with the test. */
+/** A browser without cookies, whose pages all believe that they are seen; closed with the test. */
 export async function freshContext(): Promise<BrowserContext> {
+  browser ??= await chromium.launch({ executablePath: executablePath!, args: ARGUMENTS });
   const context = await browser.newContext();
   onTestFinished(() => context.close());
   return context;
+}
+
+/** A browser as people have it: one page is in front, and those that are left may be kept; ended with the test. */
+export async function ordinaryBrowser(): Promise<BrowserContext> {
+  const profile = await mkdtemp(join(tmpdir(), 'countersign-chromium-'));
+  const args = [...ARGUMENTS, '--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
+  const child = spawn(executablePath!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  });
+  for await (const line of createInterface(child.stderr)) {
+    const address = /DevTools listening on (ws:\S+)/.exec(line)?.[1];
+    if (!address) continue;
+    const connection = await chromium.connectOverCDP(address, { noDefaults: true });
+    const [context] = connection.contexts();
+    if (context) return context;
+  }
+  throw new Error('Chromium did not start');
 }
 
 function isExecutable(path: string): boolean {

@@ -75,6 +75,29 @@ export class Tab {
     return this.#ask('forget');
   }
 
+  /** Brings another page in front of it. */
+  async hide(): Promise<void> {
+    const other = await this.page.context().newPage();
+    await other.bringToFront();
+    await this.next('page', 'hidden');
+  }
+
+  /** Brings it in front. */
+  async show(): Promise<void> {
+    await this.page.bringToFront();
+    await this.next('page', 'visible');
+  }
+
+  /** Stops everything in it, as browsers do with pages that nobody has seen for long. It must be hidden. */
+  async freeze(): Promise<void> {
+    await this.devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
+  }
+
+  async thaw(): Promise<void> {
+    await this.devtools.send('Page.setWebLifecycleState', { state: 'active' });
+    await this.next('page', 'resume');
+  }
+
   /** At no moment that anything was heard, the state claimed a socket that was not there; and nothing went wrong. */
   async expectHonest(): Promise<void> {
     const heard = (await this.page.evaluate('probe.heard')) as Heard[];

@@ -27,14 +27,15 @@ globalThis.probe = (() => {
     constructor(url) {
       super(url);
       sockets.push(this);
-      // After the client's own listener, so that it has had its turn.
-      this.addEventListener('close', () => queueMicrotask(() => hear('socket', 'close')));
+      // Later, for the client's own listener comes after this one.
+      this.addEventListener('close', () => setTimeout(() => hear('socket', 'close')));
     }
   }
 
   document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
     hear('page', 'violation', `${violatedDirective} ${blockedURI}`),
   );
+  addEventListener('pageshow', ({ persisted }) => persisted && hear('page', 'kept'));
   document.addEventListener('visibilitychange', () => hear('page', document.visibilityState));
   for (const event of ['online', 'offline']) addEventListener(event, () => hear('page', event));
   for (const event of ['freeze', 'resume']) document.addEventListener(event, () => hear('page', event));
