@@ -1,39 +1,69 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { RedisAdapter } from '../server/dist/adapter/redis/adapter.js';
+import { redisSchema } from '../server/dist/adapter/redis/settings.js';
 import { adapterContract } from './adapter.contract.ts';
 import { DelayedAdapter } from './helpers/delayed-adapter.ts';
-import { hasRedis, RedisServer } from './helpers/redis.ts';
+import { hasRedis, RedisCluster, RedisSentinel, RedisServer } from './helpers/redis.ts';
 
-describe.skipIf(!hasRedis)('the adapter of many nodes', () => {
-  let redis: RedisServer;
-  let prefixes = 0;
+type Place = Pick<RedisServer, 'age' | 'stop'>;
+
+/** Each test has an adapter of its own, with keys of its own. */
+function contractOn<P extends Place>(
+  name: string,
+  start: () => Promise<P>,
+  placeOf: (place: P) => object,
+): void {
+  let place: P;
   beforeAll(async () => {
-    redis = await RedisServer.start();
-  });
-  afterAll(() => redis.stop());
+    place = await start();
+  }, 30_000);
+  afterAll(() => place.stop());
 
   async function subject() {
     let now = 1_700_000_000_000;
-    prefixes += 1;
     const adapter = await RedisAdapter.open({
-      redis: { url: redis.url, prefix: `test-${prefixes}` },
+      redis: redisSchema.parse({ ...placeOf(place), prefix: `test-${Math.random()}` }),
       nodeTimeoutSeconds: 10,
-      log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
+      log: pino({ level: 'silent' }),
       now: () => now,
     });
     return {
       adapter,
       async advance(milliseconds: number) {
         now += milliseconds;
-        await redis.age(milliseconds);
+        await place.age(milliseconds);
       },
     };
   }
 
-  adapterContract('redis', subject);
-  adapterContract('redis behind random delays', async () => {
+  adapterContract(name, subject);
+  adapterContract(`${name} behind random delays`, async () => {
     const { adapter, advance } = await subject();
     return { adapter: new DelayedAdapter(adapter), advance };
   });
+}
+
+describe.skipIf(!hasRedis)('one server', () => {
+  contractOn(
+    'redis',
+    () => RedisServer.start(),
+    ({ url }) => ({ url }),
+  );
+});
+
+describe.skipIf(!hasRedis)('a cluster', () => {
+  contractOn(
+    'redis',
+    () => RedisCluster.start(),
+    ({ urls }) => ({ cluster: { nodes: urls } }),
+  );
+});
+
+describe.skipIf(!hasRedis)('a server that a sentinel watches', () => {
+  contractOn(
+    'redis',
+    () => RedisSentinel.start(),
+    ({ urls }) => ({ sentinel: { name: 'test', nodes: urls } }),
+  );
 });

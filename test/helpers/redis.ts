@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
+import { eventually } from './eventually.ts';
 
 /** Whether a Redis can be started here; where the tests must not be skipped it is taken for granted. */
 export const hasRedis = Boolean(process.env['CI']) || spawnSync('redis-server', ['--version']).status === 0;
@@ -39,30 +40,14 @@ export class RedisServer {
   async start(): Promise<void> {
     const options = { port: this.port, bind: '127.0.0.1', dir: this.#directory, save: '', appendonly: 'no' };
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    const child = spawn('redis-server', [...flags, ...this.#settings], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#process = child;
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('redis-server has not started')), START_MS);
-      child.once('error', reject);
-      child.once('exit', () => reject(new Error('redis-server has ended')));
-      child.stdout.on('data', (chunk: Buffer) => {
-        if (!chunk.includes('Ready to accept connections')) return;
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    this.#process = await launch([...flags, ...this.#settings], 'Ready to accept connections');
   }
 
   /** Kills it, as a crash would; {@link start} begins it again on the same port. */
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
+    if (child) await end(child);
   }
 
   async stop(): Promise<void> {
@@ -93,12 +78,102 @@ export class RedisServer {
   }
 }
 
-/** A port of the loopback that nobody listens on. */
+/** A Redis Cluster of two servers, so that keys are in different places. */
+export class RedisCluster {
+  private constructor(private readonly servers: readonly RedisServer[]) {}
+
+  static async start(): Promise<RedisCluster> {
+    const cluster = new RedisCluster(
+      await Promise.all([0, 1].map(() => RedisServer.start(['--cluster-enabled', 'yes']))),
+    );
+    const [first, second] = cluster.servers;
+    await first?.command('CLUSTER', 'ADDSLOTSRANGE', '0', '8191');
+    await second?.command('CLUSTER', 'ADDSLOTSRANGE', '8192', '16383');
+    await first?.command('CLUSTER', 'MEET', '127.0.0.1', String(second?.port));
+    for (const server of cluster.servers) {
+      await eventually(async () => {
+        const info = String(await server.command('CLUSTER', 'INFO'));
+        if (!info.includes('cluster_state:ok')) throw new Error('The cluster is not complete yet');
+      });
+    }
+    return cluster;
+  }
+
+  get urls(): string[] {
+    return this.servers.map(({ url }) => url);
+  }
+
+  async age(milliseconds: number): Promise<void> {
+    for (const server of this.servers) await server.age(milliseconds);
+  }
+
+  async stop(): Promise<void> {
+    for (const server of this.servers) await server.stop();
+  }
+}
+
+/** A server, and a sentinel that watches it under the name "test". */
+export class RedisSentinel {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'countersign-sentinel-'));
+  #process: ChildProcess | undefined;
+
+  private constructor(
+    private readonly server: RedisServer,
+    private readonly port: number,
+  ) {}
+
+  static async start(): Promise<RedisSentinel> {
+    const sentinel = new RedisSentinel(await RedisServer.start(), await freePort());
+    const file = join(sentinel.#directory, 'sentinel.conf');
+    writeFileSync(file, `port ${sentinel.port}\nsentinel monitor test 127.0.0.1 ${sentinel.server.port} 1\n`);
+    sentinel.#process = await launch([file, '--sentinel'], '+monitor master test');
+    return sentinel;
+  }
+
+  get urls(): string[] {
+    return [`redis://127.0.0.1:${this.port}`];
+  }
+
+  age(milliseconds: number): Promise<void> {
+    return this.server.age(milliseconds);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process) await end(this.#process);
+    rmSync(this.#directory, { recursive: true, force: true });
+    await this.server.stop();
+  }
+}
+
+/** Starts a process and waits until it says that it is ready. */
+async function launch(args: readonly string[], ready: string): Promise<ChildProcess> {
+  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('redis-server has not started')), START_MS);
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error('redis-server has ended')));
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (!chunk.includes(ready)) return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+}
+
+/** A port of the loopback that nobody listens on; so is the one 10,000 above it, where a cluster talks. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   await new Promise((resolve) => server.close(resolve));
   if (typeof address !== 'object' || !address) throw new Error('No port');
-  return address.port;
+  return address.port > 55_535 ? freePort() : address.port;
 }

@@ -3,7 +3,7 @@ import type { Adapter, BusListener, Topic } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import { RedisBlocks } from './blocks.ts';
 import { COMMANDS, RedisBus } from './bus.ts';
-import { createRedisClient } from './client.ts';
+import { connectRedis } from './client.ts';
 import { Commands } from './commands.ts';
 import { RedisCounters } from './counters.ts';
 import { Directory } from './directory.ts';
@@ -64,11 +64,7 @@ export class RedisAdapter implements Adapter {
     this.#log = log;
     const keys = new Keys(redis.prefix);
     this.#keys = keys;
-    const link = {
-      make: () => createRedisClient(redis, COMMAND_TIMEOUT_MS),
-      connectTimeoutMs: COMMAND_TIMEOUT_MS,
-      log,
-    };
+    const link = { connect: () => connectRedis(redis, COMMAND_TIMEOUT_MS), log };
     this.#commandLink = new Link({ ...link, name: 'commands', onOpen: () => this.#node.begin() });
     this.#messageLink = new Link({ ...link, name: 'messages', onOpen: () => this.#subscribe() });
     const commands = new Commands(this.#commandLink, commandTimeoutMs);

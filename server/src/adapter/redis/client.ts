@@ -1,7 +1,9 @@
-import { createClient, createCluster, createSentinel } from 'redis';
+import { createClient, createCluster } from 'redis';
+import { masterOf } from './sentinel.ts';
 import type { RedisSettings } from './settings.ts';
+import { within } from './within.ts';
 
-/** What we need of a client of Redis, of a server that sentinels watch, and of a cluster alike. */
+/** What we need of a client of one server, and of a cluster alike. */
 export interface RedisClient {
   connect(): Promise<unknown>;
   /** Ends at once; all that is under way fails. */
@@ -14,7 +16,7 @@ export interface RedisClient {
 }
 
 /** A script's keys, all in one slot, and its arguments. */
-export interface Call {
+interface Call {
   readonly keys: string[];
   readonly arguments: string[];
 }
@@ -23,36 +25,46 @@ export interface Call {
 const MAX_WAITING = 100_000;
 
 /**
- * Makes a client that is not connected yet. It never connects again by itself, and keeps nothing for later: what
- * cannot be sent fails at once.
+ * Connects. The client never connects again by itself, and keeps nothing for later: what cannot be sent fails at once.
  *
- * @param connectTimeoutMs after which a server that does not answer is given up
+ * @param timeoutMs after which a server that does not answer is given up
+ * @throws Error if there is no connection
  */
-export function createRedisClient(settings: RedisSettings, connectTimeoutMs: number): RedisClient {
+export async function connectRedis(settings: RedisSettings, timeoutMs: number): Promise<RedisClient> {
+  const client = await makeClient(settings, timeoutMs);
+  // Whoever uses it listens once it is connected; before, the rejection tells.
+  client.on('error', () => {});
+  try {
+    await within(timeoutMs, client.connect());
+    return client;
+  } catch (error) {
+    discard(client);
+    throw error;
+  }
+}
+
+/** Ends a client, whatever state it is in. */
+export function discard(client: RedisClient): void {
+  // It refuses to end twice, and its end may be what broke it.
+  try {
+    client.destroy();
+  } catch {}
+}
+
+async function makeClient(
+  { url, sentinel, cluster }: RedisSettings,
+  connectTimeout: number,
+): Promise<RedisClient> {
   const common = { disableOfflineQueue: true, commandsQueueMaxLength: MAX_WAITING } as const;
-  const socket = { connectTimeout: connectTimeoutMs, reconnectStrategy: false } as const;
-  const { url, sentinel, cluster } = settings;
-  if (url !== undefined) return createClient({ ...common, url, socket });
+  const socket = { connectTimeout, reconnectStrategy: false } as const;
   if (cluster) {
     return createCluster({
       rootNodes: cluster.nodes.map((node) => ({ url: node })),
       defaults: { ...common, ...credentialsOf(cluster.nodes), socket },
     });
   }
-  if (!sentinel) throw new Error('Redis has no url, sentinel or cluster');
-  const { name, nodes, username, password } = sentinel;
-  const tls = isTls(nodes);
-  return createSentinel({
-    name,
-    sentinelRootNodes: nodes.map(addressOf),
-    sentinelClientOptions: { ...credentialsOf(nodes), socket },
-    nodeClientOptions: {
-      ...common,
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-      socket: tls ? { ...socket, tls } : socket,
-    },
-  });
+  const server = sentinel ? await masterOf(sentinel, connectTimeout) : url;
+  return createClient({ ...common, ...(server !== undefined && { url: server }), socket });
 }
 
 function credentialsOf([first]: readonly string[]): { username?: string; password?: string } {
@@ -61,13 +73,4 @@ function credentialsOf([first]: readonly string[]): { username?: string; passwor
     ...(username && { username: decodeURIComponent(username) }),
     ...(password && { password: decodeURIComponent(password) }),
   };
-}
-
-function addressOf(url: string): { host: string; port: number } {
-  const { hostname, port } = new URL(url);
-  return { host: hostname, port: port ? Number(port) : 26_379 };
-}
-
-function isTls([first]: readonly string[]): boolean {
-  return first?.startsWith('rediss:') === true;
 }

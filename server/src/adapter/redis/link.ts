@@ -1,15 +1,12 @@
 import type { Logger } from 'pino';
 import { Unavailable } from '../../errors.ts';
-import type { RedisClient } from './client.ts';
-import { within } from './within.ts';
+import { discard, type RedisClient } from './client.ts';
 
 export interface LinkParts {
   /** What the link is for, for the log. */
   readonly name: string;
-  /** Makes a client that is not connected. */
-  readonly make: () => RedisClient;
-  /** Milliseconds that a client has to connect. */
-  readonly connectTimeoutMs: number;
+  /** Makes a connection; rejects after a while if there is none. */
+  readonly connect: () => Promise<RedisClient>;
   /** There is a new connection; what the one before it knew is gone. */
   readonly onOpen: () => void;
   readonly log: Logger;
@@ -70,21 +67,20 @@ export class Link {
   }
 
   async #connect(tries: number): Promise<void> {
-    const { name, make, connectTimeoutMs, onOpen, log } = this.#parts;
-    const client = make();
-    client.on('error', (error) => {
-      if (client === this.#client) this.fail(reasonOf(error));
-    });
+    const { name, connect, onOpen, log } = this.#parts;
+    let client: RedisClient;
     try {
-      await within(connectTimeoutMs, client.connect());
+      client = await connect();
     } catch (error) {
-      discard(client);
       this.#fault = reasonOf(error);
       if (tries === 0) log.warn({ link: name, reason: this.#fault }, 'redis not reached');
       this.#connectLater(tries + 1);
       return;
     }
     if (this.#closed) return discard(client);
+    client.on('error', (error) => {
+      if (client === this.#client) this.fail(reasonOf(error));
+    });
     this.#client = client;
     this.#fault = undefined;
     log.info({ link: name }, 'redis connected');
@@ -98,17 +94,8 @@ export class Link {
   }
 }
 
-function discard(client: RedisClient): void {
-  // It refuses to end twice, and its end may be what broke it.
-  try {
-    Promise.resolve(client.destroy()).catch(ignore);
-  } catch {}
-}
-
 /** What an error says, with the code of the system where it says nothing else. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.message || ('code' in error ? String(error.code) : error.name);
 }
-
-function ignore(): void {}
