@@ -163,6 +163,13 @@ export function outboxContract(name: string, make: () => OutboxSubject): void {
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 2, failing: 0, dead: 0 });
     });
 
+    test('deliveries join up to a size that every receiver takes', async () => {
+      const data = 'x'.repeat(100_000);
+      const change = told('a');
+      await outbox.append([1, 2, 3].map(() => ({ ...change, event: { ...change.event!, data } })));
+      expect(await seqs('a', 100)).toEqual([1, 2]);
+    });
+
     test('what was tried once keeps its events and its id', async () => {
       await outbox.append([told('a'), told('a')]);
       const { id } = (await head('a'))!;

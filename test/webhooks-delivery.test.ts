@@ -326,6 +326,20 @@ describe('the end', () => {
   });
 });
 
+test('lanes that have lost all to dead letters are forgotten, and those that have not go on', async () => {
+  const receiver = await startReceiver();
+  let fails = true;
+  receiver.reply = (response, posted) => (fails ? status(500) : ok)(response, posted);
+  const { tell, list } = start([receiver.url()], { maxPending: 10 });
+  for (let n = 0; n < 100; n += 1) await tell(`channel-${n}`);
+  await receiver.next();
+  fails = false;
+  await expect.poll(() => list('pending').length + list('failing').length, { timeout: 10_000 }).toBe(0);
+  const arrived = new Set(receiver.posted.map(({ events: [event] }) => event?.channel));
+  expect(arrived).toContain('channel-99');
+  expect(list('dead').length).toBeGreaterThan(80);
+});
+
 describe('where a webhook may go', () => {
   test.each(['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '2130706433', '0x7f.1', '0.0.0.0'])(
     'not to http://%s, unless any address is allowed',

@@ -99,8 +99,11 @@ export class Dispatcher implements OutboxListener {
   }
 
   overflowed(key: HookKey, count: number): void {
-    const hook = this.#desks.get(key)?.hook;
-    if (!hook) return;
+    const desk = this.#desks.get(key);
+    if (!desk) return;
+    const { hook, lanes } = desk;
+    const { pending, failing } = this.#parts.outbox.deliveries.counts(key);
+    if (lanes.size > 2 * (pending + failing)) this.#prune(desk);
     this.#parts.metrics.app(hook.appId).webhookDeadLetters += count;
     this.#parts.log.warn(
       { appId: hook.appId, hook: hook.id, deliveries: count },
@@ -115,6 +118,16 @@ export class Dispatcher implements OutboxListener {
     for (const { lanes } of this.#desks.values()) for (const lane of lanes.values()) lane.stop();
     while (this.#running.size > 0) await Promise.all(this.#running);
     this.#parts.transport.close();
+  }
+
+  /** Forgets lanes that have lost all they had to dead letters. */
+  #prune({ hook, lanes }: Desk): void {
+    const names = new Set(this.#parts.outbox.deliveries.lanes(hook.key).map(({ name }) => name));
+    for (const lane of lanes.values()) {
+      if (lane.state === 'busy' || names.has(lane.name)) continue;
+      this.#receivers.get(hook.url)?.remove(lane);
+      this.#forget(lane);
+    }
   }
 
   #open(desk: Desk, name: string): Lane {
@@ -157,7 +170,7 @@ export class Dispatcher implements OutboxListener {
     lane.hasNews = false;
     try {
       if (!app || this.#closed || !this.#stands(lane) || outbox.stateOf(hook.key) !== 'active') {
-        lane.stop();
+        this.#forget(lane);
         return 'nothing';
       }
       const delivery = await outbox.deliveries.head(hook.key, lane.name, hook.maxEvents);
@@ -203,7 +216,7 @@ export class Dispatcher implements OutboxListener {
       await outbox.deliveries.fail(delivery, attempt, now());
       await outbox.setState(hook.key, 'disabled');
       log.warn(ids, 'webhook disabled: its receiver is gone');
-      return lane.stop();
+      return this.#forget(lane);
     }
     const delay = Math.max(
       backoffMs(delivery.tries + 1, random()),
@@ -222,9 +235,14 @@ export class Dispatcher implements OutboxListener {
   }
 
   #finish(lane: Lane): void {
-    lane.stop();
     if (lane.hasNews) this.#enqueue(lane);
-    else if (this.#stands(lane)) this.#desks.get(lane.hook().key)?.lanes.delete(lane.name);
+    else this.#forget(lane);
+  }
+
+  /** Until something is appended, or {@link refresh} finds what is still there. */
+  #forget(lane: Lane): void {
+    lane.stop();
+    if (this.#stands(lane)) this.#desks.get(lane.hook().key)?.lanes.delete(lane.name);
   }
 
   /** Whether its hook is still configured. */

@@ -1,3 +1,6 @@
+/** What is ended at a time, so that a crowd that leaves together holds nobody up. */
+const MOST_AT_ONCE = 500;
+
 /** What waits to be done, each for the same time, and is called off where its cause has gone. */
 export class Grace<Item> {
   readonly #delayMs: number;
@@ -35,14 +38,14 @@ export class Grace<Item> {
       const ended: Item[] = [];
       let next: number | undefined;
       for (const [key, { item, endsAt }] of this.#waiting) {
-        if (endsAt > now) {
+        if (endsAt > now || ended.length === MOST_AT_ONCE) {
           next = endsAt;
           break;
         }
         this.#waiting.delete(key);
         ended.push(item);
       }
-      this.#timer = next === undefined ? undefined : this.#startTimer(Math.ceil(next - now));
+      this.#timer = next === undefined ? undefined : this.#startTimer(Math.max(0, Math.ceil(next - now)));
       if (ended.length > 0) this.#end(ended);
     }, delayMs);
   }

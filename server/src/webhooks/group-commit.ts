@@ -1,7 +1,7 @@
 /** Most milliseconds for which a write waits for others. */
 const GATHER_MS = 5;
 /** Writes that do not wait for more. */
-const FULL = 1000;
+const FULL = 500;
 
 /** One write that waits for its transaction. */
 interface Pending {
@@ -12,7 +12,7 @@ interface Pending {
 type Settle = () => void;
 
 /**
- * Commits writes in groups, since the disk takes as long for one as for a thousand. A write that comes after a while
+ * Commits writes in groups, since the disk takes as long for one as for hundreds. A write that comes after a while
  * of silence waits for those of the same turn of the event loop only; under load they gather for 5 ms.
  */
 export class GroupCommit {

@@ -5,6 +5,7 @@ import {
   type Delivery,
   type DeliveryState,
   deliveryIdOf,
+  joining,
   type Lane,
   MAX_ATTEMPTS_KEPT,
   numberOfDelivery,
@@ -47,11 +48,9 @@ export class MemoryDeliveries implements Deliveries {
     const { lanes, waiting } = this.#box(hook);
     const numbers = lanes.get(lane) ?? [];
     const first = waiting.get(numbers[0] ?? 0);
-    if (!first || !canJoin(first)) return first;
     const candidates = numbers.slice(0, maxEvents).flatMap((n) => waiting.get(n) ?? []);
-    const end = candidates.findIndex((delivery) => !canJoin(delivery));
-    const joined = end < 0 ? candidates : candidates.slice(0, end);
-    if (joined.length < 2) return first;
+    const joined = joining(candidates, ({ attempts }) => attempts.length > 0);
+    if (!first || joined.length < 2) return first;
     for (const { n } of joined.slice(1)) waiting.delete(n);
     numbers.splice(1, joined.length - 1);
     const events = joined.map((delivery) => delivery.events).join(',');
@@ -209,11 +208,6 @@ export class MemoryDeliveries implements Deliveries {
     this.#delete(delivery.hook, delivery.n);
     this.#put({ ...delivery, state: 'dead' });
   }
-}
-
-/** Whether events may join it: what was tried once stays as it is, also after a retry. */
-function canJoin({ size, attempts }: Delivery): boolean {
-  return size === 1 && attempts.length === 0;
 }
 
 function withAttempt(delivery: Delivery, attempt: Attempt): Delivery {

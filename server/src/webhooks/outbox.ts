@@ -145,6 +145,25 @@ export const MAX_ATTEMPTS_KEPT = 20;
 /** Deliveries by their ids, or all in one state. */
 export type Which = { readonly ids: readonly string[] } | { readonly state: DeliveryState };
 
+/** Characters of events that join in one delivery; receivers of webhooks take a megabyte and no more. */
+const MAX_JOINED_LENGTH = 262_144;
+
+/**
+ * Those of a lane's first deliveries that become one: up to a number of events, and none that was tried already, also
+ * before a retry.
+ */
+export function joining<Item extends Pick<Delivery, 'size' | 'events'>>(
+  deliveries: readonly Item[],
+  wasTried: (delivery: Item) => boolean,
+): readonly Item[] {
+  let length = 0;
+  const end = deliveries.findIndex((delivery) => {
+    length += delivery.events.length;
+    return delivery.size > 1 || wasTried(delivery) || length > MAX_JOINED_LENGTH;
+  });
+  return end < 0 ? deliveries : deliveries.slice(0, end);
+}
+
 /** Names a delivery. What has the same number and as many events has the same events. */
 export function deliveryIdOf(outboxId: string, n: number, size: number): string {
   return `msg_${outboxId}_${n}_${size}`;

@@ -46,6 +46,11 @@ export class Receiver {
     this.#proceed();
   }
 
+  /** Takes a lane out of the queue. */
+  remove(lane: Lane): void {
+    this.#turns.delete(lane);
+  }
+
   /** Begins no request any more. @returns the lanes that have waited in vain */
   close(): readonly Lane[] {
     this.#closed = true;

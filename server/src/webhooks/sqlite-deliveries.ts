@@ -8,6 +8,7 @@ import {
   type Delivery,
   type DeliveryState,
   deliveryIdOf,
+  joining,
   type Lane,
   MAX_ATTEMPTS_KEPT,
   numberOfDelivery,
@@ -58,7 +59,7 @@ export class SqliteDeliveries implements Deliveries {
 
   async head(hook: HookKey, lane: string, maxEvents: number): Promise<Delivery | undefined> {
     const [first, second] = this.#sql.lane.all(hook, lane, Math.min(maxEvents, 2));
-    if (!first || !second || !canJoin(first)) return first && this.#read(first);
+    if (!first || !second || joining([first, second], wasTried).length < 2) return first && this.#read(first);
     return this.#parts.commit.add(() => this.#join(hook, lane, maxEvents));
   }
 
@@ -133,8 +134,7 @@ export class SqliteDeliveries implements Deliveries {
 
   #join(hook: HookKey, lane: string, maxEvents: number): Delivery | undefined {
     const rows = this.#sql.lane.all(hook, lane, maxEvents);
-    const end = rows.findIndex((row) => !canJoin(row));
-    const joined = end < 0 ? rows : rows.slice(0, end);
+    const joined = joining(rows, wasTried);
     const [first, ...others] = joined;
     if (!first || others.length === 0) return rows[0] && this.#read(rows[0]);
     const size = joined.length;
@@ -217,9 +217,8 @@ function stateOf(dead: number, tries: number): DeliveryState {
   return tries > 0 ? 'failing' : 'pending';
 }
 
-/** Whether events may join it: what was tried once stays as it is, also after a retry. */
-function canJoin({ size, attempts }: DeliveryRow): boolean {
-  return size === 1 && attempts === NONE;
+function wasTried({ attempts }: DeliveryRow): boolean {
+  return attempts !== NONE;
 }
 
 function withAttempt(attempts: readonly Attempt[], attempt: Attempt): string {
