@@ -69,13 +69,15 @@ export class Watch implements Witness {
   }
 
   saw(sighting: Sighting): void {
+    const time = this.#parts.now();
+    if (time > this.#until) return this.end();
     this.#remember(sighting);
     if (sighting.kind === 'published' && !this.#channels.has(sighting.channel)) return;
     if (this.#entries.length >= MAX_ENTRIES) {
       this.#dropped += 1;
       return;
     }
-    this.#entries.push(entryOf(sighting, this.#parts.now(), () => this.#diagnosable()));
+    this.#entries.push(entryOf(sighting, time, () => this.#diagnosable()));
     this.#flush ??= setTimeout(() => this.#tellEntries(), GATHER_MS).unref();
   }
 
