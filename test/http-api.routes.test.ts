@@ -177,6 +177,36 @@ describe('a client', () => {
     expect(await post(broker, 'events', EVENT)).toMatchObject({ status: 200 });
   });
 
+  test.each([
+    ['h2c', { Connection: 'Upgrade, HTTP2-Settings', 'HTTP2-Settings': 'AAMAAABkAAQAAP__' }],
+    ['TLS/1.2', { Connection: 'upgrade' }],
+  ])('may offer %s, which is not taken', async (upgrade, others) => {
+    const broker = await startExample({ config: { metrics: { port: 0 } } });
+    const headers = { Upgrade: upgrade, ...others };
+    const request = signed({ path: '/apps/3/events', body: JSON.stringify(EVENT) });
+    expect(await send(broker, { ...request, headers })).toMatchObject({ status: 200, text: '{}' });
+    expect(await send(broker, { target: '/health', headers })).toMatchObject({ status: 200 });
+    const port = Number(new URL(String(broker.metricsUrl)).port);
+    expect(await send({ ...broker, port }, { target: '/metrics', headers })).toMatchObject({ status: 200 });
+  });
+
+  test('that offers another protocol has its body read to the end, and may send more requests', async () => {
+    const broker = await startExample();
+    const body = JSON.stringify(EVENT);
+    const { target } = signed({ path: '/apps/3/events', body });
+    const offer = 'Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n';
+    const socket = createConnection(broker.port, broker.host);
+    socket.write(
+      `POST ${target} HTTP/1.1\r\n${offer}Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    expect(String((await once(socket, 'data'))[0])).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+    socket.write(body);
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 OK/);
+    socket.write(`GET /health HTTP/1.1\r\n${offer}\r\n`);
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 OK/);
+    socket.destroy();
+  });
+
   test('may send many requests on one connection without waiting', async () => {
     const broker = await startExample();
     const { target } = signed({ path: '/apps/3/channels' });

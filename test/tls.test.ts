@@ -19,8 +19,8 @@ const startSecure = ({ config, ...settings }: ServerSettings = {}) =>
   startServer({ ...settings, config: { tls: { cert, key }, ...config } });
 
 /** The status and body of a request over TLS, whose certificate is checked. */
-async function get(url: string): Promise<[status: number | undefined, body: string]> {
-  const request = httpsRequest(url, { ca }).end();
+async function get(url: string, headers = {}): Promise<[status: number | undefined, body: string]> {
+  const request = httpsRequest(url, { ca, headers }).end();
   const [response] = await once(request, 'response');
   let body = '';
   for await (const chunk of response) body += chunk;
@@ -41,6 +41,12 @@ describe('a broker with a certificate', () => {
     expect(await get(`${broker.url}/ready`)).toEqual([200, '{"status":"ready"}']);
     const [status] = await get(`${broker.url}/apps/${APP.id}/channels`);
     expect(status).toBe(401);
+  });
+
+  test('serves requests that offer another protocol', async () => {
+    const broker = await startSecure();
+    const offer = { Connection: 'Upgrade', Upgrade: 'h2c' };
+    expect(await get(`${broker.url}/health`, offer)).toEqual([200, '{"status":"ok"}']);
   });
 
   test('serves an app that requires TLS', async () => {
@@ -78,6 +84,15 @@ describe('a broker with a certificate', () => {
     const drained = broker.drain();
     expect(await client.next()).toMatchObject({ code: 4200 });
     await drained;
+  });
+
+  test('drains although somebody never ends his handshake', async () => {
+    const broker = await startSecure();
+    const silent = connectTcp(broker.port, '127.0.0.1');
+    onTestFinished(() => void silent.destroy());
+    await once(silent, 'connect');
+    await get(`${broker.url}/health`); // the broker has accepted who came before
+    await broker.drain();
   });
 
   test('is not harmed by what is not TLS', async () => {

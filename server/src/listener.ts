@@ -1,9 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Config } from './config.ts';
+import { asksForWebSocket, serveWithoutUpgrade } from './declined-upgrade.ts';
 
+/** Takes over the connection of a request for a WebSocket. */
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Milliseconds that a client has for the handshake of TLS; a broker that stops waits for it. */
+const TLS_HANDSHAKE_MS = 5000;
 /** Connections that may wait to be accepted: many clients come back at once. */
 const BACKLOG = 4096;
 /** Milliseconds between two looks for connections whose request has been answered. */
@@ -16,6 +28,8 @@ export class Listener {
   /** Connections that have not asked for anything yet; node counts them among those with a request in progress. */
   readonly #silent = new Set<Socket>();
 
+  #upgrade: Upgrade | undefined;
+
   private constructor(config: Config, server: Server) {
     this.#config = config;
     this.server = server;
@@ -23,14 +37,17 @@ export class Listener {
     const forget = function (this: Socket): void {
       silent.delete(this);
     };
-    server.on(config.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    const connected = config.tls ? 'secureConnection' : 'connection';
+    server.on(connected, (socket: Socket) => {
       silent.add(socket);
       socket.once('close', forget);
     });
     server.on('request', ({ socket }) => silent.delete(socket));
-    server.on('upgrade', ({ socket }) => {
-      silent.delete(socket);
+    server.on('upgrade', (request, socket, head) => {
+      silent.delete(request.socket);
       socket.off('close', forget);
+      if (this.#upgrade && asksForWebSocket(request)) this.#upgrade(request, socket, head);
+      else serveWithoutUpgrade(server, connected, request, socket, head);
     });
   }
 
@@ -42,7 +59,12 @@ export class Listener {
   static async create(config: Config, handle: RequestListener): Promise<Listener> {
     if (!config.tls) return new Listener(config, createHttpServer(handle));
     const [cert, key] = await Promise.all([readFile(config.tls.cert), readFile(config.tls.key)]);
-    return new Listener(config, createHttpsServer({ cert, key }, handle));
+    return new Listener(config, createHttpsServer({ cert, key, handshakeTimeout: TLS_HANDSHAKE_MS }, handle));
+  }
+
+  /** Hands over who asks for a WebSocket; without it they are answered as everybody is. */
+  onUpgrade(upgrade: Upgrade): void {
+    this.#upgrade = upgrade;
   }
 
   /** @throws Error if it cannot listen there */

@@ -139,7 +139,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
 
   const listener = await Listener.create(config, api.handle);
   const metricsListener = await Listener.create(config, endpoint.handle);
-  gateway.attach(listener.server);
+  listener.onUpgrade(gateway.upgrade);
 
   const end = async (): Promise<void> => {
     gateway.close();

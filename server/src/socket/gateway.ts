@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { type ServerOptions, WebSocketServer } from 'ws';
@@ -74,20 +74,18 @@ export class Gateway {
     this.#sweep = setInterval(() => this.#checkActivity(), SWEEP_MS).unref();
   }
 
-  /** Takes over the upgrade requests of a server. */
-  attach(server: Server): void {
-    server.on('upgrade', (request, socket, head) => {
-      socket.on('error', destroySocket);
-      const admit = (refused?: Disconnect): void => {
-        this.#admit(request, socket, head, refused).catch((error: unknown) => {
-          this.#parts.log.error({ err: error }, 'handshake failed');
-          socket.destroy();
-        });
-      };
-      if (!this.#queue.enter(admit))
-        admit(new Disconnect(codes.overCapacity, 'Too many clients connect at once'));
-    });
-  }
+  /** Takes over a request for a WebSocket. */
+  readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    socket.on('error', destroySocket);
+    const admit = (refused?: Disconnect): void => {
+      this.#admit(request, socket, head, refused).catch((error: unknown) => {
+        this.#parts.log.error({ err: error }, 'handshake failed');
+        socket.destroy();
+      });
+    };
+    if (!this.#queue.enter(admit))
+      admit(new Disconnect(codes.overCapacity, 'Too many clients connect at once'));
+  };
 
   get size(): number {
     return this.#connections.size;
