@@ -8,8 +8,11 @@ import { onTestFinished } from 'vitest';
 import { MASTER_KEY } from '../vectors.ts';
 import { APP } from './server.ts';
 
+/** Where a broker listens. */
+type Place = Pick<Broker, 'host' | 'port'>;
+
 /** Our server SDK for the app of the tests. */
-export function countersignFor(broker: Broker, options: { readonly secret?: string } = {}): Countersign {
+export function countersignFor(broker: Place, options: { readonly secret?: string } = {}): Countersign {
   return new Countersign({
     appId: APP.id,
     key: APP.key,
@@ -22,7 +25,7 @@ export function countersignFor(broker: Broker, options: { readonly secret?: stri
 }
 
 /** The official server library for the app of the tests. */
-export function pusherFor(broker: Broker, options: { readonly secret?: string } = {}): PusherServer {
+export function pusherFor(broker: Place, options: { readonly secret?: string } = {}): PusherServer {
   return new PusherServer({
     appId: APP.id,
     key: APP.key,
@@ -52,7 +55,7 @@ export async function startBackend(mount: (app: Express) => void): Promise<strin
  * A backend that believes the header `x-user`, and lets everybody into every channel whose name does not say
  * `forbidden`. It answers at `/auth` and `/user-auth`.
  */
-export type BackendOf = (broker: Broker, options?: { readonly secret?: string }) => Promise<string>;
+export type BackendOf = (broker: Place, options?: { readonly secret?: string }) => Promise<string>;
 
 const infoOf = (user: string) => ({ name: user.toUpperCase() });
 

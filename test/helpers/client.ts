@@ -158,7 +158,7 @@ export function open(
 }
 
 /** A client that is connected. */
-export function connect(broker: Broker, credentials: Credentials = APP): Promise<TestClient> {
+export function connect(broker: Pick<Broker, 'url'>, credentials: Credentials = APP): Promise<TestClient> {
   const client = open(broker, `/app/${credentials.key}?protocol=7&client=test&version=1.0`);
   client.credentials = credentials;
   return client.established();
