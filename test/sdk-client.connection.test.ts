@@ -389,6 +389,19 @@ describe('in a page', () => {
     expect(clock.now()).toBe(1_000_000);
   });
 
+  test('a page that is left closes its connection, and connects anew when it is shown again', async () => {
+    const target = page();
+    const { endpoint, clock, client, peer } = await stillClient();
+    target.dispatchEvent(new Event('pagehide'));
+    expect(client.connection.state).toBe('connecting');
+    expect(await peer.closed()).toBe(1000);
+    target.dispatchEvent(new Event('pageshow'));
+    const connected = nextEvent(client.connection, 'connected');
+    clock.advance(0);
+    await endpoint.welcome();
+    await connected;
+  });
+
   test('"online" gives up a try that hangs, but not one that has just begun', async () => {
     const target = page();
     const endpoint = await startEndpoint();

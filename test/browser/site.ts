@@ -13,7 +13,7 @@ import { onTestFinished } from 'vitest';
 import { countersignFor } from '../helpers/backend.ts';
 
 /** How a page can load the SDK. */
-export type Artefact = 'esm' | 'script' | 'vite';
+export type Artefact = 'esm' | 'script' | 'vite' | 'react';
 
 const PAGE = join(import.meta.dirname, 'page');
 const SDK = dirname(fileURLToPath(import.meta.resolve('@countersign/sdk-client/countersign.min.js')));
@@ -25,11 +25,19 @@ const IMPORTS = JSON.stringify({
 });
 // An import map must stand in the page, so the policy names this one by its hash.
 const IMPORTS_HASH = createHash('sha256').update(IMPORTS).digest('base64');
-const SCRIPTS: Readonly<Record<Exclude<Artefact, 'vite'>, string>> = {
+const SCRIPTS = {
   esm: `<script type="importmap">${IMPORTS}</script><script type="module" src="/page/app.js"></script>`,
   script: ['/sdk/countersign-encrypted.min.js', '/page/probe.js', '/page/script.js']
     .map((src) => `<script src="${src}"></script>`)
     .join(''),
+};
+
+/** Where the page of each is. */
+export const PATHS: Readonly<Record<Artefact, string>> = {
+  esm: '/esm',
+  script: '/script',
+  vite: '/vite/',
+  react: '/vite/react.html',
 };
 
 /** A customer's backend and its pages. */
@@ -40,7 +48,7 @@ export interface Site {
 }
 
 /**
- * Serves a page for each artefact at `/esm`, `/script` and `/vite`, under a policy without eval and inline scripts; an
+ * Serves a page for each artefact, under a policy without eval and inline scripts; an
  * auth endpoint that knows users by the cookie of `/login?user=`; and `/away`, an empty page.
  */
 export async function startSite(broker: Broker): Promise<Site> {
@@ -127,7 +135,13 @@ function builtByVite(): Promise<string> {
   vite ??= (async () => {
     const outDir = await mkdtemp(join(tmpdir(), 'countersign-vite-'));
     process.once('exit', () => void rm(outDir, { recursive: true, force: true }));
-    await build({ root: PAGE, base: '/vite/', logLevel: 'error', build: { outDir, emptyOutDir: true } });
+    const input = ['index.html', 'react.html'].map((page) => join(PAGE, page));
+    await build({
+      root: PAGE,
+      base: '/vite/',
+      logLevel: 'error',
+      build: { outDir, emptyOutDir: true, rolldownOptions: { input } },
+    });
     return outDir;
   })();
   return vite;

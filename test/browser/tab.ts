@@ -2,7 +2,7 @@ import type { CountersignOptions } from '@countersign/sdk-client';
 import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { APP } from '../helpers/server.ts';
-import type { Artefact, Site } from './site.ts';
+import { type Artefact, PATHS, type Site } from './site.ts';
 
 const DEADLINE = 10_000;
 
@@ -114,7 +114,7 @@ export class Tab {
       [verb, values] as const,
     );
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
+    const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, DEADLINE);
     }).then(async () => {
       const heard = await this.page.evaluate('probe.heard');
@@ -133,7 +133,7 @@ export async function openTab(
   const page = await context.newPage();
   if (user) await page.goto(`${site.url}/login?user=${user}`);
   const tab = new Tab(page, await context.newCDPSession(page));
-  await page.goto(`${site.url}/${artefact}`);
+  await page.goto(site.url + PATHS[artefact]);
   await tab.next('page', 'ready');
   return tab;
 }

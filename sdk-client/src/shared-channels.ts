@@ -1,0 +1,52 @@
+import type { Channel } from './channel.ts';
+import type { Countersign } from './client.ts';
+
+/** How long a channel is kept that nothing on the page uses, in ms: what replaces a part of a page comes after it. */
+const RELEASE_DELAY = 1_000;
+
+interface Use {
+  count: number;
+  cancelRelease: (() => void) | undefined;
+}
+
+const all = new WeakMap<Countersign, SharedChannels>();
+
+/** Channels that parts of a page use together: subscribed with the first of them, left some time after the last. */
+export class SharedChannels {
+  readonly #client: Countersign;
+  readonly #uses = new Map<string, Use>();
+
+  private constructor(client: Countersign) {
+    this.#client = client;
+  }
+
+  /** Those of this client. */
+  static of(client: Countersign): SharedChannels {
+    const shared = all.get(client) ?? new SharedChannels(client);
+    all.set(client, shared);
+    return shared;
+  }
+
+  /** The channel, subscribed until `release` is called and nothing else uses it. */
+  use(name: string): { readonly channel: Channel; release(): void } {
+    const present = this.#client.channel(name);
+    // What the app itself has subscribed to is for the app to leave.
+    if (present && !this.#uses.has(name)) return { channel: present, release() {} };
+    // One that was refused is not asked for again by each part that wants it.
+    const channel = present ?? this.#client.subscribe(name);
+    const use = this.#uses.get(name) ?? { count: 0, cancelRelease: undefined };
+    this.#uses.set(name, use);
+    use.count++;
+    use.cancelRelease?.();
+    return { channel, release: () => this.#release(name, use) };
+  }
+
+  #release(name: string, use: Use): void {
+    if (--use.count > 0) return;
+    const timer = setTimeout(() => {
+      this.#uses.delete(name);
+      this.#client.unsubscribe(name);
+    }, RELEASE_DELAY);
+    use.cancelRelease = () => clearTimeout(timer);
+  }
+}

@@ -1,0 +1,62 @@
+import { channelText, sign } from '@countersign/sdk-server/signature';
+import type { Broker } from '@countersign/server';
+import { publish } from '../helpers/api.ts';
+import { authorize, connect, open, type TestClient } from '../helpers/client.ts';
+import { APP } from '../helpers/server.ts';
+
+/** The app of the scene: its second key is a new one. */
+export const SCENE_APP = {
+  name: 'Acme',
+  keys: [
+    { key: APP.key, secret: APP.secret },
+    { key: 'key-2', secret: 'secret-2' },
+  ],
+};
+/** Seconds for which the scene is alive; more of them fill the charts, for pictures. */
+const SECONDS = Number(process.env['SCENE_SECONDS'] ?? 3);
+
+const LIBRARIES = [
+  'client=js&version=8.6.0',
+  'client=countersign-js&version=0.1.0',
+  'client=pusher-websocket-swift&version=10.1.5',
+];
+const PEOPLE = ['Ann', 'Bob', 'Cho', 'Dev', 'Eve', 'Finn', 'Gül', 'Hugo', 'Ida', 'Jon', 'Kim', 'Lea'];
+
+/** An app at work: people come one after the other, events pass, and two proofs do not hold. */
+export async function playScene(broker: Broker): Promise<void> {
+  const clients: TestClient[] = [];
+  const pauseMs = (SECONDS * 1000) / PEOPLE.length / 4;
+  for (const [n, name] of PEOPLE.entries()) {
+    const library = LIBRARIES[n % LIBRARIES.length];
+    const client = await open(broker, `/app/${APP.key}?protocol=7&${library}`).established();
+    clients.push(client);
+    await client.join('news');
+    await client.join('presence-lobby', { user_id: `${n + 1}`, user_info: { name } });
+    if (n % 2 === 0) await client.join(`private-orders-${n + 1}`);
+    for (let beat = 0; beat < 4; beat += 1) {
+      const events = 1 + ((n * 7 + beat * 5) % 6);
+      for (let event = 0; event < events; event += 1) {
+        await publish(broker, 'news', 'headline', JSON.stringify({ id: n * 100 + event, title: 'It works' }));
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+  await reuseOfAnAnswer(broker);
+  await dataPrintedAnew(broker);
+}
+
+/** A backend that keeps its answer gives one connection the signature of another. */
+async function reuseOfAnAnswer(broker: Broker): Promise<void> {
+  const [before, now] = [await connect(broker), await connect(broker)];
+  now.subscribe('private-orders-7', { auth: authorize(before.socketId, 'private-orders-7') });
+  await now.next();
+}
+
+/** A backend signs what one library printed, and sends what another did. */
+async function dataPrintedAnew(broker: Broker): Promise<void> {
+  const client = await connect(broker);
+  const signed = channelText(client.socketId, 'presence-lobby', '{"user_id":"13"}');
+  const auth = `key-2:${sign('secret-2', signed)}`;
+  client.subscribe('presence-lobby', { auth, channel_data: '{"user_id": "13"}' });
+  await client.next();
+}

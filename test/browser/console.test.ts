@@ -1,0 +1,323 @@
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { channelText } from '@countersign/sdk-server/signature';
+import type { Broker } from '@countersign/server';
+import type { AxeResults } from 'axe-core';
+import type { Locator, Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { publish } from '../helpers/api.ts';
+import { authorize, connect } from '../helpers/client.ts';
+import { startReceiver, status } from '../helpers/receiver.ts';
+import { APP, configOf, type ServerSettings, startServer } from '../helpers/server.ts';
+import { describeInChromium, freshContext } from './chromium.ts';
+import { playScene, SCENE_APP } from './console-scene.ts';
+import { startAuthOrigin } from './site.ts';
+
+const ARTIFACTS = join(import.meta.dirname, '../artifacts');
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const DEADLINE = { timeout: 10_000 };
+
+type Scheme = 'light' | 'dark';
+
+/** The console in a browser. */
+class ConsolePage {
+  /** What no code of the page caught, and what it wrote as an error, such as a broken policy. */
+  readonly errors: string[] = [];
+
+  constructor(
+    readonly page: Page,
+    readonly broker: Broker,
+  ) {
+    page.on('pageerror', (error) => this.errors.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+        this.errors.push(message.text());
+    });
+  }
+
+  async signIn(secret: string = APP.secret): Promise<void> {
+    await this.page.getByLabel('Key').fill(APP.key);
+    await this.page.getByLabel('Secret').fill(secret);
+    await this.page.getByRole('button', { name: 'Sign in' }).click();
+  }
+
+  /** Waits until live data has come. */
+  async live(): Promise<void> {
+    await this.page.getByText('connected', { exact: true }).waitFor(DEADLINE);
+  }
+
+  /** Opens a view, and waits for its heading. */
+  async view(title: string): Promise<void> {
+    await this.page.getByRole('navigation').getByRole('link', { name: title }).click();
+    await this.page.getByRole('heading', { name: title, level: 2 }).waitFor(DEADLINE);
+  }
+
+  /** Waits until the page shows this text. */
+  async sees(text: string | RegExp): Promise<Locator> {
+    const found = this.page.getByText(text).first();
+    await found.waitFor(DEADLINE);
+    return found;
+  }
+
+  /** Waits until a number on the live view fits. */
+  async figure(name: string, fits: (value: number) => boolean): Promise<void> {
+    const figure = this.page.locator(`[data-figure=${name}]`);
+    await expect.poll(async () => fits(Number(await figure.textContent())), DEADLINE).toBe(true);
+  }
+
+  async screenshot(name: string): Promise<void> {
+    await mkdir(ARTIFACTS, { recursive: true });
+    await this.page.screenshot({ path: join(ARTIFACTS, `console-${name}.png`) });
+  }
+
+  /** What axe-core finds that is serious, in the present view and both colour schemes. */
+  async violations(): Promise<string[]> {
+    const found: string[] = [];
+    for (const scheme of ['light', 'dark'] satisfies Scheme[]) {
+      await this.page.emulateMedia({ colorScheme: scheme });
+      const { violations } = (await this.page.evaluate('axe.run()')) as AxeResults;
+      for (const { id, impact, nodes } of violations) {
+        if (impact !== 'serious' && impact !== 'critical') continue;
+        found.push(`${scheme}: ${id} at ${nodes.map(({ target }) => target).join(', ')}`);
+      }
+    }
+    await this.page.emulateMedia({ colorScheme: 'light' });
+    return found;
+  }
+}
+
+/** Opens the console of a new broker, where nobody has signed in. */
+async function openConsole(settings: ServerSettings = {}): Promise<ConsolePage> {
+  const broker = await startServer(settings);
+  const context = await freshContext();
+  // Runs in the page as the developer tools would, past its policy.
+  await context.addInitScript(AXE);
+  const page = await context.newPage();
+  await page.setViewportSize({ width: 1180, height: 760 });
+  const opened = new ConsolePage(page, broker);
+  await page.goto(`${broker.url}/console`);
+  return opened;
+}
+
+async function openSignedIn(settings?: ServerSettings): Promise<ConsolePage> {
+  const opened = await openConsole(settings);
+  await opened.signIn();
+  await opened.live();
+  return opened;
+}
+
+describeInChromium('the console', () => {
+  test('lets in who has key and secret, and nobody else', async () => {
+    const opened = await openConsole();
+    await opened.signIn('wrong');
+    await opened.sees('Key and secret do not belong together');
+    expect(await opened.violations()).toEqual([]);
+    await opened.screenshot('sign-in');
+    await opened.signIn();
+    await opened.live();
+    await opened.page.reload();
+    await opened.live();
+    await opened.page.getByRole('button', { name: 'Sign out' }).click();
+    await opened.page.getByLabel('Secret').waitFor(DEADLINE);
+    await opened.page.reload();
+    await opened.page.getByLabel('Secret').waitFor(DEADLINE);
+    expect(opened.errors).toEqual([]);
+  });
+
+  test('slows down who guesses', async () => {
+    const opened = await openConsole();
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      const answer = opened.page.waitForResponse(/api\/session/);
+      await opened.signIn(`guess-${attempt}`);
+      expect((await answer).status()).toBe(401);
+    }
+    await opened.signIn();
+    await opened.sees('Too many attempts from this address: wait a minute');
+  });
+
+  test('shows numbers that move when clients join and publish', async () => {
+    const opened = await openSignedIn();
+    const { broker } = opened;
+    await opened.figure('connections', (value) => value === 0);
+    const clients = await Promise.all(Array.from({ length: 3 }, () => connect(broker)));
+    await opened.figure('connections', (value) => value === 3);
+    for (const client of clients) await client.join('news');
+    await opened.figure('channels', (value) => value === 1);
+    await publish(broker, 'news', 'hello', '{}');
+    await opened.figure('publishes', (value) => value > 0);
+    clients[0]?.close();
+    await opened.figure('connections', (value) => value === 2);
+    expect(opened.errors).toEqual([]);
+  });
+
+  test('says why a subscription was refused, and where the two texts differ', async () => {
+    const opened = await openSignedIn();
+    await opened.view('Events');
+    const [before, now] = [await connect(opened.broker), await connect(opened.broker)];
+    now.subscribe('private-room', { auth: authorize(before.socketId, 'private-room') });
+    await opened.sees(/Another socket id was signed/);
+    const [signed, expected] = await opened.page.locator('.diagnosis dd code').allTextContents();
+    expect(signed).toBe(channelText(before.socketId, 'private-room'));
+    expect(expected).toBe(channelText(now.socketId, 'private-room'));
+    expect(await opened.page.locator('.diagnosis mark').count()).toBe(2);
+    await opened.page.getByLabel('Refusals only').check();
+    expect(await opened.page.locator('.entries > li').count()).toBe(1);
+    await opened.page.getByLabel('Refusals only').uncheck();
+    await opened.page.getByLabel('Filter').fill(`test/1.0 ${before.socketId}`);
+    expect(await opened.page.locator('.entries > li').count()).toBe(1);
+    expect(opened.errors).toEqual([]);
+  });
+
+  test('shows a channel: subscribers, members, the kept event, and events as they pass', async () => {
+    const opened = await openSignedIn();
+    const { broker, page } = opened;
+    const ann = await connect(broker);
+    await ann.join('presence-cache-lobby', { user_id: 'ann', user_info: { name: 'Ann' } });
+    await publish(broker, 'presence-cache-lobby', 'kept', '{"a":1}');
+    await opened.view('Channels');
+    await page.getByLabel('Begins with').fill('presence-');
+    await page.getByRole('link', { name: 'presence-cache-lobby' }).click();
+    await page
+      .getByRole('cell', { name: ann.socketId })
+      .or(page.getByRole('rowheader', { name: ann.socketId }))
+      .waitFor(DEADLINE);
+    await opened.sees('{"name":"Ann"}');
+    await opened.sees('kept');
+    await publish(broker, 'presence-cache-lobby', 'passing', '{"b":2}');
+    await opened.sees('{"b":2}');
+    expect(await opened.violations()).toEqual([]);
+    expect(opened.errors).toEqual([]);
+  });
+
+  test('publishes to a page, and shows the same as a line for a shell', async () => {
+    const opened = await openSignedIn();
+    const { page, broker } = opened;
+    const client = await connect(broker);
+    await client.join('news');
+    await opened.view('Publish');
+    await page.getByLabel('Channel').fill('news');
+    await page.getByLabel('Event').fill('hello');
+    await page.getByLabel('Data').fill('{"text": ');
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await opened.sees('The data is not JSON.');
+    await page.getByLabel('Data').fill('{"text": "hi"}');
+    await page.getByRole('button', { name: 'Publish' }).click();
+    expect(await client.next()).toBe('{"event":"hello","channel":"news","data":"{\\"text\\": \\"hi\\"}"}');
+    await opened.sees(/^Published at/);
+    await page.getByRole('button', { name: 'Show as curl' }).click();
+    await opened.sees(/curl -H .*auth_signature=/);
+    expect(await page.content()).not.toContain(APP.secret);
+    expect(await opened.violations()).toEqual([]);
+    await opened.screenshot('publish');
+    expect(opened.errors).toEqual([]);
+  });
+
+  test('replays a dead webhook', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = status(500, {}, 'out of order');
+    const webhooks = [{ id: 'orders', url: receiver.url(), events: ['channel_occupied'] }];
+    const opened = await openSignedIn({ app: { webhooks }, config: { webhookRetrySeconds: 0 } });
+    const client = await connect(opened.broker);
+    await client.join('news');
+    await receiver.next();
+    await opened.page.getByRole('navigation').getByRole('link', { name: 'Webhooks' }).click();
+    await opened.page.getByRole('button', { name: '1 dead' }).click();
+    await opened.sees('500 out of order');
+    expect(await opened.violations()).toEqual([]);
+    await opened.screenshot('webhooks');
+    receiver.reply = status(204);
+    await opened.page.getByRole('button', { name: 'Replay', exact: true }).click();
+    expect((await receiver.nextEvent()).channel).toBe('news');
+    await opened.page.getByRole('button', { name: '0 dead' }).waitFor(DEADLINE);
+    expect(opened.errors).toEqual([]);
+  });
+
+  test('probes an auth endpoint as a page would meet it', async () => {
+    const opened = await openSignedIn();
+    const { page, broker } = opened;
+    const probe = async (endpoint: string) => {
+      await page.getByLabel('Endpoint').fill(endpoint);
+      await page.getByRole('button', { name: 'Probe' }).click();
+      await page.getByRole('button', { name: 'Probe', disabled: false }).waitFor(DEADLINE);
+      return page.getByRole('table', { name: 'Findings' }).innerText();
+    };
+    await opened.view('Auth probe');
+    await opened.live();
+
+    const open = await startAuthOrigin(broker, broker.url);
+    await page.context().request.get(`${open.url}/login?user=ann`);
+    await page.getByLabel('Channel').fill('private-room');
+    const good = await probe(`${open.url}/countersign/auth`);
+    expect(good).toMatch(/CORS\s+ok/);
+    expect(good).toMatch(/Cookies\s+ok\s+They tell who the user is: without them it answers 401/);
+    expect(good).toMatch(/Signature\s+ok/);
+    expect(await opened.violations()).toEqual([]);
+    await opened.screenshot('probe');
+
+    const shut = await startAuthOrigin(broker, 'http://elsewhere.example');
+    expect(await probe(`${shut.url}/countersign/auth`)).toMatch(
+      new RegExp(`CORS\\s+wrong.*Access-Control-Allow-Origin: ${broker.url}`),
+    );
+    expect(await probe('http://127.0.0.1:1/auth')).toMatch(/Reach\s+wrong/);
+  });
+
+  test('comes back by itself when the apps are reloaded, and asks for a sign-in when the broker restarts', async () => {
+    const opened = await openSignedIn();
+    const { broker } = opened;
+    const { port } = broker;
+    broker.reload(configOf().apps);
+    await opened.sees('reconnecting…');
+    await opened.live();
+    await connect(broker);
+    await opened.figure('connections', (value) => value === 1);
+    await broker.close();
+    await startServer({ config: { port } });
+    await opened.sees('The session is over. Sign in again.');
+  });
+
+  test('can be used by the keyboard alone', async () => {
+    const { page } = await openSignedIn();
+    await page.getByRole('link', { name: 'Live' }).focus();
+    for (let n = 0; n < 2; n += 1) await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Events', level: 2 }).waitFor(DEADLINE);
+    await page.getByLabel('Filter').focus();
+    await page.keyboard.type('nothing');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    expect(await page.getByLabel('Refusals only').isChecked()).toBe(true);
+  });
+
+  test('has no serious flaw for those who read it otherwise, in light and dark', async () => {
+    const opened = await openSignedIn({ app: SCENE_APP });
+    const { page } = opened;
+    await playScene(opened.broker);
+    await opened.sees('All events');
+    await opened.figure('connections', (value) => value === 15);
+
+    const found: string[] = [];
+    const look = async (name: string) => {
+      found.push(...(await opened.violations()).map((violation) => `${name}, ${violation}`));
+      for (const scheme of ['light', 'dark'] satisfies Scheme[]) {
+        await page.emulateMedia({ colorScheme: scheme });
+        await opened.screenshot(scheme === 'light' ? name : `${name}-dark`);
+      }
+      await page.emulateMedia({ colorScheme: 'light' });
+    };
+    await look('live');
+    await opened.view('Channels');
+    await opened.sees('presence-lobby');
+    await look('channels');
+    await page.getByRole('link', { name: 'presence-lobby' }).click();
+    await opened.sees('{"name":"Ann"}');
+    await look('channel');
+    await opened.view('Events');
+    await look('events');
+    await opened.view('Keys');
+    await look('keys');
+    expect(found).toEqual([]);
+    expect(opened.errors).toEqual([]);
+  }, 200_000);
+});
