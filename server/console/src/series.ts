@@ -4,6 +4,7 @@ import type { Figures } from './wire.ts';
 export interface Point {
   readonly connections: number;
   readonly channels: number;
+  readonly subscriptions: number;
   /** Per second, as the following ones. */
   readonly messagesIn: number;
   readonly messagesOut: number;
@@ -53,6 +54,7 @@ function pointOf(figures: Figures, before: Figures | undefined): Point {
   return {
     connections: figures.connections,
     channels: figures.channels,
+    subscriptions: figures.subscriptions,
     messagesIn: rate('messagesIn'),
     messagesOut: rate('messagesOut'),
     publishes: rate('publishes'),
@@ -64,6 +66,7 @@ function add(a: Point, b: Point): Point {
   return {
     connections: a.connections + b.connections,
     channels: a.channels + b.channels,
+    subscriptions: a.subscriptions + b.subscriptions,
     messagesIn: a.messagesIn + b.messagesIn,
     messagesOut: a.messagesOut + b.messagesOut,
     publishes: a.publishes + b.publishes,

@@ -14,6 +14,7 @@ export interface Figures {
   readonly at: number;
   readonly connections: number;
   readonly channels: number;
+  readonly subscriptions: number;
   readonly messagesIn: number;
   readonly messagesOut: number;
   readonly publishes: number;

@@ -27,6 +27,8 @@ import { Watchlists } from './watchlists.ts';
 
 /** What the hub needs of a connection. */
 export interface Subscriber extends Seat {
+  /** Who it has signed in as, if it has. */
+  readonly userId?: string | undefined;
   /** Queues a frame; what one subscriber is sent, it is sent in this order. */
   send(frame: Frame): void;
   /** The application ended its subscription to a channel. */

@@ -137,6 +137,10 @@ export class Connection implements Subscriber, Sink {
     this.#authenticateBy = undefined;
   }
 
+  get userId(): string | undefined {
+    return this.#session.userId;
+  }
+
   /** Bytes that wait until the client reads. */
   get bufferedBytes(): number {
     return this.#socket.writableLength;

@@ -68,6 +68,11 @@ export class Session {
     }
   }
 
+  /** Who has signed in, if anybody has. */
+  get userId(): string | undefined {
+    return this.#identity?.user?.id;
+  }
+
   /** The application ended a subscription: this connection may not have it again. */
   evict(name: string, reason: string): void {
     this.#channels = this.#channels.filter((channel) => channel.name !== name);

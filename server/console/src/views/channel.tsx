@@ -47,7 +47,7 @@ export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
         {events.length === 0 ? (
           <p class="quiet">None since this channel was opened.</p>
         ) : (
-          <ol class="entries" role="log" aria-label="Events">
+          <ol class="entries" aria-label="Events">
             {events.slice(0, EVENTS).map((entry) => (
               <li key={entry.n}>
                 <div class="line">

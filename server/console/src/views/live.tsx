@@ -11,6 +11,7 @@ import { useAnswer } from '../use-answer.ts';
 const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value: number) => string])[] = [
   ['connections', 'Connections', count],
   ['channels', 'Channels', count],
+  ['subscriptions', 'Subscriptions', count],
   ['messagesOut', 'Messages out / s', rate],
   ['messagesIn', 'Messages in / s', rate],
   ['publishes', 'Publishes / s', rate],

@@ -48,7 +48,7 @@ export const ProbeView: FunctionComponent = () => {
         </label>
         <label>
           Channel
-          <input name="channel" required value="private-probe" spellcheck={false} autocomplete="off" />
+          <input name="channel" required defaultValue="private-probe" spellcheck={false} autocomplete="off" />
         </label>
         <label>
           Authorization header, if any

@@ -34,7 +34,7 @@ export const PublishView: FunctionComponent<{ channel: string | undefined }> = (
       <form class="publish" onSubmit={submit}>
         <label>
           Channel
-          <input name="channel" required value={channel ?? ''} spellcheck={false} autocomplete="off" />
+          <input name="channel" required defaultValue={channel ?? ''} spellcheck={false} autocomplete="off" />
         </label>
         <label>
           Event

@@ -90,12 +90,12 @@ const Deliveries: FunctionComponent<{
   if (deliveries.length === 0) return <p class="quiet">None is {state}.</p>;
   const change = (verb: 'retry' | 'skip', which: object) =>
     run(api.changeDeliveries(hook, verb, which).then(ask));
-  const verb = state === 'dead' ? 'Replay' : 'Send now';
+  const [retry, retryAll] = state === 'dead' ? ['Replay', 'Replay all'] : ['Send now', 'Send all now'];
   return (
     <>
       <p class="actions">
         <button type="button" onClick={() => change('retry', { state })}>
-          {verb}: all
+          {retryAll}
         </button>
       </p>
       <table>
@@ -127,7 +127,7 @@ const Deliveries: FunctionComponent<{
                   class="plain"
                   onClick={() => change('retry', { deliveries: [delivery.id] })}
                 >
-                  {verb}
+                  {retry}
                 </button>
                 <button
                   type="button"

@@ -7,10 +7,13 @@ import type { Metrics } from '../../hub/metrics.ts';
  * @param now Unix milliseconds
  */
 export function figuresOf(app: App, metrics: Metrics, now: number): object {
-  const { connections, channels, messagesIn, messagesOut, publishes, refusals } = metrics.app(app.id);
+  const { connections, channels, subscriptions, messagesIn, messagesOut, publishes, refusals } = metrics.app(
+    app.id,
+  );
   return {
     connections,
     channels,
+    subscriptions: sum(Object.values(subscriptions)),
     messagesIn,
     messagesOut,
     publishes: sum(publishes.values()),

@@ -114,9 +114,11 @@ export class Watch implements Witness {
     const { app, hub, feed } = this.#parts;
     let total = 0;
     const subscribers = [];
-    for (const [{ socketId, since, client, address }, { userId }] of hub.subscribers(app, channel)) {
+    for (const [subscriber, { userId = subscriber.userId }] of hub.subscribers(app, channel)) {
       total += 1;
-      if (total <= MAX_SUBSCRIBERS) subscribers.push({ socketId, since, client, address, userId });
+      if (total > MAX_SUBSCRIBERS) continue;
+      const { socketId, since, client, address } = subscriber;
+      subscribers.push({ socketId, since, client, address, userId });
     }
     feed.tell(app, 'subscribers', { channel, total, subscribers });
   }
