@@ -51,7 +51,7 @@ test('the bindings for React come only where they are imported', async () => {
 test('the table of the README says what is measured here', async () => {
   const { version } = require('pusher-js/package.json') as { version: string };
   const readme = await readFile(new URL('../sdk-client/README.md', import.meta.url), 'utf8');
-  const table = /## Size\n([^]*?)\n## /.exec(readme)?.[1] ?? '';
+  const table = /## Size\n([\s\S]*?)\n## /.exec(readme)?.[1] ?? '';
   const rows = [...table.matchAll(/^\| (\w.*?) +\| ([\d.]+) KiB +\| ([\d.]+) KiB +\|$/gm)];
   const measured = {
     imported: [await imported(OURS), await imported(`export { default } from 'pusher-js'`)],
