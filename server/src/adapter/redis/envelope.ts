@@ -4,9 +4,7 @@ import type { Command, Message, Topic } from '../adapter.ts';
 const text = z.string();
 const object = z.custom<object>((value) => typeof value === 'object' && value !== null);
 /** A user in a presence channel, as he stands in Redis. */
-export const memberSchema = z
-  .object({ userId: text, userInfo: object.optional() })
-  .transform(({ userId, userInfo }) => (userInfo ? { userId, userInfo } : { userId }));
+export const memberSchema = z.object({ userId: text, userInfo: z.exactOptional(object) });
 
 const bodySchema = z.discriminatedUnion('kind', [
   z.object({

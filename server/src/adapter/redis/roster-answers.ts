@@ -26,7 +26,7 @@ const changeSchema = z.tuple([text, text, flag]).transform(([socketId, gone, vac
 export const answers = {
   join: z.union([
     z.literal('full'),
-    z.tuple([z.number(), z.number(), flag, flag, z.array(json(memberSchema)), text, z.number()]),
+    z.tuple([z.number(), z.number(), flag, flag, json(z.array(memberSchema)), text, z.number()]),
   ]),
   leave: z.union([z.null(), z.tuple([z.number(), z.number(), changeSchema])]),
   evict: z.tuple([z.number(), z.array(changeSchema)]),
@@ -34,7 +34,7 @@ export const answers = {
   counts: z
     .tuple([z.number(), z.number(), z.number()])
     .transform(([subscriptions, members, version]) => ({ subscriptions, members, version })),
-  members: z.array(json(memberSchema)),
+  members: json(z.array(memberSchema)),
   kept: z.tuple([text, z.number()]),
   texts: z.array(text),
   flags: z.array(flag),

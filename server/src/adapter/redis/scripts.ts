@@ -17,7 +17,7 @@ export const scripts = {
   publish: load('topic', 'publish'),
   since: load('topic', 'since'),
   counts: load('topic', 'counts'),
-  members: load('topic', 'members'),
+  members: load('topic', 'seats', 'members'),
   kept: load('topic', 'kept'),
   sitting: load('topic', 'sitting'),
   hasSeat: load('topic', 'has-seat'),

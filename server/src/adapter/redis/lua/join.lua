@@ -1,5 +1,5 @@
 -- Takes a seat, or moves one that is taken to another node. Answers { version, subscriptions, 1 if occupied, 1 if a
--- member was added, members, kept event, milliseconds that it is kept }, 'full', or 'late'.
+-- member was added, JSON of the members, kept event, milliseconds that it is kept }, 'full', or 'late'.
 local deadline, node, socket_id, seat, user_id, member, max_members = unpack(ARGV)
 if is_late(deadline) then return 'late' end
 
@@ -35,7 +35,7 @@ return {
   redis.call('HLEN', SEATS),
   occupied and 1 or 0,
   added and 1 or 0,
-  member ~= '' and redis.call('HVALS', MEMBERS) or {},
+  member ~= '' and all_members() or '[]',
   redis.call('GET', KEPT) or '',
   redis.call('PTTL', KEPT),
 }

@@ -1,1 +1,2 @@
-return redis.call('HVALS', MEMBERS)
+-- Answers JSON of the members.
+return all_members()

@@ -10,6 +10,10 @@ end
 
 local is_user = string.find(TOPIC, ':#user-', 1, true) ~= nil
 
+local function all_members()
+  return '[' .. table.concat(redis.call('HVALS', MEMBERS), ',') .. ']'
+end
+
 -- Takes one seat away, and tells what that changes: { socket id, JSON of the user id who is gone or '', 1 if vacated }
 local function vacate(socket_id)
   local seat = redis.call('HGET', SEATS, socket_id)
