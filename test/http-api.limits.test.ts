@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { get, type HttpAnswer, post, send, signed, startExample } from './helpers/http.ts';
 import { OTHER_APP } from './helpers/server.ts';
 import { TIMESTAMP } from './vectors.ts';
@@ -126,4 +130,23 @@ describe('failedAuthenticationsPerMinute', () => {
     expect(new Set(answers.map(statusOf))).toEqual(new Set([401]));
     expect(answers[0]?.headers).not.toHaveProperty('x-ratelimit-limit');
   });
+});
+
+test('bodies of many who prove nothing do not fill the memory', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const broker = await startExample();
+  const almostAll = Buffer.alloc(1_000_000, 'x');
+  collect();
+  const before = process.memoryUsage().arrayBuffers;
+  for (let count = 0; count < 50; count += 1) {
+    const socket = createConnection(broker.port, broker.host);
+    onTestFinished(() => void socket.destroy());
+    socket.write('POST /apps/3/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n');
+    if (!socket.write(almostAll)) await once(socket, 'drain');
+  }
+  expect(await post(broker, 'events', EVENT)).toMatchObject({ status: 200 });
+  collect();
+  // They sent 50 MB; a little of it may be on its way.
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(25_000_000);
 });

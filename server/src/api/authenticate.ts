@@ -12,7 +12,6 @@ export interface SignedRequest {
   readonly method: string;
   readonly path: string;
   readonly rawQuery: string;
-  readonly body: Buffer;
   readonly appId: string;
 }
 
@@ -29,10 +28,12 @@ export interface Authority {
 export interface Authenticated {
   readonly app: App;
   readonly query: Query;
+  /** The body that the request has, by its MD5: for {@link checkBody}. */
+  readonly bodyMd5: string | undefined;
 }
 
 /**
- * Checks who sent a request, and that path, query and body are as they were sent (docs/http-api.md, "Signing").
+ * Checks who sent a request, and that path and query are as they were sent (docs/http-api.md, "Signing").
  *
  * @throws ApiError 401 or 404 if it is not proven, 400 if the query cannot be read
  */
@@ -46,13 +47,12 @@ export function authenticate(request: SignedRequest, { apps, pathPrefix, now }: 
   const secret = app.secretOf(proof.key);
   if (!secret) throw new ApiError(401, `Unknown auth_key: "${proof.key.slice(0, 64)}" is no key of this app`);
   checkTimestamp(proof.timestamp, now());
-  checkBody(proof.bodyMd5, request.body);
 
   for (const path of signedPaths(request.path, pathPrefix)) {
     for (const reading of readings) {
       if (!verify(secret, textOf(request.method, path, reading), proof.signature)) continue;
       if (request.method === 'POST') refuseOtherParameters(reading);
-      return { app, query: reading };
+      return { app, query: reading, bodyMd5: proof.bodyMd5 };
     }
   }
   const text = textOf(request.method, request.path, query);
@@ -99,7 +99,12 @@ function checkTimestamp(timestamp: string, now: number): void {
   );
 }
 
-function checkBody(md5: string | undefined, body: Buffer): void {
+/**
+ * Checks that a body is the one that the signed query names.
+ *
+ * @throws ApiError 401 if it is not
+ */
+export function checkBody(md5: string | undefined, body: Buffer): void {
   if (md5 === undefined && body.length === 0) return;
   if (md5 === undefined) {
     throw new ApiError(401, 'Missing parameter: body_md5. A request with a body needs it in its query');

@@ -10,17 +10,19 @@ const EMPTY = Buffer.alloc(0);
 /**
  * Reads the raw body.
  *
+ * @param keep false reads it to its end as well, since many clients look for no answer before, and answers an empty one
  * @throws ApiError 413 if it is too large; what is left of it is not kept
  * @throws Error if the client goes away
  */
-export function readBody(request: IncomingMessage): Promise<Buffer> {
+export function readBody(request: IncomingMessage, keep = true): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-      else reject(new ApiError(413, `The body exceeds the allowed maximum (${MAX_BODY_BYTES} bytes)`));
+      if (size > MAX_BODY_BYTES) {
+        reject(new ApiError(413, `The body exceeds the allowed maximum (${MAX_BODY_BYTES} bytes)`));
+      } else if (keep) chunks.push(chunk);
     });
     request.on('end', () => {
       const [first = EMPTY] = chunks;

@@ -3,7 +3,7 @@ import { ApiError } from '../errors.ts';
 import { increment } from '../hub/metrics.ts';
 import type { Answers } from './answers.ts';
 import type { ApiParts } from './api.ts';
-import { type Authenticated, authenticate } from './authenticate.ts';
+import { type Authenticated, authenticate, checkBody } from './authenticate.ts';
 import { readBody } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ApiLimits } from './limits.ts';
@@ -16,7 +16,7 @@ export interface Names {
   readonly subject: string;
 }
 
-/** What every request of an app goes through, whichever way it came in: body, signature, limits, endpoint, answer. */
+/** What every request of an app goes through, whichever way it came in: signature, body, limits, endpoint, answer. */
 export class Service {
   readonly #parts: ApiParts;
   readonly #answers: Answers;
@@ -67,8 +67,7 @@ export class Service {
     { appId, subject }: Names,
   ): Promise<object> {
     const { hub, adapter, webhooks, now } = this.#parts;
-    const body = await readBody(request);
-    const { app, query } = await this.#authenticate(request, response, appId, body);
+    const { app, query, body } = await this.#authenticate(request, response, appId);
     if (!app.enabled)
       throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
     const key = query.get('auth_key');
@@ -81,16 +80,31 @@ export class Service {
     request: IncomingMessage,
     response: ServerResponse,
     appId: string,
-    body: Buffer,
-  ): Promise<Authenticated> {
-    const { config, apps, now } = this.#parts;
-    const { path, rawQuery } = splitTarget(request.url ?? '');
-    const signed = { method: request.method ?? '', path, rawQuery, body, appId };
+  ): Promise<Authenticated & { readonly body: Buffer }> {
+    const judged = this.#judge(request, appId);
+    const isRefused = judged instanceof ApiError;
+    // For somebody who has proved nothing no body is kept: many of them would fill the memory.
+    const body = await readBody(request, !isRefused);
     try {
-      return authenticate(signed, { apps, pathPrefix: config.pathPrefix, now });
+      if (isRefused) throw judged;
+      checkBody(judged.bodyMd5, body);
+      return { ...judged, body };
     } catch (error) {
       const isUnproven = error instanceof ApiError && error.status !== 400;
       if (isUnproven) await this.#limits.refuse(request, response);
+      throw error;
+    }
+  }
+
+  /** Decides about all of a request but its body. */
+  #judge(request: IncomingMessage, appId: string): Authenticated | ApiError {
+    const { config, apps, now } = this.#parts;
+    const { path, rawQuery } = splitTarget(request.url ?? '');
+    const signed = { method: request.method ?? '', path, rawQuery, appId };
+    try {
+      return authenticate(signed, { apps, pathPrefix: config.pathPrefix, now });
+    } catch (error) {
+      if (error instanceof ApiError) return error;
       throw error;
     }
   }
