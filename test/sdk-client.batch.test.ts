@@ -6,7 +6,7 @@ import {
   batchAnswer,
   startAuthEndpoint,
 } from './helpers/client-auth-endpoint.ts';
-import { nextEvent, startClient } from './helpers/client-start.ts';
+import { eventually, nextEvent, startClient } from './helpers/client-start.ts';
 import { type FakeEndpoint, type Peer, startEndpoint } from './helpers/fake-endpoint.ts';
 
 const GRANT = { auth: 'key-1:sig' };
@@ -195,7 +195,7 @@ test('a channel that is left meanwhile does not hold the others', async () => {
   const names = ['private-0', 'private-1', 'private-2'];
   for (const name of names) client.subscribe(name);
   const peer = await endpoint.welcome();
-  await expect.poll(() => requests.length).toBe(1);
+  await eventually(() => requests.length).toBe(1);
   client.unsubscribe('private-0');
   answer();
   expect(await subscriptions(peer, 2)).toEqual(['private-1', 'private-2']);
@@ -212,7 +212,7 @@ test('the request ends when nobody waits for it any more', async () => {
   });
   for (const name of ['private-0', 'private-1']) client.subscribe(name);
   await endpoint.welcome();
-  await expect.poll(() => signals.length).toBe(1);
+  await eventually(() => signals.length).toBe(1);
   client.unsubscribe('private-0');
   expect(signals[0]?.aborted).toBe(false);
   client.unsubscribe('private-1');

@@ -7,7 +7,7 @@ import {
   startAuthEndpoint,
 } from './helpers/client-auth-endpoint.ts';
 import { ManualClock } from './helpers/client-clock.ts';
-import { nextEvent, recorded, startClient } from './helpers/client-start.ts';
+import { eventually, nextEvent, recorded, startClient } from './helpers/client-start.ts';
 import { type FakeEndpoint, type Peer, startEndpoint } from './helpers/fake-endpoint.ts';
 
 const GRANT = { body: { auth: 'key-1:sig' } };
@@ -184,7 +184,7 @@ describe('401', () => {
     clock.advance(0);
     const peer = await endpoint.welcome();
     await connected;
-    await expect.poll(() => calls).toBe(1);
+    await eventually(() => calls).toBe(1);
     const refused = nextEvent<SubscriptionError>(channel, 'pusher:subscription_error');
     clock.advance(20_000);
     expect((await refused).type).toBe('TimeoutError');
@@ -256,8 +256,8 @@ describe('other failures', () => {
     await endpoint.welcome();
     await connected;
     const before = clock.delays.length;
-    await expect.poll(() => asked).toBe(1);
-    await expect.poll(() => isFinal || clock.delays.length > before).toBe(true);
+    await eventually(() => asked).toBe(1);
+    await eventually(() => isFinal || clock.delays.length > before).toBe(true);
     if (isFinal) return null;
     // The others are the look at the clock (1 s), the stable connection (10 s) and the end of the attempt (20 s).
     const [delay] = clock.delays.filter((ms) => ![1_000, 10_000, 20_000].includes(ms));
@@ -299,8 +299,8 @@ test('what still waits for another try ends with the connection', async () => {
   clock.advance(0);
   await endpoint.welcome();
   await connected;
-  await expect.poll(() => asked).toBe(1);
-  await expect.poll(() => clock.delays.includes(10_000)).toBe(true);
+  await eventually(() => asked).toBe(1);
+  await eventually(() => clock.delays.includes(10_000)).toBe(true);
   client.disconnect();
   expect(clock.pending).toBe(0);
 });

@@ -1,5 +1,6 @@
 import { channelText, sign } from '@countersign/sdk-server/signature';
 import type { Broker } from '@countersign/server';
+import { onTestFinished } from 'vitest';
 import { publish } from '../helpers/api.ts';
 import { authorize, connect, open, type TestClient } from '../helpers/client.ts';
 import { APP } from '../helpers/server.ts';
@@ -43,6 +44,21 @@ export async function playScene(broker: Broker): Promise<void> {
   }
   await reuseOfAnAnswer(broker);
   await dataPrintedAnew(broker);
+  startPulse(broker);
+}
+
+/** Events that go on until the end of the test. */
+function startPulse(broker: Broker): void {
+  let n = 0;
+  const timer = setInterval(() => {
+    n += 1;
+    publish(broker, n % 3 === 0 ? 'presence-lobby' : 'news', 'headline', JSON.stringify({ id: n })).catch(
+      () => {
+        clearInterval(timer);
+      },
+    );
+  }, 150);
+  onTestFinished(() => clearInterval(timer));
 }
 
 /** A backend that keeps its answer gives one connection the signature of another. */

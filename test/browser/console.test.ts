@@ -299,12 +299,11 @@ describeInChromium('the console', () => {
 
     const found: string[] = [];
     const look = async (name: string) => {
-      found.push(...(await opened.violations()).map((violation) => `${name}, ${violation}`));
       for (const scheme of ['light', 'dark'] satisfies Scheme[]) {
         await page.emulateMedia({ colorScheme: scheme });
         await opened.screenshot(scheme === 'light' ? name : `${name}-dark`);
       }
-      await page.emulateMedia({ colorScheme: 'light' });
+      found.push(...(await opened.violations()).map((violation) => `${name}, ${violation}`));
     };
     await look('live');
     await opened.view('Channels');
@@ -312,6 +311,7 @@ describeInChromium('the console', () => {
     await look('channels');
     await page.getByRole('link', { name: 'presence-lobby' }).click();
     await opened.sees('{"name":"Ann"}');
+    await opened.sees('{"id":');
     await look('channel');
     await opened.view('Events');
     await look('events');

@@ -1,6 +1,7 @@
 import type { Broker } from '@countersign/server';
 import { expect, test } from 'vitest';
 import { countersignFor } from '../helpers/backend.ts';
+import { eventually } from '../helpers/client-start.ts';
 import { startServer } from '../helpers/server.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
 import { startSite } from './site.ts';
@@ -34,20 +35,20 @@ describeInChromium('React', () => {
   test('the state of the connection is shown as it changes', async () => {
     const { tab } = await mounted();
     await show(tab, 'state');
-    await expect.poll(() => textOf(tab, 'state')).toBe('connected');
+    await eventually(() => textOf(tab, 'state')).toBe('connected');
     await tab.page.evaluate('client.disconnect()');
-    await expect.poll(() => textOf(tab, 'state')).toBe('disconnected');
+    await eventually(() => textOf(tab, 'state')).toBe('disconnected');
     await tab.expectHonest();
   });
 
   test('an event is heard once by each component, with the state of its last render', async () => {
     const { broker, tab } = await mounted();
     await show(tab, 'first', 'second', 'channel');
-    await expect.poll(() => channelsOf(broker)).toEqual(['news']);
+    await eventually(() => channelsOf(broker)).toEqual(['news']);
     // It is strict mode indeed, which mounts each twice.
     expect(await tab.page.evaluate('effects')).toBe(4);
     for (const title of ['a', 'b', 'c']) await countersignFor(broker).trigger('news', 'headline', title);
-    await expect.poll(() => textOf(tab, 'first')).toBe('a b c ');
+    await eventually(() => textOf(tab, 'first')).toBe('a b c ');
     expect(await textOf(tab, 'second')).toBe('a b c ');
     expect(await textOf(tab, 'channel')).toBe('news');
     await tab.expectHonest();
@@ -56,23 +57,23 @@ describeInChromium('React', () => {
   test('a channel stays while one component uses it, and is left some time after the last', async () => {
     const { broker, tab } = await mounted();
     await show(tab, 'first', 'second');
-    await expect.poll(() => channelsOf(broker)).toEqual(['news']);
+    await eventually(() => channelsOf(broker)).toEqual(['news']);
     await show(tab, 'second');
     await tab.page.evaluate('client.subscribe("marker")');
     await tab.next('connection', 'message');
     await countersignFor(broker).trigger('news', 'headline', 'still');
-    await expect.poll(() => textOf(tab, 'second')).toBe('still ');
+    await eventually(() => textOf(tab, 'second')).toBe('still ');
     // What one component leaves and another takes up at once is the same subscription.
     await show(tab);
     await show(tab, 'first');
     await countersignFor(broker).trigger('news', 'headline', 'again');
-    await expect.poll(() => textOf(tab, 'first')).toBe('again ');
+    await eventually(() => textOf(tab, 'first')).toBe('again ');
     const subscriptions = await tab.page.evaluate(
       `probe.heard.filter(({ event, data }) => event === 'message' && data.channel === 'news' && data.event.endsWith('succeeded')).length`,
     );
     expect(subscriptions).toBe(1);
     await show(tab);
-    await expect.poll(() => channelsOf(broker), { timeout: 5_000 }).toEqual(['marker']);
+    await eventually(() => channelsOf(broker)).toEqual(['marker']);
     await tab.expectHonest();
   });
 
@@ -80,26 +81,26 @@ describeInChromium('React', () => {
     const { broker, tab } = await mounted();
     await tab.join('news');
     await show(tab, 'first', 'lobby');
-    await expect.poll(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
+    await eventually(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
     await show(tab);
     // The one that was subscribed by the component goes at the same moment as the other would.
-    await expect.poll(() => channelsOf(broker), { timeout: 5_000 }).toEqual(['news']);
+    await eventually(() => channelsOf(broker)).toEqual(['news']);
   });
 
   test('members of a presence channel come, go, and are none without a connection', async () => {
     const { broker, tab } = await mounted();
     await show(tab, 'lobby');
-    await expect.poll(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
+    await eventually(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
     const bob = await openTab(await freshContext(), await startSite(broker), { user: 'bob' });
     await bob.connect(broker.port);
     await bob.join('presence-lobby');
-    await expect.poll(() => textOf(tab, 'lobby')).toBe('in: ann, bob; me: ann');
+    await eventually(() => textOf(tab, 'lobby')).toBe('in: ann, bob; me: ann');
     await bob.page.close();
-    await expect.poll(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
+    await eventually(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
     await tab.page.evaluate('client.disconnect()');
-    await expect.poll(() => textOf(tab, 'lobby')).toBe('out: ; me: undefined');
+    await eventually(() => textOf(tab, 'lobby')).toBe('out: ; me: undefined');
     await tab.page.evaluate('client.connect()');
-    await expect.poll(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
+    await eventually(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
     await tab.expectHonest();
   });
 });

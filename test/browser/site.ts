@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -134,7 +135,7 @@ let vite: Promise<string> | undefined;
 function builtByVite(): Promise<string> {
   vite ??= (async () => {
     const outDir = await mkdtemp(join(tmpdir(), 'countersign-vite-'));
-    process.once('exit', () => void rm(outDir, { recursive: true, force: true }));
+    process.once('exit', () => rmSync(outDir, { recursive: true, force: true }));
     const input = ['index.html', 'react.html'].map((page) => join(PAGE, page));
     await build({
       root: PAGE,

@@ -1,5 +1,5 @@
 import { Countersign, type CountersignOptions } from '@countersign/sdk-client';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { FakeEndpoint } from './fake-endpoint.ts';
 
 const DEADLINE = 5_000;
@@ -42,3 +42,6 @@ export function recorded(source: Source): { event: string; data: unknown }[] {
   source.bind_global((event, data) => events.push({ event, data }));
   return events;
 }
+
+/** Expects of something that becomes true, at the latest at the deadline. */
+export const eventually = <Value>(look: () => Value) => expect.poll(look, { timeout: DEADLINE });
