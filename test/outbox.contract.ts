@@ -38,15 +38,15 @@ function eventsOf(delivery: Delivery | undefined): readonly { seq: number; chann
 }
 
 /** What every outbox promises. */
-export function outboxContract(name: string, make: () => OutboxSubject): void {
+export function outboxContract(name: string, make: () => OutboxSubject | Promise<OutboxSubject>): void {
   describe(`${name} keeps the contract of an outbox`, () => {
     let subject: OutboxSubject;
     let outbox: Outbox;
     let appended: (readonly [hook: string, lane: string, dueAt: number])[];
     let overflowed: (readonly [hook: string, count: number])[];
 
-    beforeEach(() => {
-      subject = make();
+    beforeEach(async () => {
+      subject = await make();
       ({ outbox } = subject);
       appended = [];
       overflowed = [];
@@ -69,20 +69,20 @@ export function outboxContract(name: string, make: () => OutboxSubject): void {
         outbox.append([told('a', [], 'app-2')]),
         outbox.append([told('c')]),
       ]);
-      const read = (after: number, limit: number) => {
-        const { events, lastSeq } = outbox.events(APP, after, limit);
+      const read = async (after: number, limit: number) => {
+        const { events, lastSeq } = await outbox.events(APP, after, limit);
         return { lastSeq, events: events.map((text) => JSON.parse(text)) };
       };
-      expect(read(0, 2)).toMatchObject({
+      expect(await read(0, 2)).toMatchObject({
         lastSeq: 3,
         events: [
           { seq: 1, channel: 'a' },
           { seq: 2, channel: 'b' },
         ],
       });
-      expect(read(2, 2)).toMatchObject({ lastSeq: 3, events: [{ seq: 3, channel: 'c' }] });
-      expect(outbox.events('app-2', 0, 10).lastSeq).toBe(1);
-      expect(outbox.events('nobody', 0, 10)).toEqual({ events: [], lastSeq: 0 });
+      expect(await read(2, 2)).toMatchObject({ lastSeq: 3, events: [{ seq: 3, channel: 'c' }] });
+      expect((await outbox.events('app-2', 0, 10)).lastSeq).toBe(1);
+      expect(await outbox.events('nobody', 0, 10)).toEqual({ events: [], lastSeq: 0 });
     });
 
     test('whoever listens knows of a delivery once it is committed', async () => {
@@ -254,7 +254,8 @@ export function outboxContract(name: string, make: () => OutboxSubject): void {
       await outbox.append([told('c', [hook, other])]);
       await outbox.deliveries.park((await head('c'))!, attempt);
       await outbox.sweep(1100, new Set([hook.key]));
-      expect(outbox.events(APP, 0, 10).events.map((text) => JSON.parse(text).seq)).toEqual([3]);
+      const { events } = await outbox.events(APP, 0, 10);
+      expect(events.map((text) => JSON.parse(text).seq)).toEqual([3]);
       expect([list('pending'), list('dead')]).toEqual([[2], [3]]);
       expect(outbox.deliveries.counts(other.key)).toEqual({ pending: 1, failing: 0, dead: 0 });
       await outbox.append([told('d')]);

@@ -22,6 +22,10 @@ export class Grace<Item> {
     this.#timer ??= this.#startTimer(this.#delayMs);
   }
 
+  has(key: string): boolean {
+    return this.#waiting.has(key);
+  }
+
   callOff(key: string): void {
     this.#waiting.delete(key);
   }

@@ -20,17 +20,36 @@ interface Box {
   readonly lanes: Map<string, number[]>;
 }
 
+/** Keeps deliveries elsewhere as well: it is told of each change. */
+export interface DeliveryKeeper {
+  put(delivery: Delivery): void;
+  delete(n: number): void;
+}
+
 /** Deliveries in this process. */
 export class MemoryDeliveries implements Deliveries {
   readonly #id: string;
   readonly #now: () => number;
+  readonly #keeper: DeliveryKeeper | undefined;
   readonly #boxes = new Map<HookKey, Box>();
   #count = 0;
 
   /** @param id names the outbox in the ids of its deliveries */
-  constructor(id: string, now: () => number) {
+  constructor(id: string, now: () => number, keeper?: DeliveryKeeper) {
     this.#id = id;
     this.#now = now;
+    this.#keeper = keeper;
+  }
+
+  /** How many deliveries there have been: the number of the last one. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Takes back, at the start, what the keeper has kept. */
+  restore(deliveries: readonly Delivery[], count: number): void {
+    this.#count = count;
+    for (const delivery of deliveries.toSorted((a, b) => a.n - b.n)) this.#place(delivery);
   }
 
   counts(hook: HookKey): Readonly<Record<DeliveryState, number>> {
@@ -51,7 +70,10 @@ export class MemoryDeliveries implements Deliveries {
     const candidates = numbers.slice(0, maxEvents).flatMap((n) => waiting.get(n) ?? []);
     const joined = joining(candidates, ({ attempts }) => attempts.length > 0);
     if (!first || joined.length < 2) return first;
-    for (const { n } of joined.slice(1)) waiting.delete(n);
+    for (const { n } of joined.slice(1)) {
+      waiting.delete(n);
+      this.#keeper?.delete(n);
+    }
     numbers.splice(1, joined.length - 1);
     const events = joined.map((delivery) => delivery.events).join(',');
     return this.#put({
@@ -151,7 +173,7 @@ export class MemoryDeliveries implements Deliveries {
     for (const [hook, { dead, waiting }] of this.#boxes) {
       for (const { n, committedAt } of dead.values()) {
         if (committedAt >= before && dead.size <= maxDead) break;
-        dead.delete(n);
+        this.#delete(hook, n);
       }
       if (hooks.has(hook)) continue;
       for (const { n, committedAt } of waiting.values()) if (committedAt < before) this.#delete(hook, n);
@@ -179,6 +201,11 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   #put(delivery: Delivery): Delivery {
+    this.#keeper?.put(delivery);
+    return this.#place(delivery);
+  }
+
+  #place(delivery: Delivery): Delivery {
     const { waiting, dead, lanes } = this.#box(delivery.hook);
     if (delivery.state === 'dead') {
       dead.set(delivery.n, delivery);
@@ -195,8 +222,10 @@ export class MemoryDeliveries implements Deliveries {
 
   #delete(hook: HookKey, n: number): void {
     const { waiting, dead, lanes } = this.#box(hook);
-    dead.delete(n);
     const delivery = waiting.get(n);
+    if (!delivery && !dead.has(n)) return;
+    this.#keeper?.delete(n);
+    dead.delete(n);
     if (!delivery) return;
     waiting.delete(n);
     const left = lanes.get(delivery.lane)?.filter((each) => each !== n) ?? [];

@@ -42,7 +42,7 @@ export class MemoryOutbox implements Outbox {
     for (const change of changes) this.#append(change);
   }
 
-  events(appId: string, afterSeq: number, limit: number): EventPage {
+  async events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
     const { lastSeq, events } = this.#log(appId);
     const found = events.filter(({ seq }) => seq > afterSeq).slice(0, limit);
     return { events: found.map(({ body }) => body), lastSeq };

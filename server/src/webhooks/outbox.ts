@@ -20,7 +20,7 @@ export interface Outbox {
    */
   append(changes: readonly Change[]): Promise<void>;
   /** Committed events of an app that are still kept, in the order of their `seq`. */
-  events(appId: string, afterSeq: number, limit: number): EventPage;
+  events(appId: string, afterSeq: number, limit: number): Promise<EventPage>;
   stateOf(hook: HookKey): HookState;
   setState(hook: HookKey, state: HookState): Promise<void>;
   /**

@@ -2,10 +2,11 @@ import type { Logger } from 'pino';
 import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
 import type { Happening, Journal } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
-import type { Hook, WebhookEventName } from '../apps/hook.ts';
+import type { WebhookEventName } from '../apps/hook.ts';
 import { type EventParts, newEvent, type WebhookEvent } from './event.ts';
 import { Grace } from './grace.ts';
 import type { Change, Outbox, Told } from './outbox.ts';
+import { type Edge, hooksFor, keyOf, laneOf, sidesOf, toldOf } from './told.ts';
 
 export interface RecorderParts {
   readonly apps: AppStore;
@@ -17,6 +18,17 @@ export interface RecorderParts {
   readonly graceMs: number;
   /** The same for what was there when the last process ended. */
   readonly restartGraceMs: number;
+  /** `undefined` where everything is recorded, in the order in which it happened. */
+  readonly witness?: Witness | undefined;
+}
+
+/**
+ * Knows who is there. Of what happens on several nodes some is recorded late, or never, if the node dies with it; so
+ * nobody is told of a removal before the witness was asked.
+ */
+export interface Witness {
+  /** Those who are not there. */
+  gone(told: readonly Told[]): Promise<ReadonlySet<Told>>;
 }
 
 /** Something that receivers had been told is there has gone, and may come back. */
@@ -25,21 +37,13 @@ interface Removal {
   readonly event: WebhookEvent;
 }
 
-/** The names under which something comes and goes. */
-interface Sides {
-  readonly added: WebhookEventName;
-  readonly removed: WebhookEventName;
+/** When something happened, and where. */
+export interface Origin {
+  /** Unix milliseconds. */
+  readonly at: number;
+  /** Its process ends: those who leave may come back to another one, and have the time of a restart for that. */
+  readonly isHandedOver: boolean;
 }
-
-const CHANNEL: Sides = { added: 'channel_occupied', removed: 'channel_vacated' };
-const MEMBER: Sides = { added: 'member_added', removed: 'member_removed' };
-const USER: Sides = { added: 'user_online', removed: 'user_offline' };
-
-/** What comes or goes. */
-type Edge = Exclude<
-  Happening,
-  { kind: 'clientEvent' } | { kind: 'cacheMiss' } | { kind: 'subscriptionCount' }
->;
 
 /**
  * Turns what happens into what hooks want to be told. It keeps a ledger of what receivers have been told is there, so
@@ -51,6 +55,8 @@ export class Recorder implements Journal {
   readonly #ledger = new Set<string>();
   readonly #leaving: Grace<Removal>;
   readonly #left: Grace<Removal>;
+  /** Removals of which the witness is asked; those who come back meanwhile are taken out. */
+  readonly #doubted = new Set<string>();
   #ended = false;
 
   constructor(parts: RecorderParts) {
@@ -60,23 +66,31 @@ export class Recorder implements Journal {
     this.#left = new Grace(parts.restartGraceMs, remove);
   }
 
-  /** Begins to wait for what was there when the last process ended. */
-  start(): void {
+  /**
+   * Begins to wait for what receivers were told is there: at the start, when it may have gone with the last process;
+   * where there is a witness also later, for what has gone without a record.
+   */
+  review(): void {
     // Members and users first: a member has left before the channel is vacated.
     const told = this.#parts.outbox
       .told()
       .toSorted((a, b) => Number(a.userId === '') - Number(b.userId === ''));
+    const now = this.#parts.now();
     for (const each of told) {
       const key = keyOf(each);
+      if (this.#isLeaving(key)) continue;
       this.#ledger.add(key);
-      this.#left.begin(key, { told: each, event: this.#removalOf(each, { reason: 'disconnected' }) });
+      this.#left.begin(key, { told: each, event: this.#removalOf(each, now, { reason: 'disconnected' }) });
     }
   }
 
-  record(happenings: readonly Happening[]): Promise<void> | undefined {
+  record(
+    happenings: readonly Happening[],
+    origin: Origin = { at: this.#parts.now(), isHandedOver: false },
+  ): Promise<void> | undefined {
     const changes: Change[] = [];
     for (const happening of happenings) {
-      const change = this.#changeOf(happening);
+      const change = this.#changeOf(happening, origin);
       if (change) changes.push(change);
     }
     return changes.length === 0 ? undefined : this.#append(changes);
@@ -89,78 +103,86 @@ export class Recorder implements Journal {
     this.#left.close();
   }
 
-  #changeOf(happening: Happening): Change | undefined {
+  #changeOf(happening: Happening, origin: Origin): Change | undefined {
     switch (happening.kind) {
       case 'occupied':
       case 'memberAdded':
       case 'userOnline':
-        return this.#come(happening);
+        return this.#come(happening, origin);
       case 'vacated':
       case 'memberRemoved':
       case 'userOffline':
-        return this.#go(happening);
+        return this.#go(happening, origin);
       case 'clientEvent': {
         const { name: event, data, userId, socketId } = happening;
-        return this.#tell(happening.topic, 'client_event', {
-          event,
-          data,
-          user_id: userId,
-          socket_id: socketId,
-        });
+        const parts = { event, data, user_id: userId, socket_id: socketId };
+        return this.#tell(happening.topic, 'client_event', parts, origin);
       }
       case 'cacheMiss':
-        return this.#tell(happening.topic, 'cache_miss', {});
+        return this.#tell(happening.topic, 'cache_miss', {}, origin);
       case 'subscriptionCount':
-        return this.#tell(happening.topic, 'subscription_count', { subscription_count: happening.count });
+        return this.#tell(
+          happening.topic,
+          'subscription_count',
+          { subscription_count: happening.count },
+          origin,
+        );
     }
   }
 
-  #tell(topic: Topic, name: WebhookEventName, parts: EventParts): Change | undefined {
+  #tell(topic: Topic, name: WebhookEventName, parts: EventParts, { at }: Origin): Change | undefined {
     const appId = appOfTopic(topic);
     const channel = channelOfTopic(topic);
-    const hooks = this.#hooks(appId, name, channel);
+    const hooks = hooksFor(this.#parts.apps, appId, name, channel);
     if (hooks.length === 0) return undefined;
-    return { appId, lane: channel, hooks, event: newEvent(this.#parts.now(), name, { channel, ...parts }) };
+    return { appId, lane: channel, hooks, event: newEvent(at, name, { channel, ...parts }) };
   }
 
-  #come(happening: Edge): Change | undefined {
-    const told = toldOf(happening);
+  #come(edge: Edge, { at }: Origin): Change | undefined {
+    const { apps } = this.#parts;
+    const told = toldOf(edge);
     const key = keyOf(told);
     if (this.#ledger.has(key)) {
       // It was gone for so short a time that nobody was told.
       this.#leaving.callOff(key);
       this.#left.callOff(key);
+      this.#doubted.delete(key);
       return undefined;
     }
     const { added, removed } = sidesOf(told);
     const channel = told.channel || undefined;
-    const hooks = this.#hooks(told.appId, added, channel);
-    if (hooks.length === 0 && this.#hooks(told.appId, removed, channel).length === 0) return undefined;
+    const hooks = hooksFor(apps, told.appId, added, channel);
+    if (hooks.length === 0 && hooksFor(apps, told.appId, removed, channel).length === 0) return undefined;
     this.#ledger.add(key);
-    const parts = { channel, user_id: told.userId || undefined, socket_id: happening.socketId };
-    const event = hooks.length > 0 ? newEvent(this.#parts.now(), added, parts) : undefined;
+    const parts = { channel, user_id: told.userId || undefined, socket_id: edge.socketId };
+    const event = hooks.length > 0 ? newEvent(at, added, parts) : undefined;
     return { appId: told.appId, lane: laneOf(told), hooks, event, ledger: { told, is: 'there' } };
   }
 
-  #go(happening: Edge): Change | undefined {
-    const { socketId: socket_id, reason } = happening;
-    const told = toldOf(happening);
+  #go(edge: Edge, { at, isHandedOver }: Origin): Change | undefined {
+    const { apps, graceMs, witness } = this.#parts;
+    const { socketId: socket_id, reason } = edge;
+    const told = toldOf(edge);
     const key = keyOf(told);
     if (!this.#ledger.has(key)) {
+      // Its coming is on its way from another node; when it is here, the witness knows that it has gone again.
+      if (witness) return undefined;
       // It came before any hook wanted to know; one that does by now is told all the same.
-      if (this.#hooks(told.appId, sidesOf(told).removed, told.channel || undefined).length === 0)
+      if (hooksFor(apps, told.appId, sidesOf(told).removed, told.channel || undefined).length === 0)
         return undefined;
       this.#ledger.add(key);
     }
     if (this.#ended) return undefined;
-    const removal = { told, event: this.#removalOf(told, { socket_id, reason }) };
-    if (this.#parts.graceMs === 0) return this.#changeOfRemoval(removal);
-    this.#leaving.begin(key, removal);
+    const removal = { told, event: this.#removalOf(told, at, { socket_id, reason }) };
+    if (graceMs === 0 && !isHandedOver && !witness) return this.#changeOfRemoval(removal);
+    this.#left.callOff(key);
+    this.#leaving.callOff(key);
+    (isHandedOver ? this.#left : this.#leaving).begin(key, removal);
     return undefined;
   }
 
-  #removalOf(told: Told, parts: Pick<EventParts, 'socket_id' | 'reason'>): WebhookEvent {
-    return newEvent(this.#parts.now(), sidesOf(told).removed, {
+  #removalOf(told: Told, at: number, parts: Pick<EventParts, 'socket_id' | 'reason'>): WebhookEvent {
+    return newEvent(at, sidesOf(told).removed, {
       channel: told.channel || undefined,
       user_id: told.userId || undefined,
       ...parts,
@@ -169,7 +191,7 @@ export class Recorder implements Journal {
 
   #changeOfRemoval({ told, event }: Removal): Change {
     this.#ledger.delete(keyOf(told));
-    const hooks = this.#hooks(told.appId, sidesOf(told).removed, told.channel || undefined);
+    const hooks = hooksFor(this.#parts.apps, told.appId, sidesOf(told).removed, told.channel || undefined);
     return {
       appId: told.appId,
       lane: laneOf(told),
@@ -180,17 +202,42 @@ export class Recorder implements Journal {
   }
 
   async #remove(removals: readonly Removal[]): Promise<void> {
+    const { witness } = this.#parts;
+    const certain = witness ? await this.#confirm(removals, witness) : removals;
+    if (this.#ended || certain.length === 0) return;
     try {
-      await this.#append(removals.map((removal) => this.#changeOfRemoval(removal)));
+      await this.#append(certain.map((removal) => this.#changeOfRemoval(removal)));
     } catch {
       // The ledger of the disk still has them: they go a little later, unless they have come back.
-      for (const removal of removals) {
+      for (const removal of certain) {
         const key = keyOf(removal.told);
         if (this.#ended || this.#ledger.has(key)) continue;
         this.#ledger.add(key);
         this.#leaving.begin(key, removal);
       }
     }
+  }
+
+  /** Those of whom the witness says that they are gone, and who have not come back while it was asked. */
+  async #confirm(removals: readonly Removal[], witness: Witness): Promise<readonly Removal[]> {
+    const { log } = this.#parts;
+    const standing = removals.filter(({ told }) => this.#ledger.has(keyOf(told)));
+    for (const { told } of standing) this.#doubted.add(keyOf(told));
+    try {
+      const gone = await witness.gone(standing.map(({ told }) => told));
+      return standing.filter(({ told }) => this.#doubted.delete(keyOf(told)) && gone.has(told));
+    } catch (error) {
+      log.warn({ err: error, removals: standing.length }, 'webhook removals wait: nobody knows who is there');
+      for (const removal of standing) {
+        const key = keyOf(removal.told);
+        if (this.#doubted.delete(key) && !this.#ended) this.#leaving.begin(key, removal);
+      }
+      return [];
+    }
+  }
+
+  #isLeaving(key: string): boolean {
+    return this.#leaving.has(key) || this.#left.has(key) || this.#doubted.has(key);
   }
 
   async #append(changes: readonly Change[]): Promise<void> {
@@ -201,40 +248,4 @@ export class Recorder implements Journal {
       throw error;
     }
   }
-
-  #hooks(appId: string, name: WebhookEventName, channel: string | undefined): readonly Hook[] {
-    const hooks = this.#parts.apps.byId(appId)?.hooks;
-    return hooks ? hooks.filter((hook) => hook.wants(name, channel)) : [];
-  }
-}
-
-function toldOf(happening: Edge): Told {
-  switch (happening.kind) {
-    case 'userOnline':
-    case 'userOffline':
-      return { appId: happening.appId, channel: '', userId: happening.userId };
-    case 'occupied':
-    case 'vacated':
-      return { appId: appOfTopic(happening.topic), channel: channelOfTopic(happening.topic), userId: '' };
-    case 'memberAdded':
-    case 'memberRemoved': {
-      const { topic, userId } = happening;
-      return { appId: appOfTopic(topic), channel: channelOfTopic(topic), userId };
-    }
-  }
-}
-
-function sidesOf({ channel, userId }: Told): Sides {
-  if (channel === '') return USER;
-  return userId === '' ? CHANNEL : MEMBER;
-}
-
-/** Users and channels cannot be mistaken for each other, since no channel begins like this. */
-function laneOf({ channel, userId }: Told): string {
-  return channel === '' ? `#user-${userId}` : channel;
-}
-
-/** The id of a user may hold any text, so it stands last. */
-function keyOf({ appId, channel, userId }: Told): string {
-  return `${appId}:${channel}:${userId}`;
 }

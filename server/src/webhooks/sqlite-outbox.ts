@@ -55,7 +55,7 @@ export class SqliteOutbox implements Outbox {
     });
   }
 
-  events(appId: string, afterSeq: number, limit: number): EventPage {
+  async events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
     const events = this.#sql.events.all(appId, afterSeq, limit).map(({ body }) => body);
     return { events, lastSeq: this.#sql.lastSeq.get(appId)?.seq ?? 0 };
   }

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { Journal } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Hook, HookKey } from '../apps/hook.ts';
 import type { Config } from '../config.ts';
@@ -8,7 +7,7 @@ import { isLoopback } from '../loopback.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { newEvent } from './event.ts';
 import type { Delivery, DeliveryState, EventPage, HookState, Outbox, Which } from './outbox.ts';
-import { Recorder } from './recorder.ts';
+import { Recorder, type Witness } from './recorder.ts';
 import { Transport } from './transport.ts';
 
 /** The moments at which a test may end the process. */
@@ -23,6 +22,8 @@ export interface WebhooksParts {
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
   readonly onStep?: ((step: WebhookStep) => void) | undefined;
+  /** Knows who is there where not everything that happens is heard of, or not in its order. */
+  readonly witness?: Witness | undefined;
 }
 
 /** What an app can see of its webhooks, and do to them. */
@@ -62,7 +63,7 @@ export class Webhooks implements WebhookControl {
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(parts: WebhooksParts) {
-    const { config, apps, outbox, metrics, log, now, onStep } = parts;
+    const { config, apps, outbox, metrics, log, now, onStep, witness } = parts;
     this.#parts = parts;
     this.#recorder = new Recorder({
       apps,
@@ -71,6 +72,7 @@ export class Webhooks implements WebhookControl {
       now,
       graceMs: config.webhookGraceSeconds * 1000,
       restartGraceMs: config.webhookRestartGraceSeconds * 1000,
+      witness,
     });
     this.#dispatcher = new Dispatcher({
       apps,
@@ -87,7 +89,7 @@ export class Webhooks implements WebhookControl {
   }
 
   /** Is told what happens. */
-  get journal(): Journal {
+  get journal(): Recorder {
     return this.#recorder;
   }
 
@@ -100,7 +102,7 @@ export class Webhooks implements WebhookControl {
         'webhooks are kept in memory: what is not delivered when the broker ends is lost; "data" keeps it on disk',
       );
     }
-    this.#recorder.start();
+    this.#recorder.review();
     this.#dispatcher.update(hooks);
     this.#sweep = setInterval(() => {
       const before = now() - config.webhookLogSeconds * 1000;
@@ -187,7 +189,7 @@ export class Webhooks implements WebhookControl {
     return event.id;
   }
 
-  async events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
+  events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
     return this.#parts.outbox.events(appId, afterSeq, limit);
   }
 

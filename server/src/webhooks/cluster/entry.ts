@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import type { Happening } from '../../adapter/journal.ts';
+import type { Origin } from '../recorder.ts';
+
+/** What one node tells the clerk: happenings that belong together, and their origin. */
+export interface Entry extends Origin {
+  readonly happenings: readonly Happening[];
+}
+
+const text = z.string();
+const topic = z.templateLiteral([z.string(), ':', z.string()]);
+const reason = z.object({ reason: text.exactOptional() });
+
+const happeningSchema = z.discriminatedUnion('kind', [
+  reason.extend({ kind: z.enum(['occupied', 'vacated']), topic, socketId: text }),
+  reason.extend({ kind: z.enum(['memberAdded', 'memberRemoved']), topic, userId: text, socketId: text }),
+  reason.extend({ kind: z.enum(['userOnline', 'userOffline']), appId: text, userId: text, socketId: text }),
+  z
+    .object({
+      kind: z.literal('clientEvent'),
+      topic,
+      name: text,
+      data: text,
+      userId: text.optional(),
+      socketId: text,
+    })
+    .transform((event) => ({ ...event, userId: event.userId })),
+  z.object({ kind: z.literal('cacheMiss'), topic }),
+  z.object({ kind: z.literal('subscriptionCount'), topic, count: z.number() }),
+]);
+
+const entrySchema = z.object({
+  at: z.number(),
+  isHandedOver: z.boolean(),
+  happenings: z.array(happeningSchema),
+});
+
+/** @throws Error if it is no entry */
+export function readEntry(json: string): Entry {
+  return entrySchema.parse(JSON.parse(json));
+}

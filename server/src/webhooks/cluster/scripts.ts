@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import type { Script } from '../../adapter/redis/scripts.ts';
+
+/** Entries that the journal may hold. Nobody reads them while no node works, and then nobody writes them either. */
+const MAX_JOURNAL = 1_000_000;
+
+/**
+ * What Redis does in one step. `KEYS[1]` names everything that webhooks keep there; it is in braces, so all of it is in
+ * one slot. It is also the channel on which nodes hear that there is something to do.
+ */
+export const scripts = {
+  /**
+   * Takes or renews the office of the clerk. ARGV: id of the term, milliseconds that it lasts. Answers the number of
+   * the term, which is higher than that of each earlier one; '' if somebody else holds the office.
+   */
+  appoint: script(`
+    local clerk = KEYS[1] .. ':clerk'
+    local holder = redis.call('HGET', clerk, 'term')
+    redis.call('SPUBLISH', KEYS[1], '')
+    if holder and holder ~= ARGV[1] then return '' end
+    if not holder then
+      redis.call('HSET', clerk, 'term', ARGV[1], 'number', redis.call('INCR', KEYS[1] .. ':terms'))
+    end
+    redis.call('PEXPIRE', clerk, ARGV[2])
+    return redis.call('HGET', clerk, 'number')`),
+
+  /** Gives the office up. ARGV: number of the term. */
+  resign: script(`
+    local clerk = KEYS[1] .. ':clerk'
+    if redis.call('HGET', clerk, 'number') == ARGV[1] then redis.call('DEL', clerk) end
+    redis.call('SPUBLISH', KEYS[1], '')`),
+
+  /**
+   * Makes the changes of a clerk, if he still is the clerk. ARGV: number of the term; the changes as JSON, each a list of
+   * a command, the end of the name of its key, and what else the command takes. Answers 'deposed' if he is not.
+   */
+  commit: script(`
+    if redis.call('HGET', KEYS[1] .. ':clerk', 'number') ~= ARGV[1] then return 'deposed' end
+    for _, change in ipairs(cjson.decode(ARGV[2])) do
+      redis.call(change[1], KEYS[1] .. ':' .. change[2], unpack(change, 3))
+    end
+    return 'committed'`),
+
+  /** A page of a hash. ARGV: the end of its name, where to go on. Answers where to go on, and fields with values. */
+  scan: script(`return redis.call('HSCAN', KEYS[1] .. ':' .. ARGV[1], ARGV[2], 'COUNT', 1000)`),
+
+  /**
+   * Writes entries to the journal. ARGV: who writes; the number of this batch of his, so that it is written once
+   * however often he tries; the entries. Answers 'full' if it was not written.
+   */
+  record: script(`
+    local journal, writer = KEYS[1] .. ':journal', KEYS[1] .. ':writer:' .. ARGV[1]
+    if tonumber(redis.call('GET', writer) or 0) >= tonumber(ARGV[2]) then return 'known' end
+    if redis.call('XLEN', journal) >= ${MAX_JOURNAL} then return 'full' end
+    for at = 3, #ARGV do redis.call('XADD', journal, '*', 'entry', ARGV[at]) end
+    redis.call('SET', writer, ARGV[2], 'EX', 3600)
+    redis.call('SPUBLISH', KEYS[1], '')
+    return 'written'`),
+
+  /** A page of the journal. ARGV: the id after which it begins, how many entries. */
+  read: script(`return redis.call('XRANGE', KEYS[1] .. ':journal', '(' .. ARGV[1], '+', 'COUNT', ARGV[2])`),
+
+  /** A page of the committed events of an app. ARGV: app, first \`seq\`, how many. */
+  events: script(`
+    return redis.call('XRANGE', KEYS[1] .. ':events:' .. ARGV[1], ARGV[2] .. '-0', '+', 'COUNT', ARGV[3])`),
+
+  /** Forgets some events of an app that were committed before a time. ARGV: app, Unix milliseconds, how many. */
+  forget: script(`
+    local events = KEYS[1] .. ':events:' .. ARGV[1]
+    for _, entry in ipairs(redis.call('XRANGE', events, '-', '+', 'COUNT', ARGV[3])) do
+      if tonumber(entry[2][2]) >= tonumber(ARGV[2]) then break end
+      redis.call('XDEL', events, entry[1])
+    end`),
+
+  /** Says something to whoever listens. ARGV: the end of the channel's name, what to say. */
+  say: script(`redis.call('SPUBLISH', KEYS[1] .. ARGV[1], ARGV[2])`),
+} as const;
+
+function script(text: string): Script {
+  return { text, sha1: createHash('sha1').update(text).digest('hex') };
+}

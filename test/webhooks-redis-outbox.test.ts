@@ -1,0 +1,143 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { connectRedis } from '../server/dist/adapter/redis/client.js';
+import { Commands } from '../server/dist/adapter/redis/commands.js';
+import { Link } from '../server/dist/adapter/redis/link.js';
+import { redisSchema } from '../server/dist/adapter/redis/settings.js';
+import { RedisOutbox } from '../server/dist/webhooks/cluster/redis-outbox.js';
+import { scripts } from '../server/dist/webhooks/cluster/scripts.js';
+import { hasRedis, RedisServer } from './helpers/redis.ts';
+import { MAX_PENDING, newHook, outboxContract, told } from './outbox.contract.ts';
+
+describe.skipIf(!hasRedis)('on Redis', () => {
+  let redis: RedisServer;
+  let link: Link;
+  let commands: Commands;
+  let tests = 0;
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+    link = new Link({
+      name: 'test',
+      connect: () => connectRedis(redisSchema.parse({ url: redis.url }), 2000),
+      onOpen: () => {},
+      log: pino({ level: 'silent' }),
+    });
+    await link.start();
+    commands = new Commands(link, 2000);
+  });
+  afterAll(async () => {
+    link.close();
+    await redis.stop();
+  });
+
+  const newKey = () => {
+    tests += 1;
+    return `test-${tests}:{webhooks}`;
+  };
+
+  /** Becomes the clerk, unless somebody is, and opens the outbox. */
+  async function open(key: string, term: string, now = Date.now) {
+    const number = String(await commands.run(scripts.appoint, key, term, 60_000));
+    const failures: unknown[] = [];
+    const outbox = await RedisOutbox.open({
+      commands,
+      key,
+      now,
+      maxPending: MAX_PENDING,
+      tenure: { number, until: () => Number.POSITIVE_INFINITY },
+      onFailure: (error) => failures.push(error),
+    });
+    return { outbox, number, failures };
+  }
+
+  outboxContract('Redis', async () => {
+    let now = 1000;
+    const { outbox } = await open(newKey(), 'one', () => now);
+    return {
+      outbox,
+      advance(milliseconds) {
+        now += milliseconds;
+      },
+    };
+  });
+
+  test('the next clerk has everything again', async () => {
+    const key = newKey();
+    const hook = newHook('hook-1');
+    const member = { appId: 'app-1', channel: 'presence-a', userId: 'ann' };
+    const first = await open(key, 'one');
+    await first.outbox.append([
+      { ...told('presence-a'), ledger: { told: member, is: 'there' } },
+      told('b'),
+      { ...told('c'), ledger: { told: { ...member, userId: '' }, is: 'there' } },
+    ]);
+    await first.outbox.append([{ ...told('c'), ledger: { told: { ...member, userId: '' }, is: 'gone' } }]);
+    const delivery = (await first.outbox.deliveries.head(hook.key, 'b', 1))!;
+    await first.outbox.deliveries.fail(delivery, { at: 1, status: 500, answer: 'no' }, 7);
+    await first.outbox.deliveries.acknowledge(
+      (await first.outbox.deliveries.head(hook.key, 'presence-a', 1))!,
+    );
+    await first.outbox.deliveries.head(hook.key, 'c', 2);
+    await first.outbox.setState(hook.key, 'paused');
+    await commands.run(scripts.resign, key, first.number);
+
+    const { outbox } = await open(key, 'two');
+    expect(outbox.told()).toEqual([member]);
+    expect(outbox.stateOf(hook.key)).toBe('paused');
+    expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 1, failing: 1, dead: 0 });
+    expect(await outbox.deliveries.head(hook.key, 'c', 2)).toMatchObject({ n: 3, size: 2 });
+    expect(await outbox.deliveries.head(hook.key, 'b', 1)).toEqual({
+      ...delivery,
+      state: 'failing',
+      dueAt: 7,
+      tries: 1,
+      triedSince: 1,
+      attempts: [{ at: 1, status: 500, answer: 'no' }],
+    });
+    await outbox.append([told('d')]);
+    const { events } = await outbox.events('app-1', 0, 9);
+    expect(events.map((text) => JSON.parse(text).seq)).toEqual([1, 2, 3, 4, 5]);
+    expect(await outbox.deliveries.head(hook.key, 'd', 1)).toMatchObject({ n: 5 });
+  });
+
+  test('a clerk who was deposed can write nothing, and knows', async () => {
+    const key = newKey();
+    const { outbox, number, failures } = await open(key, 'one');
+    await outbox.append([told('a')]);
+    await commands.run(scripts.resign, key, number);
+    const second = await open(key, 'two');
+
+    await expect(outbox.append([told('a')])).rejects.toThrow('Another node is the clerk of webhooks by now');
+    await expect(outbox.deliveries.head('app-1:hook-1', 'a', 1)).rejects.toThrow();
+    expect(failures).toHaveLength(1);
+    await second.outbox.append([told('b')]);
+    const { events, lastSeq } = await second.outbox.events('app-1', 0, 9);
+    expect(lastSeq).toBe(2);
+    expect(events.map((text) => JSON.parse(text).channel)).toEqual(['a', 'b']);
+  });
+
+  test('commits ten thousand changes of a burst in a few steps', async () => {
+    const key = newKey();
+    const { outbox } = await open(key, 'one');
+    const steps = async () => {
+      const stats = String(await redis.command('INFO', 'commandstats'));
+      return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]);
+    };
+    const before = await steps();
+    await Promise.all(
+      Array.from({ length: 10_000 }, (_, n) => outbox.append([told(`channel-${n}`, [newHook(`hook-${n}`)])])),
+    );
+    expect(await steps()).toBeLessThan(before + 50);
+    expect((await outbox.events('app-1', 9_999, 1)).lastSeq).toBe(10_000);
+  });
+
+  test('nobody holds the office together with another', async () => {
+    const key = newKey();
+    const appoint = (term: string) => commands.run(scripts.appoint, key, term, 60_000);
+    const answers = await Promise.all(['one', 'two', 'three'].map(appoint));
+    onTestFinished(() => void commands.run(scripts.resign, key, '1').catch(() => {}));
+    expect(answers).toEqual(['1', '', '']);
+    expect(await appoint('one')).toBe('1');
+  });
+});
