@@ -2,7 +2,8 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Adapter } from './adapter/adapter.ts';
 import type { Journal } from './adapter/journal.ts';
-import type { BlockStore } from './adapter/memory/blocks.ts';
+import { MemoryAdapter } from './adapter/memory/adapter.ts';
+import { RedisAdapter } from './adapter/redis/adapter.ts';
 import type { AppStore } from './apps/app.ts';
 import type { Config } from './config.ts';
 import { SqliteBlockStore } from './data/block-store.ts';
@@ -39,29 +40,36 @@ export interface LocalCoreParts {
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
+  /** @default the one in Redis if that is configured, else one that keeps everything in memory */
+  readonly adapter?: Adapter | undefined;
   readonly onWebhookStep?: ((step: WebhookStep) => void) | undefined;
 }
 
 /** The core that is in this process, with what it keeps in the data directory. */
-export class LocalCore<OwnAdapter extends Adapter> implements Core {
-  readonly adapter: OwnAdapter;
+export class LocalCore implements Core {
+  readonly adapter: Adapter;
   readonly webhooks: Webhooks;
   readonly #database: Database | undefined;
 
-  /**
-   * @param newAdapter makes the adapter, given where blocks outlive the process
-   * @throws DataError if the data directory cannot be used
-   */
-  constructor(parts: LocalCoreParts, newAdapter: (blocks: BlockStore | undefined) => OwnAdapter) {
+  private constructor(parts: LocalCoreParts) {
     const { config, now, onWebhookStep: onStep } = parts;
     const maxPending = config.webhookMaxPending;
     const database = config.data === undefined ? undefined : new Database(config.data);
     this.#database = database;
-    this.adapter = newAdapter(database && new SqliteBlockStore(database, now));
+    this.adapter = parts.adapter ?? new MemoryAdapter(now, database && new SqliteBlockStore(database, now));
     const outbox = database
       ? new SqliteOutbox({ database, now, maxPending, onStep })
       : new MemoryOutbox({ now, maxPending });
     this.webhooks = new Webhooks({ ...parts, outbox, onStep });
+  }
+
+  /** @throws DataError if the data directory cannot be used */
+  static async open(parts: LocalCoreParts): Promise<LocalCore> {
+    const { redis, nodeTimeoutSeconds } = parts.config;
+    const { log, now } = parts;
+    const adapter =
+      parts.adapter ?? (redis && (await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now })));
+    return new LocalCore({ ...parts, adapter });
   }
 
   get journal(): Journal {

@@ -1,13 +1,11 @@
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { Adapter } from './adapter/adapter.ts';
-import { MemoryAdapter } from './adapter/memory/adapter.ts';
-import { RedisAdapter } from './adapter/redis/adapter.ts';
 import { Api } from './api/api.ts';
 import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import type { Config } from './config.ts';
-import { type Core, LocalCore, type LocalCoreParts } from './core.ts';
+import { type Core, LocalCore } from './core.ts';
 import { readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
@@ -66,7 +64,10 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const { log = pino({ level: 'silent' }), now = Date.now, newSocketId = randomSocketId, routes } = parts;
   const metrics = new Metrics();
   const apps = new FileAppStore(config.apps);
-  const core = parts.core ?? (await newLocalCore({ config, apps, metrics, log, now }, parts));
+  const { adapter: ownAdapter, onWebhookStep } = parts;
+  const core =
+    parts.core ??
+    (await LocalCore.open({ config, apps, metrics, log, now, adapter: ownAdapter, onWebhookStep }));
   const { adapter, webhooks } = core;
   const outbox = new Outbox({
     gapMaxMs: config.flushGapMaxMs,
@@ -198,15 +199,4 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     },
     close,
   };
-}
-
-async function newLocalCore(shared: LocalCoreParts, parts: BrokerParts): Promise<LocalCore<Adapter>> {
-  const { log, now } = shared;
-  const { redis, nodeTimeoutSeconds } = shared.config;
-  const adapter =
-    parts.adapter ?? (redis && (await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now })));
-  return new LocalCore<Adapter>(
-    { ...shared, onWebhookStep: parts.onWebhookStep },
-    (blocks) => adapter ?? new MemoryAdapter(now, blocks),
-  );
 }

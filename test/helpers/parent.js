@@ -3,11 +3,10 @@ import { MemoryAdapter, parseConfig } from '@countersign/server';
 import { pino } from 'pino';
 import { FileAppStore } from '../../server/dist/apps/file-store.js';
 import { LocalCore } from '../../server/dist/core.js';
-import { CountAnnouncer } from '../../server/dist/hub/counts.js';
 import { Metrics } from '../../server/dist/hub/metrics.js';
 import { Lease } from '../../server/dist/workers/lease.js';
 import { Line } from '../../server/dist/workers/line.js';
-import { Switchboard } from '../../server/dist/workers/switchboard.js';
+import { Shared } from '../../server/dist/workers/shared.js';
 
 // A parent of workers, with a core for each connection. Its clock begins anew with each, and is moved by messages.
 const BEGIN = 1_700_000_000_000;
@@ -21,23 +20,18 @@ const config = parseConfig({});
 const log = pino({ level: 'silent' });
 const apps = new FileAppStore(config.apps);
 
-const server = createServer((stream) => {
+const server = createServer({ pauseOnConnect: true }, async (stream) => {
   now = BEGIN;
-  const core = new LocalCore(
-    { config, apps, metrics: new Metrics(), log, now: () => now },
-    () => new MemoryAdapter(() => now),
-  );
-  const switchboard = new Switchboard();
-  core.adapter.attach(switchboard, core.journal);
-  const counts = new CountAnnouncer(core.adapter.bus, log);
-  const lease = new Lease(
-    { core, apps, counts, switchboard, metrics: async () => '' },
-    {
-      deliver: (message) => line.tell('deliver', [message]),
-      obey: (command) => line.tell('obey', [command]),
-    },
-  );
+  const clock = () => now;
+  const adapter = new MemoryAdapter(clock);
+  const core = await LocalCore.open({ config, apps, metrics: new Metrics(), log, now: clock, adapter });
+  const worker = {
+    deliver: (message) => line.tell('deliver', [message]),
+    obey: (command) => line.tell('obey', [command]),
+  };
+  const lease = new Lease(new Shared(core, apps, log), worker, async () => '');
   const line = new Line(stream, lease, () => process.exit(1));
   line.ended.then(() => core.close());
+  stream.resume();
 });
 server.listen(0, '127.0.0.1', () => process.send(server.address().port));

@@ -1,23 +1,14 @@
-import type { Logger } from 'pino';
 import { AggregatorRegistry, Counter, Gauge, type MetricObject } from 'prom-client';
-import { appOfTopic, channelOfTopic } from '../adapter/adapter.ts';
-import type { MemoryAdapter } from '../adapter/memory/adapter.ts';
-import type { MemoryRoster } from '../adapter/memory/roster.ts';
-import type { AppStore } from '../apps/app.ts';
-import type { LocalCore } from '../core.ts';
-import type { Census } from '../hub/hub.ts';
-import { type Metrics, zeroOfEachKind } from '../hub/metrics.ts';
+import type { Metrics } from '../hub/metrics.ts';
 import { MetricsExporter } from '../ops/metrics.ts';
-import { readChannel } from '../protocol/channel.ts';
+import type { Shared } from './shared.ts';
 
 export interface GroupMetricsParts {
-  readonly apps: AppStore;
+  readonly shared: Shared;
   /** What the parent itself counts. */
   readonly metrics: Metrics;
-  readonly core: LocalCore<MemoryAdapter>;
   /** The workers that run. */
   readonly workers: () => readonly MeasuredWorker[];
-  readonly log: Logger;
 }
 
 /** What {@link GroupMetrics} needs of a worker. */
@@ -48,12 +39,12 @@ export class GroupMetrics {
   constructor(parts: GroupMetricsParts) {
     this.#parts = parts;
     this.#exporter = new MetricsExporter({
-      apps: parts.apps,
+      apps: parts.shared.apps,
       metrics: parts.metrics,
-      hub: { census: () => takeCensus(parts.core.adapter.roster) },
+      hub: { census: () => parts.shared.seats.census() },
       flushes: NO_FLUSHES,
       bufferedBytes: () => new Map(),
-      webhookDeliveries: () => parts.core.countDeliveries(),
+      webhookDeliveries: () => parts.shared.core.countDeliveries(),
     });
     const registers = [this.#exporter.registry];
     new Gauge({
@@ -95,7 +86,7 @@ export class GroupMetrics {
     try {
       return await worker.metrics();
     } catch (error) {
-      this.#parts.log.warn({ err: error, worker: worker.number }, 'worker left out of the metrics');
+      this.#parts.shared.log.warn({ err: error, worker: worker.number }, 'worker left out of the metrics');
       return [];
     }
   }
@@ -103,23 +94,4 @@ export class GroupMetrics {
 
 function without(names: ReadonlySet<string>, metrics: readonly MetricObject[]): MetricObject[] {
   return metrics.filter(({ name }) => !names.has(name));
-}
-
-/** Counts, by app id, what there is; it takes a look at each channel. */
-function takeCensus(roster: MemoryRoster): ReadonlyMap<string, Census> {
-  const apps = new Map<string, Census>();
-  for (const [topic, { seats, members }] of roster.topics()) {
-    const channel = seats.size > 0 && readChannel(channelOfTopic(topic));
-    // Where signed-in users sit is no channel.
-    if (!channel) continue;
-    const appId = appOfTopic(topic);
-    let app = apps.get(appId);
-    if (!app) {
-      app = { channels: zeroOfEachKind(), members: 0 };
-      apps.set(appId, app);
-    }
-    app.channels[channel.kind] += 1;
-    app.members += members?.size ?? 0;
-  }
-  return apps;
 }

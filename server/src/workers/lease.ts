@@ -6,53 +6,21 @@ import {
   channelOfTopic,
   type EventMessage,
   type Evicted,
+  type Joined,
   type JoinOptions,
   type LeaveReason,
+  type Left,
   type Seat,
   type Topic,
   type Version,
 } from '../adapter/adapter.ts';
 import type { Happening } from '../adapter/journal.ts';
-import type { MemoryAdapter } from '../adapter/memory/adapter.ts';
-import type { AppStore } from '../apps/app.ts';
 import type { HookKey } from '../apps/hook.ts';
-import type { LocalCore } from '../core.ts';
-import { type CountAnnouncer, tellsCount } from '../hub/counts.ts';
+import { tellsCount } from '../hub/counts.ts';
 import { readChannel } from '../protocol/channel.ts';
 import type { DeliveryState, Which } from '../webhooks/outbox.ts';
 import type { Desk } from './desk.ts';
-import type { Switchboard } from './switchboard.ts';
-
-/** What all workers share. */
-export interface Shared {
-  readonly core: LocalCore<MemoryAdapter>;
-  readonly apps: AppStore;
-  readonly counts: CountAnnouncer;
-  readonly switchboard: Switchboard;
-  /** The metrics of all processes as one. */
-  readonly metrics: () => Promise<string>;
-}
-
-/** A seat that a connection of a worker has taken. Whose it is, is not told with it. */
-class HeldSeat implements Seat {
-  readonly socketId: string;
-  readonly since: number;
-  readonly client: string;
-  readonly address: string;
-  readonly #holder: Lease;
-
-  constructor({ socketId, since, client, address }: Seat, holder: Lease) {
-    this.socketId = socketId;
-    this.since = since;
-    this.client = client;
-    this.address = address;
-    this.#holder = holder;
-  }
-
-  static isHeldBy(holder: Lease, seat: Seat): boolean {
-    return #holder in seat && seat.#holder === holder;
-  }
-}
+import type { Shared } from './shared.ts';
 
 /**
  * What one worker has of that which all share, and the way in which it asks for it. When the worker is gone, however
@@ -61,34 +29,40 @@ class HeldSeat implements Seat {
 export class Lease implements Desk {
   readonly #shared: Shared;
   readonly #worker: BusListener;
+  readonly #metrics: () => Promise<string>;
   /** Places that it holds, by their key. */
   readonly #places = new Map<string, number>();
+  #ended = false;
 
-  constructor(shared: Shared, worker: BusListener) {
+  /** @param metrics those of all processes as one */
+  constructor(shared: Shared, worker: BusListener, metrics: () => Promise<string>) {
     this.#shared = shared;
     this.#worker = worker;
+    this.#metrics = metrics;
     shared.switchboard.connect(worker);
   }
 
   /** Takes everything back, now that the worker is gone. */
   async end(): Promise<void> {
-    const { adapter } = this.#shared.core;
-    this.#shared.switchboard.disconnect(this.#worker);
-    const held = [...adapter.roster.topics()].map(([topic, { seats }]) => {
-      const mine = [...seats.values()].filter(({ seat }) => HeldSeat.isHeldBy(this, seat));
-      return { topic, socketIds: mine.map(({ seat }) => seat.socketId) };
-    });
-    for (const { topic, socketIds } of held) await this.#leaveAll(topic, socketIds);
-    for (const [key, places] of this.#places)
-      for (let left = places; left > 0; left -= 1) await adapter.counters.release(key);
+    const { core, log, seats, switchboard } = this.#shared;
+    this.#ended = true;
+    const results = await Promise.allSettled([
+      switchboard.disconnect(this.#worker),
+      ...seats.clear(this).map(({ topic, socketIds }) => this.#leaveAll(topic, socketIds)),
+      ...[...this.#places].flatMap(([key, places]) =>
+        Array.from({ length: places }, () => core.adapter.counters.release(key)),
+      ),
+    ]);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) log.error({ err: failed.reason }, 'what a worker held is not all given back');
   }
 
-  async listen(topic: Topic): Promise<void> {
-    this.#shared.switchboard.listen(topic, this.#worker);
+  listen(topic: Topic) {
+    return this.#shared.switchboard.listen(topic, this.#worker);
   }
 
-  async ignore(topic: Topic): Promise<void> {
-    this.#shared.switchboard.ignore(topic, this.#worker);
+  ignore(topic: Topic) {
+    return this.#shared.switchboard.ignore(topic, this.#worker);
   }
 
   publish(message: EventMessage, keepSeconds?: number) {
@@ -103,11 +77,19 @@ export class Lease implements Desk {
     return this.#shared.core.adapter.bus.command(command);
   }
 
-  join(topic: Topic, seat: Seat, options?: JoinOptions) {
-    return this.#shared.core.adapter.roster.join(topic, new HeldSeat(seat, this), options);
+  async join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full'> {
+    const { core, seats } = this.#shared;
+    const { socketId } = seat;
+    // Noted before it is known to be taken: to leave a seat that was not taken is harmless.
+    seats.take(topic, socketId, { holder: this, userId: options?.member?.userId });
+    const joined = await core.adapter.roster.join(topic, seat, options);
+    if (joined === 'full') seats.giveUp(topic, socketId);
+    else if (this.#ended) await core.adapter.roster.leave(topic, socketId, 'disconnected');
+    return joined;
   }
 
   leave(topic: Topic, socketId: string, reason?: LeaveReason) {
+    this.#shared.seats.giveUp(topic, socketId);
     return this.#shared.core.adapter.roster.leave(topic, socketId, reason);
   }
 
@@ -145,7 +127,8 @@ export class Lease implements Desk {
 
   async hold(key: string, limit: number): Promise<boolean> {
     const held = await this.#shared.core.adapter.counters.hold(key, limit);
-    if (held) this.#places.set(key, (this.#places.get(key) ?? 0) + 1);
+    if (held && this.#ended) await this.#shared.core.adapter.counters.release(key);
+    else if (held) this.#places.set(key, (this.#places.get(key) ?? 0) + 1);
     return held;
   }
 
@@ -202,15 +185,14 @@ export class Lease implements Desk {
   }
 
   metrics(): Promise<string> {
-    return this.#shared.metrics();
+    return this.#metrics();
   }
 
   async #leaveAll(topic: Topic, socketIds: readonly string[]): Promise<void> {
     const { core, apps, counts } = this.#shared;
-    const left = await Promise.all(
-      socketIds.map((socketId) => core.adapter.roster.leave(topic, socketId, 'disconnected')),
-    );
-    const last = left.at(-1);
+    let last: Left | undefined;
+    for (const socketId of socketIds)
+      last = (await core.adapter.roster.leave(topic, socketId, 'disconnected')) ?? last;
     const app = apps.byId(appOfTopic(topic));
     const channel = readChannel(channelOfTopic(topic));
     if (last && app && channel && tellsCount(app, channel))

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { deserialize, serialize } from 'node:v8';
+import { Unavailable } from '../errors.ts';
 import { framePacket, PacketReader } from './packets.ts';
 
 /** Milliseconds that an answer may take. */
@@ -29,6 +30,7 @@ type Packet =
 
 /** An error, as far as the other end needs it. */
 interface Fault {
+  readonly name: string;
   readonly message: string;
   readonly code?: unknown;
   readonly syscall?: unknown;
@@ -95,15 +97,17 @@ export class Line<Far extends object> {
   /**
    * Calls a method of the other end.
    *
-   * @throws Error what the method threw, or that there is no answer: in time, or at all
+   * @throws Unavailable if there is no answer: in time, or at all
+   * @throws Error what the method threw
    */
   ask<Name extends NameOf<Far>>(
     name: Name,
     args: ArgumentsOf<Far, Name>,
     { timeoutMs = TIMEOUT_MS, late }: Wait<AnswerOf<Far, Name>> = {},
   ): Promise<AnswerOf<Far, Name>> {
-    if (this.#stream.destroyed) return Promise.reject(new Error(`${name}: the other process has ended`));
-    if (this.#asked.size >= MAX_ASKED) return Promise.reject(new Error(`${name}: too much is being asked`));
+    if (this.#stream.destroyed) return Promise.reject(new Unavailable('The other process has ended'));
+    if (this.#asked.size >= MAX_ASKED)
+      return Promise.reject(new Unavailable('The other process is asked too much'));
     this.#lastId += 1;
     const id = this.#lastId;
     this.#say({ call: name, args, id });
@@ -162,7 +166,7 @@ export class Line<Far extends object> {
     const asked = this.#asked.get(id);
     if (!asked) return;
     this.#forget(id);
-    if ('refusal' in packet) asked.reject(Object.assign(new Error(), packet.error));
+    if ('refusal' in packet) asked.reject(errorOf(packet.error));
     else if (asked.deadline === 0) asked.late?.(packet.value);
     else asked.resolve(packet.value);
   }
@@ -187,7 +191,7 @@ export class Line<Far extends object> {
     const now = performance.now();
     for (const [id, asked] of this.#asked) {
       if (asked.deadline > now || asked.deadline === 0) continue;
-      asked.reject(new Error('The other process does not answer'));
+      asked.reject(new Unavailable('The other process does not answer'));
       if (asked.late) this.#asked.set(id, { ...asked, deadline: 0 });
       else this.#forget(id);
     }
@@ -197,13 +201,17 @@ export class Line<Far extends object> {
     clearInterval(this.#sweep);
     for (const [id, asked] of this.#asked) {
       this.#forget(id);
-      asked.reject(new Error('The other process has ended'));
+      asked.reject(new Unavailable('The other process has ended'));
     }
   }
 }
 
 function faultOf(error: unknown): Fault {
-  if (!(error instanceof Error)) return { message: String(error) };
-  const { message, code, syscall } = error as Error & Fault;
-  return { message, ...(code !== undefined && { code }), ...(syscall !== undefined && { syscall }) };
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
+  const { name, message, code, syscall } = error as Error & Fault;
+  return { name, message, ...(code !== undefined && { code }), ...(syscall !== undefined && { syscall }) };
+}
+
+function errorOf({ name, message, ...rest }: Fault): Error {
+  return name === Unavailable.name ? new Unavailable(message) : Object.assign(new Error(message), rest);
 }

@@ -1,33 +1,50 @@
-import type { BusListener, Command, Message, Topic } from '../adapter/adapter.ts';
+import type { Bus, BusListener, Command, Message, Topic } from '../adapter/adapter.ts';
 
-/** Passes messages on to the workers that listen to their topics, to each once. */
+/** The workers that listen to a topic, and since when the bus brings its messages. */
+interface Audience {
+  readonly workers: Set<BusListener>;
+  readonly listening: Promise<void>;
+}
+
+/** Listens to the topics of all workers, and passes each message on to those that listen to its topic, once. */
 export class Switchboard implements BusListener {
+  readonly #bus: Bus;
   readonly #workers = new Set<BusListener>();
-  readonly #topics = new Map<Topic, Set<BusListener>>();
+  readonly #audiences = new Map<Topic, Audience>();
+
+  constructor(bus: Bus) {
+    this.#bus = bus;
+  }
 
   connect(worker: BusListener): void {
     this.#workers.add(worker);
   }
 
   /** The worker hears nothing any more. */
-  disconnect(worker: BusListener): void {
+  async disconnect(worker: BusListener): Promise<void> {
     this.#workers.delete(worker);
-    for (const topic of this.#topics.keys()) this.ignore(topic, worker);
+    await Promise.all([...this.#audiences.keys()].map((topic) => this.ignore(topic, worker)));
   }
 
-  listen(topic: Topic, worker: BusListener): void {
-    const listeners = this.#topics.get(topic);
-    if (listeners) listeners.add(worker);
-    else this.#topics.set(topic, new Set([worker]));
+  listen(topic: Topic, worker: BusListener): Promise<void> {
+    let audience = this.#audiences.get(topic);
+    if (!audience) {
+      audience = { workers: new Set(), listening: this.#bus.listen(topic) };
+      this.#audiences.set(topic, audience);
+    }
+    audience.workers.add(worker);
+    return audience.listening;
   }
 
-  ignore(topic: Topic, worker: BusListener): void {
-    const listeners = this.#topics.get(topic);
-    if (listeners?.delete(worker) && listeners.size === 0) this.#topics.delete(topic);
+  async ignore(topic: Topic, worker: BusListener): Promise<void> {
+    const audience = this.#audiences.get(topic);
+    if (!audience?.workers.delete(worker) || audience.workers.size > 0) return;
+    this.#audiences.delete(topic);
+    await this.#bus.ignore(topic);
   }
 
   deliver(message: Message): void {
-    for (const worker of this.#topics.get(message.topic) ?? []) worker.deliver(message);
+    for (const worker of this.#audiences.get(message.topic)?.workers ?? []) worker.deliver(message);
   }
 
   obey(command: Command): void {

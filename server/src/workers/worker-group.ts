@@ -1,25 +1,33 @@
 import type { Logger } from 'pino';
-import { MemoryAdapter } from '../adapter/memory/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
 import { FileAppStore } from '../apps/file-store.ts';
 import type { Config } from '../config.ts';
 import { LocalCore } from '../core.ts';
-import { CountAnnouncer } from '../hub/counts.ts';
 import { Metrics } from '../hub/metrics.ts';
 import type { Broker } from '../server.ts';
 import type { Listening, Standing } from './desk.ts';
 import { GroupMetrics } from './group-metrics.ts';
-import type { Shared } from './lease.ts';
 import { Post } from './post.ts';
-import { Switchboard } from './switchboard.ts';
+import { Shared } from './shared.ts';
 import { WorkerProcess } from './worker-process.ts';
+
+/** Milliseconds between two looks at whether what all share is within reach. */
+const LOOK_MS = 500;
+
+interface GroupParts {
+  readonly config: Config;
+  readonly count: number;
+  readonly log: Logger;
+  readonly apps: FileAppStore;
+  readonly metrics: Metrics;
+  readonly shared: Shared;
+}
 
 /**
  * A broker of several processes. This one, the parent, keeps what they share and serves no sockets; the workers
  * share the port and serve all of them.
  */
 export class WorkerGroup implements Broker {
-  readonly host: string;
   /** What a worker begins with; a reload changes its apps. */
   #config: Config;
   readonly #log: Logger;
@@ -27,36 +35,20 @@ export class WorkerGroup implements Broker {
   readonly #shared: Shared;
   readonly #metrics: GroupMetrics;
   readonly #posts: readonly Post[];
+  readonly #look: NodeJS.Timeout;
   #status: 'starting' | 'running' | 'draining' = 'starting';
+  #told: Standing = { status: 'starting' };
   #listening: Listening = { port: 0, url: '', metricsUrl: undefined };
 
-  private constructor(config: Config, count: number, log: Logger) {
-    this.host = config.host;
+  private constructor({ config, count, log, apps, metrics, shared }: GroupParts) {
     this.#config = config;
     this.#log = log;
-    this.#apps = new FileAppStore(config.apps);
-    const metrics = new Metrics();
-    const core = new LocalCore(
-      { config, apps: this.#apps, metrics, log, now: Date.now },
-      (blocks) => new MemoryAdapter(Date.now, blocks),
-    );
-    const switchboard = new Switchboard();
-    core.adapter.attach(switchboard, core.journal);
-    this.#metrics = new GroupMetrics({
-      apps: this.#apps,
-      metrics,
-      core,
-      workers: () => this.#workers(({ isListening }) => isListening),
-      log,
-    });
-    this.#shared = {
-      core,
-      apps: this.#apps,
-      counts: new CountAnnouncer(core.adapter.bus, log),
-      switchboard,
-      metrics: () => this.#metrics.text(),
-    };
+    this.#apps = apps;
+    this.#shared = shared;
+    const workers = () => this.#workers(({ isListening }) => isListening);
+    this.#metrics = new GroupMetrics({ shared, metrics, workers });
     this.#posts = Array.from({ length: count }, (_, index) => this.#newPost(index + 1));
+    this.#look = setInterval(() => this.#tellStanding(), LOOK_MS).unref();
   }
 
   /**
@@ -68,20 +60,24 @@ export class WorkerGroup implements Broker {
    * @throws Error if they cannot listen
    */
   static async start(config: Config, count: number, log: Logger): Promise<WorkerGroup> {
-    const group = new WorkerGroup(config, count, log);
+    const apps = new FileAppStore(config.apps);
+    const metrics = new Metrics();
+    const core = await LocalCore.open({ config, apps, metrics, log, now: Date.now });
+    const shared = new Shared(core, apps, log);
+    const group = new WorkerGroup({ config, count, log, apps, metrics, shared });
     try {
-      const [listening] = await Promise.all(group.#posts.map((post) => post.fill()));
-      if (listening) group.#listening = listening;
+      await group.#begin();
     } catch (error) {
       await group.close();
       throw error;
     }
-    group.#status = 'running';
-    group.#tellStanding();
-    group.#shared.core.start();
-    const { port, metricsUrl } = group;
-    log.info({ host: config.host, port, workers: count, metrics: metricsUrl ?? 'off' }, 'all workers listen');
+    const { host, port, metricsUrl } = group;
+    log.info({ host, port, workers: count, metrics: metricsUrl ?? 'off' }, 'all workers listen');
     return group;
+  }
+
+  get host(): string {
+    return this.#config.host;
   }
 
   get port(): number {
@@ -120,17 +116,25 @@ export class WorkerGroup implements Broker {
     await this.#end();
   }
 
+  async #begin(): Promise<void> {
+    const [listening] = await Promise.all(this.#posts.map((post) => post.fill()));
+    if (listening) this.#listening = listening;
+    this.#status = 'running';
+    this.#tellStanding();
+    this.#shared.core.start();
+  }
+
   async #end(): Promise<void> {
-    this.#shared.counts.close();
+    clearInterval(this.#look);
     this.#metrics.close();
-    await this.#shared.core.close();
+    await this.#shared.close();
   }
 
   #newPost(number: number): Post {
     const log = this.#log;
     return new Post({
       number,
-      fork: () => new WorkerProcess(number, this.#shared, log),
+      fork: () => new WorkerProcess(number, this.#shared, () => this.#metrics.text()),
       work: () => ({ number, config: this.#config, standing: this.#standing() }),
       onListening: () => this.#tellStanding(),
       onEnded: () => {
@@ -148,13 +152,18 @@ export class WorkerGroup implements Broker {
   #standing(): Standing {
     if (this.#status !== 'running') return { status: this.#status };
     const away = this.#posts.filter(({ isListening }) => !isListening).length;
-    if (away === 0) return { status: 'ready' };
     // The others go on, so the machine stays in its balancer.
-    return { status: 'degraded', reason: `${away} of ${this.#posts.length} workers are being replaced` };
+    const reason =
+      away > 0
+        ? `${away} of ${this.#posts.length} workers are being replaced`
+        : this.#shared.core.adapter.fault;
+    return reason === undefined ? { status: 'ready' } : { status: 'degraded', reason };
   }
 
   #tellStanding(): void {
     const standing = this.#standing();
+    if (standing.status === this.#told.status && standing.reason === this.#told.reason) return;
+    this.#told = standing;
     for (const worker of this.#workers()) worker.stand(standing);
   }
 }

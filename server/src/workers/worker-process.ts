@@ -1,12 +1,13 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { Duplex } from 'node:stream';
-import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
+import type { BusListener } from '../adapter/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { Duties, Listening, Standing, Work } from './desk.ts';
-import { Lease, type Shared } from './lease.ts';
+import { Lease } from './lease.ts';
 import { Line } from './line.ts';
+import type { Shared } from './shared.ts';
 
 /** Milliseconds that a worker has to begin to listen. */
 const BEGIN_TIMEOUT_MS = 30_000;
@@ -30,8 +31,12 @@ export class WorkerProcess {
   readonly #process: Worker;
   readonly #line: Line<Duties>;
 
-  /** Forks a worker, which then waits for {@link begin}. */
-  constructor(number: number, shared: Shared, log: Logger) {
+  /**
+   * Forks a worker, which then waits for {@link begin}.
+   *
+   * @param metrics those of all processes as one
+   */
+  constructor(number: number, shared: Shared, metrics: () => Promise<string>) {
     cluster.setupPrimary({ stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe'] });
     const forked = cluster.fork();
     this.number = number;
@@ -40,12 +45,13 @@ export class WorkerProcess {
 
     const stream = forked.process.stdio[LINE_FD];
     if (!(stream instanceof Duplex)) throw new Error('A worker has no line to its parent');
-    const lease = new Lease(shared, {
+    const worker: BusListener = {
       deliver: (message) => this.#line.tell('deliver', [message]),
       obey: (command) => this.#line.tell('obey', [command]),
-    });
+    };
+    const lease = new Lease(shared, worker, metrics);
     this.#line = new Line(stream, lease, (error, call) => {
-      log.error({ err: error, worker: number, call }, 'call of a worker failed');
+      shared.log.error({ err: error, worker: number, call }, 'call of a worker failed');
     });
     const exited = endingOf(forked);
     this.ended = this.#line.ended

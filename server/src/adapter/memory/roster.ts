@@ -119,11 +119,6 @@ export class MemoryRoster implements Roster {
     }));
   }
 
-  /** All topics as they stand, for whoever owns the roster: others may not change them. */
-  topics(): Iterable<readonly [Topic, TopicState]> {
-    return this.#topics.all();
-  }
-
   #seatsOf(topic: Topic, who: Evicted): (taken: TakenSeat) => boolean {
     if ('socketId' in who) return ({ seat }) => seat.socketId === who.socketId;
     const signedIn = this.#topics.find(userTopicOf(appOfTopic(topic), who.userId))?.seats;

@@ -6,7 +6,6 @@ import {
   type KeptEvent,
   type Seat,
   type Topic,
-  topicOf,
   type Version,
 } from '../adapter.ts';
 
@@ -88,11 +87,6 @@ export class Topics {
   /** The topics of one app by channel name. */
   ofApp(appId: string): ReadonlyMap<string, TopicState> {
     return this.#apps.get(appId) ?? new Map();
-  }
-
-  *all(): Generator<readonly [Topic, TopicState]> {
-    for (const [appId, channels] of this.#apps)
-      for (const [name, state] of channels) yield [topicOf(appId, name), state];
   }
 
   /** The kept event of a topic, while it lives. */

@@ -1,0 +1,43 @@
+import type { Logger } from 'pino';
+import type { BusListener, Command, Message } from '../adapter/adapter.ts';
+import type { AppStore } from '../apps/app.ts';
+import type { Core } from '../core.ts';
+import { CountAnnouncer } from '../hub/counts.ts';
+import type { Lease } from './lease.ts';
+import { Seats } from './seats.ts';
+import { Switchboard } from './switchboard.ts';
+
+/** What all workers share, with the parent's own notes on who has what of it. */
+export class Shared implements BusListener {
+  readonly seats = new Seats<Lease>();
+  readonly switchboard: Switchboard;
+  readonly counts: CountAnnouncer;
+
+  /** @param core what the parent asks on behalf of the workers */
+  constructor(
+    readonly core: Core,
+    readonly apps: AppStore,
+    readonly log: Logger,
+  ) {
+    const { adapter, journal } = core;
+    this.switchboard = new Switchboard(adapter.bus);
+    this.counts = new CountAnnouncer(adapter.bus, log);
+    adapter.attach(this, journal);
+  }
+
+  deliver(message: Message): void {
+    if (message.kind === 'evicted') {
+      for (const socketId of message.socketIds) this.seats.giveUp(message.topic, socketId);
+    }
+    this.switchboard.deliver(message);
+  }
+
+  obey(command: Command): void {
+    this.switchboard.obey(command);
+  }
+
+  async close(): Promise<void> {
+    this.counts.close();
+    await this.core.close();
+  }
+}
