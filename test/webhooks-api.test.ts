@@ -1,6 +1,8 @@
+import { loadConfig } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
+import { runWebhooksCommand } from '../server/dist/webhooks-cli.js';
 import { request } from './helpers/api.ts';
-import { runCli, startCli } from './helpers/cli.ts';
+import { runCli } from './helpers/cli.ts';
 import { connect } from './helpers/client.ts';
 import { fileWith } from './helpers/config-file.ts';
 import { newFolder } from './helpers/folder.ts';
@@ -130,27 +132,18 @@ describe('a request that is wrong', () => {
 });
 
 describe('countersign webhooks', () => {
+  /** A broker, and a configuration file by which a command knows its app. */
+  async function startForCommands() {
+    const { broker, receiver } = await start();
+    const file = await fileWith({ apps: [{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] }] });
+    const flags = ['--config', file, '--app', APP.id, '--url', broker.url];
+    return { receiver, flags };
+  }
+
   test('asks a running broker', async () => {
-    const receiver = await startReceiver();
-    const webhooks = [{ id: 'backend', url: receiver.url(), events: ['channel_occupied'] }];
-    const apps = [{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }], webhooks }];
-    const config = await fileWith({ port: 0, drainWindowSeconds: 0, apps });
-    const broker = startCli(['start', '--config', config]);
-    const { port } = await broker.logged('listening');
-    const ask = async (...words: string[]) => {
-      const url = `http://127.0.0.1:${port}`;
-      const { code, stdout, stderr } = await runCli([
-        'webhooks',
-        ...words,
-        '--config',
-        config,
-        '--app',
-        APP.id,
-        '--url',
-        url,
-      ]);
-      return code === 0 ? JSON.parse(stdout) : { code, stderr };
-    };
+    const { receiver, flags } = await startForCommands();
+    const ask = async (...words: string[]) =>
+      JSON.parse(await runWebhooksCommand([...words, ...flags], (file) => loadConfig({ file })));
     expect(await ask('ls')).toMatchObject({ webhooks: [{ id: 'backend', state: 'active' }] });
     expect(await ask('pause', 'backend')).toEqual({ state: 'paused' });
     const { event } = await ask('test', 'backend');
@@ -160,10 +153,16 @@ describe('countersign webhooks', () => {
     expect(await ask('resume', 'backend')).toEqual({ state: 'active' });
     expect(await receiver.nextEvent()).toMatchObject({ id: event });
     expect(await ask('skip', 'backend', '--state', 'dead')).toEqual({ skipped: 0 });
-    expect(await ask('show', 'nobody')).toEqual({
-      code: 1,
-      stderr: expect.stringMatching(/refused with 404.*no webhook/),
-    });
+  });
+
+  test('prints the answer, or why there is none', async () => {
+    const { flags } = await startForCommands();
+    const [ok, refused] = await Promise.all([
+      runCli(['webhooks', 'pause', 'backend', ...flags]),
+      runCli(['webhooks', 'show', 'nobody', ...flags]),
+    ]);
+    expect(ok).toMatchObject({ code: 0, stdout: '{\n  "state": "paused"\n}\n', stderr: '' });
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/refused with 404.*no webhook/) });
   });
 
   test.each<[words: string[], stderr: RegExp]>([

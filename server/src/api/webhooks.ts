@@ -38,7 +38,12 @@ const listDeliveries: Endpoint = {
     const limit = readLimit(query);
     const state = readState(query.get('state'));
     // One more than asked for tells whether there is another page.
-    const found = await webhooks.deliveries(namedHook(call).key, state, readAfter(query, 'cursor'), limit + 1);
+    const found = await webhooks.deliveries(
+      namedHook(call).key,
+      state,
+      readAfter(query, 'cursor'),
+      limit + 1,
+    );
     const page = found.slice(0, limit);
     const isMore = found.length > limit;
     return { deliveries: page.map(describe), ...(isMore && { cursor: String(page.at(-1)?.n) }) };
@@ -78,7 +83,11 @@ const listEvents: Endpoint = {
   path: 'webhook_events',
   publishes: false,
   async run({ app, query, webhooks }) {
-    const { events, lastSeq } = await webhooks.events(app.id, readAfter(query, 'after_seq'), readLimit(query));
+    const { events, lastSeq } = await webhooks.events(
+      app.id,
+      readAfter(query, 'after_seq'),
+      readLimit(query),
+    );
     return { events: events.map((event): unknown => JSON.parse(event)), last_seq: lastSeq };
   },
 };
