@@ -207,6 +207,27 @@ describe('a client', () => {
     socket.destroy();
   });
 
+  test('that offers another protocol without waiting is answered in order', async () => {
+    const broker = await startExample();
+    const { target } = signed({ path: '/apps/3/channels' });
+    const offering = (path: string, more = '') =>
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${more}Upgrade\r\nUpgrade: h2c\r\n\r\n`;
+    for (let count = 0; count < 20; count += 1) {
+      const socket = createConnection(broker.port, broker.host);
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n`);
+      socket.write(offering('/health') + offering(target) + offering('/ready', 'close, '));
+      let text = '';
+      for await (const part of socket) text += part;
+      expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual([200, 404, 200, 200, 200].map((s) => `HTTP/1.1 ${s}`));
+      expect(text.match(/\{"(channels|status)":.*\}/g)).toEqual([
+        '{"channels":{}}',
+        '{"status":"ok"}',
+        '{"channels":{}}',
+        '{"status":"ready"}',
+      ]);
+    }
+  });
+
   test('may send many requests on one connection without waiting', async () => {
     const broker = await startExample();
     const { target } = signed({ path: '/apps/3/channels' });

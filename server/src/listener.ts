@@ -9,7 +9,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from './config.ts';
-import { asksForWebSocket, serveWithoutUpgrade } from './declined-upgrade.ts';
+import { asksForWebSocket, DeclinedUpgrades } from './declined-upgrade.ts';
 
 /** Takes over the connection of a request for a WebSocket. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -38,6 +38,7 @@ export class Listener {
       silent.delete(this);
     };
     const connected = config.tls ? 'secureConnection' : 'connection';
+    const declined = new DeclinedUpgrades(server, connected);
     server.on(connected, (socket: Socket) => {
       silent.add(socket);
       socket.once('close', forget);
@@ -47,7 +48,7 @@ export class Listener {
       silent.delete(request.socket);
       socket.off('close', forget);
       if (this.#upgrade && asksForWebSocket(request)) this.#upgrade(request, socket, head);
-      else serveWithoutUpgrade(server, connected, request, socket, head);
+      else declined.serve(request, head);
     });
   }
 
