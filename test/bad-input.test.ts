@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { publish } from './helpers/api.ts';
 import { authorize, connect, type Received, type TestClient } from './helpers/client.ts';
 import { frames } from './helpers/frames.ts';
+import { recordLog } from './helpers/log.ts';
 import { connectRaw, frameOf, opcodes, type RawReceived } from './helpers/raw.ts';
 import { APP, type ServerSettings, startServer } from './helpers/server.ts';
 
@@ -340,6 +341,15 @@ test.each([
 ])('a channel that may not be called %j is refused', async (channel) => {
   const [answer] = await answers((client) => client.subscribe(channel));
   expect(answer).toMatch(/^\{"event":"pusher:subscription_error".*\\"InvalidChannel\\".*400\}"\}$/);
+});
+
+test('a channel with an endless name is in the log as far as 1000 characters', async () => {
+  const { log, lines } = recordLog('info');
+  const client = await connect(await startServer({ parts: { log } }));
+  client.subscribe('x'.repeat(60_000));
+  await client.next();
+  const refused = lines.filter(({ msg }) => msg === 'subscription refused');
+  expect(refused).toMatchObject([{ channel: 'x'.repeat(1000), type: 'InvalidChannel' }]);
 });
 
 test('a forged socket id in what is signed proves nothing for this connection', async () => {

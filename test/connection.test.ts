@@ -3,6 +3,7 @@ import { MemoryAdapter } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { connect, open } from './helpers/client.ts';
 import { DelayedAdapter } from './helpers/delayed-adapter.ts';
+import { recordLog } from './helpers/log.ts';
 import { frameOf, opcodes, RawClient, upgradeRequest } from './helpers/raw.ts';
 import { APP, type ServerSettings, startServer } from './helpers/server.ts';
 
@@ -323,4 +324,12 @@ describe('of several faults the first is told:', () => {
     const client = open(broker, undefined, { headers: origin });
     expect(await client.closed()).toMatchObject({ code: 4009 });
   });
+});
+
+test('a refused connection is logged with its code, reason and address', async () => {
+  const { log, lines } = recordLog('info');
+  const broker = await startServer({ config: { trustProxy: true }, parts: { log } });
+  await open(broker, '/app/other?protocol=7', { headers: { 'X-Forwarded-For': '192.0.2.7' } }).closed();
+  const refusal = { code: 4001, reason: "No app has the key 'other'", address: '192.0.2.7' };
+  expect(lines.filter(({ msg }) => msg === 'connection refused')).toMatchObject([refusal]);
 });

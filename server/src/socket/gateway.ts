@@ -152,9 +152,9 @@ export class Gateway {
     let connected = false;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off('error', destroySocket);
-      if (admission instanceof Disconnect) return this.#refuse(webSocket, socket, admission);
+      if (admission instanceof Disconnect) return this.#refuse(webSocket, socket, admission, request);
       const refusal = this.#whyNoLonger(admission);
-      if (refusal) return this.#refuse(webSocket, socket, refusal);
+      if (refusal) return this.#refuse(webSocket, socket, refusal, request);
       this.#connect(webSocket, socket, admission, request);
       connected = true;
     });
@@ -208,9 +208,14 @@ export class Gateway {
     return this.#parts.adapter.counters.release(quotaOf(app));
   }
 
-  #refuse(webSocket: ClientSocket, socket: Duplex, { code, reason }: Disconnect): void {
+  #refuse(
+    webSocket: ClientSocket,
+    socket: Duplex,
+    { code, reason }: Disconnect,
+    request: IncomingMessage,
+  ): void {
     increment(this.#parts.metrics.refusedHandshakes, code);
-    this.#parts.log.info({ code, reason }, 'connection refused');
+    this.#parts.log.info({ code, reason, address: this.#parts.addressOf(request) }, 'connection refused');
     webSocket.on('error', ignore);
     const say = (): void => {
       this.#held.delete(webSocket);

@@ -22,6 +22,8 @@ export interface SessionParts {
 type Subscribe = Extract<ClientMessage, { kind: 'subscribe' }>;
 
 const NO_CHANNELS: readonly Channel[] = [];
+/** Characters of what a client calls a channel that the log holds: no channel may have a longer name. */
+const MAX_LOGGED_NAME = 1000;
 
 /** What each message of one connection does. What most connections never need is made when it is. */
 export class Session {
@@ -196,11 +198,12 @@ export class Session {
     const { app, metrics, ids } = this.#connection;
     const { log } = this.#parts;
     const { type, status, message: reason, explanation, cause } = refusal;
+    const fields = { ...ids, channel: channel.slice(0, MAX_LOGGED_NAME) };
     increment(metrics.refusals, type);
-    if (cause) log.error({ ...ids, channel, err: cause }, 'subscription failed');
-    else log.info({ ...ids, channel, type, reason }, 'subscription refused');
+    if (cause) log.error({ ...fields, err: cause }, 'subscription failed');
+    else log.info({ ...fields, type, reason }, 'subscription refused');
     if (explanation)
-      log.debug({ ...ids, channel, explanation }, 'subscription refused: what would have been right');
+      log.debug({ ...fields, explanation }, 'subscription refused: what would have been right');
     if (refusal instanceof Eviction) {
       this.#barred ??= new Map();
       this.#barred.set(channel, reason);
