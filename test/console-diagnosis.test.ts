@@ -126,11 +126,13 @@ describe('a proof that does not hold is explained', () => {
   });
 });
 
-test('two texts differ in their smallest middle part, and no character is cut', () => {
-  expect(difference('1.2:room:a', '1.3:room:a')).toEqual({ start: 2, end: 7 });
+test('two texts differ in their smallest middle part of whole words, and no character is cut', () => {
+  expect(difference('1.23:room:a', '1.33:room:a')).toEqual({ start: 0, end: 7 });
+  expect(difference('1.2:private-room:{}', '1.2:private-loom:{}')).toEqual({ start: 4, end: 3 });
+  expect(difference('{"a":"b"}', '{"a": "b"}')).toEqual({ start: 5, end: 4 });
   expect(difference('abc', 'abc')).toEqual({ start: 3, end: 0 });
-  expect(difference('aa', 'aaa')).toEqual({ start: 2, end: 0 });
-  expect(difference('x😀y', 'x😁y')).toEqual({ start: 1, end: 1 });
+  expect(difference('a b', 'a b b')).toEqual({ start: 2, end: 0 });
+  expect(difference('"😀"', '"😁"')).toEqual({ start: 1, end: 1 });
   expect(difference('', 'a')).toEqual({ start: 0, end: 0 });
 });
 

@@ -143,6 +143,7 @@ describe('signing in', () => {
     for (const forged of [
       `${other}.${signature}`,
       `${text}.${sign(APP.secret, text)}`,
+      `${text}.${sign(OTHER_APP.secret, `console session\n${text}`)}`,
       `${text}.`,
       `${text}`,
       '.',
@@ -162,6 +163,14 @@ describe('signing in', () => {
     broker.reload(configOf({ app: { keys: [{ key: APP.key, secret: 'another secret' }] } }).apps);
     expect(await visitor.ask('GET', 'session')).toMatchObject({ status: 401 });
     expect(await client.closed()).toMatchObject({ code: 4001 });
+  });
+
+  test('holds on every node, and after a restart, since nothing of it is stored', async () => {
+    const visitor = new Visitor(await startServer());
+    const { body } = await visitor.signIn();
+    const other = new Visitor(await startServer());
+    other.cookie = visitor.cookie;
+    expect((await other.ask('GET', 'session')).body).toEqual(body);
   });
 });
 
@@ -189,6 +198,20 @@ describe('what comes from elsewhere is refused', () => {
     const headers = { ...secure, 'X-Countersign-Console': '1' };
     const answer = await visitor.ask('POST', 'session', { key: APP.key, secret: APP.secret }, headers);
     expect(answer.headers.get('set-cookie')).toMatch(/; Secure/);
+  });
+
+  test('the key of live data, for any other channel and any other app', async () => {
+    const broker = await startServer();
+    const visitor = new Visitor(broker);
+    const { body } = await visitor.signIn();
+    const { key } = body['live'] as { key: string };
+    for (const guess of [
+      key.slice(0, -1),
+      `${key}0`,
+      key.replace(APP.id, OTHER_APP.id),
+      key.replace(APP.id, 'no-such-app'),
+    ])
+      expect(await open(broker, `/app/${guess}?protocol=7`).closed()).toMatchObject({ code: 4001 });
   });
 
   test('a subscription to live data with the session of another app', async () => {

@@ -4,8 +4,9 @@ import type { Adapter } from './adapter/adapter.ts';
 import { Api } from './api/api.ts';
 import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
+import { openCore } from './cluster-core.ts';
 import type { Config } from './config.ts';
-import { type Core, LocalCore } from './core.ts';
+import type { Core } from './core.ts';
 import { readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
@@ -66,8 +67,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const apps = new FileAppStore(config.apps);
   const { adapter: ownAdapter, onWebhookStep } = parts;
   const core =
-    parts.core ??
-    (await LocalCore.open({ config, apps, metrics, log, now, adapter: ownAdapter, onWebhookStep }));
+    parts.core ?? (await openCore({ config, apps, metrics, log, now, adapter: ownAdapter, onWebhookStep }));
   const { adapter, webhooks } = core;
   const outbox = new Outbox({
     gapMaxMs: config.flushGapMaxMs,
@@ -184,7 +184,6 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     reload(list) {
       apps.replace(list);
       core.reload();
-      pages?.reload();
       gateway.closeOrphans();
       log.info({ apps: list.length }, 'apps reloaded');
     },

@@ -263,17 +263,16 @@ describeInChromium('the console', () => {
     expect(await probe('http://127.0.0.1:1/auth')).toMatch(/Reach\s+wrong/);
   });
 
-  test('comes back by itself when the apps are reloaded, and asks for a sign-in when the broker restarts', async () => {
+  test('comes back by itself when the broker restarts, and asks for a sign-in when the secret has changed', async () => {
     const opened = await openSignedIn();
-    const { broker } = opened;
-    const { port } = broker;
-    broker.reload(configOf().apps);
-    await opened.sees('reconnecting…');
+    const { port } = opened.broker;
+    await opened.broker.close();
+    await opened.sees('connecting…');
+    const broker = await startServer({ config: { port } });
     await opened.live();
     await connect(broker);
     await opened.figure('connections', (value) => value === 1);
-    await broker.close();
-    await startServer({ config: { port } });
+    broker.reload(configOf({ app: { keys: [{ key: APP.key, secret: 'another secret' }] } }).apps);
     await opened.sees('The session is over. Sign in again.');
   });
 

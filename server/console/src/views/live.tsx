@@ -1,12 +1,14 @@
 import type { FunctionComponent } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api.ts';
 import { Chart } from '../chart.tsx';
 import { EntryLine, isRefusal } from '../entry.tsx';
 import { count, rate } from '../format.ts';
 import { useLive } from '../live-context.ts';
 import { addressOf } from '../route.ts';
-import type { Point } from '../series.ts';
+import { POINTS, type Point } from '../series.ts';
 import { useAnswer } from '../use-answer.ts';
+import type { DeliveryState, Webhook } from '../wire.ts';
 
 const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value: number) => string])[] = [
   ['connections', 'Connections', count],
@@ -19,7 +21,7 @@ const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value
 ];
 /** Refusals that are shown here; the others are among the events. */
 const LATEST = 3;
-const WEBHOOKS_MS = 5000;
+const WEBHOOKS_MS = 1000;
 
 /** The app in numbers that move. */
 export const LiveView: FunctionComponent = () => {
@@ -63,18 +65,29 @@ export const LiveView: FunctionComponent = () => {
 };
 
 const WebhooksCard: FunctionComponent = () => {
-  const { value: webhooks = [] } = useAnswer(api.webhooks, WEBHOOKS_MS);
-  const sum = (state: 'pending' | 'failing' | 'dead') =>
-    webhooks.reduce((total, { deliveries }) => total + deliveries[state], 0);
+  const { value: webhooks } = useAnswer(api.webhooks, WEBHOOKS_MS);
+  const [values, setValues] = useState<readonly number[]>([]);
+  useEffect(() => {
+    if (!webhooks) return;
+    const pending = sum(webhooks, 'pending') + sum(webhooks, 'failing');
+    setValues((before) => [...before, pending].slice(-POINTS));
+  }, [webhooks]);
   return (
     <section class="card" aria-label="Webhooks pending">
       <h3>Webhooks pending</h3>
       <p class="figure" data-figure="webhooks">
-        {count(sum('pending') + sum('failing'))}
+        {count(values.at(-1) ?? 0)}
+        {webhooks && (
+          <small>
+            {count(sum(webhooks, 'failing'))} failing, {count(sum(webhooks, 'dead'))} dead
+          </small>
+        )}
       </p>
-      <p class="quiet">
-        {count(sum('failing'))} failing, {count(sum('dead'))} dead
-      </p>
+      <Chart values={values} />
     </section>
   );
 };
+
+function sum(webhooks: readonly Webhook[], state: DeliveryState): number {
+  return webhooks.reduce((total, { deliveries }) => total + deliveries[state], 0);
+}

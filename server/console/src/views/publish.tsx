@@ -57,8 +57,7 @@ export const PublishView: FunctionComponent<{ channel: string | undefined }> = (
       {line !== undefined && (
         <>
           <p class="quiet">Signed for ten minutes; the secret is not in it.</p>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-          <pre tabIndex={0}>
+          <pre>
             <code>{line}</code>
           </pre>
         </>

@@ -12,16 +12,16 @@ import { webhookEndpoints } from '../../api/webhooks.ts';
 import { ApiError } from '../../errors.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { increment, type Metrics } from '../../hub/metrics.ts';
-import type { BuiltInApp } from './built-in-app.ts';
 import { listChannels, showChannel } from './channels.ts';
 import { curlLine } from './curl.ts';
 import { diagnose } from './diagnosis.ts';
 import { ownPagesOnly } from './guard.ts';
+import { authorize, type LiveApps } from './live-apps.ts';
 import type { Session, Sessions } from './sessions.ts';
 import type { Watches } from './watches.ts';
 
 export interface ConsoleApiParts {
-  readonly builtIn: BuiltInApp;
+  readonly liveApps: LiveApps;
   readonly sessions: Sessions;
   readonly signIn: readonly RequestHandler[];
   readonly watches: Watches;
@@ -51,15 +51,18 @@ const proofSchema = z.object({
 
 /** What the pages of the console ask, each for the app that its session is for. */
 export function consoleApi(parts: ConsoleApiParts): Router {
-  const { builtIn, sessions, watches, hub, adapter, metrics, pathPrefix, now } = parts;
+  const { liveApps, sessions, watches, hub, adapter, metrics, pathPrefix, now } = parts;
   const router = express.Router({ strict: true });
   router.use(ownPagesOnly);
 
-  const describe = ({ app }: Session) => ({
-    app: { id: app.id, name: app.name, keys: app.keys },
-    live: { key: builtIn.key, channel: builtIn.channelOf(app).name },
-    signOut: !sessions.open,
-  });
+  const describe = ({ app }: Session) => {
+    const { key, channel } = liveApps.beside(app);
+    return {
+      app: { id: app.id, name: app.name, keys: app.keys },
+      live: { key, channel: channel.name },
+      signOut: !sessions.open,
+    };
+  };
   const signedIn =
     (answer: (visit: Visit) => unknown): RequestHandler =>
     async (request, response) => {
@@ -89,11 +92,11 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     '/live',
     signedIn(({ session, body }) => {
       const form = new URLSearchParams(body.toString());
-      const channel = builtIn.channelOf(session.app);
+      const live = liveApps.beside(session.app);
       const socketId = form.get('socket_id');
-      if (form.get('channel_name') !== channel.name || !isSocketId(socketId))
+      if (form.get('channel_name') !== live.channel.name || !isSocketId(socketId))
         throw new ApiError(403, 'This session is for another channel');
-      return { auth: builtIn.authorize(socketId, channel) };
+      return { auth: authorize(live, socketId) };
     }),
   );
   router.post(

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
@@ -10,10 +9,10 @@ import type { Hub } from '../../hub/hub.ts';
 import type { Metrics } from '../../hub/metrics.ts';
 import { isLoopback } from '../../loopback.ts';
 import { consoleApi } from './api.ts';
-import { BuiltInApp } from './built-in-app.ts';
 import { Feed } from './feed.ts';
 import { figuresOf } from './figures.ts';
 import { guard } from './guard.ts';
+import { LiveApps } from './live-apps.ts';
 import { page } from './page.ts';
 import { Sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
@@ -21,8 +20,6 @@ import { Watches } from './watches.ts';
 
 /** How a console differs from the usual one. */
 export interface ConsoleOptions {
-  /** Signs its sessions; the same in all processes that serve one address. @default random */
-  readonly secret?: Buffer;
   /** Lets everybody in without a sign-in, to the first app. Only on loopback. @default false */
   readonly open?: boolean;
 }
@@ -45,30 +42,27 @@ export interface ConsoleParts extends ConsoleOptions {
 /** Pages on which people see what happens in their app (docs/console.md). */
 export class Console {
   readonly #parts: ConsoleParts;
-  readonly #secret: Buffer;
-  readonly #builtIn: BuiltInApp;
+  readonly #liveApps: LiveApps;
   readonly #watches: Watches;
 
   /** @throws Error if it were to be open to others than this machine */
   constructor(parts: ConsoleParts) {
-    const { config, hub, metrics, log, open = false, secret = randomBytes(32) } = parts;
+    const { config, apps, hub, metrics, log, now, open = false } = parts;
     if (open && !isLoopback(config.host))
       throw new Error('A console without a sign-in is served on loopback only');
     this.#parts = parts;
-    this.#secret = secret;
-    this.#builtIn = new BuiltInApp(secret);
-    metrics.hide(this.#builtIn.app.id);
-    const feed = new Feed({ builtIn: this.#builtIn, hub, log });
+    this.#liveApps = new LiveApps(apps, (appId) => metrics.hide(appId));
+    const feed = new Feed({ liveApps: this.#liveApps, hub, log });
     this.#watches = new Watches({
       ...parts,
       feed,
-      figures: (app) => figuresOf(app, parts.metrics, parts.now()),
+      figures: (app) => figuresOf(app, metrics, now()),
     });
   }
 
-  /** The apps that clients may connect to: the given ones, and that of the console. */
+  /** The apps that clients may connect to: the given ones, and those of the console. */
   get connectable(): AppStore {
-    return this.#builtIn.withKeysOf(this.#parts.apps);
+    return this.#liveApps.connectable;
   }
 
   /** Somebody watches an app; all nodes are told. */
@@ -76,16 +70,11 @@ export class Console {
     this.#watches.renew(appId, channel);
   }
 
-  /** The apps have changed: whoever looks must show again that he may, so his connection becomes an orphan. */
-  reload(): void {
-    this.#builtIn.renew();
-  }
-
   /** Adds its pages below `/console`. */
   routes(app: Express): void {
     const { config, apps, now, isSecure, open = false } = this.#parts;
     const path = `${config.pathPrefix}/console`;
-    const sessions = new Sessions({ apps, secret: this.#secret, path, open, now, isSecure });
+    const sessions = new Sessions({ apps, path, open, now, isSecure });
     const { pathPrefix } = config;
     const router = express.Router({ strict: true });
     router.use(guard({ config, open, isSecure }));
@@ -95,7 +84,7 @@ export class Console {
         ...this.#parts,
         pathPrefix,
         sessions,
-        builtIn: this.#builtIn,
+        liveApps: this.#liveApps,
         watches: this.#watches,
         signIn: signIn({ ...this.#parts, sessions }),
       }),

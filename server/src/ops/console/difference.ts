@@ -4,15 +4,22 @@ export interface Difference {
   readonly end: number;
 }
 
-/** The smallest middle part in which two texts differ; surrogate pairs stay whole. */
+/** Ids, names and numbers are read as a whole, so they differ as a whole. */
+const WORD = /[\w.-]/;
+
+/** The smallest middle part of whole words in which two texts differ; surrogate pairs stay whole too. */
 export function difference(a: string, b: string): Difference {
+  if (a === b) return { start: a.length, end: 0 };
   const shorter = Math.min(a.length, b.length);
   let start = 0;
   while (start < shorter && a[start] === b[start]) start += 1;
-  if (isHighSurrogate(a.charCodeAt(start - 1))) start -= 1;
   let end = 0;
   while (end < shorter - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end += 1;
+
+  if (isHighSurrogate(a.charCodeAt(start - 1))) start -= 1;
+  while (start > 0 && WORD.test(a.charAt(start - 1))) start -= 1;
   if (isLowSurrogate(a.charCodeAt(a.length - end))) end -= 1;
+  while (end > 0 && WORD.test(a.charAt(a.length - end))) end -= 1;
   return { start, end };
 }
 

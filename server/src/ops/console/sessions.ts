@@ -1,4 +1,4 @@
-import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { sign, verify } from '@countersign/sdk-server/signature';
 import type { CookieOptions, Request, Response } from 'express';
 import { z } from 'zod';
@@ -14,7 +14,6 @@ export interface Session {
 
 export interface SessionsParts {
   readonly apps: AppStore;
-  readonly secret: Buffer;
   /** Path that the cookie is sent to. */
   readonly path: string;
   /** Whether everybody is let in, as somebody who looks at the first app. */
@@ -29,16 +28,14 @@ const LIFETIME_MS = 30 * 60_000;
 const ticketSchema = z.tuple([z.string(), z.string(), z.number()]);
 
 /**
- * Who may look at what. A session is a signed cookie, and nothing is stored here: it names app and key, and is signed
- * with a secret of the broker's own and that of the key, so it ends when either changes.
+ * Who may look at what. A session is a cookie that names app and key and is signed with the secret of the key: nothing
+ * is stored, every node knows it, and it ends when the secret changes. Who could forge it could also sign in.
  */
 export class Sessions {
   readonly #parts: SessionsParts;
-  readonly #secret: Buffer;
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
-    this.#secret = createHmac('sha256', parts.secret).update('sessions').digest();
   }
 
   /** Whether anybody needs to sign in. */
@@ -70,7 +67,7 @@ export class Sessions {
     const app = apps.byId(appId);
     const secret = app?.secretOf(key);
     if (!app || !secret || until <= now()) return undefined;
-    return verify(secret, this.#seal(text), signature) ? { app, key, secret } : undefined;
+    return verify(secret, sessionText(text), signature) ? { app, key, secret } : undefined;
   }
 
   /** Makes the session last for the next half hour. */
@@ -78,21 +75,22 @@ export class Sessions {
     if (this.open) return;
     const ticket = JSON.stringify([app.id, key, this.#parts.now() + LIFETIME_MS]);
     const text = Buffer.from(ticket).toString('base64url');
-    response.cookie(COOKIE, `${text}.${sign(secret, this.#seal(text))}`, this.#attributes(request));
+    response.cookie(COOKIE, `${text}.${sign(secret, sessionText(text))}`, this.#attributes(request));
   }
 
   end(request: Request, response: Response): void {
     response.clearCookie(COOKIE, this.#attributes(request));
   }
 
-  #seal(text: string): string {
-    return createHmac('sha256', this.#secret).update(text).digest('hex');
-  }
-
   #attributes(request: Request): CookieOptions {
     const { path, isSecure } = this.#parts;
     return { httpOnly: true, sameSite: 'strict', path, secure: isSecure(request) };
   }
+}
+
+/** None of the texts that backends sign: it begins with no socket id, method or brace. */
+function sessionText(ticket: string): string {
+  return `console session\n${ticket}`;
 }
 
 /** Compares in constant time; what has no secret is no different from what has another one. */
