@@ -3,7 +3,6 @@ import type { Registry } from 'prom-client';
 import type { Adapter } from './adapter/adapter.ts';
 import type { Journal } from './adapter/journal.ts';
 import { MemoryAdapter } from './adapter/memory/adapter.ts';
-import { RedisAdapter } from './adapter/redis/adapter.ts';
 import type { AppStore } from './apps/app.ts';
 import type { Config } from './config.ts';
 import { SqliteBlockStore } from './data/block-store.ts';
@@ -33,14 +32,14 @@ export interface Core {
   close(): Promise<void>;
 }
 
-export interface LocalCoreParts {
+export interface CoreParts {
   readonly config: Config;
   readonly apps: AppStore;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
-  /** @default the one in Redis if that is configured, else one that keeps everything in memory */
+  /** May be given instead of made. */
   readonly adapter?: Adapter | undefined;
   readonly onWebhookStep?: ((step: WebhookStep) => void) | undefined;
 }
@@ -51,7 +50,8 @@ export class LocalCore implements Core {
   readonly webhooks: Webhooks;
   readonly #database: Database | undefined;
 
-  private constructor(parts: LocalCoreParts) {
+  /** @throws DataError if the data directory cannot be used */
+  constructor(parts: CoreParts) {
     const { config, now, onWebhookStep: onStep } = parts;
     const maxPending = config.webhookMaxPending;
     const database = config.data === undefined ? undefined : new Database(config.data);
@@ -61,15 +61,6 @@ export class LocalCore implements Core {
       ? new SqliteOutbox({ database, now, maxPending, onStep })
       : new MemoryOutbox({ now, maxPending });
     this.webhooks = new Webhooks({ ...parts, outbox, onStep });
-  }
-
-  /** @throws DataError if the data directory cannot be used */
-  static async open(parts: LocalCoreParts): Promise<LocalCore> {
-    const { redis, nodeTimeoutSeconds } = parts.config;
-    const { log, now } = parts;
-    const adapter =
-      parts.adapter ?? (redis && (await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now })));
-    return new LocalCore({ ...parts, adapter });
   }
 
   get journal(): Journal {

@@ -24,7 +24,7 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
   now = BEGIN;
   const clock = () => now;
   const adapter = new MemoryAdapter(clock);
-  const core = await LocalCore.open({ config, apps, metrics: new Metrics(), log, now: clock, adapter });
+  const core = new LocalCore({ config, apps, metrics: new Metrics(), log, now: clock, adapter });
   const worker = {
     deliver: (message) => line.tell('deliver', [message]),
     obey: (command) => line.tell('obey', [command]),

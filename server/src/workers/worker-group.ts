@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { AppConfig } from '../apps/app.ts';
 import { FileAppStore } from '../apps/file-store.ts';
+import { openCore } from '../cluster-core.ts';
 import type { Config } from '../config.ts';
-import { LocalCore } from '../core.ts';
 import { Metrics } from '../hub/metrics.ts';
 import type { Broker } from '../server.ts';
 import type { Listening, Standing } from './desk.ts';
@@ -62,7 +62,7 @@ export class WorkerGroup implements Broker {
   static async start(config: Config, count: number, log: Logger): Promise<WorkerGroup> {
     const apps = new FileAppStore(config.apps);
     const metrics = new Metrics();
-    const core = await LocalCore.open({ config, apps, metrics, log, now: Date.now });
+    const core = await openCore({ config, apps, metrics, log, now: Date.now });
     const shared = new Shared(core, apps, log);
     const group = new WorkerGroup({ config, count, log, apps, metrics, shared });
     try {

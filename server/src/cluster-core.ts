@@ -1,0 +1,76 @@
+import { RedisAdapter } from './adapter/redis/adapter.ts';
+import type { RedisSettings } from './adapter/redis/settings.ts';
+import { type Core, type CoreParts, LocalCore } from './core.ts';
+import { ClusterWebhooks } from './webhooks/cluster/cluster-webhooks.ts';
+import type { WebhookControl } from './webhooks/webhooks.ts';
+
+interface ClusterCoreParts extends CoreParts {
+  readonly redis: RedisSettings;
+}
+
+/**
+ * Opens the core that the configuration asks for.
+ *
+ * @throws DataError if the data directory cannot be used
+ */
+export async function openCore(parts: CoreParts): Promise<Core> {
+  const { redis } = parts.config;
+  return redis && !parts.adapter ? ClusterCore.open({ ...parts, redis }) : new LocalCore(parts);
+}
+
+/** The core of a node that shares everything with others, in Redis. */
+class ClusterCore implements Core {
+  readonly adapter: RedisAdapter;
+  readonly webhooks: WebhookControl;
+  readonly #webhooks: ClusterWebhooks;
+
+  private constructor(adapter: RedisAdapter, webhooks: ClusterWebhooks) {
+    this.adapter = adapter;
+    this.webhooks = webhooks.control;
+    this.#webhooks = webhooks;
+  }
+
+  /** Connects; where Redis cannot be reached, it goes on trying. */
+  static async open({ onWebhookStep: onStep, ...parts }: ClusterCoreParts): Promise<ClusterCore> {
+    const { redis, log, now, config } = parts;
+    const { nodeTimeoutSeconds } = config;
+    const adapter = await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now });
+    const { roster } = adapter;
+    return new ClusterCore(adapter, await ClusterWebhooks.open({ ...parts, roster, onStep }));
+  }
+
+  get journal() {
+    return this.#webhooks.journal;
+  }
+
+  countDeliveries() {
+    return this.#webhooks.countDeliveries();
+  }
+
+  /** What works without Redis goes on meanwhile, so nobody must be turned away. */
+  ready() {
+    const reason = this.adapter.fault;
+    return { status: 200, body: reason === undefined ? { status: 'ready' } : { status: 'degraded', reason } };
+  }
+
+  metricsOf<Metrics>(own: Metrics): Metrics {
+    return own;
+  }
+
+  start(): void {
+    this.#webhooks.start();
+  }
+
+  reload(): void {
+    this.#webhooks.reload();
+  }
+
+  handOver(): void {
+    this.#webhooks.handOver();
+  }
+
+  async close(): Promise<void> {
+    await this.adapter.close();
+    await this.#webhooks.close();
+  }
+}
