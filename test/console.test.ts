@@ -7,65 +7,13 @@ import type { Broker } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { publish } from './helpers/api.ts';
 import { startCli } from './helpers/cli.ts';
-import { authorize, connect, open, type TestClient } from './helpers/client.ts';
-import { Visitor } from './helpers/console.ts';
+import { authorize, connect, open } from './helpers/client.ts';
+import { startLivePage, Visitor } from './helpers/console.ts';
 import { send } from './helpers/http.ts';
 import { recordLog } from './helpers/log.ts';
 import { APP, configOf, OTHER_APP, startServer } from './helpers/server.ts';
 
 const DIST = new URL('../server/dist/console/', import.meta.url);
-
-interface Report {
-  readonly name: string;
-  readonly data: Record<string, unknown> & { readonly entries?: readonly Record<string, unknown>[] };
-}
-
-/** A page of the console without a browser: it is signed in, and hears what it is told live. */
-class LivePage {
-  readonly visitor: Visitor;
-  readonly #client: TestClient;
-
-  constructor(visitor: Visitor, client: TestClient) {
-    this.visitor = visitor;
-    this.#client = client;
-  }
-
-  /** The next report that fits. */
-  async next(fits: (report: Report) => boolean): Promise<Report['data']> {
-    for (;;) {
-      const { event: name, data } = await this.#client.nextMessage();
-      const report = { name, data: JSON.parse(String(data)) };
-      if (fits(report)) return report.data;
-    }
-  }
-
-  /** The next line of the event stream of this kind. */
-  async entry(kind: string): Promise<Record<string, unknown>> {
-    const isIt = (entry: Record<string, unknown>) => entry['kind'] === kind;
-    const { entries } = await this.next(({ data }) => data.entries?.some(isIt) ?? false);
-    return entries!.find(isIt)!;
-  }
-
-  watch(channel?: string) {
-    return this.visitor.ask('POST', 'watch', { channel });
-  }
-}
-
-async function startLivePage(broker: Broker): Promise<LivePage> {
-  const visitor = new Visitor(broker);
-  const { body } = await visitor.signIn();
-  const { key, channel } = body['live'] as { key: string; channel: string };
-  const client = open(broker, `/app/${key}?protocol=7&client=test&version=1.0`);
-  await client.established();
-  const form = new URLSearchParams({ socket_id: client.socketId, channel_name: channel });
-  const { body: grant } = await visitor.ask('POST', 'live', String(form));
-  client.subscribe(channel, grant);
-  expect(await client.nextMessage()).toMatchObject({ event: 'pusher_internal:subscription_succeeded' });
-  const page = new LivePage(visitor, client);
-  await page.watch();
-  await page.next(({ name }) => name === 'figures');
-  return page;
-}
 
 describe('signing in', () => {
   test('takes key and secret of an app, and keeps neither', async () => {

@@ -1,4 +1,5 @@
 import type { Broker } from '@countersign/server';
+import { open, type TestClient } from './client.ts';
 import { APP, type Credentials } from './server.ts';
 
 /** What the console answered. */
@@ -43,4 +44,59 @@ export class Visitor {
   signIn({ key, secret }: Pick<Credentials, 'key' | 'secret'> = APP): Promise<ConsoleAnswer> {
     return this.ask('POST', 'session', { key, secret });
   }
+}
+
+/** What a page is told live. */
+interface Report {
+  readonly name: string;
+  readonly data: Record<string, unknown> & { readonly entries?: readonly Record<string, unknown>[] };
+}
+
+/** A page of the console without a browser: it is signed in, and hears what it is told live. */
+export class LivePage {
+  readonly visitor: Visitor;
+  readonly #client: TestClient;
+
+  constructor(visitor: Visitor, client: TestClient) {
+    this.visitor = visitor;
+    this.#client = client;
+  }
+
+  /** The next report that fits. */
+  async next(fits: (report: Report) => boolean): Promise<Report['data']> {
+    for (;;) {
+      const { event: name, data } = await this.#client.nextMessage();
+      const report = { name, data: JSON.parse(String(data)) };
+      if (fits(report)) return report.data;
+    }
+  }
+
+  /** The next line of the event stream of this kind. */
+  async entry(kind: string): Promise<Record<string, unknown>> {
+    const isIt = (entry: Record<string, unknown>) => entry['kind'] === kind;
+    const { entries } = await this.next(({ data }) => data.entries?.some(isIt) ?? false);
+    return entries!.find(isIt)!;
+  }
+
+  watch(channel?: string) {
+    return this.visitor.ask('POST', 'watch', { channel });
+  }
+}
+
+/** Signs in, and subscribes to what happens. */
+export async function startLivePage(broker: Pick<Broker, 'url'>): Promise<LivePage> {
+  const visitor = new Visitor(broker);
+  const { body } = await visitor.signIn();
+  const { key, channel } = body['live'] as { key: string; channel: string };
+  const client = open(broker, `/app/${key}?protocol=7&client=test&version=1.0`);
+  await client.established();
+  const form = new URLSearchParams({ socket_id: client.socketId, channel_name: channel });
+  const { body: grant } = await visitor.ask('POST', 'live', String(form));
+  client.subscribe(channel, grant);
+  const { event } = await client.nextMessage();
+  if (event !== 'pusher_internal:subscription_succeeded') throw new Error(`Not subscribed: ${event}`);
+  const page = new LivePage(visitor, client);
+  await page.watch();
+  await page.next(({ name }) => name === 'figures');
+  return page;
 }
