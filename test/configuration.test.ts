@@ -43,6 +43,7 @@ describe('what stands in the file', () => {
       webhookRetrySeconds: 86_400,
       webhookLogSeconds: 1_209_600,
       webhookMaxPending: 100_000,
+      console: true,
       pathPrefix: '',
       log: { level: 'info', pretty: false },
       metrics: {},

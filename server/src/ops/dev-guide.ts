@@ -8,6 +8,7 @@ export function devGuide(url: string): string {
 Countersign is ready for development.
 
   page     ${url}/
+  console  ${url}/console
   socket   ${url.replace('http', 'ws')}/app/${key}
   app id   ${id}
   key      ${key}

@@ -21,7 +21,7 @@ const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value
 ];
 /** Refusals that are shown here; the others are among the events. */
 const LATEST = 3;
-const WEBHOOKS_MS = 1000;
+const WEBHOOKS_MS = 2000;
 
 /** The app in numbers that move. */
 export const LiveView: FunctionComponent = () => {
@@ -66,17 +66,18 @@ export const LiveView: FunctionComponent = () => {
 
 const WebhooksCard: FunctionComponent = () => {
   const { value: webhooks } = useAnswer(api.webhooks, WEBHOOKS_MS);
+  const { points } = useLive().series;
   const [values, setValues] = useState<readonly number[]>([]);
+  const pending = webhooks && sum(webhooks, 'pending') + sum(webhooks, 'failing');
   useEffect(() => {
-    if (!webhooks) return;
-    const pending = sum(webhooks, 'pending') + sum(webhooks, 'failing');
-    setValues((before) => [...before, pending].slice(-POINTS));
-  }, [webhooks]);
+    // A point for each one of the other charts.
+    if (pending !== undefined) setValues((before) => [...before, pending].slice(-POINTS));
+  }, [points]);
   return (
     <section class="card" aria-label="Webhooks pending">
       <h3>Webhooks pending</h3>
       <p class="figure" data-figure="webhooks">
-        {count(values.at(-1) ?? 0)}
+        {count(pending ?? 0)}
         {webhooks && (
           <small>
             {count(sum(webhooks, 'failing'))} failing, {count(sum(webhooks, 'dead'))} dead
