@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { runCli } from './helpers/cli.ts';
 import { fileWith } from './helpers/config-file.ts';
@@ -48,6 +52,16 @@ describe('the command line', () => {
   ])('%j is refused', async (args, message) => {
     expect(await runCli(args)).toEqual(failure(`${message}\nSee countersign --help.`));
   });
+});
+
+test('the installed command needs no build to be linked, and starts node with the heap flag', async () => {
+  const server = new URL('../server/', import.meta.url);
+  const { bin, version } = JSON.parse(await readFile(new URL('package.json', server), 'utf8'));
+  const command = new URL(bin.countersign, server);
+  expect(bin.countersign).not.toMatch(/dist/);
+  expect(await readFile(command, 'utf8')).toMatch(/^#!.*node --max-semi-space-size=1\n/);
+  const { stdout } = await promisify(execFile)(fileURLToPath(command), ['--version']);
+  expect(stdout).toBe(`${version}\n`);
 });
 
 describe('a configuration that cannot be used', () => {
