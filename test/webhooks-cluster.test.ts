@@ -4,13 +4,15 @@ import { connect, type TestClient } from './helpers/client.ts';
 import { eventually } from './helpers/eventually.ts';
 import { MortalBroker } from './helpers/mortal-broker.ts';
 import { type ReceivedEvent, startReceiver, status, type WebhookReceiver } from './helpers/receiver.ts';
-import { hasRedis, RedisServer } from './helpers/redis.ts';
+import { hasRedis, RedisCluster, RedisServer } from './helpers/redis.ts';
 import { APP } from './helpers/server.ts';
+import { Valve } from './helpers/valve.ts';
 
 const EVENTS = ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'];
 const NODE_TIMEOUT_SECONDS = 2;
 
-const told = ({ name, channel, user_id }: ReceivedEvent) => [name, channel, user_id].join(' ').trimEnd();
+const told = ({ name, channel, user_id }: ReceivedEvent) =>
+  [name, channel, user_id].filter(Boolean).join(' ');
 
 /** Waits until everything is delivered, and the outbox knows it. */
 async function delivered({ broker }: MortalBroker): Promise<void> {
@@ -31,7 +33,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
   /** Starts three nodes that tell the receiver what happens; the first one is the clerk. */
   async function startNodes(
     receiver: WebhookReceiver,
-    { app, hook, ...settings }: Record<string, object | number> = {},
+    { app, hook, clerkUrl, ...settings }: Record<string, object | number | string> = {},
   ) {
     prefixes += 1;
     const prefix = `test-${prefixes}`;
@@ -52,7 +54,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
         },
       ],
     };
-    const clerk = await MortalBroker.start(config);
+    const clerk = await MortalBroker.start({ ...config, redis: { url: clerkUrl ?? redis.url, prefix } });
     await eventually(async () => {
       expect(await redis.command('EXISTS', `${prefix}:{webhooks}:clerk`)).toBe(1);
     });
@@ -279,6 +281,37 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     ).toEqual(new Set([id]));
     expect(events.at(-1)).toMatchObject({ channel: 'private-a', seq: 2 });
   }, 40_000);
+
+  test('a clerk who is cut off is replaced, and delivers nothing once he is back', async () => {
+    const receiver = await startReceiver();
+    const valve = await Valve.open(redis.port);
+    onTestFinished(() => valve.close());
+    const { clerk, second, third } = await startNodes(receiver, {
+      clerkUrl: `redis://127.0.0.1:${valve.port}`,
+      webhookGraceSeconds: 0,
+    });
+    const ann = await connect(clerk.broker);
+    await ann.join('presence-room', { user_id: 'ann' });
+    const bob = await connect(second.broker);
+    await bob.join('presence-room', { user_id: 'bob' });
+    await eventually(() => expect(receiver.posted).toHaveLength(3));
+    await delivered(clerk);
+
+    valve.shut();
+    await (await connect(third.broker)).join('private-a');
+    const meanwhile = await receiver.eventsUntil(({ name }) => name === 'member_removed');
+    expect(meanwhile.slice(3).map(told).toSorted()).toEqual([
+      'channel_occupied private-a',
+      'member_removed presence-room ann',
+    ]);
+    valve.reopen();
+    expect(told(await receiver.nextEvent())).toBe('member_added presence-room ann');
+    ann.close();
+    expect(told(await receiver.nextEvent())).toBe('member_removed presence-room ann');
+    await delivered(clerk);
+    const events = receiver.posted.flatMap((posted) => posted.events);
+    expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  }, 40_000);
 });
 
 describe.skipIf(!hasRedis)('while Redis is down', () => {
@@ -310,6 +343,7 @@ describe.skipIf(!hasRedis)('while Redis is down', () => {
     await delivered(broker);
     await redis.kill();
     ann.unsubscribe('private-a');
+    expect(await request(broker.broker, 'GET', '/webhooks')).toMatchObject({ status: 503 });
     await redis.start();
     const bob = await connect(broker.broker);
     await eventually(async () => {
@@ -320,3 +354,35 @@ describe.skipIf(!hasRedis)('while Redis is down', () => {
     expect(events.map(told).toSorted()).toEqual(['channel_occupied private-c', 'channel_vacated private-a']);
   }, 40_000);
 });
+
+test.skipIf(!hasRedis)(
+  'on a Redis Cluster everything of webhooks is in one place',
+  async () => {
+    const cluster = await RedisCluster.start();
+    onTestFinished(() => cluster.stop());
+    const receiver = await startReceiver();
+    const config = {
+      host: '127.0.0.1',
+      port: 0,
+      drainWindowSeconds: 0,
+      redis: { cluster: { nodes: cluster.urls } },
+      webhookGraceSeconds: 0,
+      apps: [
+        {
+          id: APP.id,
+          keys: [{ key: APP.key, secret: APP.secret }],
+          webhooks: [{ url: receiver.url(), events: EVENTS }],
+        },
+      ],
+    };
+    const [first, second] = await Promise.all([MortalBroker.start(config), MortalBroker.start(config)]);
+    const ann = await connect(first.broker);
+    await ann.join('private-a');
+    expect(told(await receiver.nextEvent())).toBe('channel_occupied private-a');
+    ann.close();
+    expect(told(await receiver.nextEvent())).toBe('channel_vacated private-a');
+    await delivered(first);
+    await delivered(second);
+  },
+  40_000,
+);

@@ -3,8 +3,8 @@ import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
 import type { Happening, Journal } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { WebhookEventName } from '../apps/hook.ts';
+import { type Departure, Departures, type Witness } from './departures.ts';
 import { type EventParts, newEvent, type WebhookEvent } from './event.ts';
-import { Grace } from './grace.ts';
 import type { Change, Outbox, Told } from './outbox.ts';
 import { type Edge, hooksFor, keyOf, laneOf, sidesOf, toldOf } from './told.ts';
 
@@ -20,21 +20,6 @@ export interface RecorderParts {
   readonly restartGraceMs: number;
   /** `undefined` where everything is recorded, in the order in which it happened. */
   readonly witness?: Witness | undefined;
-}
-
-/**
- * Knows who is there. Of what happens on several nodes some is recorded late, or never, if the node dies with it; so
- * nobody is told of a removal before the witness was asked.
- */
-export interface Witness {
-  /** Those who are not there. */
-  gone(told: readonly Told[]): Promise<ReadonlySet<Told>>;
-}
-
-/** Something that receivers had been told is there has gone, and may come back. */
-interface Removal {
-  readonly told: Told;
-  readonly event: WebhookEvent;
 }
 
 /** When something happened, and where. */
@@ -53,35 +38,46 @@ export interface Origin {
 export class Recorder implements Journal {
   readonly #parts: RecorderParts;
   readonly #ledger = new Set<string>();
-  readonly #leaving: Grace<Removal>;
-  readonly #left: Grace<Removal>;
-  /** Removals of which the witness is asked; those who come back meanwhile are taken out. */
-  readonly #doubted = new Set<string>();
+  readonly #departures: Departures;
+  /** Those who were there without a record when it was looked last. */
+  #unrecorded = new Set<string>();
   #ended = false;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
-    const remove = (removals: readonly Removal[]) => void this.#remove(removals);
-    this.#leaving = new Grace(parts.graceMs, remove);
-    this.#left = new Grace(parts.restartGraceMs, remove);
+    const { graceMs, restartGraceMs, witness, log } = parts;
+    const onEnd = (departures: readonly Departure[]) => void this.#remove(departures);
+    this.#departures = new Departures({ graceMs, restartGraceMs, witness, log, onEnd });
+  }
+
+  /** Begins to wait for what was there when the last process ended. */
+  start(): void {
+    for (const told of membersFirst(this.#parts.outbox.told())) {
+      this.#ledger.add(keyOf(told));
+      this.#depart(told, 'restart');
+    }
   }
 
   /**
-   * Begins to wait for what receivers were told is there: at the start, when it may have gone with the last process;
-   * where there is a witness also later, for what has gone without a record.
+   * Compares the ledger with those who are there, where not everything is recorded: a node may have died before it had
+   * told what it did. Who has gone without a record has left. Who is there without one has come, if that was so the
+   * last time already: the record may be on its way.
    */
-  review(): void {
-    // Members and users first: a member has left before the channel is vacated.
-    const told = this.#parts.outbox
-      .told()
-      .toSorted((a, b) => Number(a.userId === '') - Number(b.userId === ''));
-    const now = this.#parts.now();
-    for (const each of told) {
-      const key = keyOf(each);
-      if (this.#isLeaving(key)) continue;
-      this.#ledger.add(key);
-      this.#left.begin(key, { told: each, event: this.#removalOf(each, now, { reason: 'disconnected' }) });
+  async compare(present: ReadonlyMap<string, Told>): Promise<void> {
+    const before = this.#unrecorded;
+    this.#unrecorded = new Set();
+    for (const told of membersFirst(this.#parts.outbox.told())) {
+      const key = keyOf(told);
+      if (!present.has(key) && !this.#departures.has(key)) this.#depart(told, 'usual');
     }
+    const changes: Change[] = [];
+    for (const [key, told] of present) {
+      if (this.#ledger.has(key)) continue;
+      const change = before.has(key) ? this.#changeOfComing(told, this.#parts.now()) : undefined;
+      if (change) changes.push(change);
+      else this.#unrecorded.add(key);
+    }
+    if (changes.length > 0) await this.#append(changes);
   }
 
   record(
@@ -99,8 +95,7 @@ export class Recorder implements Journal {
   /** Tells of no removal any more: what is in the ledger is left to the next process. */
   close(): void {
     this.#ended = true;
-    this.#leaving.close();
-    this.#left.close();
+    this.#departures.close();
   }
 
   #changeOf(happening: Happening, origin: Origin): Change | undefined {
@@ -139,24 +134,12 @@ export class Recorder implements Journal {
   }
 
   #come(edge: Edge, { at }: Origin): Change | undefined {
-    const { apps } = this.#parts;
     const told = toldOf(edge);
     const key = keyOf(told);
-    if (this.#ledger.has(key)) {
-      // It was gone for so short a time that nobody was told.
-      this.#leaving.callOff(key);
-      this.#left.callOff(key);
-      this.#doubted.delete(key);
-      return undefined;
-    }
-    const { added, removed } = sidesOf(told);
-    const channel = told.channel || undefined;
-    const hooks = hooksFor(apps, told.appId, added, channel);
-    if (hooks.length === 0 && hooksFor(apps, told.appId, removed, channel).length === 0) return undefined;
-    this.#ledger.add(key);
-    const parts = { channel, user_id: told.userId || undefined, socket_id: edge.socketId };
-    const event = hooks.length > 0 ? newEvent(at, added, parts) : undefined;
-    return { appId: told.appId, lane: laneOf(told), hooks, event, ledger: { told, is: 'there' } };
+    if (!this.#ledger.has(key)) return this.#changeOfComing(told, at, edge.socketId);
+    // It was gone for so short a time that nobody was told.
+    this.#departures.callOff(key);
+    return undefined;
   }
 
   #go(edge: Edge, { at, isHandedOver }: Origin): Change | undefined {
@@ -165,7 +148,7 @@ export class Recorder implements Journal {
     const told = toldOf(edge);
     const key = keyOf(told);
     if (!this.#ledger.has(key)) {
-      // Its coming is on its way from another node; when it is here, the witness knows that it has gone again.
+      // Its coming is on its way from another node; when it is here, it is seen by and by that it has gone again.
       if (witness) return undefined;
       // It came before any hook wanted to know; one that does by now is told all the same.
       if (hooksFor(apps, told.appId, sidesOf(told).removed, told.channel || undefined).length === 0)
@@ -173,23 +156,33 @@ export class Recorder implements Journal {
       this.#ledger.add(key);
     }
     if (this.#ended) return undefined;
-    const removal = { told, event: this.#removalOf(told, at, { socket_id, reason }) };
-    if (graceMs === 0 && !isHandedOver && !witness) return this.#changeOfRemoval(removal);
-    this.#left.callOff(key);
-    this.#leaving.callOff(key);
-    (isHandedOver ? this.#left : this.#leaving).begin(key, removal);
+    const departure = { told, event: this.#removalOf(told, at, { socket_id, reason }) };
+    if (graceMs === 0 && !witness) return this.#changeOfRemoval(departure);
+    this.#departures.begin(departure, isHandedOver ? 'restart' : 'usual');
     return undefined;
   }
 
-  #removalOf(told: Told, at: number, parts: Pick<EventParts, 'socket_id' | 'reason'>): WebhookEvent {
-    return newEvent(at, sidesOf(told).removed, {
-      channel: told.channel || undefined,
-      user_id: told.userId || undefined,
-      ...parts,
-    });
+  #depart(told: Told, grace: 'usual' | 'restart'): void {
+    const event = this.#removalOf(told, this.#parts.now(), { reason: 'disconnected' });
+    this.#departures.begin({ told, event }, grace);
   }
 
-  #changeOfRemoval({ told, event }: Removal): Change {
+  #removalOf(told: Told, at: number, parts: Pick<EventParts, 'socket_id' | 'reason'>): WebhookEvent {
+    return newEvent(at, sidesOf(told).removed, { ...partsOf(told), ...parts });
+  }
+
+  #changeOfComing(told: Told, at: number, socket_id?: string): Change | undefined {
+    const { apps } = this.#parts;
+    const { added, removed } = sidesOf(told);
+    const channel = told.channel || undefined;
+    const hooks = hooksFor(apps, told.appId, added, channel);
+    if (hooks.length === 0 && hooksFor(apps, told.appId, removed, channel).length === 0) return undefined;
+    this.#ledger.add(keyOf(told));
+    const event = hooks.length > 0 ? newEvent(at, added, { ...partsOf(told), socket_id }) : undefined;
+    return { appId: told.appId, lane: laneOf(told), hooks, event, ledger: { told, is: 'there' } };
+  }
+
+  #changeOfRemoval({ told, event }: Departure): Change {
     this.#ledger.delete(keyOf(told));
     const hooks = hooksFor(this.#parts.apps, told.appId, sidesOf(told).removed, told.channel || undefined);
     return {
@@ -201,43 +194,18 @@ export class Recorder implements Journal {
     };
   }
 
-  async #remove(removals: readonly Removal[]): Promise<void> {
-    const { witness } = this.#parts;
-    const certain = witness ? await this.#confirm(removals, witness) : removals;
-    if (this.#ended || certain.length === 0) return;
+  async #remove(departures: readonly Departure[]): Promise<void> {
     try {
-      await this.#append(certain.map((removal) => this.#changeOfRemoval(removal)));
+      await this.#append(departures.map((departure) => this.#changeOfRemoval(departure)));
     } catch {
       // The ledger of the disk still has them: they go a little later, unless they have come back.
-      for (const removal of certain) {
-        const key = keyOf(removal.told);
+      for (const departure of departures) {
+        const key = keyOf(departure.told);
         if (this.#ended || this.#ledger.has(key)) continue;
         this.#ledger.add(key);
-        this.#leaving.begin(key, removal);
+        this.#departures.begin(departure, 'usual');
       }
     }
-  }
-
-  /** Those of whom the witness says that they are gone, and who have not come back while it was asked. */
-  async #confirm(removals: readonly Removal[], witness: Witness): Promise<readonly Removal[]> {
-    const { log } = this.#parts;
-    const standing = removals.filter(({ told }) => this.#ledger.has(keyOf(told)));
-    for (const { told } of standing) this.#doubted.add(keyOf(told));
-    try {
-      const gone = await witness.gone(standing.map(({ told }) => told));
-      return standing.filter(({ told }) => this.#doubted.delete(keyOf(told)) && gone.has(told));
-    } catch (error) {
-      log.warn({ err: error, removals: standing.length }, 'webhook removals wait: nobody knows who is there');
-      for (const removal of standing) {
-        const key = keyOf(removal.told);
-        if (this.#doubted.delete(key) && !this.#ended) this.#leaving.begin(key, removal);
-      }
-      return [];
-    }
-  }
-
-  #isLeaving(key: string): boolean {
-    return this.#leaving.has(key) || this.#left.has(key) || this.#doubted.has(key);
   }
 
   async #append(changes: readonly Change[]): Promise<void> {
@@ -248,4 +216,13 @@ export class Recorder implements Journal {
       throw error;
     }
   }
+}
+
+/** A member has left before the channel is vacated. */
+function membersFirst(told: readonly Told[]): readonly Told[] {
+  return told.toSorted((a, b) => Number(a.userId === '') - Number(b.userId === ''));
+}
+
+function partsOf({ channel, userId }: Told): EventParts {
+  return { channel: channel || undefined, user_id: userId || undefined };
 }

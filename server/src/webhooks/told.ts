@@ -38,14 +38,17 @@ export function isEdge(happening: Happening): happening is Edge {
 
 /** Whether any hook wants to be told of it, or of what undoes it. */
 export function isWanted(apps: AppStore, happening: Happening): boolean {
-  if (isEdge(happening)) {
-    const told = toldOf(happening);
-    const { added, removed } = sidesOf(told);
-    const channel = told.channel || undefined;
-    return [added, removed].some((name) => hooksFor(apps, told.appId, name, channel).length > 0);
-  }
+  if (isEdge(happening)) return isAnybodysBusiness(apps, toldOf(happening));
   const name = EVENTS[happening.kind];
   return hooksFor(apps, appOfTopic(happening.topic), name, channelOfTopic(happening.topic)).length > 0;
+}
+
+/** Whether any hook wants to be told that it comes, or that it goes. */
+export function isAnybodysBusiness(apps: AppStore, told: Told): boolean {
+  const { added, removed } = sidesOf(told);
+  return [added, removed].some(
+    (name) => hooksFor(apps, told.appId, name, told.channel || undefined).length > 0,
+  );
 }
 
 const EVENTS = {

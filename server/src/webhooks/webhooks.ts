@@ -4,10 +4,11 @@ import type { Hook, HookKey } from '../apps/hook.ts';
 import type { Config } from '../config.ts';
 import type { Metrics } from '../hub/metrics.ts';
 import { isLoopback } from '../loopback.ts';
+import type { Witness } from './departures.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { newEvent } from './event.ts';
 import type { Delivery, DeliveryState, EventPage, HookState, Outbox, Which } from './outbox.ts';
-import { Recorder, type Witness } from './recorder.ts';
+import { Recorder } from './recorder.ts';
 import { Transport } from './transport.ts';
 
 /** The moments at which a test may end the process. */
@@ -102,7 +103,7 @@ export class Webhooks implements WebhookControl {
         'webhooks are kept in memory: what is not delivered when the broker ends is lost; "data" keeps it on disk',
       );
     }
-    this.#recorder.review();
+    this.#recorder.start();
     this.#dispatcher.update(hooks);
     this.#sweep = setInterval(() => {
       const before = now() - config.webhookLogSeconds * 1000;

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { z } from 'zod';
 import type { Commands } from '../../adapter/redis/commands.ts';
 import { reasonOf } from '../../adapter/redis/link.ts';
 import type { Tenure } from './fenced-commit.ts';
@@ -24,7 +23,6 @@ const LEASE = 0.6;
 const BEAT = 0.2;
 
 interface Office extends Tenure {
-  readonly id: string;
   until: () => number;
 }
 
@@ -87,12 +85,11 @@ export class Clerk {
     const office = this.#office;
     const id = office?.id ?? randomBytes(8).toString('hex');
     const askedAt = performance.now();
-    const answer = await commands.run(scripts.appoint, key, id, Math.ceil(this.#leaseMs));
-    const number = z.string().parse(answer);
+    const isHolder = (await commands.run(scripts.appoint, key, id, Math.ceil(this.#leaseMs))) === id;
     const until = () => askedAt + this.#leaseMs;
-    if (office && number === office.number) office.until = until;
+    if (office && isHolder) office.until = until;
     else if (office) this.#fail(office, new Error('Another node is the clerk by now'));
-    else if (number !== '' && !this.#closed) this.#move(this.#take({ id, number, until }));
+    else if (isHolder) this.#move(this.#take({ id, until }));
   }
 
   async #take(office: Office): Promise<void> {
@@ -102,7 +99,7 @@ export class Clerk {
       const term = await begin(office, (error) => this.#fail(office, error));
       if (this.#office !== office) return await term.close();
       this.#term = term;
-      log.info({ term: office.number }, 'this node is the clerk of webhooks');
+      log.info({ term: office.id }, 'this node is the clerk of webhooks');
     } catch (error) {
       this.#fail(office, error);
     }
@@ -114,18 +111,15 @@ export class Clerk {
     const term = this.#term;
     this.#office = undefined;
     this.#term = undefined;
-    this.#parts.log.warn(
-      { err: error, term: office.number },
-      'this node is not the clerk of webhooks any more',
-    );
+    this.#parts.log.warn({ err: error, term: office.id }, 'this node is not the clerk of webhooks any more');
     this.#move(this.#resign(office));
     if (term) this.#move(term.close());
   }
 
-  async #resign({ number }: Office): Promise<void> {
+  async #resign({ id }: Office): Promise<void> {
     const { commands, key } = this.#parts;
     // If it fails the office is free in a while all the same.
-    await commands.run(scripts.resign, key, number).catch(() => {});
+    await commands.run(scripts.resign, key, id).catch(() => {});
   }
 
   #move(work: Promise<void>): void {

@@ -51,7 +51,7 @@ export class ClusterWebhooks {
     this.#messageLink = new Link({ ...link, name: 'webhook messages', onOpen: () => void this.#subscribe() });
     const commands = new Commands(this.#commandLink, this.#commandTimeoutMs);
     const shared = { ...parts, commands, key: this.#key };
-    const witness = new RosterWitness(roster);
+    const witness = new RosterWitness(roster, parts.apps);
     this.journal = new RedisJournal(shared);
     this.#counter = new Counter(commands, this.#key, log);
     this.control = controlOf(this.#counter);

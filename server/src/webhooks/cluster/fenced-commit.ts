@@ -5,8 +5,8 @@ import { scripts } from './scripts.ts';
 
 /** The time for which one node is the clerk: it ends for good when another node may have begun. */
 export interface Tenure {
-  /** Its number: that of a later one is higher. */
-  readonly number: string;
+  /** No other has the same. */
+  readonly id: string;
   /** Until when it lasts at least, as `performance.now()` counts. */
   until(): number;
 }
@@ -54,12 +54,9 @@ export class FencedCommit {
    */
   async add<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     if (this.#failure) throw this.#failure;
-    const isOutermost = !this.#isWithin;
-    if (isOutermost && this.#gathering && this.#gathering.size >= FULL) this.#gathering = undefined;
+    if (!this.#isWithin && this.#gathering && this.#gathering.size >= FULL) this.#gathering = undefined;
     const { done } = this.#group();
-    this.#isWithin = true;
-    const result = work();
-    this.#isWithin = !isOutermost;
+    const result = this.#run(work);
     await done;
     return result;
   }
@@ -88,6 +85,20 @@ export class FencedCommit {
     return this.#last;
   }
 
+  #run<Result>(work: () => Result): Result {
+    const wasWithin = this.#isWithin;
+    this.#isWithin = true;
+    try {
+      return work();
+    } catch (error) {
+      // Half of it must not be committed.
+      this.#fail(error);
+      throw error;
+    } finally {
+      this.#isWithin = wasWithin;
+    }
+  }
+
   /** The one that gathers. */
   #group(): Group {
     if (this.#gathering) return this.#gathering;
@@ -99,19 +110,24 @@ export class FencedCommit {
   }
 
   async #flush(group: Group): Promise<void> {
-    const { commands, key, tenure, onFailure } = this.#parts;
+    const { commands, key, tenure } = this.#parts;
     if (this.#gathering === group) this.#gathering = undefined;
     try {
       if (this.#failure) throw this.#failure;
       if (group.size === 0 && performance.now() < tenure.until()) return;
       const changes = JSON.stringify(changesOf(group));
-      const answer = await commands.run(scripts.commit, key, tenure.number, changes);
+      const answer = await commands.run(scripts.commit, key, tenure.id, changes);
       if (answer !== 'committed') throw new Unavailable('Another node is the clerk of webhooks by now');
     } catch (error) {
-      if (!this.#failure) onFailure(error);
-      this.#failure ??= error;
+      this.#fail(error);
       throw error;
     }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    this.#parts.onFailure(error);
   }
 }
 

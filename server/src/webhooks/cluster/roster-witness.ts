@@ -1,17 +1,26 @@
 import { type Roster, topicOf, userTopicOf } from '../../adapter/adapter.ts';
+import type { AppStore } from '../../apps/app.ts';
+import { readChannel } from '../../protocol/channel.ts';
+import type { Witness } from '../departures.ts';
 import type { Told } from '../outbox.ts';
-import type { Witness } from '../recorder.ts';
-import { keyOf } from '../told.ts';
+import { isAnybodysBusiness, keyOf } from '../told.ts';
 
 /** Channels that are asked for at a time. */
 const SLICE = 100;
+/** Users that are asked for at a time. */
+const USERS = 1000;
+
+const CHANNEL_EVENTS = ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'] as const;
+const USER_EVENTS = ['user_online', 'user_offline'] as const;
 
 /** Asks the roster of all nodes who is there. */
 export class RosterWitness implements Witness {
-  readonly #roster: Pick<Roster, 'counts' | 'members'>;
+  readonly #roster: Roster;
+  readonly #apps: AppStore;
 
-  constructor(roster: Pick<Roster, 'counts' | 'members'>) {
+  constructor(roster: Roster, apps: AppStore) {
     this.#roster = roster;
+    this.#apps = apps;
   }
 
   async gone(told: readonly Told[]): Promise<ReadonlySet<Told>> {
@@ -24,13 +33,45 @@ export class RosterWitness implements Witness {
       if (same) same.push(each);
       else questions.set(key, [each]);
     }
-    const gone = new Set<Told>();
-    const asked = [...questions.values()];
-    for (let from = 0; from < asked.length; from += SLICE) {
-      const answers = await Promise.all(asked.slice(from, from + SLICE).map((same) => this.#goneOf(same)));
-      for (const each of answers.flat()) gone.add(each);
+    return new Set((await inSlices([...questions.values()], (same) => this.#goneOf(same))).flat());
+  }
+
+  /** All who are there and are anybody's business, under their keys. */
+  async present(): Promise<ReadonlyMap<string, Told>> {
+    const present = new Map<string, Told>();
+    const add = (told: Told): void => {
+      if (isAnybodysBusiness(this.#apps, told)) present.set(keyOf(told), told);
+    };
+    for (const { id: appId, hooks } of this.#apps.all()) {
+      const names = new Set(hooks.flatMap(({ events }) => events));
+      if (CHANNEL_EVENTS.some((name) => names.has(name))) (await this.#inChannels(appId)).forEach(add);
+      if (USER_EVENTS.some((name) => names.has(name))) (await this.#online(appId)).forEach(add);
     }
-    return gone;
+    return present;
+  }
+
+  /** Occupied channels, and the members of each. */
+  async #inChannels(appId: string): Promise<readonly Told[]> {
+    const occupied = await this.#roster.channels(appId, '');
+    // What belongs to a user is nobody else's business.
+    const channels = [...occupied.keys()].filter((name) => !name.startsWith('#'));
+    const found = await inSlices(channels, async (channel): Promise<readonly Told[]> => {
+      const itself = { appId, channel, userId: '' };
+      if (readChannel(channel)?.kind !== 'presence') return [itself];
+      const members = await this.#roster.members(topicOf(appId, channel));
+      return [itself, ...members.map(({ userId }) => ({ appId, channel, userId }))];
+    });
+    return found.flat();
+  }
+
+  async #online(appId: string): Promise<readonly Told[]> {
+    const found: Told[] = [];
+    for (let after = ''; ; ) {
+      const page = await this.#roster.users(appId, after, USERS);
+      found.push(...page.map((userId) => ({ appId, channel: '', userId })));
+      if (page.length < USERS) return found;
+      after = page.at(-1) ?? after;
+    }
   }
 
   /** @param same members of one channel, or one channel or user */
@@ -47,4 +88,15 @@ export class RosterWitness implements Witness {
     const { subscriptions } = await this.#roster.counts(topic);
     return subscriptions === 0 ? same : [];
   }
+}
+
+async function inSlices<Item, Answer>(
+  items: readonly Item[],
+  ask: (item: Item) => Promise<Answer>,
+): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (let from = 0; from < items.length; from += SLICE) {
+    answers.push(...(await Promise.all(items.slice(from, from + SLICE).map(ask))));
+  }
+  return answers;
 }

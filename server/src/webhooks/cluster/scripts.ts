@@ -10,32 +10,27 @@ const MAX_JOURNAL = 1_000_000;
  */
 export const scripts = {
   /**
-   * Takes or renews the office of the clerk. ARGV: id of the term, milliseconds that it lasts. Answers the number of
-   * the term, which is higher than that of each earlier one; '' if somebody else holds the office.
+   * Takes or renews the office of the clerk. ARGV: id of the term, which no other has; milliseconds that it lasts.
+   * Answers the id of whoever holds the office now.
    */
   appoint: script(`
     local clerk = KEYS[1] .. ':clerk'
-    local holder = redis.call('HGET', clerk, 'term')
     redis.call('SPUBLISH', KEYS[1], '')
-    if holder and holder ~= ARGV[1] then return '' end
-    if not holder then
-      redis.call('HSET', clerk, 'term', ARGV[1], 'number', redis.call('INCR', KEYS[1] .. ':terms'))
-    end
-    redis.call('PEXPIRE', clerk, ARGV[2])
-    return redis.call('HGET', clerk, 'number')`),
+    local holder = redis.call('GET', clerk) or ARGV[1]
+    if holder == ARGV[1] then redis.call('SET', clerk, holder, 'PX', ARGV[2]) end
+    return holder`),
 
-  /** Gives the office up. ARGV: number of the term. */
+  /** Gives the office up. ARGV: id of the term. */
   resign: script(`
     local clerk = KEYS[1] .. ':clerk'
-    if redis.call('HGET', clerk, 'number') == ARGV[1] then redis.call('DEL', clerk) end
-    redis.call('SPUBLISH', KEYS[1], '')`),
+    if redis.call('GET', clerk) == ARGV[1] then redis.call('DEL', clerk) end`),
 
   /**
-   * Makes the changes of a clerk, if he still is the clerk. ARGV: number of the term; the changes as JSON, each a list of
+   * Makes the changes of a clerk, if he still is the clerk. ARGV: id of the term; the changes as JSON, each a list of
    * a command, the end of the name of its key, and what else the command takes. Answers 'deposed' if he is not.
    */
   commit: script(`
-    if redis.call('HGET', KEYS[1] .. ':clerk', 'number') ~= ARGV[1] then return 'deposed' end
+    if redis.call('GET', KEYS[1] .. ':clerk') ~= ARGV[1] then return 'deposed' end
     for _, change in ipairs(cjson.decode(ARGV[2])) do
       redis.call(change[1], KEYS[1] .. ':' .. change[2], unpack(change, 3))
     end

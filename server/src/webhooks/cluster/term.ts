@@ -4,21 +4,23 @@ import { Webhooks, type WebhooksParts } from '../webhooks.ts';
 import { type Entry, readEntry } from './entry.ts';
 import type { Tenure } from './fenced-commit.ts';
 import { RedisOutbox } from './redis-outbox.ts';
+import type { RosterWitness } from './roster-witness.ts';
 import { scripts } from './scripts.ts';
 
-export interface TermParts extends Omit<WebhooksParts, 'outbox'> {
+export interface TermParts extends Omit<WebhooksParts, 'outbox' | 'witness'> {
   readonly commands: Commands;
   /** Names everything that webhooks keep. */
   readonly key: string;
   readonly tenure: Tenure;
+  readonly witness: RosterWitness;
   /** It cannot go on: {@link Term.close} is to be called. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /** Entries of the journal that are read at a time. */
 const PAGE = 500;
-/** Milliseconds after which it is looked again who has gone without a record, because his node died with it. */
-const REVIEW_MS = 60_000;
+/** Milliseconds after which it is looked again who has come or gone without a record, because a node died with it. */
+const LOOK_MS = 60_000;
 
 const pageSchema = z.array(z.tuple([z.string(), z.tuple([z.literal('entry'), z.string()])]));
 
@@ -28,7 +30,7 @@ export class Term {
   readonly tenure: Tenure;
   readonly #parts: TermParts;
   readonly #outbox: RedisOutbox;
-  readonly #review: NodeJS.Timeout;
+  #look: NodeJS.Timeout | undefined;
   /** The last entry that was read. */
   #position = '0-0';
   #hasNews = false;
@@ -40,7 +42,7 @@ export class Term {
     this.tenure = parts.tenure;
     this.#outbox = outbox;
     this.webhooks = new Webhooks({ ...parts, outbox });
-    this.#review = setInterval(() => this.webhooks.journal.review(), REVIEW_MS).unref();
+    this.#lookLater();
   }
 
   /** Takes over what the one before has left. @throws Unavailable if Redis does not answer, or somebody else was faster */
@@ -68,10 +70,25 @@ export class Term {
   /** Ends: what is not done yet is left to the next one. */
   async close(): Promise<void> {
     this.#ended = true;
-    clearInterval(this.#review);
+    clearTimeout(this.#look);
     this.webhooks.handOver();
     await this.#reading;
     await this.webhooks.close();
+  }
+
+  #lookLater(): void {
+    if (!this.#ended) this.#look = setTimeout(() => void this.#compare(), LOOK_MS).unref();
+  }
+
+  async #compare(): Promise<void> {
+    const { witness, log } = this.#parts;
+    try {
+      const present = await witness.present();
+      if (!this.#ended) await this.webhooks.journal.compare(present);
+    } catch (error) {
+      log.warn({ err: error }, 'it is not known who has come or gone without a record: it is looked again');
+    }
+    this.#lookLater();
   }
 
   async #read(): Promise<void> {
