@@ -49,6 +49,18 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     expect(b.happenings.map(({ kind }) => kind)).toEqual(['memberAdded', 'memberRemoved']);
   });
 
+  test('versions grow also in a topic that was quiet for long', async () => {
+    const node = await start();
+    const joined = await node.join(ROOM, '1.1', 'ann');
+    await redis.age(24 * 3600 * 1000);
+    const quiet = await node.adapter.roster.counts(ROOM);
+    const later = await node.join(ROOM, '2.2', 'bob');
+    if (joined === 'full' || later === 'full') throw new Error('full');
+    expect(quiet).toMatchObject({ subscriptions: 1, members: 1 });
+    expect(quiet.version).toBeGreaterThan(joined.version);
+    expect(later.version).toBeGreaterThan(quiet.version);
+  });
+
   test('the seats of a node that died go in time, and one of the others tells', async () => {
     const [dead, b, c] = await Promise.all([start(), start(), start()]);
     await Promise.all([b.adapter.bus.listen(ROOM), c.adapter.bus.listen(ROOM)]);

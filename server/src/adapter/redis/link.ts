@@ -15,12 +15,17 @@ export interface LinkParts {
 /** Milliseconds before the first attempt to connect again; they double with each attempt. */
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2000;
+/** A connection that broke before it was so many milliseconds old counts as an attempt. */
+const STABLE_MS = 5000;
 
 /** A connection to Redis. When it breaks or does not answer it is thrown away, and a new one is made, until it is closed. */
 export class Link {
   readonly #parts: LinkParts;
   #client: RedisClient | undefined;
   #fault: string | undefined = 'Redis has not been reached yet';
+  #openedAt = 0;
+  /** Attempts since the last connection that lasted. */
+  #tries = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -45,7 +50,7 @@ export class Link {
 
   /** Begins; resolves after the first attempt, whether or not it succeeded. */
   start(): Promise<void> {
-    return this.#connect(0);
+    return this.#connect();
   }
 
   /** Throws the connection away, because it broke or does not answer, and makes another one. */
@@ -56,7 +61,8 @@ export class Link {
     discard(client);
     this.#fault = reason;
     this.#parts.log.warn({ link: this.#parts.name, reason }, 'redis lost');
-    this.#connectLater(0);
+    if (performance.now() - this.#openedAt > STABLE_MS) this.#tries = 0;
+    this.#connectLater();
   }
 
   close(): void {
@@ -66,15 +72,15 @@ export class Link {
     this.#client = undefined;
   }
 
-  async #connect(tries: number): Promise<void> {
+  async #connect(): Promise<void> {
     const { name, connect, onOpen, log } = this.#parts;
     let client: RedisClient;
     try {
       client = await connect();
     } catch (error) {
       this.#fault = reasonOf(error);
-      if (tries === 0) log.warn({ link: name, reason: this.#fault }, 'redis not reached');
-      this.#connectLater(tries + 1);
+      if (this.#tries === 0) log.warn({ link: name, reason: this.#fault }, 'redis not reached');
+      this.#connectLater();
       return;
     }
     if (this.#closed) return discard(client);
@@ -82,15 +88,17 @@ export class Link {
       if (client === this.#client) this.fail(reasonOf(error));
     });
     this.#client = client;
+    this.#openedAt = performance.now();
     this.#fault = undefined;
     log.info({ link: name }, 'redis connected');
     onOpen();
   }
 
-  #connectLater(tries: number): void {
+  #connectLater(): void {
     if (this.#closed) return;
-    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(tries, 10));
-    this.#timer = setTimeout(() => void this.#connect(tries), longest * (0.5 + Math.random() / 2));
+    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#tries, 10));
+    this.#tries += 1;
+    this.#timer = setTimeout(() => void this.#connect(), longest * (0.5 + Math.random() / 2));
   }
 }
 

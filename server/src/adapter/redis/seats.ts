@@ -21,10 +21,6 @@ export class LocalTopic {
 export class LocalSeats {
   readonly #topics = new Map<Topic, LocalTopic>();
 
-  get size(): number {
-    return this.#topics.size;
-  }
-
   [Symbol.iterator](): IterableIterator<[Topic, LocalTopic]> {
     return this.#topics.entries();
   }

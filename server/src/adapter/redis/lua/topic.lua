@@ -5,7 +5,7 @@ local STATE, LOG, KEPT = TOPIC .. ':state', TOPIC .. ':log', TOPIC .. ':kept'
 local SEATS, SITTERS = TOPIC .. ':seats', TOPIC .. ':sitters'
 local MEMBERS, PLACES = TOPIC .. ':members', TOPIC .. ':places'
 
-local LOG_LENGTH, LOG_SECONDS, STATE_SECONDS = 200, 60, 86400
+local LOG_LENGTH, LOG_SECONDS, STATE_SECONDS = 200, 60, 3600
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -15,8 +15,9 @@ local function is_late(deadline)
   return deadline ~= '' and now > tonumber(deadline)
 end
 
+-- Versions are times where possible: a topic whose state was forgotten does not begin again at versions that it had.
 local state = redis.call('HMGET', STATE, 'version', 'position')
-local version, position = tonumber(state[1] or 0), tonumber(state[2] or 0)
+local version, position = tonumber(state[1] or now - 1), tonumber(state[2] or 0)
 
 local function text(number)
   return string.format('%.0f', number)
@@ -27,7 +28,6 @@ local function save()
   redis.call('EXPIRE', STATE, STATE_SECONDS)
 end
 
--- Versions are times where possible, so a topic that was forgotten does not begin again at versions that it had.
 local function raise()
   version = math.max(version + 1, now)
   save()
