@@ -32,9 +32,12 @@ class ClusterCore implements Core {
 
   /** Connects; where Redis cannot be reached, it goes on trying. */
   static async open({ onWebhookStep: onStep, ...parts }: ClusterCoreParts): Promise<ClusterCore> {
-    const { redis, log, now, config } = parts;
+    const { redis, log, now, config, metrics } = parts;
     const { nodeTimeoutSeconds } = config;
-    const adapter = await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now });
+    const onGap = () => {
+      metrics.gaps += 1;
+    };
+    const adapter = await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now, onGap });
     const { roster } = adapter;
     return new ClusterCore(adapter, await ClusterWebhooks.open({ ...parts, roster, onStep }));
   }

@@ -18,6 +18,8 @@ export class RedisNode {
   private constructor(
     readonly adapter: RedisAdapter,
     readonly valve: Valve,
+    /** One for each time that messages of a topic were missed for good. */
+    readonly gaps: readonly true[],
   ) {
     adapter.attach(
       { deliver: (message) => this.received.push(message), obey: () => {} },
@@ -32,16 +34,18 @@ export class RedisNode {
 
   static async start(redis: RedisServer, prefix: string): Promise<RedisNode> {
     const valve = await Valve.open(redis.port);
+    const gaps: true[] = [];
     const adapter = await RedisAdapter.open({
       redis: { url: `redis://127.0.0.1:${valve.port}`, prefix },
       nodeTimeoutSeconds: NODE_TIMEOUT_SECONDS,
       log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
+      onGap: () => gaps.push(true),
     });
     onTestFinished(async () => {
       await adapter.close();
       valve.close();
     });
-    return new RedisNode(adapter, valve);
+    return new RedisNode(adapter, valve, gaps);
   }
 
   join(topic: Topic, socketId: string, userId?: string) {

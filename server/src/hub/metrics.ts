@@ -35,6 +35,8 @@ export class Metrics {
   readonly apps = new Map<string, AppMetrics>();
   /** Handshakes that were refused, by close code. */
   readonly refusedHandshakes = new Map<number, number>();
+  /** How often the link to what nodes share was down for so long that messages of a channel were missed for good. */
+  gaps = 0;
   readonly #hidden = new Map<string, AppMetrics>();
 
   /** @param appId the id of a configured app, never a text from outside */

@@ -145,6 +145,9 @@ export class MetricsExporter {
     this.#counter('refused_handshakes_total', 'Connections refused, by close code', ['code'], () =>
       [...this.#sources.metrics.refusedHandshakes].map(([code, count]) => [{ code }, count] as const),
     );
+    this.#counter('message_gaps_total', 'Channels of which messages were missed for good', [], () => [
+      [{}, this.#sources.metrics.gaps],
+    ]);
   }
 
   #addWebhooks(): void {

@@ -28,6 +28,8 @@ export interface RedisAdapterOptions {
   readonly log: Logger;
   /** The clock, in Unix milliseconds. @default Date.now */
   readonly now?: () => number;
+  /** Is told when messages of a topic were missed for good. */
+  readonly onGap?: () => void;
 }
 
 /** Milliseconds that Redis has to answer, or this part of the time after which a dead node must be gone, if less. */
@@ -44,8 +46,6 @@ export class RedisAdapter implements Adapter {
   readonly history: RedisHistory;
   readonly counters: RedisCounters;
   readonly blocks: RedisBlocks;
-  /** Topics of which messages were missed for good. */
-  missed = 0;
   readonly #log: Logger;
   readonly #keys: Keys;
   readonly #commandLink: Link;
@@ -58,7 +58,7 @@ export class RedisAdapter implements Adapter {
   readonly #node: Node;
   #listener: BusListener | undefined;
 
-  private constructor({ redis, nodeTimeoutSeconds, log, now = Date.now }: RedisAdapterOptions) {
+  private constructor({ redis, nodeTimeoutSeconds, log, now = Date.now, onGap }: RedisAdapterOptions) {
     const timeoutMs = nodeTimeoutSeconds * 1000;
     const commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
     this.#log = log;
@@ -93,7 +93,7 @@ export class RedisAdapter implements Adapter {
         log,
         deliver: (topic, envelope) => this.#deliver(topic, envelope),
         missed: (topic) => {
-          this.missed += 1;
+          onGap?.();
           log.error({ topic }, 'messages missed: the link was down for too long');
         },
       },
