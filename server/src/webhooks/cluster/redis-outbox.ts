@@ -57,20 +57,20 @@ export class RedisOutbox implements Outbox {
 
   /** @throws Unavailable if Redis does not answer, or another node has it open by now */
   static async open(parts: RedisOutboxParts): Promise<RedisOutbox> {
-    const read = (hash: string): Promise<Map<string, string>> => readHash(parts, hash);
-    const numbers = await read(NUMBERS);
+    const read = (hash: string, take: (field: string, value: string) => void) => readHash(parts, hash, take);
+    const numbers = new Map<string, string>();
+    await read(NUMBERS, (name, number) => numbers.set(name, number));
     const id = numbers.get('id') ?? randomBytes(8).toString('hex');
     const outbox = new RedisOutbox(parts, id);
     await outbox.#commit.add(() => outbox.#commit.set(NUMBERS, 'id', id));
-    const deliveries: Delivery[] = [];
-    for (const json of (await read(DELIVERIES)).values())
-      deliveries.push(deliverySchema.parse(JSON.parse(json)));
-    outbox.deliveries.copy.restore(deliveries, Number(numbers.get('last') ?? 0));
-    for (const [appId, seq] of await read(SEQUENCES)) outbox.#sequences.set(appId, Number(seq));
-    for (const [hook, state] of await read(STATES)) {
+    const deliveries = new Map<string, Delivery>();
+    await read(DELIVERIES, (n, json) => deliveries.set(n, deliverySchema.parse(JSON.parse(json))));
+    outbox.deliveries.copy.restore([...deliveries.values()], Number(numbers.get('last') ?? 0));
+    await read(SEQUENCES, (appId, seq) => outbox.#sequences.set(appId, Number(seq)));
+    await read(STATES, (hook, state) => {
       outbox.#states.set(hookKeySchema.parse(hook), stateSchema.parse(state));
-    }
-    for (const json of (await read(TOLD)).keys()) outbox.#told.set(json, toldSchema.parse(JSON.parse(json)));
+    });
+    await read(TOLD, (json) => outbox.#told.set(json, toldSchema.parse(JSON.parse(json))));
     return outbox;
   }
 
@@ -153,14 +153,16 @@ export class RedisOutbox implements Outbox {
   }
 }
 
-/** All fields of a hash, page by page. */
-async function readHash({ commands, key }: RedisOutboxParts, hash: string): Promise<Map<string, string>> {
-  const fields = new Map<string, string>();
+/** Reads all fields of a hash, page by page; Redis may give one of them more than once. */
+async function readHash(
+  { commands, key }: RedisOutboxParts,
+  hash: string,
+  take: (field: string, value: string) => void,
+): Promise<void> {
   let cursor = '0';
   do {
     const [next, words] = pageSchema.parse(await commands.run(scripts.scan, key, hash, cursor));
-    for (let at = 0; at + 1 < words.length; at += 2) fields.set(words[at] ?? '', words[at + 1] ?? '');
+    for (let at = 0; at + 1 < words.length; at += 2) take(words[at] ?? '', words[at + 1] ?? '');
     cursor = next;
   } while (cursor !== '0');
-  return fields;
 }
