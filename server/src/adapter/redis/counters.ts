@@ -56,7 +56,12 @@ export class RedisCounters implements Counters {
   async release(key: string): Promise<void> {
     const share = this.#share(key);
     share.held -= 1;
-    await this.#commands.run(scripts.release, this.#keys.places(key), await share.marked);
+    try {
+      await this.#commands.run(scripts.release, this.#keys.places(key), await share.marked);
+    } catch (error) {
+      // It is given back when the node begins a new life.
+      if (!(error instanceof Unavailable)) throw error;
+    }
   }
 
   /** Takes all places of this node again, under its present id. */

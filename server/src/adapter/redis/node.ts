@@ -45,6 +45,10 @@ export class Node {
   #until = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> = Promise.resolve();
+  /** What it holds is taken under its id. */
+  #settling: Promise<void> = Promise.resolve();
+  /** The node whose seats it takes away. */
+  #burying: Promise<void> | undefined;
   #closed = false;
 
   /** @param timeoutMs milliseconds within which a dead node is gone */
@@ -84,15 +88,16 @@ export class Node {
   }
 
   /** Resolves when what was begun is done, with or without success. */
-  settled(): Promise<void> {
-    return this.#beating;
+  async settled(): Promise<void> {
+    await this.#beating;
+    await this.#settling;
   }
 
   /** Ends the lease; what it held is taken away by the caller. Answers the last id. */
   async close(): Promise<string | undefined> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#beating;
+    await this.settled();
     return this.#id;
   }
 
@@ -100,10 +105,7 @@ export class Node {
     clearTimeout(this.#timer);
     this.#beating = this.#beating
       .then(() => this.#turn())
-      .catch((error: unknown) => {
-        this.#listener.lost(error instanceof Error ? error.message : String(error));
-        if (!(error instanceof Unavailable)) this.#log.error({ err: error }, 'heartbeat failed');
-      })
+      .catch((error: unknown) => this.#lose(error))
       .finally(() => {
         clearTimeout(this.#timer);
         if (!this.#closed) this.#timer = setTimeout(() => this.#beat(), this.#beatMs);
@@ -112,30 +114,49 @@ export class Node {
 
   async #turn(): Promise<void> {
     if (this.#closed) return;
-    const claimed = this.#id === undefined ? await this.#live() : await this.#stay();
+    const gone = this.#id === undefined ? await this.#live() : await this.#stay(this.#id);
     this.#listener.heard();
-    for (let gone = claimed; gone !== ''; gone = await this.#stay()) {
-      await this.#listener.bury(gone);
-    }
+    if (gone !== '') this.#bury(gone);
   }
 
   async #live(): Promise<string> {
     const id = randomBytes(8).toString('hex');
     const { gone } = await this.#renew(id, true);
     this.#id = id;
-    await this.#listener.live();
-    this.#log.info({ node: id }, 'node joined');
+    // It may take longer than the lease stands, so the heartbeats go on meanwhile.
+    this.#settling = this.#listener.live().then(
+      () => this.#log.info({ node: id }, 'node joined'),
+      (error: unknown) => this.#lose(error),
+    );
     return gone;
   }
 
-  async #stay(): Promise<string> {
-    if (this.#id === undefined) return '';
-    const { stands, gone } = await this.#renew(this.#id, false);
+  async #stay(id: string): Promise<string> {
+    const { stands, gone } = await this.#renew(id, false);
     if (stands) return gone;
-    this.#log.warn({ node: this.#id }, 'node had lapsed: it joins again');
+    this.#log.warn({ node: id }, 'node had lapsed: it joins again');
     this.#id = undefined;
     await this.#live();
     return gone;
+  }
+
+  #bury(gone: string): void {
+    this.#burying ??= this.#listener
+      .bury(gone)
+      .then(
+        // There may be another one.
+        () => this.#beat(),
+        (error: unknown) =>
+          this.#log.warn({ err: error, node: gone }, 'node not buried: another one will be asked'),
+      )
+      .finally(() => {
+        this.#burying = undefined;
+      });
+  }
+
+  #lose(error: unknown): void {
+    this.#listener.lost(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof Unavailable)) this.#log.error({ err: error }, 'heartbeat failed');
   }
 
   async #renew(id: string, isNew: boolean): Promise<{ stands: boolean; gone: string }> {

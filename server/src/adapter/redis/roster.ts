@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { Unavailable } from '../../errors.ts';
 import type { Member } from '../../protocol/frames.ts';
 import {
   appOfTopic,
@@ -173,7 +174,9 @@ export class RedisRoster implements Roster {
     for (;;) {
       const { marked } = local;
       const id = await marked;
-      if (marked === local.marked && id === this.#parts.node.id) return id;
+      if (marked !== local.marked) continue;
+      if (id !== this.#parts.node.id) throw new Unavailable('This node begins a new life');
+      return id;
     }
   }
 
