@@ -234,7 +234,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     const receiver = await startReceiver();
     const { clerk, second } = await startNodes(receiver, {
       webhookGraceSeconds: 3,
-      webhookRestartGraceSeconds: 2,
+      webhookRestartGraceSeconds: 3600,
     });
     const ann = await connect(second.broker);
     await ann.join('private-a');
@@ -312,6 +312,55 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     const events = receiver.posted.flatMap((posted) => posted.events);
     expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   }, 40_000);
+
+  test('a thousand members come and go while a node is killed: what each did pairs up', async () => {
+    const receiver = await startReceiver();
+    const { clerk, second, third } = await startNodes(receiver, {
+      hook: { events: ['member_added', 'member_removed'], maxEvents: 50 },
+    });
+    const come = async (n: number, { broker }: MortalBroker) => {
+      const client = await connect(broker);
+      await client.join(`presence-${n % 20}`, { user_id: `user-${n}` });
+      return client;
+    };
+    const numbers = Array.from({ length: 1000 }, (_, n) => n);
+    const clients = new Map<number, TestClient>();
+    const nodes = [clerk, second, third];
+    for (let from = 0; from < numbers.length; from += 100) {
+      const slice = numbers.slice(from, from + 100);
+      await Promise.all(slice.map(async (n) => clients.set(n, await come(n, nodes[n % 3]!))));
+      if (from === 500) await clerk.end('SIGKILL');
+      if (from >= 500) nodes[0] = second;
+      // A third of them goes to another node, and a third leaves and stays away.
+      await Promise.all(
+        slice.map(async (n) => {
+          if (n % 3 !== 0) clients.get(n)?.close();
+          if (n % 3 === 1) clients.set(n, await come(n, third));
+        }),
+      );
+    }
+    await eventually(() => {
+      const members = new Set(receiver.posted.flatMap(({ events }) => events.map(({ user_id }) => user_id)));
+      expect(members.size).toBe(1000);
+    }, 30_000);
+    for (const client of clients.values()) client.close();
+
+    const told = () => {
+      const told = new Map<unknown, string[]>();
+      const seen = new Set<string>();
+      for (const { id, name, user_id } of receiver.posted.flatMap(({ events }) => events)) {
+        if (!seen.has(id)) told.set(user_id, [...(told.get(user_id) ?? []), name]);
+        seen.add(id);
+      }
+      return told;
+    };
+    await eventually(() => {
+      expect([...told().values()].filter((names) => names.at(-1) !== 'member_removed')).toEqual([]);
+    }, 30_000);
+    for (const names of told().values()) {
+      expect(names).toEqual(names.map((_, at) => (at % 2 === 0 ? 'member_added' : 'member_removed')));
+    }
+  }, 90_000);
 });
 
 describe.skipIf(!hasRedis)('while Redis is down', () => {

@@ -45,7 +45,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
       key,
       now,
       maxPending: MAX_PENDING,
-      tenure: { id: term, until: () => Number.POSITIVE_INFINITY },
+      tenure: { id: term, isHandedOver: false, until: () => Number.POSITIVE_INFINITY },
       onFailure: (error) => failures.push(error),
     });
     return { outbox, failures };
@@ -80,7 +80,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     );
     await first.outbox.deliveries.head(hook.key, 'c', 2);
     await first.outbox.setState(hook.key, 'paused');
-    await commands.run(scripts.resign, key, 'one');
+    await commands.run(scripts.resign, key, 'one', 0);
 
     const { outbox } = await open(key, 'two');
     expect(outbox.told()).toEqual([member]);
@@ -105,7 +105,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     const key = newKey();
     const { outbox, failures } = await open(key, 'one');
     await outbox.append([told('a')]);
-    await commands.run(scripts.resign, key, 'one');
+    await commands.run(scripts.resign, key, 'one', 0);
     const second = await open(key, 'two');
 
     await expect(outbox.append([told('a')])).rejects.toThrow('Another node is the clerk of webhooks by now');
@@ -132,12 +132,19 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     expect((await outbox.events('app-1', 9_999, 1)).lastSeq).toBe(10_000);
   });
 
-  test('nobody holds the office together with another', async () => {
+  test('nobody holds the office together with another, and the next one knows how it became free', async () => {
     const key = newKey();
     const appoint = (term: string) => commands.run(scripts.appoint, key, term, 60_000);
-    const answers = await Promise.all(['one', 'two', 'three'].map(appoint));
-    expect(answers).toEqual(['one', 'one', 'one']);
-    await commands.run(scripts.resign, key, 'two');
-    expect(await appoint('two')).toBe('one');
+    expect(await Promise.all(['one', 'two', 'one'].map(appoint))).toEqual([
+      ['one', 0],
+      ['one', 0],
+      ['one', 0],
+    ]);
+    await commands.run(scripts.resign, key, 'two', 1);
+    expect(await appoint('two')).toEqual(['one', 0]);
+    await commands.run(scripts.resign, key, 'one', 1);
+    expect(await appoint('two')).toEqual(['two', 1]);
+    await commands.run(scripts.resign, key, 'two', 0);
+    expect(await appoint('three')).toEqual(['three', 0]);
   });
 });

@@ -51,10 +51,10 @@ export class Recorder implements Journal {
   }
 
   /** Begins to wait for what was there when the last process ended. */
-  start(): void {
+  start(grace: 'usual' | 'restart'): void {
     for (const told of membersFirst(this.#parts.outbox.told())) {
       this.#ledger.add(keyOf(told));
-      this.#depart(told, 'restart');
+      this.#depart(told, grace);
     }
   }
 
@@ -143,23 +143,19 @@ export class Recorder implements Journal {
   }
 
   #go(edge: Edge, { at, isHandedOver }: Origin): Change | undefined {
-    const { apps, graceMs, witness } = this.#parts;
+    if (this.#ended) return undefined;
+    const { graceMs, witness } = this.#parts;
     const { socketId: socket_id, reason } = edge;
     const told = toldOf(edge);
-    const key = keyOf(told);
-    if (!this.#ledger.has(key)) {
-      // Its coming is on its way from another node; when it is here, it is seen by and by that it has gone again.
-      if (witness) return undefined;
-      // It came before any hook wanted to know; one that does by now is told all the same.
-      if (hooksFor(apps, told.appId, sidesOf(told).removed, told.channel || undefined).length === 0)
-        return undefined;
-      this.#ledger.add(key);
-    }
-    if (this.#ended) return undefined;
+    // Without a witness it came before any hook wanted to know; with one, the node on which it came may have died before
+    // it had told. Either way hooks are told that it goes, and in the second case that it came, too.
+    const isKnown = this.#ledger.has(keyOf(told));
+    const coming = isKnown ? undefined : this.#changeOfComing(told, at, socket_id);
+    if (!isKnown && !coming) return undefined;
     const departure = { told, event: this.#removalOf(told, at, { socket_id, reason }) };
     if (graceMs === 0 && !witness) return this.#changeOfRemoval(departure);
     this.#departures.begin(departure, isHandedOver ? 'restart' : 'usual');
-    return undefined;
+    return witness && coming;
   }
 
   #depart(told: Told, grace: 'usual' | 'restart'): void {

@@ -94,8 +94,12 @@ export class Webhooks implements WebhookControl {
     return this.#recorder;
   }
 
-  /** Begins to deliver, and to wait for those who were there when the last process ended. */
-  start(): void {
+  /**
+   * Begins to deliver, and to wait for those who were there when the last process ended.
+   *
+   * @param grace how long: in the `usual` one it did not take their connections with it
+   */
+  start(grace: 'usual' | 'restart' = 'restart'): void {
     const { outbox, config, log, now } = this.#parts;
     const hooks = this.#hooks();
     if (outbox.epoch !== undefined && hooks.length > 0) {
@@ -103,7 +107,7 @@ export class Webhooks implements WebhookControl {
         'webhooks are kept in memory: what is not delivered when the broker ends is lost; "data" keeps it on disk',
       );
     }
-    this.#recorder.start();
+    this.#recorder.start(grace);
     this.#dispatcher.update(hooks);
     this.#sweep = setInterval(() => {
       const before = now() - config.webhookLogSeconds * 1000;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { z } from 'zod';
 import type { Commands } from '../../adapter/redis/commands.ts';
 import { reasonOf } from '../../adapter/redis/link.ts';
 import type { Tenure } from './fenced-commit.ts';
@@ -21,6 +22,8 @@ export interface ClerkParts {
 /** The office is held for this part of that time without renewal, and asked for that often. */
 const LEASE = 0.6;
 const BEAT = 0.2;
+
+const appointSchema = z.tuple([z.string(), z.number()]);
 
 interface Office extends Tenure {
   until: () => number;
@@ -76,7 +79,7 @@ export class Clerk {
     while (this.#moving.size > 0) await Promise.all(this.#moving);
     await this.#term?.close();
     this.#term = undefined;
-    if (office) await this.#resign(office);
+    if (office) await this.#resign(office, 1);
   }
 
   async #ask(): Promise<void> {
@@ -85,11 +88,13 @@ export class Clerk {
     const office = this.#office;
     const id = office?.id ?? randomBytes(8).toString('hex');
     const askedAt = performance.now();
-    const isHolder = (await commands.run(scripts.appoint, key, id, Math.ceil(this.#leaseMs))) === id;
+    const answer = await commands.run(scripts.appoint, key, id, Math.ceil(this.#leaseMs));
+    const [holder, handedOver] = appointSchema.parse(answer);
+    const isHolder = holder === id;
     const until = () => askedAt + this.#leaseMs;
     if (office && isHolder) office.until = until;
     else if (office) this.#fail(office, new Error('Another node is the clerk by now'));
-    else if (isHolder) this.#move(this.#take({ id, until }));
+    else if (isHolder) this.#move(this.#take({ id, until, isHandedOver: handedOver === 1 }));
   }
 
   async #take(office: Office): Promise<void> {
@@ -112,14 +117,14 @@ export class Clerk {
     this.#office = undefined;
     this.#term = undefined;
     this.#parts.log.warn({ err: error, term: office.id }, 'this node is not the clerk of webhooks any more');
-    this.#move(this.#resign(office));
+    this.#move(this.#resign(office, 0));
     if (term) this.#move(term.close());
   }
 
-  async #resign({ id }: Office): Promise<void> {
+  async #resign({ id }: Office, handsOver: 0 | 1): Promise<void> {
     const { commands, key } = this.#parts;
     // If it fails the office is free in a while all the same.
-    await commands.run(scripts.resign, key, id).catch(() => {});
+    await commands.run(scripts.resign, key, id, handsOver).catch(() => {});
   }
 
   #move(work: Promise<void>): void {

@@ -7,6 +7,8 @@ import { scripts } from './scripts.ts';
 export interface Tenure {
   /** No other has the same. */
   readonly id: string;
+  /** Whether the clerk before handed the office over because his node ended: whoever was there may come back. */
+  readonly isHandedOver: boolean;
   /** Until when it lasts at least, as `performance.now()` counts. */
   until(): number;
 }

@@ -11,19 +11,22 @@ const MAX_JOURNAL = 1_000_000;
 export const scripts = {
   /**
    * Takes or renews the office of the clerk. ARGV: id of the term, which no other has; milliseconds that it lasts.
-   * Answers the id of whoever holds the office now.
+   * Answers the id of whoever holds the office now, and 1 if the one before has handed it over.
    */
   appoint: script(`
     local clerk = KEYS[1] .. ':clerk'
     redis.call('SPUBLISH', KEYS[1], '')
-    local holder = redis.call('GET', clerk) or ARGV[1]
-    if holder == ARGV[1] then redis.call('SET', clerk, holder, 'PX', ARGV[2]) end
-    return holder`),
+    local holder = redis.call('GET', clerk)
+    if holder and holder ~= ARGV[1] then return { holder, 0 } end
+    redis.call('SET', clerk, ARGV[1], 'PX', ARGV[2])
+    return { ARGV[1], holder and 0 or redis.call('DEL', KEYS[1] .. ':handed-over') }`),
 
-  /** Gives the office up. ARGV: id of the term. */
+  /** Gives the office up. ARGV: id of the term, 1 if it is handed over because the node ends. */
   resign: script(`
     local clerk = KEYS[1] .. ':clerk'
-    if redis.call('GET', clerk) == ARGV[1] then redis.call('DEL', clerk) end`),
+    if redis.call('GET', clerk) ~= ARGV[1] then return end
+    redis.call('DEL', clerk)
+    if ARGV[2] == '1' then redis.call('SET', KEYS[1] .. ':handed-over', '1') end`),
 
   /**
    * Makes the changes of a clerk, if he still is the clerk. ARGV: id of the term; the changes as JSON, each a list of

@@ -51,7 +51,7 @@ export class Term {
     const maxPending = config.webhookMaxPending;
     const outbox = await RedisOutbox.open({ commands, key, tenure, now, maxPending, onFailure });
     const term = new Term(parts, outbox);
-    term.webhooks.start();
+    term.webhooks.start(tenure.isHandedOver ? 'restart' : 'usual');
     term.wake();
     return term;
   }
