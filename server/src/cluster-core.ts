@@ -52,7 +52,7 @@ class ClusterCore implements Core {
 
   /** What works without Redis goes on meanwhile, so nobody must be turned away. */
   ready() {
-    const reason = this.adapter.fault;
+    const reason = this.adapter.fault ?? this.#webhooks.fault;
     return { status: 200, body: reason === undefined ? { status: 'ready' } : { status: 'degraded', reason } };
   }
 

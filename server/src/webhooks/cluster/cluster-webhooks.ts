@@ -71,6 +71,11 @@ export class ClusterWebhooks {
     return webhooks;
   }
 
+  /** Why nothing can be written or asked at present; `undefined`: it can. */
+  get fault(): string | undefined {
+    return this.#commandLink.fault ?? this.#messageLink.fault;
+  }
+
   /** Stands ready to be the clerk. */
   start(): void {
     this.#started = true;
