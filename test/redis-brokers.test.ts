@@ -227,9 +227,10 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
         expect(answer).toContain('\\"status\\":500');
       }
       await own.start();
-      await eventually(async () =>
-        expect(await a.ready()).toEqual({ status: 200, body: { status: 'ready' } }),
-      );
+      await eventually(async () => {
+        for (const node of [a, b])
+          expect(await node.ready()).toEqual({ status: 200, body: { status: 'ready' } });
+      });
       await eventually(() => publish(a, 'presence-room', 'again', '1'));
       for (const client of [ann, bob]) {
         const frames = await client.until((frame) => String(frame).includes('"event":"again"'));
