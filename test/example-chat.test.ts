@@ -1,35 +1,26 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Countersign } from '@countersign/sdk-client';
 import { encryption } from '@countersign/sdk-client/encrypted';
 import { expect, onTestFinished, test } from 'vitest';
+import { startChat } from './helpers/chat.ts';
 import { TestClient } from './helpers/client.ts';
-import { Inbox, listen, listenToAll, listenWithMetadata } from './helpers/inbox.ts';
+import { eventually } from './helpers/eventually.ts';
+import { listen, listenToAll, listenWithMetadata } from './helpers/inbox.ts';
 
-const START = fileURLToPath(new URL('../docs/examples/chat/start.js', import.meta.url));
-
-/** Starts the example as `npm run example` does, on free ports. */
-async function startChat(): Promise<{ readonly url: string; readonly process: ChildProcess }> {
-  const child = spawn(process.execPath, [START], {
-    env: { PATH: process.env['PATH'], PORT: '0' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
-  const lines = new Inbox<string>('the line with the URL');
-  createInterface({ input: child.stdout }).on('line', lines.put);
-  const [url] = /http:\S+/.exec(await lines.next()) ?? [];
-  if (!url) throw new Error('The first line has no URL');
-  return { url, process: child };
+/** What the page is shown of a webhook. */
+interface Told {
+  readonly id: string;
+  readonly name: string;
+  readonly channel?: string;
+  readonly user_id?: string;
 }
 
 interface Session {
   readonly user: { readonly id: string };
   readonly broker: { readonly key: string; readonly host: string; readonly port: number };
   readonly rooms: readonly { readonly id: string; readonly channel: string }[];
+  readonly seesWebhooks: boolean;
 }
 
 /** A browser that has logged in. */
@@ -67,6 +58,15 @@ class Visitor {
     return client;
   }
 
+  get(path: string): Promise<Response> {
+    return fetch(this.url + path, { headers: { cookie: this.cookie } });
+  }
+
+  async devices(client: Countersign): Promise<unknown[]> {
+    const answer = await this.get(`/devices?socketId=${client.connection.socket_id}`);
+    return (await answer.json()) as unknown[];
+  }
+
   async say(room: string, text: unknown, socketId: string | undefined): Promise<Response> {
     return post(`${this.url}/messages`, JSON.stringify({ room, text, socketId }), {
       cookie: this.cookie,
@@ -101,7 +101,8 @@ test('a message arrives at the others, and the sender has it from the answer', a
   expect(await others.next()).toEqual(message);
 
   await bob.say('lounge', 'Hello', undefined);
-  expect(await own.next()).toEqual(['message', { from: 'Bob', text: 'Hello', at: expect.any(String) }]);
+  const heard = await own.until(([event]) => event === 'message');
+  expect(heard.at(-1)).toEqual(['message', { from: 'Bob', text: 'Hello', at: expect.any(String) }]);
 });
 
 test('everybody sees who is here and who is typing', async () => {
@@ -150,7 +151,9 @@ test('the broker cannot read what is said in the office', async () => {
 
   await ann.say('office', 'the secret plan', '1.1');
   expect(await messages.next()).toMatchObject({ from: 'Ann', text: 'the secret plan' });
-  const { event, data } = await wire.nextMessage();
+  let frame = await wire.nextMessage();
+  while (frame.event === 'pusher_internal:subscription_count') frame = await wire.nextMessage();
+  const { event, data } = frame;
   expect(event).toBe('message');
   expect(Object.keys(JSON.parse(String(data)))).toEqual(['nonce', 'ciphertext']);
   expect(data).not.toContain('secret plan');
@@ -166,6 +169,147 @@ test('logging out ends the connections of the user', async () => {
   expect(await states.next()).toEqual({ previous: 'connected', current: 'disconnected' });
 });
 
+test("the devices of a user are listed, this one is marked, and nobody else's are there", async () => {
+  const { url } = await startChat();
+  const [phone, laptop] = [await Visitor.logIn(url, 'Ann'), await Visitor.logIn(url, 'Ann')];
+  const bob = await Visitor.logIn(url, 'Bob');
+  const [phonesClient, laptopsClient, bobsClient] = [phone.connect(), laptop.connect(), bob.connect()];
+  for (const client of [phonesClient, bobsClient]) await client.signin();
+  const counts = listen(await join(phonesClient, 'private-user-ann'), 'pusher:subscription_count');
+
+  // As the page does: the count says that the list is another one.
+  await laptopsClient.signin();
+  await join(laptopsClient, 'private-user-ann');
+  await counts.until((count) => (count as { subscription_count: number }).subscription_count === 2);
+  const device = {
+    client: expect.stringContaining('countersign-js'),
+    address: '127.0.0.1',
+    since: expect.any(String),
+  };
+  const listed = [
+    { ...device, isThisOne: true },
+    { ...device, isThisOne: false },
+  ];
+  for (const devices of [await phone.devices(phonesClient), await laptop.devices(laptopsClient)]) {
+    expect(devices).toHaveLength(2);
+    expect(devices).toEqual(expect.arrayContaining(listed));
+  }
+  expect(await bob.devices(bobsClient)).toEqual([{ ...device, isThisOne: true }]);
+
+  const errors = listen(bobsClient.subscribe('private-user-ann'), 'pusher:subscription_error');
+  expect(await errors.next()).toMatchObject({ type: 'AuthError', status: 403 });
+});
+
+test('signing out everywhere ends all devices with the reason, and their sessions; others stay', async () => {
+  const { url } = await startChat();
+  const [phone, laptop] = [await Visitor.logIn(url, 'Ann'), await Visitor.logIn(url, 'Ann')];
+  const bob = await Visitor.logIn(url, 'Bob');
+  const clients = [phone.connect(), laptop.connect()];
+  const bobsClient = bob.connect();
+  for (const client of [...clients, bobsClient]) await client.signin();
+  const heard = clients.map((client) => ({
+    terminated: listen(client, 'terminated'),
+    states: listen(client.connection, 'state_change'),
+  }));
+
+  expect((await post(`${url}/sign-out-everywhere`, '', { cookie: phone.cookie })).status).toBe(303);
+  for (const { terminated, states } of heard) {
+    expect(await terminated.next()).toEqual({ reason: 'Signed out everywhere' });
+    expect(await states.next()).toEqual({ previous: 'connected', current: 'disconnected' });
+  }
+  for (const { cookie } of [phone, laptop]) {
+    const fields = new URLSearchParams({ socket_id: '1.1' });
+    expect((await fetch(`${url}/session`, { headers: { cookie } })).status).toBe(401);
+    expect((await post(`${url}/countersign/user-auth`, fields, { cookie })).status).toBe(401);
+  }
+
+  expect((await bob.get('/session')).status).toBe(200);
+  const messages = listen(await join(bobsClient, 'private-lounge'), 'message');
+  await bob.say('lounge', 'Still here', undefined);
+  expect(await messages.next()).toMatchObject({ text: 'Still here' });
+  const back = (await Visitor.logIn(url, 'Ann')).connect();
+  expect(await back.signin()).toMatchObject({ id: 'ann' });
+});
+
+test('the staff sees live which webhooks arrive, and later those that came', async () => {
+  const { url } = await startChat();
+  const ann = await Visitor.logIn(url, 'Ann');
+  const received = listen<Told>(await join(ann.connect(), 'private-webhooks'), 'received');
+  const told: Told[] = [];
+  const hear = async (expected: Partial<Told>) => {
+    const isExpected = (event: Told) =>
+      Object.entries(expected).every(([name, value]) => event[name as keyof Told] === value);
+    told.push(...(told.some(isExpected) ? [] : await received.until(isExpected)));
+  };
+
+  const eve = await Visitor.logIn(url, 'Eve');
+  const evesClient = eve.connect();
+  await evesClient.signin();
+  const lounge = await join(evesClient, 'presence-lounge');
+  // As large as an event can be: what is said about it still has room.
+  lounge.trigger('client-typing', { text: 'x'.repeat(10_000) });
+  await hear({ name: 'user_online', user_id: 'eve' });
+  await hear({ name: 'channel_occupied', channel: 'presence-lounge' });
+  await hear({ name: 'member_added', channel: 'presence-lounge', user_id: 'eve' });
+  await hear({ name: 'client_event', channel: 'presence-lounge', user_id: 'eve' });
+  evesClient.disconnect();
+  await hear({ name: 'member_removed', channel: 'presence-lounge', user_id: 'eve' });
+  await hear({ name: 'channel_vacated', channel: 'presence-lounge' });
+  await hear({ name: 'user_offline', user_id: 'eve' });
+  expect(told.filter((event) => 'data' in event)).toEqual([]);
+
+  const kept = (await (await ann.get('/webhooks')).json()) as Told[];
+  const keptIds = new Set(kept.map(({ id }) => id));
+  expect(told.filter(({ id }) => !keptIds.has(id))).toEqual([]);
+  expect(eve.session.seesWebhooks).toBe(false);
+  expect((await eve.get('/webhooks')).status).toBe(403);
+});
+
+test('the last 50 webhooks are kept', async () => {
+  const { url } = await startChat();
+  const ann = await Visitor.logIn(url, 'Ann');
+  const received = listen<Told>(await join(ann.connect(), 'private-webhooks'), 'received');
+  // The broker admits ten client events of one connection at once.
+  for (let connections = 0; connections < 6; connections++) {
+    const lounge = await join(ann.connect(), 'presence-lounge');
+    for (let events = 0; events < 10; events++) lounge.trigger('client-typing', {});
+  }
+  const ids: string[] = [];
+  for (let events = 0; events < 60; ) {
+    const { id, name } = await received.next();
+    ids.push(id);
+    if (name === 'client_event') events++;
+  }
+  await eventually(async () => {
+    const kept = (await (await ann.get('/webhooks')).json()) as Told[];
+    expect(kept.map(({ id }) => id)).toEqual(ids.slice(-50));
+  });
+});
+
+test('a webhook that the broker did not sign is refused, and nobody sees it', async () => {
+  const { url } = await startChat();
+  const ann = await Visitor.logIn(url, 'Ann');
+  const body = JSON.stringify({
+    time_ms: Date.now(),
+    events: [{ name: 'user_online', user_id: 'mallory', id: 'forged' }],
+  });
+  const signature = createHmac('sha256', 'not the secret').update(body).digest('hex');
+  const headers = { 'content-type': 'application/json' };
+  const { key } = ann.session.broker;
+  for (const forged of [
+    headers,
+    { ...headers, 'x-pusher-key': key, 'x-pusher-signature': signature },
+    { ...headers, 'x-pusher-key': 'another', 'x-pusher-signature': signature },
+  ]) {
+    expect((await post(`${url}/webhooks`, body, forged)).status).toBe(401);
+  }
+  const received = listen<Told>(await join(ann.connect(), 'private-webhooks'), 'received');
+  await (await Visitor.logIn(url, 'Bob')).connect().signin();
+  const told = await received.until(({ name }) => name === 'user_online');
+  const kept = (await (await ann.get('/webhooks')).json()) as Told[];
+  expect([...told, ...kept].filter(({ user_id }) => user_id === 'mallory')).toEqual([]);
+});
+
 test('who has not logged in gets the login page and nothing else', async () => {
   const { url } = await startChat();
   const page = await fetch(url);
@@ -173,20 +317,21 @@ test('who has not logged in gets the login page and nothing else', async () => {
   const fields = new URLSearchParams({ socket_id: '1.1', channel_name: 'private-lounge' });
   const answers = await Promise.all([
     fetch(`${url}/session`),
+    fetch(`${url}/devices`),
+    fetch(`${url}/webhooks`),
     post(`${url}/countersign/auth`, fields),
     post(`${url}/countersign/user-auth`, fields),
     post(`${url}/messages`, '{}', { 'content-type': 'application/json' }),
   ]);
-  expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401]);
+  expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 401]);
 });
 
 test('a session that was tampered with is none', async () => {
   const { url } = await startChat();
-  const { cookie } = await Visitor.logIn(url, 'Eve');
-  const asAnn = Buffer.from(JSON.stringify({ user: { id: 'ann', info: { name: 'Ann' } } })).toString(
-    'base64',
-  );
-  const forged = cookie.replace(/chat=[^;]+/, `chat=${asAnn}`);
+  const [ann, eve] = [await Visitor.logIn(url, 'Ann'), await Visitor.logIn(url, 'Eve')];
+  const [annsSession] = /chat=[^;]+/.exec(ann.cookie)!;
+  const forged = eve.cookie.replace(/chat=[^;]+/, annsSession);
+  expect(forged).not.toBe(eve.cookie);
   expect((await fetch(`${url}/session`, { headers: { cookie: forged } })).status).toBe(401);
 });
 
@@ -218,7 +363,7 @@ test('the page loads everything from its own server, under a strict policy', asy
       "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   );
   const assets = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path!);
-  expect(assets).toEqual(['/page/chat.css', '/page/chat.js']);
+  expect(assets).toEqual(['/page/chat.css', '/page/chat.js', '/page/devices.js', '/page/webhooks.js']);
   const modules = await modulesOf(url, assets);
   expect([...modules]).toEqual(expect.arrayContaining(['/sdk/index.js', '/sdk/encrypted.js']));
   for (const path of modules) {

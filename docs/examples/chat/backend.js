@@ -4,7 +4,9 @@ import { isSocketId } from '@countersign/sdk-server';
 import { authRouter } from '@countersign/sdk-server/express';
 import cookieSession from 'cookie-session';
 import express from 'express';
-import { canAccess, rooms } from './rooms.js';
+import { canAccess, rooms, WEBHOOKS } from './rooms.js';
+import { Sessions } from './sessions.js';
+import { receiveWebhooks } from './webhooks.js';
 
 const PAGE = fileURLToPath(new URL('page', import.meta.url));
 const CLIENT_SDK = dirname(fileURLToPath(import.meta.resolve('@countersign/sdk-client')));
@@ -12,7 +14,7 @@ const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 const TEXT_LENGTH = 1000;
 
 /**
- * The app: who is who, who may what, and what is published.
+ * The app: who is who, who may what, what is published, and what the broker tells.
  *
  * @param {object} parts
  * @param {import('@countersign/sdk-server').Countersign} parts.countersign
@@ -20,6 +22,8 @@ const TEXT_LENGTH = 1000;
  * @param {string} parts.sessionKey signs the session cookie
  */
 export function createBackend({ countersign, broker, sessionKey }) {
+  const sessions = new Sessions();
+  const webhooks = receiveWebhooks(countersign);
   const app = express();
   app.disable('x-powered-by');
   app.use(securityHeaders(`${broker.forceTLS ? 'wss' : 'ws'}://${broker.host}:${broker.port}`));
@@ -29,10 +33,14 @@ export function createBackend({ countersign, broker, sessionKey }) {
   app.use(cookieSession({ name: 'chat', keys: [sessionKey], sameSite: 'lax', maxAge: 86_400_000 }));
 
   // What the client SDK asks before it joins a private or presence channel, and when it signs in.
-  app.use('/countersign', authRouter(countersign, { user: userOf, canAccess }));
+  app.use('/countersign', authRouter(countersign, { user: sessions.userOf, canAccess }));
+  // What the broker tells. It proves itself by its signature, and needs no session.
+  app.use('/webhooks', webhooks.router);
 
   app.get('/', (req, res) => {
-    res.set('Cache-Control', 'no-store').sendFile(userOf(req) ? 'chat.html' : 'login.html', { root: PAGE });
+    res
+      .set('Cache-Control', 'no-store')
+      .sendFile(sessions.userOf(req) ? 'chat.html' : 'login.html', { root: PAGE });
   });
 
   // A real app asks for more than a name.
@@ -42,37 +50,69 @@ export function createBackend({ countersign, broker, sessionKey }) {
       res.status(400).json({ error: 'A name has 1 to 32 letters, digits, "_" or "-"' });
       return;
     }
-    req.session = { user: { id: name.toLowerCase(), info: { name } } };
+    sessions.begin(req, { id: name.toLowerCase(), info: { name } });
     res.redirect(303, '/');
   });
 
   app.post('/logout', async (req, res) => {
-    const user = userOf(req);
-    req.session = null;
-    // Grants live as long as the connection that they were given to.
-    if (user) await countersign.terminateUserConnections(user.id);
+    const user = sessions.userOf(req);
+    sessions.end(req);
+    // Grants live as long as the connection that they were given to. Devices whose sessions go on connect again.
+    if (user) await countersign.terminateUserConnections(user.id, { reason: 'Logged out' });
     res.redirect(303, '/');
   });
 
-  app.get('/session', (req, res) => {
-    const user = userOf(req);
+  app.post('/sign-out-everywhere', async (req, res) => {
+    const user = sessions.userOf(req);
+    sessions.end(req);
+    if (user) {
+      // The sessions first: otherwise a device could come back before its session ends.
+      sessions.endAll(user.id);
+      await countersign.terminateUserConnections(user.id, { reason: 'Signed out everywhere' });
+    }
+    res.redirect(303, '/');
+  });
+
+  // All that follows is for users.
+  app.use((req, res, next) => {
+    const user = sessions.userOf(req);
     if (!user) {
       res.status(401).json({ error: 'Log in first' });
       return;
     }
-    const open = rooms.filter((room) => room.admits(user));
-    res.json({ user, broker, rooms: open.map(({ id, title, channel }) => ({ id, title, channel })) });
+    res.locals['user'] = user;
+    res.set('Cache-Control', 'no-store');
+    next();
+  });
+
+  app.get('/session', async (req, res) => {
+    const { user } = res.locals;
+    const open = [];
+    for (const room of rooms) if (await canAccess(user, room.channel, req)) open.push(room);
+    res.json({ user, broker, rooms: open, seesWebhooks: await canAccess(user, WEBHOOKS, req) });
+  });
+
+  app.get('/devices', async (req, res) => {
+    const { connections } = await countersign.user(res.locals['user'].id);
+    const devices = connections.map(({ socket_id, age_seconds, client, address }) => ({
+      client,
+      address,
+      since: new Date(Date.now() - age_seconds * 1000),
+      isThisOne: socket_id === req.query['socketId'],
+    }));
+    res.json(devices);
+  });
+
+  app.get('/webhooks', async (req, res) => {
+    if (await canAccess(res.locals['user'], WEBHOOKS, req)) res.json(webhooks.latest());
+    else res.status(403).json({ error: 'Webhooks are for the staff' });
   });
 
   app.post('/messages', express.json({ limit: '16kb' }), async (req, res) => {
-    const user = userOf(req);
-    if (!user) {
-      res.status(401).json({ error: 'Log in first' });
-      return;
-    }
+    const { user } = res.locals;
     const { room: id, text, socketId } = req.body ?? {};
     const room = rooms.find((candidate) => candidate.id === id);
-    if (!room?.admits(user)) {
+    if (!room || !(await canAccess(user, room.channel, req))) {
       res.status(403).json({ error: 'This room is not open to you' });
       return;
     }
@@ -92,16 +132,6 @@ export function createBackend({ countersign, broker, sessionKey }) {
 
   app.use(answerFailure);
   return app;
-}
-
-/**
- * The user whom the session names.
- *
- * @param {express.Request} req
- * @returns {import('./rooms.js').User | undefined}
- */
-function userOf(req) {
-  return req.session?.['user'];
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Who may read and write where. */
+import { policy } from '@countersign/sdk-server/express';
 
 /**
  * @typedef {object} User
@@ -9,27 +10,27 @@
  * @property {string} id
  * @property {string} title
  * @property {string} channel
- * @property {(user: User) => boolean} admits
  */
-
-const STAFF = new Set(['ann', 'bob']);
 
 /** @type {readonly Room[]} */
 export const rooms = [
-  { id: 'lounge', title: 'Lounge', channel: 'private-lounge', admits: () => true },
+  { id: 'lounge', title: 'Lounge', channel: 'private-lounge' },
   // Encrypted end to end: the broker passes on what it cannot read.
-  { id: 'office', title: 'Office', channel: 'private-encrypted-office', admits: ({ id }) => STAFF.has(id) },
+  { id: 'office', title: 'Office', channel: 'private-encrypted-office' },
 ];
 
-/** Tells who is here and who is typing. */
-const PRESENCE = 'presence-lounge';
+/** Where the staff sees which webhooks arrive. */
+export const WEBHOOKS = 'private-webhooks';
 
-/**
- * Whether a user may subscribe to a channel.
- *
- * @param {User} user
- * @param {string} channel
- */
-export function canAccess(user, channel) {
-  return channel === PRESENCE || rooms.some((room) => room.channel === channel && room.admits(user));
-}
+const STAFF = new Set(['ann', 'bob']);
+const everybody = () => true;
+/** @param {{ user: { id: string } }} request */
+const staff = ({ user }) => STAFF.has(user.id);
+
+/** Whether a user may have a channel. What no line means is open to nobody. */
+export const { canAccess } = policy()
+  .channel('presence-lounge', everybody) // who is here, and who is typing
+  .channel('private-lounge', everybody)
+  .channel('private-encrypted-office', staff)
+  .channel(WEBHOOKS, staff)
+  .channel('private-user-{userId}', ({ user, params }) => user.id === params.userId); // his devices

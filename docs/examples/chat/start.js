@@ -1,6 +1,7 @@
 /** `npm run example`: broker, backend and page in one process, on the loopback. Ctrl-C ends them. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { Countersign } from '@countersign/sdk-server';
 import { createServer, parseConfig } from '@countersign/server';
 import { createBackend } from './backend.js';
@@ -8,9 +9,40 @@ import { createBackend } from './backend.js';
 const host = '127.0.0.1';
 const app = { id: 'chat', key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('hex') };
 
-const broker = await createServer(
-  parseConfig({ host, port: 0, apps: [{ id: app.id, keys: [{ key: app.key, secret: app.secret }] }] }),
-);
+// The broker is told where to send webhooks, and the backend where the broker is: so the port of one comes first.
+const server = createHttpServer().listen(Number(process.env['PORT'] ?? 3000), host);
+await once(server, 'listening');
+const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+const url = `http://${host}:${port}`;
+
+const config = parseConfig({
+  host,
+  port: 0,
+  apps: [
+    {
+      id: app.id,
+      keys: [{ key: app.key, secret: app.secret }],
+      // Tells each device how many its user has.
+      subscriptionCount: true,
+      webhooks: [
+        {
+          id: 'backend',
+          url: `${url}/webhooks`,
+          events: [
+            'channel_occupied',
+            'channel_vacated',
+            'member_added',
+            'member_removed',
+            'user_online',
+            'user_offline',
+            'client_event',
+          ],
+        },
+      ],
+    },
+  ],
+});
+const broker = await createServer(config);
 const countersign = new Countersign({
   appId: app.id,
   key: app.key,
@@ -24,11 +56,8 @@ const backend = createBackend({
   broker: { key: app.key, host, port: broker.port, forceTLS: false },
   sessionKey: randomBytes(32).toString('hex'),
 });
-
-const server = backend.listen(Number(process.env['PORT'] ?? 3000), host);
-await once(server, 'listening');
-const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-console.log(`Chat: http://${host}:${port} (Ctrl-C ends it)`);
+server.on('request', backend);
+console.log(`Chat: ${url} (Ctrl-C ends it)`);
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {

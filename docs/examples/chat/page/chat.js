@@ -1,45 +1,15 @@
-import { encryption } from '/sdk/encrypted.js';
-import { Countersign } from '/sdk/index.js';
+/** The rooms, and who is in the lounge. */
+import { client, rooms, user } from './client.js';
+import { found } from './found.js';
 
 /**
- * @typedef {object} Message
- * @property {string} from
- * @property {string} text
- * @property {string} at ISO 8601
- *
- * The channels of this app with their events and what those carry: names and data are checked where they are used.
- * @typedef {object} ChatChannels
- * @property {{ 'client-typing': {}, 'pusher:member': { name: string } }} presence-lounge
- * @property {{ message: Message }} private-lounge
- * @property {{ message: Message }} private-encrypted-office
- *
- * @typedef {object} Session
- * @property {{ id: string, info: { name: string } }} user
- * @property {{ key: string, host: string, port: number, forceTLS: boolean }} broker
- * @property {{ id: string, title: string, channel: 'private-lounge' | 'private-encrypted-office' }[]} rooms
+ * @typedef {import('./client.js').Message} Message
+ * @typedef {import('./client.js').Session} Session
  */
 
 /** At most one notice in this time while somebody types, in ms. */
 const TYPING_EVERY = 2000;
 const TYPING_SHOWN = 3000;
-
-/** @type {Session} */
-const { user, broker, rooms } = await (await fetch('/session')).json();
-
-// Where it asks for signatures is the default: /countersign/auth and /countersign/user-auth of this server.
-/** @type {Countersign<ChatChannels>} */
-const client = new Countersign(broker.key, {
-  host: broker.host,
-  port: broker.port,
-  forceTLS: broker.forceTLS,
-  encryption,
-});
-found(document.querySelector('#user')).textContent = user.info.name;
-client.connection.bind('state_change', ({ current }) => {
-  found(document.querySelector('#state')).textContent = current;
-});
-// So that logging out ends this connection.
-client.signin();
 
 const lounge = client.subscribe('presence-lounge');
 for (const event of /** @type {const} */ ([
@@ -75,7 +45,7 @@ function openRoom({ id, title, channel: name }) {
   ];
   heading.textContent = title;
   log.ariaLabel = `Messages in the ${title}`;
-  found(document.querySelector('#rooms')).append(room);
+  template.before(room);
 
   const channel = client.subscribe(name);
   channel.bind('message', (message) => showMessage(log, message));
@@ -132,15 +102,4 @@ function showMessage(log, { from, text, at }) {
   item.append(author, ' ', time, document.createElement('br'), text);
   found(log.querySelector('ol')).append(item);
   item.scrollIntoView({ block: 'nearest' });
-}
-
-/**
- * What the page must have.
- *
- * @template Found
- * @param {Found | null} element
- */
-function found(element) {
-  if (!element) throw new Error('The page is not complete');
-  return element;
 }

@@ -1,0 +1,33 @@
+/** The devices of the user. */
+import { client, user } from './client.js';
+import { found } from './found.js';
+
+/** @typedef {{ client: string, address: string, since: string, isThisOne: boolean }} Device */
+
+let asked = 0;
+
+// Joined anew after each sign-in: when the others are told of one subscription more, this device is in the list.
+client.user.bind('pusher:signin_success', () => {
+  client.unsubscribe(`private-user-${user.id}`);
+  client.subscribe(`private-user-${user.id}`).bind('pusher:subscription_count', showDevices);
+});
+
+async function showDevices() {
+  const question = ++asked;
+  const answer = await fetch(`/devices?socketId=${client.connection.socket_id}`);
+  // The answer to a later question is newer.
+  if (!answer.ok || question !== asked) return;
+  /** @type {Device[]} */
+  const devices = await answer.json();
+  found(document.querySelector('#devices')).replaceChildren(...devices.map(itemOf));
+}
+
+/** @param {Device} device */
+function itemOf({ client: library, address, since, isThisOne }) {
+  const item = document.createElement('li');
+  const time = document.createElement('time');
+  time.dateTime = since;
+  time.textContent = `since ${new Date(since).toLocaleTimeString()}`;
+  item.append(isThisOne ? 'This device' : library, ` at ${address} `, time);
+  return item;
+}

@@ -1,0 +1,10 @@
+/**
+ * What the page must have.
+ *
+ * @template Found
+ * @param {Found | null} element
+ */
+export function found(element) {
+  if (!element) throw new Error('The page is not complete');
+  return element;
+}
