@@ -34,6 +34,9 @@ type BatchEntry =
   | { readonly status: 200; readonly data: ChannelGrant }
   | { readonly status: number; readonly data?: never };
 
+/** What the router needs of a `Countersign`, whatever its channels are. */
+type Authorizer = Pick<Countersign, 'authorizeChannel' | 'authenticateUser' | 'limits'>;
+
 /**
  * Serves what clients ask before they join private or presence channels (`POST /auth`, for one channel or a batch of up
  * to 200) or sign in (`POST /user-auth`): 401 without a user, 403 where he may not, 400 for a malformed request, 429 past
@@ -42,7 +45,7 @@ type BatchEntry =
  * @throws ArgumentError `invalid_options`
  */
 export function authRouter<User extends AuthUser>(
-  countersign: Countersign,
+  countersign: Authorizer,
   options: AuthRouterOptions<User>,
 ): Router {
   checkAuthOptions(options);
@@ -159,7 +162,7 @@ function socketIdOf(fields: Fields): string {
   return orMalformed(() => checkSocketId(fields.get('socket_id')));
 }
 
-function channelRequestOf(socketId: string, channel: unknown, { limits }: Countersign): ChannelRequest {
+function channelRequestOf(socketId: string, channel: unknown, { limits }: Authorizer): ChannelRequest {
   return orMalformed(() => checkChannelRequest({ socketId, channel }, limits));
 }
 

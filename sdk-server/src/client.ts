@@ -7,6 +7,7 @@ import type {
   UserAnswer,
   UsersAnswer,
 } from './broker-answers.ts';
+import type { AnyChannels, ChannelName, EventName } from './channel-map.ts';
 import { checkChannel, checkUserId } from './checks.ts';
 import { ArgumentError } from './errors.ts';
 import {
@@ -49,12 +50,13 @@ export interface UsersQuery {
 }
 
 /**
- * An app at a Countersign broker, seen from the servers that belong to it.
+ * An app at a Countersign broker, seen from the servers that belong to it. With a map of its channels, `trigger` is
+ * checked by the compiler.
  *
  * All arguments are checked before anything is signed or sent. Calls that talk to the broker reject with a
  * `RequestError`, of which `NetworkError` and `TimeoutError` are kinds. What the broker answers is passed on as it is.
  */
-export class Countersign {
+export class Countersign<ChannelMap extends object = AnyChannels> {
   readonly #settings: Settings;
   readonly #webhooks: Webhooks;
 
@@ -80,10 +82,10 @@ export class Countersign {
    *
    * @throws ArgumentError `invalid_channel`, `invalid_event`, `invalid_data`, `invalid_socket_id`, `too_large`, `no_master_key`
    */
-  async trigger(
-    channels: string | readonly string[],
-    event: string,
-    data: unknown,
+  async trigger<Name extends ChannelName<ChannelMap>, Event extends EventName<ChannelMap, Name>>(
+    channels: Name | readonly Name[],
+    event: Event,
+    data: ChannelMap[Name][Event],
     params: TriggerParams = {},
   ): Promise<TriggerAnswer> {
     const body = eventBody(this.#settings, [channels].flat(), event, data, params);

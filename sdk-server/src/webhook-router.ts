@@ -48,7 +48,10 @@ const STATUS: Readonly<Record<WebhookErrorCode, number>> = {
  *
  * @throws ArgumentError `invalid_options`
  */
-export function webhookRouter(countersign: Countersign, options: WebhookRouterOptions): Router {
+export function webhookRouter(
+  countersign: Pick<Countersign, 'webhook'>,
+  options: WebhookRouterOptions,
+): Router {
   assertOption(isRecord(options), 'webhookRouter needs options');
   assertKnown(options, KNOWN, 'option');
   assertOption(typeof options.onEvents === 'function', 'webhookRouter needs onEvents(events, webhook)');

@@ -1,0 +1,16 @@
+/**
+ * Where an app declares nothing: any channel, any event, data of any type.
+ *
+ * An app's own map has channel names (or patterns such as `private-room-${string}`) as keys, and for each an object
+ * with event names as keys and the types of their data as values. Backend and page can share it.
+ */
+export type AnyChannels = Record<string, Record<string, unknown>>;
+
+/** The names that a map allows. */
+export type ChannelName<ChannelMap extends object> = keyof ChannelMap & string;
+
+/** The events that a backend publishes to a channel: all that are declared but those of clients and of the SDKs. */
+export type EventName<ChannelMap extends object, Name extends ChannelName<ChannelMap>> = Exclude<
+  keyof ChannelMap[Name] & string,
+  `client-${string}` | `pusher:${string}`
+>;
