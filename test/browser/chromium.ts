@@ -17,6 +17,9 @@ const executablePath = (process.env['PATH'] ?? '')
 // Containers have neither the privileges for its sandbox nor much shared memory.
 const ARGUMENTS = ['--no-sandbox', '--disable-dev-shm-usage'];
 
+/** Browsers start slowly while others work, and pages then miss moments that have nothing to do with what is tested. */
+const ON_A_BUSY_MACHINE = { timeout: 60_000, retry: 2 };
+
 let browser: Browser | undefined;
 
 /**
@@ -26,7 +29,7 @@ let browser: Browser | undefined;
 export function describeInChromium(name: string, tests: () => void): void {
   const isSkipped = !executablePath && !process.env['CI'];
   if (isSkipped) console.warn(`Skipped, for there is no chromium in the path: ${name}`);
-  describe.skipIf(isSkipped)(name, () => {
+  describe.skipIf(isSkipped)(name, ON_A_BUSY_MACHINE, () => {
     beforeAll(() => {
       if (!executablePath) throw new Error('There is no chromium in the path');
     });
