@@ -1,6 +1,6 @@
 /** Checked by the compiler alone: one map of channels, shared by backend and page. */
 import type { Countersign as Client } from '@countersign/sdk-client';
-import type { Countersign as Server } from '@countersign/sdk-server';
+import type { BatchEvent, Countersign as Server } from '@countersign/sdk-server';
 import { authRouter, webhookRouter } from '@countersign/sdk-server/express';
 
 interface ChatChannels {
@@ -29,6 +29,43 @@ export async function shared(server: Server<ChatChannels>, client: Client<ChatCh
   // @ts-expect-error what clients send, a backend does not
   await server.trigger('private-room-7', 'client-typing', { on: true });
 
+  const events: BatchEvent<ChatChannels>[] = [];
+  events.push({ channel: 'news', name: 'headline', data: { title: 'hello' } });
+  await server.triggerBatch(events);
+  await server.triggerBatch([
+    { channel: 'news', name: 'headline', data: { title: 'hello' } },
+    {
+      channel: 'private-room-7',
+      name: 'message',
+      data: { text: 'hello' },
+      socketId: '1.1',
+      info: ['user_count'],
+    },
+  ]);
+  const rooms = [7, 8];
+  await server.triggerBatch(
+    rooms.map((id) => ({ channel: `private-room-${id}`, name: 'message', data: { text: 'hello' } })),
+  );
+
+  // @ts-expect-error no such channel
+  await server.triggerBatch([{ channel: 'nwes', name: 'headline', data: { title: 'hello' } }]);
+  // @ts-expect-error no such event
+  await server.triggerBatch([{ channel: 'news', name: 'headlines', data: { title: 'hello' } }]);
+  // @ts-expect-error other data
+  await server.triggerBatch([{ channel: 'news', name: 'headline', data: { title: 7 } }]);
+  // @ts-expect-error an event of another channel, with its data
+  await server.triggerBatch([{ channel: 'news', name: 'message', data: { text: 'hello' } }]);
+  // @ts-expect-error the data of another event
+  await server.triggerBatch([{ channel: 'news', name: 'headline', data: { text: 'hello' } }]);
+  // @ts-expect-error what clients send, a backend does not
+  await server.triggerBatch([{ channel: 'private-room-7', name: 'client-typing', data: { on: true } }]);
+  // @ts-expect-error no data
+  await server.triggerBatch([{ channel: 'news', name: 'headline' }]);
+  // @ts-expect-error no such field
+  await server.triggerBatch([{ channel: 'news', name: 'headline', data: { title: 'hello' }, socket: '1.1' }]);
+  // @ts-expect-error one right event does not make up for a wrong one
+  await server.triggerBatch([...events, { channel: 'private-room-7', name: 'message', data: {} }]);
+
   authRouter(server, { user: () => ({ id: 'ann' }), canAccess: () => true });
   webhookRouter(server, { onEvents: () => {} });
 }
@@ -36,4 +73,8 @@ export async function shared(server: Server<ChatChannels>, client: Client<ChatCh
 export async function untyped(server: Server, channel: string): Promise<void> {
   await server.trigger(channel, 'anything', { any: 'data' });
   await server.trigger([channel, 'news'], 'anything', 7);
+  const event: BatchEvent = { channel, name: 'anything', data: 7 };
+  await server.triggerBatch([event, { channel: 'news', name: 'anything', data: { any: 'data' } }]);
+  // @ts-expect-error no name
+  await server.triggerBatch([{ channel, data: 7 }]);
 }

@@ -50,8 +50,8 @@ export interface UsersQuery {
 }
 
 /**
- * An app at a Countersign broker, seen from the servers that belong to it. With a map of its channels, `trigger` is
- * checked by the compiler.
+ * An app at a Countersign broker, seen from the servers that belong to it. With a map of its channels, `trigger` and
+ * `triggerBatch` are checked by the compiler; what is sent to a user has no channel, and so is not.
  *
  * All arguments are checked before anything is signed or sent. Calls that talk to the broker reject with a
  * `RequestError`, of which `NetworkError` and `TimeoutError` are kinds. What the broker answers is passed on as it is.
@@ -93,7 +93,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
   }
 
   /** Publishes up to 10 events in order, or none if one of them is refused. @throws ArgumentError as {@link trigger} */
-  async triggerBatch(events: readonly BatchEvent[]): Promise<BatchAnswer> {
+  async triggerBatch(events: readonly BatchEvent<ChannelMap>[]): Promise<BatchAnswer> {
     return (await this.#post('/batch_events', { batch: batchItems(this.#settings, events) })) as BatchAnswer;
   }
 

@@ -1,3 +1,4 @@
+import type { AnyChannels, ChannelName, EventName } from './channel-map.ts';
 import { checkChannel, checkSocketId, quoted } from './checks.ts';
 import { isEncrypted, requireMasterKey, seal } from './encryption.ts';
 import { ArgumentError } from './errors.ts';
@@ -14,13 +15,19 @@ export interface TriggerParams {
   readonly info?: string | readonly string[] | undefined;
 }
 
-/** One event of a batch. */
-export interface BatchEvent extends TriggerParams {
-  readonly channel: string;
-  readonly name: string;
+interface EventFor<Channel extends string, Name extends string, Data> extends TriggerParams {
+  readonly channel: Channel;
+  readonly name: Name;
   /** A string is sent as it is, everything else as JSON. */
-  readonly data: unknown;
+  readonly data: Data;
 }
+
+/** One event of a batch: a channel, the name of one of its events, and the data that belong to it. */
+export type BatchEvent<ChannelMap extends object = AnyChannels> = {
+  [Channel in ChannelName<ChannelMap>]: {
+    [Name in EventName<ChannelMap, Channel>]: EventFor<Channel, Name, ChannelMap[Channel][Name]>;
+  }[EventName<ChannelMap, Channel>];
+}[ChannelName<ChannelMap>];
 
 /** The body of `POST events`. */
 export interface EventBody {
