@@ -83,7 +83,7 @@ export class Hub implements BusListener {
     this.#metrics = parts.metrics;
     this.#log = parts.log;
     this.#onWatch = parts.onWatch ?? ignoreWatch;
-    this.#counts = new CountAnnouncer(parts.adapter.bus, parts.log);
+    this.#counts = new CountAnnouncer(parts.adapter, parts.log);
     this.users = new Users(parts.adapter, parts.log);
     this.watchlists = new Watchlists(parts.adapter, parts.log);
     parts.adapter.attach(this, parts.journal);
@@ -184,6 +184,7 @@ export class Hub implements BusListener {
       case 'evicted':
         return this.#evict(message.topic, message.socketIds, message.reason);
       default:
+        if (message.kind === 'count') this.#counts.told(message);
         this.#channels.get(message.topic)?.deliver(message);
     }
   }

@@ -21,7 +21,7 @@ export class Shared implements BusListener {
   ) {
     const { adapter, journal } = core;
     this.switchboard = new Switchboard(adapter.bus);
-    this.counts = new CountAnnouncer(adapter.bus, log);
+    this.counts = new CountAnnouncer(adapter, log);
     adapter.attach(this, journal);
   }
 
@@ -29,6 +29,7 @@ export class Shared implements BusListener {
     if (message.kind === 'evicted') {
       for (const socketId of message.socketIds) this.seats.giveUp(message.topic, socketId);
     }
+    if (message.kind === 'count') this.counts.told(message);
     this.switchboard.deliver(message);
   }
 
