@@ -8,8 +8,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { proxies } from './proxies.js';
 
-const missing = ['redis-server', 'haproxy'].filter((name) => spawnSync(name, ['-v']).error);
+const proxy = process.env['PROXY'] || 'haproxy';
+const proxyAt = proxies[proxy];
+if (!proxyAt) {
+  console.error(`PROXY is one of ${Object.keys(proxies).join(', ')}`);
+  process.exit(1);
+}
+// Debian keeps proxies where only root looks.
+const PATH = `${process.env['PATH']}:/usr/sbin`;
+const missing = ['redis-server', proxy].filter((name) => spawnSync(name, ['-v'], { env: { PATH } }).error);
 if (missing.length > 0) {
   console.error(
     `Not installed: ${missing.join(' and ')}. On Debian and Ubuntu: apt-get install ${missing.join(' ')}`,
@@ -46,9 +55,8 @@ for (const own of [portA, portB]) {
     },
   });
 }
-await start('haproxy', ['-db', '-f', fileURLToPath(new URL('haproxy.cfg', import.meta.url))], {
-  env: { CLUSTER_PORT: port, CLUSTER_PORT_A: String(portA), CLUSTER_PORT_B: String(portB) },
-});
+const { args, env } = proxyAt({ port, brokers: [String(portA), String(portB)], folder: data });
+await start(proxy, args, { env });
 await answers(`http://${host}:${port}/ready`);
 
 console.log(`Service:  http://${host}:${port}  app ${app.id}  key ${app.key}  secret ${app.secret}`);
@@ -83,7 +91,7 @@ async function stop(code) {
  */
 async function start(command, args, { until, env = {} }) {
   const child = spawn(command, args, {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { PATH, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
     // Ctrl-C reaches this process only, which ends them in order.
     detached: true,
@@ -95,10 +103,16 @@ async function start(command, args, { until, env = {} }) {
     console.error(`${command} has ended with code ${code}`);
     void stop(1);
   });
-  const lines = createInterface({ input: child.stdout });
   if (until === undefined) return;
-  for await (const line of lines) if (line.includes(until)) break;
-  child.stdout.resume();
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.includes(until)) continue;
+    child.stdout.resume();
+    return;
+  }
+  if (!ending) console.error(`${command} has ended before it was ready`);
+  void stop(1);
+  // Nothing more is started.
+  await new Promise(() => {});
 }
 
 /**
