@@ -65,6 +65,7 @@ describe('what stands in the file', () => {
         connections: null,
         clientEventsPerSecond: 10,
         framesPerSecond: 100,
+        refusedProofsPerMinute: 60,
         eventDataBytes: 10_240,
         eventNameLength: 200,
         channelNameLength: 200,

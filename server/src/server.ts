@@ -14,9 +14,9 @@ import { Listener } from './listener.ts';
 import { Console, type ConsoleOptions } from './ops/console/console.ts';
 import { MetricsExporter } from './ops/metrics.ts';
 import { MetricsEndpoint } from './ops/metrics-endpoint.ts';
-import { randomSocketId } from './socket/connection.ts';
 import { Gateway } from './socket/gateway.ts';
 import { Outbox } from './socket/outbox.ts';
+import { randomSocketId } from './socket/socket-id.ts';
 import type { WebhookStep } from './webhooks/webhooks.ts';
 
 /** A running broker. */

@@ -21,6 +21,12 @@ export const limitsSchema = z
      * together, so that a page which comes back with all its channels is never punished. @default 100
      */
     framesPerSecond: count.default(100),
+    /**
+     * Subscriptions and sign-ins of one connection that may be refused per minute for want of a valid proof. The
+     * burst is this and `subscriptionsPerConnection` together, so that a page is told of each of its channels what a
+     * broken backend did. One more closes it with 4009. @default 60
+     */
+    refusedProofsPerMinute: count.default(60),
     /** Bytes of `data` in one event. @default 10_240 */
     eventDataBytes: count.default(10_240),
     /** Characters in an event name. @default 200 */

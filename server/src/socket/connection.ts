@@ -1,7 +1,5 @@
-import { randomInt } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import { WebSocket } from 'ws';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config.ts';
@@ -10,9 +8,13 @@ import type { Hub, Subscriber } from '../hub/hub.ts';
 import { type AppMetrics, increment } from '../hub/metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
-import { TokenBucket } from './bucket.ts';
+import { AuthenticationDeadline } from './authentication-deadline.ts';
+import type { ClientSocket, SocketOwner } from './client-socket.ts';
+import { countedCode } from './close-frame.ts';
+import { FrameRate } from './frame-rate.ts';
 import type { Handshake } from './handshake.ts';
 import type { Batch, Outbox, Sink } from './outbox.ts';
+import { RefusedProofs } from './refused-proofs.ts';
 import { Session } from './session.ts';
 
 /** What all connections of a broker share. */
@@ -30,24 +32,11 @@ export interface ConnectionParts {
   readonly onEnd: (connection: Connection) => void;
 }
 
-/** A WebSocket that knows its connection, so that all sockets can share the same few listeners. */
-export class ClientSocket extends WebSocket {
-  connection: Connection | undefined;
-}
-
-/** Milliseconds that a slow reader has for the close frame. */
-const LAST_WORD_MS = 1000;
-const NO_STATUS = 1005;
 /** How our own client begins to name itself. */
 const OWN_CLIENT = 'countersign-';
 
-/** A socket id that nobody can guess: it is all that binds a signature to one connection. */
-export function randomSocketId(): string {
-  return `${randomInt(1, 2 ** 47)}.${randomInt(1, 2 ** 47)}`;
-}
-
 /** One client: its socket, what waits for it, its signs of life, and the one way out. */
-export class Connection implements Subscriber, Sink {
+export class Connection implements Subscriber, Sink, SocketOwner {
   readonly socketId: string;
   readonly since: number;
   readonly client: string;
@@ -60,14 +49,13 @@ export class Connection implements Subscriber, Sink {
   readonly #webSocket: ClientSocket;
   readonly #socket: Duplex;
   readonly #session: Session;
-  readonly #frameBucket: TokenBucket;
+  readonly #frameRate: FrameRate;
   #heardAt: number;
   /** When it was asked for a sign of life that has not come yet. */
   #pingedAt: number | undefined;
-  /** Until when it must have proven who it is, in Unix milliseconds; `undefined`: it need not, or has. */
-  #authenticateBy: number | undefined;
-  /** Why its last proof was refused. */
-  fault: string | undefined;
+  /** `undefined`: it need not prove who it is, or has. */
+  #deadline: AuthenticationDeadline | undefined;
+  #refusedProofs: RefusedProofs | undefined;
   #ended = false;
 
   constructor(
@@ -88,18 +76,12 @@ export class Connection implements Subscriber, Sink {
     this.metrics = metrics;
     this.since = this.#heardAt = parts.now();
     if (this.app.requireUserAuthentication) {
-      this.#authenticateBy = this.since + parts.config.authenticationTimeoutSeconds * 1000;
+      this.#deadline = new AuthenticationDeadline(this.since, parts.config.authenticationTimeoutSeconds);
     }
-    this.#frameBucket = new TokenBucket(this.#frameBurst, this.since);
+    this.#frameRate = new FrameRate(this.app.limits, this.since);
     this.#session = new Session(this, parts);
 
-    webSocket.connection = this;
-    webSocket.on('message', onMessage);
-    webSocket.on('ping', onControl);
-    webSocket.on('pong', onControl);
-    webSocket.on('close', onClose);
-    webSocket.on('error', onError);
-
+    webSocket.belongTo(this);
     metrics.connections += 1;
     metrics.connects += 1;
     this.send(frames.established(this.socketId, this.#activityTimeoutSeconds));
@@ -129,12 +111,28 @@ export class Connection implements Subscriber, Sink {
     this.close(new Disconnect(codes.unauthorized, reason));
   }
 
+  renew(reason: string): void {
+    this.close(new Disconnect(codes.reconnect, reason));
+  }
+
   /** It has signed in, or was let into a channel that needs a signature. */
   authenticated(): void {
-    if (this.#authenticateBy !== undefined && this.#parts.now() >= this.#authenticateBy) {
-      return this.#closeUnauthenticated('the proof came too late');
-    }
-    this.#authenticateBy = undefined;
+    const late = this.#deadline?.checkProof(this.#parts.now());
+    if (late) return this.close(late);
+    this.#deadline = undefined;
+  }
+
+  /** A proof that it offered was refused: a few are an accident, many are somebody who tries. */
+  proofRefused(reason: string): void {
+    if (this.#ended) return;
+    if (this.#deadline) this.#deadline.fault = reason;
+    const { limits } = this.app;
+    const now = this.#parts.now();
+    this.#refusedProofs ??= new RefusedProofs(limits, now);
+    const tooMany = this.#refusedProofs.count(limits, now);
+    if (!tooMany) return;
+    increment(this.metrics.refusals, 'proof_rate');
+    this.close(tooMany);
   }
 
   get userId(): string | undefined {
@@ -152,8 +150,8 @@ export class Connection implements Subscriber, Sink {
     this.#parts.outbox.flushOne(this);
     // Flushing may have shown that the client reads too slowly, which ends the connection as well.
     if (this.#ended) return;
-    this.#webSocket.close(why.code, closeReason(why.reason));
-    this.#end(why.code, why.reason);
+    this.#webSocket.dismiss(why);
+    this.ended(why.code, why.reason);
   }
 
   /** Ends without a word. */
@@ -163,7 +161,8 @@ export class Connection implements Subscriber, Sink {
 
   /** Pings a client that has been silent, and closes one that does not answer (docs/protocol.md, "Ping and pong"). */
   checkActivity(now: number): void {
-    this.#checkAuthentication(now);
+    const unproven = this.#deadline?.check(now);
+    if (unproven) return this.close(unproven);
     if (this.#pingedAt === undefined) {
       if (now - this.#heardAt < this.#activityTimeoutSeconds * 1000) return;
       this.#pingedAt = now;
@@ -187,7 +186,6 @@ export class Connection implements Subscriber, Sink {
     }
   }
 
-  /** A Ping, which is answered already, or a Pong of the WebSocket. */
   receiveControl(): void {
     if (this.#ended) return;
     try {
@@ -197,38 +195,19 @@ export class Connection implements Subscriber, Sink {
     }
   }
 
-  ended(code: number, reason: string): void {
-    this.#end(code, reason);
-  }
-
   /** What each log line names. */
   get ids(): object {
     return { appId: this.app.id, key: this.key, socketId: this.socketId };
-  }
-
-  /** Closes a connection that has not proven in time who it is. */
-  #checkAuthentication(now: number): void {
-    if (this.#authenticateBy === undefined || now < this.#authenticateBy) return;
-    const seconds = this.#parts.config.authenticationTimeoutSeconds;
-    this.#closeUnauthenticated(
-      this.fault
-        ? `the last proof was refused: ${this.fault}`
-        : `no sign-in and no authorized channel within ${seconds} seconds`,
-    );
-  }
-
-  #closeUnauthenticated(why: string): void {
-    this.close(new Disconnect(codes.unauthorized, `Connection not authorized within timeout: ${why}`));
   }
 
   /** Each frame is a sign of life, which what the broker sends is not, and counts towards the rate. */
   #takeFrame(): void {
     this.#heardAt = this.#parts.now();
     this.#pingedAt = undefined;
-    const { framesPerSecond } = this.app.limits;
-    if (this.#frameBucket.take(this.#frameBurst, framesPerSecond, this.#heardAt)) return;
+    const tooMany = this.#frameRate.count(this.app.limits, this.#heardAt);
+    if (!tooMany) return;
     increment(this.metrics.refusals, 'frame_rate');
-    throw new Disconnect(codes.overCapacity, `Too many messages: at most ${framesPerSecond} a second`);
+    throw tooMany;
   }
 
   /** Tells the client what went wrong. */
@@ -251,18 +230,18 @@ export class Connection implements Subscriber, Sink {
   #dropSlowReader(): void {
     this.#parts.outbox.drop(this);
     this.metrics.slowReaders += 1;
-    const why = 'The client reads too slowly';
-    this.#webSocket.close(codes.overCapacity, why);
-    setTimeout(destroy, LAST_WORD_MS, this.#socket).unref();
-    this.#end(codes.overCapacity, why);
+    const why = new Disconnect(codes.overCapacity, 'The client reads too slowly');
+    this.#webSocket.cutOff(why, this.#socket);
+    this.ended(why.code, why.reason);
   }
 
-  #end(code: number, reason: string): void {
+  /** The one way out. */
+  ended(code: number, reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#parts.outbox.drop(this);
     this.metrics.connections -= 1;
-    increment(this.metrics.closes, KNOWN_CLOSES.has(code) ? code : NO_STATUS);
+    increment(this.metrics.closes, countedCode(code));
     this.#session.end();
     this.#parts.log.debug(
       { ...this.ids, code, reason, client: this.client, address: this.address },
@@ -272,54 +251,7 @@ export class Connection implements Subscriber, Sink {
     this.#parts.onEnd(this);
   }
 
-  get #frameBurst(): number {
-    return this.app.limits.framesPerSecond + this.app.limits.subscriptionsPerConnection;
-  }
-
   get #activityTimeoutSeconds(): number {
     return this.app.activityTimeoutSeconds ?? this.#parts.config.activityTimeoutSeconds;
   }
 }
-
-/** Close codes that are counted by themselves: clients may send any, and a label must not grow with what they send. */
-const KNOWN_CLOSES: ReadonlySet<number> = new Set([
-  ...Object.values(codes),
-  1000,
-  1001,
-  1002,
-  1003,
-  1005,
-  1006,
-  1007,
-  1009,
-]);
-
-/** The longest beginning of a reason that fits a close frame: 123 bytes, no character cut. */
-export function closeReason(reason: string): string {
-  if (Buffer.byteLength(reason) <= 123) return reason;
-  const bytes = Buffer.from(reason).subarray(0, 123);
-  return new TextDecoder().decode(bytes, { stream: true });
-}
-
-function destroy(socket: Duplex): void {
-  socket.destroy();
-}
-
-function connectionOf(socket: WebSocket): Connection | undefined {
-  return (socket as ClientSocket).connection;
-}
-
-function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
-  connectionOf(this)?.receive(data, isBinary);
-}
-
-function onControl(this: WebSocket): void {
-  connectionOf(this)?.receiveControl();
-}
-
-function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  connectionOf(this)?.ended(code, reason.toString());
-}
-
-/** The socket closes after it, and `onClose` tells with which code. */
-function onError(): void {}

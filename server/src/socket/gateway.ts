@@ -8,11 +8,12 @@ import type { Config } from '../config.ts';
 import { codes, Disconnect } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { increment, type Metrics } from '../hub/metrics.ts';
-import { frames } from '../protocol/frames.ts';
 import { AdmissionQueue } from './admission-queue.ts';
-import { ClientSocket, Connection, closeReason } from './connection.ts';
+import { ClientSocket } from './client-socket.ts';
+import { Connection, type ConnectionParts } from './connection.ts';
 import { type Handshake, readHandshake } from './handshake.ts';
 import type { Outbox } from './outbox.ts';
+import { RefusedHandshakes } from './refused-handshakes.ts';
 
 export interface GatewayParts {
   readonly config: Config;
@@ -37,25 +38,20 @@ const SWEEP_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
 /** Milliseconds between two slices of a drain. */
 const DRAIN_STEP_MS = 100;
-/**
- * Clients that are refused for want of capacity come back after a constant second, so they are held for a random
- * time, to spread their return: long when too many come, short when the node goes away.
- */
+/** Milliseconds that a refused client may be held: long when too many come, short when the node goes away. */
 const HOLD_OVERLOADED_MS = 10_000;
 const HOLD_DRAINING_MS = 2000;
-const MAX_HELD = 5000;
 
 /** Lets clients in: checks what they ask for, upgrades, and keeps those that are connected. */
 export class Gateway {
   /** In the order in which they came. */
   readonly #connections = new Set<Connection>();
   readonly #parts: GatewayParts;
-  readonly #connectionParts: ConstructorParameters<typeof Connection>[0];
+  readonly #connectionParts: ConnectionParts;
   readonly #webSockets: InstanceType<typeof WebSocketServer<typeof ClientSocket>>;
   readonly #queue = new AdmissionQueue();
+  readonly #refused = new RefusedHandshakes();
   readonly #sweep: NodeJS.Timeout;
-  /** Refused sockets that wait for their close frame. */
-  readonly #held = new Map<ClientSocket, NodeJS.Timeout>();
   #draining = false;
 
   constructor(parts: GatewayParts) {
@@ -139,11 +135,7 @@ export class Gateway {
   close(): void {
     this.#draining = true;
     clearInterval(this.#sweep);
-    for (const [socket, timer] of this.#held) {
-      clearTimeout(timer);
-      socket.terminate();
-    }
-    this.#held.clear();
+    this.#refused.close();
     for (const connection of [...this.#connections]) connection.terminate();
   }
 
@@ -208,32 +200,11 @@ export class Gateway {
     return this.#parts.adapter.counters.release(quotaOf(app));
   }
 
-  #refuse(
-    webSocket: ClientSocket,
-    socket: Duplex,
-    { code, reason }: Disconnect,
-    request: IncomingMessage,
-  ): void {
+  #refuse(webSocket: ClientSocket, socket: Duplex, why: Disconnect, request: IncomingMessage): void {
+    const { code, reason } = why;
     increment(this.#parts.metrics.refusedHandshakes, code);
     this.#parts.log.info({ code, reason, address: this.#parts.addressOf(request) }, 'connection refused');
-    webSocket.on('error', ignore);
-    const say = (): void => {
-      this.#held.delete(webSocket);
-      socket.write(frames.error(code, reason));
-      webSocket.close(code, closeReason(reason));
-    };
-    if (code !== codes.overCapacity || this.#held.size >= MAX_HELD) {
-      say();
-      return;
-    }
-    this.#held.set(
-      webSocket,
-      setTimeout(say, Math.random() * (this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS)),
-    );
-    webSocket.on('close', () => {
-      clearTimeout(this.#held.get(webSocket));
-      this.#held.delete(webSocket);
-    });
+    this.#refused.refuse(webSocket, socket, why, this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS);
   }
 
   #checkActivity(): void {
@@ -258,5 +229,3 @@ function* take<T>(items: Iterable<T>, count: number): Generator<T> {
 function destroySocket(this: Duplex): void {
   this.destroy();
 }
-
-function ignore(): void {}

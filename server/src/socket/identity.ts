@@ -121,7 +121,7 @@ export class Identity {
     if (error.explanation) {
       log.debug({ ...ids, explanation: error.explanation }, 'sign-in refused: what would have been right');
     }
-    this.#connection.fault = error.message;
+    this.#connection.proofRefused(error.message);
     app.witness?.saw({
       kind: 'signInRefused',
       who: this.#connection,

@@ -208,7 +208,6 @@ export class Session {
       this.#barred ??= new Map();
       this.#barred.set(channel, reason);
     }
-    if (type === 'AuthError') this.#connection.fault = reason;
     app.witness?.saw({
       kind: 'subscriptionRefused',
       who: this.#connection,
@@ -220,6 +219,8 @@ export class Session {
     this.#connection.send(
       frames.subscriptionError(channel, type, status, explain(refusal, app.explainRefusals)),
     );
+    // What the application ended by itself was no try of the client.
+    if (type === 'AuthError' && message) this.#connection.proofRefused(reason);
   }
 }
 
