@@ -111,8 +111,9 @@ describe('the subscription count above 100', () => {
   /** A broker with 100 subscribers in one channel, and more clients that are not in it yet. */
   async function startCrowd(more: number) {
     // Without the pause between big flushes, the timer of the count is the only one.
-    const server = await startServer({ ...counted, config: { flushGapMaxMs: 0 } });
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const parts = { now: () => Date.now() };
+    const server = await startServer({ ...counted, config: { flushGapMaxMs: 0 }, parts });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
     const open = (count: number) => Promise.all(Array.from({ length: count }, () => connect(server)));
     const [crowd, others] = [await open(100), await open(more)];
     for (const client of crowd) await client.join('news');

@@ -59,13 +59,14 @@ export class CountAnnouncer {
     }
   }
 
-  /** Some node, maybe this one, has told a count: big channels rest from now on. */
+  /** Some node, maybe this one, has told a count: a big channel rests from now on, and a small one does no longer. */
   told({ topic, count, version }: Extract<Message, { kind: 'count' }>): void {
-    let rest = this.#resting.get(topic);
-    if (!rest && count <= ALWAYS_TOLD) return;
-    rest ??= this.#begin(topic);
+    const isBig = count > ALWAYS_TOLD;
+    const rest = this.#resting.get(topic) ?? (isBig ? this.#begin(topic) : undefined);
+    if (!rest) return;
     rest.told = Math.max(rest.told, version);
-    this.#wait(topic, rest, INTERVAL_MS);
+    if (isBig) this.#wait(topic, rest, INTERVAL_MS);
+    else if (rest.changed <= rest.told) this.#end(topic, rest);
   }
 
   /** Ends all waits; counts that were not told yet are lost. */
@@ -81,40 +82,48 @@ export class CountAnnouncer {
     return rest;
   }
 
+  #end(topic: Topic, { timer }: Rest): void {
+    clearTimeout(timer);
+    this.#resting.delete(topic);
+  }
+
   #wait(topic: Topic, rest: Rest, milliseconds: number): void {
-    // A turn may end after the rest did.
+    // Whoever takes a turn may find that the rest has ended meanwhile.
     if (this.#closed || this.#resting.get(topic) !== rest) return;
     clearTimeout(rest.timer);
     rest.timer = setTimeout(() => {
       if (rest.changed > rest.told) void this.#takeTurn(topic, rest);
-      else this.#resting.delete(topic);
+      else this.#end(topic, rest);
     }, milliseconds);
   }
 
   /**
-   * Tells a count, unless some node has had its turn in this interval, and waits for the next interval.
+   * Tells a count, unless another node has had its turn in this interval: then this one waits for the next interval.
    *
    * @param count without it the channel is counted afresh
    */
   async #takeTurn(topic: Topic, rest: Rest, count?: Count): Promise<void> {
-    let restMs = INTERVAL_MS;
+    const { counters, roster, bus } = this.#adapter;
     try {
-      const { hits, resetAt } = await this.#adapter.counters.hit(`subscription_count:${topic}`, INTERVAL_MS);
-      // The clock may have been set meanwhile.
-      restMs = Math.min(resetAt - Date.now(), INTERVAL_MS);
-      if (hits > 1) return;
-      const { subscriptions, version } = count ?? (await this.#adapter.roster.counts(topic));
-      await this.#adapter.bus.publishCount(topic, subscriptions, version);
-      // Without a subscriber here, nobody tells this node of it.
-      rest.told = Math.max(rest.told, version);
+      const { hits, resetAt } = await counters.hit(`subscription_count:${topic}`, INTERVAL_MS);
+      if (hits > 1) return this.#wait(topic, rest, millisecondsUntil(resetAt));
+      const { subscriptions, version } = count ?? (await roster.counts(topic));
+      await bus.publishCount(topic, subscriptions, version);
+      // Where nobody subscribes any more, the bus brings no news of it.
+      this.told({ kind: 'count', topic, count: subscriptions, version });
     } catch (error) {
       this.#logFailure(topic, error);
-    } finally {
-      this.#wait(topic, rest, restMs);
+      this.#wait(topic, rest, INTERVAL_MS);
     }
   }
 
   #logFailure(topic: Topic, error: unknown): void {
     this.#log.error({ err: error, topic }, 'subscription count not told');
   }
+}
+
+/** @param resetAt as a clock tells it that may not be ours, and so mean nothing here */
+function millisecondsUntil(resetAt: number): number {
+  const left = resetAt - Date.now();
+  return left > 0 && left < INTERVAL_MS ? left : INTERVAL_MS;
 }
