@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { type Config, describeConfig, loadConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { DataError } from './data/database.ts';
+import { HELP } from './help.ts';
 import { DEV_CONFIG, devRoutes, refuseDevCredentials, refuseOtherThanDev } from './ops/dev.ts';
 import { devGuide } from './ops/dev-guide.ts';
 import { createLog } from './ops/log.ts';
@@ -19,32 +20,6 @@ import { CommandError, runWebhooksCommand } from './webhooks-cli.ts';
 import { Worker } from './workers/worker.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
 import { LINE_FD } from './workers/worker-process.ts';
-
-const HELP = `Usage: countersign <command> [options]
-
-  start    Run the broker.
-             --config FILE   JSON file; COUNTERSIGN_CONFIG names it too
-             --host ADDRESS  overrides the file
-             --port NUMBER   overrides the file
-             --workers N     processes that share the port, or auto for one per core
-  dev      Run a broker with one development app on loopback, and a page to try it.
-             --port NUMBER   default 6001
-  config   Show the configuration that start would run with, secrets masked.
-             --print  --config FILE  --host ADDRESS  --port NUMBER
-  webhooks Look after the webhooks of a running broker. Prints its answer as JSON.
-             ls                            each webhook and how it stands
-             show HOOK [--state STATE]     its deliveries: pending (default), failing or dead
-             retry HOOK DELIVERY...        send again; also --state STATE, all in that state
-             skip HOOK DELIVERY...         give up; also --state STATE
-             pause HOOK, resume HOOK       keep its deliveries, and go on
-             test HOOK                     send it an event named test
-             --config FILE  --app ID  --url URL  --cursor N  --limit N
-
-  --help, --version
-
-Each setting can also be given by the environment, such as COUNTERSIGN_LOG__LEVEL=debug.
-Signals: SIGTERM and SIGINT stop gracefully, a second one at once; SIGHUP reloads the apps.
-`;
 
 const MINIMAL_FILE =
   '{ "apps": [{ "id": "app-1", "keys": [{ "key": "key-1", "secret": "at least 8 characters, better 32" }] }] }';
