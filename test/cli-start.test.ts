@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Cli, type CliOptions, runCli, startCli } from './helpers/cli.ts';
 import { TestClient } from './helpers/client.ts';
 import { fileWith } from './helpers/config-file.ts';
+import { connectRaw } from './helpers/raw.ts';
 
 const app = (id: number) => ({ id: `app-${id}`, keys: [{ key: `key-${id}`, secret: `secret-${id}` }] });
 
@@ -105,10 +106,22 @@ describe('signals', () => {
     expect(started.cli.count('stopped by force: draining took too long')).toBe(0);
   });
 
+  test('a request that makes no end is cut, and all ends with 0', async () => {
+    const started = await start({ drainTimeoutSeconds: 4 });
+    const request = await hangingRequest(started);
+    const cut = once(request, 'close');
+    started.cli.signal('SIGTERM');
+    expect(await started.cli.result()).toMatchObject({ code: 0 });
+    await cut;
+    expect(started.cli.count('drained')).toBe(1);
+  });
+
   test('what does not end within drainTimeoutSeconds is ended with 1', async () => {
     const started = await start({ drainTimeoutSeconds: 1 });
-    await hangingRequest(started);
+    // It has five seconds to answer the close frame, and never does.
+    const deaf = await connectRaw({ host: '127.0.0.1', port: started.port }, '/app/key-1?protocol=7');
     started.cli.signal('SIGTERM');
+    expect(await deaf.closed()).toMatchObject({ code: 4200 });
     expect(await started.cli.result()).toMatchObject({ code: 1 });
     expect(started.cli.count('stopped by force: draining took too long')).toBe(1);
   });

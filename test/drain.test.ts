@@ -149,6 +149,27 @@ describe('a broker that drains', () => {
     await drained;
   });
 
+  const hanging = `POST /apps/${APP.id}/events HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n`;
+  const asked = 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n';
+  test.each([
+    ['whose body never comes', hanging, ''],
+    ['whose body is left half done', hanging, '{'],
+    ['whose headers are left half done, behind another one', asked, 'GET /health HT'],
+  ])('cuts a request %s', async (_what, first, second) => {
+    const broker = await startServer({ config: { drainTimeoutSeconds: 1 } });
+    const client = connectTcp(broker.port, broker.host);
+    onTestFinished(() => void client.destroy());
+    client.on('error', () => {});
+    client.write(first);
+    await once(client, 'data');
+    client.write(second);
+    const closed = once(client, 'close');
+    // What was written stands before what is asked now.
+    await read(broker, '/health');
+    await broker.drain();
+    await closed;
+  });
+
   test('does not wait for clients who only keep a connection for later requests', async () => {
     const broker = await startServer();
     expect(await read(broker, '/health')).toEqual([200, { status: 'ok' }]);

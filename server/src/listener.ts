@@ -20,6 +20,8 @@ const TLS_HANDSHAKE_MS = 5000;
 const BACKLOG = 4096;
 /** Milliseconds between two looks for connections whose request has been answered. */
 const CLOSE_STEP_MS = 50;
+/** Milliseconds that the requests in progress have at a drain: longer than the broker takes for any answer. */
+const REQUEST_GRACE_MS = 3000;
 
 /** The HTTP or HTTPS server, and how it begins and ends. */
 export class Listener {
@@ -92,18 +94,29 @@ export class Listener {
     return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
 
-  /** Accepts nobody more, and waits for the requests in progress and for the end of all WebSockets. */
+  /**
+   * Accepts nobody more, and waits for the requests in progress and for the end of all WebSockets. A request whose
+   * body or answer makes no end is cut after a while, for it would keep the broker from ever ending.
+   */
   async drain(): Promise<void> {
     const idle = setInterval(() => this.server.closeIdleConnections(), CLOSE_STEP_MS);
+    const cut = setTimeout(() => this.server.closeAllConnections(), this.#requestGraceMs);
     const closed = new Promise((resolve) => this.server.close(resolve));
     for (const socket of this.#silent) socket.destroy();
     await closed;
     clearInterval(idle);
+    clearTimeout(cut);
   }
 
   /** Ends at once, except for WebSockets, whose end it waits for. */
   close(): Promise<void> {
     this.server.closeAllConnections();
     return this.drain();
+  }
+
+  /** At most half of what is left to the whole process, which has more to end than its requests. */
+  get #requestGraceMs(): number {
+    const { drainTimeoutSeconds, drainWindowSeconds } = this.#config;
+    return Math.min(REQUEST_GRACE_MS, (drainTimeoutSeconds - drainWindowSeconds) * 500);
   }
 }
