@@ -11,6 +11,8 @@ export interface Desk extends Bus, Roster, History, Counters, Blocks, WebhookCon
   record(happenings: readonly Happening[]): Promise<void>;
   /** The metrics of all processes as one, in the format of Prometheus. */
   metrics(): Promise<string>;
+  /** Is called in regular intervals: a worker that is not heard for long is taken for one that hangs. */
+  beat(): void;
 }
 
 /** What a worker does for the parent. */

@@ -188,6 +188,9 @@ export class Lease implements Desk {
     return this.#metrics();
   }
 
+  /** That the worker is heard is all. */
+  beat(): void {}
+
   async #leaveAll(topic: Topic, socketIds: readonly string[]): Promise<void> {
     const { core, apps, counts } = this.#shared;
     let last: Left | undefined;

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
@@ -8,6 +9,7 @@ import type { Duties, Listening, Standing, Work } from './desk.ts';
 import { Lease } from './lease.ts';
 import { Line } from './line.ts';
 import type { Shared } from './shared.ts';
+import { Vigil } from './vigil.ts';
 
 /** Milliseconds that a worker has to begin to listen. */
 const BEGIN_TIMEOUT_MS = 30_000;
@@ -29,6 +31,8 @@ export class WorkerProcess {
   /** Resolves when it has ended, and what it held is given back. */
   readonly ended: Promise<Ending>;
   readonly #process: Worker;
+  readonly #stream: Duplex;
+  readonly #log: Logger;
   readonly #line: Line<Duties>;
 
   /**
@@ -41,10 +45,12 @@ export class WorkerProcess {
     const forked = cluster.fork();
     this.number = number;
     this.#process = forked;
+    this.#log = shared.log;
     this.pid = forked.process.pid;
 
     const stream = forked.process.stdio[LINE_FD];
     if (!(stream instanceof Duplex)) throw new Error('A worker has no line to its parent');
+    this.#stream = stream;
     const worker: BusListener = {
       deliver: (message) => this.#line.tell('deliver', [message]),
       obey: (command) => this.#line.tell('obey', [command]),
@@ -64,12 +70,18 @@ export class WorkerProcess {
   }
 
   /**
-   * Lets it listen.
+   * Lets it listen. From then on it is killed when its event loop does not turn for `nodeTimeoutSeconds`.
    *
    * @throws Error if it cannot, or has not in time
    */
-  begin(work: Work): Promise<Listening> {
-    return this.#line.ask('begin', [work], { timeoutMs: BEGIN_TIMEOUT_MS });
+  async begin(work: Work): Promise<Listening> {
+    const listening = await this.#line.ask('begin', [work], { timeoutMs: BEGIN_TIMEOUT_MS });
+    const { nodeTimeoutSeconds } = work.config;
+    new Vigil(this.#stream, nodeTimeoutSeconds, () => {
+      this.#log.error({ worker: this.number, workerPid: this.pid, nodeTimeoutSeconds }, 'worker hangs');
+      this.kill();
+    });
+    return listening;
   }
 
   reload(apps: readonly AppConfig[]): void {

@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { type Broker, createServer } from '../server.ts';
 import type { Desk, Duties, Listening, Standing, Work } from './desk.ts';
 import { Line } from './line.ts';
+import { beatMs } from './vigil.ts';
 import { WorkerCore } from './worker-core.ts';
 
 /** What a worker is made of. */
@@ -22,18 +23,23 @@ export interface WorkerParts {
 export class Worker implements Duties {
   readonly #createLog: (config: Config) => Logger;
   readonly #core: WorkerCore;
+  readonly #parent: Line<Desk>;
   #log: Logger | undefined;
   #broker: Promise<Broker> | undefined;
+  #heart: NodeJS.Timeout | undefined;
   #drained = false;
 
   /** Waits for the parent to let it begin. */
   constructor({ stream, createLog, onEnd }: WorkerParts) {
     this.#createLog = createLog;
-    const parent = new Line<Desk>(stream, this, (error, call) => {
+    this.#parent = new Line<Desk>(stream, this, (error, call) => {
       this.#log?.error({ err: error, call }, 'call of the parent failed');
     });
-    this.#core = new WorkerCore(parent);
-    void parent.ended.then(() => onEnd(this.#drained));
+    this.#core = new WorkerCore(this.#parent);
+    void this.#parent.ended.then(() => {
+      clearInterval(this.#heart);
+      onEnd(this.#drained);
+    });
   }
 
   async begin({ number, config, standing }: Work): Promise<Listening> {
@@ -41,6 +47,7 @@ export class Worker implements Duties {
     this.#log = this.#createLog(config).child({ worker: number });
     this.#broker = createServer(config, { log: this.#log, core: this.#core });
     const { port, url, metricsUrl } = await this.#broker;
+    this.#heart = setInterval(() => this.#parent.tell('beat', []), beatMs(config.nodeTimeoutSeconds));
     return { port, url, metricsUrl };
   }
 
