@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { Countersign } from '@countersign/sdk-client';
 import { encryption } from '@countersign/sdk-client/encrypted';
 import { expect, onTestFinished, test } from 'vitest';
@@ -387,5 +389,25 @@ test('Ctrl-C ends it, also while somebody is connected', async () => {
   const { url, process: child } = await startChat();
   await join((await Visitor.logIn(url, 'Ann')).connect(), 'private-lounge');
   child.kill('SIGINT');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+test('Ctrl-C leaves time for what is being answered, which still has the broker', async () => {
+  const { url, process: child } = await startChat();
+  const ann = await Visitor.logIn(url, 'Ann');
+  const headers = { cookie: ann.cookie, 'content-type': 'application/json', expect: '100-continue' };
+  const message = request(`${url}/messages`, { method: 'POST', headers });
+  message.flushHeaders();
+  await once(message, 'continue');
+
+  child.kill('SIGINT');
+  // It takes no new connections any more, so the signal has arrived.
+  const { hostname, port } = new URL(url);
+  await eventually(() =>
+    expect(once(connect(Number(port), hostname), 'connect')).rejects.toThrow('ECONNREFUSED'),
+  );
+  message.end(JSON.stringify({ room: 'lounge', text: 'Hello' }));
+  const [answer] = (await once(message, 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(201);
   expect(await once(child, 'exit')).toEqual([0, null]);
 });

@@ -57,11 +57,20 @@ const backend = createBackend({
   sessionKey: randomBytes(32).toString('hex'),
 });
 server.on('request', backend);
+/** @type {Set<Promise<unknown>>} requests that are being answered */
+const answering = new Set();
+server.on('request', (_req, res) => {
+  const answered = new Promise((resolve) => res.once('close', resolve));
+  answering.add(answered);
+  void answered.then(() => answering.delete(answered));
+});
 console.log(`Chat: ${url} (Ctrl-C ends it)`);
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     server.close();
+    // What is being answered may need the broker, as a webhook does that is shown to the staff.
+    while (answering.size > 0) await Promise.all(answering);
     server.closeAllConnections();
     await broker.close();
   });
