@@ -39,6 +39,8 @@ class StandIn implements Subscriber, Sink {
 
   evict(): void {}
 
+  renew(): void {}
+
   write(bytes: Buffer): void {
     let sum = 0;
     for (let pass = 0; pass < 10; pass += 1) for (const byte of bytes) sum = (sum * 31 + byte) | 0;

@@ -229,7 +229,7 @@ describe('what a message costs', () => {
     const app = new App(configOf().apps[0]!);
     const channel = readChannel('news', 200)!;
     const received: Frame[] = [];
-    const seat = { since: 0, client: 'test', address: '', evict: () => {} };
+    const seat = { since: 0, client: 'test', address: '', evict: () => {}, renew: () => {} };
     for (let index = 0; index < subscribers; index += 1) {
       const subscriber: Subscriber = { ...seat, socketId: `1.${index}`, send: (sent) => received.push(sent) };
       await hub.subscribe(app, channel, subscriber);

@@ -55,7 +55,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     await redis.age(24 * 3600 * 1000);
     const quiet = await node.adapter.roster.counts(ROOM);
     const later = await node.join(ROOM, '2.2', 'bob');
-    if (joined === 'full' || later === 'full') throw new Error('full');
+    if (typeof joined === 'string' || typeof later === 'string') throw new Error('full');
     expect(quiet).toMatchObject({ subscriptions: 1, members: 1 });
     expect(quiet.version).toBeGreaterThan(joined.version);
     expect(later.version).toBeGreaterThan(quiet.version);

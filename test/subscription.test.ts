@@ -16,6 +16,7 @@ describe('a subscription', () => {
     user: undefined,
     send: (frame: Buffer) => sent.push(frame),
     evict: () => {},
+    renew: () => {},
   };
   const offer = (news: ReturnType<typeof event>) => subscription.offer(subscriber, news);
 

@@ -69,6 +69,10 @@ export class DelayedAdapter implements Adapter {
         last.set(message.topic, turn);
       },
       obey: (command) => void this.#delay().then(() => listener.obey(command)),
+      missed: async (missed) => {
+        await this.#delay();
+        await listener.missed(missed);
+      },
     };
   }
 

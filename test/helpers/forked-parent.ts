@@ -20,6 +20,7 @@ export class ForkedParent {
     const listener: BusListener = {
       deliver: (message) => adapter.listener?.deliver(message),
       obey: (command) => adapter.listener?.obey(command),
+      missed: async (missed) => adapter.listener?.missed(missed),
     };
     const line = new Line<Desk>(stream, listener, (error) => {
       throw error;

@@ -22,7 +22,7 @@ export class RedisNode {
     readonly gaps: readonly true[],
   ) {
     adapter.attach(
-      { deliver: (message) => this.received.push(message), obey: () => {} },
+      { deliver: (message) => this.received.push(message), obey: () => {}, missed: async () => {} },
       {
         record: (happenings) => {
           this.happenings.push(...happenings);
@@ -76,6 +76,6 @@ export class RedisNode {
   }
 
   async userIds(topic: Topic): Promise<string[]> {
-    return (await this.adapter.roster.members(topic)).map(({ userId }) => userId).sort();
+    return (await this.adapter.roster.snapshot(topic)).members.map(({ userId }) => userId).sort();
   }
 }

@@ -78,7 +78,7 @@ export type Message =
       readonly kind: 'evicted';
       readonly topic: Topic;
       readonly version: Version;
-      readonly socketIds: readonly string[];
+      readonly who: Evicted;
       readonly reason: string;
     };
 
@@ -108,9 +108,23 @@ export type Command =
   /** Somebody watches an app, and one of its channels closely. */
   | { readonly kind: 'watch'; readonly appId: string; readonly channel: string | undefined };
 
+/** What a node may not have heard of, because it was cut off for longer than the others keep what they say. */
+export type Missed =
+  | {
+      readonly kind: 'messages';
+      readonly topic: Topic;
+      /** Up to this version something may be missing. */
+      readonly version: Version;
+      /** The version of the last eviction, if one may be missing. */
+      readonly evicted?: Version | undefined;
+    }
+  | { readonly kind: 'terminations' };
+
 export interface BusListener {
   deliver(message: Message): void;
   obey(command: Command): void;
+  /** Sees to it that nobody goes on with what is out of date; called again after a while if it rejects. */
+  missed(missed: Missed): Promise<void>;
 }
 
 /** Carries messages to the nodes. Calls that name the same topic take effect in the order in which they were made. */
@@ -140,21 +154,25 @@ export interface JoinOptions {
   readonly member?: Member | undefined;
   /** Distinct users after which nobody new is admitted. */
   readonly maxMembers?: number | undefined;
+  /** It needs no answer now: where the others cannot be reached, it joins as soon as they can. */
+  readonly mayBeLate?: boolean | undefined;
 }
 
-/** What one join changed, and the topic as it stood right after. */
-export interface Joined {
+/** A topic as it stands. */
+export interface Snapshot {
   readonly version: Version;
-  /** Subscriptions, this one included. */
   readonly subscriptions: number;
+  readonly members: readonly Member[];
+  /** The kept event, if there is one. */
+  readonly last: KeptEvent | undefined;
+}
+
+/** What one join changed, and the topic as it stood right after. The members are there if a member joined. */
+export interface Joined extends Snapshot {
   /** This was the first one. */
   readonly occupied: boolean;
   /** This was the first one of its user. */
   readonly memberAdded: boolean;
-  /** All members, if a member joined. */
-  readonly members: readonly Member[] | undefined;
-  /** The kept event, if there is one. */
-  readonly last: KeptEvent | undefined;
 }
 
 export type LeaveReason = 'unsubscribed' | 'disconnected';
@@ -190,17 +208,25 @@ export type Evicted = { readonly socketId: string } | { readonly userId: string 
  * know (`memberAdded`, `memberRemoved`) goes out on the bus in that step, so that differences arrive in order.
  */
 export interface Roster {
-  /** Joins, or answers `full`. To join again changes nothing and answers the present state. */
-  join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full'>;
-  /** Leaves; `undefined` if it had not joined. */
-  leave(topic: Topic, socketId: string, reason?: LeaveReason): Promise<Left | undefined>;
   /**
-   * Takes seats away; the nodes on which they are hear of it on the bus, in the same step.
+   * Joins, or answers `full`. To join again changes nothing and answers the present state. Who is `late` joins in a
+   * while; then the listener is told that it has missed what happened up to there.
+   */
+  join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full' | 'late'>;
+  /**
+   * Leaves; `undefined` if it had not joined.
+   *
+   * @param reason a {@link LeaveReason}, or why the application ended it
+   */
+  leave(topic: Topic, socketId: string, reason?: string): Promise<Left | undefined>;
+  /**
+   * Takes seats away; the nodes hear of it on the bus, in the same step, also those that were cut off and whose seats
+   * were taken away before.
    *
    * @returns how many seats there were to take
    */
   evict(topic: Topic, who: Evicted, reason: string): Promise<number>;
-  members(topic: Topic): Promise<readonly Member[]>;
+  snapshot(topic: Topic): Promise<Snapshot>;
   counts(topic: Topic): Promise<Counts>;
   /** Occupied channels of an app whose names begin with `prefix`. */
   channels(appId: string, prefix: string): Promise<ReadonlyMap<string, Counts>>;

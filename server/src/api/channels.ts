@@ -68,7 +68,7 @@ export const listUsers: Endpoint = {
         'Only presence channels have users: expected a name that begins with presence-',
       );
     }
-    const members = await adapter.roster.members(topicOf(app.id, channel.name));
+    const { members } = await adapter.roster.snapshot(topicOf(app.id, channel.name));
     return { users: members.map(({ userId }) => ({ id: userId })) };
   },
 };

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import {
   type Adapter,
-  appOfTopic,
   type BusListener,
   type Command,
   type Evicted,
@@ -9,18 +8,22 @@ import {
   type LeaveReason,
   type Left,
   type Message,
+  type Missed,
   type Seat,
   type Topic,
   topicOf,
 } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { App } from '../apps/app.ts';
-import { Eviction, SubscriptionRefusal } from '../errors.ts';
-import type { Channel, ChannelKind } from '../protocol/channel.ts';
+import { Eviction, SubscriptionRefusal, Unavailable } from '../errors.ts';
+import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames, type Member } from '../protocol/frames.ts';
+import { CacheMisses } from './cache-misses.ts';
+import { CatchUp } from './catch-up.ts';
+import { type Census, Channels } from './channels.ts';
 import { CountAnnouncer, tellsCount } from './counts.ts';
-import { LocalChannel } from './local-channel.ts';
-import { type Metrics, zeroOfEachKind } from './metrics.ts';
+import type { LocalChannel } from './local-channel.ts';
+import type { Metrics } from './metrics.ts';
 import { Subscription } from './subscription.ts';
 import { Users } from './users.ts';
 import { Watchlists } from './watchlists.ts';
@@ -33,6 +36,8 @@ export interface Subscriber extends Seat {
   send(frame: Frame): void;
   /** The application ended its subscription to a channel. */
   evict(channel: string, reason: string): void;
+  /** Closes it, so that it comes back at once and proves anew what it may. */
+  renew(reason: string): void;
 }
 
 /** An event that somebody asks to publish. */
@@ -47,28 +52,17 @@ export interface Publication {
   readonly sender?: string | undefined;
 }
 
-/** A cache miss is told to the backend once in so many milliseconds, however many subscribe. */
-const CACHE_MISS_MS = 5000;
-
-/** What an app has on this node. */
-export interface Census {
-  /** Channels that have a subscriber. */
-  readonly channels: Record<ChannelKind, number>;
-  /** Users in presence channels, one for each channel. */
-  members: number;
-}
-
 /** Who listens on this node, and fan-out. */
 export class Hub implements BusListener {
   readonly users: Users;
   readonly watchlists: Watchlists;
-  readonly #channels = new Map<Topic, LocalChannel>();
+  readonly #channels: Channels;
   readonly #adapter: Adapter;
-  readonly #journal: Journal;
-  readonly #metrics: Metrics;
   readonly #log: Logger;
   readonly #onWatch: (appId: string, channel: string | undefined) => void;
   readonly #counts: CountAnnouncer;
+  readonly #cacheMisses: CacheMisses;
+  readonly #catchUp: CatchUp;
 
   constructor(parts: {
     readonly adapter: Adapter;
@@ -78,50 +72,54 @@ export class Hub implements BusListener {
     /** Is told, on every node, that somebody watches an app. */
     readonly onWatch?: (appId: string, channel: string | undefined) => void;
   }) {
-    this.#adapter = parts.adapter;
-    this.#journal = parts.journal;
-    this.#metrics = parts.metrics;
-    this.#log = parts.log;
-    this.#onWatch = parts.onWatch ?? ignoreWatch;
-    this.#counts = new CountAnnouncer(parts.adapter, parts.log);
-    this.users = new Users(parts.adapter, parts.log);
-    this.watchlists = new Watchlists(parts.adapter, parts.log);
-    parts.adapter.attach(this, parts.journal);
+    const { adapter, journal, metrics, log, onWatch = ignoreWatch } = parts;
+    this.#adapter = adapter;
+    this.#log = log;
+    this.#onWatch = onWatch;
+    this.#channels = new Channels(adapter.bus, metrics, log);
+    this.#counts = new CountAnnouncer(adapter, log);
+    this.#cacheMisses = new CacheMisses(adapter.counters, journal, log);
+    const [channels, counts, cacheMisses] = [this.#channels, this.#counts, this.#cacheMisses];
+    this.#catchUp = new CatchUp({ adapter, channels, counts, cacheMisses });
+    this.users = new Users(adapter, log);
+    this.watchlists = new Watchlists(adapter, log);
+    adapter.attach(this, journal);
   }
 
   /**
    * Subscribes, and sends the subscriber what belongs to it: `subscription_succeeded`, then the kept event or
-   * `cache_miss`. To subscribe again changes nothing and sends a new snapshot.
+   * `cache_miss`. To subscribe again changes nothing and sends a new snapshot. While what nodes share is out of reach,
+   * public channels let everybody in, and tell the rest when it is back.
    *
    * @throws SubscriptionRefusal if the presence channel is full
+   * @throws Unavailable if what nodes share is out of reach
    */
   async subscribe(app: App, channel: Channel, subscriber: Subscriber, member?: Member): Promise<void> {
     const topic = topicOf(app.id, channel.name);
-    const local = this.#open(app, channel, topic);
+    const local = this.#channels.open(app, channel, topic);
     const present = local.get(subscriber);
-    if (present) return this.#refresh(app, topic, channel, subscriber, present, member);
+    if (present) return this.#refresh(topic, local, subscriber, present, member);
 
     const subscription = new Subscription(member?.userId);
     local.expect(subscriber, subscription);
     try {
-      await local.listening;
-      const joined = await this.#join(app, topic, subscriber, member);
+      await (channel.kind === 'public' ? local.listening.catch(ignoreUnavailable) : local.listening);
+      const joined = await this.#join(topic, local, subscriber, member);
       // Nothing waits from here on, so that no message comes between the snapshot and what was held back for it.
-      const news = subscription.settle(joined.version);
+      const news = subscription.settle(joined?.version ?? 0);
       local.admit(subscriber, subscription);
       local.metrics.subscriptions[channel.kind] += 1;
-      subscriber.send(frames.subscriptionSucceeded(channel.name, joined.members));
-      if (channel.cache) subscriber.send(keptFrame(channel.name, joined));
+      subscriber.send(frames.subscriptionSucceeded(channel.name, member && joined?.members));
+      if (channel.cache && joined) subscriber.send(keptFrame(channel.name, joined));
       for (const frame of news) subscriber.send(frame);
-      if (tellsCount(app, channel)) this.#counts.changed(topic, joined.subscriptions, joined.version);
-      if (channel.cache && !joined.last) this.#tellMiss(topic);
+      if (joined) this.#tellJoined(topic, local, joined);
     } catch (error) {
       // Whether the join took effect is not known if the adapter failed; to leave is harmless if it did not.
       await this.#leave(topic, subscriber);
       throw error;
     } finally {
       local.stopExpecting(subscriber);
-      this.#closeIfEmpty(topic, local);
+      this.#channels.closeIfEmpty(topic, local);
     }
   }
 
@@ -131,7 +129,7 @@ export class Hub implements BusListener {
     const local = this.#channels.get(topic);
     if (!local?.remove(subscriber)) return;
     local.metrics.subscriptions[channel.kind] -= 1;
-    this.#closeIfEmpty(topic, local);
+    this.#channels.closeIfEmpty(topic, local);
     const left = await this.#leave(topic, subscriber, reason);
     if (left && tellsCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
   }
@@ -182,7 +180,7 @@ export class Hub implements BusListener {
       case 'userOffline':
         return this.watchlists.changed(message.topic, message.kind === 'userOnline', message.version);
       case 'evicted':
-        return this.#evict(message.topic, message.socketIds, message.reason);
+        return this.#evict(message);
       default:
         if (message.kind === 'count') this.#counts.told(message);
         this.#channels.get(message.topic)?.deliver(message);
@@ -198,20 +196,15 @@ export class Hub implements BusListener {
     }
   }
 
+  async missed(missed: Missed): Promise<void> {
+    if (missed.kind === 'terminations')
+      return this.users.renew('The node may have missed the end of a session');
+    await Promise.all([this.#catchUp.missed(missed), this.watchlists.missed(missed.topic)]);
+  }
+
   /** Counts, by app id, what there is; it takes a look at each channel. */
   census(): ReadonlyMap<string, Census> {
-    const apps = new Map<string, Census>();
-    for (const [topic, local] of this.#channels) {
-      const appId = appOfTopic(topic);
-      let app = apps.get(appId);
-      if (!app) {
-        app = { channels: zeroOfEachKind(), members: 0 };
-        apps.set(appId, app);
-      }
-      app.channels[local.kind] += 1;
-      if (local.kind === 'presence') app.members += local.countMembers();
-    }
-    return apps;
+    return this.#channels.census();
   }
 
   /** Ends what the hub has under way. */
@@ -219,19 +212,34 @@ export class Hub implements BusListener {
     this.#counts.close();
   }
 
-  async #join(app: App, topic: Topic, subscriber: Subscriber, member?: Member): Promise<Joined> {
+  /** Answers nothing if the join is late. */
+  async #join(
+    topic: Topic,
+    { app, channel }: LocalChannel,
+    subscriber: Subscriber,
+    member?: Member,
+  ): Promise<Joined | undefined> {
     const maxMembers = app.limits.presenceMembers;
-    const joined = await this.#adapter.roster.join(topic, subscriber, { member, maxMembers });
+    const mayBeLate = channel.kind === 'public';
+    const joined = await this.#adapter.roster.join(topic, subscriber, { member, maxMembers, mayBeLate });
     if (joined === 'full') {
       throw new SubscriptionRefusal('LimitReached', 409, `The channel is full: it has ${maxMembers} members`);
     }
-    return joined;
+    return joined === 'late' ? undefined : joined;
+  }
+
+  #tellJoined(topic: Topic, local: LocalChannel, { version, subscriptions, last }: Joined): void {
+    if (tellsCount(local.app, local.channel)) this.#counts.changed(topic, subscriptions, version);
+    if (local.channel.cache && !last) this.#cacheMisses.tell(topic);
+    if (version >= local.missedUntil) return;
+    this.#catchUp.bringUpToDate(topic, local).catch((error: unknown) => {
+      this.#log.warn({ err: error, topic }, 'a subscriber does not know all of a topic');
+    });
   }
 
   async #refresh(
-    app: App,
     topic: Topic,
-    channel: Channel,
+    local: LocalChannel,
     subscriber: Subscriber,
     subscription: Subscription,
     member: Member | undefined,
@@ -239,9 +247,9 @@ export class Hub implements BusListener {
     subscription.hold();
     let news: readonly Frame[] = [];
     try {
-      const joined = await this.#join(app, topic, subscriber, member);
-      news = subscription.resume(joined.version);
-      subscriber.send(frames.subscriptionSucceeded(channel.name, joined.members));
+      const joined = await this.#join(topic, local, subscriber, member);
+      news = subscription.resume(joined?.version);
+      subscriber.send(frames.subscriptionSucceeded(local.channel.name, member && joined?.members));
     } catch (error) {
       // The subscription stays as it was, unless it was ended meanwhile: then the join has made it anew.
       if (error instanceof Eviction) await this.#leave(topic, subscriber);
@@ -252,25 +260,19 @@ export class Hub implements BusListener {
     }
   }
 
-  #evict(topic: Topic, socketIds: readonly string[], reason: string): void {
+  #evict({ topic, who, version, reason }: Extract<Message, { kind: 'evicted' }>): void {
     const local = this.#channels.get(topic);
     if (!local) return;
-    for (const subscriber of local.evict(socketIds, reason)) {
-      local.metrics.subscriptions[local.kind] -= 1;
-      subscriber.evict(local.name, reason);
+    for (const subscriber of local.evict(who, version, reason)) {
+      local.metrics.subscriptions[local.channel.kind] -= 1;
+      subscriber.evict(local.channel.name, reason);
+      // The seat is gone, unless this node was cut off meanwhile and has taken it again.
+      void this.#leave(topic, subscriber, reason);
     }
-    this.#closeIfEmpty(topic, local);
+    this.#channels.closeIfEmpty(topic, local);
   }
 
-  #tellMiss(topic: Topic): void {
-    const tell = async (): Promise<void> => {
-      const { hits } = await this.#adapter.counters.hit(`cache_miss:${topic}`, CACHE_MISS_MS);
-      if (hits === 1) await this.#journal.record([{ kind: 'cacheMiss', topic }]);
-    };
-    tell().catch((error: unknown) => this.#log.error({ err: error, topic }, 'cache miss not told'));
-  }
-
-  async #leave(topic: Topic, subscriber: Subscriber, reason?: LeaveReason): Promise<Left | undefined> {
+  async #leave(topic: Topic, subscriber: Subscriber, reason?: string): Promise<Left | undefined> {
     try {
       return await this.#adapter.roster.leave(topic, subscriber.socketId, reason);
     } catch (error) {
@@ -278,29 +280,14 @@ export class Hub implements BusListener {
       return undefined;
     }
   }
-
-  #open(app: App, channel: Channel, topic: Topic): LocalChannel {
-    let local = this.#channels.get(topic);
-    if (!local) {
-      local = new LocalChannel(channel, this.#adapter.bus.listen(topic), this.#metrics.app(app.id));
-      this.#channels.set(topic, local);
-      local.metrics.channels += 1;
-    }
-    return local;
-  }
-
-  #closeIfEmpty(topic: Topic, local: LocalChannel): void {
-    if (!local.isEmpty) return;
-    this.#channels.delete(topic);
-    local.metrics.channels -= 1;
-    this.#adapter.bus.ignore(topic).catch((error: unknown) => {
-      this.#log.error({ err: error, topic }, 'ignore failed');
-    });
-  }
 }
 
 function keptFrame(channel: string, { last }: Joined): Frame {
   return last ? frames.event(last.name, channel, last.data) : frames.cacheMiss(channel);
+}
+
+function ignoreUnavailable(error: unknown): void {
+  if (!(error instanceof Unavailable)) throw error;
 }
 
 function ignoreWatch(): void {}

@@ -1,5 +1,6 @@
-import type { Message } from '../adapter/adapter.ts';
-import type { Channel, ChannelKind } from '../protocol/channel.ts';
+import type { Evicted, Message, Version } from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
+import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import type { Subscriber } from './hub.ts';
 import type { AppMetrics } from './metrics.ts';
@@ -10,8 +11,8 @@ export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 
 
 /** The subscribers that one channel has on this node. */
 export class LocalChannel {
-  readonly name: string;
-  readonly kind: ChannelKind;
+  /** Whoever has a snapshot before this version has missed something since. */
+  missedUntil: Version = 0;
   readonly #subscriptions = new Map<Subscriber, Subscription>();
   /** Those who wait for their first snapshot: they are sent news once it is there, and no events before. */
   #joining: Map<Subscriber, Subscription> | undefined;
@@ -20,13 +21,11 @@ export class LocalChannel {
 
   /** @param listening resolves when messages of the channel arrive at this node */
   constructor(
-    channel: Channel,
+    readonly app: App,
+    readonly channel: Channel,
     readonly listening: Promise<void>,
     readonly metrics: AppMetrics,
-  ) {
-    this.name = channel.name;
-    this.kind = channel.kind;
-  }
+  ) {}
 
   get isEmpty(): boolean {
     return this.#subscriptions.size === 0 && !this.#joining;
@@ -66,16 +65,14 @@ export class LocalChannel {
     return this.#subscriptions.delete(subscriber);
   }
 
-  /** Ends the subscriptions of these socket ids; answers those who had been let in. */
-  evict(socketIds: readonly string[], reason: string): readonly Subscriber[] {
-    const evicted = new Set(socketIds);
+  /** Ends what somebody has joined before a version; answers those who had been let in. */
+  evict(who: Evicted, version: Version, reason: string): readonly Subscriber[] {
     for (const [subscriber, subscription] of this.#joining ?? []) {
-      if (evicted.has(subscriber.socketId)) subscription.evict(reason);
+      if (isMeant(who, subscriber, subscription)) subscription.evict(reason, version);
     }
     const subscribers: Subscriber[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
-      if (!evicted.has(subscriber.socketId)) continue;
-      subscription.evict(reason);
+      if (!isMeant(who, subscriber, subscription) || !subscription.evict(reason, version)) continue;
       this.#subscriptions.delete(subscriber);
       subscribers.push(subscriber);
     }
@@ -101,13 +98,13 @@ export class LocalChannel {
   #frame(message: ChannelMessage): Frame {
     switch (message.kind) {
       case 'event':
-        return frames.event(message.name, this.name, message.data, message.userId);
+        return frames.event(message.name, this.channel.name, message.data, message.userId);
       case 'memberAdded':
-        return frames.memberAdded(this.name, message.member);
+        return frames.memberAdded(this.channel.name, message.member);
       case 'memberRemoved':
-        return frames.memberRemoved(this.name, message.userId);
+        return frames.memberRemoved(this.channel.name, message.userId);
       case 'count':
-        return frames.subscriptionCount(this.name, message.count);
+        return frames.subscriptionCount(this.channel.name, message.count);
     }
   }
 
@@ -129,4 +126,10 @@ export class LocalChannel {
       }
     }
   }
+}
+
+/** A user's subscriptions are those of the member that he is, and those of his signed-in connections. */
+function isMeant(who: Evicted, { socketId, userId }: Subscriber, subscription: Subscription): boolean {
+  if ('socketId' in who) return socketId === who.socketId;
+  return subscription.userId === who.userId || userId === who.userId;
 }

@@ -18,12 +18,14 @@ export interface News {
  * there, only what is newer passes. The first snapshot tells the kept event and the roster, a later one the roster.
  */
 export class Subscription {
+  /** Whoever evicts him after this version means this subscription. */
+  #joinedAt: Version = 0;
   #eventsSince: Version = 0;
   #rosterSince: Version = 0;
   /** `undefined` while no snapshot is on its way. */
   #held: News[] | undefined = [];
-  /** Why the application ended it. */
-  #evicted: string | undefined;
+  /** The application ends it. */
+  #evicted: { readonly reason: string; readonly version: Version } | undefined;
 
   /** @param userId the member that the subscriber is, in a presence channel */
   constructor(readonly userId: string | undefined) {}
@@ -35,13 +37,40 @@ export class Subscription {
       return false;
     }
     if (this.#isTold(news)) return false;
+    this.#note(news);
     subscriber.send(news.frame);
     return true;
   }
 
-  /** The application ends it, also if no snapshot was there yet. */
-  evict(reason: string): void {
-    this.#evicted = reason;
+  /**
+   * The application ends what was joined before a version, also if no snapshot was there yet.
+   *
+   * @returns whether it ends
+   */
+  evict(reason: string, version: Version): boolean {
+    if (version <= this.#joinedAt) return false;
+    this.#evicted = { reason, version };
+    return true;
+  }
+
+  /** Whether it was joined before a version. */
+  isOlderThan(version: Version): boolean {
+    return this.#joinedAt < version;
+  }
+
+  /** Whether what its subscriber knows of the roster is older than a version. */
+  isBehind(version: Version): boolean {
+    return this.#rosterSince < version;
+  }
+
+  /** Whether its subscriber has been told what was kept when it joined, or something later. */
+  get knowsEvents(): boolean {
+    return this.#eventsSince > 0;
+  }
+
+  /** Whether its subscriber lacks a kept event: it was missed, or nothing has been told yet. */
+  misses(version: Version, missedUntil: Version): boolean {
+    return version > this.#eventsSince && (version <= missedUntil || !this.knowsEvents);
   }
 
   /** Holds news back, since another snapshot was asked for. */
@@ -49,10 +78,20 @@ export class Subscription {
     this.#held ??= [];
   }
 
-  /** Ends the wait for the first snapshot, as {@link resume} does. */
+  /**
+   * Ends the wait for the first snapshot, as {@link resume} does.
+   *
+   * @param since 0 if there is none
+   */
   settle(since: Version): readonly Frame[] {
+    this.#joinedAt = since;
     this.#eventsSince = since;
     return this.resume(since);
+  }
+
+  /** Its subscriber needs no events up to this version any more. */
+  told(version: Version): void {
+    this.#eventsSince = Math.max(this.#eventsSince, version);
   }
 
   /**
@@ -67,12 +106,18 @@ export class Subscription {
     const held = this.#held ?? [];
     if (held.length > MAX_HELD_FRAMES) throw new Error('Too many frames waited for one snapshot');
     this.#held = undefined;
-    this.#rosterSince = since;
-    if (this.#evicted !== undefined) throw new Eviction(this.#evicted);
-    return held.filter((news) => !this.#isTold(news)).map(({ frame }) => frame);
+    this.#rosterSince = Math.max(this.#rosterSince, since);
+    if (this.#evicted && this.isOlderThan(this.#evicted.version)) throw new Eviction(this.#evicted.reason);
+    const news = held.filter((each) => !this.#isTold(each));
+    for (const each of news) this.#note(each);
+    return news.map(({ frame }) => frame);
   }
 
   #isTold({ version, isEvent }: News): boolean {
     return version <= (isEvent ? this.#eventsSince : this.#rosterSince);
+  }
+
+  #note({ version, isEvent }: News): void {
+    if (isEvent) this.#eventsSince = version;
   }
 }

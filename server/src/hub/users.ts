@@ -5,6 +5,8 @@ import { type Adapter, type LeaveReason, type Seat, userTopicOf } from '../adapt
 export interface UserConnection extends Seat {
   /** Closes it because the application said so. */
   expel(reason: string): void;
+  /** Closes it, so that it comes back at once and signs in anew. */
+  renew(reason: string): void;
 }
 
 /** Who is signed in. */
@@ -49,6 +51,12 @@ export class Users {
   expel(appId: string, userId: string, reason: string): void {
     for (const connection of [...(this.#connections.get(keyOf(appId, userId)) ?? [])])
       connection.expel(reason);
+  }
+
+  /** Has all connections of this node that are signed in come back and sign in anew. */
+  renew(reason: string): void {
+    const connections = [...this.#connections.values()].flatMap((each) => [...each]);
+    for (const connection of connections) connection.renew(reason);
   }
 }
 

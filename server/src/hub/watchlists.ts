@@ -75,6 +75,13 @@ export class Watchlists {
     for (const watcher of user.watchers) this.#note(watcher, userOfTopic(topic) ?? '', online);
   }
 
+  /** Something about a user may have been missed: looks how he is. */
+  async missed(topic: Topic): Promise<void> {
+    if (!this.#watched.has(topic)) return;
+    const { subscriptions, version } = await this.#adapter.roster.counts(topic);
+    this.changed(topic, subscriptions > 0, version);
+  }
+
   #open(topic: Topic): WatchedUser {
     const open = this.#watched.get(topic);
     if (open) return open;

@@ -77,7 +77,7 @@ export class Lease implements Desk {
     return this.#shared.core.adapter.bus.command(command);
   }
 
-  async join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full'> {
+  async join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full' | 'late'> {
     const { core, seats } = this.#shared;
     const { socketId } = seat;
     // Noted before it is known to be taken: to leave a seat that was not taken is harmless.
@@ -97,8 +97,8 @@ export class Lease implements Desk {
     return this.#shared.core.adapter.roster.evict(topic, who, reason);
   }
 
-  members(topic: Topic) {
-    return this.#shared.core.adapter.roster.members(topic);
+  snapshot(topic: Topic) {
+    return this.#shared.core.adapter.roster.snapshot(topic);
   }
 
   counts(topic: Topic) {

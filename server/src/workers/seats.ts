@@ -1,5 +1,5 @@
 import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
-import type { Census } from '../hub/hub.ts';
+import type { Census } from '../hub/channels.ts';
 import { zeroOfEachKind } from '../hub/metrics.ts';
 import { readChannel } from '../protocol/channel.ts';
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { BusListener, Command, Message } from '../adapter/adapter.ts';
+import type { BusListener, Command, Message, Missed } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Core } from '../core.ts';
 import { CountAnnouncer } from '../hub/counts.ts';
@@ -26,15 +26,16 @@ export class Shared implements BusListener {
   }
 
   deliver(message: Message): void {
-    if (message.kind === 'evicted') {
-      for (const socketId of message.socketIds) this.seats.giveUp(message.topic, socketId);
-    }
     if (message.kind === 'count') this.counts.told(message);
     this.switchboard.deliver(message);
   }
 
   obey(command: Command): void {
     this.switchboard.obey(command);
+  }
+
+  missed(missed: Missed): Promise<void> {
+    return this.switchboard.missed(missed);
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Bus, BusListener, Command, Message, Topic } from '../adapter/adapter.ts';
+import type { Bus, BusListener, Command, Message, Missed, Topic } from '../adapter/adapter.ts';
 
 /** The workers that listen to a topic, and since when the bus brings its messages. */
 interface Audience {
@@ -49,5 +49,10 @@ export class Switchboard implements BusListener {
 
   obey(command: Command): void {
     for (const worker of this.#workers) worker.obey(command);
+  }
+
+  async missed(missed: Missed): Promise<void> {
+    const audience = missed.kind === 'messages' ? this.#audiences.get(missed.topic)?.workers : this.#workers;
+    await Promise.all([...(audience ?? [])].map((worker) => worker.missed(missed)));
   }
 }

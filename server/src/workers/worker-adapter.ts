@@ -26,7 +26,7 @@ export class WorkerAdapter implements Adapter {
         parent.ask('join', [topic, { socketId, since, client, address }, options]),
       leave: (topic, socketId, reason) => parent.ask('leave', [topic, socketId, reason]),
       evict: (topic, who, reason) => parent.ask('evict', [topic, who, reason]),
-      members: (topic) => parent.ask('members', [topic]),
+      snapshot: (topic) => parent.ask('snapshot', [topic]),
       counts: (topic) => parent.ask('counts', [topic]),
       channels: (appId, prefix) => parent.ask('channels', [appId, prefix]),
       users: (appId, after, limit) => parent.ask('users', [appId, after, limit]),

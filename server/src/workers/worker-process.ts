@@ -54,6 +54,7 @@ export class WorkerProcess {
     const worker: BusListener = {
       deliver: (message) => this.#line.tell('deliver', [message]),
       obey: (command) => this.#line.tell('obey', [command]),
+      missed: (missed) => this.#line.ask('missed', [missed]),
     };
     const lease = new Lease(shared, worker, metrics);
     this.#line = new Line(stream, lease, (error, call) => {

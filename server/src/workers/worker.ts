@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
-import type { Command, Message } from '../adapter/adapter.ts';
+import type { Command, Message, Missed } from '../adapter/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config.ts';
 import { type Broker, createServer } from '../server.ts';
@@ -57,6 +57,10 @@ export class Worker implements Duties {
 
   obey(command: Command): void {
     this.#core.adapter.listener?.obey(command);
+  }
+
+  async missed(missed: Missed): Promise<void> {
+    await this.#core.adapter.listener?.missed(missed);
   }
 
   async reload(apps: readonly AppConfig[]): Promise<void> {

@@ -6,12 +6,12 @@ import {
   type Evicted,
   type Joined,
   type JoinOptions,
-  type LeaveReason,
   type Left,
   type Message,
   type Roster,
   type Seat,
   type SeatedConnection,
+  type Snapshot,
   type Topic,
   userOfTopic,
   userTopicOf,
@@ -43,17 +43,11 @@ export class MemoryRoster implements Roster {
     }
     const occupied = !again && state.seats.size === 1;
     this.#tellJoined(topic, state, seat, occupied, isNewMember ? member : undefined);
-    return {
-      version: state.version,
-      subscriptions: state.seats.size,
-      occupied,
-      memberAdded: isNewMember,
-      members: member && state.memberList,
-      last: this.#topics.kept(state),
-    };
+    const snapshot = this.#snapshot(state);
+    return { ...snapshot, members: member ? snapshot.members : [], occupied, memberAdded: isNewMember };
   }
 
-  async leave(topic: Topic, socketId: string, reason?: LeaveReason): Promise<Left | undefined> {
+  async leave(topic: Topic, socketId: string, reason?: string): Promise<Left | undefined> {
     const state = this.#topics.find(topic);
     const taken = state?.seats.get(socketId);
     if (!state || !taken) return undefined;
@@ -65,26 +59,23 @@ export class MemoryRoster implements Roster {
   }
 
   async evict(topic: Topic, who: Evicted, reason: string): Promise<number> {
-    const state = this.#topics.find(topic);
-    const evicted = [...(state?.seats.values() ?? [])].filter(this.#seatsOf(topic, who));
-    if (!state || evicted.length === 0) return 0;
-
+    const state = this.#topics.open(topic);
+    const evicted = [...state.seats.values()].filter(this.#seatsOf(topic, who));
+    state.version = this.#topics.nextVersion();
+    const { version } = state;
     const changes = evicted.map((taken) => this.#vacate(topic, state, taken, reason));
-    const socketIds = evicted.map(({ seat }) => seat.socketId);
     // First those who go, so that they are not told of their own removal.
     this.#bus.emit(
-      [
-        { kind: 'evicted', topic, version: state.version, socketIds, reason },
-        ...changes.flatMap(({ messages }) => messages),
-      ],
+      [{ kind: 'evicted', topic, version, who, reason }, ...changes.flatMap(({ messages }) => messages)],
       this.#bus.record(changes.flatMap(({ happenings }) => happenings)),
     );
     this.#topics.closeIfEmpty(topic, state);
     return evicted.length;
   }
 
-  async members(topic: Topic): Promise<readonly Member[]> {
-    return this.#topics.find(topic)?.memberList ?? [];
+  async snapshot(topic: Topic): Promise<Snapshot> {
+    const state = this.#topics.find(topic);
+    return state ? this.#snapshot(state) : { ...this.#topics.empty, members: [], last: undefined };
   }
 
   async counts(topic: Topic): Promise<Counts> {
@@ -117,6 +108,15 @@ export class MemoryRoster implements Roster {
       seat,
       channels: channels.filter(([, state]) => state.seats.has(seat.socketId)).map(([name]) => name),
     }));
+  }
+
+  #snapshot(state: TopicState): Snapshot {
+    return {
+      version: state.version,
+      subscriptions: state.seats.size,
+      members: state.memberList,
+      last: this.#topics.kept(state),
+    };
   }
 
   #seatsOf(topic: Topic, who: Evicted): (taken: TakenSeat) => boolean {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
-import type { Adapter, BusListener, Topic } from '../adapter.ts';
+import type { Adapter, BusListener, Topic, Version } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
+import { Arrears } from './arrears.ts';
 import { RedisBlocks } from './blocks.ts';
 import { COMMANDS, RedisBus } from './bus.ts';
 import { connectRedis } from './client.ts';
@@ -32,6 +33,8 @@ export interface RedisAdapterOptions {
   readonly onGap?: () => void;
 }
 
+/** What who joins late has missed is whatever there is; who has a snapshot has missed nothing. */
+const FIRST_VERSION: Version = 1;
 /** Milliseconds that Redis has to answer, or this part of the time after which a dead node must be gone, if less. */
 const COMMAND_TIMEOUT_MS = 2000;
 const COMMAND_TIMEOUT = 0.15;
@@ -52,6 +55,7 @@ export class RedisAdapter implements Adapter {
   readonly #messageLink: Link;
   readonly #commands: Commands;
   readonly #subscriber: Subscriber;
+  readonly #arrears: Arrears;
   readonly #edges: Edges;
   readonly #seats = new LocalSeats();
   readonly #reaper: Reaper;
@@ -78,7 +82,7 @@ export class RedisAdapter implements Adapter {
       listener: {
         live: () => this.#announce(),
         beating: () => this.#subscriber.expectPulse(),
-        heard: () => void this.#subscriber.catchUp(),
+        heard: () => this.#catchUp(),
         bury: (id) => this.#bury(id),
         lost: (reason) => this.#commandLink.fail(reason),
       },
@@ -92,12 +96,15 @@ export class RedisAdapter implements Adapter {
         commands,
         log,
         deliver: (topic, envelope) => this.#deliver(topic, envelope),
-        missed: (topic) => {
+        missed: (topic, version, ended) => {
           onGap?.();
           log.error({ topic }, 'messages missed: the link was down for too long');
+          this.#missed(topic, version, ended);
         },
+        late: (topic, version) => this.#missed(topic, version),
       },
     });
+    this.#arrears = new Arrears(this.#subscriber, log);
     const directory = new Directory(commands, keys);
     const marks = new Marks(commands, keys, this.#node);
     this.#edges = new Edges(directory, log);
@@ -112,6 +119,7 @@ export class RedisAdapter implements Adapter {
       directory,
       edges: this.#edges,
       log,
+      onLate: (topic) => this.#missed(topic, FIRST_VERSION),
     });
     this.history = new RedisHistory(commands, keys);
     this.counters = new RedisCounters(commands, keys, marks, now);
@@ -133,6 +141,7 @@ export class RedisAdapter implements Adapter {
 
   attach(listener: BusListener, journal: Journal): void {
     this.#listener = listener;
+    this.#arrears.attach(listener);
     this.#edges.attach(journal);
   }
 
@@ -150,11 +159,21 @@ export class RedisAdapter implements Adapter {
   #deliver(topic: Topic, envelope: Envelope): void {
     if (topic === COMMANDS) {
       this.#listener?.obey(commandOf(envelope));
-      return;
+    } else {
+      this.#listener?.deliver(messageOf(topic, envelope));
     }
-    const message = messageOf(topic, envelope);
-    if (message.kind === 'evicted') this.#seats.drop(topic, message.socketIds);
-    this.#listener?.deliver(message);
+  }
+
+  #missed(topic: Topic, version: Version, ended?: Version): void {
+    if (topic !== COMMANDS) this.#arrears.note(topic, { kind: 'messages', topic, version, evicted: ended });
+    else if (ended !== undefined) this.#arrears.note(topic, { kind: 'terminations' });
+  }
+
+  /** Redis can be reached: does what could not be done before. */
+  #catchUp(): void {
+    void this.#subscriber.catchUp();
+    void this.roster.takeLate();
+    this.#arrears.settle();
   }
 
   #subscribe(): void {

@@ -53,12 +53,14 @@ export class RedisBus implements Bus {
 
   /** @param recorded what it has to wait for */
   #send(topic: Topic, body: Body, recorded?: Promise<void>, keepSeconds?: number): Promise<void> {
+    const ends = body.kind === 'terminateUser';
     const send = async (): Promise<void> => {
       await this.#commands.change(
         scripts.publish,
         this.#keys.topic(topic),
         encodeBody(body),
         keepSeconds ?? '',
+        ends ? 1 : 0,
       );
     };
     const before = this.#waiting.get(topic);

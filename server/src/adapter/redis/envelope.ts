@@ -20,7 +20,11 @@ const bodySchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('count'), count: z.int().min(0), version: z.number() }),
   z.object({ kind: z.literal('userOnline') }),
   z.object({ kind: z.literal('userOffline') }),
-  z.object({ kind: z.literal('evicted'), socketIds: z.array(text), reason: text }),
+  z.object({
+    kind: z.literal('evicted'),
+    who: z.union([z.object({ socketId: text }), z.object({ userId: text })]),
+    reason: text,
+  }),
 ]);
 
 const commandSchema = z.discriminatedUnion('kind', [

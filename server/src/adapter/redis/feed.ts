@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Topic } from '../adapter.ts';
+import type { Topic, Version } from '../adapter.ts';
 import type { Commands } from './commands.ts';
 import { type Envelope, readEnvelope } from './envelope.ts';
 import { scripts } from './scripts.ts';
@@ -9,11 +9,13 @@ export interface FeedParts {
   readonly commands: Commands;
   readonly log: Logger;
   deliver(topic: Topic, envelope: Envelope): void;
-  /** More was missed than was still there. */
-  missed(topic: Topic): void;
+  /** More was missed than was still there. @param ended the version of the last end, if one may have been missed */
+  missed(topic: Topic, version: Version, ended: Version | undefined): void;
+  /** It begins only now, although somebody may have been told of the topic before. */
+  late(topic: Topic, version: Version): void;
 }
 
-const sinceSchema = z.tuple([z.number(), z.number(), z.array(z.string())]);
+const sinceSchema = z.tuple([z.number(), z.number(), z.array(z.string()), z.number()]);
 
 /**
  * The messages of one topic, each once and in order. Each names the position of the one before it, so a gap is seen,
@@ -28,6 +30,8 @@ export class Feed {
   #catchingUp: Promise<void> | undefined;
   /** Something arrived while the log was read: it may not have been in it. */
   #arrived = false;
+  /** It could not begin when it was to. */
+  #isLate = false;
 
   constructor(parts: FeedParts, topic: Topic, key: string) {
     this.#parts = parts;
@@ -48,6 +52,11 @@ export class Feed {
     });
   }
 
+  /** The topic could not be subscribed. */
+  delay(): void {
+    this.#isLate = true;
+  }
+
   /**
    * Fetches what was missed since the last message, or begins with what comes from now on. To be called once the
    * topic is subscribed, and again after it may have not been for a while.
@@ -63,13 +72,18 @@ export class Feed {
     do {
       this.#arrived = false;
       const answer = await this.#parts.commands.run(scripts.since, this.#key, this.#seen ?? '');
-      const [version, position, log] = sinceSchema.parse(answer);
-      if (this.#seen === undefined) this.#seen = version;
-      else this.#replay(this.#seen, position, log);
+      const [version, position, log, ended] = sinceSchema.parse(answer);
+      if (this.#seen !== undefined) this.#replay(this.#seen, position, log, ended);
+      else this.#begin(version);
     } while (this.#arrived);
   }
 
-  #replay(seen: number, position: number, log: readonly string[]): void {
+  #begin(version: Version): void {
+    this.#seen = version;
+    if (this.#isLate) this.#parts.late(this.#topic, version);
+  }
+
+  #replay(seen: Version, position: Version, log: readonly string[], ended: Version): void {
     let covered = seen;
     let isComplete = true;
     for (const json of log) {
@@ -81,7 +95,8 @@ export class Feed {
     }
     // A Redis that has lost its latest data has an earlier position: what comes next follows that one.
     this.#seen = position;
-    if (!isComplete || covered < position) this.#parts.missed(this.#topic);
+    if (isComplete && covered >= position) return;
+    this.#parts.missed(this.#topic, position, ended > seen ? ended : undefined);
   }
 
   #deliver(envelope: Envelope): void {

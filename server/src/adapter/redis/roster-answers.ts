@@ -34,7 +34,7 @@ export const answers = {
   counts: z
     .tuple([z.number(), z.number(), z.number()])
     .transform(([subscriptions, members, version]) => ({ subscriptions, members, version })),
-  members: json(z.array(memberSchema)),
+  snapshot: z.tuple([z.number(), z.number(), json(z.array(memberSchema)), text, z.number()]),
   kept: z.tuple([text, z.number()]),
   texts: z.array(text),
   flags: z.array(flag),

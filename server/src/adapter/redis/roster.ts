@@ -1,17 +1,16 @@
 import type { Logger } from 'pino';
 import { Unavailable } from '../../errors.ts';
-import type { Member } from '../../protocol/frames.ts';
 import {
   appOfTopic,
   type Counts,
   type Evicted,
   type Joined,
   type JoinOptions,
-  type LeaveReason,
   type Left,
   type Roster,
   type Seat,
   type SeatedConnection,
+  type Snapshot,
   type Topic,
   topicOf,
   userTopicOf,
@@ -35,6 +34,8 @@ export interface RosterParts {
   readonly directory: Directory;
   readonly edges: Edges;
   readonly log: Logger;
+  /** Who joined late has his seat now. */
+  readonly onLate: (topic: Topic) => void;
 }
 
 /** Seats that are taken again at a time. */
@@ -43,12 +44,14 @@ const SLICE = 500;
 /** Who sits where, on all nodes. */
 export class RedisRoster implements Roster {
   readonly #parts: RosterParts;
+  /** Topics with seats of this node that Redis does not know of yet. */
+  readonly #late = new Set<Topic>();
 
   constructor(parts: RosterParts) {
     this.#parts = parts;
   }
 
-  async join(topic: Topic, seat: Seat, options: JoinOptions = {}): Promise<Joined | 'full'> {
+  async join(topic: Topic, seat: Seat, options: JoinOptions = {}): Promise<Joined | 'full' | 'late'> {
     const { seats, marks } = this.#parts;
     const local = seats.open(topic, () => marks.note('topics', topic));
     local.joining += 1;
@@ -62,13 +65,18 @@ export class RedisRoster implements Roster {
       const now = await this.#standing(local);
       if (now !== node) await this.#sit(topic, now, seat, { member });
       return joined;
+    } catch (error) {
+      if (!options.mayBeLate || !(error instanceof Unavailable)) throw error;
+      local.seats.set(seat.socketId, { seat, member: options.member });
+      this.#late.add(topic);
+      return 'late';
     } finally {
       local.joining -= 1;
       this.#closeIfEmpty(topic);
     }
   }
 
-  async leave(topic: Topic, socketId: string, reason?: LeaveReason): Promise<Left | undefined> {
+  async leave(topic: Topic, socketId: string, reason?: string): Promise<Left | undefined> {
     const local = this.#parts.seats.get(topic);
     local?.seats.delete(socketId);
     // Joins that were asked for before come first.
@@ -90,14 +98,23 @@ export class RedisRoster implements Roster {
         ? [JSON.stringify(who.userId), await this.#socketIdsOf(appOfTopic(topic), who.userId)]
         : ['', [who.socketId]];
     const [version, changes] = answers.evict.parse(
-      await commands.change(scripts.evict, keys.topic(topic), JSON.stringify(reason), member, ...socketIds),
+      await commands.change(
+        scripts.evict,
+        keys.topic(topic),
+        JSON.stringify(who),
+        JSON.stringify(reason),
+        member,
+        ...socketIds,
+      ),
     );
     edges.left(topic, version, changes, reason);
     return changes.length;
   }
 
-  async members(topic: Topic): Promise<readonly Member[]> {
-    return answers.members.parse(await this.#run(scripts.members, topic));
+  async snapshot(topic: Topic): Promise<Snapshot> {
+    const answer = answers.snapshot.parse(await this.#run(scripts.snapshot, topic));
+    const [version, subscriptions, members, kept, keptMs] = answer;
+    return { version, subscriptions, members, last: readKept(topic, kept, keptMs) };
   }
 
   async counts(topic: Topic): Promise<Counts> {
@@ -141,9 +158,24 @@ export class RedisRoster implements Roster {
   }
 
   /** Takes all seats of this node again, under its present id. */
-  async announce(): Promise<void> {
-    const { seats, marks } = this.#parts;
-    const topics = [...seats];
+  announce(): Promise<void> {
+    return this.#takeAgain([...this.#parts.seats]);
+  }
+
+  /** Takes the seats that could not be taken when they were asked for. */
+  async takeLate(): Promise<void> {
+    const { seats, log } = this.#parts;
+    const topics = [...this.#late].flatMap((topic) => {
+      const local = seats.get(topic);
+      return local ? [[topic, local] as const] : [];
+    });
+    await this.#takeAgain(topics).catch((error: unknown) => {
+      log.debug({ err: error }, 'late seats not taken yet');
+    });
+  }
+
+  async #takeAgain(topics: readonly (readonly [Topic, LocalTopic])[]): Promise<void> {
+    const { marks } = this.#parts;
     for (const [topic, local] of topics) {
       local.marked = marks.note('topics', topic);
       // Whoever waits for it is told.
@@ -151,12 +183,23 @@ export class RedisRoster implements Roster {
     }
     for (let from = 0; from < topics.length; from += SLICE) {
       const slice = topics.slice(from, from + SLICE);
-      await Promise.all(slice.map(([topic, local]) => this.#announce(topic, local)));
+      await Promise.all(slice.map(([topic, local]) => this.#takeTopicAgain(topic, local)));
     }
   }
 
-  async #announce(topic: Topic, local: LocalTopic): Promise<void> {
+  async #takeTopicAgain(topic: Topic, local: LocalTopic): Promise<void> {
     const node = await local.marked;
+    const wasLate = this.#late.delete(topic);
+    try {
+      await this.#sitAgain(topic, node, local);
+      if (wasLate) this.#parts.onLate(topic);
+    } catch (error) {
+      if (wasLate) this.#late.add(topic);
+      throw error;
+    }
+  }
+
+  async #sitAgain(topic: Topic, node: string, local: LocalTopic): Promise<void> {
     const taken = [...local.seats.values()];
     for (let from = 0; from < taken.length; from += SLICE) {
       // Who has left meanwhile must not come back.
@@ -207,7 +250,7 @@ export class RedisRoster implements Roster {
       subscriptions,
       occupied,
       memberAdded,
-      members: member && members,
+      members,
       last: readKept(topic, kept, keptMs),
     };
   }
@@ -235,6 +278,7 @@ export class RedisRoster implements Roster {
     const { seats, marks, log } = this.#parts;
     const local = seats.get(topic);
     if (!local || !seats.closeIfEmpty(topic, local)) return;
+    this.#late.delete(topic);
     marks.forget('topics', topic).catch((error: unknown) => {
       log.debug({ err: error, topic }, 'topic not forgotten: it is when the node ends');
     });

@@ -17,7 +17,7 @@ export const scripts = {
   publish: load('topic', 'publish'),
   since: load('topic', 'since'),
   counts: load('topic', 'counts'),
-  members: load('topic', 'seats', 'members'),
+  snapshot: load('topic', 'seats', 'snapshot'),
   kept: load('topic', 'kept'),
   sitting: load('topic', 'sitting'),
   hasSeat: load('topic', 'has-seat'),

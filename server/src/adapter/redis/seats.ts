@@ -39,11 +39,6 @@ export class LocalSeats {
     return local;
   }
 
-  /** They were taken away by somebody else. */
-  drop(topic: Topic, socketIds: readonly string[]): void {
-    for (const socketId of socketIds) this.#topics.get(topic)?.seats.delete(socketId);
-  }
-
   /** Forgets the topic if nothing is left of it; answers whether it did. */
   closeIfEmpty(topic: Topic, local: LocalTopic): boolean {
     if (local.seats.size > 0 || local.joining > 0 || this.#topics.get(topic) !== local) return false;

@@ -59,6 +59,11 @@ export class Subscriber {
     return listening.open;
   }
 
+  /** Resolves when messages of the topic arrive, or nobody listens to it; rejects if they do not yet. */
+  async settled(topic: Topic): Promise<void> {
+    await this.#topics.get(topic)?.open;
+  }
+
   async ignore(topic: Topic): Promise<void> {
     if (!this.#topics.delete(topic)) return;
     await this.#enqueue(topic, async () => {
@@ -104,6 +109,7 @@ export class Subscriber {
     const opened = this.#enqueue(topic, () => this.#subscribe(topic, listening));
     listening.open = opened;
     opened.catch(() => {
+      listening.feed.delay();
       this.#isBehind = true;
     });
   }

@@ -27,17 +27,12 @@ export async function showChannel(adapter: Adapter, app: App, name: string): Pro
   const maxLength = app.limits.channelNameLength;
   const channel = readChannel(name, maxLength);
   if (!channel || channel.kind === 'user') throw invalidChannel('the query', name, maxLength);
-  const topic = topicOf(app.id, name);
-  const [counts, members, last] = await Promise.all([
-    adapter.roster.counts(topic),
-    channel.kind === 'presence' ? adapter.roster.members(topic) : [],
-    channel.cache ? adapter.history.last(topic) : undefined,
-  ]);
+  const { subscriptions, members, last } = await adapter.roster.snapshot(topicOf(app.id, name));
   return {
     name,
     kind: channel.kind,
     cache: channel.cache,
-    subscriptions: counts.subscriptions,
+    subscriptions,
     members: members.map(({ userId, userInfo }) => ({ id: userId, info: userInfo })),
     last: last && { name: last.name, data: last.data, ttlSeconds: last.ttlSeconds },
   };

@@ -58,7 +58,7 @@ export class RosterWitness implements Witness {
     const found = await inSlices(channels, async (channel): Promise<readonly Told[]> => {
       const itself = { appId, channel, userId: '' };
       if (readChannel(channel)?.kind !== 'presence') return [itself];
-      const members = await this.#roster.members(topicOf(appId, channel));
+      const { members } = await this.#roster.snapshot(topicOf(appId, channel));
       return [itself, ...members.map(({ userId }) => ({ appId, channel, userId }))];
     });
     return found.flat();
@@ -80,7 +80,7 @@ export class RosterWitness implements Witness {
     if (!first) return [];
     const { appId, channel, userId } = first;
     if (channel !== '' && userId !== '') {
-      const members = await this.#roster.members(topicOf(appId, channel));
+      const { members } = await this.#roster.snapshot(topicOf(appId, channel));
       const ids = new Set(members.map((member) => member.userId));
       return same.filter((each) => !ids.has(each.userId));
     }

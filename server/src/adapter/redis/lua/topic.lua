@@ -1,11 +1,11 @@
 -- Every script on one topic begins with this. KEYS[1] names the topic, its keys begin with that name, and so does the
 -- hash tag in it, which keeps them in one slot. Texts in JSON come from the nodes and are only put together here.
 local TOPIC = KEYS[1]
-local STATE, LOG, KEPT = TOPIC .. ':state', TOPIC .. ':log', TOPIC .. ':kept'
+local STATE, LOG, KEPT, ENDED = TOPIC .. ':state', TOPIC .. ':log', TOPIC .. ':kept', TOPIC .. ':ended'
 local SEATS, SITTERS = TOPIC .. ':seats', TOPIC .. ':sitters'
 local MEMBERS, PLACES = TOPIC .. ':members', TOPIC .. ':places'
 
-local LOG_LENGTH, LOG_SECONDS, STATE_SECONDS = 200, 60, 3600
+local LOG_LENGTH, LOG_SECONDS, STATE_SECONDS, ENDED_SECONDS = 200, 60, 3600, 86400
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -46,4 +46,9 @@ local function tell(message)
   redis.call('EXPIRE', LOG, LOG_SECONDS)
   redis.call('SPUBLISH', TOPIC, told)
   return told
+end
+
+-- Notes that the last message ended something: a node that has missed it for good must know that there was one.
+local function note_end()
+  redis.call('SET', ENDED, text(version), 'EX', ENDED_SECONDS)
 end

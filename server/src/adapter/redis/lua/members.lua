@@ -1,2 +1,0 @@
--- Answers JSON of the members.
-return all_members()

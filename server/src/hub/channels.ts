@@ -1,0 +1,69 @@
+import type { Logger } from 'pino';
+import { appOfTopic, type Bus, type Topic } from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
+import type { Channel, ChannelKind } from '../protocol/channel.ts';
+import { LocalChannel } from './local-channel.ts';
+import { type Metrics, zeroOfEachKind } from './metrics.ts';
+
+/** What an app has on this node. */
+export interface Census {
+  /** Channels that have a subscriber. */
+  readonly channels: Record<ChannelKind, number>;
+  /** Users in presence channels, one for each channel. */
+  members: number;
+}
+
+/** The channels that have subscribers on this node, each of which it listens to. */
+export class Channels {
+  readonly #channels = new Map<Topic, LocalChannel>();
+  readonly #bus: Bus;
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+
+  constructor(bus: Bus, metrics: Metrics, log: Logger) {
+    this.#bus = bus;
+    this.#metrics = metrics;
+    this.#log = log;
+  }
+
+  get(topic: Topic): LocalChannel | undefined {
+    return this.#channels.get(topic);
+  }
+
+  /** The channel, from now on listened to. */
+  open(app: App, channel: Channel, topic: Topic): LocalChannel {
+    let local = this.#channels.get(topic);
+    if (!local) {
+      local = new LocalChannel(app, channel, this.#bus.listen(topic), this.#metrics.app(app.id));
+      this.#channels.set(topic, local);
+      local.metrics.channels += 1;
+    }
+    return local;
+  }
+
+  closeIfEmpty(topic: Topic, local: LocalChannel): void {
+    if (!local.isEmpty) return;
+    this.#channels.delete(topic);
+    local.metrics.channels -= 1;
+    this.#bus.ignore(topic).catch((error: unknown) => {
+      this.#log.error({ err: error, topic }, 'ignore failed');
+    });
+  }
+
+  /** Counts, by app id, what there is; it takes a look at each channel. */
+  census(): ReadonlyMap<string, Census> {
+    const apps = new Map<string, Census>();
+    for (const [topic, local] of this.#channels) {
+      const appId = appOfTopic(topic);
+      let app = apps.get(appId);
+      if (!app) {
+        app = { channels: zeroOfEachKind(), members: 0 };
+        apps.set(appId, app);
+      }
+      const { kind } = local.channel;
+      app.channels[kind] += 1;
+      if (kind === 'presence') app.members += local.countMembers();
+    }
+    return apps;
+  }
+}
