@@ -6,6 +6,8 @@ import { onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = fileURLToPath(new URL('../../server/dist/cli.js', import.meta.url));
+/** What makes a process, and its workers, end with the process of the test. */
+export const LEASH = ['--import', new URL('leash.js', import.meta.url).href] as const;
 const DEADLINE_MS = 10_000;
 
 export interface CliOptions {
@@ -32,10 +34,10 @@ export class Cli {
   #look: () => void = () => {};
 
   constructor(args: readonly string[], { env = {}, nodeFlags = [] }: CliOptions = {}) {
-    const child = spawn(process.execPath, [...nodeFlags, CLI, ...args], {
+    const child = spawn(process.execPath, [...LEASH, ...nodeFlags, CLI, ...args], {
       cwd: ROOT,
       env: { PATH: process.env['PATH'], ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: 'pipe',
     });
     this.#process = child;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

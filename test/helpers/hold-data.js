@@ -3,4 +3,4 @@ import { Database } from '../../server/dist/data/database.js';
 const [, , folder] = process.argv;
 globalThis.held = new Database(folder);
 process.send('held');
-setInterval(() => {}, 1000);
+process.on('disconnect', () => process.exit());

@@ -12,4 +12,5 @@ process.on('message', (step) => {
   process.send('armed');
 });
 process.on('SIGTERM', () => void broker.drain().then(() => process.exit(0)));
+process.on('disconnect', () => process.exit());
 process.send({ host: broker.host, port: broker.port, url: broker.url });

@@ -16,6 +16,8 @@ process.on('message', (milliseconds) => {
   process.send('moved');
 });
 
+process.on('disconnect', () => process.exit());
+
 const config = parseConfig({});
 const log = pino({ level: 'silent' });
 const apps = new FileAppStore(config.apps);
