@@ -1,6 +1,8 @@
-import type { BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page, Route } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { startChat } from '../helpers/chat.ts';
+import { Inbox } from '../helpers/inbox.ts';
+import { addAxe, violations } from './accessibility.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
 
 const DEADLINE = { timeout: 10_000 };
@@ -101,5 +103,55 @@ describeInChromium('the chat', () => {
     expect(await ann.page.locator('#webhooks li', { hasText: /^user_online.*eve/ }).count()).toBe(1);
     expect(eve.errors).toEqual([]);
     expect(ann.errors).toEqual([]);
+  });
+
+  test('what is typed while a message is sent stays, and so does what was refused', async () => {
+    const { url } = await startChat();
+    const { page, errors } = await Window.logIn(await freshContext(), url, 'Eve');
+    const input = page.getByRole('textbox', { name: 'Message' });
+    const messages = page.getByRole('log', { name: 'Lounge' }).getByRole('listitem');
+    const sent = new Inbox<Route>('a message on its way');
+    await page.route('**/messages', sent.put);
+    await input.fill('one');
+    await input.press('Enter');
+    const first = await sent.next();
+    await input.fill('two');
+    await first.continue();
+    await expect.poll(() => messages.count(), DEADLINE).toBe(1);
+    expect(await input.inputValue()).toBe('two');
+
+    await input.fill(' ');
+    await input.press('Enter');
+    await (await sent.next()).continue();
+    await page.getByText('A message has 1 to').waitFor(DEADLINE);
+    expect(await input.inputValue()).toBe(' ');
+    expect(errors).toEqual([expect.stringContaining('400')]);
+  });
+
+  test.each([1180, 375])('axe-core finds nothing at a width of %i, light or dark', async (width) => {
+    const { url } = await startChat();
+    const context = await freshContext();
+    await addAxe(context);
+    const page = await context.newPage();
+    await page.setViewportSize({ width, height: 700 });
+    await page.goto(url);
+    expect(await violations(page)).toEqual([]);
+
+    const ann = await Window.logIn(context, url, 'Ann');
+    await ann.page.setViewportSize({ width, height: 700 });
+    await ann.seesDevices(1);
+    const input = ann.page.getByRole('textbox', { name: 'Message' }).first();
+    for (let n = 0; n < 10; n++) {
+      await input.fill(`Message ${n}`);
+      await input.press('Enter');
+    }
+    await ann.sees('li', 'Message 9');
+    // Only spaces: it is refused, and says why.
+    await input.fill(' ');
+    await input.press('Enter');
+    await ann.sees('.problem', 'A message has');
+    await ann.sees('#webhooks li', 'client_event');
+    expect(await violations(ann.page)).toEqual([]);
+    expect(await ann.page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
   });
 });

@@ -62,16 +62,18 @@ function openRoom({ id, title, channel: name }) {
   });
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
+    const text = input.value;
+    // At once: what is typed while the answer is on its way belongs to the next message.
+    form.reset();
     const answer = await fetch('/messages', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ room: id, text: input.value, socketId: client.connection.socket_id }),
+      body: JSON.stringify({ room: id, text, socketId: client.connection.socket_id }),
     });
     const body = await answer.json();
     problem.textContent = answer.ok ? '' : body.error;
-    if (!answer.ok) return;
-    showMessage(log, body);
-    form.reset();
+    if (answer.ok) showMessage(log, body);
+    else input.value ||= text;
   });
 }
 
