@@ -70,6 +70,21 @@ export async function shared(server: Server<ChatChannels>, client: Client<ChatCh
   webhookRouter(server, { onEvents: () => {} });
 }
 
+interface Numbers {
+  even: { counted: { n: number; half: number }; named: 'two' | 'four' };
+  odd: { counted: { n: number; prime: boolean } };
+}
+
+export async function toSeveral(server: Server<Numbers>, name: 'two' | 'four'): Promise<void> {
+  await server.trigger('even', 'named', name);
+  await server.trigger('odd', 'counted', { n: 3, prime: true });
+  await server.trigger(['even', 'odd'], 'counted', { n: 2, half: 1, prime: true });
+  // @ts-expect-error the data of one of the two
+  await server.trigger(['even', 'odd'], 'counted', { n: 2, half: 1 });
+  // @ts-expect-error an event of one of the two
+  await server.trigger(['even', 'odd'], 'named', 'two');
+}
+
 export async function untyped(server: Server, channel: string): Promise<void> {
   await server.trigger(channel, 'anything', { any: 'data' });
   await server.trigger([channel, 'news'], 'anything', 7);

@@ -14,3 +14,14 @@ export type EventName<ChannelMap extends object, Name extends ChannelName<Channe
   keyof ChannelMap[Name] & string,
   `client-${string}` | `pusher:${string}`
 >;
+
+/** The data of an event. Where it goes to several channels, it must be what each of them declares. */
+export type EventData<
+  ChannelMap extends object,
+  Name extends ChannelName<ChannelMap>,
+  Event extends EventName<ChannelMap, Name>,
+> = (Name extends unknown ? (data: ChannelMap[Name][Event]) => void : never) extends (
+  data: infer Data,
+) => void
+  ? Data
+  : never;

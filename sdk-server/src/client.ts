@@ -7,7 +7,7 @@ import type {
   UserAnswer,
   UsersAnswer,
 } from './broker-answers.ts';
-import type { AnyChannels, ChannelName, EventName } from './channel-map.ts';
+import type { AnyChannels, ChannelName, EventData, EventName } from './channel-map.ts';
 import { checkChannel, checkUserId } from './checks.ts';
 import { ArgumentError } from './errors.ts';
 import {
@@ -85,7 +85,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
   async trigger<Name extends ChannelName<ChannelMap>, Event extends EventName<ChannelMap, Name>>(
     channels: Name | readonly Name[],
     event: Event,
-    data: ChannelMap[Name][Event],
+    data: EventData<ChannelMap, Name, Event>,
     params: TriggerParams = {},
   ): Promise<TriggerAnswer> {
     const body = eventBody(this.#settings, [channels].flat(), event, data, params);

@@ -9,7 +9,7 @@ export type {
   UserConnection,
   UsersAnswer,
 } from './broker-answers.ts';
-export type { AnyChannels, ChannelName, EventName } from './channel-map.ts';
+export type { AnyChannels, ChannelName, EventData, EventName } from './channel-map.ts';
 export { type ChannelsQuery, Countersign, type UsersQuery } from './client.ts';
 export {
   ArgumentError,
