@@ -113,8 +113,13 @@ export class RunningGroup {
 /** Starts two workers, unless told otherwise, on a free port; whoever starts them closes them. */
 export async function launchWorkers(settings: GroupSettings = {}): Promise<RunningGroup> {
   const group = new RunningGroup(settings);
-  group.port = Number((await group.cli.logged('all workers listen'))['port']);
-  return group;
+  try {
+    group.port = Number((await group.cli.logged('all workers listen'))['port']);
+    return group;
+  } catch (error) {
+    await group.close();
+    throw error;
+  }
 }
 
 /** Starts two workers, unless told otherwise; what still runs at the end of the test is killed. */
