@@ -1,9 +1,15 @@
 import { MemoryAdapter } from '@countersign/server';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { pino } from 'pino';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type Message, topicOf } from '../server/src/adapter/adapter.ts';
+import { NO_JOURNAL } from '../server/src/adapter/journal.ts';
+import { CountAnnouncer } from '../server/src/hub/counts.ts';
 import { publish } from './helpers/api.ts';
 import { connect, type TestClient } from './helpers/client.ts';
 import { frames } from './helpers/frames.ts';
+import { type ReceivedEvent, startReceiver } from './helpers/receiver.ts';
 import { APP, startServer } from './helpers/server.ts';
+import { startWorkers } from './helpers/workers.ts';
 
 const counted = { app: { subscriptionCount: true } };
 
@@ -168,4 +174,161 @@ describe('the subscription count above 100', () => {
     await leave(crowd[2]!);
     expect(await witness.next()).toBe(frames.count('news', 98));
   });
+});
+
+describe('the subscription count above 100, of several nodes', () => {
+  const topic = topicOf(APP.id, 'news');
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** Three nodes that share an adapter, and a channel with 100 subscribers. */
+  async function startNodes() {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    const start = Date.now();
+    const adapter = new MemoryAdapter();
+    const log = pino({ level: 'silent' });
+    const nodes = [1, 2, 3].map(() => new CountAnnouncer(adapter, log));
+    onTestFinished(() => {
+      for (const node of nodes) node.close();
+      return adapter.close();
+    });
+    /** What was told, and after how many milliseconds. */
+    const told: [count: number, afterMs: number][] = [];
+    const deliver = (message: Message) => {
+      if (message.kind !== 'count') return;
+      told.push([message.count, Date.now() - start]);
+      for (const node of nodes) node.told(message);
+    };
+    const listener = { deliver, obey: () => {}, missed: async () => {} };
+    adapter.attach(listener, NO_JOURNAL);
+    let seats = 0;
+    const take = async () => {
+      seats += 1;
+      const joined = await adapter.roster.join(topic, {
+        socketId: `1.${seats}`,
+        since: 0,
+        client: '',
+        address: '',
+      });
+      if (typeof joined === 'string') throw new Error(joined);
+      return joined;
+    };
+    for (let n = 0; n < 100; n += 1) await take();
+    const joinAt = async (node: CountAnnouncer) => {
+      const { subscriptions, version } = await take();
+      node.changed(topic, subscriptions, version);
+      await vi.advanceTimersByTimeAsync(0);
+    };
+    const [a, b, c] = nodes as [CountAnnouncer, CountAnnouncer, CountAnnouncer];
+    return { adapter, told, joinAt, a, b, c };
+  }
+
+  test('is told by one of them every 5 seconds, and then as it stands', async () => {
+    const { told, joinAt, a, b, c } = await startNodes();
+    await joinAt(a);
+    for (const node of [b, c, a, b]) await joinAt(node);
+    await vi.advanceTimersByTimeAsync(6000);
+    await joinAt(c);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await joinAt(b);
+    expect(told).toEqual([
+      [101, 0],
+      [105, 5000],
+      [106, 10_000],
+      [107, 66_000],
+    ]);
+  });
+
+  test('is told by the others when one ends', async () => {
+    const { told, joinAt, a, b, c } = await startNodes();
+    for (const node of [a, b, c]) await joinAt(node);
+    a.close();
+    b.close();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(told).toEqual([
+      [101, 0],
+      [103, 5000],
+    ]);
+  });
+
+  test('is told in the next interval by the others when one ends in its turn', async () => {
+    const { adapter, told, joinAt, a, b } = await startNodes();
+    setTimeout(() => void adapter.counters.hit(`subscription_count:${topic}`, 5000), 5000);
+    for (const node of [a, b]) await joinAt(node);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(told).toEqual([
+      [101, 0],
+      [102, 10_000],
+    ]);
+  });
+
+  test('is told in the next interval when it could not be told', async () => {
+    const { adapter, told, joinAt, a } = await startNodes();
+    vi.spyOn(adapter.bus, 'publishCount').mockRejectedValueOnce(new Error('out of reach'));
+    await joinAt(a);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(told).toEqual([[101, 5000]]);
+  });
+
+  test('is told at once again when it has fallen to 100', async () => {
+    const { adapter, told, joinAt, a, b } = await startNodes();
+    await joinAt(a);
+    for (const [node, socketId] of [
+      [b, '1.1'],
+      [a, '1.2'],
+      [b, '1.3'],
+    ] as const) {
+      const { subscriptions, version } = (await adapter.roster.leave(topic, socketId))!;
+      node.changed(topic, subscriptions, version);
+    }
+    await vi.advanceTimersByTimeAsync(5000);
+    await joinAt(b);
+    expect(told).toEqual([
+      [101, 0],
+      [98, 5000],
+      [99, 5000],
+    ]);
+  });
+
+  test('costs nothing of what they share while it rests', async () => {
+    const { adapter, joinAt, a, b, c } = await startNodes();
+    const hit = vi.spyOn(adapter.counters, 'hit');
+    const counts = vi.spyOn(adapter.roster, 'counts');
+    for (let n = 0; n < 20; n += 1) for (const node of [a, b, c]) await joinAt(node);
+    expect(hit).toHaveBeenCalledOnce();
+    expect(counts).not.toHaveBeenCalled();
+  });
+});
+
+describe('the subscription count above 100, while a crowd comes and goes', () => {
+  test.each([
+    ['a broker', startServer],
+    ['two workers', startWorkers],
+  ])(
+    'of %s is told to all and to backends every 5 seconds, and in the end',
+    { timeout: 60_000 },
+    async (_, start) => {
+      const receiver = await startReceiver();
+      const webhooks = [{ url: receiver.url(), events: ['subscription_count'] }];
+      const broker = await start({ app: { subscriptionCount: true, webhooks } });
+      const crowd = await Promise.all(Array.from({ length: 130 }, () => connect(broker)));
+      await Promise.all(crowd.map((client) => client.join('news')));
+      const witness = crowd[0]!;
+      const received = await witness.until((frame) => frame === frames.count('news', 130));
+      for (const client of crowd.slice(-10)) client.unsubscribe('news');
+      received.push(...(await witness.until((frame) => frame === frames.count('news', 120))));
+
+      const events: ReceivedEvent[] = [];
+      while (events.at(-1)?.['subscription_count'] !== 120) events.push(...(await receiver.next()).events);
+      const big = events.filter(({ subscription_count }) => Number(subscription_count) > 100);
+      const bigFrames = big.map(({ subscription_count }) => frames.count('news', Number(subscription_count)));
+      expect(received.filter((frame) => bigFrames.includes(String(frame)))).toEqual(bigFrames);
+      // What a busy machine takes to tell a count after its turn was taken.
+      const toleranceMs = 1000;
+      for (const [n, { at }] of big.slice(1).entries())
+        expect(at - big[n]!.at).toBeGreaterThan(5000 - toleranceMs);
+    },
+  );
 });
