@@ -47,7 +47,10 @@ export const configSchema = z
       .default(false),
     /** What makes several brokers one service; without it each one is a service of its own. */
     redis: redisSchema.optional(),
-    /** Seconds within which what a dead node held is gone from Redis. @default 10 */
+    /**
+     * Seconds within which what a dead node held is gone from Redis, and a worker that hangs is killed.
+     * @default 10
+     */
     nodeTimeoutSeconds: z.int().min(2).max(600).default(10),
     /** Directory that outlives the broker: its webhooks and blocks are kept there. Without one they end with the process. */
     data: z.string().min(1).optional(),
