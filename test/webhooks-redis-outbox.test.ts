@@ -62,6 +62,17 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     };
   });
 
+  test('no app fills the memory of Redis with its events', async () => {
+    const { outbox } = await open(newKey(), 'one');
+    // Redis forgets them by the hundred.
+    const written = MAX_PENDING + 500;
+    await outbox.append(Array.from({ length: written }, () => told('a')));
+    const { events, lastSeq } = await outbox.events('app-1', 0, written);
+    expect(lastSeq).toBe(written);
+    expect(events.length).toBeLessThan(MAX_PENDING + 200);
+    expect(JSON.parse(events.at(-1) ?? '')).toMatchObject({ seq: written });
+  });
+
   test('the next clerk has everything again', async () => {
     const key = newKey();
     const hook = newHook('hook-1');

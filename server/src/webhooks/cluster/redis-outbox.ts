@@ -14,7 +14,7 @@ export interface RedisOutboxParts {
   readonly tenure: Tenure;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
-  /** Deliveries of one hook that may wait, and as many dead letters that are kept. */
+  /** Deliveries of one hook that may wait, and as many dead letters and events of an app that are kept. */
   readonly maxPending: number;
   /** Nothing can be committed any more: the tenure is to end. */
   readonly onFailure: (error: unknown) => void;
@@ -135,7 +135,9 @@ export class RedisOutbox implements Outbox {
     this.#sequences.set(appId, seq);
     const body = JSON.stringify({ ...event, seq });
     this.#commit.set(SEQUENCES, appId, String(seq));
-    this.#commit.run('XADD', `events:${appId}`, `${seq}-0`, 'at', String(now), 'body', body);
+    // Redis has them in its memory, where no app may have more than that, or a few.
+    const most = ['MAXLEN', '~', String(this.#parts.maxPending)];
+    this.#commit.run('XADD', `events:${appId}`, ...most, `${seq}-0`, 'at', String(now), 'body', body);
     for (const hook of hooks) {
       const dueAt = this.deliveries.copy.insert(hook, lane, body, now);
       news.push((listener) => listener.appended(hook.key, lane, dueAt));
