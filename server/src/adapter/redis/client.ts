@@ -1,11 +1,13 @@
-import { createClient, createCluster } from 'redis';
-import { masterOf } from './sentinel.ts';
+import { connectCluster } from './cluster.ts';
+import { connectServer, readConnection } from './connection.ts';
+import { connectMaster } from './sentinel.ts';
 import type { RedisSettings } from './settings.ts';
-import { within } from './within.ts';
 
-/** What we need of a client of one server, and of a cluster alike. */
+/**
+ * What we need of a client of one server, of a cluster, and of the master that sentinels name alike. It breaks once, for
+ * all of it: whoever hears an `error` ends it and makes another one.
+ */
 export interface RedisClient {
-  connect(): Promise<unknown>;
   /** Ends at once; all that is under way fails. */
   destroy(): unknown;
   on(event: 'error', listener: (error: unknown) => void): unknown;
@@ -16,13 +18,10 @@ export interface RedisClient {
 }
 
 /** A script's keys, all in one slot, and its arguments. */
-interface Call {
+export interface Call {
   readonly keys: string[];
   readonly arguments: string[];
 }
-
-/** Commands that may wait for their answers; more would fill the memory. */
-const MAX_WAITING = 100_000;
 
 /**
  * Connects. The client never connects again by itself, and keeps nothing for later: what cannot be sent fails at once.
@@ -31,46 +30,9 @@ const MAX_WAITING = 100_000;
  * @throws Error if there is no connection
  */
 export async function connectRedis(settings: RedisSettings, timeoutMs: number): Promise<RedisClient> {
-  const client = await makeClient(settings, timeoutMs);
-  // Whoever uses it listens once it is connected; before, the rejection tells.
-  client.on('error', () => {});
-  try {
-    await within(timeoutMs, client.connect());
-    return client;
-  } catch (error) {
-    discard(client);
-    throw error;
-  }
-}
-
-/** Ends a client, whatever state it is in. */
-export function discard(client: RedisClient): void {
-  // It refuses to end twice, and its end may be what broke it.
-  try {
-    client.destroy();
-  } catch {}
-}
-
-async function makeClient(
-  { url, sentinel, cluster }: RedisSettings,
-  connectTimeout: number,
-): Promise<RedisClient> {
-  const common = { disableOfflineQueue: true, commandsQueueMaxLength: MAX_WAITING } as const;
-  const socket = { connectTimeout, reconnectStrategy: false } as const;
-  if (cluster) {
-    return createCluster({
-      rootNodes: cluster.nodes.map((node) => ({ url: node })),
-      defaults: { ...common, ...credentialsOf(cluster.nodes), socket },
-    });
-  }
-  const server = sentinel ? await masterOf(sentinel, connectTimeout) : url;
-  return createClient({ ...common, ...(server !== undefined && { url: server }), socket });
-}
-
-function credentialsOf([first]: readonly string[]): { username?: string; password?: string } {
-  const { username, password } = new URL(first ?? '');
-  return {
-    ...(username && { username: decodeURIComponent(username) }),
-    ...(password && { password: decodeURIComponent(password) }),
-  };
+  const { url = '', sentinel, cluster } = settings;
+  const connection = await readConnection(settings, timeoutMs);
+  if (cluster) return connectCluster(cluster.nodes, connection);
+  if (sentinel) return connectMaster(sentinel, connection);
+  return connectServer(url, connection);
 }

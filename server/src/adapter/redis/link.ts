@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Unavailable } from '../../errors.ts';
-import { discard, type RedisClient } from './client.ts';
+import type { RedisClient } from './client.ts';
+import { discard } from './connection.ts';
 
 export interface LinkParts {
   /** What the link is for, for the log. */
@@ -78,8 +79,10 @@ export class Link {
     try {
       client = await connect();
     } catch (error) {
-      this.#fault = reasonOf(error);
-      if (this.#tries === 0) log.warn({ link: name, reason: this.#fault }, 'redis not reached');
+      const reason = reasonOf(error);
+      // Each attempt fails for the same reason, which is worth one line.
+      if (reason !== this.#fault) log.warn({ link: name, reason }, 'redis not reached');
+      this.#fault = reason;
       this.#connectLater();
       return;
     }

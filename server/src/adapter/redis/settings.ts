@@ -37,10 +37,31 @@ export const redisSchema = z
       })
       .readonly()
       .optional(),
+    /** Files in PEM format for the TLS of `rediss://`, read for each connection anew. */
+    tls: z
+      .strictObject({
+        /** File of the certificates of those who may sign that of a server. */
+        ca: z.string().min(1).optional(),
+        /** File of the certificate chain by which the broker proves who it is. */
+        cert: z.string().min(1).optional(),
+        /** File of the private key of that certificate. */
+        key: z.string().min(1).optional(),
+      })
+      .refine(({ cert, key }) => Boolean(cert) === Boolean(key), 'expected both cert and key, or neither')
+      .readonly()
+      .optional(),
   })
   .refine(
     ({ url, sentinel, cluster }) => [url, sentinel, cluster].filter((place) => place).length === 1,
     'expected exactly one of url, sentinel and cluster',
+  )
+  .refine((redis) => !redis.tls || protocolsOf(redis).includes('rediss:'), {
+    path: ['tls'],
+    message: 'expected URLs that begin with rediss://',
+  })
+  .refine(
+    (redis) => protocolsOf(redis).length < 2,
+    'expected URLs that all begin with redis://, or with rediss://',
   )
   .readonly();
 
@@ -49,6 +70,18 @@ export type RedisSettings = z.infer<typeof redisSchema>;
 
 function isRedisUrl(text: string): boolean {
   return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol);
+}
+
+interface Place {
+  readonly url?: string | undefined;
+  readonly sentinel?: { readonly nodes: readonly string[] } | undefined;
+  readonly cluster?: { readonly nodes: readonly string[] } | undefined;
+}
+
+/** Those of the URLs, each once. */
+function protocolsOf({ url = '', sentinel, cluster }: Place): string[] {
+  const urls = [url, ...(sentinel?.nodes ?? []), ...(cluster?.nodes ?? [])].filter(isRedisUrl);
+  return [...new Set(urls.map((each) => new URL(each).protocol))];
 }
 
 /** Settings as they may be shown: passwords are masked. */
