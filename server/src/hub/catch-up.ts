@@ -30,18 +30,18 @@ export class CatchUp {
     const local = this.#channels.get(topic);
     if (!local) return;
     local.missedUntil = Math.max(local.missedUntil, version);
-    if (evicted !== undefined) {
-      // Whose subscription was ended is not known any more: whoever may still have his proves it again.
-      for (const [subscriber, subscription] of [...local.all()]) {
-        if (subscription.isOlderThan(evicted))
-          subscriber.renew('The node may have missed the end of a subscription');
-      }
-    }
+    local.evictionMissed = Math.max(local.evictionMissed, evicted ?? 0);
     await this.bringUpToDate(topic, local);
   }
 
   /** Tells those whose snapshot is too old how the topic stands now. */
   async bringUpToDate(topic: Topic, local: LocalChannel): Promise<void> {
+    // Whose subscription was ended is not known any more: whoever may still have his proves it again.
+    for (const [subscriber, subscription] of [...local.all()]) {
+      if (subscription.isOlderThan(local.evictionMissed)) {
+        subscriber.renew('The node may have missed the end of a subscription');
+      }
+    }
     const behind = [...local.all()].filter(([, subscription]) => subscription.isBehind(local.missedUntil));
     if (behind.length === 0) return;
     for (const [, subscription] of behind) subscription.hold();

@@ -13,6 +13,8 @@ export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 
 export class LocalChannel {
   /** Whoever has a snapshot before this version has missed something since. */
   missedUntil: Version = 0;
+  /** Whoever joined before this version may have been evicted. */
+  evictionMissed: Version = 0;
   readonly #subscriptions = new Map<Subscriber, Subscription>();
   /** Those who wait for their first snapshot: they are sent news once it is there, and no events before. */
   #joining: Map<Subscriber, Subscription> | undefined;
