@@ -54,8 +54,14 @@ describe.skipIf(!hasRedis)('two machines of two workers on one Redis', () => {
     ).toMatchObject({
       status: 503,
     });
+    const late = await group.connectTo(1);
+    expect(await late.join('cache-late')).toBe(frames.subscribed('cache-late'));
+    expect(await late.join('private-late')).toContain('pusher:subscription_error');
     await redis.start();
+    expect(await late.next(15_000)).toBe(frames.cacheMiss('cache-late'));
     await eventually(async () => expect(await group.ready()).toEqual(ready));
+    await publish(group, 'cache-late', 'headline', 'two');
+    expect(await late.next()).toBe(frames.event('headline', 'cache-late', 'two'));
     await publish(group, 'news', 'headline', 'one');
     expect(await client.next()).toBe(frames.event('headline', 'news', 'one'));
   });
