@@ -200,6 +200,12 @@ export class ReplicatedCluster {
   }
 }
 
+/** Stops a server without its end: connections stay, and nothing is answered. It can be killed as usual. */
+export async function freeze(server: RedisServer): Promise<void> {
+  const [, pid] = /process_id:(\d+)/.exec(String(await server.command('INFO', 'server'))) ?? [];
+  process.kill(Number(pid), 'SIGSTOP');
+}
+
 async function idOf(server: RedisServer): Promise<string> {
   return String(await server.command('CLUSTER', 'MYID'));
 }

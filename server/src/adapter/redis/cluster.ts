@@ -28,6 +28,7 @@ export async function connectCluster(nodes: readonly string[], connection: Conne
 class ClusterClient implements RedisClient {
   readonly #cluster: ReturnType<typeof makeCluster>;
   readonly #timeoutMs: number;
+  readonly #pinging: NodeJS.Timeout;
   /** What went wrong first. */
   fault: unknown;
 
@@ -40,6 +41,7 @@ class ClusterClient implements RedisClient {
     });
     cluster.on('node-error', (error) => this.#break(error));
     cluster.on('node-ready', () => this.#watchSubscriptions());
+    this.#pinging = setInterval(() => void this.#ping(), this.#timeoutMs);
   }
 
   async connect(): Promise<void> {
@@ -49,6 +51,7 @@ class ClusterClient implements RedisClient {
   }
 
   destroy(): void {
+    clearInterval(this.#pinging);
     // The cluster's own end stops at the first server that is lost, and leaves the others connected.
     for (const node of this.#cluster.nodeByAddress.values()) {
       for (const each of [node, 'pubSub' in node && node.pubSub]) if (each) this.#end(each);
@@ -88,6 +91,13 @@ class ClusterClient implements RedisClient {
         this.#break(new Error('A part of the Redis Cluster has moved to another server'));
       });
     }
+  }
+
+  /** A server that is cut off says nothing, not even that it is; and most commands go to others. */
+  async #ping(): Promise<void> {
+    const clients = this.#cluster.masters.flatMap(({ client, pubSub }) => [client, pubSub?.client]);
+    const answers = clients.map((client) => client?.isReady && client.ping());
+    await within(this.#timeoutMs, Promise.all(answers)).catch((error: unknown) => this.#break(error));
   }
 
   #break(error: unknown): void {
