@@ -19,16 +19,15 @@ export class Answers {
     this.#isDraining = isDraining;
   }
 
-  /** Gives a request its id. */
+  /** Gives a request its id before it is answered, for those who answer by themselves. */
   begin(response: ServerResponse): void {
-    this.#count += 1;
-    response.setHeader(REQUEST_ID, this.#idPrefix + this.#count.toString(36));
+    response.setHeader(REQUEST_ID, this.#nextId());
   }
 
   send(request: IncomingMessage, response: ServerResponse, status: number, body: object): void {
-    this.#write(response, status, body);
+    const requestId = this.#write(response, status, body);
     if (this.#log.isLevelEnabled('debug'))
-      this.#log.debug(this.#fields(request, response), 'request answered');
+      this.#log.debug(fieldsOf(request, response, requestId), 'request answered');
   }
 
   /**
@@ -38,12 +37,12 @@ export class Answers {
    */
   refuse(request: IncomingMessage, response: ServerResponse, error: unknown): number {
     if (request.errored) {
-      this.#log.debug(this.#fields(request, response), 'client went away');
+      this.#log.debug(fieldsOf(request, response, this.#idOf(response)), 'client went away');
       return CLIENT_CLOSED_REQUEST;
     }
     if (response.headersSent) {
       this.#log.error(
-        { ...this.#fields(request, response), err: error },
+        { ...fieldsOf(request, response, this.#idOf(response)), err: error },
         'request failed after its answer began',
       );
       response.destroy();
@@ -51,38 +50,49 @@ export class Answers {
     }
     const refusal = asRefusal(error);
     const { status, message, headers } = refusal ?? OUR_FAULT;
-    this.#write(response, status, { error: message, code: status }, headers);
-    const fields = this.#fields(request, response);
+    const requestId = this.#write(response, status, { error: message, code: status }, headers);
+    const fields = fieldsOf(request, response, requestId);
     if (refusal) this.#log.info({ ...fields, reason: message }, 'request refused');
     else this.#log.error({ ...fields, err: error }, 'request failed');
     return status;
   }
 
+  /** @returns the id of the request */
   #write(
     response: ServerResponse,
     status: number,
     value: object,
-    headers?: Readonly<Record<string, string>>,
-  ): void {
+    headers: Readonly<Record<string, string>> = {},
+  ): string {
     const body = JSON.stringify(value);
-    if (this.#isDraining()) response.setHeader('Connection', 'close');
-    response.writeHead(status, {
-      'Content-Type': 'application/json',
-      'Content-Length': Buffer.byteLength(body),
-      ...headers,
-    });
+    const requestId = this.#idOf(response);
+    const fields = [REQUEST_ID, requestId, 'Content-Type', 'application/json'];
+    fields.push('Content-Length', String(Buffer.byteLength(body)));
+    if (this.#isDraining()) fields.push('Connection', 'close');
+    for (const [name, text] of Object.entries(headers)) fields.push(name, text);
+    response.writeHead(status, fields);
     response.end(body);
+    return requestId;
   }
 
-  /** Never the query, which holds the signature. */
-  #fields(request: IncomingMessage, response: ServerResponse): object {
-    return {
-      requestId: response.getHeader(REQUEST_ID),
-      method: request.method,
-      path: splitTarget(request.url ?? '').path.slice(0, MAX_LOGGED_PATH),
-      status: response.statusCode,
-    };
+  #idOf(response: ServerResponse): string {
+    return String(response.getHeader(REQUEST_ID) ?? this.#nextId());
   }
+
+  #nextId(): string {
+    this.#count += 1;
+    return this.#idPrefix + this.#count.toString(36);
+  }
+}
+
+/** Never the query, which holds the signature. */
+function fieldsOf(request: IncomingMessage, response: ServerResponse, requestId: string): object {
+  return {
+    requestId,
+    method: request.method,
+    path: splitTarget(request.url ?? '').path.slice(0, MAX_LOGGED_PATH),
+    status: response.statusCode,
+  };
 }
 
 const MAX_LOGGED_PATH = 300;

@@ -72,11 +72,13 @@ export class Api {
 
   /** Answers every request of the HTTP server. Publishing goes around express, which costs more than all the rest. */
   readonly handle: RequestListener = (request, response) => {
-    this.#answers.begin(response);
     const named =
       request.method === 'POST' && readPublishPath(splitTarget(request.url ?? '').path, this.#base);
     const endpoint = named && PUBLISHING.get(named.name);
-    if (!endpoint) return this.#express(request, response);
+    if (!endpoint) {
+      this.#answers.begin(response);
+      return this.#express(request, response);
+    }
     void this.#service.serve(request, response, endpoint, { appId: named.appId, subject: '' });
   };
 

@@ -27,6 +27,8 @@ export interface Authority {
 /** Who asks, and the query in the reading that was signed. */
 export interface Authenticated {
   readonly app: App;
+  /** The key that it was signed with. */
+  readonly key: string;
   readonly query: Query;
   /** The body that the request has, by its MD5: for {@link checkBody}. */
   readonly bodyMd5: string | undefined;
@@ -52,7 +54,7 @@ export function authenticate(request: SignedRequest, { apps, pathPrefix, now }: 
     for (const reading of readings) {
       if (!verify(secret, textOf(request.method, path, reading), proof.signature)) continue;
       if (request.method === 'POST') refuseOtherParameters(reading);
-      return { app, query: reading, bodyMd5: proof.bodyMd5 };
+      return { app, key: proof.key, query: reading, bodyMd5: proof.bodyMd5 };
     }
   }
   const text = textOf(request.method, request.path, query);
@@ -99,18 +101,15 @@ function checkTimestamp(timestamp: string, now: number): void {
   );
 }
 
-/**
- * Checks that a body is the one that the signed query names.
- *
- * @throws ApiError 401 if it is not
- */
-export function checkBody(md5: string | undefined, body: Buffer): void {
-  if (md5 === undefined && body.length === 0) return;
+/** Decides about the body: it answers the caller if the body is the one that his signed query names, else the refusal. */
+export function checkBody(caller: Authenticated, body: Buffer): Authenticated | ApiError {
+  const { bodyMd5: md5 } = caller;
+  if (md5 === undefined && body.length === 0) return caller;
   if (md5 === undefined) {
-    throw new ApiError(401, 'Missing parameter: body_md5. A request with a body needs it in its query');
+    return new ApiError(401, 'Missing parameter: body_md5. A request with a body needs it in its query');
   }
-  if (md5 === bodyMd5(body)) return;
-  throw new ApiError(
+  if (md5 === bodyMd5(body)) return caller;
+  return new ApiError(
     401,
     'Invalid body_md5: it must be the MD5 of the exact bytes of the body in lower-case hex',
   );

@@ -64,12 +64,12 @@ export class ApiLimits {
   }
 
   /**
-   * Counts one request of an app.
+   * Counts one request of an app; there is nothing to wait for where the app has no limit.
    *
    * @throws ApiError 429 past `httpRequestsPerSecond`
    */
-  async admit(app: App, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (app.limits.httpRequestsPerSecond === null) return;
+  admit(app: App, request: IncomingMessage, response: ServerResponse): Promise<void> | undefined {
+    if (app.limits.httpRequestsPerSecond === null) return undefined;
     let requests = this.#requests.get(app);
     if (!requests) {
       requests = limiter(new CounterStore(this.#counters, 'api-requests'), {
@@ -80,7 +80,7 @@ export class ApiLimits {
       });
       this.#requests.set(app, requests);
     }
-    await ask(requests, request, response);
+    return ask(requests, request, response);
   }
 
   /**

@@ -36,18 +36,29 @@ export class Service {
     request: IncomingMessage,
     response: ServerResponse,
     endpoint: Endpoint,
-    names: Names,
+    { appId, subject }: Names,
   ): Promise<void> {
-    this.#inProgress += 1;
+    const { hub, adapter, webhooks, now } = this.#parts;
     let status = 200;
+    this.#inProgress += 1;
     try {
-      const result = await this.#run(request, response, endpoint, names);
+      const judged = this.#judge(request, appId);
+      // For somebody who has proved nothing no body is kept: many of them would fill the memory.
+      const body = await readBody(request, !(judged instanceof ApiError));
+      const caller = judged instanceof ApiError ? judged : checkBody(judged, body);
+      if (caller instanceof ApiError) throw await this.#countRefusal(caller, request, response);
+      const { app, key, query } = caller;
+      if (!app.enabled)
+        throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
+      app.keyUses.count(key, 'requests', now());
+      await this.#limits.admit(app, request, response);
+      const result = await endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
       this.#answers.send(request, response, status, result);
     } catch (error) {
       status = this.#answers.refuse(request, response, error);
-      this.#tell(request, names.appId, error);
+      this.#tell(request, appId, error);
     }
-    this.#count(endpoint, names.appId, status);
+    this.#count(endpoint, appId, status);
     this.#inProgress -= 1;
     if (this.#inProgress === 0) this.#idle?.();
   }
@@ -60,40 +71,19 @@ export class Service {
     });
   }
 
-  async #run(
+  /**
+   * Counts a request that was refused because it proved nothing; a query that cannot be read says nothing of who asks.
+   *
+   * @returns the refusal
+   * @throws ApiError 429 past the limit of its address
+   */
+  async #countRefusal(
+    refusal: ApiError,
     request: IncomingMessage,
     response: ServerResponse,
-    endpoint: Endpoint,
-    { appId, subject }: Names,
-  ): Promise<object> {
-    const { hub, adapter, webhooks, now } = this.#parts;
-    const { app, query, body } = await this.#authenticate(request, response, appId);
-    if (!app.enabled)
-      throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
-    const key = query.get('auth_key');
-    if (key !== undefined) app.keyUses.count(key, 'requests', now());
-    await this.#limits.admit(app, request, response);
-    return endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
-  }
-
-  async #authenticate(
-    request: IncomingMessage,
-    response: ServerResponse,
-    appId: string,
-  ): Promise<Authenticated & { readonly body: Buffer }> {
-    const judged = this.#judge(request, appId);
-    const isRefused = judged instanceof ApiError;
-    // For somebody who has proved nothing no body is kept: many of them would fill the memory.
-    const body = await readBody(request, !isRefused);
-    try {
-      if (isRefused) throw judged;
-      checkBody(judged.bodyMd5, body);
-      return { ...judged, body };
-    } catch (error) {
-      const isUnproven = error instanceof ApiError && error.status !== 400;
-      if (isUnproven) await this.#limits.refuse(request, response);
-      throw error;
-    }
+  ): Promise<ApiError> {
+    if (refusal.status !== 400) await this.#limits.refuse(request, response);
+    return refusal;
   }
 
   /** Decides about all of a request but its body. */
