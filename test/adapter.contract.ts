@@ -41,6 +41,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
           },
           obey: () => {},
           missed: async () => {},
+          lapsed: () => {},
         },
         NO_JOURNAL,
       );

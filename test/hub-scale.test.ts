@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MemoryAdapter } from '@countersign/server';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { App } from '../server/dist/apps/app.js';
+import { FileAppStore } from '../server/dist/apps/file-store.js';
 import { Hub, type Subscriber } from '../server/dist/hub/hub.js';
 import { Metrics } from '../server/dist/hub/metrics.js';
 import { openFilesLimit } from '../server/dist/ops/open-files.js';
@@ -51,13 +51,15 @@ class StandIn implements Subscriber, Sink {
 test(`a publish to ${STAND_INS} subscribers reaches all, and lets everything else have its turn`, async () => {
   const adapter = new MemoryAdapter();
   onTestFinished(() => adapter.close());
+  const apps = new FileAppStore(configOf().apps);
   const hub = new Hub({
     adapter,
+    apps,
     journal: NO_JOURNAL,
     metrics: new Metrics(),
     log: pino({ level: 'silent' }),
   });
-  const app = new App(configOf().apps[0]!);
+  const app = apps.byId(APP.id)!;
   const channel = readChannel('news', 200)!;
   let flushed: () => void = () => {};
   const outbox = new Outbox({ gapMaxMs: 0, onFlush: () => flushed() });

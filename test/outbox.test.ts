@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MemoryAdapter } from '@countersign/server';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { App } from '../server/dist/apps/app.js';
+import { FileAppStore } from '../server/dist/apps/file-store.js';
 import { Hub, type Subscriber } from '../server/dist/hub/hub.js';
 import { Metrics } from '../server/dist/hub/metrics.js';
 import { readChannel } from '../server/dist/protocol/channel.js';
@@ -13,7 +13,7 @@ import type { Frame } from '../server/dist/protocol/frames.js';
 import { type Batch, Outbox, type OutboxOptions, type Sink } from '../server/dist/socket/outbox.js';
 import { NO_JOURNAL } from '../server/src/adapter/journal.ts';
 import { BareClient } from './helpers/bare-client.ts';
-import { configOf, startServer } from './helpers/server.ts';
+import { APP, configOf, startServer } from './helpers/server.ts';
 
 /** Keeps what it is written to. */
 class Recorder implements Sink {
@@ -220,13 +220,15 @@ describe('what a message costs', () => {
   async function stringifiedFor(subscribers: number): Promise<{ calls: number; frames: number }> {
     const adapter = new MemoryAdapter();
     onTestFinished(() => adapter.close());
+    const apps = new FileAppStore(configOf().apps);
     const hub = new Hub({
       adapter,
+      apps,
       journal: NO_JOURNAL,
       metrics: new Metrics(),
       log: pino({ level: 'silent' }),
     });
-    const app = new App(configOf().apps[0]!);
+    const app = apps.byId(APP.id)!;
     const channel = readChannel('news', 200)!;
     const received: Frame[] = [];
     const seat = { since: 0, client: 'test', address: '', evict: () => {}, renew: () => {} };

@@ -3,6 +3,7 @@ import { publish, request } from './helpers/api.ts';
 import { officialBackend, pusherFor } from './helpers/backend.ts';
 import { connect, type TestClient } from './helpers/client.ts';
 import { eventually } from './helpers/eventually.ts';
+import { frames } from './helpers/frames.ts';
 import { listen } from './helpers/inbox.ts';
 import { connectPusher, join, signIn } from './helpers/official.ts';
 import { hasRedis, RedisServer } from './helpers/redis.ts';
@@ -115,23 +116,27 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
   });
 
   test('what a killed node held is gone in time, told once', async () => {
-    const [a, b, dead] = await three();
+    const [a, b, dead] = await three({ app: { subscriptionCount: true } });
     const watching = await Promise.all([connect(a), connect(b)]);
     for (const [index, client] of watching.entries())
       await client.join('presence-room', { user_id: `w${index}` });
     const ann = await connect(dead);
     await ann.join('presence-room', { user_id: 'ann' });
     await ann.join('news');
+    const counting = await connect(a);
+    await counting.join('news');
+    await counting.until((frame) => frame === frames.count('news', 2));
     dead.cli.signal('SIGKILL');
+    await counting.until((frame) => frame === frames.count('news', 1));
     for (const client of watching) {
       const isGone = (frame: unknown) => String(frame).includes('member_removed');
-      const frames = await client.until(isGone);
-      expect(frames.at(-1)).toContain('{\\"user_id\\":\\"ann\\"}');
+      const received = await client.until(isGone);
+      expect(received.at(-1)).toContain('{\\"user_id\\":\\"ann\\"}');
       expect((await client.nothing()).filter(isGone)).toEqual([]);
     }
     await eventually(async () => {
       const { body } = await request(b, 'GET', '/channels');
-      expect(body).toEqual({ channels: { 'presence-room': {} } });
+      expect(body).toEqual({ channels: { 'presence-room': {}, news: {} } });
     });
   });
 

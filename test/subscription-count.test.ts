@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Message, topicOf } from '../server/src/adapter/adapter.ts';
 import { NO_JOURNAL } from '../server/src/adapter/journal.ts';
+import { FileAppStore } from '../server/src/apps/file-store.ts';
 import { CountAnnouncer } from '../server/src/hub/counts.ts';
 import { publish } from './helpers/api.ts';
 import { connect, type Received, type TestClient } from './helpers/client.ts';
@@ -193,7 +194,7 @@ describe('the subscription count above 100, of several nodes', () => {
     const start = Date.now();
     const adapter = new MemoryAdapter();
     const log = pino({ level: 'silent' });
-    const nodes = [1, 2, 3].map(() => new CountAnnouncer(adapter, log));
+    const nodes = [1, 2, 3].map(() => new CountAnnouncer(adapter, new FileAppStore([]), log));
     onTestFinished(() => {
       for (const node of nodes) node.close();
       return adapter.close();
@@ -205,7 +206,7 @@ describe('the subscription count above 100, of several nodes', () => {
       told.push([message.count, Date.now() - start]);
       for (const node of nodes) node.told(message);
     };
-    const listener = { deliver, obey: () => {}, missed: async () => {} };
+    const listener = { deliver, obey: () => {}, missed: async () => {}, lapsed: () => {} };
     adapter.attach(listener, NO_JOURNAL);
     let seats = 0;
     const take = async () => {

@@ -75,6 +75,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   });
   const hub = new Hub({
     adapter,
+    apps,
     journal: core.journal,
     metrics,
     log,

@@ -1,8 +1,8 @@
 import type {
   Adapter,
+  AdapterListener,
   Blocks,
   Bus,
-  BusListener,
   Counters,
   History,
   Message,
@@ -37,7 +37,7 @@ export class DelayedAdapter implements Adapter {
     this.blocks = this.#delayed(inner.blocks);
   }
 
-  attach(listener: BusListener, journal: Journal): void {
+  attach(listener: AdapterListener, journal: Journal): void {
     this.#inner.attach(this.#delayedListener(listener), journal);
   }
 
@@ -59,7 +59,7 @@ export class DelayedAdapter implements Adapter {
     });
   }
 
-  #delayedListener(listener: BusListener): BusListener {
+  #delayedListener(listener: AdapterListener): AdapterListener {
     const last = new Map<string, Promise<void>>();
     return {
       deliver: (message: Message) => {
@@ -73,6 +73,7 @@ export class DelayedAdapter implements Adapter {
         await this.#delay();
         await listener.missed(missed);
       },
+      lapsed: (topic, left) => listener.lapsed(topic, left),
     };
   }
 

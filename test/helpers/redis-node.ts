@@ -22,7 +22,12 @@ export class RedisNode {
     readonly gaps: readonly true[],
   ) {
     adapter.attach(
-      { deliver: (message) => this.received.push(message), obey: () => {}, missed: async () => {} },
+      {
+        deliver: (message) => this.received.push(message),
+        obey: () => {},
+        missed: async () => {},
+        lapsed: () => {},
+      },
       {
         record: (happenings) => {
           this.happenings.push(...happenings);

@@ -14,7 +14,7 @@ export interface Adapter {
   /** Why it cannot do its work at present; `undefined`: it can. */
   readonly fault?: string | undefined;
   /** Hands in who receives, and who takes down what happens; called once, before anything else. */
-  attach(listener: BusListener, journal: Journal): void;
+  attach(listener: AdapterListener, journal: Journal): void;
   /** Ends all timers and connections of the adapter. */
   close(): Promise<void>;
 }
@@ -125,6 +125,11 @@ export interface BusListener {
   obey(command: Command): void;
   /** Sees to it that nobody goes on with what is out of date; called again after a while if it rejects. */
   missed(missed: Missed): Promise<void>;
+}
+
+export interface AdapterListener extends BusListener {
+  /** Seats of a node that is gone were taken away, and of all nodes this one tells how many are left. */
+  lapsed(topic: Topic, left: Pick<Counts, 'subscriptions' | 'version'>): void;
 }
 
 /** Carries messages to the nodes. Calls that name the same topic take effect in the order in which they were made. */

@@ -49,15 +49,20 @@ export class CatchUp {
     try {
       const snapshot = await this.#adapter.roster.snapshot(topic);
       state = stateOf(topic, local, snapshot);
-      if (tellsCount(local.app, local.channel)) {
-        this.#counts.changed(topic, snapshot.subscriptions, snapshot.version);
-      }
+      if (tellsCount(local.app, local.channel)) this.#tellCount(topic, local, snapshot);
     } finally {
       for (const [subscriber, subscription] of behind) {
         // Who has left meanwhile is told nothing.
         if (local.get(subscriber) === subscription) this.#resume(subscriber, subscription, state);
       }
     }
+  }
+
+  /** Who was late has changed it, which all must be told; otherwise somebody has told it already, and not been heard here. */
+  #tellCount(topic: Topic, local: LocalChannel, { subscriptions, version }: Snapshot): void {
+    const wasLate = ([, subscription]: readonly [Subscriber, Subscription]) => subscription.isLate;
+    if ([...local.all()].some(wasLate)) this.#counts.changed(topic, subscriptions, version);
+    else local.deliver({ kind: 'count', topic, count: subscriptions, version });
   }
 
   #resume(subscriber: Subscriber, subscription: Subscription, state: State | undefined): void {

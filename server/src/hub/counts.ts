@@ -1,7 +1,14 @@
 import type { Logger } from 'pino';
-import type { Adapter, Message, Topic, Version } from '../adapter/adapter.ts';
-import type { App } from '../apps/app.ts';
-import type { Channel } from '../protocol/channel.ts';
+import {
+  type Adapter,
+  appOfTopic,
+  channelOfTopic,
+  type Message,
+  type Topic,
+  type Version,
+} from '../adapter/adapter.ts';
+import type { App, AppStore } from '../apps/app.ts';
+import { type Channel, readChannel } from '../protocol/channel.ts';
 
 /** Up to this many subscriptions each change is told at once. */
 const ALWAYS_TOLD = 100;
@@ -34,12 +41,14 @@ export function tellsCount(app: App, { kind }: Channel): boolean {
  */
 export class CountAnnouncer {
   readonly #adapter: Adapter;
+  readonly #apps: AppStore;
   readonly #log: Logger;
   readonly #resting = new Map<Topic, Rest>();
   #closed = false;
 
-  constructor(adapter: Adapter, log: Logger) {
+  constructor(adapter: Adapter, apps: AppStore, log: Logger) {
     this.#adapter = adapter;
+    this.#apps = apps;
     this.#log = log;
   }
 
@@ -57,6 +66,13 @@ export class CountAnnouncer {
         .publishCount(topic, subscriptions, version)
         .catch((error: unknown) => this.#logFailure(topic, error));
     }
+  }
+
+  /** The same for seats that somebody else has left behind. */
+  lapsed(topic: Topic, { subscriptions, version }: Count): void {
+    const app = this.#apps.byId(appOfTopic(topic));
+    const channel = readChannel(channelOfTopic(topic));
+    if (app && channel && tellsCount(app, channel)) this.changed(topic, subscriptions, version);
   }
 
   /** Some node, maybe this one, has told a count: a big channel rests from now on, and a small one does no longer. */

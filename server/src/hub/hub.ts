@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import {
   type Adapter,
-  type BusListener,
+  type AdapterListener,
   type Command,
+  type Counts,
   type Evicted,
   type Joined,
   type LeaveReason,
@@ -14,7 +15,7 @@ import {
   topicOf,
 } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
-import type { App } from '../apps/app.ts';
+import type { App, AppStore } from '../apps/app.ts';
 import { Eviction, SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames, type Member } from '../protocol/frames.ts';
@@ -53,7 +54,7 @@ export interface Publication {
 }
 
 /** Who listens on this node, and fan-out. */
-export class Hub implements BusListener {
+export class Hub implements AdapterListener {
   readonly users: Users;
   readonly watchlists: Watchlists;
   readonly #channels: Channels;
@@ -66,18 +67,19 @@ export class Hub implements BusListener {
 
   constructor(parts: {
     readonly adapter: Adapter;
+    readonly apps: AppStore;
     readonly journal: Journal;
     readonly metrics: Metrics;
     readonly log: Logger;
     /** Is told, on every node, that somebody watches an app. */
     readonly onWatch?: (appId: string, channel: string | undefined) => void;
   }) {
-    const { adapter, journal, metrics, log, onWatch = ignoreWatch } = parts;
+    const { adapter, apps, journal, metrics, log, onWatch = ignoreWatch } = parts;
     this.#adapter = adapter;
     this.#log = log;
     this.#onWatch = onWatch;
     this.#channels = new Channels(adapter.bus, metrics, log);
-    this.#counts = new CountAnnouncer(adapter, log);
+    this.#counts = new CountAnnouncer(adapter, apps, log);
     this.#cacheMisses = new CacheMisses(adapter.counters, journal, log);
     const [channels, counts, cacheMisses] = [this.#channels, this.#counts, this.#cacheMisses];
     this.#catchUp = new CatchUp({ adapter, channels, counts, cacheMisses });
@@ -200,6 +202,10 @@ export class Hub implements BusListener {
     if (missed.kind === 'terminations')
       return this.users.renew('The node may have missed the end of a session');
     await Promise.all([this.#catchUp.missed(missed), this.watchlists.missed(missed.topic)]);
+  }
+
+  lapsed(topic: Topic, left: Pick<Counts, 'subscriptions' | 'version'>): void {
+    this.#counts.lapsed(topic, left);
   }
 
   /** Counts, by app id, what there is; it takes a look at each channel. */

@@ -53,6 +53,11 @@ export class Subscription {
     return true;
   }
 
+  /** Whether it was let in before its seat was taken. */
+  get isLate(): boolean {
+    return this.#joinedAt === 0;
+  }
+
   /** Whether it was joined before a version. */
   isOlderThan(version: Version): boolean {
     return this.#joinedAt < version;

@@ -1,23 +1,19 @@
-import {
-  appOfTopic,
-  type Block,
-  type BusListener,
-  type Command,
-  channelOfTopic,
-  type EventMessage,
-  type Evicted,
-  type Joined,
-  type JoinOptions,
-  type LeaveReason,
-  type Left,
-  type Seat,
-  type Topic,
-  type Version,
+import type {
+  Block,
+  BusListener,
+  Command,
+  EventMessage,
+  Evicted,
+  Joined,
+  JoinOptions,
+  LeaveReason,
+  Left,
+  Seat,
+  Topic,
+  Version,
 } from '../adapter/adapter.ts';
 import type { Happening } from '../adapter/journal.ts';
 import type { HookKey } from '../apps/hook.ts';
-import { tellsCount } from '../hub/counts.ts';
-import { readChannel } from '../protocol/channel.ts';
 import type { DeliveryState, Which } from '../webhooks/outbox.ts';
 import type { Desk } from './desk.ts';
 import type { Shared } from './shared.ts';
@@ -192,13 +188,10 @@ export class Lease implements Desk {
   beat(): void {}
 
   async #leaveAll(topic: Topic, socketIds: readonly string[]): Promise<void> {
-    const { core, apps, counts } = this.#shared;
+    const { core, counts } = this.#shared;
     let last: Left | undefined;
     for (const socketId of socketIds)
       last = (await core.adapter.roster.leave(topic, socketId, 'disconnected')) ?? last;
-    const app = apps.byId(appOfTopic(topic));
-    const channel = readChannel(channelOfTopic(topic));
-    if (last && app && channel && tellsCount(app, channel))
-      counts.changed(topic, last.subscriptions, last.version);
+    if (last) counts.lapsed(topic, last);
   }
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { BusListener, Command, Message, Missed } from '../adapter/adapter.ts';
+import type { AdapterListener, Command, Counts, Message, Missed, Topic } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Core } from '../core.ts';
 import { CountAnnouncer } from '../hub/counts.ts';
@@ -8,7 +8,7 @@ import { Seats } from './seats.ts';
 import { Switchboard } from './switchboard.ts';
 
 /** What all workers share, with the parent's own notes on who has what of it. */
-export class Shared implements BusListener {
+export class Shared implements AdapterListener {
   readonly seats = new Seats<Lease>();
   readonly switchboard: Switchboard;
   readonly counts: CountAnnouncer;
@@ -21,7 +21,7 @@ export class Shared implements BusListener {
   ) {
     const { adapter, journal } = core;
     this.switchboard = new Switchboard(adapter.bus);
-    this.counts = new CountAnnouncer(adapter, log);
+    this.counts = new CountAnnouncer(adapter, apps, log);
     adapter.attach(this, journal);
   }
 
@@ -36,6 +36,10 @@ export class Shared implements BusListener {
 
   missed(missed: Missed): Promise<void> {
     return this.switchboard.missed(missed);
+  }
+
+  lapsed(topic: Topic, left: Pick<Counts, 'subscriptions' | 'version'>): void {
+    this.counts.lapsed(topic, left);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Adapter, BusListener, Topic, Version } from '../adapter.ts';
+import type { Adapter, AdapterListener, Topic, Version } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import { Arrears } from './arrears.ts';
 import { RedisBlocks } from './blocks.ts';
@@ -60,7 +60,7 @@ export class RedisAdapter implements Adapter {
   readonly #seats = new LocalSeats();
   readonly #reaper: Reaper;
   readonly #node: Node;
-  #listener: BusListener | undefined;
+  #listener: AdapterListener | undefined;
 
   private constructor({ redis, nodeTimeoutSeconds, log, now = Date.now, onGap }: RedisAdapterOptions) {
     const timeoutMs = nodeTimeoutSeconds * 1000;
@@ -108,7 +108,9 @@ export class RedisAdapter implements Adapter {
     const directory = new Directory(commands, keys);
     const marks = new Marks(commands, keys, this.#node);
     this.#edges = new Edges(directory, log);
-    this.#reaper = new Reaper(commands, keys, directory, this.#edges);
+    this.#reaper = new Reaper(commands, keys, directory, this.#edges, (topic, left) =>
+      this.#listener?.lapsed(topic, left),
+    );
     this.bus = new RedisBus(commands, keys, this.#subscriber, this.#edges);
     this.roster = new RedisRoster({
       commands,
@@ -139,7 +141,7 @@ export class RedisAdapter implements Adapter {
     return this.#commandLink.fault ?? this.#messageLink.fault;
   }
 
-  attach(listener: BusListener, journal: Journal): void {
+  attach(listener: AdapterListener, journal: Journal): void {
     this.#listener = listener;
     this.#arrears.attach(listener);
     this.#edges.attach(journal);

@@ -1,4 +1,4 @@
-import type { Topic } from '../adapter.ts';
+import type { Counts, Topic } from '../adapter.ts';
 import type { Commands } from './commands.ts';
 import type { Directory } from './directory.ts';
 import type { Edges } from './edges.ts';
@@ -18,12 +18,21 @@ export class Reaper {
   readonly #keys: Keys;
   readonly #directory: Directory;
   readonly #edges: Edges;
+  readonly #onLapsed: (topic: Topic, left: Counts) => void;
 
-  constructor(commands: Commands, keys: Keys, directory: Directory, edges: Edges) {
+  /** @param onLapsed is told of each topic of which something was taken away */
+  constructor(
+    commands: Commands,
+    keys: Keys,
+    directory: Directory,
+    edges: Edges,
+    onLapsed: (topic: Topic, left: Counts) => void,
+  ) {
     this.#commands = commands;
     this.#keys = keys;
     this.#directory = directory;
     this.#edges = edges;
+    this.#onLapsed = onLapsed;
   }
 
   async reap(node: string): Promise<void> {
@@ -49,15 +58,18 @@ export class Reaper {
 
   async #reapTopic(node: string, topic: Topic): Promise<void> {
     const key = this.#keys.topic(topic);
-    let left: number;
+    let remaining: number;
+    let taken = 0;
     do {
       const answer = await this.#commands.run(scripts.reap, key, node, SEATS);
-      const [remaining, version, changes] = answers.reap.parse(answer);
+      const [left, version, changes] = answers.reap.parse(answer);
       this.#edges.left(topic, version, changes, 'disconnected');
-      left = remaining;
-    } while (left > 0);
+      taken += changes.length;
+      remaining = left;
+    } while (remaining > 0);
+    const counts = answers.counts.parse(await this.#commands.run(scripts.counts, key));
+    if (taken > 0) this.#onLapsed(topic, counts);
     // What the node itself had to tell the directory may have died with it.
-    const { subscriptions, version } = answers.counts.parse(await this.#commands.run(scripts.counts, key));
-    await this.#directory.note(topic, subscriptions > 0, version);
+    await this.#directory.note(topic, counts.subscriptions > 0, counts.version);
   }
 }
