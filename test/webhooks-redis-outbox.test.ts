@@ -128,6 +128,15 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     expect(events.map((text) => JSON.parse(text).channel)).toEqual(['a', 'b']);
   });
 
+  test('a commit that fails is told to whoever asked for it, and to nobody else', async () => {
+    const key = newKey();
+    const { outbox } = await open(key, 'one');
+    await commands.run(scripts.resign, key, 'one', 0);
+    // A promise of which nobody hears would fail the run.
+    const consumed = outbox.consume(['1-0'], () => outbox.append([told('a')]));
+    await expect(consumed).rejects.toThrow('Another node is the clerk of webhooks by now');
+  });
+
   test('commits ten thousand changes of a burst in a few steps', async () => {
     const key = newKey();
     const { outbox } = await open(key, 'one');

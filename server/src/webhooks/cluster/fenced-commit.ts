@@ -59,7 +59,8 @@ export class FencedCommit {
     if (!this.#isWithin && this.#gathering && this.#gathering.size >= FULL) this.#gathering = undefined;
     const { done } = this.#group();
     const result = this.#run(work);
-    await done;
+    // Both at once: what the work answers fails with the commit if it waits for a part of it, and somebody must hear that.
+    await Promise.all([result, done]);
     return result;
   }
 
