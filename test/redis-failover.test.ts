@@ -33,6 +33,9 @@ async function usersAt(node: ConfiguredNode, channel: string): Promise<string[]>
   return (body as { users: { id: string }[] }).users.map(({ id }) => id).sort();
 }
 
+/** So many milliseconds apart that what is missed in a failover is still in the log of the channel. */
+const PUBLISH_MS = 30;
+
 /** Publishes numbers, from 0 on, until it is stopped; answers those that were acknowledged. */
 function publishNumbers(node: ConfiguredNode, channel: string): () => Promise<number[]> {
   const acknowledged: number[] = [];
@@ -40,7 +43,7 @@ function publishNumbers(node: ConfiguredNode, channel: string): () => Promise<nu
   const run = async (): Promise<void> => {
     for (let n = 0; !isStopped; n += 1) {
       if ((await publishTo(node, channel, n)).status === 200) acknowledged.push(n);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await new Promise((resolve) => setTimeout(resolve, PUBLISH_MS));
     }
   };
   const running = run();

@@ -11,13 +11,8 @@ import { within } from './within.ts';
  */
 export async function connectCluster(nodes: readonly string[], connection: Connection): Promise<RedisClient> {
   const client = new ClusterClient(nodes, connection);
-  try {
-    await within(connection.timeoutMs, client.connect());
-    return client;
-  } catch (error) {
-    client.destroy();
-    throw client.fault ?? error;
-  }
+  await client.connect();
+  return client;
 }
 
 /**
@@ -29,25 +24,33 @@ class ClusterClient implements RedisClient {
   readonly #cluster: ReturnType<typeof makeCluster>;
   readonly #timeoutMs: number;
   readonly #pinging: NodeJS.Timeout;
-  /** What went wrong first. */
-  fault: unknown;
+  /** What went wrong first: it tells more than that all servers were tried. */
+  #fault: unknown;
 
   constructor(nodes: readonly string[], connection: Connection) {
     const cluster = makeCluster(nodes, connection);
     this.#cluster = cluster;
     this.#timeoutMs = connection.timeoutMs;
     this.on('error', (error) => {
-      this.fault ??= error;
+      this.#fault ??= error;
     });
     cluster.on('node-error', (error) => this.#break(error));
     cluster.on('node-ready', () => this.#watchSubscriptions());
     this.#pinging = setInterval(() => void this.#ping(), this.#timeoutMs);
   }
 
+  /** @throws Error if one of the masters cannot be reached */
   async connect(): Promise<void> {
-    await this.#cluster.connect();
-    const lost = this.#cluster.masters.find(({ client }) => !client?.isReady);
-    if (lost) throw new Error(`${lost.address} of the Redis Cluster cannot be reached`);
+    try {
+      await within(this.#timeoutMs, this.#cluster.connect());
+      // It calls itself connected also without a server that it could not reach, or has lost meanwhile.
+      const { isOpen, masters } = this.#cluster;
+      const isWhole = isOpen && masters.every(({ client }) => client?.isReady);
+      if (!isWhole) throw new Error('A server of the Redis Cluster cannot be reached');
+    } catch (error) {
+      this.destroy();
+      throw this.#fault ?? error;
+    }
   }
 
   destroy(): void {
