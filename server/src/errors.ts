@@ -91,3 +91,8 @@ export class ApiError extends Error {
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';
 }
+
+/** How a failure is logged: whoever lost sight of what nodes share has said so already, and each thing that fails of it is no news. */
+export function severityOf(error: unknown): 'error' | 'debug' {
+  return error instanceof Unavailable ? 'debug' : 'error';
+}

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Counters, Topic } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
+import { severityOf } from '../errors.ts';
 
 /** A cache miss is told to the backend once in so many milliseconds, however many subscribe. */
 const INTERVAL_MS = 5000;
@@ -22,6 +23,8 @@ export class CacheMisses {
       const { hits } = await this.#counters.hit(`cache_miss:${topic}`, INTERVAL_MS);
       if (hits === 1) await this.#journal.record([{ kind: 'cacheMiss', topic }]);
     };
-    tell().catch((error: unknown) => this.#log.error({ err: error, topic }, 'cache miss not told'));
+    tell().catch((error: unknown) =>
+      this.#log[severityOf(error)]({ err: error, topic }, 'cache miss not told'),
+    );
   }
 }

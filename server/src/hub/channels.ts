@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { appOfTopic, type Bus, type Topic } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
+import { severityOf } from '../errors.ts';
 import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { LocalChannel } from './local-channel.ts';
 import { type Metrics, zeroOfEachKind } from './metrics.ts';
@@ -46,7 +47,7 @@ export class Channels {
     this.#channels.delete(topic);
     local.metrics.channels -= 1;
     this.#bus.ignore(topic).catch((error: unknown) => {
-      this.#log.error({ err: error, topic }, 'ignore failed');
+      this.#log[severityOf(error)]({ err: error, topic }, 'ignore failed');
     });
   }
 

@@ -8,6 +8,7 @@ import {
   type Version,
 } from '../adapter/adapter.ts';
 import type { App, AppStore } from '../apps/app.ts';
+import { severityOf } from '../errors.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 
 /** Up to this many subscriptions each change is told at once. */
@@ -134,7 +135,7 @@ export class CountAnnouncer {
   }
 
   #logFailure(topic: Topic, error: unknown): void {
-    this.#log.error({ err: error, topic }, 'subscription count not told');
+    this.#log[severityOf(error)]({ err: error, topic }, 'subscription count not told');
   }
 }
 

@@ -16,7 +16,7 @@ import {
 } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { App, AppStore } from '../apps/app.ts';
-import { Eviction, SubscriptionRefusal, Unavailable } from '../errors.ts';
+import { Eviction, SubscriptionRefusal, severityOf, Unavailable } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames, type Member } from '../protocol/frames.ts';
 import { CacheMisses } from './cache-misses.ts';
@@ -282,7 +282,7 @@ export class Hub implements AdapterListener {
     try {
       return await this.#adapter.roster.leave(topic, subscriber.socketId, reason);
     } catch (error) {
-      this.#log.error({ err: error, topic, socketId: subscriber.socketId }, 'leave failed');
+      this.#log[severityOf(error)]({ err: error, topic, socketId: subscriber.socketId }, 'leave failed');
       return undefined;
     }
   }

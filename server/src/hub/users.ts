@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { type Adapter, type LeaveReason, type Seat, userTopicOf } from '../adapter/adapter.ts';
+import { severityOf } from '../errors.ts';
 
 /** What {@link Users} needs of a connection. */
 export interface UserConnection extends Seat {
@@ -43,7 +44,10 @@ export class Users {
     try {
       await this.#adapter.roster.leave(userTopicOf(appId, userId), connection.socketId, reason);
     } catch (error) {
-      this.#log.error({ err: error, appId, userId, socketId: connection.socketId }, 'sign-out failed');
+      this.#log[severityOf(error)](
+        { err: error, appId, userId, socketId: connection.socketId },
+        'sign-out failed',
+      );
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { type Adapter, type Topic, userOfTopic, userTopicOf, type Version } from '../adapter/adapter.ts';
+import { severityOf } from '../errors.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 
 /** What {@link Watchlists} needs of a connection. */
@@ -106,7 +107,7 @@ export class Watchlists {
     this.#watched.delete(topic);
     this.#adapter.bus
       .ignore(topic)
-      .catch((error: unknown) => this.#log.error({ err: error, topic }, 'ignore failed'));
+      .catch((error: unknown) => this.#log[severityOf(error)]({ err: error, topic }, 'ignore failed'));
   }
 
   #note(watcher: Watcher, userId: string, online: boolean): void {

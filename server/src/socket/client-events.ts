@@ -1,4 +1,4 @@
-import { codes, Refusal } from '../errors.ts';
+import { codes, Refusal, severityOf } from '../errors.ts';
 import { readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
@@ -52,7 +52,7 @@ export class ClientEvents {
     metrics.clientEvents += 1;
     const publication = { name, data, userId: subscription.userId, except: socketId, sender: socketId };
     this.#parts.hub.publish(app, [channel], publication).catch((error: unknown) => {
-      this.#parts.log.error(
+      this.#parts.log[severityOf(error)](
         { ...this.#connection.ids, err: error, channel: channelName },
         'client event failed',
       );

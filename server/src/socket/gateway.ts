@@ -5,7 +5,7 @@ import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App, AppStore } from '../apps/app.ts';
 import type { Config } from '../config.ts';
-import { codes, Disconnect } from '../errors.ts';
+import { codes, Disconnect, severityOf } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { increment, type Metrics } from '../hub/metrics.ts';
 import { AdmissionQueue } from './admission-queue.ts';
@@ -192,7 +192,10 @@ export class Gateway {
   #forget(connection: Connection): void {
     this.#connections.delete(connection);
     this.#releaseQuota(connection.app).catch((error: unknown) => {
-      this.#parts.log.error({ err: error, appId: connection.app.id }, 'connection quota not released');
+      this.#parts.log[severityOf(error)](
+        { err: error, appId: connection.app.id },
+        'connection quota not released',
+      );
     });
   }
 

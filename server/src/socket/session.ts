@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Adapter, LeaveReason } from '../adapter/adapter.ts';
-import { Eviction, SubscriptionRefusal } from '../errors.ts';
+import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { increment } from '../hub/metrics.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
@@ -200,7 +200,7 @@ export class Session {
     const { type, status, message: reason, explanation, cause } = refusal;
     const fields = { ...ids, channel: channel.slice(0, MAX_LOGGED_NAME) };
     increment(metrics.refusals, type);
-    if (cause) log.error({ ...fields, err: cause }, 'subscription failed');
+    if (cause) log[severityOf(cause)]({ ...fields, err: cause }, 'subscription failed');
     else log.info({ ...fields, type, reason }, 'subscription refused');
     if (explanation)
       log.debug({ ...fields, explanation }, 'subscription refused: what would have been right');
