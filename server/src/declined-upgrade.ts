@@ -6,6 +6,11 @@ export function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
+/** The last answer, while it is under way; what is done must not be kept for each connection that waits for more. */
+const ANSWER = Symbol('answer');
+
+type AnsweringSocket = Socket & { [ANSWER]?: ServerResponse | undefined };
+
 /**
  * Serves requests as if they had offered no other protocol, which servers may ignore. Clients in Java offer HTTP/2 or
  * TLS with each request, and node hands over whatever is offered as soon as somebody takes upgrades.
@@ -13,19 +18,20 @@ export function asksForWebSocket({ headers }: IncomingMessage): boolean {
 export class DeclinedUpgrades {
   readonly #server: Server;
   readonly #event: 'connection' | 'secureConnection';
-  /** The answer to the last request of each connection. */
-  readonly #answers = new WeakMap<Socket, ServerResponse>();
 
   /** @param event what tells the server of a new connection */
   constructor(server: Server, event: 'connection' | 'secureConnection') {
     this.#server = server;
     this.#event = event;
-    server.on('request', ({ socket }, response) => this.#answers.set(socket, response));
+    server.on('request', ({ socket }: { readonly socket: AnsweringSocket }, response) => {
+      socket[ANSWER] = response;
+      response.once('close', forget);
+    });
   }
 
   /** @param head what came behind the headers */
   serve(request: IncomingMessage, head: Buffer): void {
-    const { socket } = request;
+    const socket: AnsweringSocket = request.socket;
     const begin = (): void => {
       if (socket.destroyed || !socket.writable) return;
       socket.off('error', destroy);
@@ -34,8 +40,8 @@ export class DeclinedUpgrades {
       this.#server.emit(this.#event, socket);
     };
     // Node takes the connection for a new one, on which no other answer may be under way.
-    const before = this.#answers.get(socket);
-    if (!before || before.closed) return begin();
+    const before = socket[ANSWER];
+    if (!before) return begin();
     socket.on('error', destroy); // node listens to it no more
     before.once('close', begin);
   }
@@ -50,6 +56,11 @@ function headersOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): B
   }
   // Node reads headers as Latin-1.
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+}
+
+function forget(this: ServerResponse): void {
+  const socket: AnsweringSocket = this.req.socket;
+  if (socket[ANSWER] === this) socket[ANSWER] = undefined;
 }
 
 function destroy(this: Socket): void {

@@ -1,38 +1,25 @@
-import {
-  constants,
-  monitorEventLoopDelay,
-  type PerformanceEntry,
-  PerformanceObserver,
-} from 'node:perf_hooks';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { cpuUsage, memoryUsage, version } from 'node:process';
 import { getHeapStatistics } from 'node:v8';
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import { openFilesLimit } from './open-files.ts';
 
 /** Milliseconds between two looks at the event loop. They are part of what the monitor measures. */
 const RESOLUTION_MS = 20;
 
-const GC_KINDS: ReadonlyMap<number, string> = new Map([
-  [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
-  [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
-  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
-  [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
-]);
-
 /**
- * How the process fares: event loop, memory, garbage collection, CPU. Beside the event loop these are the names
- * that prom-client's own default metrics have; those cannot be ended, and these can.
+ * How the process fares: event loop, memory, CPU. Beside the event loop these are the names that prom-client's own
+ * default metrics have; those cannot be ended, and these can. Collections of garbage are not among them: node would make
+ * an entry of each, which costs a tenth of a publish, and what they cost shows in the delay of the event loop.
  */
 export class ProcessMetrics {
   readonly nodeVersion = version;
   readonly #eventLoop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  readonly #collections: PerformanceObserver;
 
   constructor(registry: Registry) {
     const registers = [registry];
     this.#eventLoop.enable();
     this.#addEventLoopDelay(registers);
-    this.#collections = this.#observeCollections(registers);
 
     const gauge = (name: string, help: string, read: () => number): void => {
       new Gauge({
@@ -72,10 +59,9 @@ export class ProcessMetrics {
     });
   }
 
-  /** Ends its observations. */
+  /** Ends its observation. */
   close(): void {
     this.#eventLoop.disable();
-    this.#collections.disconnect();
   }
 
   #addEventLoopDelay(registers: Registry[]): void {
@@ -96,26 +82,4 @@ export class ProcessMetrics {
       },
     });
   }
-
-  #observeCollections(registers: Registry[]): PerformanceObserver {
-    const seconds = new Histogram({
-      name: 'nodejs_gc_duration_seconds',
-      help: 'Time taken by one garbage collection, by kind',
-      labelNames: ['kind'],
-      buckets: [0.001, 0.01, 0.1, 1],
-      registers,
-    });
-    const observer = new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) {
-        seconds.observe({ kind: GC_KINDS.get(kindOf(entry)) ?? 'other' }, entry.duration / 1000);
-      }
-    });
-    observer.observe({ entryTypes: ['gc'] });
-    return observer;
-  }
-}
-
-/** The types of Node 20 do not know what an entry of a collection carries. */
-function kindOf(entry: PerformanceEntry): number {
-  return (entry as PerformanceEntry & { readonly detail: { readonly kind: number } }).detail.kind;
 }
