@@ -68,11 +68,11 @@ export function canonicalQuery(parameters: Iterable<readonly [name: string, valu
   const lowered: (readonly [name: string, value: string])[] = [];
   let isSorted = true;
   let last = '';
-  for (const [name, value] of parameters) {
-    const lower = name.toLowerCase();
+  for (const parameter of parameters) {
+    const lower = parameter[0].toLowerCase();
     if (lower < last) isSorted = false;
     last = lower;
-    lowered.push([lower, value]);
+    lowered.push(lower === parameter[0] ? parameter : [lower, parameter[1]]);
   }
   // Most libraries send them sorted already.
   if (!isSorted) lowered.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));

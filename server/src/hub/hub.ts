@@ -173,7 +173,7 @@ export class Hub implements AdapterListener {
         keepSeconds,
       );
     });
-    await Promise.all(published);
+    await (published.length === 1 ? published[0] : Promise.all(published));
   }
 
   deliver(message: Message): void {
