@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { CONTESTANTS, type Contestant, RunningServer } from './contestants.ts';
 import { Generator } from './generator.ts';
+import { replaceBetween } from './page.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 import { type Run, tableOf } from './table.ts';
 
@@ -101,11 +102,6 @@ function freePort(): Promise<number> {
       server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });
   });
-}
-
-function replaceBetween(page: string, name: string, text: string): string {
-  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
-  return `${page.slice(0, page.indexOf(begin) + begin.length)}\n${text}\n${page.slice(page.indexOf(end))}`;
 }
 
 function note(text: string): void {
