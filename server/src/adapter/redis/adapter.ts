@@ -60,6 +60,7 @@ export class RedisAdapter implements Adapter {
   readonly #seats = new LocalSeats();
   readonly #reaper: Reaper;
   readonly #node: Node;
+  #lapsedNodes = 0;
   #listener: AdapterListener | undefined;
 
   private constructor({ redis, nodeTimeoutSeconds, log, now = Date.now, onGap }: RedisAdapterOptions) {
@@ -141,6 +142,21 @@ export class RedisAdapter implements Adapter {
     return this.#commandLink.fault ?? this.#messageLink.fault;
   }
 
+  /** Its connections. */
+  get links(): readonly Link[] {
+    return [this.#commandLink, this.#messageLink];
+  }
+
+  /** Seconds until the last heartbeat was answered; `undefined`: none was yet. */
+  get heartbeatSeconds(): number | undefined {
+    return this.#node.heartbeatSeconds;
+  }
+
+  /** How many other nodes were gone, or cut off for too long, and had seats that this one took away. */
+  get lapsedNodes(): number {
+    return this.#lapsedNodes;
+  }
+
   attach(listener: AdapterListener, journal: Journal): void {
     this.#listener = listener;
     this.#arrears.attach(listener);
@@ -190,9 +206,11 @@ export class RedisAdapter implements Adapter {
   }
 
   async #bury(node: string): Promise<void> {
-    await this.#reaper.reap(node);
+    const seats = await this.#reaper.reap(node);
+    // Another one that came back in time has taken its seats already.
+    if (seats > 0 && !this.#node.isOwn(node)) this.#lapsedNodes += 1;
     await this.#commands.run(scripts.bury, this.#keys.nodes, node);
-    this.#log.info({ node }, 'node buried');
+    this.#log.info({ node, seats }, 'node buried');
   }
 
   async #warnIfForgetful(): Promise<void> {

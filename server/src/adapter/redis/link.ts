@@ -27,11 +27,22 @@ export class Link {
   #openedAt = 0;
   /** Attempts since the last connection that lasted. */
   #tries = 0;
+  #losses = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
+  }
+
+  /** What the link is for. */
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  /** Connections that broke or did not answer. */
+  get losses(): number {
+    return this.#losses;
   }
 
   /** Why there is no connection; `undefined`: there is one. */
@@ -61,6 +72,7 @@ export class Link {
     this.#client = undefined;
     discard(client);
     this.#fault = reason;
+    this.#losses += 1;
     this.#parts.log.warn({ link: this.#parts.name, reason }, 'redis lost');
     if (performance.now() - this.#openedAt > STABLE_MS) this.#tries = 0;
     this.#connectLater();

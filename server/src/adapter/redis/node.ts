@@ -31,7 +31,7 @@ const beatSchema = z.tuple([z.number(), z.union([z.literal(0), z.literal(1)]), z
  * has not been heard of for a while. Whenever that may have happened, it begins a new life under a new id.
  */
 export class Node {
-  /** By which one process tells its own signs of life from those of others. */
+  /** By which one process tells its own signs of life from those of others, and with which the ids of its lives begin. */
   readonly processId = randomBytes(8).toString('hex');
   readonly #commands: Commands;
   readonly #keys: Keys;
@@ -41,6 +41,8 @@ export class Node {
   readonly #beatMs: number;
   readonly #marginMs: number;
   #id: string | undefined;
+  #lives = 0;
+  #heartbeatMs: number | undefined;
   /** Until when the lease stands at least, by the monotonic clock. */
   #until = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -79,6 +81,16 @@ export class Node {
       throw new Unavailable('This node has not reached Redis for a while');
     }
     return this.#id;
+  }
+
+  /** Seconds until the last heartbeat was answered; `undefined`: none was yet. */
+  get heartbeatSeconds(): number | undefined {
+    return this.#heartbeatMs === undefined ? undefined : this.#heartbeatMs / 1000;
+  }
+
+  /** Whether an id is that of a life of this process. */
+  isOwn(id: string): boolean {
+    return id.startsWith(this.processId);
   }
 
   /** Begins a new life: there is a new connection, or it is not known any more what Redis knows. */
@@ -120,7 +132,8 @@ export class Node {
   }
 
   async #live(): Promise<string> {
-    const id = randomBytes(8).toString('hex');
+    this.#lives += 1;
+    const id = `${this.processId}.${this.#lives}`;
     const { gone } = await this.#renew(id, true);
     this.#id = id;
     // It may take longer than the lease stands, so the heartbeats go on meanwhile.
@@ -172,6 +185,7 @@ export class Node {
       this.#keys.pulse(this.processId),
     );
     const [time, stands, gone] = beatSchema.parse(answer);
+    this.#heartbeatMs = performance.now() - askedAt;
     this.#commands.synchronize(time);
     if (stands === 1) this.#until = askedAt + this.#leaseMs;
     return { stands: stands === 1, gone };

@@ -35,11 +35,17 @@ export class Reaper {
     this.#onLapsed = onLapsed;
   }
 
-  async reap(node: string): Promise<void> {
-    await this.#each(node, 'topics', (topic) => this.#reapTopic(node, topic as Topic));
+  /** Answers how many seats were taken away. */
+  async reap(node: string): Promise<number> {
+    let seats = 0;
+    await this.#each(node, 'topics', async (topic) => {
+      const taken = await this.#reapTopic(node, topic as Topic);
+      seats += taken;
+    });
     await this.#each(node, 'quotas', async (key) => {
       await this.#commands.run(scripts.occupy, this.#keys.places(key), node, 0);
     });
+    return seats;
   }
 
   async #each(node: string, held: Held, reap: (name: string) => Promise<void>): Promise<void> {
@@ -56,7 +62,7 @@ export class Reaper {
     }
   }
 
-  async #reapTopic(node: string, topic: Topic): Promise<void> {
+  async #reapTopic(node: string, topic: Topic): Promise<number> {
     const key = this.#keys.topic(topic);
     let remaining: number;
     let taken = 0;
@@ -71,5 +77,6 @@ export class Reaper {
     if (taken > 0) this.#onLapsed(topic, counts);
     // What the node itself had to tell the directory may have died with it.
     await this.#directory.note(topic, counts.subscriptions > 0, counts.version);
+    return taken;
   }
 }
