@@ -134,13 +134,12 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     const [a, b] = await Promise.all([start(), start()]);
     await a.adapter.bus.listen(NEWS);
     a.valve.shut();
-    for (let i = 0; i < 250; i += 1) await b.publish(NEWS, `e${i}`);
+    for (let i = 0; i < 20; i += 1) await b.publish(NEWS, `e${i}`);
+    await redis.forgetMessages(prefix);
     a.valve.cut();
     a.valve.reopen();
     await b.publish(NEWS, 'end');
-    const heard = await a.heard('end');
-    expect(heard.at(-1)).toBe('e249');
-    expect(heard.length).toBeGreaterThanOrEqual(199);
+    expect(await a.heard('end')).toEqual(['e15', 'e16', 'e17', 'e18', 'e19']);
     expect(a.gaps).toHaveLength(1);
   });
 

@@ -87,9 +87,14 @@ export class ApiError extends Error {
   }
 }
 
-/** What the nodes share cannot be reached now: nothing was changed, or there is no telling. */
+/** What the nodes share cannot be reached now, and nothing was changed. */
 export class Unavailable extends Error {
-  override readonly name = 'Unavailable';
+  override readonly name: string = 'Unavailable';
+}
+
+/** What the nodes share was asked for a change, and there is no telling whether it was made, or it was made in part. */
+export class InDoubt extends Unavailable {
+  override readonly name = 'InDoubt';
 }
 
 /** How a failure is logged: whoever lost sight of what nodes share has said so already, and each thing that fails of it is no news. */

@@ -67,6 +67,12 @@ export class RedisServer {
     }
   }
 
+  /** Forgets all but the last messages of each topic, as it does of itself when there are many. */
+  async forgetMessages(prefix: string): Promise<void> {
+    const script = `for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('LTRIM', key, -5, -1) end`;
+    await this.command('EVAL', script, '0', `${prefix}:topic:*:log`);
+  }
+
   /** Brings the end of all that is kept for a while nearer. */
   async age(milliseconds: number): Promise<void> {
     const script = `

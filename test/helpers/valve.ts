@@ -4,11 +4,15 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class Valve {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #far = new Set<Socket>();
   #isShut = false;
+  #isWithheld = false;
 
   private constructor(target: number) {
     this.#server = createServer((near) => {
       const far = connect(target, '127.0.0.1');
+      this.#far.add(far);
+      if (this.#isWithheld) far.pause();
       for (const [socket, other] of [
         [near, far],
         [far, near],
@@ -18,6 +22,7 @@ export class Valve {
         socket.on('error', () => {});
         socket.on('close', () => {
           this.#sockets.delete(socket);
+          this.#far.delete(socket);
           other.destroy();
         });
         if (this.#isShut) socket.pause();
@@ -42,9 +47,15 @@ export class Valve {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  /** Holds back what the server answers from now on; what it is sent gets through. */
+  withhold(): void {
+    this.#isWithheld = true;
+    for (const socket of this.#far) socket.pause();
+  }
+
   /** Lets through what was held back, and what follows. */
   reopen(): void {
-    this.#isShut = false;
+    this.#isShut = this.#isWithheld = false;
     for (const socket of this.#sockets) socket.resume();
   }
 

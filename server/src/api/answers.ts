@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { ApiError, Unavailable } from '../errors.ts';
+import { ApiError, InDoubt, Unavailable } from '../errors.ts';
 import { splitTarget } from './target.ts';
 
 const REQUEST_ID = 'X-Request-Id';
@@ -48,7 +48,7 @@ export class Answers {
       response.destroy();
       return response.statusCode;
     }
-    const refusal = asRefusal(error);
+    const refusal = asRefusal(error, request.method);
     const { status, message, headers } = refusal ?? OUR_FAULT;
     const requestId = this.#write(response, status, { error: message, code: status }, headers);
     const fields = fieldsOf(request, response, requestId);
@@ -103,8 +103,12 @@ const OUR_FAULT = new ApiError(
   'Something went wrong in the broker: its log tells what, under X-Request-Id',
 );
 
-function asRefusal(error: unknown): ApiError | undefined {
+function asRefusal(error: unknown, method: string | undefined): ApiError | undefined {
   if (error instanceof ApiError) return error;
+  if (error instanceof InDoubt && method !== 'GET') {
+    // Without the time after which to try again: whoever repeats a publish that was made makes it twice.
+    return new ApiError(503, `${error.message}: what was asked for may have been done, or a part of it`);
+  }
   if (error instanceof Unavailable) {
     return new ApiError(503, `${error.message}: try again later`, { 'Retry-After': '1' });
   }

@@ -1,3 +1,4 @@
+import { together } from '../hub/together.ts';
 import type { Endpoint } from './endpoint.ts';
 import { describeChannel } from './info.ts';
 import { parseBatch, parsePublish } from './requests.ts';
@@ -25,7 +26,7 @@ export const publishBatch: Endpoint = {
   publishes: true,
   async run({ app, body, hub, adapter }) {
     const events = parseBatch(app, body);
-    await Promise.all(
+    await together(
       events.map(({ channels, name, data, except }) => hub.publish(app, channels, { name, data, except })),
     );
     if (events.every(({ info }) => info.length === 0)) return {};

@@ -26,6 +26,7 @@ import { CountAnnouncer, tellsCount } from './counts.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Metrics } from './metrics.ts';
 import { Subscription } from './subscription.ts';
+import { together } from './together.ts';
 import { Users } from './users.ts';
 import { Watchlists } from './watchlists.ts';
 
@@ -161,7 +162,12 @@ export class Hub implements AdapterListener {
     return this.#channels.get(topicOf(app.id, channel))?.all() ?? [];
   }
 
-  /** Publishes one event to each of the channels, in their order. */
+  /**
+   * Publishes one event to each of the channels, in their order.
+   *
+   * @throws Unavailable if it was published to none
+   * @throws InDoubt if it was published to some of them, or there is no telling
+   */
   async publish(app: App, channels: readonly Channel[], publication: Publication): Promise<void> {
     const { name, data, userId, except, sender } = publication;
     const published = channels.map((channel) => {
@@ -173,7 +179,7 @@ export class Hub implements AdapterListener {
         keepSeconds,
       );
     });
-    await (published.length === 1 ? published[0] : Promise.all(published));
+    await together(published);
   }
 
   deliver(message: Message): void {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { deserialize, serialize } from 'node:v8';
-import { Unavailable } from '../errors.ts';
+import { InDoubt, Unavailable } from '../errors.ts';
 import { framePacket, PacketReader } from './packets.ts';
 
 /** Milliseconds that an answer may take. */
@@ -97,7 +97,8 @@ export class Line<Far extends object> {
   /**
    * Calls a method of the other end.
    *
-   * @throws Unavailable if there is no answer: in time, or at all
+   * @throws Unavailable if it could not be asked
+   * @throws InDoubt if there is no answer: in time, or at all
    * @throws Error what the method threw
    */
   ask<Name extends NameOf<Far>>(
@@ -191,7 +192,7 @@ export class Line<Far extends object> {
     const now = performance.now();
     for (const [id, asked] of this.#asked) {
       if (asked.deadline > now || asked.deadline === 0) continue;
-      asked.reject(new Unavailable('The other process does not answer'));
+      asked.reject(new InDoubt('The other process does not answer'));
       if (asked.late) this.#asked.set(id, { ...asked, deadline: 0 });
       else this.#forget(id);
     }
@@ -201,7 +202,7 @@ export class Line<Far extends object> {
     clearInterval(this.#sweep);
     for (const [id, asked] of this.#asked) {
       this.#forget(id);
-      asked.reject(new Unavailable('The other process has ended'));
+      asked.reject(new InDoubt('The other process has ended'));
     }
   }
 }
@@ -213,5 +214,6 @@ function faultOf(error: unknown): Fault {
 }
 
 function errorOf({ name, message, ...rest }: Fault): Error {
+  if (name === InDoubt.name) return new InDoubt(message);
   return name === Unavailable.name ? new Unavailable(message) : Object.assign(new Error(message), rest);
 }

@@ -1,4 +1,5 @@
-import { Unavailable } from '../../errors.ts';
+import { ClientClosedError, ClientOfflineError, ErrorReply } from 'redis';
+import { InDoubt, Unavailable } from '../../errors.ts';
 import type { Link } from './link.ts';
 import { reasonOf } from './link.ts';
 import type { Script } from './scripts.ts';
@@ -6,6 +7,8 @@ import { within } from './within.ts';
 
 /** What a script answers to something that came too late. */
 const LATE = 'late';
+/** The part of the time for an answer in which a change can be made; the rest is for the answer to arrive. */
+const IN_TIME = 0.8;
 
 /** Has Redis run scripts. */
 export class Commands {
@@ -28,7 +31,8 @@ export class Commands {
   /**
    * Runs a script that reads, or may take effect at any time.
    *
-   * @throws Unavailable if it was not run, or there is no telling
+   * @throws Unavailable if it was not run
+   * @throws InDoubt if there is no telling
    */
   async run(script: Script, key: string, ...args: readonly (string | number)[]): Promise<unknown> {
     const { client } = this.#link;
@@ -38,8 +42,10 @@ export class Commands {
     try {
       return await within(this.#timeoutMs, client.evalSha(script.sha1, call).catch(evaluate));
     } catch (error) {
-      if (error instanceof Unavailable) throw error;
-      throw new Unavailable(`Redis: ${reasonOf(error)}`, { cause: error });
+      const reason = error instanceof Unavailable ? error.message : `Redis: ${reasonOf(error)}`;
+      throw wasNotRun(error)
+        ? new Unavailable(reason, { cause: error })
+        : new InDoubt(reason, { cause: error });
     }
 
     function evaluate(error: unknown): Promise<unknown> {
@@ -51,13 +57,19 @@ export class Commands {
   /**
    * Runs a script that takes effect before this gives up waiting for its answer, or never, wherever it is held up.
    *
-   * @throws Unavailable if it was not run, or there is no telling
+   * @throws Unavailable if it was not run
+   * @throws InDoubt if there is no telling
    */
   async change(script: Script, key: string, ...args: readonly (string | number)[]): Promise<unknown> {
     if (this.#ahead === undefined) throw new Unavailable('Redis has not told the time yet');
-    const deadline = this.#ahead + (performance.now() + this.#timeoutMs) * 1000;
+    const deadline = this.#ahead + (performance.now() + this.#timeoutMs * IN_TIME) * 1000;
     const answer = await this.run(script, key, deadline.toFixed(0), ...args);
     if (answer === LATE) throw new Unavailable('Redis was reached too late');
     return answer;
   }
+}
+
+/** Redis has refused it, or it was not sent. */
+function wasNotRun(error: unknown): boolean {
+  return [ErrorReply, ClientClosedError, ClientOfflineError].some((kind) => error instanceof kind);
 }

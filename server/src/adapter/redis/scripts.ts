@@ -11,9 +11,9 @@ export interface Script {
 /** The scripts, each from the files that it is put together from (`lua/`). */
 export const scripts = {
   join: load('topic', 'seats', 'join'),
-  leave: load('topic', 'seats', 'leave'),
+  leave: loadFreeing('topic', 'seats', 'leave'),
   evict: load('topic', 'seats', 'evict'),
-  reap: load('topic', 'seats', 'reap'),
+  reap: loadFreeing('topic', 'seats', 'reap'),
   publish: load('topic', 'publish'),
   since: load('topic', 'since'),
   counts: load('topic', 'counts'),
@@ -21,25 +21,35 @@ export const scripts = {
   kept: load('topic', 'kept'),
   sitting: load('topic', 'sitting'),
   hasSeat: load('topic', 'has-seat'),
-  beat: load('beat'),
-  bury: load('bury'),
+  beat: loadFreeing('beat'),
+  bury: loadFreeing('bury'),
   mark: load('mark'),
-  unmark: load('unmark'),
+  unmark: loadFreeing('unmark'),
   marks: load('marks'),
   list: load('list'),
   names: load('names'),
   hit: load('hit'),
   hold: load('hold'),
-  release: load('release'),
-  occupy: load('occupy'),
+  release: loadFreeing('release'),
+  occupy: loadFreeing('occupy'),
   block: load('block'),
   blocked: load('blocked'),
   persistence: load('persistence'),
 } as const;
 
 function load(...names: readonly string[]): Script {
-  const text = names
-    .map((name) => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8'))
-    .join('\n');
+  return scriptOf(textOf(names));
+}
+
+/** One that a Redis without memory runs all the same: nodes stay alive, and whoever goes leaves room. */
+function loadFreeing(...names: readonly string[]): Script {
+  return scriptOf(`#!lua flags=allow-oom\n${textOf(names)}`);
+}
+
+function textOf(names: readonly string[]): string {
+  return names.map((name) => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8')).join('\n');
+}
+
+function scriptOf(text: string): Script {
   return { text, sha1: createHash('sha1').update(text).digest('hex') };
 }

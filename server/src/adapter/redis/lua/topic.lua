@@ -5,7 +5,7 @@ local STATE, LOG, KEPT, ENDED = TOPIC .. ':state', TOPIC .. ':log', TOPIC .. ':k
 local SEATS, SITTERS = TOPIC .. ':seats', TOPIC .. ':sitters'
 local MEMBERS, PLACES = TOPIC .. ':members', TOPIC .. ':places'
 
-local LOG_LENGTH, LOG_SECONDS, STATE_SECONDS, ENDED_SECONDS = 200, 60, 3600, 86400
+local LOG_LENGTH, LOG_SECONDS, STATE_SECONDS, ENDED_SECONDS = 1000, 60, 3600, 86400
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
