@@ -19,7 +19,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     redis = await RedisServer.start();
     link = new Link({
       name: 'test',
-      connect: () => connectRedis(redisSchema.parse({ url: redis.url }), 2000),
+      connect: (name) => connectRedis(redisSchema.parse({ url: redis.url }), name, 2000),
       onOpen: () => {},
       log: pino({ level: 'silent' }),
     });
@@ -156,15 +156,16 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     const key = newKey();
     const appoint = (term: string) => commands.run(scripts.appoint, key, term, 60_000);
     expect(await Promise.all(['one', 'two', 'one'].map(appoint))).toEqual([
-      ['one', 0],
-      ['one', 0],
-      ['one', 0],
+      ['one', 0, 0],
+      ['one', 0, 0],
+      ['one', 0, 0],
     ]);
     await commands.run(scripts.resign, key, 'two', 1);
-    expect(await appoint('two')).toEqual(['one', 0]);
+    expect(await appoint('two')).toEqual(['one', 0, 0]);
     await commands.run(scripts.resign, key, 'one', 1);
-    expect(await appoint('two')).toEqual(['two', 1]);
+    expect(await appoint('two')).toEqual(['two', 1, 0]);
     await commands.run(scripts.resign, key, 'two', 0);
-    expect(await appoint('three')).toEqual(['three', 0]);
+    await redis.command('XADD', `${key}:journal`, '*', 'entry', '{}');
+    expect(await appoint('three')).toEqual(['three', 0, 1]);
   });
 });

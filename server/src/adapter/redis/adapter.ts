@@ -69,7 +69,7 @@ export class RedisAdapter implements Adapter {
     this.#log = log;
     const keys = new Keys(redis.prefix);
     this.#keys = keys;
-    const link = { connect: () => connectRedis(redis, COMMAND_TIMEOUT_MS), log };
+    const link = { connect: (name: string) => connectRedis(redis, name, COMMAND_TIMEOUT_MS), log };
     this.#commandLink = new Link({ ...link, name: 'commands', onOpen: () => this.#node.begin() });
     this.#messageLink = new Link({ ...link, name: 'messages', onOpen: () => this.#subscribe() });
     const commands = new Commands(this.#commandLink, commandTimeoutMs);

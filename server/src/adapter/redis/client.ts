@@ -1,5 +1,5 @@
 import { connectCluster } from './cluster.ts';
-import { connectServer, readConnection } from './connection.ts';
+import { addressOf, connectServer, NotReached, readConnection } from './connection.ts';
 import { connectMaster } from './sentinel.ts';
 import type { RedisSettings } from './settings.ts';
 
@@ -23,16 +23,36 @@ export interface Call {
   readonly arguments: string[];
 }
 
+/** A connected client. */
+export interface Reached {
+  readonly client: RedisClient;
+  /** Host and port of what it is connected to: of a cluster, of each server that the settings name. */
+  readonly server: string;
+}
+
 /**
  * Connects. The client never connects again by itself, and keeps nothing for later: what cannot be sent fails at once.
  *
+ * @param name what `CLIENT LIST` calls the connection, without spaces
  * @param timeoutMs after which a server that does not answer is given up
- * @throws Error if there is no connection
+ * @throws NotReached if there is no connection
+ * @throws Error if a file of the settings cannot be read
  */
-export async function connectRedis(settings: RedisSettings, timeoutMs: number): Promise<RedisClient> {
+export async function connectRedis(
+  settings: RedisSettings,
+  name: string,
+  timeoutMs: number,
+): Promise<Reached> {
   const { url = '', sentinel, cluster } = settings;
-  const connection = await readConnection(settings, timeoutMs);
-  if (cluster) return connectCluster(cluster.nodes, connection);
+  const connection = await readConnection(settings, name, timeoutMs);
   if (sentinel) return connectMaster(sentinel, connection);
-  return connectServer(url, connection);
+  const server = (cluster?.nodes ?? [url]).map(addressOf).join(', ');
+  try {
+    const client = await (cluster
+      ? connectCluster(cluster.nodes, connection)
+      : connectServer(url, connection));
+    return { client, server };
+  } catch (error) {
+    throw new NotReached(server, error);
+  }
 }

@@ -24,7 +24,7 @@ class ClusterClient implements RedisClient {
   readonly #cluster: ReturnType<typeof makeCluster>;
   readonly #timeoutMs: number;
   readonly #pinging: NodeJS.Timeout;
-  /** What went wrong first: it tells more than that all servers were tried. */
+  /** What went wrong with one server: it tells more than that all were tried. */
   #fault: unknown;
 
   constructor(nodes: readonly string[], connection: Connection) {
@@ -32,11 +32,12 @@ class ClusterClient implements RedisClient {
     this.#cluster = cluster;
     this.#timeoutMs = connection.timeoutMs;
     this.on('error', (error) => {
-      this.#fault ??= error;
+      // The order in which servers are tried differs each time, and the same trouble is to read the same each time.
+      if (this.#fault === undefined || String(error) < String(this.#fault)) this.#fault = error;
     });
     cluster.on('node-error', (error) => this.#break(error));
     cluster.on('node-ready', () => this.#watchSubscriptions());
-    this.#pinging = setInterval(() => void this.#ping(), this.#timeoutMs);
+    this.#pinging = setInterval(() => this.#check(), this.#timeoutMs);
   }
 
   /** @throws Error if one of the masters cannot be reached */
@@ -47,6 +48,7 @@ class ClusterClient implements RedisClient {
       const { isOpen, masters } = this.#cluster;
       const isWhole = isOpen && masters.every(({ client }) => client?.isReady);
       if (!isWhole) throw new Error('A server of the Redis Cluster cannot be reached');
+      await this.#ping();
     } catch (error) {
       this.destroy();
       throw this.#fault ?? error;
@@ -97,10 +99,14 @@ class ClusterClient implements RedisClient {
   }
 
   /** A server that is cut off says nothing, not even that it is; and most commands go to others. */
+  #check(): void {
+    this.#ping().catch((error: unknown) => this.#break(error));
+  }
+
   async #ping(): Promise<void> {
     const clients = this.#cluster.masters.flatMap(({ client, pubSub }) => [client, pubSub?.client]);
     const answers = clients.map((client) => client?.isReady && client.ping());
-    await within(this.#timeoutMs, Promise.all(answers)).catch((error: unknown) => this.#break(error));
+    await within(this.#timeoutMs, Promise.all(answers));
   }
 
   #break(error: unknown): void {

@@ -5,6 +5,8 @@ import { within } from './within.ts';
 
 /** How servers are reached, whichever they are. */
 export interface Connection {
+  /** What `CLIENT LIST` calls it. */
+  readonly name: string;
   /** Milliseconds after which a server that does not answer is given up. */
   readonly timeoutMs: number;
   /** What TLS is checked with, and how we prove who we are. */
@@ -14,28 +16,54 @@ export interface Connection {
 /** A client that is not connected yet. */
 interface Openable {
   connect(): Promise<unknown>;
+  ping(): Promise<unknown>;
   destroy(): unknown;
   on(event: 'error', listener: (error: unknown) => void): unknown;
 }
 
+/** A connection failed, for the reason that is its cause. */
+export class NotReached extends Error {
+  override readonly name = 'NotReached';
+
+  /** @param server host and port, of each server that could have been reached instead */
+  constructor(
+    readonly server: string,
+    cause: unknown,
+  ) {
+    super(`${server} cannot be reached`, { cause });
+  }
+}
+
 /** Commands that may wait for their answers; more would fill the memory. */
 const MAX_WAITING = 100_000;
+const DEFAULT_PORT = 6379;
 
 /**
  * Reads the files of the settings, for each connection anew: one that was renewed counts from then on.
  *
  * @throws Error if one cannot be read
  */
-export async function readConnection({ tls = {} }: RedisSettings, timeoutMs: number): Promise<Connection> {
+export async function readConnection(
+  { tls = {} }: RedisSettings,
+  name: string,
+  timeoutMs: number,
+): Promise<Connection> {
   const read = (path: string | undefined) => (path === undefined ? undefined : readFile(path));
   const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map(read));
-  return { timeoutMs, tls: { ca, cert, key } };
+  return { name, timeoutMs, tls: { ca, cert, key } };
+}
+
+/** Host and port of a URL, and nothing of who we are there. */
+export function addressOf(url: string): string {
+  const { hostname, port } = new URL(url);
+  return `${hostname}:${port || DEFAULT_PORT}`;
 }
 
 /** Options of the client of one server, whose URL decides about TLS. */
-export function clientOptions(url: string, { timeoutMs, tls }: Connection) {
+export function clientOptions(url: string, { name, timeoutMs, tls }: Connection) {
   const socket = { connectTimeout: timeoutMs, reconnectStrategy: false } as const;
   return {
+    name,
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING,
     socket: new URL(url).protocol === 'rediss:' ? { ...socket, ...tls, tls: true as const } : socket,
@@ -54,7 +82,7 @@ export function connectServer(url: string, connection: Connection) {
 /**
  * Connects a client, which ends with its first error.
  *
- * @throws Error if there is no connection
+ * @throws Error if there is no connection, or one on which nothing is answered
  */
 export async function open<Client extends Openable>(
   client: Client,
@@ -68,7 +96,9 @@ export async function open<Client extends Openable>(
     discard(client);
   });
   try {
-    await within(timeoutMs, client.connect());
+    // A server takes whoever says nothing of a password, and refuses what is asked of it then.
+    const asked = client.connect().then(() => client.ping());
+    await within(timeoutMs, asked);
   } catch (error) {
     discard(client);
     throw fault ?? error;

@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { severityOf } from '../../errors.ts';
 import type { Topic, Version } from '../adapter.ts';
 import type { Commands } from './commands.ts';
 import { type Envelope, readEnvelope } from './envelope.ts';
+import { reasonOf } from './link.ts';
 import { scripts } from './scripts.ts';
 
 export interface FeedParts {
@@ -32,6 +34,8 @@ export class Feed {
   #arrived = false;
   /** It could not begin when it was to. */
   #isLate = false;
+  /** Why nothing could be fetched, as the log was told; `undefined`: it could. */
+  #told: string | undefined;
 
   constructor(parts: FeedParts, topic: Topic, key: string) {
     this.#parts = parts;
@@ -47,9 +51,7 @@ export class Feed {
     const envelope = this.#read(json);
     if (!envelope || this.#seen === undefined || envelope.version <= this.#seen) return;
     if (envelope.previous <= this.#seen) return this.#deliver(envelope);
-    this.catchUp().catch((error: unknown) => {
-      this.#parts.log.warn({ topic: this.#topic, err: error }, 'missed messages not fetched yet');
-    });
+    this.catchUp().catch((error: unknown) => this.#tellFault(error));
   }
 
   /** The topic could not be subscribed. */
@@ -73,6 +75,7 @@ export class Feed {
       this.#arrived = false;
       const answer = await this.#parts.commands.run(scripts.since, this.#key, this.#seen ?? '');
       const [version, position, log, ended] = sinceSchema.parse(answer);
+      this.#told = undefined;
       if (this.#seen !== undefined) this.#replay(this.#seen, position, log, ended);
       else this.#begin(version);
     } while (this.#arrived);
@@ -115,6 +118,14 @@ export class Feed {
       this.#drop(error);
       return undefined;
     }
+  }
+
+  #tellFault(error: unknown): void {
+    const reason = reasonOf(error);
+    // Each message that arrives meanwhile is another attempt.
+    if (reason === this.#told) return;
+    this.#told = reason;
+    this.#parts.log[severityOf(error)]({ topic: this.#topic, err: error }, 'missed messages not fetched yet');
   }
 
   /** One message that cannot be read or delivered must not hold up the others. */

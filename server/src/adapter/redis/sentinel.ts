@@ -1,7 +1,15 @@
 import { createClient } from 'redis';
 import { z } from 'zod';
-import type { Call, RedisClient } from './client.ts';
-import { type Connection, clientOptions, connectServer, discard, open } from './connection.ts';
+import type { Call, Reached, RedisClient } from './client.ts';
+import {
+  addressOf,
+  type Connection,
+  clientOptions,
+  connectServer,
+  discard,
+  NotReached,
+  open,
+} from './connection.ts';
 import type { RedisSettings } from './settings.ts';
 import { within } from './within.ts';
 
@@ -15,21 +23,18 @@ const addressSchema = z.tuple([z.string(), z.string()]);
 /**
  * Connects to the master that the sentinels name: they are asked one after the other, until the word of one proves true.
  *
- * @throws Error what the last one failed with, if there is none
+ * @throws NotReached what the last one failed with, if there is none
  */
-export async function connectMaster(
-  settings: SentinelSettings,
-  connection: Connection,
-): Promise<RedisClient> {
+export async function connectMaster(settings: SentinelSettings, connection: Connection): Promise<Reached> {
   let failure: unknown;
   for (const sentinel of settings.nodes) {
     const client = new MasterClient(sentinel, settings, connection);
     try {
       await client.connect();
-      return client;
+      return { client, server: client.server };
     } catch (error) {
       client.destroy();
-      failure = error;
+      failure = new NotReached(client.server, error);
     }
   }
   throw failure;
@@ -43,16 +48,16 @@ class MasterClient implements RedisClient {
   readonly #settings: SentinelSettings;
   readonly #connection: Connection;
   readonly #sentinel: ReturnType<typeof makeSentinelClient>;
-  readonly #protocol: string;
+  readonly #sentinelUrl: URL;
   #server: Awaited<ReturnType<typeof connectServer>> | undefined;
-  /** Host and port of the server. */
+  /** Host and port of the server, as the sentinel has named it. */
   #address: readonly string[] | undefined;
   #fault: unknown;
 
   constructor(sentinel: string, settings: SentinelSettings, connection: Connection) {
     this.#settings = settings;
     this.#connection = connection;
-    this.#protocol = new URL(sentinel).protocol;
+    this.#sentinelUrl = new URL(sentinel);
     this.#sentinel = makeSentinelClient(sentinel, connection);
   }
 
@@ -67,6 +72,11 @@ class MasterClient implements RedisClient {
     if (!replication.includes('role:master'))
       throw new Error('The sentinels name a server that is no master');
     if (this.#fault) throw this.#fault;
+  }
+
+  /** Host and port of the server, or of the sentinel as long as that has named none. */
+  get server(): string {
+    return addressOf(this.#address ? this.#url : this.#sentinelUrl.href);
   }
 
   destroy(): void {
@@ -101,7 +111,7 @@ class MasterClient implements RedisClient {
 
   get #url(): string {
     const [host = '', port = ''] = this.#address ?? [];
-    const url = new URL(`${this.#protocol}//${host.includes(':') ? `[${host}]` : host}:${port}`);
+    const url = new URL(`${this.#sentinelUrl.protocol}//${host.includes(':') ? `[${host}]` : host}:${port}`);
     url.username = this.#settings.username ?? '';
     url.password = this.#settings.password ?? '';
     return url.href;

@@ -46,7 +46,7 @@ export class ClusterWebhooks {
     const timeoutMs = config.nodeTimeoutSeconds * 1000;
     this.#key = `${redis.prefix}:{webhooks}`;
     this.#commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
-    const link = { connect: () => connectRedis(redis, COMMAND_TIMEOUT_MS), log };
+    const link = { connect: (name: string) => connectRedis(redis, name, COMMAND_TIMEOUT_MS), log };
     this.#commandLink = new Link({ ...link, name: 'webhooks', onOpen: () => this.#opened() });
     this.#messageLink = new Link({ ...link, name: 'webhook messages', onOpen: () => void this.#subscribe() });
     const commands = new Commands(this.#commandLink, this.#commandTimeoutMs);
