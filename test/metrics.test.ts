@@ -3,25 +3,14 @@ import { createServer } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { publish, request } from './helpers/api.ts';
 import { connect, open } from './helpers/client.ts';
+import { readSamples } from './helpers/metrics.ts';
+import { freePort } from './helpers/redis.ts';
 import { APP, configOf, startServer } from './helpers/server.ts';
 
 const TOKEN = 'token-of-the-metrics';
 
 async function read(url: string, token?: string): Promise<Response> {
   return fetch(url, token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } });
-}
-
-/** The samples of a page, each under its name and labels as they stand there. */
-async function samples(url: string, token?: string): Promise<ReadonlyMap<string, number>> {
-  const response = await read(url, token);
-  expect(response.status).toBe(200);
-  const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  return new Map(
-    lines.map((line) => {
-      const end = line.lastIndexOf(' ');
-      return [line.slice(0, end), Number(line.slice(end + 1))] as const;
-    }),
-  );
 }
 
 describe('what is told', () => {
@@ -35,7 +24,7 @@ describe('what is told', () => {
     await Promise.all([ann.next(), bob.next()]);
 
     const app = `app="${APP.id}"`;
-    const told = await samples(`${broker.url}/metrics`);
+    const told = await readSamples(`${broker.url}/metrics`);
     expect(Object.fromEntries(told)).toMatchObject({
       [`countersign_connections{${app}}`]: 2,
       [`countersign_connects_total{${app}}`]: 2,
@@ -52,6 +41,7 @@ describe('what is told', () => {
       [`countersign_publishes_total{${app},code="200"}`]: 1,
       [`countersign_buffered_bytes{${app}}`]: 0,
       [`countersign_slow_readers_total{${app}}`]: 0,
+      countersign_degraded: 0,
     });
     expect(told.get(`countersign_received_bytes_total{${app}}`)).toBeGreaterThan(100);
     expect(told.get(`countersign_sent_bytes_total{${app}}`)).toBeGreaterThan(100);
@@ -72,7 +62,7 @@ describe('what is told', () => {
     expect((await request(broker, 'POST', '/events', { body: 'no JSON' })).status).toBe(400);
 
     const app = `app="${APP.id}"`;
-    expect(Object.fromEntries(await samples(`${broker.url}/metrics`))).toMatchObject({
+    expect(Object.fromEntries(await readSamples(`${broker.url}/metrics`))).toMatchObject({
       'countersign_refused_handshakes_total{code="4001"}': 1,
       [`countersign_refusals_total{${app},reason="AuthError"}`]: 1,
       [`countersign_refusals_total{${app},reason="4301"}`]: 1,
@@ -90,7 +80,7 @@ describe('what is told', () => {
     await client.closed();
 
     const app = `app="${APP.id}"`;
-    const told = async () => Object.fromEntries(await samples(`${broker.url}/metrics`));
+    const told = async () => Object.fromEntries(await readSamples(`${broker.url}/metrics`));
     await expect.poll(told).toMatchObject({
       [`countersign_closes_total{${app},code="1000"}`]: 1,
       [`countersign_connections{${app}}`]: 0,
@@ -115,7 +105,7 @@ describe('what is told', () => {
 
   test('the process and what runs in it', async () => {
     const broker = await startServer();
-    const told = await samples(`${broker.url}/metrics`);
+    const told = await readSamples(`${broker.url}/metrics`);
     const names = [...told.keys()].map((sample) => sample.split('{', 1)[0]);
     expect(names).toEqual(
       expect.arrayContaining([
@@ -134,8 +124,8 @@ describe('what is told', () => {
     const [one, other] = [await startServer(), await startServer()];
     await connect(one);
     const connections = `countersign_connections{app="${APP.id}"}`;
-    expect((await samples(`${one.url}/metrics`)).get(connections)).toBe(1);
-    expect((await samples(`${other.url}/metrics`)).get(connections)).toBe(0);
+    expect((await readSamples(`${one.url}/metrics`)).get(connections)).toBe(1);
+    expect((await readSamples(`${other.url}/metrics`)).get(connections)).toBe(0);
   });
 });
 
@@ -163,7 +153,7 @@ describe('who may ask', () => {
     expect(broker.metricsUrl).not.toBe(`${broker.url}/metrics`);
     expect((await read(`${broker.url}/metrics`, TOKEN)).status).toBe(404);
     expect((await read(broker.metricsUrl!)).status).toBe(401);
-    expect((await samples(broker.metricsUrl!, TOKEN)).size).toBeGreaterThan(10);
+    expect((await readSamples(broker.metricsUrl!, TOKEN)).size).toBeGreaterThan(10);
     expect((await read(broker.metricsUrl!.replace('/metrics', '/'), TOKEN)).status).toBe(404);
   });
 
@@ -185,9 +175,9 @@ describe('who may ask', () => {
 describe('the documentation', () => {
   const page = (name: string) => readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8');
 
-  /** Name and type of each metric that is told. */
+  /** Name and type of each metric that is told; whether Redis can be reached makes no difference. */
   async function told(): Promise<ReadonlyMap<string, string>> {
-    const broker = await startServer();
+    const broker = await startServer({ config: { redis: { url: `redis://127.0.0.1:${await freePort()}` } } });
     const text = await (await read(`${broker.url}/metrics`)).text();
     return new Map(
       [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]),

@@ -1,6 +1,7 @@
 import { RedisAdapter } from './adapter/redis/adapter.ts';
 import type { RedisSettings } from './adapter/redis/settings.ts';
-import { type Core, type CoreParts, LocalCore } from './core.ts';
+import { type Core, type CoreParts, LocalCore, type Readiness, readyDespite } from './core.ts';
+import type { ClusterFigures } from './ops/cluster-metrics.ts';
 import { ClusterWebhooks } from './webhooks/cluster/cluster-webhooks.ts';
 import type { WebhookControl } from './webhooks/webhooks.ts';
 
@@ -22,11 +23,13 @@ export async function openCore(parts: CoreParts): Promise<Core> {
 class ClusterCore implements Core {
   readonly adapter: RedisAdapter;
   readonly webhooks: WebhookControl;
+  readonly cluster: ClusterFigures;
   readonly #webhooks: ClusterWebhooks;
 
   private constructor(adapter: RedisAdapter, webhooks: ClusterWebhooks) {
     this.adapter = adapter;
     this.webhooks = webhooks.control;
+    this.cluster = { node: adapter, webhooks };
     this.#webhooks = webhooks;
   }
 
@@ -50,10 +53,8 @@ class ClusterCore implements Core {
     return this.#webhooks.countDeliveries();
   }
 
-  /** What works without Redis goes on meanwhile, so nobody must be turned away. */
-  ready() {
-    const reason = this.adapter.fault ?? this.#webhooks.fault;
-    return { status: 200, body: reason === undefined ? { status: 'ready' } : { status: 'degraded', reason } };
+  ready(): Readiness {
+    return readyDespite(this.adapter.fault ?? this.#webhooks.fault);
   }
 
   metricsOf<Metrics>(own: Metrics): Metrics {

@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { SqliteBlockStore } from './data/block-store.ts';
 import { Database } from './data/database.ts';
 import type { Metrics } from './hub/metrics.ts';
+import type { ClusterFigures } from './ops/cluster-metrics.ts';
 import { MemoryOutbox } from './webhooks/memory-outbox.ts';
 import { SqliteOutbox } from './webhooks/sqlite-outbox.ts';
 import { type WebhookControl, type WebhookStep, Webhooks } from './webhooks/webhooks.ts';
@@ -19,8 +20,10 @@ export interface Core {
   readonly webhooks: WebhookControl;
   /** Webhook deliveries of this process by state, by app id. */
   countDeliveries(): ReturnType<Webhooks['countDeliveries']>;
+  /** How it fares among the nodes of a cluster; `undefined`: it is in none. */
+  readonly cluster: ClusterFigures | undefined;
   /** What `GET /ready` answers while the process does not drain. */
-  ready(): { readonly status: number; readonly body: object };
+  ready(): Readiness;
   /** What `GET /metrics` answers, given the metrics of this process. */
   metricsOf(own: Registry): Pick<Registry, 'contentType' | 'metrics'>;
   /** Begins to deliver webhooks. */
@@ -30,6 +33,16 @@ export interface Core {
   /** Tells backends of no removal any more: those who leave from now on may come back to the next process. */
   handOver(): void;
   close(): Promise<void>;
+}
+
+/** The answer to `GET /ready`. */
+export interface Readiness {
+  readonly status: number;
+  readonly body: {
+    readonly status: 'starting' | 'ready' | 'degraded' | 'draining';
+    /** Why it is degraded. */
+    readonly reason?: string;
+  };
 }
 
 export interface CoreParts {
@@ -48,6 +61,7 @@ export interface CoreParts {
 export class LocalCore implements Core {
   readonly adapter: Adapter;
   readonly webhooks: Webhooks;
+  readonly cluster = undefined;
   readonly #database: Database | undefined;
 
   /** @throws DataError if the data directory cannot be used */
@@ -71,10 +85,8 @@ export class LocalCore implements Core {
     return this.webhooks.countDeliveries();
   }
 
-  /** What nodes share may be out of reach for all of them at once, so a node is ready all the same. */
-  ready() {
-    const reason = this.adapter.fault;
-    return { status: 200, body: reason === undefined ? { status: 'ready' } : { status: 'degraded', reason } };
+  ready(): Readiness {
+    return readyDespite(this.adapter.fault);
   }
 
   metricsOf(own: Registry): Registry {
@@ -98,4 +110,12 @@ export class LocalCore implements Core {
     await this.webhooks.close();
     this.#database?.close();
   }
+}
+
+/** What nodes share may be out of reach for all of them at once, so a node is ready all the same. */
+export function readyDespite(fault: string | undefined): Readiness {
+  return {
+    status: 200,
+    body: fault === undefined ? { status: 'ready' } : { status: 'degraded', reason: fault },
+  };
 }

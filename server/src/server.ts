@@ -6,7 +6,7 @@ import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import { openCore } from './cluster-core.ts';
 import type { Config } from './config.ts';
-import type { Core } from './core.ts';
+import type { Core, Readiness } from './core.ts';
 import { readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
@@ -111,6 +111,9 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     addressOf,
     isSecure,
   });
+  let isDraining = false;
+  const readiness = (): Readiness =>
+    isDraining ? { status: 503, body: { status: 'draining' } } : core.ready();
   const exporter = new MetricsExporter({
     apps,
     metrics,
@@ -118,9 +121,10 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     flushes: outbox.statistics,
     bufferedBytes: () => gateway.bufferedBytes(),
     webhookDeliveries: () => core.countDeliveries(),
+    isDegraded: () => readiness().body.status === 'degraded',
+    cluster: core.cluster,
   });
   const endpoint = new MetricsEndpoint(core.metricsOf(exporter.registry), config);
-  let ready = true;
   const api = new Api({
     config,
     apps,
@@ -131,7 +135,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     log,
     now,
     addressOf,
-    ready: () => (ready ? core.ready() : { status: 503, body: { status: 'draining' } }),
+    ready: readiness,
     routes: (app) => {
       if (endpoint.onMainPort) app.all(`${config.pathPrefix}/metrics`, endpoint.answer);
       pages?.routes(app);
@@ -154,7 +158,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     await metricsListener.close();
   };
   const close = async (): Promise<void> => {
-    ready = false;
+    isDraining = true;
     core.handOver();
     gateway.close();
     await listener.close();
@@ -189,7 +193,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       log.info({ apps: list.length }, 'apps reloaded');
     },
     async drain() {
-      ready = false;
+      isDraining = true;
       core.handOver();
       log.info({ connections: gateway.size }, 'draining');
       await gateway.drain();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Cli, type CliOptions } from './cli.ts';
 import { connect, type TestClient } from './client.ts';
+import { readSamples } from './metrics.ts';
 import { connectPusher, type Identity, type Pusher } from './official.ts';
 import { APP } from './server.ts';
 
@@ -89,14 +90,7 @@ export class RunningGroup {
 
   /** The samples of the metrics, each under its name and labels as they stand there. */
   async metrics(): Promise<Readonly<Record<string, number>>> {
-    const text = await (await fetch(`${this.url}/metrics`)).text();
-    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-    return Object.fromEntries(
-      lines.map((line) => {
-        const end = line.lastIndexOf(' ');
-        return [line.slice(0, end), Number(line.slice(end + 1))];
-      }),
-    );
+    return Object.fromEntries(await readSamples(`${this.url}/metrics`));
   }
 
   /** Kills it. */

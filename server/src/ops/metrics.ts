@@ -1,9 +1,11 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Histogram, Registry } from 'prom-client';
 import type { AppStore } from '../apps/app.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type AppMetrics, type Metrics, zeroOfEachKind } from '../hub/metrics.ts';
 import type { FlushStatistics } from '../socket/outbox.ts';
 import { VERSION } from '../version.ts';
+import { type ClusterFigures, tellOfCluster } from './cluster-metrics.ts';
+import { MetricsPage, only, type Series } from './metrics-page.ts';
 import { ProcessMetrics } from './process-metrics.ts';
 
 /** Where the figures stand. */
@@ -16,13 +18,11 @@ export interface MetricsSources {
   readonly bufferedBytes: () => ReadonlyMap<string, number>;
   /** Webhook deliveries by state, by app id. */
   readonly webhookDeliveries: () => ReadonlyMap<string, Readonly<Record<string, number>>>;
+  /** Whether `GET /ready` says so. */
+  readonly isDegraded: () => boolean;
+  /** Where the node is in no cluster there is nothing to tell of it. */
+  readonly cluster: ClusterFigures | undefined;
 }
-
-type Labels = Readonly<Record<string, string | number>>;
-/** The series of one metric, each with its value. */
-type Series = Iterable<readonly [Labels, number]>;
-
-const PREFIX = 'countersign_';
 
 /**
  * Tells Prometheus what this node does: the table of docs/operations.md. The figures are plain numbers that are
@@ -30,7 +30,7 @@ const PREFIX = 'countersign_';
  * from what clients send.
  */
 export class MetricsExporter {
-  readonly registry = new Registry();
+  readonly #page = new MetricsPage();
   readonly #sources: MetricsSources;
   readonly #process: ProcessMetrics;
   readonly #flushSeconds: Histogram;
@@ -39,12 +39,12 @@ export class MetricsExporter {
   constructor(sources: MetricsSources) {
     this.#sources = sources;
     this.#process = new ProcessMetrics(this.registry);
-    this.#flushSeconds = this.#histogram(
+    this.#flushSeconds = this.#page.histogram(
       'flush_seconds',
       'Time that one flush spent writing to sockets',
       [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
     );
-    this.#flushConnections = this.#histogram(
+    this.#flushConnections = this.#page.histogram(
       'flush_connections',
       'Connections that one flush wrote to',
       [1, 10, 100, 1000, 10_000, 100_000],
@@ -54,9 +54,17 @@ export class MetricsExporter {
     this.#addTraffic();
     this.#addRefusals();
     this.#addWebhooks();
-    this.#gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'], () => [
+    if (sources.cluster) tellOfCluster(this.#page, sources.cluster);
+    this.#page.gauge('degraded', '1 while GET /ready says degraded', [], () =>
+      only(sources.isDegraded() ? 1 : 0),
+    );
+    this.#page.gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'], () => [
       [{ version: VERSION, node: this.#process.nodeVersion }, 1],
     ]);
+  }
+
+  get registry(): Registry {
+    return this.#page.registry;
   }
 
   /** Counts one flush of the outbox. */
@@ -71,87 +79,94 @@ export class MetricsExporter {
   }
 
   #addConnections(): void {
-    this.#gauge('connections', 'Open connections', ['app'], () => this.#perApp((app) => app.connections));
-    this.#counter('connects_total', 'Connections established', ['app'], () =>
+    this.#page.gauge('connections', 'Open connections', ['app'], () =>
+      this.#perApp((app) => app.connections),
+    );
+    this.#page.counter('connects_total', 'Connections established', ['app'], () =>
       this.#perApp((app) => app.connects),
     );
-    this.#counter('closes_total', 'Connections ended, by close code', ['app', 'code'], () =>
+    this.#page.counter('closes_total', 'Connections ended, by close code', ['app', 'code'], () =>
       this.#perAppAnd('code', (app) => app.closes),
     );
-    this.#counter('slow_readers_total', 'Connections ended because they read too slowly', ['app'], () =>
+    this.#page.counter('slow_readers_total', 'Connections ended because they read too slowly', ['app'], () =>
       this.#perApp((app) => app.slowReaders),
     );
-    this.#gauge('buffered_bytes', 'Bytes that wait for readers', ['app'], () => {
+    this.#page.gauge('buffered_bytes', 'Bytes that wait for readers', ['app'], () => {
       const buffered = this.#sources.bufferedBytes();
       return this.#perApp((_, app) => buffered.get(app) ?? 0);
     });
   }
 
   #addChannels(): void {
-    this.#gauge('subscriptions', 'Subscriptions by kind of channel', ['app', 'kind'], () =>
+    this.#page.gauge('subscriptions', 'Subscriptions by kind of channel', ['app', 'kind'], () =>
       this.#perAppAnd('kind', (app) => Object.entries(app.subscriptions)),
     );
-    this.#gauge('channels', 'Channels with a subscriber on this node, by kind', ['app', 'kind'], () => {
+    this.#page.gauge('channels', 'Channels with a subscriber on this node, by kind', ['app', 'kind'], () => {
       const census = this.#sources.hub.census();
       return this.#perAppAnd('kind', (_, app) =>
         Object.entries(census.get(app)?.channels ?? zeroOfEachKind()),
       );
     });
-    this.#gauge('members', 'Users in presence channels on this node, one for each channel', ['app'], () => {
-      const census = this.#sources.hub.census();
-      return this.#perApp((_, app) => census.get(app)?.members ?? 0);
-    });
+    this.#page.gauge(
+      'members',
+      'Users in presence channels on this node, one for each channel',
+      ['app'],
+      () => {
+        const census = this.#sources.hub.census();
+        return this.#perApp((_, app) => census.get(app)?.members ?? 0);
+      },
+    );
   }
 
   #addTraffic(): void {
-    this.#counter('messages_received_total', 'Messages from clients', ['app'], () =>
+    this.#page.counter('messages_received_total', 'Messages from clients', ['app'], () =>
       this.#perApp((app) => app.messagesIn),
     );
-    this.#counter('received_bytes_total', 'Bytes of messages from clients', ['app'], () =>
+    this.#page.counter('received_bytes_total', 'Bytes of messages from clients', ['app'], () =>
       this.#perApp((app) => app.bytesIn),
     );
-    this.#counter('messages_sent_total', 'Messages to clients', ['app'], () =>
+    this.#page.counter('messages_sent_total', 'Messages to clients', ['app'], () =>
       this.#perApp((app) => app.messagesOut),
     );
-    this.#counter('sent_bytes_total', 'Bytes of frames to clients', ['app'], () =>
+    this.#page.counter('sent_bytes_total', 'Bytes of frames to clients', ['app'], () =>
       this.#perApp((app) => app.bytesOut),
     );
-    this.#counter('deliveries_total', 'Events and news, counted once for each subscriber', ['app'], () =>
+    this.#page.counter('deliveries_total', 'Events and news, counted once for each subscriber', ['app'], () =>
       this.#perApp((app) => app.deliveries),
     );
-    this.#counter('client_events_total', 'Client events accepted', ['app'], () =>
+    this.#page.counter('client_events_total', 'Client events accepted', ['app'], () =>
       this.#perApp((app) => app.clientEvents),
     );
-    this.#counter(
+    this.#page.counter(
       'publishes_total',
       'Requests to publish, by the status of their answer',
       ['app', 'code'],
       () => this.#perAppAnd('code', (app) => app.publishes),
     );
     const { flushes } = this.#sources;
-    this.#counter('flush_writes_total', 'Buffers written to sockets', [], () => [[{}, flushes.writes]]);
-    this.#counter('flush_joined_total', 'Buffers that were joined from several frames', [], () => [
-      [{}, flushes.joined],
-    ]);
+    this.#page.counter('flush_writes_total', 'Buffers written to sockets', [], () => only(flushes.writes));
+    this.#page.counter('flush_joined_total', 'Buffers that were joined from several frames', [], () =>
+      only(flushes.joined),
+    );
   }
 
   #addRefusals(): void {
-    this.#counter('refusals_total', 'Messages and subscriptions refused', ['app', 'reason'], () =>
+    this.#page.counter('refusals_total', 'Messages and subscriptions refused', ['app', 'reason'], () =>
       this.#perAppAnd('reason', (app) => app.refusals),
     );
-    this.#counter('rate_limit_hits_total', 'Messages and requests over a rate limit', ['app'], () =>
+    this.#page.counter('rate_limit_hits_total', 'Messages and requests over a rate limit', ['app'], () =>
       this.#perApp((app) => app.rateLimitHits),
     );
-    this.#counter('refused_handshakes_total', 'Connections refused, by close code', ['code'], () =>
+    this.#page.counter('refused_handshakes_total', 'Connections refused, by close code', ['code'], () =>
       [...this.#sources.metrics.refusedHandshakes].map(([code, count]) => [{ code }, count] as const),
     );
-    this.#counter('message_gaps_total', 'Channels of which messages were missed for good', [], () => [
-      [{}, this.#sources.metrics.gaps],
-    ]);
+    this.#page.counter('message_gaps_total', 'Channels of which messages were missed for good', [], () =>
+      only(this.#sources.metrics.gaps),
+    );
   }
 
   #addWebhooks(): void {
-    this.#gauge(
+    this.#page.gauge(
       'webhook_deliveries',
       'Webhook deliveries that did not arrive yet, by state',
       ['app', 'state'],
@@ -160,13 +175,13 @@ export class MetricsExporter {
         return this.#perAppAnd('state', (_, app) => Object.entries(deliveries.get(app) ?? {}));
       },
     );
-    this.#counter(
+    this.#page.counter(
       'webhook_attempts_total',
       'Webhook requests, by what became of them',
       ['app', 'outcome'],
       () => this.#perAppAnd('outcome', (app) => app.webhookAttempts),
     );
-    this.#counter('webhook_dead_letters_total', 'Webhook deliveries that were given up', ['app'], () =>
+    this.#page.counter('webhook_dead_letters_total', 'Webhook deliveries that were given up', ['app'], () =>
       this.#perApp((app) => app.webhookDeadLetters),
     );
   }
@@ -188,35 +203,5 @@ export class MetricsExporter {
   ): Series {
     for (const [app, metrics] of this.#apps())
       for (const [value, count] of read(metrics, app)) yield [{ app, [label]: value }, count];
-  }
-
-  #gauge(name: string, help: string, labelNames: string[], read: () => Series): void {
-    new Gauge({
-      ...this.#description(name, help),
-      labelNames,
-      collect() {
-        this.reset();
-        for (const [labels, value] of read()) this.set(labels, value);
-      },
-    });
-  }
-
-  #counter(name: string, help: string, labelNames: string[], read: () => Series): void {
-    new Counter({
-      ...this.#description(name, help),
-      labelNames,
-      collect() {
-        this.reset();
-        for (const [labels, value] of read()) this.inc(labels, value);
-      },
-    });
-  }
-
-  #histogram(name: string, help: string, buckets: number[]): Histogram {
-    return new Histogram({ ...this.#description(name, help), buckets });
-  }
-
-  #description(name: string, help: string) {
-    return { name: PREFIX + name, help, registers: [this.registry] };
   }
 }

@@ -3,6 +3,7 @@ import type { Blocks, Bus, BusListener, Counters, History, Roster } from '../ada
 import type { Happening } from '../adapter/journal.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config.ts';
+import type { Readiness } from '../core.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
 /** What the parent does for a worker: it keeps all that workers share. */
@@ -45,7 +46,4 @@ export interface Listening {
 }
 
 /** How all workers stand together, as `GET /ready` tells it. */
-export interface Standing {
-  readonly status: 'starting' | 'ready' | 'degraded' | 'draining';
-  readonly reason?: string;
-}
+export type Standing = Readiness['body'];

@@ -9,6 +9,8 @@ export interface GroupMetricsParts {
   readonly metrics: Metrics;
   /** The workers that run. */
   readonly workers: () => readonly MeasuredWorker[];
+  /** Whether `GET /ready` says so. */
+  readonly isDegraded: () => boolean;
 }
 
 /** What {@link GroupMetrics} needs of a worker. */
@@ -18,8 +20,13 @@ export interface MeasuredWorker {
   metrics(): Promise<readonly MetricObject[]>;
 }
 
-/** A channel with subscribers on two workers is one channel, which only the parent can tell. */
-const OF_PARENT = new Set(['countersign_channels', 'countersign_members', 'countersign_build_info']);
+/** A channel with subscribers on two workers is one channel, which only the parent can tell; so is how all of them stand. */
+const OF_PARENT = new Set([
+  'countersign_channels',
+  'countersign_members',
+  'countersign_degraded',
+  'countersign_build_info',
+]);
 /** What the parent has of these no connection can use, so it would hide that the workers are full. */
 const OF_WORKERS = new Set([
   'process_max_fds',
@@ -45,6 +52,8 @@ export class GroupMetrics {
       flushes: NO_FLUSHES,
       bufferedBytes: () => new Map(),
       webhookDeliveries: () => parts.shared.core.countDeliveries(),
+      isDegraded: parts.isDegraded,
+      cluster: parts.shared.core.cluster,
     });
     const registers = [this.#exporter.registry];
     new Gauge({

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import type { Journal } from '../adapter/journal.ts';
-import type { Core } from '../core.ts';
+import type { Core, Readiness } from '../core.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 import type { Desk, Standing } from './desk.ts';
 import type { Line } from './line.ts';
@@ -11,6 +11,8 @@ export class WorkerCore implements Core {
   readonly adapter: WorkerAdapter;
   readonly journal: Journal;
   readonly webhooks: WebhookControl;
+  /** The parent is the node. */
+  readonly cluster = undefined;
   /** How all workers stand together. */
   standing: Standing = { status: 'starting' };
   readonly #parent: Line<Desk>;
@@ -42,7 +44,7 @@ export class WorkerCore implements Core {
     return new Map();
   }
 
-  ready() {
+  ready(): Readiness {
     const { status } = this.standing;
     return { status: status === 'ready' || status === 'degraded' ? 200 : 503, body: this.standing };
   }

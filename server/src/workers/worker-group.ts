@@ -46,7 +46,8 @@ export class WorkerGroup implements Broker {
     this.#apps = apps;
     this.#shared = shared;
     const workers = () => this.#workers(({ isListening }) => isListening);
-    this.#metrics = new GroupMetrics({ shared, metrics, workers });
+    const isDegraded = () => this.#standing().status === 'degraded';
+    this.#metrics = new GroupMetrics({ shared, metrics, workers, isDegraded });
     this.#posts = Array.from({ length: count }, (_, index) => this.#newPost(index + 1));
     this.#look = setInterval(() => this.#tellStanding(), LOOK_MS).unref();
   }
@@ -153,11 +154,10 @@ export class WorkerGroup implements Broker {
     if (this.#status !== 'running') return { status: this.#status };
     const away = this.#posts.filter(({ isListening }) => !isListening).length;
     // The others go on, so the machine stays in its balancer.
-    const reason =
-      away > 0
-        ? `${away} of ${this.#posts.length} workers are being replaced`
-        : this.#shared.core.adapter.fault;
-    return reason === undefined ? { status: 'ready' } : { status: 'degraded', reason };
+    if (away > 0) {
+      return { status: 'degraded', reason: `${away} of ${this.#posts.length} workers are being replaced` };
+    }
+    return this.#shared.core.ready().body;
   }
 
   #tellStanding(): void {

@@ -31,7 +31,7 @@ const beatSchema = z.tuple([z.number(), z.union([z.literal(0), z.literal(1)]), z
  * has not been heard of for a while. Whenever that may have happened, it begins a new life under a new id.
  */
 export class Node {
-  /** By which one process tells its own signs of life from those of others, and with which the ids of its lives begin. */
+  /** By which one process tells its own signs of life from those of others; the ids of its lives begin with it. */
   readonly processId = randomBytes(8).toString('hex');
   readonly #commands: Commands;
   readonly #keys: Keys;

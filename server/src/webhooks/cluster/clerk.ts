@@ -3,12 +3,14 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Commands } from '../../adapter/redis/commands.ts';
 import { reasonOf } from '../../adapter/redis/link.ts';
+import type { AppStore } from '../../apps/app.ts';
 import type { Tenure } from './fenced-commit.ts';
 import { scripts } from './scripts.ts';
 import type { Term } from './term.ts';
 
 export interface ClerkParts {
   readonly commands: Commands;
+  readonly apps: AppStore;
   /** Names everything that webhooks keep. */
   readonly key: string;
   readonly log: Logger;
@@ -23,7 +25,7 @@ export interface ClerkParts {
 const LEASE = 0.6;
 const BEAT = 0.2;
 
-const appointSchema = z.tuple([z.string(), z.number()]);
+const appointSchema = z.tuple([z.string(), z.number(), z.number()]);
 
 interface Office extends Tenure {
   until: () => number;
@@ -39,6 +41,7 @@ export class Clerk {
   #timer: NodeJS.Timeout | undefined;
   #office: Office | undefined;
   #term: Term | undefined;
+  #journalEntries = 0;
   #turn: Promise<void> = Promise.resolve();
   /** Terms that begin or end. */
   readonly #moving = new Set<Promise<void>>();
@@ -52,6 +55,11 @@ export class Clerk {
   /** The term of this node, if it is the clerk. */
   get term(): Term | undefined {
     return this.#term;
+  }
+
+  /** Entries that the journal had when the office was last asked for. */
+  get journalEntries(): number {
+    return this.#journalEntries;
   }
 
   start(): void {
@@ -89,7 +97,8 @@ export class Clerk {
     const id = office?.id ?? randomBytes(8).toString('hex');
     const askedAt = performance.now();
     const answer = await commands.run(scripts.appoint, key, id, Math.ceil(this.#leaseMs));
-    const [holder, handedOver] = appointSchema.parse(answer);
+    const [holder, handedOver, journalEntries] = appointSchema.parse(answer);
+    this.#journalEntries = journalEntries;
     const isHolder = holder === id;
     const until = () => askedAt + this.#leaseMs;
     if (office && isHolder) office.until = until;
@@ -104,7 +113,7 @@ export class Clerk {
       const term = await begin(office, (error) => this.#fail(office, error));
       if (this.#office !== office) return await term.close();
       this.#term = term;
-      log.info({ term: office.id }, 'this node is the clerk of webhooks');
+      log[this.#levelOf('info')]({ term: office.id }, 'this node is the clerk of webhooks');
     } catch (error) {
       this.#fail(office, error);
     }
@@ -116,9 +125,19 @@ export class Clerk {
     const term = this.#term;
     this.#office = undefined;
     this.#term = undefined;
-    this.#parts.log.warn({ err: error, term: office.id }, 'this node is not the clerk of webhooks any more');
+    const level = this.#levelOf('warn');
+    this.#parts.log[level](
+      { err: error, term: office.id },
+      'this node is not the clerk of webhooks any more',
+    );
     this.#move(this.#resign(office, 0));
     if (term) this.#move(term.close());
+  }
+
+  /** Who is the clerk is no news where there are no webhooks: the office is there for those that a reload brings. */
+  #levelOf(usual: 'info' | 'warn'): 'info' | 'warn' | 'debug' {
+    for (const { hooks } of this.#parts.apps.all()) if (hooks.length > 0) return usual;
+    return 'debug';
   }
 
   async #resign({ id }: Office, handsOver: 0 | 1): Promise<void> {

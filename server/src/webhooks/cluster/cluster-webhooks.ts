@@ -71,6 +71,21 @@ export class ClusterWebhooks {
     return webhooks;
   }
 
+  /** Its connections. */
+  get links(): readonly Link[] {
+    return [this.#commandLink, this.#messageLink];
+  }
+
+  /** Whether this node is the clerk. */
+  get isClerk(): boolean {
+    return this.#clerk.term !== undefined;
+  }
+
+  /** Entries of the journal that the clerk has not taken, a moment ago: 0 if this node is not the clerk. */
+  get journalEntries(): number {
+    return this.isClerk ? this.#clerk.journalEntries : 0;
+  }
+
   /** Why nothing can be written or asked at present; `undefined`: it can. */
   get fault(): string | undefined {
     return this.#commandLink.fault ?? this.#messageLink.fault;

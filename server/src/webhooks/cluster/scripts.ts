@@ -11,15 +11,17 @@ const MAX_JOURNAL = 1_000_000;
 export const scripts = {
   /**
    * Takes or renews the office of the clerk. ARGV: id of the term, which no other has; milliseconds that it lasts.
-   * Answers the id of whoever holds the office now, and 1 if the one before has handed it over.
+   * Answers the id of whoever holds the office now, 1 if the one before has handed it over, and how many entries the
+   * journal has.
    */
   appoint: script(`
     local clerk = KEYS[1] .. ':clerk'
     redis.call('SPUBLISH', KEYS[1], '')
+    local entries = redis.call('XLEN', KEYS[1] .. ':journal')
     local holder = redis.call('GET', clerk)
-    if holder and holder ~= ARGV[1] then return { holder, 0 } end
+    if holder and holder ~= ARGV[1] then return { holder, 0, entries } end
     redis.call('SET', clerk, ARGV[1], 'PX', ARGV[2])
-    return { ARGV[1], holder and 0 or redis.call('DEL', KEYS[1] .. ':handed-over') }`),
+    return { ARGV[1], holder and 0 or redis.call('DEL', KEYS[1] .. ':handed-over'), entries }`),
 
   /** Gives the office up. ARGV: id of the term, 1 if it is handed over because the node ends. */
   resign: script(`
