@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { request } from './helpers/api.ts';
 import { connect, type TestClient } from './helpers/client.ts';
+import { startNodeOn } from './helpers/configured-node.ts';
 import { eventually } from './helpers/eventually.ts';
 import { MortalBroker } from './helpers/mortal-broker.ts';
 import { type ReceivedEvent, startReceiver, status, type WebhookReceiver } from './helpers/receiver.ts';
@@ -91,6 +92,18 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
       'channel_vacated presence-room',
     ]);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, n) => n + 1));
+  });
+
+  test('who the clerk is stands in the log where there is a webhook, and else only for debugging', async () => {
+    const receiver = await startReceiver();
+    const config = { log: { level: 'debug' } };
+    const start = async (name: string, webhooks: readonly object[]) => {
+      const redisSettings = { url: redis.url, prefix: `clerk-${name}` };
+      const { cli } = await startNodeOn(redisSettings, { config, app: { webhooks } });
+      return (await cli.logged('this node is the clerk of webhooks'))['level'];
+    };
+    expect(await start('with', [{ url: receiver.url(), events: EVENTS }])).toBe(30);
+    expect(await start('without', [])).toBe(20);
   });
 
   test('who comes back on another node had not left', async () => {
