@@ -62,6 +62,7 @@ await answers(`http://${host}:${port}/ready`);
 console.log(`Service:  http://${host}:${port}  app ${app.id}  key ${app.key}  secret ${app.secret}`);
 console.log(`Brokers:  http://${host}:${portA} (process ${processes[1]?.pid})`);
 console.log(`          http://${host}:${portB} (process ${processes[2]?.pid})`);
+console.log(`Paste:    export PORT=${port} KEY=${app.key} SECRET=${app.secret}`);
 console.log('Kill one of them: its clients come back on the other one. Ctrl-C ends them all.');
 
 /**
