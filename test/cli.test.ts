@@ -59,7 +59,7 @@ test('the installed command needs no build to be linked, and starts node with th
   const { bin, version } = JSON.parse(await readFile(new URL('package.json', server), 'utf8'));
   const command = new URL(bin.countersign, server);
   expect(bin.countersign).not.toMatch(/dist/);
-  expect(await readFile(command, 'utf8')).toMatch(/^#!.*node --max-semi-space-size=1\n/);
+  expect(await readFile(command, 'utf8')).toMatch(/^#!.*node --max-semi-space-size=4\n/);
   const { stdout } = await promisify(execFile)(fileURLToPath(command), ['--version']);
   expect(stdout).toBe(`${version}\n`);
 });

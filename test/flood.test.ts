@@ -67,7 +67,7 @@ test('a flood to two thousand subscribers, while others come and go, loses nothi
     apps: [{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] }],
   };
   const env = { ...process.env, FLOOD_CONFIG: JSON.stringify(config) };
-  const child = start('broker.js', [], { execArgv: ['--expose-gc', '--max-semi-space-size=1'], env });
+  const child = start('broker.js', [], { execArgv: ['--expose-gc', '--max-semi-space-size=4'], env });
   const { url } = (await once(child, 'message'))[0] as { url: string };
   const broker = { url };
 

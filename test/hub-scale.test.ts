@@ -107,7 +107,7 @@ async function longestTurn(done: Promise<void>): Promise<number> {
 
 test(`a publish reaches ${SOCKETS} sockets`, { timeout: 60_000 }, async () => {
   const cli = startCli(['start', '--port', '0'], {
-    nodeFlags: ['--max-semi-space-size=1'],
+    nodeFlags: ['--max-semi-space-size=4'],
     env: {
       COUNTERSIGN_APPS: JSON.stringify([{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] }]),
     },

@@ -157,10 +157,10 @@ describe('the parent', () => {
   });
 
   test('hands its flags to the workers', async () => {
-    const group = await startWorkers({ nodeFlags: ['--max-semi-space-size=1'] });
+    const group = await startWorkers({ nodeFlags: ['--max-semi-space-size=4'] });
     for (const worker of [1, 2]) {
       const commandLine = readFileSync(`/proc/${await group.pidOf(worker)}/cmdline`, 'utf8');
-      expect(commandLine.split('\0')).toContain('--max-semi-space-size=1');
+      expect(commandLine.split('\0')).toContain('--max-semi-space-size=4');
     }
   });
 

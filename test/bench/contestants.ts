@@ -19,7 +19,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   {
     name: 'countersign',
     args: (port) => [
-      '--max-semi-space-size=1',
+      '--max-semi-space-size=4',
       path('../../../server/dist/cli.js'),
       'start',
       ...['--config', path('../broker.json')],

@@ -84,7 +84,7 @@ export class Machine {
     const port = await findPort();
     const args = [CLI, 'start', '--port', String(port), '--workers', String(workers)];
     const ready = workers > 1 ? '"msg":"all workers listen"' : '"msg":"listening"';
-    await this.#start(process.execPath, ['--max-semi-space-size=1', ...args], ready, env);
+    await this.#start(process.execPath, ['--max-semi-space-size=4', ...args], ready, env);
     this.ports.push(port);
   }
 

@@ -46,7 +46,7 @@ await start(
 );
 const cli = fileURLToPath(new URL('../../../server/dist/cli.js', import.meta.url));
 for (const own of [portA, portB]) {
-  await start(process.execPath, ['--max-semi-space-size=1', cli, 'start', '--port', String(own)], {
+  await start(process.execPath, ['--max-semi-space-size=4', cli, 'start', '--port', String(own)], {
     until: '"msg":"listening"',
     env: {
       COUNTERSIGN_APPS: JSON.stringify([{ id: app.id, keys: [{ key: app.key, secret: app.secret }] }]),

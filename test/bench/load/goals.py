@@ -8,7 +8,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..", "..", "..")
 PAGE = os.path.join(ROOT, "docs", "performance.md")
 OURS, SEND, COALESCE = "countersign", "limit", "limit-co"
-BROKER = "node --max-semi-space-size=1 %s start --config %s --port {port}" % (
+BROKER = "node --max-semi-space-size=4 %s start --config %s --port {port}" % (
     os.path.join(ROOT, "server", "dist", "cli.js"), os.path.join(HERE, "..", "broker.json"))
 CLIMIT = os.path.join(HERE, "climit")
 
