@@ -3,8 +3,9 @@ import { MemoryAdapter } from '@countersign/server';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { FileAppStore } from '../server/dist/apps/file-store.js';
-import { Hub, type Subscriber } from '../server/dist/hub/hub.js';
+import { Hub } from '../server/dist/hub/hub.js';
 import { Metrics } from '../server/dist/hub/metrics.js';
+import type { Subscriber } from '../server/dist/hub/subscriber.js';
 import { openFilesLimit } from '../server/dist/ops/open-files.js';
 import { readChannel } from '../server/dist/protocol/channel.js';
 import type { Frame } from '../server/dist/protocol/frames.js';
@@ -64,7 +65,7 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and lets everything els
   let flushed: () => void = () => {};
   const outbox = new Outbox({ gapMaxMs: 0, onFlush: () => flushed() });
   const standIns = Array.from({ length: STAND_INS }, (_, index) => new StandIn(`1.${index}`, outbox));
-  for (const standIn of standIns) await hub.subscribe(app, channel, standIn);
+  for (const standIn of standIns) await hub.subscriptions.subscribe(app, channel, standIn);
   await nextFlush();
   expect(outbox.statistics.writes).toBe(STAND_INS);
 

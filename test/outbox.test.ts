@@ -6,8 +6,9 @@ import { MemoryAdapter } from '@countersign/server';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FileAppStore } from '../server/dist/apps/file-store.js';
-import { Hub, type Subscriber } from '../server/dist/hub/hub.js';
+import { Hub } from '../server/dist/hub/hub.js';
 import { Metrics } from '../server/dist/hub/metrics.js';
+import type { Subscriber } from '../server/dist/hub/subscriber.js';
 import { readChannel } from '../server/dist/protocol/channel.js';
 import type { Frame } from '../server/dist/protocol/frames.js';
 import { type Batch, Outbox, type OutboxOptions, type Sink } from '../server/dist/socket/outbox.js';
@@ -234,7 +235,7 @@ describe('what a message costs', () => {
     const seat = { since: 0, client: 'test', address: '', evict: () => {}, renew: () => {} };
     for (let index = 0; index < subscribers; index += 1) {
       const subscriber: Subscriber = { ...seat, socketId: `1.${index}`, send: (sent) => received.push(sent) };
-      await hub.subscribe(app, channel, subscriber);
+      await hub.subscriptions.subscribe(app, channel, subscriber);
     }
     received.length = 0;
     const stringify = vi.spyOn(JSON, 'stringify');

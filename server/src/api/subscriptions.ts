@@ -46,6 +46,6 @@ export const removeSubscriptions: Endpoint = {
       await adapter.blocks.add({ appId: app.id, userId, channel: channel.name, reason, until });
     }
     const who = userId === undefined ? { socketId: socketId ?? '' } : { userId };
-    return { removed: await hub.evict(app, channel, who, reason) };
+    return { removed: await hub.subscriptions.evict(app, channel, who, reason) };
   },
 };

@@ -2,8 +2,8 @@ import type { Evicted, Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
-import type { Subscriber } from './hub.ts';
 import type { AppMetrics } from './metrics.ts';
+import type { Subscriber } from './subscriber.ts';
 import type { News, Subscription } from './subscription.ts';
 
 /** What subscribers are sent. */

@@ -1,7 +1,7 @@
 import type { Version } from '../adapter/adapter.ts';
 import { Eviction } from '../errors.ts';
 import type { Frame } from '../protocol/frames.ts';
-import type { Subscriber } from './hub.ts';
+import type { Subscriber } from './subscriber.ts';
 
 /** Frames that may wait for one snapshot: an adapter that does not answer must not fill the memory. */
 const MAX_HELD_FRAMES = 10_000;

@@ -39,7 +39,7 @@ export class ClientEvents {
       const allowed = 'only private and presence channels that are not encrypted take them';
       throw new Refusal(null, `Client event rejected: ${allowed}`);
     }
-    const subscription = this.#parts.hub.subscription(app, channelName, this.#connection);
+    const subscription = this.#parts.hub.subscriptions.get(app, channelName, this.#connection);
     if (!subscription) {
       throw new Refusal(
         null,

@@ -129,8 +129,8 @@ export class Session {
     try {
       if (channel.kind !== 'public') await this.#checkBlocks(channel, member);
       if (this.#ended) return;
-      await hub.subscribe(app, channel, this.#connection, member);
-      if (this.#ended) return hub.unsubscribe(app, channel, this.#connection, 'disconnected');
+      await hub.subscriptions.subscribe(app, channel, this.#connection, member);
+      if (this.#ended) return hub.subscriptions.unsubscribe(app, channel, this.#connection, 'disconnected');
       if (channel.kind !== 'public') this.#connection.authenticated();
       if (!this.#isIn(channel)) this.#channels = [...this.#channels, channel];
       log.debug({ ...ids, channel: channel.name, userId: member?.userId }, 'subscribed');
@@ -171,7 +171,7 @@ export class Session {
 
   async #leave(channel: Channel, reason: LeaveReason): Promise<void> {
     this.#channels = this.#channels.filter((each) => each !== channel);
-    await this.#parts.hub.unsubscribe(this.#connection.app, channel, this.#connection, reason);
+    await this.#parts.hub.subscriptions.unsubscribe(this.#connection.app, channel, this.#connection, reason);
     this.#parts.log.debug({ ...this.#connection.ids, channel: channel.name }, 'unsubscribed');
     const { app } = this.#connection;
     app.witness?.saw({ kind: 'unsubscribed', who: this.#connection, channel: channel.name });

@@ -114,7 +114,7 @@ export class Watch implements Witness {
     const { app, hub, feed } = this.#parts;
     let total = 0;
     const subscribers = [];
-    for (const [subscriber, { userId = subscriber.userId }] of hub.subscribers(app, channel)) {
+    for (const [subscriber, { userId = subscriber.userId }] of hub.subscriptions.of(app, channel)) {
       total += 1;
       if (total > MAX_SUBSCRIBERS) continue;
       const { socketId, since, client, address } = subscriber;

@@ -1,0 +1,199 @@
+import type { Logger } from 'pino';
+import {
+  type Adapter,
+  type Evicted,
+  type Joined,
+  type LeaveReason,
+  type Left,
+  type Message,
+  type Topic,
+  topicOf,
+} from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
+import { Eviction, SubscriptionRefusal, severityOf, Unavailable } from '../errors.ts';
+import type { Channel } from '../protocol/channel.ts';
+import { type Frame, frames, type Member } from '../protocol/frames.ts';
+import type { CacheMisses } from './cache-misses.ts';
+import type { CatchUp } from './catch-up.ts';
+import type { Channels } from './channels.ts';
+import { type CountAnnouncer, tellsCount } from './counts.ts';
+import type { LocalChannel } from './local-channel.ts';
+import type { Subscriber } from './subscriber.ts';
+import { Subscription } from './subscription.ts';
+
+/** Who of this node subscribes to what: how a subscription begins, and how it ends. */
+export class Subscriptions {
+  readonly #adapter: Adapter;
+  readonly #channels: Channels;
+  readonly #counts: CountAnnouncer;
+  readonly #cacheMisses: CacheMisses;
+  readonly #catchUp: CatchUp;
+  readonly #log: Logger;
+
+  constructor(parts: {
+    readonly adapter: Adapter;
+    readonly channels: Channels;
+    readonly counts: CountAnnouncer;
+    readonly cacheMisses: CacheMisses;
+    readonly catchUp: CatchUp;
+    readonly log: Logger;
+  }) {
+    this.#adapter = parts.adapter;
+    this.#channels = parts.channels;
+    this.#counts = parts.counts;
+    this.#cacheMisses = parts.cacheMisses;
+    this.#catchUp = parts.catchUp;
+    this.#log = parts.log;
+  }
+
+  /**
+   * Subscribes, and sends the subscriber what belongs to it: `subscription_succeeded`, then the kept event or
+   * `cache_miss`. To subscribe again changes nothing and sends a new snapshot. While what nodes share is out of reach,
+   * public channels let everybody in, and tell the rest when it is back.
+   *
+   * @throws SubscriptionRefusal if the presence channel is full
+   * @throws Unavailable if what nodes share is out of reach
+   */
+  async subscribe(app: App, channel: Channel, subscriber: Subscriber, member?: Member): Promise<void> {
+    const topic = topicOf(app.id, channel.name);
+    const local = this.#channels.open(app, channel, topic);
+    const present = local.get(subscriber);
+    if (present) return this.#refresh(topic, local, subscriber, present, member);
+
+    const subscription = new Subscription(member?.userId);
+    local.expect(subscriber, subscription);
+    try {
+      await (channel.kind === 'public' ? local.listening.catch(ignoreUnavailable) : local.listening);
+      const joined = await this.#join(topic, local, subscriber, member);
+      // Nothing waits from here on, so that no message comes between the snapshot and what was held back for it.
+      const news = subscription.settle(joined?.version ?? 0);
+      local.admit(subscriber, subscription);
+      local.metrics.subscriptions[channel.kind] += 1;
+      subscriber.send(frames.subscriptionSucceeded(channel.name, member && joined?.members));
+      if (channel.cache && joined) subscriber.send(keptFrame(channel.name, joined));
+      for (const frame of news) subscriber.send(frame);
+      if (joined) this.#tellJoined(topic, local, joined);
+    } catch (error) {
+      // Whether the join took effect is not known if the adapter failed; to leave is harmless if it did not.
+      await this.#leave(topic, subscriber);
+      throw error;
+    } finally {
+      local.stopExpecting(subscriber);
+      this.#channels.closeIfEmpty(topic, local);
+    }
+  }
+
+  /** Ends a subscription: from here on the subscriber is sent nothing of this channel. */
+  async unsubscribe(app: App, channel: Channel, subscriber: Subscriber, reason: LeaveReason): Promise<void> {
+    const topic = topicOf(app.id, channel.name);
+    const local = this.#channels.get(topic);
+    if (!local?.remove(subscriber)) return;
+    local.metrics.subscriptions[channel.kind] -= 1;
+    this.#channels.closeIfEmpty(topic, local);
+    const left = await this.#leave(topic, subscriber, reason);
+    if (left && tellsCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
+  }
+
+  /**
+   * Ends subscriptions to a channel because the application says so.
+   *
+   * @returns how many there were
+   */
+  async evict(app: App, channel: Channel, who: Evicted, reason: string): Promise<number> {
+    const topic = topicOf(app.id, channel.name);
+    const evicted = await this.#adapter.roster.evict(topic, who, reason);
+    if (evicted > 0 && tellsCount(app, channel)) {
+      const { subscriptions, version } = await this.#adapter.roster.counts(topic);
+      this.#counts.changed(topic, subscriptions, version);
+    }
+    return evicted;
+  }
+
+  /** The acknowledged subscription of this subscriber to a channel. */
+  get(app: App, channel: string, subscriber: Subscriber): Subscription | undefined {
+    return this.#channels.get(topicOf(app.id, channel))?.get(subscriber);
+  }
+
+  /** The subscribers of a channel on this node. */
+  of(app: App, channel: string): Iterable<readonly [Subscriber, Subscription]> {
+    return this.#channels.get(topicOf(app.id, channel))?.all() ?? [];
+  }
+
+  /** Subscriptions were ended, on whichever node it was asked for. */
+  evicted({ topic, who, version, reason }: Extract<Message, { kind: 'evicted' }>): void {
+    const local = this.#channels.get(topic);
+    if (!local) return;
+    for (const subscriber of local.evict(who, version, reason)) {
+      local.metrics.subscriptions[local.channel.kind] -= 1;
+      subscriber.evict(local.channel.name, reason);
+      // The seat is gone, unless this node was cut off meanwhile and has taken it again.
+      void this.#leave(topic, subscriber, reason);
+    }
+    this.#channels.closeIfEmpty(topic, local);
+  }
+
+  /** Answers nothing if the join is late. */
+  async #join(
+    topic: Topic,
+    { app, channel }: LocalChannel,
+    subscriber: Subscriber,
+    member?: Member,
+  ): Promise<Joined | undefined> {
+    const maxMembers = app.limits.presenceMembers;
+    const mayBeLate = channel.kind === 'public';
+    const joined = await this.#adapter.roster.join(topic, subscriber, { member, maxMembers, mayBeLate });
+    if (joined === 'full') {
+      throw new SubscriptionRefusal('LimitReached', 409, `The channel is full: it has ${maxMembers} members`);
+    }
+    return joined === 'late' ? undefined : joined;
+  }
+
+  #tellJoined(topic: Topic, local: LocalChannel, { version, subscriptions, last }: Joined): void {
+    if (tellsCount(local.app, local.channel)) this.#counts.changed(topic, subscriptions, version);
+    if (local.channel.cache && !last) this.#cacheMisses.tell(topic);
+    if (version >= local.missedUntil) return;
+    this.#catchUp.bringUpToDate(topic, local).catch((error: unknown) => {
+      this.#log.warn({ err: error, topic }, 'a subscriber does not know all of a topic');
+    });
+  }
+
+  async #refresh(
+    topic: Topic,
+    local: LocalChannel,
+    subscriber: Subscriber,
+    subscription: Subscription,
+    member: Member | undefined,
+  ): Promise<void> {
+    subscription.hold();
+    let news: readonly Frame[] = [];
+    try {
+      const joined = await this.#join(topic, local, subscriber, member);
+      news = subscription.resume(joined?.version);
+      subscriber.send(frames.subscriptionSucceeded(local.channel.name, member && joined?.members));
+    } catch (error) {
+      // The subscription stays as it was, unless it was ended meanwhile: then the join has made it anew.
+      if (error instanceof Eviction) await this.#leave(topic, subscriber);
+      else news = subscription.resume();
+      throw error;
+    } finally {
+      for (const frame of news) subscriber.send(frame);
+    }
+  }
+
+  async #leave(topic: Topic, subscriber: Subscriber, reason?: string): Promise<Left | undefined> {
+    try {
+      return await this.#adapter.roster.leave(topic, subscriber.socketId, reason);
+    } catch (error) {
+      this.#log[severityOf(error)]({ err: error, topic, socketId: subscriber.socketId }, 'leave failed');
+      return undefined;
+    }
+  }
+}
+
+function keptFrame(channel: string, { last }: Joined): Frame {
+  return last ? frames.event(last.name, channel, last.data) : frames.cacheMiss(channel);
+}
+
+function ignoreUnavailable(error: unknown): void {
+  if (!(error instanceof Unavailable)) throw error;
+}
