@@ -34,6 +34,8 @@ function open({ port }: Started, key: string): TestClient {
 async function hangingRequest({ port }: Started): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
+  // A process that ends by force may reset it.
+  socket.on('error', () => {});
   socket.write(
     'POST /apps/app-1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n',
   );
