@@ -2,9 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient } from 'redis';
 import { eventually } from './eventually.ts';
-import { freePort, RedisServer } from './redis.ts';
+import { commandAt, end, freePort, RedisServer } from './redis.ts';
 
 /** Milliseconds that servers and sentinels have to find each other. */
 const START_MS = 30_000;
@@ -208,23 +207,4 @@ export async function freeze(server: RedisServer): Promise<void> {
 
 async function idOf(server: RedisServer): Promise<string> {
   return String(await server.command('CLUSTER', 'MYID'));
-}
-
-/** Runs one command at a port of this machine. */
-async function commandAt(port: number, ...parts: string[]): Promise<unknown> {
-  const client = createClient({ url: `redis://127.0.0.1:${port}`, socket: { reconnectStrategy: false } });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return await client.sendCommand(parts);
-  } finally {
-    client.destroy();
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await ended;
 }

@@ -56,15 +56,8 @@ export class RedisServer {
   }
 
   /** Runs one command. */
-  async command(...parts: string[]): Promise<unknown> {
-    const client = createClient({ url: this.url });
-    client.on('error', () => {});
-    await client.connect();
-    try {
-      return await client.sendCommand(parts);
-    } finally {
-      client.destroy();
-    }
+  command(...parts: string[]): Promise<unknown> {
+    return commandAt(this.port, ...parts);
   }
 
   /** Forgets all but the last messages of each topic, as it does of itself when there are many. */
@@ -151,6 +144,18 @@ export class RedisSentinel {
   }
 }
 
+/** Runs one command at a port of this machine. */
+export async function commandAt(port: number, ...parts: string[]): Promise<unknown> {
+  const client = createClient({ url: `redis://127.0.0.1:${port}`, socket: { reconnectStrategy: false } });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await client.sendCommand(parts);
+  } finally {
+    client.destroy();
+  }
+}
+
 /** Starts a process and waits until it says that it is ready. */
 async function launch(args: readonly string[], ready: string): Promise<ChildProcess> {
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -167,7 +172,8 @@ async function launch(args: readonly string[], ready: string): Promise<ChildProc
   return child;
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Kills a process, if it still runs. */
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGKILL');
