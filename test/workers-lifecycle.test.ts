@@ -129,6 +129,16 @@ describe('the parent', () => {
     expect(await clients[1]!.closed()).toMatchObject({ code: 1006 });
   });
 
+  test('leaves no worker behind that hangs', async () => {
+    const group = await startWorkers({ config: { drainWindowSeconds: 20 } });
+    process.kill(await group.pidOf(2), 'SIGSTOP');
+    group.cli.signal('SIGTERM');
+    await group.cli.logged('stopping');
+    group.cli.signal('SIGTERM');
+    // Its end is that of all that have its standard output.
+    expect(await group.cli.result()).toMatchObject({ code: 1 });
+  });
+
   test('takes its workers along when it is killed', async () => {
     const group = await startWorkers();
     const clients = [await group.connectTo(1), await group.connectTo(2)];
@@ -162,6 +172,14 @@ describe('the parent', () => {
       const commandLine = readFileSync(`/proc/${await group.pidOf(worker)}/cmdline`, 'utf8');
       expect(commandLine.split('\0')).toContain('--max-semi-space-size=4');
     }
+  });
+
+  test('has as many as there are cores on a big machine, and node has nothing to warn of', async () => {
+    const group = await startWorkers({ workers: 12, config: { drainWindowSeconds: 0 } });
+    // From then on it listens to signals.
+    await group.cli.logged('effective limits');
+    group.cli.signal('SIGTERM');
+    expect(await group.cli.result()).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('ends with 1 where its port is taken', async () => {

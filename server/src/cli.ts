@@ -73,9 +73,9 @@ async function start(flags: Flags): Promise<void> {
   adviseOnHeap(log);
   const broker =
     workers > 1 ? await WorkerGroup.start(config, workers, log) : await createServer(config, { log });
-  logLimits(config, log);
   stopOnSignals(broker, config, log);
   reloadOnHangup(load, config, broker, log);
+  logLimits(config, log);
 }
 
 function readWorkers(text = '1'): number {

@@ -50,6 +50,7 @@ export class WorkerGroup implements Broker {
     this.#metrics = new GroupMetrics({ shared, metrics, workers, isDegraded });
     this.#posts = Array.from({ length: count }, (_, index) => this.#newPost(index + 1));
     this.#look = setInterval(() => this.#tellStanding(), LOOK_MS).unref();
+    process.once('exit', this.#killAll);
   }
 
   /**
@@ -127,9 +128,15 @@ export class WorkerGroup implements Broker {
 
   async #end(): Promise<void> {
     clearInterval(this.#look);
+    process.off('exit', this.#killAll);
     this.#metrics.close();
     await this.#shared.close();
   }
+
+  /** A worker that hangs does not notice that its parent is gone. */
+  readonly #killAll = (): void => {
+    for (const worker of this.#workers()) worker.kill();
+  };
 
   #newPost(number: number): Post {
     const log = this.#log;

@@ -60,15 +60,11 @@ export class WorkerProcess {
     this.#line = new Line(stream, lease, (error, call) => {
       shared.log.error({ err: error, worker: number, call }, 'call of a worker failed');
     });
-    // One that hangs does not notice that its parent is gone.
-    const kill = (): void => this.kill();
-    process.once('exit', kill);
     const exited = endingOf(forked);
     this.ended = this.#line.ended
       .then(() => {
         // Without its line it is of no use, and would hold what is taken back here.
         this.kill();
-        process.off('exit', kill);
         return lease.end();
       })
       .then(() => exited);
