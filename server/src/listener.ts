@@ -20,7 +20,7 @@ const TLS_HANDSHAKE_MS = 5000;
 const BACKLOG = 4096;
 /** Milliseconds between two looks for connections whose request has been answered. */
 const CLOSE_STEP_MS = 50;
-/** Milliseconds that the requests in progress have at a drain: longer than the broker takes for any answer. */
+/** Milliseconds that the requests in progress have at a drain, more than Redis has for an answer. */
 const REQUEST_GRACE_MS = 3000;
 
 /** The HTTP or HTTPS server, and how it begins and ends. */
