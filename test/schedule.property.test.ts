@@ -6,12 +6,12 @@ import { publish, request } from './helpers/api.ts';
 import { DelayedAdapter } from './helpers/delayed-adapter.ts';
 import { checkDeliveries, type Delivered, type Published } from './helpers/deliveries.ts';
 import { frames } from './helpers/frames.ts';
+import { numRuns, PROPERTY_TIMEOUT_MS } from './helpers/property.ts';
 import { RosterView } from './helpers/roster-view.ts';
 import { APP, startServer } from './helpers/server.ts';
 
 const USERS = ['ann', 'ann', 'bob', 'bob', 'cal'] as const;
 const CHANNELS = ['news', 'cache-news', 'presence-room'] as const;
-const RUNS = 150;
 
 type Command =
   | { readonly do: 'connect' | 'close' | 'clientEvent'; readonly who: number }
@@ -165,30 +165,34 @@ describe.each<[string, (random: () => number) => Adapter]>([
   ['in memory', () => new MemoryAdapter()],
   ['behind random delays', (random) => new DelayedAdapter(new MemoryAdapter(), random)],
 ])('any schedule %s', (_, makeAdapter) => {
-  test('gives each subscriber exactly the events of his subscriptions, and everyone the same roster', async () => {
-    let random = Math.random;
-    const adapter = makeAdapter(() => random());
-    const limits = { clientEventsPerSecond: 10_000, framesPerSecond: 10_000 };
-    const server = await startServer({
-      limits,
-      app: { subscriptionCount: true, limits },
-      parts: { adapter },
-    });
-    let runs = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(command, { maxLength: 60 }), fc.integer(), async (commands, seed) => {
-        random = seeded(seed);
-        runs += 1;
-        const schedule = new Schedule(server, adapter, runs);
-        try {
-          await schedule.run(commands);
-        } finally {
-          schedule.end();
-        }
-      }),
-      { numRuns: RUNS, interruptAfterTimeLimit: 60_000 },
-    );
-  }, 120_000);
+  test(
+    'gives each subscriber exactly the events of his subscriptions, and everyone the same roster',
+    async () => {
+      let random = Math.random;
+      const adapter = makeAdapter(() => random());
+      const limits = { clientEventsPerSecond: 10_000, framesPerSecond: 10_000 };
+      const server = await startServer({
+        limits,
+        app: { subscriptionCount: true, limits },
+        parts: { adapter },
+      });
+      let runs = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(command, { maxLength: 60 }), fc.integer(), async (commands, seed) => {
+          random = seeded(seed);
+          runs += 1;
+          const schedule = new Schedule(server, adapter, runs);
+          try {
+            await schedule.run(commands);
+          } finally {
+            schedule.end();
+          }
+        }),
+        { numRuns: numRuns(150) },
+      );
+    },
+    PROPERTY_TIMEOUT_MS,
+  );
 });
 
 /** Numbers from 0 to 1 that look random and are the same for the same seed (mulberry32). */

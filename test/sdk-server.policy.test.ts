@@ -11,6 +11,7 @@ import {
 import type { Request } from 'express';
 import fc from 'fast-check';
 import { describe, expect, expectTypeOf, test } from 'vitest';
+import { numRuns } from './helpers/property.ts';
 import { app } from './vectors.ts';
 
 interface User extends AuthUser {
@@ -185,7 +186,7 @@ describe('a pattern', () => {
         expect(() => one.channel(second, () => true)).toThrow(refusal(/same channel/));
       }
     });
-    return fc.assert(property, { numRuns: 2000 });
+    return fc.assert(property, { numRuns: numRuns(2000) });
   });
 
   test('is read in time, whatever the name', async () => {

@@ -15,7 +15,10 @@ import {
 } from '@countersign/sdk-server/signature';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { numRuns } from './helpers/property.ts';
 import { app, forgeries } from './vectors.ts';
+
+fc.configureGlobal({ numRuns: numRuns(100) });
 
 const countersign = new Countersign({ appId: app.id, key: app.key, secret: app.secret });
 

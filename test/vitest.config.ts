@@ -6,8 +6,6 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
-    // A shared machine may stall a process for seconds, which no deadline foresees; what fails twice has failed.
-    retry: process.env['CI'] ? 1 : 0,
     // Every test file starts its own brokers on free ports, so files may run side by side.
     pool: 'forks',
   },
