@@ -163,7 +163,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
     test('events of a topic arrive once and in order', async () => {
       const names = Array.from({ length: 50 }, (_, i) => `e${i}`);
       await subject.adapter.bus.listen('app:a');
-      for (const name of names) void subject.adapter.bus.publish({ ...event, topic: 'app:a', name });
+      await Promise.all(names.map((name) => subject.adapter.bus.publish({ ...event, topic: 'app:a', name })));
       expect((await settled('app:a')).map((m) => m.kind === 'event' && m.name)).toEqual(names);
     });
 

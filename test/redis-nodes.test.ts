@@ -24,8 +24,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     const nodes = await Promise.all([start(), start(), start()]);
     await Promise.all(nodes.map(({ adapter }) => adapter.bus.listen(NEWS)));
     const names = Array.from({ length: 200 }, (_, i) => `e${i}`);
-    for (const name of names) void nodes[0]?.publish(NEWS, name);
-    await nodes[0]?.publish(NEWS, 'end');
+    await Promise.all([...names, 'end'].map((name) => nodes[0]?.publish(NEWS, name)));
     for (const node of nodes) expect(await node.heard('end')).toEqual(names);
   });
 

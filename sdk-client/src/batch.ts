@@ -41,7 +41,7 @@ export class Batch {
   #begin(): void {
     const waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
     this.#waiting = [];
-    while (this.#enabled && waiting.length > 1) this.#askTogether(waiting.splice(0, MAX_CHANNELS));
+    while (this.#enabled && waiting.length > 1) void this.#askTogether(waiting.splice(0, MAX_CHANNELS));
     for (const one of waiting) this.#askAlone(one);
   }
 
@@ -49,6 +49,7 @@ export class Batch {
     this.#endpoint.post({ socket_id: socketId, channel_name: channelName }, signal).then(resolve, reject);
   }
 
+  /** Never rejects: each of those that wait is told. */
   async #askTogether(waiting: Waiting[]): Promise<void> {
     const fields: Record<string, string> = { socket_id: waiting[0]!.socketId };
     for (const [index, { channelName }] of waiting.entries()) fields[`channel_name[${index}]`] = channelName;

@@ -33,7 +33,7 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
   };
   const lease = new Lease(new Shared(core, apps, log), worker, async () => '');
   const line = new Line(stream, lease, () => process.exit(1));
-  line.ended.then(() => core.close());
+  line.ended.then(() => core.close()).catch(() => process.exit(1));
   stream.resume();
 });
 server.listen(0, '127.0.0.1', () => process.send(server.address().port));

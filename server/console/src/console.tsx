@@ -39,7 +39,8 @@ export function Console() {
       const { live, session } = state;
       const leave = () => {
         live.close();
-        api.signOut().finally(() => setState({ kind: 'signedOut' }));
+        const left = () => setState({ kind: 'signedOut' });
+        api.signOut().then(left, left);
       };
       return (
         <LiveContext.Provider value={live}>

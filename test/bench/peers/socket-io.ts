@@ -5,9 +5,9 @@ import { Server } from 'socket.io';
 const server = createServer();
 const io = new Server(server, { transports: ['websocket'], serveClient: false });
 
-io.on('connection', (socket) => {
+io.on('connection', async (socket) => {
   const room = String(socket.handshake.auth['channel']);
-  void socket.join(room);
+  await socket.join(room);
   socket.on('client-m', (data: unknown) => socket.to(room).emit('client-m', data));
 });
 
