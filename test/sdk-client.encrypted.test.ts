@@ -1,5 +1,6 @@
 import type { Channel, ChannelGrant, Countersign } from '@countersign/sdk-client';
 import { encryption } from '@countersign/sdk-client/encrypted';
+import nacl from 'tweetnacl';
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from './helpers/client-clock.ts';
 import { nextEvent, recorded, startClient } from './helpers/client-start.ts';
@@ -18,9 +19,16 @@ const boxes = {
   b4: 'OX+e/Z2t+wkCvTMuJvIVYBu1k7cjNkE=',
 };
 const sealed = (ciphertext: string): object => ({ nonce, ciphertext });
+const bytes = (base64: string): Uint8Array => Buffer.from(base64, 'base64');
+const sealedWith = (key: string, value: unknown): object =>
+  sealed(
+    Buffer.from(nacl.secretbox(Buffer.from(JSON.stringify(value)), bytes(nonce), bytes(key))).toString(
+      'base64',
+    ),
+  );
 
-/** A subscribed channel whose app answers these keys, one after the other, and the last for ever. */
-async function subscribed(...keys: string[]): Promise<{
+/** A subscribed channel whose app answers these keys, or lists of them, one after the other, and the last for ever. */
+async function subscribed(...keys: (string | readonly string[])[]): Promise<{
   client: Countersign;
   channel: Channel;
   peer: Peer;
@@ -36,8 +44,9 @@ async function subscribed(...keys: string[]): Promise<{
     channelAuthorization: {
       customHandler: async ({ socketId }): Promise<ChannelGrant> => {
         asked.push(socketId);
-        const shared_secret = (keys.length > 1 ? keys.shift() : keys[0]) ?? '';
-        return { auth: 'key-1:sig', shared_secret };
+        const [shared_secret = '', ...others] = [(keys.length > 1 ? keys.shift() : keys[0]) ?? []].flat();
+        const additional = others.length > 0 && { additional_shared_secrets: others };
+        return { auth: 'key-1:sig', shared_secret, ...additional };
       },
     },
   });
@@ -101,6 +110,64 @@ test.each(['', 'x', 'AAAA', `${KEY}AAAA`])('a grant with the key "%s" is an erro
   expect(await refused).toMatchObject({
     type: 'AuthError',
     message: expect.stringContaining('shared_secret'),
+  });
+});
+
+test.each([
+  ['text', 'x'],
+  ['a list with something else', [KEY, 7]],
+  ['a list with no key', ['AAAA']],
+])('a grant whose additional keys are %s is an error', async (_, additional) => {
+  const endpoint = await startEndpoint();
+  const client = startClient(endpoint, {
+    encryption,
+    channelAuthorization: {
+      customHandler: async () => ({
+        auth: 'a',
+        shared_secret: KEY,
+        additional_shared_secrets: additional as string[],
+      }),
+    },
+  });
+  const refused = nextEvent(client.subscribe(NAME), 'pusher:subscription_error');
+  await endpoint.welcome();
+  expect(await refused).toMatchObject({
+    type: 'AuthError',
+    message: expect.stringContaining('shared_secret'),
+  });
+});
+
+describe('while the app changes its key', () => {
+  test('what is sealed with an additional key opens, and nobody is asked', async () => {
+    const { channel, peer, asked } = await subscribed([KEY, OTHER_KEY]);
+    const heard: unknown[] = [];
+    channel.bind('e', (data) => heard.push(data));
+    const last = nextEvent(channel, 'last');
+    for (const [n, key] of [KEY, OTHER_KEY, KEY, OTHER_KEY].entries())
+      peer.event('e', sealedWith(key, n), NAME);
+    peer.event('last', sealedWith(OTHER_KEY, 4), NAME);
+    await last;
+    expect(heard).toEqual([0, 1, 2, 3]);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('the key that was granted before opens for an hour more', async () => {
+    const { channel, peer, clock, asked } = await subscribed(OTHER_KEY, KEY);
+    const hear = async (key: string): Promise<unknown> => {
+      const heard = nextEvent(channel, 'e');
+      peer.event('e', sealedWith(key, key), NAME);
+      return heard;
+    };
+    for (const key of [OTHER_KEY, KEY, OTHER_KEY, KEY]) expect(await hear(key)).toBe(key);
+    expect(asked).toHaveLength(2);
+    for (let times = 0; times < 360; times++) {
+      expect(await hear(OTHER_KEY)).toBe(OTHER_KEY);
+      clock.advance(10_000);
+    }
+    const dropped = nextEvent(channel, 'pusher:decryption_error');
+    peer.event('e', sealedWith(OTHER_KEY, 0), NAME);
+    expect(await dropped).toEqual({ event: 'e', message: 'Encrypted with another key' });
+    expect(await hear(KEY)).toBe(KEY);
   });
 });
 

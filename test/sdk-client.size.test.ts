@@ -38,10 +38,10 @@ test('the main entry weighs at most 7 KiB gzipped', async () => {
   expect(text).not.toContain('require(');
 });
 
-test('with encryption it weighs at most 14 KiB gzipped', async () => {
+test('with encryption it weighs at most 14.5 KiB gzipped', async () => {
   const size = await imported(OURS_ENCRYPTED);
   console.log(`with encryption: ${size} bytes`);
-  expect(size).toBeLessThanOrEqual(14 * 1024);
+  expect(size).toBeLessThanOrEqual(14.5 * 1024);
 });
 
 test('the bindings for React come only where they are imported', async () => {

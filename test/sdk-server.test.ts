@@ -51,6 +51,16 @@ describe('options', () => {
       /^encryptionMasterKeyBase64/,
     ],
     [
+      'additional master keys without one',
+      { additionalEncryptionMasterKeysBase64: [MASTER_KEY] },
+      /^additionalEncryptionMasterKeysBase64 needs encryptionMasterKeyBase64$/,
+    ],
+    [
+      'an additional master key that is too short',
+      { encryptionMasterKeyBase64: MASTER_KEY, additionalEncryptionMasterKeysBase64: [MASTER_KEY, 'AAAA'] },
+      /^additionalEncryptionMasterKeysBase64\[1\] must/,
+    ],
+    [
       'a key beside it without a secret',
       { additionalKeys: [{ key: 'a' }] },
       /^additionalKeys\[0\].secret must/,
@@ -223,6 +233,22 @@ describe('encrypted channels', () => {
     await expect(client.trigger('private-encrypted-a', 'e', `${plaintext}x`)).rejects.toThrow(
       refusal('too_large'),
     );
+  });
+
+  test('are sealed with one master key, and clients get the keys of all', async () => {
+    const next = Buffer.alloc(32, 7).toString('base64');
+    const before = new Countersign({ ...credentials, encryptionMasterKeyBase64: MASTER_KEY });
+    const after = new Countersign({ ...credentials, encryptionMasterKeyBase64: next });
+    const between = new Countersign({
+      ...credentials,
+      encryptionMasterKeyBase64: next,
+      additionalEncryptionMasterKeysBase64: [MASTER_KEY],
+    });
+    const [old, fresh, both] = [before, after, between].map((client) =>
+      client.authorizeChannel('1.1', 'private-encrypted-a'),
+    );
+    expect(both).toEqual({ ...fresh, additional_shared_secrets: [old?.shared_secret] });
+    expect(between.authorizeChannel('1.1', 'private-a')).toEqual(after.authorizeChannel('1.1', 'private-a'));
   });
 
   test('are not authorized without a master key', () => {

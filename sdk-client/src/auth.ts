@@ -28,6 +28,8 @@ export interface ChannelGrant {
   readonly channel_data?: string;
   /** Base64 of the key of an encrypted channel. */
   readonly shared_secret?: string;
+  /** Other keys that open its events, while the app changes its master key. */
+  readonly additional_shared_secrets?: readonly string[];
 }
 
 /** What the app's endpoint signs for a user. */

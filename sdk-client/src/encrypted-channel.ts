@@ -6,10 +6,17 @@ import { asObject, isReserved, type Message, parseJson } from './protocol.ts';
 
 /** What the entry `@countersign/sdk-client/encrypted` adds. */
 export interface Encryption {
-  /** The key that the app's endpoint answers as `shared_secret`; `undefined` if that is not base64 of 32 bytes. */
-  readKey(sharedSecret: string): Uint8Array | undefined;
+  createKeyRing(): KeyRing;
+}
+
+/** The keys that open the events of one channel. */
+export interface KeyRing {
+  /** Changes with the keys. */
+  readonly fingerprint: string;
+  /** Takes the keys of a grant; earlier ones expire. @returns false, and changes nothing, unless each is base64 of 32 bytes */
+  take(grant: ChannelGrant, now: number): boolean;
   /** The text that was sealed in an event's data: null if by another key, `undefined` if nothing is sealed in it. */
-  open(sealed: Readonly<Record<string, unknown>>, key: Uint8Array): string | null | undefined;
+  open(sealed: Readonly<Record<string, unknown>>, now: number): string | null | undefined;
 }
 
 /** Events that may wait for a new key; more are dropped. */
@@ -20,8 +27,7 @@ const OTHER_KEY = 'Encrypted with another key';
 
 /** A private channel whose events only the app's own clients can read. */
 export class EncryptedChannel<Events extends object = AnyEvents> extends Channel<Events> {
-  readonly #encryption: Encryption;
-  #key: Uint8Array | undefined;
+  readonly #keys: KeyRing;
   #confirmedAt = -Infinity;
   /** The request for a new key, and what arrived since. */
   #renewal: Attempt<ChannelGrant> | undefined;
@@ -30,7 +36,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
   /** @internal */
   constructor(name: string, owner: ChannelOwner, encryption: Encryption) {
     super(name, owner);
-    this.#encryption = encryption;
+    this.#keys = encryption.createKeyRing();
   }
 
   /** @internal */
@@ -42,11 +48,9 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
   /** @internal */
   protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     const grant = await super.grant(socketId, signal);
-    const key = this.#encryption.readKey(grant.shared_secret ?? '');
-    if (!key) throw failure(`"${this.name}" needs shared_secret, base64 of 32 bytes`, 200);
-    // A late answer must not replace a newer one's key.
-    if (!signal.aborted) this.#key = key;
-    return grant;
+    // A late answer must not replace a newer one's keys.
+    if (signal.aborted || this.#keys.take(grant, this.owner.clock.now())) return grant;
+    throw failure(`"${this.name}" needs shared_secret, base64 of 32 bytes`, 200);
   }
 
   /** @internal */
@@ -65,7 +69,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
 
   /** Delivers or drops; false if another key might open it. */
   #open(message: Message): boolean {
-    const text = this.#key ? this.#encryption.open(asObject(message.data) ?? {}, this.#key) : null;
+    const text = this.#keys.open(asObject(message.data) ?? {}, this.owner.clock.now());
     if (text === null) return false;
     if (text === undefined) this.#drop(message, 'Not encrypted');
     else this.deliver(message.event, parseJson(text), message);
@@ -76,10 +80,10 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
   #renew(message: Message): void {
     const { socketId, clock } = this.owner;
     if (!socketId) return;
-    const before = String(this.#key);
+    const before = this.#keys.fingerprint;
     this.#waiting = [message];
     const done = (): void => {
-      if (String(this.#key) === before) this.#confirmedAt = clock.now();
+      if (this.#keys.fingerprint === before) this.#confirmedAt = clock.now();
       this.#renewed();
     };
     this.#renewal = new Attempt(this.owner, (signal) => this.grant(socketId, signal), done, done);

@@ -4,12 +4,13 @@
  * The build puts the cipher into this file, so that it also loads in a page without a bundler.
  */
 import nacl from 'tweetnacl/nacl.min.js';
+import { ChannelKeys, type Cipher } from './channel-keys.ts';
 import type { Encryption } from './encrypted-channel.ts';
 
 const { keyLength, nonceLength, overheadLength, open } = nacl.secretbox;
 
-/** Opens events of `private-encrypted-` channels (NaCl secretbox). */
-export const encryption: Encryption = {
+/** NaCl secretbox. */
+const cipher: Cipher = {
   readKey(sharedSecret) {
     const key = fromBase64(sharedSecret);
     return key?.length === keyLength ? key : undefined;
@@ -23,6 +24,9 @@ export const encryption: Encryption = {
     return bytes && new TextDecoder().decode(bytes);
   },
 };
+
+/** Opens events of `private-encrypted-` channels (NaCl secretbox). */
+export const encryption: Encryption = { createKeyRing: () => new ChannelKeys(cipher) };
 
 export type { Encryption };
 

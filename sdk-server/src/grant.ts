@@ -36,6 +36,8 @@ export interface ChannelGrant {
   readonly auth: string;
   readonly channel_data?: string;
   readonly shared_secret?: string;
+  /** The channel's keys under the additional master keys, which our client opens events with, too. */
+  readonly additional_shared_secrets?: readonly string[];
 }
 
 /** The answer to a client that signs in. Send it as JSON with status 200. */
@@ -78,7 +80,7 @@ export function grantChannel(
   return {
     auth: authOf(settings, channelText(socketId, channel, channelData)),
     ...(channelData !== undefined && { channel_data: channelData }),
-    ...(isEncrypted(channel) && { shared_secret: secretOf(settings, channel) }),
+    ...(isEncrypted(channel) && secretsOf(settings, channel)),
   };
 }
 
@@ -134,8 +136,17 @@ function checkSize(text: string, limits: Limits): void {
   throw new ArgumentError('too_large', `The description of a user has ${bytes} bytes; ${limit}`);
 }
 
-function secretOf(settings: Settings, channel: string): string {
-  return sharedSecret(requireMasterKey(settings.masterKey), channel).toString('base64');
+function secretsOf(
+  { masterKey, additionalMasterKeys }: Settings,
+  channel: string,
+): Pick<ChannelGrant, 'shared_secret' | 'additional_shared_secrets'> {
+  const [own, ...additional] = [requireMasterKey(masterKey), ...additionalMasterKeys].map((key) =>
+    sharedSecret(key, channel).toString('base64'),
+  );
+  return {
+    shared_secret: own!,
+    ...(additional.length > 0 && { additional_shared_secrets: additional }),
+  };
 }
 
 function authOf({ key, secret }: Settings, text: string): string {

@@ -48,6 +48,11 @@ export interface CountersignOptions extends Token {
   readonly additionalKeys?: readonly Token[];
   /** 32 random bytes in base64 (`openssl rand -base64 32`), needed for `private-encrypted-` channels. Never give them to the broker. */
   readonly encryptionMasterKeyBase64?: string;
+  /**
+   * Older or newer master keys. Nothing is sealed with them, but clients get their keys as well, so that they open what
+   * other servers seal while the key is being changed. @default []
+   */
+  readonly additionalEncryptionMasterKeysBase64?: readonly string[];
   /** Where the limits of your app at the broker differ from the defaults. */
   readonly limits?: Partial<Limits>;
   /** Sends a request. @default the platform's `fetch` */
@@ -69,6 +74,7 @@ export interface Settings {
   /** All keys whose webhooks are accepted. */
   readonly tokens: readonly Token[];
   readonly masterKey: Uint8Array | undefined;
+  readonly additionalMasterKeys: readonly Uint8Array[];
   readonly limits: Limits;
   readonly fetch: typeof globalThis.fetch;
   readonly now: () => number;
@@ -83,6 +89,9 @@ const DEFAULT_LIMITS: Limits = {
   presenceMemberBytes: 1024,
 };
 
+const MASTER_KEY = 'encryptionMasterKeyBase64';
+const ADDITIONAL_MASTER_KEYS = 'additionalEncryptionMasterKeysBase64';
+
 const KNOWN: Readonly<Record<keyof CountersignOptions, true>> = {
   appId: true,
   key: true,
@@ -95,6 +104,7 @@ const KNOWN: Readonly<Record<keyof CountersignOptions, true>> = {
   maxRetries: true,
   additionalKeys: true,
   encryptionMasterKeyBase64: true,
+  additionalEncryptionMasterKeysBase64: true,
   limits: true,
   fetch: true,
   now: true,
@@ -116,6 +126,8 @@ export function settingsOf(options: CountersignOptions): Settings {
     timeout = 10_000,
     maxRetries = 2,
     additionalKeys = [],
+    encryptionMasterKeyBase64: masterKey,
+    additionalEncryptionMasterKeysBase64: additionalMasterKeys = [],
     fetch = globalThis.fetch,
     now = Date.now,
   } = options;
@@ -128,6 +140,11 @@ export function settingsOf(options: CountersignOptions): Settings {
   additionalKeys.forEach((token, index) => {
     requireToken(token, `additionalKeys[${index}].`);
   });
+  assertOption(Array.isArray(additionalMasterKeys), `${ADDITIONAL_MASTER_KEYS} must be an array`);
+  assertOption(
+    masterKey !== undefined || additionalMasterKeys.length === 0,
+    `${ADDITIONAL_MASTER_KEYS} needs ${MASTER_KEY}`,
+  );
   assertOption(typeof fetch === 'function', 'fetch must be a function');
   assertOption(typeof now === 'function', 'now must be a function that answers milliseconds');
 
@@ -140,7 +157,10 @@ export function settingsOf(options: CountersignOptions): Settings {
     timeout,
     maxRetries,
     tokens: [{ key: options.key, secret: options.secret }, ...additionalKeys],
-    masterKey: masterKeyOf(options.encryptionMasterKeyBase64),
+    masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey, MASTER_KEY),
+    additionalMasterKeys: additionalMasterKeys.map((key, index) =>
+      masterKeyOf(key, `${ADDITIONAL_MASTER_KEYS}[${index}]`),
+    ),
     limits: limitsOf(options.limits),
     fetch,
     now,
@@ -169,12 +189,11 @@ function appPathOf(origin: string, prefix: unknown, appId: unknown): string {
   return `${prefix}/apps/${appId}`;
 }
 
-function masterKeyOf(base64: unknown): Uint8Array | undefined {
-  if (base64 === undefined) return undefined;
+function masterKeyOf(base64: unknown, name: string): Uint8Array {
   const bytes = typeof base64 === 'string' ? Buffer.from(base64, 'base64') : undefined;
   // Buffer skips what is not base64, so only a text that comes back unchanged was one.
   const isKey = bytes?.length === 32 && bytes.toString('base64') === base64;
-  assertOption(isKey, 'encryptionMasterKeyBase64 must be 32 bytes in base64 (44 characters)');
+  assertOption(isKey, `${name} must be 32 bytes in base64 (44 characters)`);
   return bytes;
 }
 
