@@ -11,7 +11,7 @@ import { MemoryOutbox } from '../server/dist/webhooks/memory-outbox.js';
 import { Transport } from '../server/dist/webhooks/transport.js';
 import { recordLog } from './helpers/log.ts';
 import { ok, type Reply, startReceiver, status, type WebhookReceiver } from './helpers/receiver.ts';
-import { APP } from './helpers/server.ts';
+import { APP, OTHER_APP } from './helpers/server.ts';
 
 interface Settings {
   /** Of all hooks. */
@@ -20,14 +20,19 @@ interface Settings {
   readonly retryMs?: number;
   readonly timeoutMs?: number;
   readonly maxPending?: number;
+  /** Of 0 every wait is as short as chance makes it. */
+  readonly random?: () => number;
+  /** Apps beside the usual one, which all have the same hooks. */
+  readonly others?: readonly { readonly id: string; readonly key: string; readonly secret: string }[];
 }
 
-/** A dispatcher with a hook for each URL, named `hook-0`, `hook-1` and so on. Its waits are as short as chance makes them. */
+/** A dispatcher with a hook for each URL, named `hook-0`, `hook-1` and so on. */
 function start(urls: readonly string[], settings: Settings = {}) {
   const { hook = {}, addresses = 'any', retryMs = 60_000, timeoutMs = 300, maxPending = 1000 } = settings;
+  const { random = () => 0, others = [] } = settings;
   const webhooks = urls.map((url, n) => ({ id: `hook-${n}`, url, events: ['cache_miss'], ...hook }));
   const { apps: list } = parseConfig({
-    apps: [{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }], webhooks }],
+    apps: [APP, ...others].map(({ id, key, secret }) => ({ id, keys: [{ key, secret }], webhooks })),
   });
   const apps = new FileAppStore(list);
   const { hooks } = apps.byId(APP.id)!;
@@ -41,28 +46,30 @@ function start(urls: readonly string[], settings: Settings = {}) {
     metrics,
     log,
     now: Date.now,
-    random: () => 0,
+    random,
     retryMs,
   });
   onTestFinished(() => dispatcher.close());
   outbox.attach(dispatcher);
-  dispatcher.update(hooks);
+  dispatcher.update([...apps.all()].flatMap((app) => app.hooks));
+  const tellHooksOf = (app: { readonly id: string }, ...channels: string[]) =>
+    outbox.append(
+      channels.map((channel) => ({
+        appId: app.id,
+        lane: channel,
+        hooks: apps.byId(app.id)!.hooks,
+        event: newEvent(Date.now(), 'cache_miss', { channel }),
+      })),
+    );
   return {
     dispatcher,
     outbox,
     lines,
     metrics: metrics.app(APP.id),
     hook: (n = 0) => hooks[n]!,
-    /** Tells all hooks of one event in each of the channels. */
-    tell: (...channels: string[]) =>
-      outbox.append(
-        channels.map((channel) => ({
-          appId: APP.id,
-          lane: channel,
-          hooks,
-          event: newEvent(Date.now(), 'cache_miss', { channel }),
-        })),
-      ),
+    /** Tells all hooks of the app of one event in each of the channels. */
+    tell: (...channels: string[]) => tellHooksOf(APP, ...channels),
+    tellHooksOf,
     list: (state: 'pending' | 'failing' | 'dead', n = 0) =>
       outbox.deliveries.list(hooks[n]!.key, state, 0, 1000),
   };
@@ -293,6 +300,94 @@ describe('a receiver', () => {
   });
 });
 
+/** Answers channels that begin like this in a way of their own, and all others well. */
+function only(prefix: string, reply: Reply): Reply {
+  return (response, posted) => (posted.events[0]?.channel?.startsWith(prefix) ? reply : ok)(response, posted);
+}
+
+const BAD = Array.from({ length: 40 }, (_, n) => `bad-${n}`);
+const FAILS = 'webhook receiver fails: it is asked by one request at a time';
+
+describe('channels that a receiver does not take', () => {
+  test.each([400, 401, 403, 404, 409, 413, 422, 451])(
+    'with %i hold back no other one, and the receiver works',
+    async (code) => {
+      const receiver = await startReceiver();
+      receiver.reply = only('bad', status(code));
+      const { tell, lines, list } = start([receiver.url()], { random: Math.random });
+      await tell(...BAD);
+      await expect.poll(() => list('failing').length).toBe(BAD.length);
+      await tell('news');
+      const [told] = (await receiver.until(({ events: [event] }) => event?.channel === 'news')).slice(-1);
+      expect(told!.events[0]).toMatchObject({ channel: 'news' });
+      expect(lines.map(({ msg }) => msg)).not.toContain(FAILS);
+    },
+  );
+
+  test.each([408, 425, 429, 500, 502, 503, 504])(
+    'with %i make the receiver fail, and the next request is for what has not failed',
+    async (code) => {
+      const receiver = await startReceiver();
+      receiver.reply = only('bad', status(code));
+      const { tell, lines } = start([receiver.url()], { random: Math.random });
+      await tell(...BAD);
+      await expect.poll(() => lines.map(({ msg }) => msg)).toContain(FAILS);
+      const before = receiver.posted.length;
+      await tell('news');
+      const after = () => receiver.posted.slice(before).map(({ events: [event] }) => event?.channel);
+      await expect.poll(after).toContain('news');
+      // What was in flight when it began to fail comes before, and nothing else does.
+      expect(after().indexOf('news')).toBeLessThanOrEqual(8);
+    },
+  );
+
+  test('of another app, which has the same URL, are not its business', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = only('bad', status(503));
+    const { tell, tellHooksOf, lines } = start([receiver.url()], {
+      random: Math.random,
+      others: [OTHER_APP],
+    });
+    await tell(...BAD);
+    await expect.poll(() => lines.map(({ msg }) => msg)).toContain(FAILS);
+    const beganAt = performance.now();
+    await tellHooksOf(OTHER_APP, ...Array.from({ length: 20 }, (_, n) => `news-${n}`));
+    const news = () => receiver.posted.filter(({ events: [event] }) => event?.channel?.startsWith('news'));
+    await expect.poll(() => news().length).toBe(20);
+    for (const { headers } of news()) expect(headers['x-pusher-key']).toBe(OTHER_APP.key);
+    expect(performance.now() - beganAt).toBeLessThan(5000);
+  });
+
+  test('with Retry-After leave the receiver alone for so long', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = status(503, { 'Retry-After': '2' });
+    const { tell, lines } = start([receiver.url()], { random: Math.random });
+    await tell(...BAD);
+    await expect.poll(() => lines.map(({ msg }) => msg)).toContain(FAILS);
+    const failsSince = performance.now();
+    const before = receiver.posted.length;
+    expect(before).toBeLessThanOrEqual(13);
+    await expect.poll(() => receiver.posted.length, { timeout: 5000 }).toBeGreaterThan(13);
+    expect(performance.now() - failsSince).toBeGreaterThan(1500);
+  });
+});
+
+test('no attempt begins after the time to retry, also where a receiver that fails kept it waiting', async () => {
+  const receiver = await startReceiver();
+  receiver.reply = status(503);
+  const { tell, list } = start([receiver.url()], { random: Math.random, retryMs: 3000 });
+  await tell(...BAD.slice(0, 8));
+  await expect.poll(() => list('dead').length, { timeout: 20_000 }).toBe(8);
+  const waited = list('dead').map(({ attempts }) => {
+    const sent = attempts.filter((attempt) => attempt.status !== null);
+    return sent.at(-1)!.at - sent[0]!.at;
+  });
+  expect(Math.max(...waited)).toBeLessThanOrEqual(3000);
+  expect(list('dead').flatMap(({ attempts }) => attempts)).toContainEqual(
+    expect.objectContaining({ status: null, answer: 'not sent: it was due after the time to retry' }),
+  );
+}, 30_000);
+
 describe('the end', () => {
   test('waits for what is in flight, and begins nothing more', async () => {
     const receiver = await startReceiver();
@@ -379,6 +474,20 @@ describe('where a webhook may go', () => {
     '240.0.0.1',
     '255.255.255.255',
     '0.0.0.0',
+    '100.100.100.200',
+    '161.26.0.10',
+    '166.9.58.64',
+    '168.63.129.16',
+    '192.0.0.192',
+    'fd00:ec2::254',
+    'fe80::a9fe:a9fe',
+    '::a9fe:a9fe',
+    '::ffff:168.63.129.16',
+    '::ffff:0:a9fe:a9fe',
+    '64:ff9b::a9fe:a9fe',
+    '64:ff9b:1::a9fe:a9fe',
+    '2001:0:a9fe:a9fe::1',
+    '2002:a9fe:a9fe::1',
     '::',
     '::1',
     '::ffff:10.0.0.1',
@@ -400,6 +509,9 @@ describe('where a webhook may go', () => {
   test.each([
     '8.8.8.8',
     '1.1.1.1',
+    '161.25.255.255',
+    '168.63.129.15',
+    '168.63.129.17',
     '172.15.0.1',
     '172.32.0.1',
     '100.128.0.1',

@@ -18,6 +18,16 @@ const PRIVATE_IPV4 = [
   ['224.0.0.0', 3],
 ] as const;
 
+/**
+ * Addresses that look public and lead into the network of a cloud from its own machines only: Azure's wire server, which
+ * hands out certificates and settings, and the services of IBM Cloud. Other clouds have theirs among the special ones.
+ */
+const CLOUD_IPV4 = [
+  ['161.26.0.0', 16],
+  ['166.8.0.0', 14],
+  ['168.63.129.16', 32],
+] as const;
+
 /** Within the one part of IPv6 that is routed: documentation, and what carries an IPv4 address inside. */
 const PRIVATE_IPV6 = [
   ['2001::', 23],
@@ -27,7 +37,8 @@ const PRIVATE_IPV6 = [
 ] as const;
 
 const privateAddresses = new BlockList();
-for (const [network, prefix] of PRIVATE_IPV4) privateAddresses.addSubnet(network, prefix, 'ipv4');
+for (const [network, prefix] of [...PRIVATE_IPV4, ...CLOUD_IPV4])
+  privateAddresses.addSubnet(network, prefix, 'ipv4');
 for (const [network, prefix] of PRIVATE_IPV6) privateAddresses.addSubnet(network, prefix, 'ipv6');
 const routedIpv6 = new BlockList();
 routedIpv6.addSubnet('2000::', 3, 'ipv6');

@@ -1,3 +1,5 @@
+/** How long something that failed waits before it is tried again. */
+
 const FIRST_MS = 1000;
 const MOST_MS = 600_000;
 

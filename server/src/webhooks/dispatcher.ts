@@ -1,28 +1,14 @@
-import type { Logger } from 'pino';
 import type { AppStore } from '../apps/app.ts';
 import type { Hook, HookKey } from '../apps/hook.ts';
-import { increment, type Metrics } from '../hub/metrics.ts';
 import { backoffMs } from './backoff.ts';
-import { seal } from './envelope.ts';
+import { Courier, type CourierParts, type Next } from './courier.ts';
 import { Lane } from './lane.ts';
-import type { Delivery, Outbox, OutboxListener } from './outbox.ts';
-import { Receiver, type Sent } from './receiver.ts';
-import type { Answer, Transport } from './transport.ts';
+import type { OutboxListener } from './outbox.ts';
+import type { Sent } from './receiver.ts';
+import { Receivers } from './receivers.ts';
 
-export interface DispatcherParts {
+export interface DispatcherParts extends CourierParts {
   readonly apps: AppStore;
-  readonly outbox: Outbox;
-  readonly transport: Transport;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  /** The clock, in Unix milliseconds. */
-  readonly now: () => number;
-  /** From 0 to 1. */
-  readonly random: () => number;
-  /** Milliseconds after the first attempt until which a delivery is tried again. */
-  readonly retryMs: number;
-  /** Is told when a request has left, and when it has arrived but the outbox does not know yet. */
-  readonly onStep?: ((step: 'afterSend' | 'beforeAcknowledge') => void) | undefined;
 }
 
 /** One hook, and the lanes in which it has something to deliver. */
@@ -31,21 +17,21 @@ interface Desk {
   readonly lanes: Map<string, Lane>;
 }
 
-/** How long a receiver may ask to be left alone. */
-const MAX_RETRY_AFTER_MS = 3_600_000;
-const GONE = 410;
-
 /** Brings deliveries to their receivers, each lane in order, until they are taken or given up. */
 export class Dispatcher implements OutboxListener {
   readonly #parts: DispatcherParts;
   readonly #desks = new Map<HookKey, Desk>();
-  readonly #receivers = new Map<string, Receiver>();
+  readonly #courier: Courier;
+  readonly #receivers: Receivers;
   /** What is under way, for the end to wait for. */
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    const { random, log } = parts;
+    this.#courier = new Courier(parts);
+    this.#receivers = new Receivers({ send: (lane) => this.#track(this.#send(lane)), random, log });
   }
 
   /** Takes over the hooks that stand from now on, and begins with what they have to deliver. */
@@ -62,12 +48,7 @@ export class Dispatcher implements OutboxListener {
       else this.#desks.set(key, { hook, lanes: new Map() });
       if (!desk) this.refresh(key);
     }
-    const urls = new Set(Array.from(standing.values(), ({ url }) => url));
-    for (const [url, receiver] of this.#receivers) {
-      if (urls.has(url)) continue;
-      this.#receivers.delete(url);
-      for (const lane of receiver.close()) this.#enqueue(lane);
-    }
+    for (const lane of this.#receivers.keep(standing.values())) this.#enqueue(lane);
   }
 
   /** Looks again what a hook has to deliver: it was changed from outside. */
@@ -114,7 +95,7 @@ export class Dispatcher implements OutboxListener {
   /** Begins no request any more, and waits for those in flight. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const receiver of this.#receivers.values()) receiver.close();
+    this.#receivers.close();
     for (const { lanes } of this.#desks.values()) for (const lane of lanes.values()) lane.stop();
     while (this.#running.size > 0) await Promise.all(this.#running);
     this.#parts.transport.close();
@@ -125,7 +106,7 @@ export class Dispatcher implements OutboxListener {
     const names = new Set(this.#parts.outbox.deliveries.lanes(hook.key).map(({ name }) => name));
     for (const lane of lanes.values()) {
       if (lane.state === 'busy' || names.has(lane.name)) continue;
-      this.#receivers.get(hook.url)?.remove(lane);
+      this.#receivers.remove(lane);
       this.#forget(lane);
     }
   }
@@ -149,89 +130,58 @@ export class Dispatcher implements OutboxListener {
     lane.stop();
     if (this.#closed) return;
     lane.state = 'queued';
-    const { url } = lane.hook();
-    let receiver = this.#receivers.get(url);
-    if (!receiver) {
-      receiver = new Receiver(url, {
-        send: (each) => this.#track(this.#send(each)),
-        random: this.#parts.random,
-        turned: (_url, works) => this.#logTurn(lane.hook(), works),
-      });
-      this.#receivers.set(url, receiver);
-    }
-    receiver.enqueue(lane);
+    this.#receivers.enqueue(lane);
+    if (lane.state !== 'queued' || lane.endsAt === undefined) return;
+    // A receiver that fails may not come to it in time.
+    lane.wait('queued', lane.endsAt - this.#parts.now() + 1, () => {
+      this.#receivers.remove(lane);
+      void this.#track(this.#send(lane));
+    });
   }
 
   async #send(lane: Lane): Promise<Sent> {
-    const { apps, outbox, transport, metrics, now, onStep } = this.#parts;
-    const hook = lane.hook();
-    const app = apps.byId(hook.appId);
+    lane.stop();
     lane.state = 'busy';
     lane.hasNews = false;
+    const { apps, outbox } = this.#parts;
     try {
+      const { key, maxEvents } = lane.hook();
+      const delivery = await outbox.deliveries.head(key, lane.name, maxEvents);
+      const hook = lane.hook();
+      const app = apps.byId(hook.appId);
       if (!app || this.#closed || !this.#stands(lane) || outbox.stateOf(hook.key) !== 'active') {
         this.#forget(lane);
-        return 'nothing';
-      }
-      const delivery = await outbox.deliveries.head(hook.key, lane.name, hook.maxEvents);
-      if (!delivery) {
+      } else if (!delivery) {
         this.#finish(lane);
-        return 'nothing';
-      }
-      const at = now();
-      if (delivery.state === 'failing' && delivery.dueAt > at) {
+      } else if (delivery.state === 'failing' && delivery.dueAt > this.#parts.now()) {
         this.#schedule(lane, delivery.dueAt);
-        return 'nothing';
+      } else {
+        const { sent, committed } = await this.#courier.deliver(app, hook, delivery);
+        void this.#track(this.#settle(lane, committed));
+        return sent;
       }
-      const { headers, body } = seal(app, hook, delivery, at);
-      const answer = await transport.post(hook.url, headers, body, () => onStep?.('afterSend'));
-      increment(metrics.app(hook.appId).webhookAttempts, answer.outcome);
-      void this.#track(this.#settle(lane, hook, delivery, at, answer));
-      return answer.outcome === 'delivered' ? 'taken' : 'failed';
     } catch (error) {
-      this.#rest(lane, hook, error);
-      return 'nothing';
+      this.#rest(lane, error);
     }
+    return { result: 'nothing' };
   }
 
-  /** Commits what became of an attempt. */
-  async #settle(lane: Lane, hook: Hook, delivery: Delivery, at: number, answer: Answer): Promise<void> {
-    const { outbox, onStep } = this.#parts;
+  async #settle(lane: Lane, committed: Promise<Next>): Promise<void> {
     try {
-      if (answer.outcome !== 'delivered') return await this.#fail(lane, hook, delivery, at, answer);
-      onStep?.('beforeAcknowledge');
-      await outbox.deliveries.acknowledge(delivery);
-      this.#enqueue(lane);
+      const next = await committed;
+      if (next === 'stop') return this.#forget(lane);
+      if (next === 'go on') {
+        lane.failures = 0;
+        lane.endsAt = undefined;
+        this.#enqueue(lane);
+      } else {
+        lane.failures += 1;
+        lane.endsAt = next.endsAt;
+        this.#schedule(lane, next.dueAt);
+      }
     } catch (error) {
-      this.#rest(lane, hook, error);
+      this.#rest(lane, error);
     }
-  }
-
-  async #fail(lane: Lane, hook: Hook, delivery: Delivery, at: number, answer: Answer): Promise<void> {
-    const { outbox, metrics, log, now, random, retryMs } = this.#parts;
-    const { status, text, outcome, retryAfterMs = 0 } = answer;
-    const attempt = { at, status, answer: text };
-    const ids = { appId: hook.appId, hook: hook.id, delivery: delivery.id, outcome, status };
-    if (status === GONE) {
-      await outbox.deliveries.fail(delivery, attempt, now());
-      await outbox.setState(hook.key, 'disabled');
-      log.warn(ids, 'webhook disabled: its receiver is gone');
-      return this.#forget(lane);
-    }
-    const delay = Math.max(
-      backoffMs(delivery.tries + 1, random()),
-      Math.min(retryAfterMs, MAX_RETRY_AFTER_MS),
-    );
-    const dueAt = now() + delay;
-    if (dueAt - (delivery.triedSince ?? at) > retryMs) {
-      await outbox.deliveries.park(delivery, attempt);
-      metrics.app(hook.appId).webhookDeadLetters += 1;
-      log.warn(ids, 'webhook delivery became a dead letter: it was tried for too long');
-      return this.#enqueue(lane);
-    }
-    await outbox.deliveries.fail(delivery, attempt, dueAt);
-    log.info({ ...ids, retryInMs: Math.round(delay) }, 'webhook delivery failed');
-    this.#schedule(lane, dueAt);
   }
 
   #finish(lane: Lane): void {
@@ -251,20 +201,11 @@ export class Dispatcher implements OutboxListener {
   }
 
   /** The outbox failed: what it did not take down happens again, after a while. */
-  #rest(lane: Lane, hook: Hook, error: unknown): void {
+  #rest(lane: Lane, error: unknown): void {
     const { log, now, random } = this.#parts;
+    const hook = lane.hook();
     log.error({ err: error, appId: hook.appId, hook: hook.id }, 'webhook delivery could not be committed');
     this.#schedule(lane, now() + backoffMs(4, random()));
-  }
-
-  #logTurn({ appId, url }: Hook, works: boolean): void {
-    const { origin } = new URL(url);
-    if (works) this.#parts.log.info({ appId, receiver: origin }, 'webhook receiver works again');
-    else
-      this.#parts.log.warn(
-        { appId, receiver: origin },
-        'webhook receiver fails: it is asked by one request at a time',
-      );
   }
 
   #track<Result>(work: Promise<Result>): Promise<Result> {

@@ -13,6 +13,10 @@ export class Lane {
   gathered = 0;
   /** Something was appended, or changed from outside, while the lane was busy. */
   hasNews = false;
+  /** Failed attempts since something of the lane was taken. */
+  failures = 0;
+  /** Until when its first delivery is tried, in Unix milliseconds; `undefined` if it has not failed. */
+  endsAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -22,7 +26,7 @@ export class Lane {
   ) {}
 
   /** Waits in a state; an earlier wait is over. */
-  wait(state: 'gathering' | 'resting', delayMs: number, then: () => void): void {
+  wait(state: 'gathering' | 'resting' | 'queued', delayMs: number, then: () => void): void {
     this.stop();
     this.state = state;
     this.#timer = setTimeout(then, delayMs);

@@ -5,10 +5,18 @@ import type { Lane } from './lane.ts';
 const MAX_IN_FLIGHT = 8;
 /** So many lanes that fail, with no success between them, are the receiver's own failure. */
 const FAILING_LANES = 5;
-const MAX_PROBE_PAUSE_MS = 60_000;
+/** Bounds what a delivery waits for that would have succeeded: others may have made the receiver fail. */
+const MAX_PROBE_PAUSE_MS = 10_000;
+/** Bounds what a receiver can ask for all of its lanes by `Retry-After`. */
+const MAX_ASKED_PAUSE_MS = 60_000;
 
-/** Whether the receiver took what it was sent. */
-export type Sent = 'taken' | 'failed' | 'nothing';
+/**
+ * What became of a lane's turn. `refused`: the receiver works and does not want this delivery, which says nothing about
+ * others. `failed`: the receiver may fail whatever it is sent. `nothing`: it was not asked.
+ */
+export type Sent =
+  | { readonly result: 'taken' | 'refused' | 'nothing' }
+  | { readonly result: 'failed'; readonly retryAfterMs: number | undefined };
 
 export interface ReceiverParts {
   /** Sends what is first in a lane. Resolves when the receiver can be sent more; never rejects. */
@@ -16,16 +24,15 @@ export interface ReceiverParts {
   /** From 0 to 1. */
   readonly random: () => number;
   /** The receiver has begun to fail, or works again. */
-  turned(url: string, works: boolean): void;
+  turned(works: boolean): void;
 }
 
 /**
- * One URL, and the lanes that wait for their turn there. A receiver that fails whatever it is sent is asked by one
- * request at a time, with longer and longer pauses, until it takes one: nobody else waits for it, and when it
+ * One URL of one app, and the lanes that wait for their turn there. A receiver that fails whatever it is sent is asked
+ * by one request at a time, with a pause before each, until it answers one: nobody else waits for it, and when it
  * comes back it is not run over.
  */
 export class Receiver {
-  readonly url: string;
   readonly #parts: ReceiverParts;
   readonly #turns = new Set<Lane>();
   #inFlight = 0;
@@ -35,8 +42,7 @@ export class Receiver {
   #pause: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(url: string, parts: ReceiverParts) {
-    this.url = url;
+  constructor(parts: ReceiverParts) {
     this.#parts = parts;
   }
 
@@ -63,9 +69,9 @@ export class Receiver {
   }
 
   #proceed(): void {
-    const limit = this.#works ? MAX_IN_FLIGHT : 1;
-    for (const lane of this.#turns) {
-      if (this.#closed || this.#pause || this.#inFlight >= limit) return;
+    while (!this.#closed && !this.#pause && this.#inFlight < (this.#works ? MAX_IN_FLIGHT : 1)) {
+      const lane = this.#works ? first(this.#turns) : mostHopeful(this.#turns);
+      if (!lane) return;
       this.#turns.delete(lane);
       void this.#send(lane);
     }
@@ -75,31 +81,46 @@ export class Receiver {
     this.#inFlight += 1;
     const sent = await this.#parts.send(lane);
     this.#inFlight -= 1;
-    if (sent === 'taken') this.#succeeded();
-    else if (sent === 'failed') this.#failed(lane);
+    if (sent.result === 'failed') this.#failed(lane, sent.retryAfterMs);
+    else if (sent.result !== 'nothing') this.#answered();
     this.#proceed();
   }
 
-  #succeeded(): void {
+  #answered(): void {
     const worked = this.#works;
     this.#failing.clear();
     this.#probes = 0;
-    if (!worked) this.#parts.turned(this.url, true);
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    if (!worked) this.#parts.turned(true);
   }
 
-  #failed(lane: Lane): void {
+  #failed(lane: Lane, retryAfterMs = 0): void {
     const worked = this.#works;
     if (worked) this.#failing.add(lane);
     // Those that were in flight together are one failure.
     if (this.#works || this.#closed || this.#pause) return;
-    if (worked) this.#parts.turned(this.url, false);
+    if (worked) this.#parts.turned(false);
     this.#probes += 1;
-    this.#pause = setTimeout(
-      () => {
-        this.#pause = undefined;
-        this.#proceed();
-      },
+    const pauseMs = Math.max(
       backoffMs(this.#probes, this.#parts.random(), MAX_PROBE_PAUSE_MS),
+      Math.min(retryAfterMs, MAX_ASKED_PAUSE_MS),
     );
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#proceed();
+    }, pauseMs);
   }
+}
+
+function first(lanes: Iterable<Lane>): Lane | undefined {
+  for (const lane of lanes) return lane;
+  return undefined;
+}
+
+/** The lane that has failed least, of several the latest: those before it came while the receiver was failing. */
+function mostHopeful(lanes: Iterable<Lane>): Lane | undefined {
+  let best: Lane | undefined;
+  for (const lane of lanes) if (!best || lane.failures <= best.failures) best = lane;
+  return best;
 }
