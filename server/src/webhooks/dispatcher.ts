@@ -17,6 +17,9 @@ interface Desk {
   readonly lanes: Map<string, Lane>;
 }
 
+/** Node's timers take no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Brings deliveries to their receivers, each lane in order, until they are taken or given up. */
 export class Dispatcher implements OutboxListener {
   readonly #parts: DispatcherParts;
@@ -133,10 +136,10 @@ export class Dispatcher implements OutboxListener {
     this.#receivers.enqueue(lane);
     if (lane.state !== 'queued' || lane.endsAt === undefined) return;
     // A receiver that fails may not come to it in time.
-    lane.wait('queued', lane.endsAt - this.#parts.now() + 1, () => {
-      this.#receivers.remove(lane);
-      void this.#track(this.#send(lane));
-    });
+    const left = lane.endsAt - this.#parts.now();
+    if (left > 0) return lane.wait('queued', Math.min(left, MAX_TIMER_MS), () => this.#enqueue(lane));
+    this.#receivers.remove(lane);
+    void this.#track(this.#send(lane));
   }
 
   async #send(lane: Lane): Promise<Sent> {
