@@ -6,7 +6,7 @@ import { ForkedParent } from './helpers/forked-parent.ts';
 
 function memory() {
   let now = 1_700_000_000_000;
-  const adapter = new MemoryAdapter(() => now);
+  const adapter = new MemoryAdapter({ now: () => now, monotonic: () => now });
   return {
     adapter,
     advance(milliseconds: number) {

@@ -11,7 +11,7 @@ const ANN = { user_id: 'ann' };
 /** A broker whose cache grows old as fast as the test says. */
 async function startClock(settings: ServerSettings = {}) {
   const clock = { now: 1_700_000_000_000 };
-  const adapter = new MemoryAdapter(() => clock.now);
+  const adapter = new MemoryAdapter({ monotonic: () => clock.now });
   const server = await startServer({ ...settings, parts: { adapter } });
   /** What somebody new is sent when he joins. */
   const arrive = async (channel = NEWS): Promise<Received[]> => {

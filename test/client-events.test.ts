@@ -245,7 +245,7 @@ describe('the rate of client events', () => {
   /** A pair whose broker has a clock that the test moves. */
   async function startClock(settings?: ServerSettings) {
     const clock = { now: Date.now() };
-    return { clock, ...(await startPair(BOX, { ...settings, parts: { now: () => clock.now } })) };
+    return { clock, ...(await startPair(BOX, { ...settings, parts: { monotonic: () => clock.now } })) };
   }
 
   test('is 10 at once, then the 11th is refused and the connection stays', async () => {

@@ -13,7 +13,7 @@ const UNSIGNED = { target: '/apps/3/channels' };
 /** A broker with a clock that the test moves. */
 async function startClocked(settings: Parameters<typeof startExample>[0]) {
   const clock = { ms: TIMESTAMP * 1000 };
-  return { clock, broker: await startExample({ ...settings, parts: { now: () => clock.ms } }) };
+  return { clock, broker: await startExample({ ...settings, parts: { monotonic: () => clock.ms } }) };
 }
 
 function statusOf({ status }: HttpAnswer): number {

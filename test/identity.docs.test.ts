@@ -139,7 +139,7 @@ keepPromises('identity.md', {
     const data = await mkdtemp(pathOf(tmpdir(), 'countersign-'));
     onTestFinished(() => rm(data, { recursive: true }));
     let time = Date.now();
-    const parts = { now: () => time };
+    const parts = { now: () => time, monotonic: () => time };
     const config = configOf({ config: { data } });
     const before = await createServer(config, parts);
     await countersignFor(before).terminateUserConnections('ann', COME_BACK_LATER);
@@ -186,7 +186,7 @@ keepPromises('identity.md', {
 
   'An app that requires to know its users closes who proves nothing in time': async () => {
     let time = Date.now();
-    const settings = { app: { requireUserAuthentication: true }, parts: { now: () => time } };
+    const settings = { app: { requireUserAuthentication: true }, parts: { monotonic: () => time } };
     const broker = await startServer(settings);
     const [nobody, liar, ann, guest] = await Promise.all([1, 2, 3, 4].map(() => connect(broker)));
     liar!.subscribe('private-a', { auth: `key-1:${'0'.repeat(64)}` });

@@ -22,7 +22,7 @@ function remove(broker: Broker, channel: string, body: object) {
 describe('the devices of a user', () => {
   test('are known with their age, client and channels', async () => {
     let now = 1_700_000_000_000;
-    const broker = await startServer({ parts: { now: () => now } });
+    const broker = await startServer({ parts: { now: () => now, monotonic: () => now } });
     const phone = await device(broker, { id: 'ann' });
     await phone.join('private-a');
     now += 61_000;
@@ -90,7 +90,7 @@ describe('to terminate a user', () => {
 
   test('keeps him out for as long as it says', async () => {
     let now = 1_700_000_000_000;
-    const broker = await startServer({ parts: { now: () => now } });
+    const broker = await startServer({ parts: { now: () => now, monotonic: () => now } });
     const query = { auth_timestamp: String(now / 1000) };
     await request(broker, 'POST', '/users/ann/terminate_connections', {
       body: { reason: 'Rude', block: 60 },
@@ -150,7 +150,7 @@ describe('to end a subscription', () => {
 
   test('finds the private channels of a signed-in user, and keeps him out on any connection', async () => {
     let now = 1_700_000_000_000;
-    const broker = await startServer({ parts: { now: () => now } });
+    const broker = await startServer({ parts: { now: () => now, monotonic: () => now } });
     const query = { auth_timestamp: String(now / 1000) };
     const ann = await device(broker, { id: 'ann' });
     await ann.join('private-a');
@@ -235,7 +235,7 @@ describe('an app that requires to know its users', () => {
   const start = async () => {
     const clock = { now: 1_700_000_000_000 };
     const app = { requireUserAuthentication: true };
-    const broker = await startServer({ app, parts: { now: () => clock.now } });
+    const broker = await startServer({ app, parts: { monotonic: () => clock.now } });
     return { broker, pass: (ms: number) => (clock.now += ms) };
   };
   const late = 'Connection not authorized within timeout: ';

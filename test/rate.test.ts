@@ -10,7 +10,7 @@ async function startAtRest(
   settings: ServerSettings = {},
 ): Promise<[Broker, pass: (seconds: number) => void]> {
   let now = 1_750_000_000_000;
-  const broker = await startServer({ ...settings, parts: { now: () => now } });
+  const broker = await startServer({ ...settings, parts: { monotonic: () => now } });
   return [broker, (seconds) => (now += seconds * 1000)];
 }
 

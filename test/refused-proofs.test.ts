@@ -20,7 +20,7 @@ const isClose = (received: Received) => typeof received !== 'string';
 /** A broker whose clock stands still until it is moved. */
 async function startAtRest(limits?: ServerSettings['limits']) {
   let now = Date.now();
-  const broker = await startServer({ ...(limits && { limits }), parts: { now: () => now } });
+  const broker = await startServer({ ...(limits && { limits }), parts: { monotonic: () => now } });
   return [broker, (seconds: number) => (now += seconds * 1000)] as const;
 }
 

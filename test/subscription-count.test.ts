@@ -122,7 +122,7 @@ describe('the subscription count above 100', () => {
   /** A broker with 100 subscribers in one channel, and more clients that are not in it yet. */
   async function startCrowd(more: number) {
     // Without the pause between big flushes, the timer of the count is the only one.
-    const parts = { now: () => Date.now() };
+    const parts = { monotonic: () => Date.now() };
     const server = await startServer({ ...counted, config: { flushGapMaxMs: 0 }, parts });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
     const open = (count: number) => Promise.all(Array.from({ length: count }, () => connect(server)));
@@ -192,7 +192,7 @@ describe('the subscription count above 100, of several nodes', () => {
   async function startNodes() {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
     const start = Date.now();
-    const adapter = new MemoryAdapter();
+    const adapter = new MemoryAdapter({ monotonic: () => Date.now() });
     const log = pino({ level: 'silent' });
     const nodes = [1, 2, 3].map(() => new CountAnnouncer(adapter, new FileAppStore([]), log));
     onTestFinished(() => {

@@ -26,7 +26,7 @@ function makeRecorder() {
   const store = new FileAppStore(apps);
   const database = new Database(newFolder());
   const outbox = new SqliteOutbox({ database, now: Date.now, maxPending: 100 });
-  const { roster } = new MemoryAdapter(Date.now);
+  const { roster } = new MemoryAdapter();
   const witness = new RosterWitness(roster, store);
   const recorder = new Recorder({
     apps: store,

@@ -52,6 +52,8 @@ export interface CoreParts {
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
+  /** Milliseconds, by a clock that nobody sets: for all that is waited for or limited. */
+  readonly monotonic: () => number;
   /** May be given instead of made. */
   readonly adapter?: Adapter | undefined;
   readonly onWebhookStep?: ((step: WebhookStep) => void) | undefined;
@@ -66,11 +68,13 @@ export class LocalCore implements Core {
 
   /** @throws DataError if the data directory cannot be used */
   constructor(parts: CoreParts) {
-    const { config, now, onWebhookStep: onStep } = parts;
+    const { config, now, monotonic, onWebhookStep: onStep } = parts;
     const maxPending = config.webhookMaxPending;
     const database = config.data === undefined ? undefined : new Database(config.data);
     this.#database = database;
-    this.adapter = parts.adapter ?? new MemoryAdapter(now, database && new SqliteBlockStore(database, now));
+    this.adapter =
+      parts.adapter ??
+      new MemoryAdapter({ now, monotonic, blockStore: database && new SqliteBlockStore(database, now) });
     const outbox = database
       ? new SqliteOutbox({ database, now, maxPending, onStep })
       : new MemoryOutbox({ now, maxPending });

@@ -45,6 +45,8 @@ export interface BrokerParts {
   readonly core?: Core;
   /** The clock, in Unix milliseconds. @default Date.now */
   readonly now?: () => number;
+  /** Milliseconds, by a clock that nobody sets: for all that is waited for or limited. @default performance.now */
+  readonly monotonic?: () => number;
   /** Names a new connection. @default random numbers that nobody can guess */
   readonly newSocketId?: () => string;
   /** Is told each step of a webhook, so that a test can end the process there. */
@@ -62,12 +64,14 @@ export interface BrokerParts {
  * @throws Error if it cannot listen, or its certificate cannot be read
  */
 export async function createServer(config: Config, parts: BrokerParts = {}): Promise<Broker> {
-  const { log = pino({ level: 'silent' }), now = Date.now, newSocketId = randomSocketId, routes } = parts;
+  const { log = pino({ level: 'silent' }), newSocketId = randomSocketId, routes } = parts;
+  const { now = Date.now, monotonic = () => performance.now() } = parts;
   const metrics = new Metrics();
   const apps = new FileAppStore(config.apps);
   const { adapter: ownAdapter, onWebhookStep } = parts;
   const core =
-    parts.core ?? (await openCore({ config, apps, metrics, log, now, adapter: ownAdapter, onWebhookStep }));
+    parts.core ??
+    (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
   const { adapter, webhooks } = core;
   const outbox = new Outbox({
     gapMaxMs: config.flushGapMaxMs,
@@ -107,6 +111,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metrics,
     log,
     now,
+    monotonic,
     newSocketId,
     addressOf,
     isSecure,

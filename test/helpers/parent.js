@@ -25,8 +25,16 @@ const apps = new FileAppStore(config.apps);
 const server = createServer({ pauseOnConnect: true }, async (stream) => {
   now = BEGIN;
   const clock = () => now;
-  const adapter = new MemoryAdapter(clock);
-  const core = new LocalCore({ config, apps, metrics: new Metrics(), log, now: clock, adapter });
+  const adapter = new MemoryAdapter({ now: clock, monotonic: clock });
+  const core = new LocalCore({
+    config,
+    apps,
+    metrics: new Metrics(),
+    log,
+    now: clock,
+    monotonic: clock,
+    adapter,
+  });
   const worker = {
     deliver: (message) => line.tell('deliver', [message]),
     obey: (command) => line.tell('obey', [command]),

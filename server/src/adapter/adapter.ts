@@ -255,10 +255,17 @@ export interface History {
   last(topic: Topic): Promise<KeptEvent | undefined>;
 }
 
+/** How a window stands after one more was counted. */
+export interface Hit {
+  readonly hits: number;
+  /** Milliseconds until the window ends: a duration, since the clocks of nodes differ and can be set. */
+  readonly leftMs: number;
+}
+
 /** Numbers that all nodes count together. */
 export interface Counters {
   /** Counts one more in the running window of `key`. */
-  hit(key: string, windowMs: number): Promise<{ readonly hits: number; readonly resetAt: number }>;
+  hit(key: string, windowMs: number): Promise<Hit>;
   /** Takes one of `limit` places, if one is free; with `Infinity` there always is one. */
   hold(key: string, limit: number): Promise<boolean>;
   release(key: string): Promise<void>;

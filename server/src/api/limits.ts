@@ -29,8 +29,9 @@ class CounterStore implements Store {
   }
 
   async increment(key: string): Promise<IncrementResponse> {
-    const { hits, resetAt } = await this.counters.hit(`${this.name}:${key}`, this.#windowMs);
-    return { totalHits: hits, resetTime: new Date(resetAt) };
+    const { hits, leftMs } = await this.counters.hit(`${this.name}:${key}`, this.#windowMs);
+    // The limiter reads the same clock at once, so only the difference counts.
+    return { totalHits: hits, resetTime: new Date(Date.now() + leftMs) };
   }
 
   /** Asked for only where some requests do not count; here each one does. */

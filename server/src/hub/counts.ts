@@ -122,8 +122,8 @@ export class CountAnnouncer {
   async #takeTurn(topic: Topic, rest: Rest, count?: Count): Promise<void> {
     const { counters, roster, bus } = this.#adapter;
     try {
-      const { hits, resetAt } = await counters.hit(`subscription_count:${topic}`, INTERVAL_MS);
-      if (hits > 1) return this.#wait(topic, rest, millisecondsUntil(resetAt));
+      const { hits, leftMs } = await counters.hit(`subscription_count:${topic}`, INTERVAL_MS);
+      if (hits > 1) return this.#wait(topic, rest, leftMs);
       const { subscriptions, version } = count ?? (await roster.counts(topic));
       await bus.publishCount(topic, subscriptions, version);
       // Where nobody subscribes any more, the bus brings no news of it.
@@ -137,10 +137,4 @@ export class CountAnnouncer {
   #logFailure(topic: Topic, error: unknown): void {
     this.#log[severityOf(error)]({ err: error, topic }, 'subscription count not told');
   }
-}
-
-/** @param resetAt as a clock tells it that may not be ours, and so mean nothing here */
-function millisecondsUntil(resetAt: number): number {
-  const left = resetAt - Date.now();
-  return left > 0 && left < INTERVAL_MS ? left : INTERVAL_MS;
 }

@@ -7,7 +7,7 @@ export class AuthenticationDeadline {
   readonly #seconds: number;
   readonly #at: number;
 
-  /** @param since when it connected, in Unix milliseconds */
+  /** @param since when it connected, by the monotonic clock */
   constructor(since: number, seconds: number) {
     this.#seconds = seconds;
     this.#at = since + seconds * 1000;

@@ -3,7 +3,7 @@ export class TokenBucket {
   #tokens: number;
   #updatedAt: number;
 
-  /** @param now Unix milliseconds */
+  /** @param now milliseconds, by a clock that nobody sets */
   constructor(capacity: number, now: number) {
     this.#tokens = capacity;
     this.#updatedAt = now;

@@ -27,6 +27,8 @@ export interface ConnectionParts {
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
+  /** Milliseconds, by a clock that nobody sets: for all that is waited for or limited. */
+  readonly monotonic: () => number;
   /** Names a new connection. */
   readonly newSocketId: () => string;
   /** Is told when a connection has ended. */
@@ -75,11 +77,12 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     this.key = handshake.key;
     this.client = handshake.client;
     this.metrics = metrics;
-    this.since = this.#heardAt = parts.now();
+    this.since = parts.now();
+    this.#heardAt = parts.monotonic();
     if (this.app.requireUserAuthentication) {
-      this.#deadline = new AuthenticationDeadline(this.since, parts.config.authenticationTimeoutSeconds);
+      this.#deadline = new AuthenticationDeadline(this.#heardAt, parts.config.authenticationTimeoutSeconds);
     }
-    this.#frameRate = new FrameRate(this.app.limits, this.since);
+    this.#frameRate = new FrameRate(this.app.limits, this.#heardAt);
     this.#session = new Session(this, parts);
 
     webSocket.belongTo(this);
@@ -118,7 +121,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
 
   /** It has signed in, or was let into a channel that needs a signature. */
   authenticated(): void {
-    const late = this.#deadline?.checkProof(this.#parts.now());
+    const late = this.#deadline?.checkProof(this.#parts.monotonic());
     if (late) return this.close(late);
     this.#deadline = undefined;
   }
@@ -128,7 +131,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     if (this.#ended) return;
     if (this.#deadline) this.#deadline.fault = reason;
     const { limits } = this.app;
-    const now = this.#parts.now();
+    const now = this.#parts.monotonic();
     this.#refusedProofs ??= new RefusedProofs(limits, now);
     const tooMany = this.#refusedProofs.count(limits, now);
     if (!tooMany) return;
@@ -203,7 +206,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
 
   /** Each frame is a sign of life, which what the broker sends is not, and counts towards the rate. */
   #takeFrame(): void {
-    this.#heardAt = this.#parts.now();
+    this.#heardAt = this.#parts.monotonic();
     this.#pingedAt = undefined;
     const tooMany = this.#frameRate.count(this.app.limits, this.#heardAt);
     if (!tooMany) return;

@@ -4,7 +4,7 @@ import { TokenBucket } from './bucket.ts';
 
 /** How often one client may send; it inherits its bucket, since every connection has one. */
 export class FrameRate extends TokenBucket {
-  /** @param now Unix milliseconds */
+  /** @param now milliseconds, by a clock that nobody sets */
   constructor(limits: Limits, now: number) {
     super(burst(limits), now);
   }

@@ -23,7 +23,10 @@ export interface GatewayParts {
   readonly outbox: Outbox;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** The clock, in Unix milliseconds. */
   readonly now: () => number;
+  /** Milliseconds, by a clock that nobody sets: for all that is waited for or limited. */
+  readonly monotonic: () => number;
   /** Names a new connection. */
   readonly newSocketId: () => string;
   /** The client's address, behind proxies that are trusted. */
@@ -211,8 +214,8 @@ export class Gateway {
   }
 
   #checkActivity(): void {
-    const now = this.#parts.now();
-    for (const connection of [...this.#connections]) connection.checkActivity(now);
+    const at = this.#parts.monotonic();
+    for (const connection of [...this.#connections]) connection.checkActivity(at);
   }
 }
 

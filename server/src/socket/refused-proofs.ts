@@ -6,7 +6,7 @@ import { TokenBucket } from './bucket.ts';
 export class RefusedProofs {
   readonly #bucket: TokenBucket;
 
-  /** @param now Unix milliseconds */
+  /** @param now milliseconds, by a clock that nobody sets */
   constructor(limits: Limits, now: number) {
     this.#bucket = new TokenBucket(burst(limits), now);
   }

@@ -16,7 +16,10 @@ export interface SessionParts {
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly log: Logger;
+  /** In Unix milliseconds. */
   readonly now: () => number;
+  /** Milliseconds, by a clock that nobody sets: for all that is waited for or limited. */
+  readonly monotonic: () => number;
 }
 
 type Subscribe = Extract<ClientMessage, { kind: 'subscribe' }>;

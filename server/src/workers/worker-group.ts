@@ -64,7 +64,14 @@ export class WorkerGroup implements Broker {
   static async start(config: Config, count: number, log: Logger): Promise<WorkerGroup> {
     const apps = new FileAppStore(config.apps);
     const metrics = new Metrics();
-    const core = await openCore({ config, apps, metrics, log, now: Date.now });
+    const core = await openCore({
+      config,
+      apps,
+      metrics,
+      log,
+      now: Date.now,
+      monotonic: () => performance.now(),
+    });
     const shared = new Shared(core, apps, log);
     const group = new WorkerGroup({ config, count, log, apps, metrics, shared });
     try {

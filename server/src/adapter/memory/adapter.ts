@@ -9,6 +9,15 @@ import { Topics } from './topics.ts';
 /** Milliseconds between two sweeps for what has expired. */
 const SWEEP_MS = 30_000;
 
+export interface MemoryAdapterOptions {
+  /** The clock that people read, in Unix milliseconds. @default Date.now */
+  readonly now?: () => number;
+  /** Milliseconds, by a clock that nobody sets: all that expires does so by it. @default performance.now */
+  readonly monotonic?: () => number;
+  /** Where blocks outlive the process. */
+  readonly blockStore?: BlockStore | undefined;
+}
+
 /** The adapter of a single node: everything is in this process, and gone with it, but for blocks that have a store. */
 export class MemoryAdapter implements Adapter {
   readonly bus: MemoryBus;
@@ -18,14 +27,17 @@ export class MemoryAdapter implements Adapter {
   readonly blocks: MemoryBlocks;
   readonly #sweep: NodeJS.Timeout;
 
-  /** @param now the clock, in Unix milliseconds */
-  constructor(now: () => number = Date.now, blockStore?: BlockStore) {
-    const topics = new Topics(now);
+  constructor({
+    now = Date.now,
+    monotonic = () => performance.now(),
+    blockStore,
+  }: MemoryAdapterOptions = {}) {
+    const topics = new Topics(monotonic);
     this.bus = new MemoryBus(topics);
     this.roster = new MemoryRoster(topics, this.bus);
     this.history = new MemoryHistory(topics);
-    this.counters = new MemoryCounters(now);
-    this.blocks = new MemoryBlocks(now, blockStore);
+    this.counters = new MemoryCounters(monotonic);
+    this.blocks = new MemoryBlocks({ now, monotonic }, blockStore);
     this.#sweep = setInterval(() => {
       topics.sweep();
       this.counters.sweep();

@@ -34,7 +34,7 @@ export class MemoryBus implements Bus {
     if (keepSeconds === undefined) return this.emit([message]);
     const state = this.#topics.open(message.topic);
     const version = this.#topics.nextVersion();
-    const until = this.#topics.now() + keepSeconds * 1000;
+    const until = this.#topics.monotonic() + keepSeconds * 1000;
     state.version = version;
     state.kept = { name: message.name, data: message.data, version, until };
     this.emit([{ ...message, version }]);

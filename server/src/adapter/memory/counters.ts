@@ -1,25 +1,25 @@
-import type { Counters } from '../adapter.ts';
+import type { Counters, Hit } from '../adapter.ts';
 
 /** Numbers that only this process counts. */
 export class MemoryCounters implements Counters {
-  readonly #now: () => number;
-  readonly #windows = new Map<string, { hits: number; readonly resetAt: number }>();
+  readonly #monotonic: () => number;
+  readonly #windows = new Map<string, { hits: number; readonly endsAt: number }>();
   readonly #held = new Map<string, number>();
 
-  /** @param now the clock, in Unix milliseconds */
-  constructor(now: () => number) {
-    this.#now = now;
+  /** @param monotonic milliseconds, by a clock that nobody sets */
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic;
   }
 
-  async hit(key: string, windowMs: number): Promise<{ hits: number; resetAt: number }> {
-    const now = this.#now();
+  async hit(key: string, windowMs: number): Promise<Hit> {
+    const now = this.#monotonic();
     let window = this.#windows.get(key);
-    if (!window || window.resetAt <= now) {
-      window = { hits: 0, resetAt: now + windowMs };
+    if (!window || window.endsAt <= now) {
+      window = { hits: 0, endsAt: now + windowMs };
       this.#windows.set(key, window);
     }
     window.hits += 1;
-    return { hits: window.hits, resetAt: window.resetAt };
+    return { hits: window.hits, leftMs: window.endsAt - now };
   }
 
   async hold(key: string, limit: number): Promise<boolean> {
@@ -37,7 +37,7 @@ export class MemoryCounters implements Counters {
 
   /** Forgets the windows that are over. */
   sweep(): void {
-    const now = this.#now();
-    for (const [key, window] of this.#windows) if (window.resetAt <= now) this.#windows.delete(key);
+    const now = this.#monotonic();
+    for (const [key, window] of this.#windows) if (window.endsAt <= now) this.#windows.delete(key);
   }
 }

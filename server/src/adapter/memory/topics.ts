@@ -29,7 +29,7 @@ export class TopicState {
   readonly seats = new Map<string, TakenSeat>();
   /** By user id; only in presence channels. */
   members: Map<string, Presence> | undefined;
-  /** The last kept event; it lives until `until`, in Unix milliseconds. */
+  /** The last kept event; it lives until `until`, by the monotonic clock. */
   kept:
     | { readonly name: string; readonly data: string; readonly version: Version; readonly until: number }
     | undefined;
@@ -45,13 +45,13 @@ export class TopicState {
 
 /** All topics by app. A topic lives while somebody sits there or an event is kept. */
 export class Topics {
-  readonly now: () => number;
+  readonly monotonic: () => number;
   readonly #apps = new Map<string, Map<string, TopicState>>();
   #version: Version = 0;
 
-  /** @param now the clock, in Unix milliseconds */
-  constructor(now: () => number) {
-    this.now = now;
+  /** @param monotonic milliseconds, by a clock that nobody sets */
+  constructor(monotonic: () => number) {
+    this.monotonic = monotonic;
   }
 
   /** One clock for all topics, so that a topic which was forgotten does not begin again at versions that it had. */
@@ -92,7 +92,7 @@ export class Topics {
   /** The kept event of a topic, while it lives. */
   kept({ kept }: TopicState): KeptEvent | undefined {
     if (!kept) return undefined;
-    const left = kept.until - this.now();
+    const left = kept.until - this.monotonic();
     if (left <= 0) return undefined;
     return { name: kept.name, data: kept.data, version: kept.version, ttlSeconds: Math.ceil(left / 1000) };
   }

@@ -125,7 +125,7 @@ export class RedisAdapter implements Adapter {
       onLate: (topic) => this.#missed(topic, FIRST_VERSION),
     });
     this.history = new RedisHistory(commands, keys);
-    this.counters = new RedisCounters(commands, keys, marks, now);
+    this.counters = new RedisCounters(commands, keys, marks);
     this.blocks = new RedisBlocks(commands, keys, now);
   }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Unavailable } from '../../errors.ts';
-import type { Counters } from '../adapter.ts';
+import type { Counters, Hit } from '../adapter.ts';
 import type { Commands } from './commands.ts';
 import type { Keys } from './keys.ts';
 import type { Marks } from './marks.ts';
@@ -21,22 +21,19 @@ export class RedisCounters implements Counters {
   readonly #commands: Commands;
   readonly #keys: Keys;
   readonly #marks: Marks;
-  readonly #now: () => number;
   /** By quota; there is one an app. */
   readonly #shares = new Map<string, Share>();
 
-  /** @param now the clock, in Unix milliseconds */
-  constructor(commands: Commands, keys: Keys, marks: Marks, now: () => number) {
+  constructor(commands: Commands, keys: Keys, marks: Marks) {
     this.#commands = commands;
     this.#keys = keys;
     this.#marks = marks;
-    this.#now = now;
   }
 
-  async hit(key: string, windowMs: number): Promise<{ hits: number; resetAt: number }> {
+  async hit(key: string, windowMs: number): Promise<Hit> {
     const answer = await this.#commands.run(scripts.hit, this.#keys.hits(key), windowMs);
     const [hits, leftMs] = hitSchema.parse(answer);
-    return { hits, resetAt: this.#now() + leftMs };
+    return { hits, leftMs };
   }
 
   /** While Redis cannot be reached, a node looks at its own places only. */
