@@ -3,7 +3,10 @@ import { createLog } from '../server/dist/ops/log.js';
 
 function logTo(settings: Partial<Parameters<typeof createLog>[0]> = {}) {
   const lines: string[] = [];
-  const log = createLog({ level: 'info', pretty: false, ...settings }, { write: (line) => lines.push(line) });
+  const log = createLog(
+    { level: 'info', pretty: false, linesPerMinute: 60, ...settings },
+    { write: (line) => lines.push(line) },
+  );
   return { log, lines };
 }
 

@@ -85,7 +85,10 @@ describe('GET channels/CHANNEL', () => {
 
   test('tells the kept event of a cache channel while it lives', async () => {
     let seconds = TIMESTAMP;
-    const broker = await startExample({ app: { cacheSeconds: 60 }, parts: { now: () => seconds * 1000 } });
+    const broker = await startExample({
+      app: { cacheSeconds: 60 },
+      parts: { monotonic: () => seconds * 1000 },
+    });
     const ask = async (name: string) => (await get(broker, `channels/${name}`, { info: 'cache' })).text;
     expect(await ask('cache-a')).toBe('{"occupied":false,"cache":null}');
     await post(broker, 'events', { name: 'e', channels: ['cache-a', 'presence-cache-a'], data: '{"n":1}' });

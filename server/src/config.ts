@@ -89,6 +89,11 @@ export const configSchema = z
         level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
         /** Lines for people instead of JSON. @default false */
         pretty: z.boolean().default(false),
+        /**
+         * Lines of one kind (text, app and cause) that are written per minute; one more line says how many there were
+         * beyond them. null: no limit. @default 60
+         */
+        linesPerMinute: z.union([z.int().min(1), z.null()]).default(60),
       })
       .readonly()
       .prefault({}),

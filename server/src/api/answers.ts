@@ -52,7 +52,8 @@ export class Answers {
     const { status, message, headers } = refusal ?? OUR_FAULT;
     const requestId = this.#write(response, status, { error: message, code: status }, headers);
     const fields = fieldsOf(request, response, requestId);
-    if (refusal) this.#log.info({ ...fields, reason: message }, 'request refused');
+    if (refusal)
+      this.#log.info({ ...fields, reason: message.slice(0, MAX_LOGGED_REASON) }, 'request refused');
     else this.#log.error({ ...fields, err: error }, 'request failed');
     return status;
   }
@@ -96,6 +97,8 @@ function fieldsOf(request: IncomingMessage, response: ServerResponse, requestId:
 }
 
 const MAX_LOGGED_PATH = 300;
+/** The text that should have been signed is as long as the query. */
+const MAX_LOGGED_REASON = 500;
 /** Counts requests whose client did not wait for the answer, as nginx does. */
 const CLIENT_CLOSED_REQUEST = 499;
 const OUR_FAULT = new ApiError(

@@ -27,6 +27,8 @@ export const limitsSchema = z
      * broken backend did. One more closes it with 4009. @default 60
      */
     refusedProofsPerMinute: count.default(60),
+    /** Sign-ins of one connection per minute; one more closes it with 4100. @default 30 */
+    signInsPerMinute: count.default(30),
     /** Bytes of `data` in one event. @default 10_240 */
     eventDataBytes: count.default(10_240),
     /** Characters in an event name. @default 200 */

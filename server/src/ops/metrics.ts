@@ -5,6 +5,7 @@ import { type AppMetrics, type Metrics, zeroOfEachKind } from '../hub/metrics.ts
 import type { FlushStatistics } from '../socket/outbox.ts';
 import { VERSION } from '../version.ts';
 import { type ClusterFigures, tellOfCluster } from './cluster-metrics.ts';
+import { suppression } from './log-limit.ts';
 import { MetricsPage, only, type Series } from './metrics-page.ts';
 import { ProcessMetrics } from './process-metrics.ts';
 
@@ -159,6 +160,9 @@ export class MetricsExporter {
     );
     this.#page.counter('refused_handshakes_total', 'Connections refused, by close code', ['code'], () =>
       [...this.#sources.metrics.refusedHandshakes].map(([code, count]) => [{ code }, count] as const),
+    );
+    this.#page.counter('log_lines_suppressed_total', 'Lines that the log was spared', [], () =>
+      only(suppression.lines),
     );
     this.#page.counter('message_gaps_total', 'Channels of which messages were missed for good', [], () =>
       only(this.#sources.metrics.gaps),

@@ -8,6 +8,8 @@ export interface SocketOwner {
   receive(data: Buffer, isBinary: boolean): void;
   /** A Ping, which is answered already, or a Pong. */
   receiveControl(): void;
+  /** What was received is against the protocol of WebSockets or too large; the socket ends. */
+  failed(error: Error): void;
   ended(code: number, reason: string): void;
 }
 
@@ -60,5 +62,7 @@ function onClose(this: WebSocket, code: number, reason: Buffer): void {
   ownerOf(this)?.ended(code, reason.toString());
 }
 
-/** The socket closes after it, and `onClose` tells with which code. */
-function onError(): void {}
+/** The socket closes after it. */
+function onError(this: WebSocket, error: Error): void {
+  ownerOf(this)?.failed(error);
+}

@@ -11,6 +11,7 @@ const KNOWN_CODES: ReadonlySet<number> = new Set([
   1005,
   1006,
   1007,
+  1008,
   1009,
 ]);
 

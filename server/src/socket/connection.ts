@@ -35,6 +35,11 @@ export interface ConnectionParts {
   readonly onEnd: (connection: Connection) => void;
 }
 
+/** Bounds of one message, by how the WebSocket names what goes beyond them, as they are counted. */
+const BOUNDS: ReadonlyMap<string, string> = new Map([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_bytes'],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'message_fragments'],
+]);
 /** How our own client begins to name itself. */
 const OWN_CLIENT = 'countersign-';
 
@@ -199,6 +204,14 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     }
   }
 
+  failed(error: Error): void {
+    if (this.#ended || !('code' in error)) return;
+    const bound = BOUNDS.get(String(error.code));
+    if (bound === undefined) return;
+    increment(this.metrics.refusals, bound);
+    this.#parts.log.info({ ...this.ids, type: bound, address: this.address }, 'message too large');
+  }
+
   /** What each log line names. */
   get ids(): object {
     return { appId: this.app.id, key: this.key, socketId: this.socketId };
@@ -224,6 +237,8 @@ export class Connection implements Subscriber, Sink, SocketOwner {
         this.app.witness?.saw({ kind: 'messageRefused', who: this, reason: error.message });
       this.send(frames.error(error.code, error.message));
     } else if (error instanceof Disconnect) {
+      const { code, reason } = error;
+      this.#parts.log.info({ ...this.ids, code, reason, address: this.address }, 'connection closed');
       this.close(error);
     } else {
       this.#parts.log.error({ ...this.ids, err: error }, 'message failed');

@@ -60,13 +60,13 @@ export class Gateway {
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#connectionParts = { ...parts, onEnd: (connection) => this.#forget(connection) };
-    const options: ServerOptions<typeof ClientSocket> & { readonly closeTimeout: number } = {
+    const options: ServerOptions<typeof ClientSocket> & ReceiverBounds & { readonly closeTimeout: number } = {
       noServer: true,
       WebSocket: ClientSocket,
       clientTracking: false,
       // Frames are shared by all subscribers, so they cannot be compressed for each.
       perMessageDeflate: false,
-      maxPayload: parts.config.maxMessageBytes,
+      ...receiverBounds(parts.config.maxMessageBytes),
       closeTimeout: CLOSE_TIMEOUT_MS,
     };
     this.#webSockets = new WebSocketServer<typeof ClientSocket>(options);
@@ -217,6 +217,25 @@ export class Gateway {
     const at = this.#parts.monotonic();
     for (const connection of [...this.#connections]) connection.checkActivity(at);
   }
+}
+
+/** What one message may be made of. */
+interface ReceiverBounds {
+  readonly maxPayload: number;
+  /** Fragments of one message: each costs memory, however short it is. */
+  readonly maxFragments: number;
+  /** Pieces that a frame may arrive in. */
+  readonly maxBufferedChunks: number;
+}
+
+/** Libraries that fragment do so by kilobytes, and networks send packets of half a kilobyte or more. */
+function receiverBounds(maxMessageBytes: number): ReceiverBounds {
+  const kilobytes = Math.ceil(maxMessageBytes / 1024);
+  return {
+    maxPayload: maxMessageBytes,
+    maxFragments: Math.max(64, kilobytes),
+    maxBufferedChunks: Math.max(1024, kilobytes * 16),
+  };
 }
 
 function quotaOf(app: App): string {

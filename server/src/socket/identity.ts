@@ -1,4 +1,5 @@
 import { codes, Disconnect, Refusal } from '../errors.ts';
+import { increment } from '../hub/metrics.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type User,
   WATCHLIST_LENGTH,
 } from './authorization.ts';
+import { TokenBucket } from './bucket.ts';
 import type { Connection } from './connection.ts';
 import type { SessionParts } from './session.ts';
 
@@ -25,12 +27,16 @@ export class Identity {
   readonly #parts: SessionParts;
   /** The sign-in under way; another one waits for it, and so does whatever asks who the user is. */
   #underWay: Promise<void> | undefined;
+  readonly #rate: TokenBucket;
+  /** `user_data` of the last sign-in that succeeded. */
+  #data: string | undefined;
   #failures = 0;
   #ended = false;
 
   constructor(connection: Connection, parts: SessionParts) {
     this.#connection = connection;
     this.#parts = parts;
+    this.#rate = new TokenBucket(connection.app.limits.signInsPerMinute, parts.monotonic());
   }
 
   /** Resolves when no sign-in is under way; `undefined` if there is none. */
@@ -45,6 +51,7 @@ export class Identity {
    */
   signIn(message: SignInMessage): void {
     const { app, socketId } = this.#connection;
+    this.#checkRate();
     let signIn: SignIn;
     try {
       signIn = authenticateUser(app, socketId, message);
@@ -72,6 +79,15 @@ export class Identity {
     if (!this.#underWay) this.#leave();
   }
 
+  /** Each sign-in is a proof to check and an answer as long as its data. */
+  #checkRate(): void {
+    const { app, metrics } = this.#connection;
+    const { signInsPerMinute: rate } = app.limits;
+    if (this.#rate.take(rate, rate / 60, this.#parts.monotonic())) return;
+    increment(metrics.refusals, 'sign_in_rate');
+    throw new Disconnect(codes.overCapacity, `Too many sign-ins: at most ${rate} a minute`);
+  }
+
   async #enter(signIn: SignIn): Promise<void> {
     const { app } = this.#connection;
     const { hub, adapter, log } = this.#parts;
@@ -89,6 +105,9 @@ export class Identity {
     log.debug({ ...this.#connection.ids, userId: signIn.id }, 'signed in');
     app.witness?.saw({ kind: 'signedIn', who: this.#connection, userId: signIn.id });
     this.#connection.send(frames.signInSucceeded(signIn.data));
+    // Whoever says the same again has his watchlist already.
+    if (signIn.data === this.#data) return;
+    this.#data = signIn.data;
     await this.#watch(signIn);
   }
 

@@ -25,8 +25,8 @@ export interface SessionParts {
 type Subscribe = Extract<ClientMessage, { kind: 'subscribe' }>;
 
 const NO_CHANNELS: readonly Channel[] = [];
-/** Characters of what a client calls a channel that the log holds: no channel may have a longer name. */
-const MAX_LOGGED_NAME = 1000;
+/** Characters of what a client calls a channel that the log holds. */
+const MAX_LOGGED_NAME = 200;
 
 /** What each message of one connection does. What most connections never need is made when it is. */
 export class Session {
