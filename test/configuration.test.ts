@@ -45,7 +45,7 @@ describe('what stands in the file', () => {
       webhookMaxPending: 100_000,
       console: true,
       pathPrefix: '',
-      log: { level: 'info', pretty: false },
+      log: { level: 'info', pretty: false, linesPerMinute: 60 },
       metrics: {},
     });
   });
@@ -66,6 +66,7 @@ describe('what stands in the file', () => {
         clientEventsPerSecond: 10,
         framesPerSecond: 100,
         refusedProofsPerMinute: 60,
+        signInsPerMinute: 30,
         eventDataBytes: 10_240,
         eventNameLength: 200,
         channelNameLength: 200,
@@ -269,7 +270,7 @@ describe('file, then environment, then flags', () => {
   test('a section may be overridden in part', async () => {
     const file = await fileWith('{ "log": { "level": "warn", "pretty": true } }');
     const config = await loadConfig({ file, env: { COUNTERSIGN_LOG__LEVEL: 'debug' } });
-    expect(config.log).toEqual({ level: 'debug', pretty: true });
+    expect(config.log).toEqual({ level: 'debug', pretty: true, linesPerMinute: 60 });
   });
 
   test.each<[name: string, text: string, expected: object]>([
