@@ -8,9 +8,23 @@ interface ChatChannels {
   [room: `private-room-${string}`]: { message: { text: string }; 'client-typing': { on: boolean } };
 }
 
+/** Takes a client of any app. */
+async function publish(server: Server): Promise<void> {
+  await server.trigger('news', 'anything', { title: 'hello' });
+}
+
+interface Profile {
+  name: string;
+}
+
 export async function shared(server: Server<ChatChannels>, client: Client<ChatChannels>): Promise<void> {
   client.subscribe('private-room-7').bind('message', ({ text }) => text.length);
   await server.trigger('private-room-7', 'message', { text: 'hello' });
+  await publish(server);
+  const profile: Profile = { name: 'Ann' };
+  server.authorizeChannel('1.2', 'presence-a', { user_id: 'ann', user_info: profile });
+  server.authenticateUser('1.2', { id: 'ann', user_info: profile, other: 'signed, too' });
+  authRouter(server, { user: () => ({ id: 7, info: profile }), canAccess: () => true, logger: undefined });
   await server.trigger(
     ['private-room-7', 'private-room-8'],
     'message',

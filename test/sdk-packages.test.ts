@@ -27,6 +27,14 @@ describe.each(['sdk-server', 'sdk-client', 'server'])('the package of %s', (work
     expect(await packed()).toEqual(expect.arrayContaining(['LICENSE', 'README.md', ...named]));
   });
 
+  test('carries the folders of entries that stand for "exports"', async () => {
+    const entries = ['sdk-server/express', 'sdk-server/signature'].filter((entry) =>
+      entry.startsWith(workspace),
+    );
+    const manifests = entries.map((entry) => `${entry.slice(workspace.length + 1)}/package.json`);
+    expect(await packed()).toEqual(expect.arrayContaining(manifests));
+  });
+
   test('is under the license of the project', async () => {
     expect(await read(`${workspace}/LICENSE`)).toBe(await read('LICENSE'));
   });

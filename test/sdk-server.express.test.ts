@@ -24,7 +24,7 @@ const ann: AuthUser = { id: 'ann', info: { name: 'Ann' }, watchlist: ['bob'] };
 /** A user by his header, who may join what has his name in it. */
 const rules: AuthRouterOptions<AuthUser> = {
   user: (req) => (req.get('authorization') === 'ann' ? ann : null),
-  canAccess: async (user, channel) => channel.includes(user.id),
+  canAccess: async (user, channel) => channel.includes(String(user.id)),
 };
 
 interface Answer {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { version } from '@countersign/sdk-server';
 import { describe, expect, test } from 'vitest';
@@ -67,6 +68,19 @@ describe.each(Object.entries(loads))('%s', (_, [type, load]) => {
     const text = `${load('@countersign/sdk-server/signature')}.channelText('1.2', 'private-a')`;
     expect(await evaluate(text)).toBe('1.2:private-a');
   });
+});
+
+test.each([
+  ['', 'Countersign'],
+  ['/express', 'authRouter'],
+  ['/signature', 'sign'],
+])('tools that do not read "exports" find @countersign/sdk-server%s, and its types', async (entry, name) => {
+  const require = createRequire(import.meta.url);
+  // By its folder, a package is found as it was before there were "exports".
+  const folder = new URL(`../sdk-server${entry}`, here).pathname;
+  expect(require(folder)).toHaveProperty(name);
+  const { types } = JSON.parse(await readFile(`${folder}/package.json`, 'utf8'));
+  expect(await readFile(`${folder}/${types}`, 'utf8')).toContain(name);
 });
 
 test('the version is that of the package', async () => {

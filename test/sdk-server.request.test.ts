@@ -1,5 +1,3 @@
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import {
   Countersign,
   type CountersignOptions,
@@ -7,8 +5,8 @@ import {
   RequestError,
   TimeoutError,
 } from '@countersign/sdk-server';
-import { describe, expect, test } from 'vitest';
-import { listen, type Recorder, read, startRecorder } from './helpers/recorder.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { closedPort, listen, type Recorder, read, startRecorder } from './helpers/recorder.ts';
 import { app } from './vectors.ts';
 
 const credentials = { appId: app.id, key: app.key, secret: app.secret };
@@ -28,20 +26,59 @@ async function failure(call: Promise<unknown>): Promise<RequestError> {
 }
 
 describe('a request', () => {
-  test('is signed over the path with its prefix', async () => {
+  test('is signed from /apps on, since a proxy may take the prefix away', async () => {
     const broker = await startRecorder();
     await connect(broker, { path: '/realtime/v1' }).trigger('a', 'e', {});
-    expect(read(broker.requests[0]!, app.secret)).toMatchObject({
-      path: '/realtime/v1/apps/3/events',
-      valid: true,
-    });
+    const [{ target, ...request } = broker.requests[0]!] = broker.requests;
+    expect(target).toMatch(/^\/realtime\/v1\/apps\/3\/events\?/);
+    expect(read({ ...request, target: target.slice('/realtime/v1'.length) }, app.secret).valid).toBe(true);
   });
 
-  test('is signed over the encoded channel name', async () => {
+  test('has the name of the channel as it is, since a proxy could decode what is encoded', async () => {
     const broker = await startRecorder();
     await connect(broker).channel('a@b=c,d;e.f', { info: ['subscription_count', 'cache'] });
-    expect(broker.requests[0]!.target).toMatch(/^\/apps\/3\/channels\/a%40b%3Dc%2Cd%3Be\.f\?/);
+    expect(broker.requests[0]!.target).toMatch(/^\/apps\/3\/channels\/a@b=c,d;e\.f\?/);
     expect(read(broker.requests[0]!, app.secret).valid).toBe(true);
+  });
+
+  test('has no parameters that are undefined', async () => {
+    const broker = await startRecorder({ body: '{"users":[]}' });
+    const client = connect(broker);
+    await client.get({ path: '/channels', params: { a: undefined, b: 1 } });
+    await client.users({ cursor: undefined, limit: undefined });
+    await client.channels({ filterByPrefix: undefined, info: undefined });
+    await client.webhooks.deliveries('hook', { state: undefined });
+    const names = broker.requests.map((request) => [...read(request, app.secret).params.keys()]);
+    const signed = ['auth_key', 'auth_timestamp', 'auth_version', 'auth_signature'];
+    expect(names).toEqual([['b', ...signed], signed, signed, signed]);
+  });
+
+  test('is sent by the fetch of the moment, which is called as a function', async () => {
+    const broker = await startRecorder();
+    const before = connect(broker);
+    const { fetch } = globalThis;
+    const callers: unknown[] = [];
+    globalThis.fetch = function (this: unknown, ...request) {
+      callers.push(this);
+      return fetch(...request);
+    };
+    onTestFinished(() => {
+      globalThis.fetch = fetch;
+    });
+    await before.channels();
+    await connect(broker, { fetch: globalThis.fetch }).channels();
+    expect(callers).toEqual([globalThis, undefined]);
+    expect(broker.requests).toHaveLength(2);
+  });
+
+  test('to a broker that does not speak TLS says which option tells so', async () => {
+    const broker = await startRecorder();
+    const error = await failure(connect(broker, { useTLS: true, maxRetries: 0 }).channels());
+    expect(error).toMatchObject({ code: 'network', message: expect.stringMatching(/set useTLS to false$/) });
+    const refused = await failure(
+      connect({ port: await closedPort() }, { useTLS: true, maxRetries: 0 }).channels(),
+    );
+    expect(refused.message).not.toContain('useTLS');
   });
 
   test.each(['a+b', 'a b', '100%', 'a%20b', 'ü🚀', 'a=b', "it's", '#', '?'])(
@@ -253,12 +290,3 @@ describe('the timeout', () => {
     expect(await failure(connect({ port }, { timeout: 50 }).channels())).toBeInstanceOf(TimeoutError);
   });
 });
-
-/** A port on which nobody listens: one that was free a moment ago. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -29,9 +29,22 @@ describe('options', () => {
     ['an app id that would change the path', { appId: '../4' }, /^appId must/],
     ['no key', { key: '' }, /^key must/],
     ['no secret', { secret: undefined }, /^secret must/],
-    ['a host with a scheme', { host: 'https://example.com' }, /^host must/],
-    ['a host with a port', { host: 'example.com:6001' }, /^host must/],
-    ['a host with credentials', { host: 'a@b' }, /^host must/],
+    ['a host with a scheme', { host: 'https://example.com' }, /^host must have no scheme: useTLS/],
+    ['a host with a scheme in capitals', { host: 'HTTP://example.com:6001/' }, /^host must have no scheme/],
+    ['a host with a port', { host: 'example.com:6001' }, /^host must have no port: port/],
+    [
+      'a host with the port that is given, too',
+      { host: '127.0.0.1:6001', port: 6001 },
+      /^host must have no port/,
+    ],
+    ['an IPv6 address with a port', { host: '[::1]:6001' }, /^host must have no port/],
+    ['a host with a path', { host: 'example.com/realtime' }, /^host must have no path: path/],
+    ['a host with a slash', { host: 'example.com/' }, /^host must have no path/],
+    ['a host with credentials', { host: 'a@b' }, /^host must be a host name or an address/],
+    ['an IPv6 address that is none', { host: '[::g]' }, /^host must be/],
+    ['an IPv6 address with a zone', { host: 'fe80::1%eth0' }, /^host must be/],
+    ['an empty host', { host: '' }, /^host must be/],
+    ['a host that is a URL', { host: new URL('http://example.com') }, /^host must be/],
     ['a port out of range', { port: 65_536 }, /^port must be an integer from 1 to 65535, not 65536$/],
     ['a port as text', { port: '6001' }, /^port must/],
     ['useTLS as text', { useTLS: 'true' }, /^useTLS must/],
@@ -88,16 +101,35 @@ describe('options', () => {
     expect(Object.keys(new Countersign({ ...credentials, secret }))).toEqual([]);
   });
 
-  test('an IPv6 address, a numeric app id and TLS are understood', async () => {
+  const origins: [options: Partial<CountersignOptions>, origin: string][] = [
+    [{}, 'http://127.0.0.1:6001'],
+    [{ appId: 3 }, 'http://127.0.0.1:6001'],
+    [{ host: undefined, port: undefined, useTLS: undefined, path: undefined }, 'http://127.0.0.1:6001'],
+    [{ host: '127.1.2.3' }, 'http://127.1.2.3:6001'],
+    [{ host: 'localhost', port: 80 }, 'http://localhost'],
+    [{ host: 'LocalHost' }, 'http://localhost:6001'],
+    [{ host: 'broker.localhost' }, 'http://broker.localhost:6001'],
+    [{ host: '::1' }, 'http://[::1]:6001'],
+    [{ host: '[::1]', useTLS: true }, 'https://[::1]'],
+    [{ host: '2001:db8::1' }, 'https://[2001:db8::1]'],
+    [{ host: 'example.com' }, 'https://example.com'],
+    [{ host: 'example.com', port: 6001 }, 'https://example.com:6001'],
+    [{ host: 'example.com', useTLS: false }, 'http://example.com:6001'],
+    [{ host: '10.0.0.7' }, 'https://10.0.0.7'],
+    [{ host: '127.0.0.1.example.com' }, 'https://127.0.0.1.example.com'],
+    [{ host: 'localhost.example.com' }, 'https://localhost.example.com'],
+    [{ host: '0.0.0.0' }, 'https://0.0.0.0'],
+  ];
+
+  test.each(origins)('with %j requests go to %s', async (options, origin) => {
     const urls: string[] = [];
     const fetch: typeof globalThis.fetch = async (url) => {
       urls.push(String(url));
       return Response.json({});
     };
-    await new Countersign({ ...credentials, fetch, appId: 3, host: '[::1]', useTLS: true }).channels();
-    await new Countersign({ ...credentials, fetch, host: 'example.com' }).channels();
-    expect(urls[0]).toMatch(/^https:\/\/\[::1\]\/apps\/3\/channels\?/);
-    expect(urls[1]).toMatch(/^http:\/\/example\.com:6001\/apps\/3\/channels\?/);
+    await new Countersign({ ...credentials, fetch, ...options }).channels();
+    const [url = ''] = urls;
+    expect(url.slice(0, url.indexOf('?'))).toBe(`${origin}/apps/3/channels`);
   });
 });
 
@@ -144,6 +176,47 @@ describe('trigger', () => {
       expect(sent[index]?.valid).toBe(true);
     }
     expect(broker.requests[0]?.headers['x-pusher-library']).toMatch(/^countersign-sdk-server \d/);
+  });
+
+  test('sends a text so that it arrives as this text', async () => {
+    const broker = await startRecorder();
+    const texts = [
+      'hello',
+      '',
+      ' ',
+      '12345678901234567890',
+      '1e5',
+      '-0',
+      ' 7 ',
+      'true',
+      'null',
+      '"quoted"',
+      '{',
+      '{a}',
+    ];
+    for (const text of texts) await connect(broker).trigger('a', 'e', text);
+    const batch = texts.slice(0, 10).map((data) => ({ channel: 'a', name: 'e', data }));
+    await connect(broker).triggerBatch(batch);
+    const sent = bodies(broker) as { data: string; batch: { data: string }[] }[];
+    const heard = (data: string): unknown => {
+      try {
+        return JSON.parse(data);
+      } catch {
+        return data;
+      }
+    };
+    expect(sent.slice(0, -1).map(({ data }) => heard(data))).toEqual(texts);
+    expect(sent.at(-1)!.batch.map(({ data }) => heard(data))).toEqual(texts.slice(0, 10));
+  });
+
+  test('sends a text that holds an object or a list as that', async () => {
+    const broker = await startRecorder();
+    for (const json of ['{"id":12345678901234567890}', ' [1, 2]'])
+      await connect(broker).trigger('a', 'e', json);
+    expect(bodies(broker).map((body) => (body as { data: string }).data)).toEqual([
+      '{"id":12345678901234567890}',
+      ' [1, 2]',
+    ]);
   });
 
   test('answers what the broker tells', async () => {
@@ -299,11 +372,11 @@ describe('users', () => {
     expect(broker.requests).toEqual([]);
   });
 
-  test('ids are encoded where they stand in a path', async () => {
+  test('ids stand in a path as they are, since a proxy could decode what is encoded', async () => {
     const broker = await startRecorder();
     await connect(broker).terminateUserConnections('a@b;c=d,e');
     expect(read(broker.requests[0]!, app.secret)).toMatchObject({
-      path: '/apps/3/users/a%40b%3Bc%3Dd%2Ce/terminate_connections',
+      path: '/apps/3/users/a@b;c=d,e/terminate_connections',
       valid: true,
     });
   });

@@ -1,4 +1,10 @@
-import { Countersign, sign, WebhookError, type WebhookParts } from '@countersign/sdk-server';
+import {
+  Countersign,
+  type LambdaEvent,
+  sign,
+  WebhookError,
+  type WebhookParts,
+} from '@countersign/sdk-server';
 import Pusher from 'pusher';
 import { describe, expect, test } from 'vitest';
 import { app, webhookVectors } from './vectors.ts';
@@ -52,6 +58,32 @@ describe('a webhook', () => {
 
   test.each(forms)('with %s is valid', (_, given) => {
     expect(receive({ headers: given }).problem()).toBeUndefined();
+  });
+
+  const base64 = Buffer.from(body).toString('base64');
+  const lambda: [what: string, event: LambdaEvent][] = [
+    ['a text', { headers, body, isBase64Encoded: false }],
+    ['base64', { headers, body: base64, isBase64Encoded: true }],
+    [
+      'lists of headers',
+      {
+        multiValueHeaders: Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, [v]])),
+        body: base64,
+        isBase64Encoded: true,
+      },
+    ],
+  ];
+
+  test.each(lambda)('of AWS Lambda is valid, with %s', async (_, event) => {
+    expect((await countersign.webhook(event).verify()).events()).toHaveLength(3);
+  });
+
+  test.each([
+    { headers, body: null, isBase64Encoded: false },
+    { headers: null, body, isBase64Encoded: false },
+    { body: base64, isBase64Encoded: false, headers },
+  ])('of AWS Lambda is refused: %j', (event) => {
+    expect(countersign.webhook(event).isValid()).toBe(false);
   });
 
   const wrong: [what: string, changes: Partial<WebhookParts>, code: string][] = [

@@ -1,5 +1,5 @@
 /** What the routers for Express have in common: how they say no, and how they tell it to the log. */
-import type { Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 
 /** Where the routers write one line for each attempt: `pino`, or anything with these three methods. */
 export interface Logger {
@@ -60,4 +60,11 @@ export function answerError(
 ): void {
   const { status, ...body } = logProblem(error, logger, fields, text);
   if (!res.headersSent) res.status(status).json(body);
+}
+
+/** A handler that may take its time: Express 4 does not see where its promise fails. */
+export function handling(handle: (req: Request, res: Response) => Promise<void>): RequestHandler {
+  return (req, res, next) => {
+    handle(req, res).catch(next);
+  };
 }

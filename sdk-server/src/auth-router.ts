@@ -1,10 +1,10 @@
 import express, { type Request, type RequestHandler, type Router } from 'express';
-import { type Options as RateLimitOptions, rateLimit } from 'express-rate-limit';
-import { answerError, failuresOnly, type Logger, logProblem, Refusal } from './answer.ts';
+import { AddressLimit, type AddressLimitOptions } from './address-limit.ts';
+import { answerError, failuresOnly, handling, type Logger, logProblem, Refusal } from './answer.ts';
 import { type AuthRouterOptions, type AuthUser, checkAuthOptions } from './auth-options.ts';
 import { type Fields, readFields } from './body.ts';
 import { channelNamesOf } from './channel-names.ts';
-import { checkSocketId } from './checks.ts';
+import { checkSocketId, quoted } from './checks.ts';
 import type { Countersign } from './client.ts';
 import { ArgumentError } from './errors.ts';
 import {
@@ -16,7 +16,6 @@ import {
 } from './grant.ts';
 import { isRecord } from './json.ts';
 
-const REQUESTS_PER_MINUTE = 100;
 const CHANNEL = 'channel authorization';
 const SIGN_IN = 'user authentication';
 const LIMIT = 'authorization rate limit';
@@ -39,7 +38,7 @@ type Authorizer = Pick<Countersign, 'authorizeChannel' | 'authenticateUser' | 'l
 
 /**
  * Serves what clients ask before they join private or presence channels (`POST /auth`, for one channel or a batch of up
- * to 200) or sign in (`POST /user-auth`): 401 without a user, 403 where he may not, 400 for a malformed request, 429 past
+ * to 200) or sign in (`POST /user-auth`): 401 without a user, 403 where they may not, 400 for a malformed request, 429 past
  * the limit. Mount it at `/countersign`, where our client looks for it, behind what recognizes your users.
  *
  * @throws ArgumentError `invalid_options`
@@ -55,7 +54,7 @@ export function authRouter<User extends AuthUser>(
   async function userOf(req: Request, attempt: Attempt): Promise<User> {
     const user = await options.user(req);
     if (!user) throw new Refusal(401, 'not_signed_in', 'Sign in first');
-    attempt.userId = user.id;
+    attempt.userId = userIdOf(user);
     return user;
   }
 
@@ -110,31 +109,34 @@ export function authRouter<User extends AuthUser>(
   async function authenticateUser(fields: Fields, req: Request, attempt: Attempt): Promise<UserGrant> {
     const socketId = socketIdOf(fields);
     attempt.socketId = socketId;
-    const { id, info, watchlist } = await userOf(req, attempt);
-    const grant = countersign.authenticateUser(socketId, { id, user_info: info, watchlist });
+    const user = await userOf(req, attempt);
+    const { info, watchlist } = user;
+    const grant = countersign.authenticateUser(socketId, { id: userIdOf(user), user_info: info, watchlist });
     logGranted(logger, attempt, SIGN_IN);
     return grant;
   }
 
-  const limit = options.rateLimit === false ? [] : [limiter(options.rateLimit, logger)];
+  const limit = limiterOf(options.rateLimit, logger);
   const router = express.Router();
   router.post(channelPath, limit, answering(CHANNEL, logger, authorize));
   router.post(userPath, limit, answering(SIGN_IN, logger, authenticateUser));
   return router;
 }
 
-function limiter(options: Partial<RateLimitOptions> | undefined, logger: Logger): RequestHandler {
-  return rateLimit({
-    windowMs: 60_000,
-    limit: REQUESTS_PER_MINUTE,
-    standardHeaders: 'draft-8',
-    legacyHeaders: false,
-    handler(req, res) {
-      const refusal = new Refusal(429, 'too_many_requests', 'Too many requests; try again later');
-      answerError(res, refusal, logger, { address: req.ip }, LIMIT);
-    },
-    ...options,
-  });
+function limiterOf(
+  options: AddressLimitOptions | RequestHandler | false = {},
+  logger: Logger,
+): RequestHandler[] {
+  if (options === false) return [];
+  if (typeof options === 'function') return [options];
+  const limit = new AddressLimit(options, logger);
+  const admit: RequestHandler = (req, res, next) => {
+    const retryAfter = limit.admit(req);
+    if (retryAfter === undefined) return next();
+    const refusal = new Refusal(429, 'too_many_requests', 'Too many requests; try again later');
+    answerError(res.set('Retry-After', String(retryAfter)), refusal, logger, { address: req.ip }, LIMIT);
+  };
+  return [admit];
 }
 
 /** A route that reads the fields, and answers what `act` makes of them. */
@@ -143,7 +145,7 @@ function answering(
   logger: Logger,
   act: (fields: Fields, req: Request, attempt: Attempt) => Promise<object>,
 ): RequestHandler {
-  return async (req, res) => {
+  return handling(async (req, res) => {
     const attempt: Attempt = { address: req.ip };
     try {
       const answer = await act(await readFields(req, res), req, attempt);
@@ -151,7 +153,7 @@ function answering(
     } catch (error) {
       answerError(res, error, logger, attempt, text);
     }
-  };
+  });
 }
 
 function logGranted(logger: Logger, attempt: Attempt, text: string): void {
@@ -182,6 +184,17 @@ function orMalformed<Result>(check: () => Result): Result {
   }
 }
 
-function memberOf({ id, info }: AuthUser): PresenceMember {
-  return { user_id: id, user_info: info };
+function memberOf(user: AuthUser): PresenceMember {
+  return { user_id: userIdOf(user), user_info: user.info };
+}
+
+/** Without this, a user without an id would be asked for, and signed, as "undefined". */
+function userIdOf({ id }: AuthUser): string {
+  if (typeof id === 'string' && id !== '') return id;
+  if (typeof id === 'bigint' || (typeof id === 'number' && Number.isSafeInteger(id))) return String(id);
+  const rule = 'a string that is not empty, or a whole number';
+  throw new ArgumentError(
+    'invalid_user',
+    `user(req) answered a user whose id is ${quoted(id)}; it must be ${rule}`,
+  );
 }

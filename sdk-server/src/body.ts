@@ -1,13 +1,14 @@
-/** Reads request bodies with Express's own parsers, also where one of them ran before. */
+/** Reads the fields of a request, also where a body parser ran before. */
+import { types } from 'node:util';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Refusal } from './answer.ts';
 import { isRecord } from './json.ts';
 
 /** Enough for the names of a whole batch of channels. */
 const FIELDS_BYTES = 131_072;
+const FORMATS = 'a form (application/x-www-form-urlencoded or multipart/form-data) or a JSON object';
 
-const json = express.json({ limit: FIELDS_BYTES });
-const form = express.urlencoded({ limit: FIELDS_BYTES, extended: false });
+const bytes = express.raw({ limit: FIELDS_BYTES, type: () => true });
 
 /** The fields of a request, by name. A map, so that no name reaches a prototype. */
 export type Fields = ReadonlyMap<string, unknown>;
@@ -15,14 +16,72 @@ export type Fields = ReadonlyMap<string, unknown>;
 /**
  * The fields of a form or a JSON object.
  *
- * @throws Refusal 400 or 413
+ * @throws Refusal 400 or 413 for what the sender got wrong, 500 where something else has used the body up
  */
 export async function readFields(req: Request, res: Response): Promise<Fields> {
-  await parse(json, req, res);
-  await parse(form, req, res);
+  const wasRead = req.readableDidRead;
+  if (!wasRead) await parse(bytes, req, res);
   const body: unknown = req.body;
-  if (!isRecord(body)) throw new Refusal(400, 'malformed', 'The body must be a form or a JSON object');
-  return new Map(Object.entries(body));
+  if (types.isUint8Array(body)) return fieldsOf(textOf(body), body, req);
+  if (typeof body === 'string') return fieldsOf(body, Buffer.from(body), req);
+  if (isRecord(body)) return new Map(Object.entries(body));
+  if (body === undefined && wasRead) throw bodyUsedUp();
+  throw malformed();
+}
+
+/** @param raw what `text` was made from, for a format whose boundaries are bytes */
+function fieldsOf(text: string, raw: Uint8Array, req: Request): Fields | Promise<Fields> {
+  const type = req.headers['content-type'] ?? '';
+  switch (type.split(';', 1)[0]?.trim().toLowerCase()) {
+    case 'application/json':
+      return fieldsOfJson(text);
+    case 'application/x-www-form-urlencoded':
+      return grouped(new URLSearchParams(text));
+    case 'multipart/form-data':
+      return fieldsOfMultipart(raw, type);
+    default:
+      throw malformed();
+  }
+}
+
+function fieldsOfJson(text: string): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw malformed();
+  }
+  if (!isRecord(value)) throw malformed();
+  return new Map(Object.entries(value));
+}
+
+async function fieldsOfMultipart(raw: Uint8Array, type: string): Promise<Fields> {
+  let form: FormData;
+  try {
+    form = await new Response(raw, { headers: { 'content-type': type } }).formData();
+  } catch {
+    throw malformed();
+  }
+  return grouped(form);
+}
+
+/** A name that is there several times has the list of its values. */
+function grouped(pairs: Iterable<readonly [name: string, value: unknown]>): Fields {
+  const fields = new Map<string, unknown>();
+  for (const [name, value] of pairs) {
+    const before = fields.get(name);
+    if (Array.isArray(before)) before.push(value);
+    else fields.set(name, fields.has(name) ? [before, value] : value);
+  }
+  return fields;
+}
+
+function textOf(body: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw malformed();
+  }
 }
 
 function parse(parser: RequestHandler, req: Request, res: Response): Promise<void> {
@@ -43,4 +102,13 @@ function refusalOf(error: unknown): unknown {
     'malformed',
     status === 413 ? 'The body is too large' : 'The body cannot be read',
   );
+}
+
+function malformed(): Refusal {
+  return new Refusal(400, 'malformed', `The body must be ${FORMATS}`);
+}
+
+function bodyUsedUp(): Refusal {
+  const reason = 'A body parser, or something else, has read the body and left nothing of it';
+  return new Refusal(500, 'body_was_read', `${reason}: mount authRouter ahead of it`);
 }

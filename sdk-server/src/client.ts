@@ -38,15 +38,15 @@ import { Webhooks } from './webhooks.ts';
 /** What `channels` may be asked for. */
 export interface ChannelsQuery {
   /** Only channels whose names start like this. `user_count` needs one that starts with `presence-`. */
-  readonly filterByPrefix?: string;
+  readonly filterByPrefix?: string | undefined;
   /** Attributes to be told, such as `user_count`. */
-  readonly info?: string | readonly string[];
+  readonly info?: string | readonly string[] | undefined;
 }
 
 /** Which page `users` answers. */
 export interface UsersQuery {
-  readonly cursor?: string;
-  readonly limit?: number;
+  readonly cursor?: string | undefined;
+  readonly limit?: number | undefined;
 }
 
 /**
@@ -77,8 +77,9 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
   }
 
   /**
-   * Publishes one event to up to 100 channels. A string is sent as it is, everything else as JSON. Data for a
-   * `private-encrypted-` channel, which must be the only one, is encrypted.
+   * Publishes one event to up to 100 channels. A string is sent as it is, everything else as JSON; so is a string that
+   * clients would take for a number, a boolean or null, such as `"12"`. Data for a `private-encrypted-` channel, which
+   * must be the only one, is encrypted.
    *
    * @throws ArgumentError `invalid_channel`, `invalid_event`, `invalid_data`, `invalid_socket_id`, `too_large`, `no_master_key`
    */
@@ -140,10 +141,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
 
   /** The occupied channels. */
   async channels({ filterByPrefix, info }: ChannelsQuery = {}): Promise<ChannelsAnswer> {
-    const params = {
-      ...(filterByPrefix !== undefined && { filter_by_prefix: filterByPrefix }),
-      ...infoParam(info),
-    };
+    const params = { filter_by_prefix: filterByPrefix, ...infoParam(info) };
     return (await this.get({ path: '/channels', params })) as ChannelsAnswer;
   }
 
@@ -163,8 +161,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
 
   /** Who is signed in, at most 100 or `limit` (1 to 1000) at a time; `cursor` of one answer asks for the next. */
   async users({ cursor, limit }: UsersQuery = {}): Promise<UsersAnswer> {
-    const params = { ...(cursor !== undefined && { cursor }), ...(limit !== undefined && { limit }) };
-    return (await this.get({ path: '/users', params })) as UsersAnswer;
+    return (await this.get({ path: '/users', params: { cursor, limit } })) as UsersAnswer;
   }
 
   /** The connections that are signed in as this user. @throws ArgumentError `invalid_user` */
@@ -179,7 +176,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    *   a private channel any object, which the broker checks but shows to nobody
    * @throws ArgumentError `invalid_socket_id`, `invalid_channel` (also for a public one), `invalid_user`, `too_large`, `no_master_key`
    */
-  authorizeChannel(socketId: string, channel: string, data?: PresenceMember | JsonObject): ChannelGrant {
+  authorizeChannel(socketId: string, channel: string, data?: PresenceMember | object): ChannelGrant {
     return grantChannel(this.#settings, socketId, channel, data);
   }
 
@@ -188,12 +185,12 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    *
    * @throws ArgumentError `invalid_socket_id`, `invalid_user`, `too_large`
    */
-  authenticateUser(socketId: string, user: UserData): UserGrant {
+  authenticateUser(socketId: string, user: UserData | (UserData & JsonObject)): UserGrant {
     return grantUser(this.#settings, socketId, user);
   }
 
   /**
-   * Takes a webhook that arrived: a request of Node, Express or fetch, or `{ headers, rawBody }`. It is valid if this
+   * Takes a webhook that arrived: a request of Node, Express or fetch, an event of Lambda, or `{ headers, rawBody }`. It is valid if this
    * app's key, or one of `additionalKeys`, signed it; `await webhook.verify()` tells, before anything else.
    *
    * @throws WebhookError `body_was_parsed` if `rawBody` is neither text nor bytes
@@ -207,14 +204,14 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
   }
 
   #channelPath(name: string): string {
-    return `/channels/${encodeURIComponent(checkChannel(name, this.#settings.limits))}`;
+    return `/channels/${checkChannel(name, this.#settings.limits)}`;
   }
 }
 
-function infoParam(info: ChannelsQuery['info']): { info?: string } {
-  return info === undefined ? {} : { info: attributesOf(info) };
+function infoParam(info: ChannelsQuery['info']): { readonly info: string | undefined } {
+  return { info: info === undefined ? undefined : attributesOf(info) };
 }
 
 function userPath(userId: string): string {
-  return `/users/${encodeURIComponent(checkUserId(userId))}`;
+  return `/users/${checkUserId(userId)}`;
 }

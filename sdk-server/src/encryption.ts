@@ -24,7 +24,11 @@ export function sharedSecret(masterKey: Uint8Array, channel: string): Buffer {
 /** The event data that carries `plaintext` to the subscribers of one encrypted channel. */
 export function seal(masterKey: Uint8Array, channel: string, plaintext: string): string {
   const nonce = randomBytes(nacl.secretbox.nonceLength);
-  const box = nacl.secretbox(Buffer.from(plaintext), nonce, sharedSecret(masterKey, channel));
+  // Copies, for the cipher wants instances of this realm's Uint8Array, which the buffers of Node need not be.
+  const [message, unique, key] = [Buffer.from(plaintext), nonce, sharedSecret(masterKey, channel)].map(
+    (bytes) => Uint8Array.from(bytes),
+  );
+  const box = nacl.secretbox(message!, unique!, key!);
   return JSON.stringify({
     nonce: nonce.toString('base64'),
     ciphertext: Buffer.from(box).toString('base64'),

@@ -18,7 +18,7 @@ export interface TriggerParams {
 interface EventFor<Channel extends string, Name extends string, Data> extends TriggerParams {
   readonly channel: Channel;
   readonly name: Name;
-  /** A string is sent as it is, everything else as JSON. */
+  /** As the data of `trigger`. */
   readonly data: Data;
 }
 
@@ -114,13 +114,23 @@ function checkEventName(name: unknown, limits: Limits): string {
 function dataOf(settings: Settings, channel: string, data: unknown): string {
   const text = isEncrypted(channel)
     ? seal(requireMasterKey(settings.masterKey), channel, toJson(data, 'invalid_data', 'Event data'))
-    : typeof data === 'string'
+    : typeof data === 'string' && !isScalar(data)
       ? data
       : toJson(data, 'invalid_data', 'Event data');
   const bytes = Buffer.byteLength(text);
   const limit = settings.limits.eventDataBytes;
   if (bytes <= limit) return text;
   throw new ArgumentError('too_large', `Event data has ${bytes} bytes as it is sent; ${limit} are allowed`);
+}
+
+/** Whether whoever reads this text as JSON gets a number, a boolean, null or another text in its place. */
+function isScalar(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value !== 'object' || value === null;
+  } catch {
+    return false;
+  }
 }
 
 function paramsOf(params: TriggerParams): { socket_id?: string; info?: string } {

@@ -1,3 +1,4 @@
+export type { AddressLimitOptions } from './address-limit.ts';
 export type { Logger } from './answer.ts';
 export type { AuthRouterOptions, AuthUser } from './auth-options.ts';
 export { authRouter } from './auth-router.ts';

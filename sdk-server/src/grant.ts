@@ -5,24 +5,22 @@ import { isRecord, type JsonObject, toJson } from './json.ts';
 import type { Limits, Settings } from './options.ts';
 import { channelText, sign, userText } from './signature.ts';
 
-/** Who a connection is on a presence channel. Other fields are signed but not shown to anyone. */
+/** Who a connection is on a presence channel. Other fields may be there; they are signed but not shown to anyone. */
 export interface PresenceMember {
   /** Non-empty and at most 128 characters, or a safe integer, which others see as text. */
   readonly user_id: string | number;
   /** What the other members may know. */
-  readonly user_info?: JsonObject | null | undefined;
-  readonly [field: string]: unknown;
+  readonly user_info?: object | null | undefined;
 }
 
-/** Who a connection is for as long as it lives. Other fields are signed too. */
+/** Who a connection is for as long as it lives. Other fields may be there; they are signed too. */
 export interface UserData {
   /** 1 to 128 characters that a channel name may have. */
   readonly id: string;
   /** What others may know, where the user joins a presence channel without more. */
-  readonly user_info?: JsonObject | null | undefined;
+  readonly user_info?: object | null | undefined;
   /** Ids of at most 100 users whose coming and going the user wants to know. */
   readonly watchlist?: readonly string[] | undefined;
-  readonly [field: string]: unknown;
 }
 
 /** What a client asks for: that one connection may join one channel. */
@@ -73,7 +71,7 @@ export function grantChannel(
   settings: Settings,
   socketId: string,
   channel: string,
-  data?: PresenceMember | JsonObject,
+  data?: PresenceMember | object,
 ): ChannelGrant {
   checkChannelRequest({ socketId, channel }, settings.limits);
   const channelData = data === undefined ? undefined : channelDataOf(channel, data, settings.limits);
@@ -96,7 +94,7 @@ export function grantUser(settings: Settings, socketId: string, user: UserData):
   return { auth: authOf(settings, userText(socketId, text)), user_data: text };
 }
 
-function channelDataOf(channel: string, data: JsonObject, limits: Limits): string {
+function channelDataOf(channel: string, data: object, limits: Limits): string {
   const { text, parsed } = written(data, 'Channel data');
   if (channel.startsWith('presence-')) {
     checkMemberId(parsed['user_id']);

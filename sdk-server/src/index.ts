@@ -48,7 +48,7 @@ export type {
   WebhookData,
   WebhookEvent,
 } from './webhook-event.ts';
-export type { WebhookHeaders, WebhookParts, WebhookRequest } from './webhook-request.ts';
+export type { LambdaEvent, WebhookHeaders, WebhookParts, WebhookRequest } from './webhook-request.ts';
 export type {
   DeliveriesAnswer,
   DeliveriesQuery,

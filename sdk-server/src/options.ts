@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { assertKnown, assertOption } from './assert.ts';
 import { isRecord } from './json.ts';
+import { isLoopback, originOf } from './origin.ts';
 import { isPathAsSent } from './path.ts';
 import { CHANNEL_NAME_LENGTH } from './signature.ts';
 
@@ -32,33 +33,36 @@ export interface Limits {
 export interface CountersignOptions extends Token {
   /** The id of the app. */
   readonly appId: string | number;
-  /** The broker's host name or address, without scheme or port. @default '127.0.0.1' */
-  readonly host?: string;
-  /** The broker's port. @default 443 with `useTLS`, else 6001 */
-  readonly port?: number;
-  /** Whether to speak HTTPS. @default false */
-  readonly useTLS?: boolean;
+  /** The broker's host name or address, without scheme, port or path. @default '127.0.0.1' */
+  readonly host?: string | undefined;
+  /** The broker's port. @default 443 with TLS, else 6001 */
+  readonly port?: number | undefined;
+  /**
+   * Whether to speak HTTPS. Without it, whoever is on the way reads the events and can send a request again for ten
+   * minutes. @default true, unless `host` is the loopback
+   */
+  readonly useTLS?: boolean | undefined;
   /** What a proxy in front of the broker puts before `/apps`, such as `/realtime`. @default '' */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Milliseconds that one call may take in all, retries included. @default 10_000 */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** How often a request is sent again where that is safe. @default 2 */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /** Older or newer keys whose webhooks are accepted too, while keys are being changed. Nothing is signed with them. @default [] */
-  readonly additionalKeys?: readonly Token[];
+  readonly additionalKeys?: readonly Token[] | undefined;
   /** 32 random bytes in base64 (`openssl rand -base64 32`), needed for `private-encrypted-` channels. Never give them to the broker. */
-  readonly encryptionMasterKeyBase64?: string;
+  readonly encryptionMasterKeyBase64?: string | undefined;
   /**
    * Older or newer master keys. Nothing is sealed with them, but clients get their keys as well, so that they open what
    * other servers seal while the key is being changed. @default []
    */
-  readonly additionalEncryptionMasterKeysBase64?: readonly string[];
+  readonly additionalEncryptionMasterKeysBase64?: readonly string[] | undefined;
   /** Where the limits of your app at the broker differ from the defaults. */
-  readonly limits?: Partial<Limits>;
-  /** Sends a request. @default the platform's `fetch` */
-  readonly fetch?: typeof globalThis.fetch;
+  readonly limits?: { readonly [Name in keyof Limits]?: number | undefined } | undefined;
+  /** Sends a request. @default what is the global `fetch` when the request is sent */
+  readonly fetch?: typeof globalThis.fetch | undefined;
   /** Milliseconds since 1970, as they are signed and as the age of a webhook is measured. @default Date.now */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** Options after they were checked, as the rest of the package wants them. */
@@ -67,7 +71,9 @@ export interface Settings {
   readonly secret: KeyObject;
   /** Scheme, host and port. */
   readonly origin: string;
-  /** The path of all requests of this app: prefix and `/apps/ID`. */
+  /** What stands in front of the path and is not signed, since it may not arrive. */
+  readonly pathPrefix: string;
+  /** The beginning of all signed paths: `/apps/ID`. */
   readonly appPath: string;
   readonly timeout: number;
   readonly maxRetries: number;
@@ -120,7 +126,7 @@ export function settingsOf(options: CountersignOptions): Settings {
   assertKnown(options, KNOWN, 'option');
   const {
     host = '127.0.0.1',
-    useTLS = false,
+    useTLS = !isLoopback(host),
     port = useTLS ? 443 : 6001,
     path = '',
     timeout = 10_000,
@@ -128,7 +134,7 @@ export function settingsOf(options: CountersignOptions): Settings {
     additionalKeys = [],
     encryptionMasterKeyBase64: masterKey,
     additionalEncryptionMasterKeysBase64: additionalMasterKeys = [],
-    fetch = globalThis.fetch,
+    fetch = (...request) => globalThis.fetch(...request),
     now = Date.now,
   } = options;
   requireToken(options, '');
@@ -153,7 +159,8 @@ export function settingsOf(options: CountersignOptions): Settings {
     key: options.key,
     secret: createSecretKey(options.secret, 'utf8'),
     origin,
-    appPath: appPathOf(origin, path, options.appId),
+    pathPrefix: prefixOf(origin, path),
+    appPath: appPathOf(options.appId),
     timeout,
     maxRetries,
     tokens: [{ key: options.key, secret: options.secret }, ...additionalKeys],
@@ -167,26 +174,19 @@ export function settingsOf(options: CountersignOptions): Settings {
   };
 }
 
-function originOf(useTLS: boolean, host: unknown, port: number): string {
-  const isHost = typeof host === 'string' && /^([^\s/\\@:?#[\]]+|\[[0-9a-f:.]+\])$/i.test(host);
-  const origin = `${useTLS ? 'https' : 'http'}://${host}:${port}`;
-  assertOption(
-    isHost && URL.canParse(origin),
-    'host must be a host name or address without scheme or port, such as "127.0.0.1"',
-  );
-  return new URL(origin).origin;
-}
-
-function appPathOf(origin: string, prefix: unknown, appId: unknown): string {
-  // The path is signed as it is sent, so it must be one that the URL layer leaves alone.
+function prefixOf(origin: string, prefix: unknown): string {
   const isPrefix = typeof prefix === 'string' && !prefix.endsWith('/') && isPathAsSent(origin, `${prefix}/`);
   assertOption(
     isPrefix,
     'path must be empty or start with a slash and not end with one, such as "/realtime"',
   );
+  return prefix;
+}
+
+function appPathOf(appId: unknown): string {
   const isId = (typeof appId === 'string' && /^[\w-]+$/.test(appId)) || Number.isSafeInteger(appId);
   assertOption(isId, 'appId must consist of letters, digits, "_" and "-"');
-  return `${prefix}/apps/${appId}`;
+  return `/apps/${appId}`;
 }
 
 function masterKeyOf(base64: unknown, name: string): Uint8Array {
@@ -201,8 +201,9 @@ function limitsOf(limits: unknown): Limits {
   if (limits === undefined) return DEFAULT_LIMITS;
   assertOption(isRecord(limits), 'limits must be an object');
   assertKnown(limits, DEFAULT_LIMITS, 'limit');
-  for (const [name, limit] of Object.entries(limits)) requireInteger(`limits.${name}`, limit, 1);
-  return { ...DEFAULT_LIMITS, ...limits };
+  const given = Object.entries(limits).filter(([, limit]) => limit !== undefined);
+  for (const [name, limit] of given) requireInteger(`limits.${name}`, limit, 1);
+  return { ...DEFAULT_LIMITS, ...Object.fromEntries(given) };
 }
 
 function requireToken(token: unknown, where: string): void {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { transferableAbortController } from 'node:util';
 import { ArgumentError, NetworkError, RequestError, TimeoutError } from './errors.ts';
+import { isRecord } from './json.ts';
 import type { Settings } from './options.ts';
 import { isPathAsSent } from './path.ts';
 import { parseRetryAfter, retryDelay } from './retry.ts';
@@ -11,8 +13,8 @@ export interface Call {
   readonly method: 'GET' | 'POST';
   /** What follows `/apps/ID`, percent-encoded. */
   readonly path: string;
-  /** Query parameters, not encoded. */
-  readonly params?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Query parameters, not encoded; those that are undefined are left out. */
+  readonly params?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
   /** What is sent as JSON. */
   readonly body?: unknown;
 }
@@ -22,6 +24,8 @@ const RESERVED = /^(auth_|body_md5$)/i;
 const FORBIDDEN_IN_NAME = /[=&\r\n\0]|\p{Surrogate}/u;
 const FORBIDDEN_IN_VALUE = /[&\r\n\0]|\p{Surrogate}/u;
 const BODY_IN_MESSAGE = 500;
+const TLS_HINT =
+  'TLS with the broker failed; if it is served without TLS, on a network where nobody listens, set useTLS to false';
 
 /**
  * Signs and sends one call, again where that is safe and the timeout allows it, and answers the JSON that comes back.
@@ -30,41 +34,46 @@ const BODY_IN_MESSAGE = 500;
  * @throws RequestError, NetworkError, TimeoutError
  */
 export async function request(settings: Settings, call: Call): Promise<unknown> {
-  const path = settings.appPath + call.path;
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
   checkPath(settings.origin, call.path);
   checkParams(call.params);
 
-  const signal = AbortSignal.timeout(settings.timeout);
+  // A test environment such as jsdom has an AbortController of its own, whose signals the platform's fetch refuses.
+  const controller = transferableAbortController();
+  const timer = setTimeout(() => controller.abort(), settings.timeout);
   const deadline = performance.now() + settings.timeout;
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await send(settings, call, path, body, signal);
-    } catch (error) {
-      if (!(error instanceof RequestError) || attempt >= settings.maxRetries) throw error;
-      const delay = retryDelay(call.method, error, attempt);
-      if (delay === undefined || performance.now() + delay >= deadline) throw error;
-      await sleep(delay);
+  try {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await send(settings, call, body, controller.signal);
+      } catch (error) {
+        if (!(error instanceof RequestError) || attempt >= settings.maxRetries) throw error;
+        const delay = retryDelay(call.method, error, attempt);
+        if (delay === undefined || performance.now() + delay >= deadline) throw error;
+        await sleep(delay);
+      }
     }
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 async function send(
   settings: Settings,
-  { method, params }: Call,
-  path: string,
+  { method, params, path }: Call,
   body: string | undefined,
   signal: AbortSignal,
 ): Promise<unknown> {
+  const { origin, pathPrefix, appPath, fetch } = settings;
   // Each attempt is signed anew, so that the last one is not too old for the broker.
   const query = signedQuery(settings, params, body);
-  const signature = sign(settings.secret, requestText(method, path, canonicalQuery(query)));
-  const url = `${settings.origin}${path}?${encodeQuery(query)}`;
-  const what = `${method} ${path}`;
+  const signature = sign(settings.secret, requestText(method, appPath + path, canonicalQuery(query)));
+  const url = `${origin}${pathPrefix}${appPath}${path}?${encodeQuery(query)}`;
+  const what = `${method} ${pathPrefix}${appPath}${path}`;
   let response: Response;
   let text: string;
   try {
-    response = await settings.fetch(`${url}&auth_signature=${signature}`, {
+    response = await fetch(`${url}&auth_signature=${signature}`, {
       method,
       headers: {
         'x-pusher-library': `countersign-sdk-server ${version}`,
@@ -80,7 +89,8 @@ async function send(
     if (signal.aborted) {
       throw new TimeoutError(`${what} was not answered within ${settings.timeout} ms`, { url }, { cause });
     }
-    throw new NetworkError(`${what} could not be sent or was not answered`, { url }, { cause });
+    const hint = origin.startsWith('https:') && isTlsError(cause) ? `: ${TLS_HINT}` : '';
+    throw new NetworkError(`${what} could not be sent or was not answered${hint}`, { url }, { cause });
   }
   const { status } = response;
   if (!response.ok) {
@@ -106,12 +116,23 @@ function signedQuery(
   body: string | undefined,
 ): [name: string, value: string][] {
   return [
-    ...Object.entries(params).map(([name, value]): [string, string] => [name, String(value)]),
+    ...definedOf(params).map(([name, value]): [string, string] => [name, String(value)]),
     ['auth_key', settings.key],
     ['auth_timestamp', String(Math.floor(settings.now() / 1000))],
     ['auth_version', '1.0'],
     ...(body === undefined ? [] : [['body_md5', bodyMd5(body)] as [string, string]]),
   ];
+}
+
+function definedOf(params: NonNullable<Call['params']>): [name: string, value: unknown][] {
+  return Object.entries(params).filter(([, value]) => value !== undefined);
+}
+
+/** Whether the other side did not speak TLS, or nobody vouches for it; `fetch` wraps the reason. */
+function isTlsError(error: unknown): boolean {
+  const { code, cause } = isRecord(error) ? error : {};
+  if (typeof code === 'string' && /^(EPROTO|ERR_(SSL|TLS)_)|CERT|SIGNATURE/.test(code)) return true;
+  return cause !== undefined && isTlsError(cause);
 }
 
 function encodeQuery(query: readonly (readonly [name: string, value: string])[]): string {
@@ -125,7 +146,7 @@ function checkPath(origin: string, path: string): void {
 }
 
 function checkParams(params: Call['params'] = {}): void {
-  for (const [name, value] of Object.entries(params)) {
+  for (const [name, value] of definedOf(params)) {
     const isAllowed =
       !RESERVED.test(name) && !FORBIDDEN_IN_NAME.test(name) && !FORBIDDEN_IN_VALUE.test(String(value));
     if (isAllowed) continue;

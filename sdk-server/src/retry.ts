@@ -1,4 +1,5 @@
 import type { RequestError } from './errors.ts';
+import { isRecord } from './json.ts';
 
 const FIRST_DELAY = 100;
 const TRY_AGAIN_LATER = [429, 503];
@@ -36,7 +37,9 @@ function backoff(attempt: number): number {
 
 /** Whether no connection came about, so that nothing was sent. `fetch` wraps the reason, and a name with several addresses has several. */
 function wasRefused(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(wasRefused);
-  return ('code' in error && error.code === 'ECONNREFUSED') || wasRefused(error.cause);
+  // By its fields: where the platform's errors are of another realm, they are no instances of this one's Error.
+  if (!isRecord(error)) return false;
+  const { code, cause, errors } = error;
+  if (Array.isArray(errors)) return errors.length > 0 && errors.every(wasRefused);
+  return code === 'ECONNREFUSED' || wasRefused(cause);
 }

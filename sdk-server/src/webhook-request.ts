@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { types } from 'node:util';
 import { WebhookError } from './errors.ts';
 
 /** Headers as Node, Express or fetch have them. The case of their names does not matter. */
@@ -14,8 +15,17 @@ export interface WebhookParts {
   readonly rawBody: string | Uint8Array;
 }
 
-/** A webhook as it arrived: a request of Node or Express, one of fetch, or its parts. */
-export type WebhookRequest = WebhookParts | IncomingMessage | Request;
+/** A webhook as AWS Lambda has it, behind API Gateway (REST or HTTP API), a function URL or a load balancer. */
+export interface LambdaEvent {
+  readonly headers?: Readonly<Record<string, string | undefined>> | null | undefined;
+  /** Where a load balancer hands on all values of a header, these stand in place of `headers`. */
+  readonly multiValueHeaders?: Readonly<Record<string, readonly string[] | undefined>> | null | undefined;
+  readonly body?: string | null | undefined;
+  readonly isBase64Encoded: boolean;
+}
+
+/** A webhook as it arrived: a request of Node or Express, one of fetch, an event of Lambda, or its parts. */
+export type WebhookRequest = WebhookParts | LambdaEvent | IncomingMessage | Request;
 
 /** The bytes of a body, at hand or still to be read. */
 export interface WebhookBody {
@@ -33,13 +43,31 @@ export function headerOf(headers: WebhookHeaders, name: string): string | undefi
   return typeof value === 'string' ? value : value?.join(', ');
 }
 
+/** The headers of a webhook. */
+export function headersOf(request: WebhookRequest): WebhookHeaders {
+  if (!isLambda(request)) return request.headers;
+  return request.headers ?? request.multiValueHeaders ?? {};
+}
+
 /** Where the bytes of a webhook are. @throws WebhookError `body_was_parsed` where parts were given without them */
 export function bodyOf(request: WebhookRequest): WebhookBody {
+  if (isLambda(request)) {
+    const { body, isBase64Encoded } = request;
+    return atHand(Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8'));
+  }
   const given = [Reflect.get(request, 'rawBody'), Reflect.get(request, 'body')].find(isRaw);
-  if (given !== undefined) return { atHand: given, read: async () => given };
+  if (given !== undefined) return atHand(given);
   if (request instanceof Readable) return unread(() => readNode(request));
   if ('arrayBuffer' in request) return unread(() => readFetch(request));
   throw bodyWasParsed();
+}
+
+function atHand(body: string | Uint8Array): WebhookBody {
+  return { atHand: body, read: async () => body };
+}
+
+function isLambda(request: WebhookRequest): request is LambdaEvent {
+  return typeof Reflect.get(request, 'isBase64Encoded') === 'boolean';
 }
 
 function unread(read: () => Promise<Uint8Array>): WebhookBody {
@@ -78,7 +106,7 @@ async function collect(
 }
 
 function isRaw(value: unknown): value is string | Uint8Array {
-  return typeof value === 'string' || value instanceof Uint8Array;
+  return typeof value === 'string' || types.isUint8Array(value);
 }
 
 function hasGet(headers: WebhookHeaders): headers is Pick<Headers, 'get'> {

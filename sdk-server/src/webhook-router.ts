@@ -1,8 +1,8 @@
-import express, { type Request, type Router } from 'express';
-import { answerError, failuresOnly, type Logger, Refusal } from './answer.ts';
+import type { Request, RequestHandler } from 'express';
+import { answerError, failuresOnly, handling, type Logger, Refusal } from './answer.ts';
 import { assertKnown, assertOption } from './assert.ts';
 import type { Countersign } from './client.ts';
-import { WebhookError, type WebhookErrorCode } from './errors.ts';
+import type { WebhookErrorCode } from './errors.ts';
 import { isRecord } from './json.ts';
 import type { VerifyOptions, Webhook } from './webhook.ts';
 import type { WebhookEvent } from './webhook-event.ts';
@@ -12,14 +12,14 @@ export interface WebhookRouterOptions {
   /** Gets the events of each valid webhook. The broker sends them again until this returns or its promise resolves. */
   readonly onEvents: (events: readonly WebhookEvent[], webhook: Webhook) => unknown;
   /** Seconds that a webhook may be old. @default 300 */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /**
    * Whether the delivery of this id was handled before; it is then answered with 204 and not handed on. It only
    * answers: let `onEvents` note `webhook.id` together with the effect of the events.
    */
-  readonly seen?: NonNullable<VerifyOptions['seen']>;
+  readonly seen?: VerifyOptions['seen'];
   /** Gets one line for each webhook. @default failures only, on standard error */
-  readonly logger?: Logger;
+  readonly logger?: Logger | undefined;
 }
 
 const KNOWN: Readonly<Record<keyof WebhookRouterOptions, true>> = {
@@ -43,7 +43,7 @@ const STATUS: Readonly<Record<WebhookErrorCode, number>> = {
 };
 
 /**
- * Receives webhooks with `POST` where it is mounted: 204 once `onEvents` is done, 401 for a bad signature, 400 for a
+ * Receives webhooks with `POST` where it is mounted, by `app.use` or `app.post`: 204 once `onEvents` is done, 401 for a bad signature, 400 for a
  * malformed one, 500 where `onEvents` throws. Mount it ahead of body parsers: the signature is of the bytes.
  *
  * @throws ArgumentError `invalid_options`
@@ -51,7 +51,7 @@ const STATUS: Readonly<Record<WebhookErrorCode, number>> = {
 export function webhookRouter(
   countersign: Pick<Countersign, 'webhook'>,
   options: WebhookRouterOptions,
-): Router {
+): RequestHandler {
   assertOption(isRecord(options), 'webhookRouter needs options');
   assertKnown(options, KNOWN, 'option');
   assertOption(typeof options.onEvents === 'function', 'webhookRouter needs onEvents(events, webhook)');
@@ -61,13 +61,12 @@ export function webhookRouter(
     try {
       return await countersign.webhook(req).verify({ tolerance, seen });
     } catch (error) {
-      if (!(error instanceof WebhookError)) throw error;
+      if (!isWebhookError(error)) throw error;
       throw new Refusal(STATUS[error.code], error.code, error.message);
     }
   }
 
-  const router = express.Router();
-  router.post('/', async (req, res) => {
+  const receive = handling(async (req, res) => {
     const fields = { address: req.ip };
     try {
       const webhook = await verified(req);
@@ -79,5 +78,16 @@ export function webhookRouter(
       answerError(res, error, logger, fields, WEBHOOK);
     }
   });
-  return router;
+  return (req, res, next) => {
+    // `app.use` leaves "/" of the path where this is mounted, and what is longer is not meant; a route leaves all of it.
+    const isMeant = req.method === 'POST' && (req.path === '/' || req.route !== undefined);
+    return isMeant ? receive(req, res, next) : next();
+  };
+}
+
+/** By its code: an app may have this package twice, as a module and by `require`, and then the class twice. */
+function isWebhookError(
+  error: unknown,
+): error is { readonly code: WebhookErrorCode; readonly message: string } {
+  return error instanceof Error && 'code' in error && Object.hasOwn(STATUS, String(error.code));
 }

@@ -3,7 +3,14 @@ import { WebhookError } from './errors.ts';
 import type { Token } from './options.ts';
 import { verify, verifyWebhook, webhookText } from './signature.ts';
 import { parseWebhook, type WebhookData, type WebhookEvent } from './webhook-event.ts';
-import { bodyOf, headerOf, type WebhookBody, type WebhookRequest } from './webhook-request.ts';
+import {
+  bodyOf,
+  headerOf,
+  headersOf,
+  type WebhookBody,
+  type WebhookHeaders,
+  type WebhookRequest,
+} from './webhook-request.ts';
 
 /** What {@link Webhook.verify} asks beside the signatures. */
 export interface VerifyOptions {
@@ -23,7 +30,7 @@ const TIMESTAMP = /^\d{1,12}$/;
 
 /** A webhook that arrived. Nothing is read or computed before it is asked for. */
 export class Webhook {
-  readonly #headers: WebhookRequest['headers'];
+  readonly #headers: WebhookHeaders;
   readonly #tokens: readonly Token[];
   readonly #now: () => number;
   readonly #body: WebhookBody;
@@ -33,7 +40,7 @@ export class Webhook {
 
   /** @throws WebhookError `body_was_parsed` if parts were given whose `rawBody` is neither text nor bytes */
   constructor(request: WebhookRequest, tokens: readonly Token[], now: () => number) {
-    this.#headers = request.headers;
+    this.#headers = headersOf(request);
     this.#tokens = tokens;
     this.#now = now;
     this.#body = bodyOf(request);

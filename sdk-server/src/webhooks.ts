@@ -1,5 +1,5 @@
 import type { Settings } from './options.ts';
-import { request } from './request.ts';
+import { type Call, request } from './request.ts';
 import type { WebhookEvent } from './webhook-event.ts';
 
 /** What becomes of deliveries: they wait, they are tried again, or they were given up. */
@@ -54,9 +54,9 @@ export type WhichDeliveries =
 /** Which page of deliveries is answered: of one state, at most 100 or `limit` (1 to 1000), after those of the page whose `cursor` this is. */
 export interface DeliveriesQuery {
   /** @default 'pending' */
-  readonly state?: DeliveryState;
-  readonly cursor?: string;
-  readonly limit?: number;
+  readonly state?: DeliveryState | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit?: number | undefined;
 }
 
 /** A page of deliveries, and where the next one begins, if there is one. */
@@ -124,7 +124,7 @@ export class Webhooks {
    * @param afterSeq the `seq` of the last event that is known
    */
   async events(afterSeq = 0, limit?: number): Promise<EventsAnswer> {
-    const params = { after_seq: afterSeq, ...(limit !== undefined && { limit }) };
+    const params = { after_seq: afterSeq, limit };
     return (await request(this.#settings, {
       method: 'GET',
       path: '/webhook_events',
@@ -132,7 +132,7 @@ export class Webhooks {
     })) as EventsAnswer;
   }
 
-  #get(path: string, params: Record<string, string | number> = {}): Promise<unknown> {
+  #get(path: string, params: Call['params'] = {}): Promise<unknown> {
     return request(this.#settings, { method: 'GET', path: `/webhooks${path}`, params });
   }
 
