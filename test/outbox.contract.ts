@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Hook } from '../server/dist/apps/hook.js';
 import { newEvent } from '../server/dist/webhooks/event.js';
-import type { Change, Delivery, Outbox } from '../server/src/webhooks/outbox.ts';
+import type { Change, Delivery, Outbox, OutboxBounds, Target } from '../server/src/webhooks/outbox.ts';
 
 /** An outbox under test, whose clock the test moves, and in which 5 deliveries of a hook may wait. */
 export interface OutboxSubject {
@@ -10,6 +10,14 @@ export interface OutboxSubject {
 }
 
 export const MAX_PENDING = 5;
+
+/** So much that only what a test fills on purpose comes to a bound. */
+export const BOUNDS: OutboxBounds = {
+  maxPending: MAX_PENDING,
+  maxLogEvents: 100_000,
+  maxBytes: 1_000_000_000,
+  maxTotalBytes: 1_000_000_000,
+};
 
 const APP = 'app-1';
 const hook = newHook('hook-1');
@@ -29,7 +37,7 @@ export function newHook(id: string, settings: { maxEvents?: number; maxDelayMs?:
 }
 
 /** The change that tells hooks of one event in a channel. */
-export function told(channel: string, hooks: readonly Hook[] = [hook], appId = APP): Change {
+export function told(channel: string, hooks: readonly Target[] = [hook], appId = APP): Change {
   return { appId, lane: channel, hooks, event: newEvent(0, 'cache_miss', { channel }) };
 }
 
@@ -38,30 +46,39 @@ function eventsOf(delivery: Delivery | undefined): readonly { seq: number; chann
 }
 
 /** What every outbox promises. */
-export function outboxContract(name: string, make: () => OutboxSubject | Promise<OutboxSubject>): void {
+export function outboxContract(
+  name: string,
+  make: (bounds: OutboxBounds) => OutboxSubject | Promise<OutboxSubject>,
+): void {
   describe(`${name} keeps the contract of an outbox`, () => {
     let subject: OutboxSubject;
     let outbox: Outbox;
     let appended: (readonly [hook: string, lane: string, dueAt: number])[];
     let overflowed: (readonly [hook: string, count: number])[];
+    let forgot: (readonly [appId: string, what: string, count: number])[];
 
-    beforeEach(async () => {
-      subject = await make();
+    const begin = async (bounds = BOUNDS) => {
+      subject = await make(bounds);
       ({ outbox } = subject);
       appended = [];
       overflowed = [];
+      forgot = [];
       outbox.attach({
         appended: (...news) => void appended.push(news),
         overflowed: (...news) => void overflowed.push(news),
+        forgot: (...news) => void forgot.push(news),
       });
-    });
+    };
+    beforeEach(() => begin());
     afterEach(() => outbox.close());
 
     const head = (lane: string, maxEvents = 1) => outbox.deliveries.head(hook.key, lane, maxEvents);
     const seqs = async (lane: string, maxEvents = 1) =>
       eventsOf(await head(lane, maxEvents)).map(({ seq }) => seq);
-    const list = (state: Delivery['state']) =>
-      outbox.deliveries.list(hook.key, state, 0, 100).flatMap((each) => eventsOf(each).map(({ seq }) => seq));
+    const list = async (state: Delivery['state']) => {
+      const deliveries = await outbox.deliveries.list(hook.key, state, 0, 100);
+      return deliveries.flatMap((each) => eventsOf(each).map(({ seq }) => seq));
+    };
 
     test('events of an app are counted without gaps, and read a page at a time', async () => {
       await Promise.all([
@@ -88,7 +105,7 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
     test('whoever listens knows of a delivery once it is committed', async () => {
       await outbox.append([told('a', [newHook('hook-1', { maxDelayMs: 70 })])]);
       expect(appended).toEqual([[hook.key, 'a', 1070]]);
-      expect(outbox.deliveries.lanes(hook.key)).toEqual([{ name: 'a', dueAt: 1070 }]);
+      expect(await outbox.deliveries.lanes(hook.key)).toEqual([{ name: 'a', dueAt: 1070 }]);
     });
 
     test('the oldest delivery of a lane comes first, until it is acknowledged', async () => {
@@ -103,7 +120,7 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
       expect([await seqs('a'), await seqs('b')]).toEqual([[3], [2]]);
       await outbox.deliveries.acknowledge((await head('a'))!);
       expect(await seqs('a')).toEqual([]);
-      expect(outbox.deliveries.lanes(hook.key).map((lane) => lane.name)).toEqual(['b']);
+      expect((await outbox.deliveries.lanes(hook.key)).map((lane) => lane.name)).toEqual(['b']);
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 1, failing: 0, dead: 0 });
     });
 
@@ -125,9 +142,9 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
         dueAt: 9000,
         attempts: [attempt, { at: 2000, status: null, answer: 'no' }],
       });
-      expect(outbox.deliveries.lanes(hook.key)).toEqual([{ name: 'a', dueAt: 9000 }]);
+      expect(await outbox.deliveries.lanes(hook.key)).toEqual([{ name: 'a', dueAt: 9000 }]);
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 1, failing: 1, dead: 0 });
-      expect([list('pending'), list('failing')]).toEqual([[2], [1]]);
+      expect([await list('pending'), await list('failing')]).toEqual([[2], [1]]);
     });
 
     test('only the last attempts are kept', async () => {
@@ -143,7 +160,7 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
       await outbox.append([told('a'), told('a')]);
       await outbox.deliveries.park((await head('a'))!, attempt);
       expect(await seqs('a')).toEqual([2]);
-      expect(outbox.deliveries.list(hook.key, 'dead', 0, 9)).toMatchObject([
+      expect(await outbox.deliveries.list(hook.key, 'dead', 0, 9)).toMatchObject([
         { state: 'dead', attempts: [attempt] },
       ]);
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 1, failing: 0, dead: 1 });
@@ -192,7 +209,7 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
         triedSince: undefined,
         dueAt: 1500,
       });
-      expect([await seqs('a'), await seqs('b'), list('pending')]).toEqual([[1], [3], [1, 2, 3]]);
+      expect([await seqs('a'), await seqs('b'), await list('pending')]).toEqual([[1], [3], [1, 2, 3]]);
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 3, failing: 0, dead: 0 });
     });
 
@@ -204,14 +221,14 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
       expect(await seqs('a')).toEqual([2]);
       expect(await outbox.deliveries.skip(hook.key, { state: 'pending' })).toBe(2);
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 0, failing: 0, dead: 0 });
-      expect(outbox.deliveries.lanes(hook.key)).toEqual([]);
+      expect(await outbox.deliveries.lanes(hook.key)).toEqual([]);
     });
 
     test('the oldest of too many become dead letters', async () => {
       await outbox.append(Array.from({ length: MAX_PENDING }, () => told('a')));
       const inFlight = (await head('a'))!;
       await outbox.append([told('b'), told('b')]);
-      expect([list('pending'), list('dead')]).toEqual([
+      expect([await list('pending'), await list('dead')]).toEqual([
         [3, 4, 5, 6, 7],
         [1, 2],
       ]);
@@ -220,14 +237,26 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
         [hook.key, 1],
       ]);
       await outbox.deliveries.acknowledge(inFlight);
-      expect(list('dead')).toEqual([2]);
+      expect(await list('dead')).toEqual([2]);
+    });
+
+    test('no more dead letters are kept than may wait: the oldest go', async () => {
+      await outbox.append(Array.from({ length: 2 * MAX_PENDING + 2 }, () => told('a')));
+      expect(await list('dead')).toEqual([3, 4, 5, 6, 7]);
+      expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 5, failing: 0, dead: 5 });
+      expect(forgot).toEqual([
+        [APP, 'dead_letter', 1],
+        [APP, 'dead_letter', 1],
+      ]);
+      await outbox.deliveries.park((await head('a'))!, attempt);
+      expect(await list('dead')).toEqual([4, 5, 6, 7, 8]);
     });
 
     test('deliveries are listed a page at a time', async () => {
       await outbox.append([told('a'), told('b'), told('c')]);
-      const page = outbox.deliveries.list(hook.key, 'pending', 0, 2);
+      const page = await outbox.deliveries.list(hook.key, 'pending', 0, 2);
       expect(page.flatMap((each) => eventsOf(each).map(({ seq }) => seq))).toEqual([1, 2]);
-      const rest = outbox.deliveries.list(hook.key, 'pending', page.at(-1)!.n, 2);
+      const rest = await outbox.deliveries.list(hook.key, 'pending', page.at(-1)!.n, 2);
       expect(rest.flatMap((each) => eventsOf(each).map(({ seq }) => seq))).toEqual([3]);
     });
 
@@ -256,7 +285,7 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
       await outbox.sweep(1100, new Set([hook.key]));
       const { events } = await outbox.events(APP, 0, 10);
       expect(events.map((text) => JSON.parse(text).seq)).toEqual([3]);
-      expect([list('pending'), list('dead')]).toEqual([[2], [3]]);
+      expect([await list('pending'), await list('dead')]).toEqual([[2], [3]]);
       expect(outbox.deliveries.counts(other.key)).toEqual({ pending: 1, failing: 0, dead: 0 });
       await outbox.append([told('d')]);
       expect(await seqs('d')).toEqual([4]);
@@ -268,7 +297,65 @@ export function outboxContract(name: string, make: () => OutboxSubject | Promise
         await outbox.deliveries.park((await head('a'))!, attempt);
       }
       await outbox.sweep(0, new Set([hook.key]));
-      expect(list('dead')).toEqual([3, 4, 5, 6, 7]);
+      expect(await list('dead')).toEqual([3, 4, 5, 6, 7]);
+    });
+
+    describe('that has a bound in bytes', () => {
+      const KILOBYTE = 1000;
+      const big = (channel: string, hooks: readonly Target[] = [hook], appId = APP): Change => {
+        const change = told(channel, hooks, appId);
+        return { ...change, event: { ...change.event!, data: 'x'.repeat(KILOBYTE) } };
+      };
+      const logOf = async (appId: string) => {
+        const { events, lastSeq } = await outbox.events(appId, 0, 1000);
+        expect(events.map((text) => JSON.parse(text).seq)).toEqual(
+          events.map((_, n) => lastSeq - events.length + 1 + n),
+        );
+        return events.length;
+      };
+
+      test('an app keeps so many bytes waiting, of dead letters, and in the log', async () => {
+        await outbox.close();
+        await begin({ ...BOUNDS, maxPending: 1000, maxBytes: 20 * KILOBYTE });
+        for (let n = 0; n < 50; n += 1) await outbox.append([big('a', [hook, other])]);
+        const counts = [hook, other].map(({ key }) => outbox.deliveries.counts(key));
+        const sum = (state: 'pending' | 'dead') => counts.reduce((all, each) => all + each[state], 0);
+        for (const count of [sum('pending'), sum('dead')]) {
+          expect(count).toBeGreaterThanOrEqual(12);
+          expect(count).toBeLessThan(20);
+        }
+        await expect.poll(() => logOf(APP)).toBeLessThan(20);
+        expect(await logOf(APP)).toBeGreaterThan(5);
+        expect((await list('pending')).at(-1)).toBe(50);
+      });
+
+      test('the biggest app gives way when all have too much together', async () => {
+        await outbox.close();
+        await begin({ ...BOUNDS, maxPending: 1000, maxTotalBytes: 30 * KILOBYTE });
+        const small: Target = { key: 'app-2:hook-1', maxDelayMs: 0 };
+        await outbox.append([big('a', [small], 'app-2'), big('a', [small], 'app-2')]);
+        for (let n = 0; n < 60; n += 1) await outbox.append([big('a')]);
+        expect(outbox.deliveries.counts(small.key)).toEqual({ pending: 2, failing: 0, dead: 0 });
+        expect(outbox.deliveries.counts(hook.key).pending).toBeLessThan(30);
+        await expect.poll(() => logOf(APP)).toBeLessThan(30);
+        expect(await logOf('app-2')).toBe(2);
+      });
+
+      test('what was tried takes more, and what is gone takes nothing', async () => {
+        await outbox.close();
+        await begin({ ...BOUNDS, maxPending: 1000, maxBytes: 20 * KILOBYTE });
+        for (let n = 0; n < 40; n += 1) {
+          await outbox.append([big('a')]);
+          await outbox.deliveries.acknowledge((await head('a'))!);
+        }
+        await outbox.append([big('a')]);
+        const answer = 'x'.repeat(2 * KILOBYTE);
+        for (let at = 0; at < 10; at += 1) {
+          await outbox.deliveries.fail((await head('a'))!, { at, status: 500, answer }, at);
+        }
+        await outbox.append([big('b')]);
+        expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 1, failing: 0, dead: 0 });
+      });
     });
   });
 }

@@ -9,26 +9,26 @@ import { Database, DataError } from '../server/dist/data/database.js';
 import { MemoryOutbox } from '../server/dist/webhooks/memory-outbox.js';
 import { SqliteOutbox } from '../server/dist/webhooks/sqlite-outbox.js';
 import { newFolder } from './helpers/folder.ts';
-import { MAX_PENDING, newHook, outboxContract, told } from './outbox.contract.ts';
+import { BOUNDS, newHook, outboxContract, told } from './outbox.contract.ts';
 
 const folders = mkdtempSync(join(tmpdir(), 'countersign-'));
 afterAll(() => rmSync(folders, { recursive: true }));
 
-outboxContract('memory', () => {
+outboxContract('memory', (bounds) => {
   let now = 1000;
   return {
-    outbox: new MemoryOutbox({ now: () => now, maxPending: MAX_PENDING }),
+    outbox: new MemoryOutbox({ ...bounds, now: () => now }),
     advance(milliseconds) {
       now += milliseconds;
     },
   };
 });
 
-outboxContract('SQLite', () => {
+outboxContract('SQLite', (bounds) => {
   let now = 1000;
   const database = new Database(mkdtempSync(join(folders, 'contract-')));
   return {
-    outbox: new SqliteOutbox({ database, now: () => now, maxPending: MAX_PENDING }),
+    outbox: new SqliteOutbox({ ...bounds, database, now: () => now }),
     advance(milliseconds) {
       now += milliseconds;
     },
@@ -37,7 +37,7 @@ outboxContract('SQLite', () => {
 
 describe('the memory outbox', () => {
   test('names the time in which it counts', async () => {
-    const [one, two] = [0, 1].map(() => new MemoryOutbox({ now: Date.now, maxPending: 5 }));
+    const [one, two] = [0, 1].map(() => new MemoryOutbox({ ...BOUNDS, now: Date.now }));
     await one!.append([told('a')]);
     const { events } = await one!.events('app-1', 0, 1);
     expect(JSON.parse(events[0]!)).toMatchObject({ seq: 1, epoch: one!.epoch });
@@ -48,7 +48,7 @@ describe('the memory outbox', () => {
 describe('the SQLite outbox', () => {
   const open = (folder: string, onStep?: (step: string) => void) => {
     const database = new Database(folder);
-    const outbox = new SqliteOutbox({ database, now: Date.now, maxPending: 100_000, onStep });
+    const outbox = new SqliteOutbox({ ...BOUNDS, maxPending: 100_000, database, now: Date.now, onStep });
     return { database, outbox };
   };
 
@@ -93,6 +93,33 @@ describe('the SQLite outbox', () => {
     await Promise.all(Array.from({ length: 10_000 }, (_, n) => outbox.append([told(`channel-${n}`)])));
     expect((await outbox.events('app-1', 9_999, 1)).lastSeq).toBe(10_000);
     expect(transactions).toBeLessThanOrEqual(20);
+  });
+
+  test('a write that cannot be made is alone with that', async () => {
+    const { outbox, database } = open(newFolder());
+    onTestFinished(() => database.close());
+    database
+      .prepare(
+        `CREATE TRIGGER refuse BEFORE INSERT ON event WHEN NEW.app = 'app-2'
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END`,
+      )
+      .run();
+    const change = (n: number) => told('a', [newHook('hook-1')], n % 100 === 7 ? 'app-2' : 'app-1');
+    const done = await Promise.allSettled(Array.from({ length: 400 }, (_, n) => outbox.append([change(n)])));
+    const refused = done.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []));
+    expect(refused).toEqual([7, 107, 207, 307]);
+    const { events } = await outbox.events('app-1', 0, 1000);
+    expect(events.map((text) => JSON.parse(text).seq)).toEqual(Array.from({ length: 396 }, (_, n) => n + 1));
+    expect(outbox.deliveries.counts('app-1:hook-1')).toEqual({ pending: 396, failing: 0, dead: 0 });
+  });
+
+  test('takes times with fractions', async () => {
+    const { outbox, database } = open(newFolder());
+    onTestFinished(() => database.close());
+    await outbox.append([told('a')]);
+    const delivery = (await outbox.deliveries.head('app-1:hook-1', 'a', 1))!;
+    await outbox.deliveries.fail(delivery, { at: 1.5, status: 500, answer: 'no' }, 7.25);
+    expect(await outbox.deliveries.head('app-1:hook-1', 'a', 1)).toMatchObject({ tries: 1, dueAt: 8 });
   });
 
   test('a transaction that fails leaves nothing, and those who wait for it know', async () => {

@@ -3,12 +3,14 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { FileAppStore } from '../server/dist/apps/file-store.js';
 import { Database } from '../server/dist/data/database.js';
+import { Metrics } from '../server/dist/hub/metrics.js';
 import { RosterWitness } from '../server/dist/webhooks/cluster/roster-witness.js';
 import { Recorder } from '../server/dist/webhooks/recorder.js';
 import { SqliteOutbox } from '../server/dist/webhooks/sqlite-outbox.js';
 import { eventually } from './helpers/eventually.ts';
 import { newFolder } from './helpers/folder.ts';
 import { APP, configOf } from './helpers/server.ts';
+import { BOUNDS } from './outbox.contract.ts';
 
 const ROOM = 'presence-room';
 const EVENTS = [
@@ -25,13 +27,14 @@ function makeRecorder() {
   const { apps } = configOf({ app: { webhooks: [{ url: 'http://localhost/', events: EVENTS }] } });
   const store = new FileAppStore(apps);
   const database = new Database(newFolder());
-  const outbox = new SqliteOutbox({ database, now: Date.now, maxPending: 100 });
+  const outbox = new SqliteOutbox({ ...BOUNDS, database, now: Date.now });
   const { roster } = new MemoryAdapter();
   const witness = new RosterWitness(roster, store);
   const recorder = new Recorder({
     apps: store,
     outbox,
     witness,
+    metrics: new Metrics(),
     log: pino({ level: 'silent' }),
     now: Date.now,
     graceMs: 0,

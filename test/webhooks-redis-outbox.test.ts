@@ -7,7 +7,7 @@ import { redisSchema } from '../server/dist/adapter/redis/settings.js';
 import { RedisOutbox } from '../server/dist/webhooks/cluster/redis-outbox.js';
 import { scripts } from '../server/dist/webhooks/cluster/scripts.js';
 import { hasRedis, RedisServer } from './helpers/redis.ts';
-import { MAX_PENDING, newHook, outboxContract, told } from './outbox.contract.ts';
+import { BOUNDS, newHook, outboxContract, told } from './outbox.contract.ts';
 
 describe.skipIf(!hasRedis)('on Redis', () => {
   let redis: RedisServer;
@@ -37,23 +37,23 @@ describe.skipIf(!hasRedis)('on Redis', () => {
   };
 
   /** Becomes the clerk, unless somebody is, and opens the outbox. */
-  async function open(key: string, term: string, now = Date.now) {
+  async function open(key: string, term: string, now = Date.now, bounds = BOUNDS) {
     await commands.run(scripts.appoint, key, term, 60_000);
     const failures: unknown[] = [];
     const outbox = await RedisOutbox.open({
       commands,
       key,
       now,
-      maxPending: MAX_PENDING,
+      ...bounds,
       tenure: { id: term, isHandedOver: false, until: () => Number.POSITIVE_INFINITY },
       onFailure: (error) => failures.push(error),
     });
     return { outbox, failures };
   }
 
-  outboxContract('Redis', async () => {
+  outboxContract('Redis', async (bounds) => {
     let now = 1000;
-    const { outbox } = await open(newKey(), 'one', () => now);
+    const { outbox } = await open(newKey(), 'one', () => now, bounds);
     return {
       outbox,
       advance(milliseconds) {
@@ -62,15 +62,20 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     };
   });
 
-  test('no app fills the memory of Redis with its events', async () => {
-    const { outbox } = await open(newKey(), 'one');
-    // Redis forgets them by the hundred.
-    const written = MAX_PENDING + 500;
-    await outbox.append(Array.from({ length: written }, () => told('a')));
-    const { events, lastSeq } = await outbox.events('app-1', 0, written);
-    expect(lastSeq).toBe(written);
-    expect(events.length).toBeLessThan(MAX_PENDING + 200);
-    expect(JSON.parse(events.at(-1) ?? '')).toMatchObject({ seq: written });
+  test('no app fills the memory of Redis with its events, and the next clerk knows how many there are', async () => {
+    const key = newKey();
+    const { outbox } = await open(key, 'one', Date.now, { ...BOUNDS, maxLogEvents: 100 });
+    const kept = async (from = outbox) => (await from.events('app-1', 0, 1000)).events.length;
+    await outbox.append(Array.from({ length: 500 }, () => told('a')));
+    await expect.poll(kept).toBeLessThanOrEqual(100);
+    expect(await kept()).toBeGreaterThan(90);
+    const { events, lastSeq } = await outbox.events('app-1', 0, 1000);
+    expect([lastSeq, JSON.parse(events.at(-1) ?? '').seq]).toEqual([500, 500]);
+
+    await commands.run(scripts.resign, key, 'one', 0);
+    const next = await open(key, 'two', Date.now, { ...BOUNDS, maxLogEvents: 50 });
+    await next.outbox.append([told('a')]);
+    await expect.poll(() => kept(next.outbox)).toBeLessThanOrEqual(50);
   });
 
   test('the next clerk has everything again', async () => {

@@ -62,8 +62,20 @@ export const configSchema = z
     webhookRetrySeconds: z.int().min(0).default(86_400),
     /** Seconds for which events and dead letters are kept. @default 1_209_600 */
     webhookLogSeconds: seconds.default(1_209_600),
-    /** Deliveries of one webhook that may wait; the oldest beyond them become dead letters. @default 100_000 */
+    /**
+     * Deliveries of one webhook that may wait; the oldest beyond them become dead letters, of which as many are kept.
+     * @default 100_000
+     */
     webhookMaxPending: z.int().min(1).default(100_000),
+    /** Events of one app that are kept in the log; beyond them the oldest go. @default 1_000_000 */
+    webhookMaxLogEvents: z.int().min(1).default(1_000_000),
+    /**
+     * Bytes that the deliveries of one app that wait may take, as many its dead letters, and as many its log of events.
+     * @default 67_108_864
+     */
+    webhookMaxBytes: z.int().min(1_048_576).default(67_108_864),
+    /** The same of all apps together. @default 268_435_456 */
+    webhookMaxTotalBytes: z.int().min(1_048_576).default(268_435_456),
     /** Which receivers are called: "public" ones only, or "any". Without it "any" if `host` is loopback. */
     webhookAddresses: z.enum(['public', 'any']).optional(),
     /** Whether `/console` is there for people to look. @default true */

@@ -9,6 +9,7 @@ import { SqliteBlockStore } from './data/block-store.ts';
 import { Database } from './data/database.ts';
 import type { Metrics } from './hub/metrics.ts';
 import type { ClusterFigures } from './ops/cluster-metrics.ts';
+import { boundsOf } from './webhooks/bounds.ts';
 import { MemoryOutbox } from './webhooks/memory-outbox.ts';
 import { SqliteOutbox } from './webhooks/sqlite-outbox.ts';
 import { type WebhookControl, type WebhookStep, Webhooks } from './webhooks/webhooks.ts';
@@ -69,15 +70,15 @@ export class LocalCore implements Core {
   /** @throws DataError if the data directory cannot be used */
   constructor(parts: CoreParts) {
     const { config, now, monotonic, onWebhookStep: onStep } = parts;
-    const maxPending = config.webhookMaxPending;
+    const bounds = boundsOf(config);
     const database = config.data === undefined ? undefined : new Database(config.data);
     this.#database = database;
     this.adapter =
       parts.adapter ??
       new MemoryAdapter({ now, monotonic, blockStore: database && new SqliteBlockStore(database, now) });
     const outbox = database
-      ? new SqliteOutbox({ database, now, maxPending, onStep })
-      : new MemoryOutbox({ now, maxPending });
+      ? new SqliteOutbox({ database, now, onStep, ...bounds })
+      : new MemoryOutbox({ now, ...bounds });
     this.webhooks = new Webhooks({ ...parts, outbox, onStep });
   }
 

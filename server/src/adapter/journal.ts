@@ -39,8 +39,8 @@ export interface Journal {
   /**
    * Takes down what one change brought, in its order; for one topic changes come in the order in which they happened.
    *
-   * @returns a promise for the moment from which on it cannot be lost; `undefined` if nobody wants to know, and
-   *   then nothing waits
+   * @returns a promise for the moment from which on it cannot be lost, rejected if it is lost, which the journal
+   *   itself reports; `undefined` if nobody wants to know, and then nothing waits
    */
   record(happenings: readonly Happening[]): Promise<void> | undefined;
 }

@@ -60,6 +60,11 @@ export function hookKeyOf(appId: string, hookId: string): HookKey {
   return `${appId}:${hookId}`;
 }
 
+/** Ids of apps hold no colon. */
+export function appOfHook(key: HookKey): string {
+  return key.slice(0, key.indexOf(':'));
+}
+
 /** One webhook of one app. A reload replaces the object; the key tells which one it follows. */
 export class Hook {
   readonly id: string;

@@ -51,4 +51,9 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (app, channel, user)
   ) STRICT, WITHOUT ROWID;
   `,
+  // What a delivery takes, as it is counted: its text, its attempts, and what is kept beside them.
+  `
+  ALTER TABLE delivery ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+  UPDATE delivery SET bytes = 200 + length(CAST(events AS BLOB)) + length(CAST(attempts AS BLOB));
+  `,
 ];

@@ -28,6 +28,13 @@ export class AppMetrics {
   readonly webhookAttempts = new Map<string, number>();
   /** Webhook deliveries that were given up. */
   webhookDeadLetters = 0;
+  /** Webhook events that could not be committed. */
+  webhookEventsLost = 0;
+  /** Dead letters and events that had to go before their time, because there were too many. */
+  readonly webhookForgotten = new Map<'dead_letter' | 'event', number>([
+    ['dead_letter', 0],
+    ['event', 0],
+  ]);
 }
 
 /** What happened on this node since it started. */
@@ -60,7 +67,7 @@ export function zeroOfEachKind(): Record<ChannelKind, number> {
   return { public: 0, private: 0, encrypted: 0, presence: 0, user: 0 };
 }
 
-/** Counts one more under a key from a fixed set. */
-export function increment<K>(counts: Map<K, number>, key: K): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+/** Counts more, one if nothing else is said, under a key from a fixed set. */
+export function increment<K>(counts: Map<K, number>, key: K, by = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
 }

@@ -188,6 +188,18 @@ export class MetricsExporter {
     this.#page.counter('webhook_dead_letters_total', 'Webhook deliveries that were given up', ['app'], () =>
       this.#perApp((app) => app.webhookDeadLetters),
     );
+    this.#page.counter(
+      'webhook_events_lost_total',
+      'Webhook events that could not be committed, and are lost',
+      ['app'],
+      () => this.#perApp((app) => app.webhookEventsLost),
+    );
+    this.#page.counter(
+      'webhook_forgotten_total',
+      'Webhook events and dead letters that were forgotten before their time, because there were too many',
+      ['app', 'kind'],
+      () => this.#perAppAnd('kind', (app) => app.webhookForgotten),
+    );
   }
 
   /** Every app that ever had something, and those that stand now, so that their series begin at 0. */

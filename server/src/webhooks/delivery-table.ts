@@ -16,6 +16,7 @@ export interface DeliveryRow {
   readonly tried_since: number | null;
   /** As JSON. */
   readonly attempts: string;
+  readonly bytes: number;
 }
 
 /** Everything that is asked of the table. */
@@ -24,8 +25,9 @@ export function prepareDeliveries(database: Database) {
     sql: string,
   ): Statement<Parameters, Result> => database.prepare<Parameters, Result>(sql);
   return {
-    count: statement<[], { hook: HookKey; dead: number; tried: number; count: number }>(
-      'SELECT hook, dead, tries > 0 AS tried, count(*) AS count FROM delivery GROUP BY hook, dead, tried',
+    count: statement<[], { hook: HookKey; dead: number; tried: number; count: number; bytes: number }>(
+      `SELECT hook, dead, tries > 0 AS tried, count(*) AS count, sum(bytes) AS bytes FROM delivery
+       GROUP BY hook, dead, tried`,
     ),
     lanes: statement<[HookKey], { lane: string; due_at: number }>(
       'SELECT lane, due_at, min(n) FROM delivery WHERE hook = ? AND dead = 0 GROUP BY lane ORDER BY min(n)',
@@ -40,17 +42,20 @@ export function prepareDeliveries(database: Database) {
     oldest: statement<[HookKey, number, number], { n: number; committed_at: number }>(
       'SELECT n, committed_at FROM delivery WHERE hook = ? AND dead = ? ORDER BY n LIMIT ?',
     ),
-    state: statement<[number], { hook: HookKey; dead: number; tries: number }>(
-      'SELECT hook, dead, tries FROM delivery WHERE n = ?',
+    state: statement<[number], Pick<DeliveryRow, 'hook' | 'dead' | 'tries' | 'bytes'>>(
+      'SELECT hook, dead, tries, bytes FROM delivery WHERE n = ?',
     ),
-    insert: statement<[HookKey, string, number, number, string]>(
-      'INSERT INTO delivery (hook, lane, committed_at, due_at, events) VALUES (?, ?, ?, ?, ?)',
+    insert: statement<[HookKey, string, number, number, string, number]>(
+      'INSERT INTO delivery (hook, lane, committed_at, due_at, events, bytes) VALUES (?, ?, ?, ?, ?, ?)',
     ),
-    grow: statement<[number, string, number]>('UPDATE delivery SET size = ?, events = ? WHERE n = ?'),
-    attempted: statement<[string, number]>('UPDATE delivery SET attempts = ? WHERE n = ?'),
-    fail: statement<[string, number, number, number]>(
-      `UPDATE delivery SET attempts = ?, tries = tries + 1, tried_since = coalesce(tried_since, ?), due_at = ?
-       WHERE n = ?`,
+    grow: statement<[number, string, number, number]>(
+      'UPDATE delivery SET size = ?, events = ?, bytes = ? WHERE n = ?',
+    ),
+    attempted: statement<[string, number, number]>(
+      'UPDATE delivery SET attempts = ?, bytes = bytes + ? WHERE n = ?',
+    ),
+    fail: statement<[number, number, number]>(
+      `UPDATE delivery SET tries = tries + 1, tried_since = coalesce(tried_since, ?), due_at = ? WHERE n = ?`,
     ),
     retry: statement<[number, number]>(
       'UPDATE delivery SET dead = 0, tries = 0, tried_since = NULL, due_at = ? WHERE n = ?',

@@ -15,13 +15,17 @@ export interface DispatcherParts extends CourierParts {
 interface Desk {
   hook: Hook;
   readonly lanes: Map<string, Lane>;
+  /** Lanes to which something was appended since it began to forget lanes; `undefined`: it does not. */
+  pruning: Set<string> | undefined;
+  /** The next look for what it has to deliver, if the last one failed. */
+  look: NodeJS.Timeout | undefined;
 }
 
 /** Node's timers take no more. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Brings deliveries to their receivers, each lane in order, until they are taken or given up. */
-export class Dispatcher implements OutboxListener {
+export class Dispatcher implements Pick<OutboxListener, 'appended' | 'overflowed'> {
   readonly #parts: DispatcherParts;
   readonly #desks = new Map<HookKey, Desk>();
   readonly #courier: Courier;
@@ -40,15 +44,16 @@ export class Dispatcher implements OutboxListener {
   /** Takes over the hooks that stand from now on, and begins with what they have to deliver. */
   update(hooks: Iterable<Hook>): void {
     const standing = new Map(Array.from(hooks, (hook) => [hook.key, hook] as const));
-    for (const [key, { lanes }] of this.#desks) {
+    for (const [key, { lanes, look }] of this.#desks) {
       if (standing.has(key)) continue;
       for (const lane of lanes.values()) lane.stop();
+      clearTimeout(look);
       this.#desks.delete(key);
     }
     for (const [key, hook] of standing) {
       const desk = this.#desks.get(key);
       if (desk) desk.hook = hook;
-      else this.#desks.set(key, { hook, lanes: new Map() });
+      else this.#desks.set(key, { hook, lanes: new Map(), pruning: undefined, look: undefined });
       if (!desk) this.refresh(key);
     }
     for (const lane of this.#receivers.keep(standing.values())) this.#enqueue(lane);
@@ -56,18 +61,13 @@ export class Dispatcher implements OutboxListener {
 
   /** Looks again what a hook has to deliver: it was changed from outside. */
   refresh(key: HookKey): void {
-    const desk = this.#desks.get(key);
-    if (!desk) return;
-    for (const { name, dueAt } of this.#parts.outbox.deliveries.lanes(key)) {
-      const lane = this.#open(desk, name);
-      if (lane.state === 'busy') lane.hasNews = true;
-      else if (lane.state !== 'queued') this.#schedule(lane, dueAt);
-    }
+    void this.#track(this.#look(key));
   }
 
   appended(key: HookKey, name: string, dueAt: number): void {
     const desk = this.#desks.get(key);
     if (!desk) return;
+    desk.pruning?.add(name);
     const lane = this.#open(desk, name);
     switch (lane.state) {
       case 'busy':
@@ -82,35 +82,65 @@ export class Dispatcher implements OutboxListener {
     }
   }
 
-  overflowed(key: HookKey, count: number): void {
+  overflowed(key: HookKey): void {
     const desk = this.#desks.get(key);
-    if (!desk) return;
-    const { hook, lanes } = desk;
+    if (!desk || desk.pruning) return;
     const { pending, failing } = this.#parts.outbox.deliveries.counts(key);
-    if (lanes.size > 2 * (pending + failing)) this.#prune(desk);
-    this.#parts.metrics.app(hook.appId).webhookDeadLetters += count;
-    this.#parts.log.warn(
-      { appId: hook.appId, hook: hook.id, deliveries: count },
-      'webhook deliveries became dead letters: too many waited',
-    );
+    if (desk.lanes.size > 2 * (pending + failing)) void this.#track(this.#prune(desk));
   }
 
   /** Begins no request any more, and waits for those in flight. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#receivers.close();
-    for (const { lanes } of this.#desks.values()) for (const lane of lanes.values()) lane.stop();
+    for (const { lanes, look } of this.#desks.values()) {
+      clearTimeout(look);
+      for (const lane of lanes.values()) lane.stop();
+    }
     while (this.#running.size > 0) await Promise.all(this.#running);
     this.#parts.transport.close();
   }
 
+  /** Finds the lanes of a hook in which something waits; after a failure it looks again, until the hook or all is gone. */
+  async #look(key: HookKey): Promise<void> {
+    const { outbox, log, random } = this.#parts;
+    try {
+      const found = await outbox.deliveries.lanes(key);
+      const desk = this.#desks.get(key);
+      if (!desk) return;
+      for (const { name, dueAt } of found) {
+        const lane = this.#open(desk, name);
+        if (lane.state === 'busy') lane.hasNews = true;
+        else if (lane.state !== 'queued') this.#schedule(lane, dueAt);
+      }
+    } catch (error) {
+      const desk = this.#desks.get(key);
+      if (!desk || this.#closed) return;
+      log.error(
+        { err: error, appId: desk.hook.appId, hook: desk.hook.id },
+        'webhook deliveries could not be read',
+      );
+      clearTimeout(desk.look);
+      desk.look = setTimeout(() => this.refresh(key), backoffMs(4, random()));
+    }
+  }
+
   /** Forgets lanes that have lost all they had to dead letters. */
-  #prune({ hook, lanes }: Desk): void {
-    const names = new Set(this.#parts.outbox.deliveries.lanes(hook.key).map(({ name }) => name));
-    for (const lane of lanes.values()) {
-      if (lane.state === 'busy' || names.has(lane.name)) continue;
-      this.#receivers.remove(lane);
-      this.#forget(lane);
+  async #prune(desk: Desk): Promise<void> {
+    const { hook, lanes } = desk;
+    const appended = new Set<string>();
+    desk.pruning = appended;
+    try {
+      const names = new Set((await this.#parts.outbox.deliveries.lanes(hook.key)).map(({ name }) => name));
+      for (const lane of lanes.values()) {
+        if (lane.state === 'busy' || names.has(lane.name) || appended.has(lane.name)) continue;
+        this.#receivers.remove(lane);
+        this.#forget(lane);
+      }
+    } catch {
+      // The next overflow tries again.
+    } finally {
+      desk.pruning = undefined;
     }
   }
 

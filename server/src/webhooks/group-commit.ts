@@ -13,7 +13,8 @@ type Settle = () => void;
 
 /**
  * Commits writes in groups, since the disk takes as long for one as for hundreds. A write that comes after a while
- * of silence waits for those of the same turn of the event loop only; under load they gather for 5 ms.
+ * of silence waits for those of the same turn of the event loop only; under load they gather for 5 ms. A group that
+ * fails is halved until the write that cannot be made is alone, so that no write takes others down with it.
  */
 export class GroupCommit {
   readonly #transact: (work: () => void) => void;
@@ -30,7 +31,7 @@ export class GroupCommit {
   /**
    * Adds a write to the next transaction; writes are made in the order in which they were added.
    *
-   * @returns a promise for what it answered, once it is committed; rejected if its transaction failed
+   * @returns a promise for what it answered, once it is committed; rejected if it cannot be made
    */
   add<Result>(write: () => Result): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -53,16 +54,21 @@ export class GroupCommit {
     const group = this.#gathered;
     if (group.length === 0) return;
     this.#gathered = [];
+    this.#commit(group);
+    this.#lastFlush = performance.now();
+  }
+
+  #commit(group: readonly Pending[]): void {
     let settles: Settle[] = [];
     try {
       this.#transact(() => {
         settles = group.map(({ run }) => run());
       });
     } catch (error) {
-      for (const { reject } of group) reject(error);
-      return;
-    } finally {
-      this.#lastFlush = performance.now();
+      if (group.length === 1) return group[0]?.reject(error);
+      const half = group.length >> 1;
+      this.#commit(group.slice(0, half));
+      return this.#commit(group.slice(half));
     }
     for (const settle of settles) settle();
   }

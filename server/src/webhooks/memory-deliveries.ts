@@ -1,23 +1,28 @@
-import type { Hook, HookKey } from '../apps/hook.ts';
+import { appOfHook, type HookKey } from '../apps/hook.ts';
 import {
   type Attempt,
   type Deliveries,
   type Delivery,
   type DeliveryState,
+  type Dispatched,
   deliveryIdOf,
   joining,
   type Lane,
   MAX_ATTEMPTS_KEPT,
   numberOfDelivery,
+  type OutboxBounds,
+  type OutboxListener,
+  type Target,
   type Which,
 } from './outbox.ts';
+import { bytesOf, bytesOfAttempts, Tally } from './tally.ts';
 
 /** What one hook has. Both maps are by number, in ascending order. */
 interface Box {
   waiting: Map<number, Delivery>;
   readonly dead: Map<number, Delivery>;
   /** Numbers of waiting deliveries, in ascending order. */
-  readonly lanes: Map<string, number[]>;
+  readonly lanes: Map<string, Set<number>>;
 }
 
 /** Keeps deliveries elsewhere as well: it is told of each change. */
@@ -26,19 +31,33 @@ export interface DeliveryKeeper {
   delete(n: number): void;
 }
 
+export interface MemoryDeliveriesParts {
+  /** Names the outbox in the ids of its deliveries. */
+  readonly id: string;
+  /** The clock, in Unix milliseconds. */
+  readonly now: () => number;
+  readonly bounds: OutboxBounds;
+  /** Is told of what had to go because there was too much. */
+  readonly listener: Pick<OutboxListener, 'overflowed' | 'forgot'>;
+  readonly keeper?: DeliveryKeeper;
+}
+
 /** Deliveries in this process. */
 export class MemoryDeliveries implements Deliveries {
   readonly #id: string;
   readonly #now: () => number;
+  readonly #listener: MemoryDeliveriesParts['listener'];
   readonly #keeper: DeliveryKeeper | undefined;
   readonly #boxes = new Map<HookKey, Box>();
+  readonly #tally: Tally;
   #count = 0;
 
-  /** @param id names the outbox in the ids of its deliveries */
-  constructor(id: string, now: () => number, keeper?: DeliveryKeeper) {
+  constructor({ id, now, bounds, listener, keeper }: MemoryDeliveriesParts) {
     this.#id = id;
     this.#now = now;
+    this.#listener = listener;
     this.#keeper = keeper;
+    this.#tally = new Tally(bounds);
   }
 
   /** How many deliveries there have been: the number of the last one. */
@@ -53,28 +72,26 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   counts(hook: HookKey): Readonly<Record<DeliveryState, number>> {
-    const counts = { pending: 0, failing: 0, dead: this.#box(hook).dead.size };
-    for (const { state } of this.#box(hook).waiting.values()) counts[state] += 1;
-    return counts;
+    return this.#tally.of(hook);
   }
 
-  lanes(hook: HookKey): readonly Lane[] {
+  async lanes(hook: HookKey): Promise<readonly Lane[]> {
     const { lanes, waiting } = this.#box(hook);
     return Array.from(lanes, ([name, [first = 0]]) => ({ name, dueAt: waiting.get(first)?.dueAt ?? 0 }));
   }
 
   async head(hook: HookKey, lane: string, maxEvents: number): Promise<Delivery | undefined> {
     const { lanes, waiting } = this.#box(hook);
-    const numbers = lanes.get(lane) ?? [];
-    const first = waiting.get(numbers[0] ?? 0);
-    const candidates = numbers.slice(0, maxEvents).flatMap((n) => waiting.get(n) ?? []);
+    const candidates: Delivery[] = [];
+    for (const n of lanes.get(lane) ?? []) {
+      if (candidates.length === maxEvents) break;
+      const delivery = waiting.get(n);
+      if (delivery) candidates.push(delivery);
+    }
+    const [first] = candidates;
     const joined = joining(candidates, ({ attempts }) => attempts.length > 0);
     if (!first || joined.length < 2) return first;
-    for (const { n } of joined.slice(1)) {
-      waiting.delete(n);
-      this.#keeper?.delete(n);
-    }
-    numbers.splice(1, joined.length - 1);
+    for (const { n } of joined.slice(1)) this.#delete(hook, n);
     const events = joined.map((delivery) => delivery.events).join(',');
     return this.#put({
       ...first,
@@ -84,11 +101,11 @@ export class MemoryDeliveries implements Deliveries {
     });
   }
 
-  async acknowledge({ hook, n }: Delivery): Promise<void> {
+  async acknowledge({ hook, n }: Dispatched): Promise<void> {
     this.#delete(hook, n);
   }
 
-  async fail({ hook, n }: Delivery, attempt: Attempt, dueAt: number): Promise<void> {
+  async fail({ hook, n }: Dispatched, attempt: Attempt, dueAt: number): Promise<void> {
     const delivery = this.#find(hook, n);
     if (!delivery) return;
     const { state, tries, triedSince = attempt.at } = delivery;
@@ -101,12 +118,21 @@ export class MemoryDeliveries implements Deliveries {
     });
   }
 
-  async park({ hook, n }: Delivery, attempt: Attempt): Promise<void> {
+  async park({ hook, n }: Dispatched, attempt: Attempt): Promise<void> {
     const delivery = this.#find(hook, n);
     if (delivery) this.#bury(withAttempt(delivery, attempt));
   }
 
-  list(hook: HookKey, state: DeliveryState, after: number, limit: number): readonly Delivery[] {
+  async list(
+    hook: HookKey,
+    state: DeliveryState,
+    after: number,
+    limit: number,
+  ): Promise<readonly Delivery[]> {
+    return this.#list(hook, state, after, limit);
+  }
+
+  #list(hook: HookKey, state: DeliveryState, after: number, limit: number): readonly Delivery[] {
     const found: Delivery[] = [];
     const { waiting, dead } = this.#box(hook);
     for (const delivery of (state === 'dead' ? dead : waiting).values()) {
@@ -125,7 +151,9 @@ export class MemoryDeliveries implements Deliveries {
     // They were put behind those that are younger.
     const box = this.#box(hook);
     box.waiting = new Map([...box.waiting].sort(([a], [b]) => a - b));
-    for (const { lane } of found) box.lanes.get(lane)?.sort((a, b) => a - b);
+    for (const lane of new Set(found.map((each) => each.lane))) {
+      box.lanes.set(lane, new Set([...(box.lanes.get(lane) ?? [])].sort((a, b) => a - b)));
+    }
     return found.length;
   }
 
@@ -136,7 +164,7 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   /** Adds a delivery of one event. @returns when it is due */
-  insert({ key, maxDelayMs }: Hook, lane: string, event: string, now: number): number {
+  insert({ key, maxDelayMs }: Target, lane: string, event: string, now: number): number {
     this.#count += 1;
     const dueAt = now + maxDelayMs;
     this.#put({
@@ -156,23 +184,22 @@ export class MemoryDeliveries implements Deliveries {
     return dueAt;
   }
 
-  /** Makes the oldest beyond `max` waiting ones dead letters. @returns how many */
-  overflow(hook: HookKey, max: number): number {
-    const { waiting } = this.#box(hook);
-    let parked = 0;
-    for (const delivery of waiting.values()) {
-      if (waiting.size <= max) break;
-      this.#bury(delivery);
-      parked += 1;
+  /** Makes the oldest of what is too much dead letters, once a hook has more. */
+  overflow(hook: HookKey): void {
+    for (;;) {
+      const owner = this.#tally.waiting.excess(hook);
+      const oldest = owner && first(this.#box(owner).waiting);
+      if (!oldest) return;
+      this.#bury(oldest);
+      this.#listener.overflowed(oldest.hook, 1);
     }
-    return parked;
   }
 
-  /** Forgets dead letters that are too old or too many, and all that hooks left that are gone. */
-  sweep(before: number, hooks: ReadonlySet<HookKey>, maxDead: number): void {
+  /** Forgets dead letters that are too old, and all that hooks left that are gone. */
+  sweep(before: number, hooks: ReadonlySet<HookKey>): void {
     for (const [hook, { dead, waiting }] of this.#boxes) {
       for (const { n, committedAt } of dead.values()) {
-        if (committedAt >= before && dead.size <= maxDead) break;
+        if (committedAt >= before) break;
         this.#delete(hook, n);
       }
       if (hooks.has(hook)) continue;
@@ -196,7 +223,7 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   #select(hook: HookKey, which: Which): readonly Delivery[] {
-    if ('state' in which) return this.list(hook, which.state, 0, Number.POSITIVE_INFINITY);
+    if ('state' in which) return this.#list(hook, which.state, 0, Number.POSITIVE_INFINITY);
     return which.ids.flatMap((id) => this.#find(hook, numberOfDelivery(this.#id, id) ?? 0) ?? []);
   }
 
@@ -206,37 +233,57 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   #place(delivery: Delivery): Delivery {
-    const { waiting, dead, lanes } = this.#box(delivery.hook);
-    if (delivery.state === 'dead') {
-      dead.set(delivery.n, delivery);
+    const { hook, state, n, lane } = delivery;
+    const { waiting, dead, lanes } = this.#box(hook);
+    const before = waiting.get(n) ?? dead.get(n);
+    if (before) this.#tally.add(hook, before.state, -1, -weightOf(before));
+    this.#tally.add(hook, state, 1, weightOf(delivery));
+    if (state === 'dead') {
+      dead.set(n, delivery);
       return delivery;
     }
-    if (!waiting.has(delivery.n)) {
-      const numbers = lanes.get(delivery.lane);
-      if (numbers) numbers.push(delivery.n);
-      else lanes.set(delivery.lane, [delivery.n]);
+    if (!before) {
+      const numbers = lanes.get(lane);
+      if (numbers) numbers.add(n);
+      else lanes.set(lane, new Set([n]));
     }
-    waiting.set(delivery.n, delivery);
+    waiting.set(n, delivery);
     return delivery;
   }
 
   #delete(hook: HookKey, n: number): void {
     const { waiting, dead, lanes } = this.#box(hook);
-    const delivery = waiting.get(n);
-    if (!delivery && !dead.has(n)) return;
+    const delivery = waiting.get(n) ?? dead.get(n);
+    if (!delivery) return;
+    this.#tally.add(hook, delivery.state, -1, -weightOf(delivery));
     this.#keeper?.delete(n);
     dead.delete(n);
-    if (!delivery) return;
-    waiting.delete(n);
-    const left = lanes.get(delivery.lane)?.filter((each) => each !== n) ?? [];
-    if (left.length > 0) lanes.set(delivery.lane, left);
-    else lanes.delete(delivery.lane);
+    if (!waiting.delete(n)) return;
+    const numbers = lanes.get(delivery.lane);
+    numbers?.delete(n);
+    if (numbers?.size === 0) lanes.delete(delivery.lane);
   }
 
   #bury(delivery: Delivery): void {
     this.#delete(delivery.hook, delivery.n);
     this.#put({ ...delivery, state: 'dead' });
+    for (;;) {
+      const owner = this.#tally.dead.excess(delivery.hook);
+      const oldest = owner && first(this.#box(owner).dead);
+      if (!oldest) return;
+      this.#delete(oldest.hook, oldest.n);
+      this.#listener.forgot(appOfHook(oldest.hook), 'dead_letter', 1);
+    }
   }
+}
+
+function first(deliveries: ReadonlyMap<number, Delivery>): Delivery | undefined {
+  for (const delivery of deliveries.values()) return delivery;
+  return undefined;
+}
+
+function weightOf({ events, attempts }: Delivery): number {
+  return bytesOf(events) + bytesOfAttempts(attempts);
 }
 
 function withAttempt(delivery: Delivery, attempt: Attempt): Delivery {

@@ -34,12 +34,28 @@ export interface Outbox {
   close(): Promise<void>;
 }
 
+/** How much an outbox keeps. What is the oldest gives way to what is new. */
+export interface OutboxBounds {
+  /** Deliveries of one hook that may wait, and as many dead letters. */
+  readonly maxPending: number;
+  /** Events of one app in the log. */
+  readonly maxLogEvents: number;
+  /** Bytes of one app that may wait, as many of dead letters, and as many in the log. */
+  readonly maxBytes: number;
+  /** The same of all apps together. */
+  readonly maxTotalBytes: number;
+}
+
 export interface OutboxListener {
   /** There is one more delivery in a lane; before `dueAt`, in Unix milliseconds, it waits for others to join it. */
   appended(hook: HookKey, lane: string, dueAt: number): void;
   /** So many deliveries were too many to wait, and have become dead letters. */
   overflowed(hook: HookKey, count: number): void;
+  /** There was too much of what is kept to be looked at, so the oldest had to go before its time. */
+  forgot(appId: string, what: Forgotten, count: number): void;
 }
+
+export type Forgotten = 'dead_letter' | 'event';
 
 /** One step of what receivers are told. */
 export interface Change {
@@ -49,10 +65,13 @@ export interface Change {
   /** What the event has to keep its place among: a channel, or a user. Lanes do not wait for each other. */
   readonly lane: string;
   /** Who is told. */
-  readonly hooks: readonly Hook[];
+  readonly hooks: readonly Target[];
   /** What has come or gone, as receivers are told. */
   readonly ledger?: { readonly told: Told; readonly is: 'there' | 'gone' };
 }
+
+/** What an outbox has to know of a hook. */
+export type Target = Pick<Hook, 'key' | 'maxDelayMs'>;
 
 /** An occupied channel, a member of a presence channel, or a user who is online. */
 export interface Told {
@@ -77,20 +96,20 @@ export type HookState = 'active' | 'paused' | 'disabled';
 export interface Deliveries {
   counts(hook: HookKey): Readonly<Record<DeliveryState, number>>;
   /** Lanes in which something waits. */
-  lanes(hook: HookKey): readonly Lane[];
+  lanes(hook: HookKey): Promise<readonly Lane[]>;
   /**
    * The first waiting delivery of a lane. Those behind it join it, up to `maxEvents` events, unless it has been
    * tried already.
    */
   head(hook: HookKey, lane: string, maxEvents: number): Promise<Delivery | undefined>;
   /** It has arrived: it is forgotten. */
-  acknowledge(delivery: Delivery): Promise<void>;
+  acknowledge(delivery: Dispatched): Promise<void>;
   /** It has not arrived, and is tried again at `dueAt`, in Unix milliseconds. */
-  fail(delivery: Delivery, attempt: Attempt, dueAt: number): Promise<void>;
+  fail(delivery: Dispatched, attempt: Attempt, dueAt: number): Promise<void>;
   /** It has not arrived, and becomes a dead letter. */
-  park(delivery: Delivery, attempt: Attempt): Promise<void>;
+  park(delivery: Dispatched, attempt: Attempt): Promise<void>;
   /** Deliveries in one state, the oldest first, those with a higher `n` than `after` only. */
-  list(hook: HookKey, state: DeliveryState, after: number, limit: number): readonly Delivery[];
+  list(hook: HookKey, state: DeliveryState, after: number, limit: number): Promise<readonly Delivery[]>;
   /** Makes deliveries, dead ones too, wait again for their first attempt, due at once. @returns how many */
   retry(hook: HookKey, which: Which): Promise<number>;
   /** Forgets deliveries. @returns how many */
@@ -129,6 +148,9 @@ export interface Delivery {
   /** The last attempts, at most {@link MAX_ATTEMPTS_KEPT}. */
   readonly attempts: readonly Attempt[];
 }
+
+/** What is known of a delivery when it was sent: which one it is, and what was tried before. */
+export type Dispatched = Pick<Delivery, 'n' | 'hook' | 'attempts'>;
 
 /** One request that did not bring a delivery to its end. */
 export interface Attempt {

@@ -3,6 +3,8 @@ import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
 import type { Happening, Journal } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { WebhookEventName } from '../apps/hook.ts';
+import { Unavailable } from '../errors.ts';
+import type { Metrics } from '../hub/metrics.ts';
 import { type Departure, Departures, type Witness } from './departures.ts';
 import { type EventParts, newEvent, type WebhookEvent } from './event.ts';
 import type { Change, Outbox, Told } from './outbox.ts';
@@ -11,6 +13,7 @@ import { type Edge, hooksFor, keyOf, laneOf, sidesOf, toldOf } from './told.ts';
 export interface RecorderParts {
   readonly apps: AppStore;
   readonly outbox: Outbox;
+  readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
@@ -41,6 +44,8 @@ export class Recorder implements Journal {
   readonly #departures: Departures;
   /** Those who were there without a record when it was looked last. */
   #unrecorded = new Set<string>();
+  /** Whether the last commit failed. */
+  #fails = false;
   #ended = false;
 
   constructor(parts: RecorderParts) {
@@ -192,7 +197,7 @@ export class Recorder implements Journal {
 
   async #remove(departures: readonly Departure[]): Promise<void> {
     try {
-      await this.#append(departures.map((departure) => this.#changeOfRemoval(departure)));
+      await this.#commit(departures.map((departure) => this.#changeOfRemoval(departure)));
     } catch {
       // The ledger of the disk still has them: they go a little later, unless they have come back.
       for (const departure of departures) {
@@ -206,9 +211,25 @@ export class Recorder implements Journal {
 
   async #append(changes: readonly Change[]): Promise<void> {
     try {
-      await this.#parts.outbox.append(changes);
+      await this.#commit(changes);
     } catch (error) {
-      this.#parts.log.error({ err: error, events: changes.length }, 'webhook events could not be committed');
+      for (const { appId, event } of changes) {
+        if (event) this.#parts.metrics.app(appId).webhookEventsLost += 1;
+      }
+      throw new Unavailable('Webhook events cannot be committed', { cause: error });
+    }
+  }
+
+  /** Logs when it begins to fail, and when it works again: as long as it fails each event would have a line. */
+  async #commit(changes: readonly Change[]): Promise<void> {
+    const { outbox, log } = this.#parts;
+    try {
+      await outbox.append(changes);
+      if (this.#fails) log.info('webhook events are committed again');
+      this.#fails = false;
+    } catch (error) {
+      if (!this.#fails) log.error({ err: error }, 'webhook events could not be committed');
+      this.#fails = true;
       throw error;
     }
   }

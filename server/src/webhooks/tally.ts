@@ -1,36 +1,65 @@
 import type { HookKey } from '../apps/hook.ts';
-import type { DeliveryState } from './outbox.ts';
+import type { Attempt, DeliveryState, OutboxBounds } from './outbox.ts';
+import { Stock } from './stock.ts';
 
-type Counts = Record<DeliveryState, number>;
+/** Bytes that an event or a delivery takes beside its text, about. */
+const ITEM_BYTES = 200;
+/** Bytes that an attempt takes beside the answer, about. */
+const ATTEMPT_BYTES = 50;
 
-/** How many deliveries each hook has in each state, so that nobody has to count them. */
+/** How many deliveries each hook has in each state, and how much they take. */
 export class Tally {
-  readonly #counts = new Map<HookKey, Counts>();
+  /** Pending and failing ones. */
+  readonly waiting: Stock<HookKey>;
+  readonly dead: Stock<HookKey>;
+  readonly #failing: Stock<HookKey>;
 
-  of(hook: HookKey): Readonly<Counts> {
-    return this.#counts.get(hook) ?? { pending: 0, failing: 0, dead: 0 };
+  constructor({ maxPending: maxCount, maxBytes, maxTotalBytes }: OutboxBounds) {
+    this.waiting = new Stock({ maxCount, maxBytes, maxTotalBytes });
+    this.dead = new Stock({ maxCount, maxBytes, maxTotalBytes });
+    const unbounded = Number.POSITIVE_INFINITY;
+    this.#failing = new Stock({ maxCount: unbounded, maxBytes: unbounded, maxTotalBytes: unbounded });
   }
 
-  /** Those that had a delivery, whether they stand or not. */
+  of(hook: HookKey): Readonly<Record<DeliveryState, number>> {
+    const failing = this.#failing.countOf(hook);
+    return { pending: this.waiting.countOf(hook) - failing, failing, dead: this.dead.countOf(hook) };
+  }
+
+  /** Those that have a delivery, whether they stand or not. */
   hooks(): HookKey[] {
-    return [...this.#counts.keys()];
+    return [...new Set([...this.waiting.owners(), ...this.dead.owners()])];
   }
 
-  add(hook: HookKey, state: DeliveryState, count = 1): void {
-    let counts = this.#counts.get(hook);
-    if (!counts) {
-      counts = { pending: 0, failing: 0, dead: 0 };
-      this.#counts.set(hook, counts);
-    }
-    counts[state] += count;
+  /** Adds deliveries, or takes them away where both numbers are negative. */
+  add(hook: HookKey, state: DeliveryState, count: number, bytes: number): void {
+    if (state === 'failing') this.#failing.add(hook, count, bytes);
+    (state === 'dead' ? this.dead : this.waiting).add(hook, count, bytes);
   }
 
-  move(hook: HookKey, from: DeliveryState, to: DeliveryState): void {
-    this.add(hook, from, -1);
-    this.add(hook, to);
+  /** From here on changes can be taken back. */
+  begin(): void {
+    for (const stock of this.#stocks) stock.begin();
   }
 
-  clear(): void {
-    this.#counts.clear();
+  commit(): void {
+    for (const stock of this.#stocks) stock.commit();
   }
+
+  rollback(): void {
+    for (const stock of this.#stocks) stock.rollback();
+  }
+
+  get #stocks(): readonly Stock<HookKey>[] {
+    return [this.waiting, this.dead, this.#failing];
+  }
+}
+
+/** Bytes that an event, or a delivery without attempts, takes. */
+export function bytesOf(text: string): number {
+  return ITEM_BYTES + Buffer.byteLength(text);
+}
+
+export function bytesOfAttempts(attempts: readonly Attempt[]): number {
+  return attempts.reduce((sum, { answer }) => sum + ATTEMPT_BYTES + Buffer.byteLength(answer), 0);
 }

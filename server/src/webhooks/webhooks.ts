@@ -8,6 +8,7 @@ import type { Witness } from './departures.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { newEvent } from './event.ts';
 import type { Delivery, DeliveryState, EventPage, HookState, Outbox, Which } from './outbox.ts';
+import { Overflow } from './overflow.ts';
 import { Recorder } from './recorder.ts';
 import { Transport } from './transport.ts';
 
@@ -69,6 +70,7 @@ export class Webhooks implements WebhookControl {
     this.#recorder = new Recorder({
       apps,
       outbox,
+      metrics,
       log,
       now,
       graceMs: config.webhookGraceSeconds * 1000,
@@ -86,7 +88,7 @@ export class Webhooks implements WebhookControl {
       retryMs: config.webhookRetrySeconds * 1000,
       onStep,
     });
-    outbox.attach(this.#dispatcher);
+    outbox.attach(new Overflow({ metrics, log, next: this.#dispatcher }));
   }
 
   /** Is told what happens. */

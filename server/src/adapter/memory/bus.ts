@@ -49,9 +49,10 @@ export class MemoryBus implements Bus {
     this.#listener?.obey(command);
   }
 
-  /** Has the journal take down what happened. */
+  /** Has the journal take down what happened. What it could not take down it has reported itself. */
   record(happenings: readonly Happening[]): Promise<void> | undefined {
-    return happenings.length === 0 ? undefined : this.#journal?.record(happenings);
+    if (happenings.length === 0) return undefined;
+    return this.#journal?.record(happenings)?.catch(() => {});
   }
 
   /**
@@ -64,8 +65,7 @@ export class MemoryBus implements Bus {
     if (!topic) return;
     const before = this.#waiting.get(topic);
     if (!before && !committed) return this.#deliver(messages);
-    // What the journal could not take down is its own loss to report; the others are told all the same.
-    const turn = Promise.allSettled([before, committed]).then(() => {
+    const turn = Promise.all([before, committed]).then(() => {
       if (this.#waiting.get(topic) === turn) this.#waiting.delete(topic);
       this.#deliver(messages);
     });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { HookKey } from '../../apps/hook.ts';
-import { MemoryDeliveries } from '../memory-deliveries.ts';
-import type { Attempt, Deliveries, Delivery, DeliveryState, Which } from '../outbox.ts';
+import { MemoryDeliveries, type MemoryDeliveriesParts } from '../memory-deliveries.ts';
+import type { Attempt, Deliveries, Delivery, DeliveryState, Dispatched, Which } from '../outbox.ts';
 import type { FencedCommit } from './fenced-commit.ts';
 
 /** The hash that holds each delivery, as JSON, under its number. */
@@ -32,11 +32,14 @@ export class RedisDeliveries implements Deliveries {
   /** The copy. It is ahead of Redis by what is being committed, so answers wait for that. */
   readonly copy: MemoryDeliveries;
 
-  constructor(commit: FencedCommit, id: string, now: () => number) {
+  constructor(commit: FencedCommit, parts: Omit<MemoryDeliveriesParts, 'keeper'>) {
     this.#commit = commit;
-    this.copy = new MemoryDeliveries(id, now, {
-      put: (delivery) => commit.set(DELIVERIES, String(delivery.n), JSON.stringify(delivery)),
-      delete: (n) => commit.set(DELIVERIES, String(n), undefined),
+    this.copy = new MemoryDeliveries({
+      ...parts,
+      keeper: {
+        put: (delivery) => commit.set(DELIVERIES, String(delivery.n), JSON.stringify(delivery)),
+        delete: (n) => commit.set(DELIVERIES, String(n), undefined),
+      },
     });
   }
 
@@ -52,19 +55,19 @@ export class RedisDeliveries implements Deliveries {
     return this.#commit.add(() => this.copy.head(hook, lane, maxEvents));
   }
 
-  acknowledge(delivery: Delivery): Promise<void> {
+  acknowledge(delivery: Dispatched): Promise<void> {
     return this.#commit.add(() => this.copy.acknowledge(delivery));
   }
 
-  fail(delivery: Delivery, attempt: Attempt, dueAt: number): Promise<void> {
+  fail(delivery: Dispatched, attempt: Attempt, dueAt: number): Promise<void> {
     return this.#commit.add(() => this.copy.fail(delivery, attempt, dueAt));
   }
 
-  park(delivery: Delivery, attempt: Attempt): Promise<void> {
+  park(delivery: Dispatched, attempt: Attempt): Promise<void> {
     return this.#commit.add(() => this.copy.park(delivery, attempt));
   }
 
-  list(hook: HookKey, state: DeliveryState, after: number, limit: number): readonly Delivery[] {
+  list(hook: HookKey, state: DeliveryState, after: number, limit: number): Promise<readonly Delivery[]> {
     return this.copy.list(hook, state, after, limit);
   }
 

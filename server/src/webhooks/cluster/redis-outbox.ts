@@ -2,36 +2,40 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { Commands } from '../../adapter/redis/commands.ts';
 import type { HookKey } from '../../apps/hook.ts';
-import type { Change, Delivery, EventPage, HookState, Outbox, OutboxListener, Told } from '../outbox.ts';
+import { News } from '../news.ts';
+import type {
+  Change,
+  Delivery,
+  EventPage,
+  HookState,
+  Outbox,
+  OutboxBounds,
+  OutboxListener,
+  Told,
+} from '../outbox.ts';
 import { FencedCommit, type Tenure } from './fenced-commit.ts';
 import { DELIVERIES, deliverySchema, hookKeySchema, RedisDeliveries } from './redis-deliveries.ts';
+import { LOG, RedisLog, SEQUENCES } from './redis-log.ts';
 import { scripts } from './scripts.ts';
 
-export interface RedisOutboxParts {
+export interface RedisOutboxParts extends OutboxBounds {
   readonly commands: Commands;
   /** Names everything that webhooks keep. */
   readonly key: string;
   readonly tenure: Tenure;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
-  /** Deliveries of one hook that may wait, and as many dead letters and events of an app that are kept. */
-  readonly maxPending: number;
   /** Nothing can be committed any more: the tenure is to end. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Hashes beside that of the deliveries: the outbox's id and last number, the last `seq` of each app, … */
+/** Hashes beside those of the deliveries and of the log: the outbox's id and last number, the states of hooks, … */
 const NUMBERS = 'numbers';
-const SEQUENCES = 'sequences';
 const STATES = 'states';
 /** … and what receivers were told is there, each as JSON. */
 const TOLD = 'told';
 
-/** Events of an app that one sweep forgets. */
-const SWEEP_EVENTS = 5000;
-
 const pageSchema = z.tuple([z.string(), z.array(z.string())]);
-const streamSchema = z.array(z.tuple([z.string(), z.array(z.string())]));
 const toldSchema = z.object({ appId: z.string(), channel: z.string(), userId: z.string() });
 const stateSchema = z.enum(['active', 'paused', 'disabled']);
 
@@ -44,7 +48,7 @@ export class RedisOutbox implements Outbox {
   readonly deliveries: RedisDeliveries;
   readonly #parts: RedisOutboxParts;
   readonly #commit: FencedCommit;
-  readonly #sequences = new Map<string, number>();
+  readonly #log: RedisLog;
   readonly #states = new Map<HookKey, HookState>();
   readonly #told = new Map<string, Told>();
   #listener: OutboxListener | undefined;
@@ -52,7 +56,19 @@ export class RedisOutbox implements Outbox {
   private constructor(parts: RedisOutboxParts, id: string) {
     this.#parts = parts;
     this.#commit = new FencedCommit(parts);
-    this.deliveries = new RedisDeliveries(this.#commit, id, parts.now);
+    const { commands, key, now, maxLogEvents: maxCount, maxBytes, maxTotalBytes } = parts;
+    const listener: Pick<OutboxListener, 'overflowed' | 'forgot'> = {
+      overflowed: (...news) => this.#listener?.overflowed(...news),
+      forgot: (...news) => this.#listener?.forgot(...news),
+    };
+    this.#log = new RedisLog({
+      commands,
+      key,
+      commit: this.#commit,
+      bounds: { maxCount, maxBytes, maxTotalBytes },
+      forgot: (appId, count) => listener.forgot(appId, 'event', count),
+    });
+    this.deliveries = new RedisDeliveries(this.#commit, { id, now, bounds: parts, listener });
   }
 
   /** @throws Unavailable if Redis does not answer, or another node has it open by now */
@@ -66,7 +82,8 @@ export class RedisOutbox implements Outbox {
     const deliveries = new Map<string, Delivery>();
     await read(DELIVERIES, (n, json) => deliveries.set(n, deliverySchema.parse(JSON.parse(json))));
     outbox.deliveries.copy.restore([...deliveries.values()], Number(numbers.get('last') ?? 0));
-    await read(SEQUENCES, (appId, seq) => outbox.#sequences.set(appId, Number(seq)));
+    await read(SEQUENCES, (appId, seq) => outbox.#log.restoreSequence(appId, seq));
+    await read(LOG, (appId, json) => outbox.#log.restoreAmount(appId, json));
     await read(STATES, (hook, state) => {
       outbox.#states.set(hookKeySchema.parse(hook), stateSchema.parse(state));
     });
@@ -83,12 +100,13 @@ export class RedisOutbox implements Outbox {
   }
 
   async append(changes: readonly Change[]): Promise<void> {
-    const news: ((listener: OutboxListener) => void)[] = [];
+    const news = new News();
     await this.#commit.add(() => {
       for (const change of changes) this.#append(change, news);
       this.#commit.set(NUMBERS, 'last', String(this.deliveries.copy.count));
     });
-    if (this.#listener) for (const tell of news) tell(this.#listener);
+    news.tell(this.#listener);
+    for (const { appId, event } of changes) if (event) void this.#log.trim(appId);
   }
 
   /** Forgets entries of the journal, in one step with the changes that are made of them at once. */
@@ -99,11 +117,8 @@ export class RedisOutbox implements Outbox {
     });
   }
 
-  async events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
-    const { commands, key } = this.#parts;
-    const lastSeq = this.#sequences.get(appId) ?? 0;
-    const entries = streamSchema.parse(await commands.run(scripts.events, key, appId, afterSeq + 1, limit));
-    return { events: entries.map(([, [, , , body = '']]) => body), lastSeq };
+  events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
+    return this.#log.read(appId, afterSeq, limit);
   }
 
   stateOf(hook: HookKey): HookState {
@@ -116,33 +131,25 @@ export class RedisOutbox implements Outbox {
   }
 
   async sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void> {
-    const { commands, key, maxPending } = this.#parts;
-    for (const appId of this.#sequences.keys()) {
-      await commands.run(scripts.forget, key, appId, before, SWEEP_EVENTS);
-    }
-    await this.#commit.add(() => this.deliveries.copy.sweep(before, hooks, maxPending));
+    await this.#log.sweep(before);
+    await this.#commit.add(() => this.deliveries.copy.sweep(before, hooks));
   }
 
   close(): Promise<void> {
     return this.#commit.settled();
   }
 
-  #append({ appId, event, lane, hooks, ledger }: Change, news: ((listener: OutboxListener) => void)[]): void {
+  #append({ appId, event, lane, hooks, ledger }: Change, news: News): void {
     if (ledger) this.#note(ledger.told, ledger.is === 'there');
     if (!event) return;
     const now = this.#parts.now();
-    const seq = (this.#sequences.get(appId) ?? 0) + 1;
-    this.#sequences.set(appId, seq);
+    const seq = this.#log.nextSeq(appId);
     const body = JSON.stringify({ ...event, seq });
-    this.#commit.set(SEQUENCES, appId, String(seq));
-    // Redis has them in its memory, where no app may have more than that, or a few.
-    const most = ['MAXLEN', '~', String(this.#parts.maxPending)];
-    this.#commit.run('XADD', `events:${appId}`, ...most, `${seq}-0`, 'at', String(now), 'body', body);
+    this.#log.append(appId, seq, body, now);
     for (const hook of hooks) {
       const dueAt = this.deliveries.copy.insert(hook, lane, body, now);
-      news.push((listener) => listener.appended(hook.key, lane, dueAt));
-      const parked = this.deliveries.copy.overflow(hook.key, this.#parts.maxPending);
-      if (parked > 0) news.push((listener) => listener.overflowed(hook.key, parked));
+      news.appended(hook.key, lane, dueAt);
+      this.deliveries.copy.overflow(hook.key);
     }
   }
 

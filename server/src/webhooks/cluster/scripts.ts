@@ -64,14 +64,6 @@ export const scripts = {
   events: script(`
     return redis.call('XRANGE', KEYS[1] .. ':events:' .. ARGV[1], ARGV[2] .. '-0', '+', 'COUNT', ARGV[3])`),
 
-  /** Forgets some events of an app that were committed before a time. ARGV: app, Unix milliseconds, how many. */
-  forget: script(`
-    local events = KEYS[1] .. ':events:' .. ARGV[1]
-    for _, entry in ipairs(redis.call('XRANGE', events, '-', '+', 'COUNT', ARGV[3])) do
-      if tonumber(entry[2][2]) >= tonumber(ARGV[2]) then break end
-      redis.call('XDEL', events, entry[1])
-    end`),
-
   /** Says something to whoever listens. ARGV: the end of the channel's name, what to say. */
   say: script(`redis.call('SPUBLISH', KEYS[1] .. ARGV[1], ARGV[2])`),
 } as const;

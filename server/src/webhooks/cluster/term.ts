@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Commands } from '../../adapter/redis/commands.ts';
+import { boundsOf } from '../bounds.ts';
 import { Webhooks, type WebhooksParts } from '../webhooks.ts';
 import { type Entry, readEntry } from './entry.ts';
 import type { Tenure } from './fenced-commit.ts';
@@ -48,8 +49,7 @@ export class Term {
   /** Takes over what the one before has left. @throws Unavailable if Redis does not answer, or somebody else was faster */
   static async begin(parts: TermParts): Promise<Term> {
     const { config, commands, key, tenure, now, onFailure } = parts;
-    const maxPending = config.webhookMaxPending;
-    const outbox = await RedisOutbox.open({ commands, key, tenure, now, maxPending, onFailure });
+    const outbox = await RedisOutbox.open({ commands, key, tenure, now, onFailure, ...boundsOf(config) });
     const term = new Term(parts, outbox);
     term.webhooks.start(tenure.isHandedOver ? 'restart' : 'usual');
     term.wake();
