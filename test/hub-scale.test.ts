@@ -38,7 +38,7 @@ class StandIn implements Subscriber, Sink {
     this.outbox.push(this, frame);
   }
 
-  evict(): void {}
+  lose(): void {}
 
   renew(): void {}
 

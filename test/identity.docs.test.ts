@@ -7,12 +7,14 @@ import { type AuthUser, authRouter } from '@countersign/sdk-server/express';
 import { createServer } from '@countersign/server';
 import express from 'express';
 import { expect, onTestFinished } from 'vitest';
+import { MemoryAdapter } from '../server/src/adapter/memory/adapter.ts';
 import { countersignFor } from './helpers/backend.ts';
 import { authenticate, connect } from './helpers/client.ts';
 import { nextEvent } from './helpers/client-start.ts';
+import { DelayedAdapter } from './helpers/delayed-adapter.ts';
 import { frames } from './helpers/frames.ts';
 import { keepPromises } from './helpers/promises.ts';
-import { configOf, type ServerSettings, startServer } from './helpers/server.ts';
+import { APP, configOf, type ServerSettings, startServer } from './helpers/server.ts';
 import { ending, join, openBrowser, pageOptions, type Site, startSite } from './helpers/site.ts';
 
 const TOKENS: Readonly<Record<string, AuthUser>> = {
@@ -153,6 +155,18 @@ keepPromises('identity.md', {
     expect(await ann.signIn({ id: 'ann' })).toContain('pusher:signin_success');
   },
 
+  'Whoever is signed in by a key that is removed is nobody any more': async () => {
+    const leaked = { ...APP, key: 'key-leaked', secret: 'a secret that has leaked' };
+    const keys = [APP, leaked].map(({ key, secret }) => ({ key, secret }));
+    const broker = await startServer({ app: { keys } });
+    const [thief, ann] = [await connect(broker), await connect(broker)];
+    thief.credentials = leaked;
+    for (const client of [thief, ann]) await client.signIn({ id: 'ann' });
+    broker.reload(configOf({ app: { keys: keys.slice(0, 1) } }).apps);
+    expect(await thief.closed()).toMatchObject({ code: 4009 });
+    expect(await ann.nothing()).toEqual([]);
+  },
+
   'Ending a subscription takes effect at once, and leaves the connection': async () => {
     const site = await startApp();
     const [ann, bob] = [await signedIn(site, 'ann'), open(site, 'bob')];
@@ -182,6 +196,17 @@ keepPromises('identity.md', {
     await site.countersign.removeSubscription('private-a', { userId: 'ann', block: 60 });
     await outToo;
     expect(await join(await signedIn(site, 'ann'), 'private-a')).toBe(403);
+  },
+
+  'A block misses nobody who comes at the same moment': async () => {
+    const broker = await startServer({ parts: { adapter: new DelayedAdapter(new MemoryAdapter()) } });
+    const clients = await Promise.all(Array.from({ length: 10 }, () => connect(broker)));
+    const block = countersignFor(broker).removeSubscription('presence-a', { userId: 'ann', block: 60 });
+    const ends = clients.map(async (client) => {
+      client.askFor('presence-a', { user_id: 'ann' });
+      await client.until((received) => String(received).includes('pusher:subscription_error'));
+    });
+    await Promise.all([block, ...ends]);
   },
 
   'An app that requires to know its users closes who proves nothing in time': async () => {

@@ -232,7 +232,7 @@ describe('what a message costs', () => {
     const app = apps.byId(APP.id)!;
     const channel = readChannel('news', 200)!;
     const received: Frame[] = [];
-    const seat = { since: 0, client: 'test', address: '', evict: () => {}, renew: () => {} };
+    const seat = { since: 0, client: 'test', address: '', lose: () => {}, renew: () => {} };
     for (let index = 0; index < subscribers; index += 1) {
       const subscriber: Subscriber = { ...seat, socketId: `1.${index}`, send: (sent) => received.push(sent) };
       await hub.subscriptions.subscribe(app, channel, subscriber);

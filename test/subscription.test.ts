@@ -15,14 +15,14 @@ describe('a subscription', () => {
     address: '127.0.0.1',
     user: undefined,
     send: (frame: Buffer) => sent.push(frame),
-    evict: () => {},
+    lose: () => {},
     renew: () => {},
   };
   const offer = (news: ReturnType<typeof event>) => subscription.offer(subscriber, news);
 
   beforeEach(() => {
     sent = [];
-    subscription = new Subscription('ann');
+    subscription = new Subscription({ key: undefined, member: { userId: 'ann' } });
   });
 
   test('holds news back until its first snapshot, which tells all up to its version', () => {

@@ -195,6 +195,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       apps.replace(list);
       core.reload();
       gateway.closeOrphans();
+      hub.subscriptions.endUnfounded();
       log.info({ apps: list.length }, 'apps reloaded');
     },
     async drain() {

@@ -1,5 +1,6 @@
 import { bodyMd5, canonicalQuery, requestText, verify } from '@countersign/sdk-server/signature';
 import type { App, AppStore } from '../apps/app.ts';
+import type { AppKey } from '../apps/app-key.ts';
 import { ApiError } from '../errors.ts';
 import { type Query, readQuery } from './query.ts';
 
@@ -28,7 +29,7 @@ export interface Authority {
 export interface Authenticated {
   readonly app: App;
   /** The key that it was signed with. */
-  readonly key: string;
+  readonly key: AppKey;
   readonly query: Query;
   /** The body that the request has, by its MD5: for {@link checkBody}. */
   readonly bodyMd5: string | undefined;
@@ -46,15 +47,15 @@ export function authenticate(request: SignedRequest, { apps, pathPrefix, now }: 
 
   const app = apps.byId(request.appId);
   if (!app) throw new ApiError(404, `No app has the id "${request.appId.slice(0, 64)}"`);
-  const secret = app.secretOf(proof.key);
-  if (!secret) throw new ApiError(401, `Unknown auth_key: "${proof.key.slice(0, 64)}" is no key of this app`);
+  const key = app.keyOf(proof.key);
+  if (!key) throw new ApiError(401, `Unknown auth_key: "${proof.key.slice(0, 64)}" is no key of this app`);
   checkTimestamp(proof.timestamp, now());
 
   for (const path of signedPaths(request.path, pathPrefix)) {
     for (const reading of readings) {
-      if (!verify(secret, textOf(request.method, path, reading), proof.signature)) continue;
+      if (!verify(key.secret, textOf(request.method, path, reading), proof.signature)) continue;
       if (request.method === 'POST') refuseOtherParameters(reading);
-      return { app, key: proof.key, query: reading, bodyMd5: proof.bodyMd5 };
+      return { app, key, query: reading, bodyMd5: proof.bodyMd5 };
     }
   }
   const text = textOf(request.method, request.path, query);

@@ -38,7 +38,7 @@ export class Service {
     endpoint: Endpoint,
     { appId, subject }: Names,
   ): Promise<void> {
-    const { hub, adapter, webhooks, now } = this.#parts;
+    const { apps, hub, adapter, webhooks, now } = this.#parts;
     let status = 200;
     this.#inProgress += 1;
     try {
@@ -48,9 +48,12 @@ export class Service {
       const caller = judged instanceof ApiError ? judged : checkBody(judged, body);
       if (caller instanceof ApiError) throw await this.#countRefusal(caller, request, response);
       const { app, key, query } = caller;
+      // The body may have taken long, and the key may be gone by now.
+      if (apps.byId(appId) !== app || !app.accepts(key))
+        throw new ApiError(401, 'The key that signed the request was removed');
       if (!app.enabled)
         throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
-      app.keyUses.count(key, 'requests', now());
+      app.keyUses.count(key.name, 'requests', now());
       await this.#limits.admit(app, request, response);
       const result = await endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
       this.#answers.send(request, response, status, result);

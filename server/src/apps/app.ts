@@ -1,6 +1,7 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { isChannelName } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
+import { AppKey } from './app-key.ts';
 import { Hook, webhookSchema } from './hook.ts';
 import { KeyUses } from './key-uses.ts';
 import { AllowedOrigins, isOriginPattern } from './origins.ts';
@@ -119,7 +120,7 @@ export class App {
   /** Is told what happens; `undefined` while nobody watches, and then nothing is done for it. */
   witness: Witness | undefined;
   #config!: AppConfig;
-  #secrets!: ReadonlyMap<string, KeyObject>;
+  #keys: ReadonlyMap<string, AppKey> = new Map();
   #origins!: AllowedOrigins;
   #hooks!: readonly Hook[];
 
@@ -131,7 +132,8 @@ export class App {
   /** Takes over new settings for the same id. */
   update(config: AppConfig): void {
     this.#config = config;
-    this.#secrets = new Map(config.keys.map(({ key, secret }) => [key, createSecretKey(secret, 'utf8')]));
+    const keys = config.keys.map(({ key, secret }) => this.#standing(new AppKey(key, secret)));
+    this.#keys = new Map(keys.map((key) => [key.name, key]));
     this.#origins = new AllowedOrigins(config.allowedOrigins);
     this.#hooks = config.webhooks.map((webhook) => new Hook(this.id, webhook));
   }
@@ -177,26 +179,42 @@ export class App {
 
   /** Its public keys, oldest first. */
   get keys(): readonly string[] {
-    return [...this.#secrets.keys()];
+    return [...this.#keys.keys()];
   }
 
   /** Its keys, each with the secret ready to sign with, oldest first; there is at least one. */
   get secrets(): readonly (readonly [key: string, secret: KeyObject])[] {
-    return [...this.#secrets];
+    return Array.from(this.#keys.values(), ({ name, secret }) => [name, secret]);
   }
 
   hasKey(key: string): boolean {
-    return this.#secrets.has(key);
+    return this.#keys.has(key);
+  }
+
+  /** The key of a name. */
+  keyOf(name: string): AppKey | undefined {
+    return this.#keys.get(name);
+  }
+
+  /** Whether a key is still one of its own, with the same secret. */
+  accepts(key: AppKey): boolean {
+    return this.#keys.get(key.name) === key;
   }
 
   /** The secret that belongs to a key, ready to sign with. */
   secretOf(key: string): KeyObject | undefined {
-    return this.#secrets.get(key);
+    return this.#keys.get(key)?.secret;
   }
 
   /** Whether a page of this origin may connect. What sends no `Origin` is not a browser, and is allowed. */
   allowsOrigin(origin: string | undefined): boolean {
     return origin === undefined || this.#origins.allows(origin);
+  }
+
+  /** The object that a key had before, so that what it signed is known to stand. */
+  #standing(key: AppKey): AppKey {
+    const before = this.#keys.get(key.name);
+    return before?.equals(key) ? before : key;
   }
 }
 

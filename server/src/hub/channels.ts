@@ -31,6 +31,10 @@ export class Channels {
     return this.#channels.get(topic);
   }
 
+  all(): Iterable<readonly [Topic, LocalChannel]> {
+    return this.#channels;
+  }
+
   /** The channel, from now on listened to. */
   open(app: App, channel: Channel, topic: Topic): LocalChannel {
     let local = this.#channels.get(topic);

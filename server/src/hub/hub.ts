@@ -12,6 +12,7 @@ import {
 import type { Journal } from '../adapter/journal.ts';
 import type { App, AppStore } from '../apps/app.ts';
 import type { Channel } from '../protocol/channel.ts';
+import { Admission } from './admission.ts';
 import { CacheMisses } from './cache-misses.ts';
 import { CatchUp } from './catch-up.ts';
 import { type Census, Channels } from './channels.ts';
@@ -64,7 +65,15 @@ export class Hub implements AdapterListener {
     this.#channels = channels;
     this.#counts = counts;
     this.#catchUp = catchUp;
-    this.subscriptions = new Subscriptions({ adapter, channels, counts, cacheMisses, catchUp, log });
+    this.subscriptions = new Subscriptions({
+      adapter,
+      channels,
+      counts,
+      cacheMisses,
+      catchUp,
+      admission: new Admission(adapter.blocks),
+      log,
+    });
     this.users = new Users(adapter, log);
     this.watchlists = new Watchlists(adapter, log);
     adapter.attach(this, journal);

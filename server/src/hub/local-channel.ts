@@ -1,7 +1,9 @@
 import type { Evicted, Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
+import type { SubscriptionRefusal } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
+import { stands } from './grant.ts';
 import type { AppMetrics } from './metrics.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { News, Subscription } from './subscription.ts';
@@ -75,6 +77,18 @@ export class LocalChannel {
     const subscribers: Subscriber[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
       if (!isMeant(who, subscriber, subscription) || !subscription.evict(reason, version)) continue;
+      this.#subscriptions.delete(subscriber);
+      subscribers.push(subscriber);
+    }
+    return subscribers;
+  }
+
+  /** Ends what was let in by a key that does not stand any more; answers whose it was. */
+  endUnfounded(why: SubscriptionRefusal): readonly Subscriber[] {
+    const subscribers: Subscriber[] = [];
+    for (const [subscriber, subscription] of this.#subscriptions) {
+      if (stands(subscription.grant, this.app)) continue;
+      subscription.end(why);
       this.#subscriptions.delete(subscriber);
       subscribers.push(subscriber);
     }

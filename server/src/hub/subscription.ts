@@ -1,10 +1,16 @@
 import type { Version } from '../adapter/adapter.ts';
-import { Eviction } from '../errors.ts';
+import { Eviction, type SubscriptionRefusal } from '../errors.ts';
 import type { Frame } from '../protocol/frames.ts';
+import type { Grant } from './grant.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** Frames that may wait for one snapshot: an adapter that does not answer must not fill the memory. */
 const MAX_HELD_FRAMES = 10_000;
+
+/** More happened while a snapshot was on its way than could be held back. */
+export class TooMuchHeld extends Error {
+  override readonly name = 'TooMuchHeld';
+}
 
 /** What has a version: an event that is kept, or a difference in the roster. */
 export interface News {
@@ -14,8 +20,8 @@ export interface News {
 }
 
 /**
- * One subscriber's part in one channel. While a snapshot is on its way to him, news is held back; once it is
- * there, only what is newer passes. The first snapshot tells the kept event and the roster, a later one the roster.
+ * One subscriber's part in one channel, and what lets it in. While a snapshot is on its way to it, news is held back;
+ * once it is there, only what is newer passes. The first snapshot tells the kept event and the roster, a later one the roster.
  */
 export class Subscription {
   /** Whoever evicts him after this version means this subscription. */
@@ -26,9 +32,33 @@ export class Subscription {
   #held: News[] | undefined = [];
   /** The application ends it. */
   #evicted: { readonly reason: string; readonly version: Version } | undefined;
+  /** Why it has ended. */
+  #ended: SubscriptionRefusal | undefined;
+  #grant: Grant;
 
-  /** @param userId the member that the subscriber is, in a presence channel */
-  constructor(readonly userId: string | undefined) {}
+  constructor(grant: Grant) {
+    this.#grant = grant;
+  }
+
+  /** What lets its subscriber in. */
+  get grant(): Grant {
+    return this.#grant;
+  }
+
+  /** The member that the subscriber is, in a presence channel. */
+  get userId(): string | undefined {
+    return this.#grant.member?.userId;
+  }
+
+  /** Goes on by a later grant, unless that is one for somebody else. */
+  renew(grant: Grant): void {
+    if (grant.member?.userId === this.userId) this.#grant = grant;
+  }
+
+  /** It is over; whatever of it is still under way is refused for the same reason. */
+  end(why: SubscriptionRefusal): void {
+    this.#ended = why;
+  }
 
   /** Sends news, holds it back, or drops what a snapshot already told; answers whether it was sent. */
   offer(subscriber: Subscriber, news: News): boolean {
@@ -104,14 +134,15 @@ export class Subscription {
    *
    * @param since the version of the snapshot
    * @returns what was held back and is newer
-   * @throws Eviction if the application ended the subscription meanwhile
-   * @throws Error if more was held back than could be
+   * @throws SubscriptionRefusal if it was ended meanwhile
+   * @throws TooMuchHeld if news is lost
    */
   resume(since: Version = this.#rosterSince): readonly Frame[] {
     const held = this.#held ?? [];
-    if (held.length > MAX_HELD_FRAMES) throw new Error('Too many frames waited for one snapshot');
+    if (held.length > MAX_HELD_FRAMES) throw new TooMuchHeld('Too many frames waited for one snapshot');
     this.#held = undefined;
     this.#rosterSince = Math.max(this.#rosterSince, since);
+    if (this.#ended) throw this.#ended;
     if (this.#evicted && this.isOlderThan(this.#evicted.version)) throw new Eviction(this.#evicted.reason);
     const news = held.filter((each) => !this.#isTold(each));
     for (const each of news) this.#note(each);

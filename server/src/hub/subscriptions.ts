@@ -12,14 +12,16 @@ import {
 import type { App } from '../apps/app.ts';
 import { Eviction, SubscriptionRefusal, severityOf, Unavailable } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
-import { type Frame, frames, type Member } from '../protocol/frames.ts';
+import { type Frame, frames } from '../protocol/frames.ts';
+import type { Admission } from './admission.ts';
 import type { CacheMisses } from './cache-misses.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Channels } from './channels.ts';
 import { type CountAnnouncer, tellsCount } from './counts.ts';
+import { type Grant, keyRemoved, PUBLIC_GRANT, stands } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
-import { Subscription } from './subscription.ts';
+import { Subscription, TooMuchHeld } from './subscription.ts';
 
 /** Who of this node subscribes to what: how a subscription begins, and how it ends. */
 export class Subscriptions {
@@ -28,6 +30,7 @@ export class Subscriptions {
   readonly #counts: CountAnnouncer;
   readonly #cacheMisses: CacheMisses;
   readonly #catchUp: CatchUp;
+  readonly #admission: Admission;
   readonly #log: Logger;
 
   constructor(parts: {
@@ -36,6 +39,7 @@ export class Subscriptions {
     readonly counts: CountAnnouncer;
     readonly cacheMisses: CacheMisses;
     readonly catchUp: CatchUp;
+    readonly admission: Admission;
     readonly log: Logger;
   }) {
     this.#adapter = parts.adapter;
@@ -43,6 +47,7 @@ export class Subscriptions {
     this.#counts = parts.counts;
     this.#cacheMisses = parts.cacheMisses;
     this.#catchUp = parts.catchUp;
+    this.#admission = parts.admission;
     this.#log = parts.log;
   }
 
@@ -51,25 +56,25 @@ export class Subscriptions {
    * `cache_miss`. To subscribe again changes nothing and sends a new snapshot. While what nodes share is out of reach,
    * public channels let everybody in, and tell the rest when it is back.
    *
-   * @throws SubscriptionRefusal if the presence channel is full
+   * @throws SubscriptionRefusal if the presence channel is full, or the application keeps the subscriber out
    * @throws Unavailable if what nodes share is out of reach
    */
-  async subscribe(app: App, channel: Channel, subscriber: Subscriber, member?: Member): Promise<void> {
+  async subscribe(app: App, channel: Channel, subscriber: Subscriber, grant = PUBLIC_GRANT): Promise<void> {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.open(app, channel, topic);
     const present = local.get(subscriber);
-    if (present) return this.#refresh(topic, local, subscriber, present, member);
+    if (present) return this.#refresh(topic, local, subscriber, present, grant);
 
-    const subscription = new Subscription(member?.userId);
+    const subscription = new Subscription(grant);
     local.expect(subscriber, subscription);
     try {
-      await (channel.kind === 'public' ? local.listening.catch(ignoreUnavailable) : local.listening);
-      const joined = await this.#join(topic, local, subscriber, member);
+      const joined = await this.#enter(topic, local, subscriber, grant);
+      if (!stands(grant, app)) throw keyRemoved();
       // Nothing waits from here on, so that no message comes between the snapshot and what was held back for it.
       const news = subscription.settle(joined?.version ?? 0);
       local.admit(subscriber, subscription);
       local.metrics.subscriptions[channel.kind] += 1;
-      subscriber.send(frames.subscriptionSucceeded(channel.name, member && joined?.members));
+      subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members));
       if (channel.cache && joined) subscriber.send(keptFrame(channel.name, joined));
       for (const frame of news) subscriber.send(frame);
       if (joined) this.#tellJoined(topic, local, joined);
@@ -123,13 +128,67 @@ export class Subscriptions {
   evicted({ topic, who, version, reason }: Extract<Message, { kind: 'evicted' }>): void {
     const local = this.#channels.get(topic);
     if (!local) return;
-    for (const subscriber of local.evict(who, version, reason)) {
-      local.metrics.subscriptions[local.channel.kind] -= 1;
-      subscriber.evict(local.channel.name, reason);
-      // The seat is gone, unless this node was cut off meanwhile and has taken it again.
-      void this.#leave(topic, subscriber, reason);
-    }
+    // The seats are gone, unless this node was cut off meanwhile and has taken them again.
+    for (const subscriber of local.evict(who, version, reason))
+      this.#lose(topic, local, subscriber, new Eviction(reason));
     this.#channels.closeIfEmpty(topic, local);
+  }
+
+  /** Its subscriber has signed in since it was let in as nobody: ends it if the application keeps that user out. */
+  async recheck(app: App, channel: Channel, subscriber: Subscriber): Promise<void> {
+    const topic = topicOf(app.id, channel.name);
+    const local = this.#channels.get(topic);
+    const subscription = local?.get(subscriber);
+    if (!local || !subscription || channel.kind === 'public' || subscription.userId !== undefined) return;
+    try {
+      await this.#admission.check(app, channel, subscriber, subscription.grant);
+    } catch (error) {
+      if (!(error instanceof SubscriptionRefusal)) throw error;
+      if (local.get(subscriber) !== subscription) return;
+      subscription.end(error);
+      local.remove(subscriber);
+      this.#lose(topic, local, subscriber, error);
+      this.#channels.closeIfEmpty(topic, local);
+    }
+  }
+
+  /** Apps were reloaded: ends what was let in by keys that do not stand any more. */
+  endUnfounded(): void {
+    const why = keyRemoved();
+    for (const [topic, local] of [...this.#channels.all()]) {
+      if (local.channel.kind === 'public') continue;
+      const ended = local.endUnfounded(why);
+      for (const subscriber of ended) this.#lose(topic, local, subscriber, why);
+      if (ended.length > 0) this.#channels.closeIfEmpty(topic, local);
+    }
+  }
+
+  #lose(topic: Topic, local: LocalChannel, subscriber: Subscriber, why: SubscriptionRefusal): void {
+    local.metrics.subscriptions[local.channel.kind] -= 1;
+    const left = this.#leave(topic, subscriber, why.message).then((change) => {
+      if (change && tellsCount(local.app, local.channel))
+        this.#counts.changed(topic, change.subscriptions, change.version);
+    });
+    subscriber.lose(local.channel.name, why, left);
+  }
+
+  /** Takes a seat that the application lets it have. */
+  async #enter(
+    topic: Topic,
+    local: LocalChannel,
+    subscriber: Subscriber,
+    grant: Grant,
+  ): Promise<Joined | undefined> {
+    const { app, channel } = local;
+    if (channel.kind === 'public') {
+      await local.listening.catch(ignoreUnavailable);
+      return this.#join(topic, local, subscriber, grant);
+    }
+    await local.listening;
+    await this.#admission.check(app, channel, subscriber, grant);
+    const joined = await this.#join(topic, local, subscriber, grant);
+    await this.#admission.check(app, channel, subscriber, grant);
+    return joined;
   }
 
   /** Answers nothing if the join is late. */
@@ -137,7 +196,7 @@ export class Subscriptions {
     topic: Topic,
     { app, channel }: LocalChannel,
     subscriber: Subscriber,
-    member?: Member,
+    { member }: Grant,
   ): Promise<Joined | undefined> {
     const maxMembers = app.limits.presenceMembers;
     const mayBeLate = channel.kind === 'public';
@@ -162,18 +221,22 @@ export class Subscriptions {
     local: LocalChannel,
     subscriber: Subscriber,
     subscription: Subscription,
-    member: Member | undefined,
+    grant: Grant,
   ): Promise<void> {
     subscription.hold();
     let news: readonly Frame[] = [];
     try {
-      const joined = await this.#join(topic, local, subscriber, member);
+      const joined = await this.#enter(topic, local, subscriber, grant);
+      if (!stands(grant, local.app)) throw keyRemoved();
       news = subscription.resume(joined?.version);
-      subscriber.send(frames.subscriptionSucceeded(local.channel.name, member && joined?.members));
+      subscription.renew(grant);
+      subscriber.send(frames.subscriptionSucceeded(local.channel.name, grant.member && joined?.members));
     } catch (error) {
-      // The subscription stays as it was, unless it was ended meanwhile: then the join has made it anew.
-      if (error instanceof Eviction) await this.#leave(topic, subscriber);
-      else news = subscription.resume();
+      // The subscription stays as it was, unless it was ended meanwhile: then the join has taken its seat again.
+      if (error instanceof TooMuchHeld)
+        subscriber.renew('Too much happened while the channel was joined again');
+      else if (local.get(subscriber) === subscription) news = subscription.resume();
+      else await this.#leave(topic, subscriber);
       throw error;
     } finally {
       for (const frame of news) subscriber.send(frame);

@@ -7,7 +7,9 @@ import {
   verify,
 } from '@countersign/sdk-server/signature';
 import type { App } from '../apps/app.ts';
+import type { AppKey } from '../apps/app-key.ts';
 import { codes, Refusal, SubscriptionRefusal } from '../errors.ts';
+import { type Grant, PUBLIC_GRANT } from '../hub/grant.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { Member } from '../protocol/frames.ts';
 import { parseObject } from '../protocol/messages.ts';
@@ -16,6 +18,8 @@ import { parseObject } from '../protocol/messages.ts';
 export interface User {
   readonly id: string;
   readonly info: object | undefined;
+  /** The key that signed it. */
+  readonly key: AppKey;
 }
 
 /** What a sign-in proves. */
@@ -35,7 +39,7 @@ export const WATCHLIST_LENGTH = 100;
 const MEMBER_ID_LENGTH = 128;
 
 /**
- * Decides whether one connection may join one channel, and as which member (docs/protocol.md, "Authorization").
+ * Decides whether one connection may join one channel, and as whom (docs/protocol.md, "Authorization").
  *
  * @param user who the connection has signed in as
  * @throws SubscriptionRefusal if it may not
@@ -46,10 +50,10 @@ export function authorizeSubscription(
   channel: Channel,
   proof: { readonly auth: unknown; readonly channelData: unknown },
   user: User | undefined,
-): Member | undefined {
-  if (channel.kind === 'public') return undefined;
+): Grant {
+  if (channel.kind === 'public') return PUBLIC_GRANT;
   if (channel.kind === 'user') {
-    if (user?.id === channel.userId) return undefined;
+    if (user && user.id === channel.userId) return { key: user.key, member: undefined };
     throw new SubscriptionRefusal('AuthError', 401, 'Only a connection signed in as this user may subscribe');
   }
 
@@ -58,7 +62,7 @@ export function authorizeSubscription(
     throw new SubscriptionRefusal('InvalidChannelData', 400, 'channel_data must be a string that holds JSON');
   }
   const data = channelData || undefined;
-  checkChannelProof(app, channelText(socketId, channel.name, data), proof.auth);
+  const key = checkChannelProof(app, channelText(socketId, channel.name, data), proof.auth);
 
   if (data !== undefined && Buffer.byteLength(data) > app.limits.presenceMemberBytes) {
     const limit = app.limits.presenceMemberBytes;
@@ -69,9 +73,9 @@ export function authorizeSubscription(
   if (data !== undefined && !object) {
     throw new SubscriptionRefusal('InvalidChannelData', 400, 'channel_data must be a JSON object');
   }
-  if (channel.kind !== 'presence') return undefined;
-  if (object) return readMember(object);
-  if (user) return memberOf(user);
+  if (channel.kind !== 'presence') return { key, member: undefined };
+  if (object) return { key, member: readMember(object) };
+  if (user) return { key, member: memberOf(user) };
   throw new SubscriptionRefusal(
     'InvalidChannelData',
     400,
@@ -79,20 +83,21 @@ export function authorizeSubscription(
   );
 }
 
-function checkChannelProof(app: App, text: string, auth: unknown): void {
+function checkChannelProof(app: App, text: string, auth: unknown): AppKey {
   if (auth === undefined || auth === null || auth === '') {
     throw new SubscriptionRefusal('AuthError', 401, 'Auth info required to subscribe', expected(text));
   }
-  const problem = findFault(app, text, parseProof(auth));
-  if (problem) throw new SubscriptionRefusal('AuthError', 401, problem, expected(text));
+  const key = signerOf(app, text, parseProof(auth));
+  if (typeof key === 'string') throw new SubscriptionRefusal('AuthError', 401, key, expected(text));
+  return key;
 }
 
-/** What is wrong with a proof; `undefined` if it holds. */
-function findFault(app: App, text: string, proof: Proof | undefined): string | undefined {
+/** The key that signed a text, or what is wrong with the proof. */
+function signerOf(app: App, text: string, proof: Proof | undefined): AppKey | string {
   if (!proof) return 'Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits';
-  const secret = app.secretOf(proof.key);
-  if (!secret) return `Invalid key in auth: this app has no key '${proof.key.slice(0, 128)}'`;
-  return verify(secret, text, proof.signature) ? undefined : 'Invalid signature';
+  const key = app.keyOf(proof.key);
+  if (!key) return `Invalid key in auth: this app has no key '${proof.key.slice(0, 128)}'`;
+  return verify(key.secret, text, proof.signature) ? key : 'Invalid signature';
 }
 
 function expected(text: string): string {
@@ -148,8 +153,8 @@ export function authenticateUser(
 ): SignIn {
   if (typeof userData !== 'string') throw new SignInRefusal('user_data must be a string that holds JSON');
   const text = userText(socketId, userData);
-  const problem = findFault(app, text, parseProof(auth));
-  if (problem) throw new SignInRefusal(problem, expected(text));
+  const key = signerOf(app, text, parseProof(auth));
+  if (typeof key === 'string') throw new SignInRefusal(key, expected(text));
 
   const object = parseObject(userData);
   if (!object) throw new SignInRefusal('user_data must be a JSON object');
@@ -171,15 +176,11 @@ export function authenticateUser(
   return {
     id,
     info: info ?? undefined,
+    key,
     data: userData,
     watchlist: watched.slice(0, WATCHLIST_LENGTH),
     watchlistCut: watched.length > WATCHLIST_LENGTH,
   };
-}
-
-/** The key of a proof that holds. */
-export function keyOf(auth: unknown): string | undefined {
-  return parseProof(auth)?.key;
 }
 
 /** What a client is told about a refusal: what would have been right only if the app says so. */

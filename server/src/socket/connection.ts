@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config.ts';
-import { codes, Disconnect, Refusal } from '../errors.ts';
+import { codes, Disconnect, Refusal, type SubscriptionRefusal } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type AppMetrics, increment } from '../hub/metrics.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
@@ -110,8 +110,8 @@ export class Connection implements Subscriber, Sink, SocketOwner {
       this.#dropSlowReader();
   }
 
-  evict(channel: string, reason: string): void {
-    this.#session.evict(channel, reason);
+  lose(channel: string, why: SubscriptionRefusal, left: Promise<unknown>): void {
+    this.#session.lose(channel, why, left);
   }
 
   /** Closes it because the application said so; our own client is told why in a frame, others by the close reason. */
@@ -146,6 +146,11 @@ export class Connection implements Subscriber, Sink, SocketOwner {
 
   get userId(): string | undefined {
     return this.#session.userId;
+  }
+
+  /** Whether the key that signed who it is, if one did, is still one of the app. */
+  get identityStands(): boolean {
+    return this.#session.identityStands;
   }
 
   /** Bytes that wait until the client reads. */

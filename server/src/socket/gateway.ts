@@ -106,10 +106,11 @@ export class Gateway {
     return apps;
   }
 
-  /** Closes the connections whose app or key does not stand any more. */
+  /** Closes the connections whose app or key does not stand any more, or the key that signed who they are. */
   closeOrphans(): void {
+    const notHim = new Disconnect(codes.unauthorized, 'The key that signed the sign-in was removed');
     for (const connection of [...this.#connections]) {
-      const why = this.#whyOrphan(connection);
+      const why = this.#whyOrphan(connection) ?? (connection.identityStands ? undefined : notHim);
       if (why) connection.close(why);
     }
   }

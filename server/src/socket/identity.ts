@@ -5,7 +5,6 @@ import type { ClientMessage } from '../protocol/messages.ts';
 import {
   authenticateUser,
   explain,
-  keyOf,
   type SignIn,
   SignInRefusal,
   type User,
@@ -22,9 +21,13 @@ const MAX_FAILURES = 5;
 
 /** Who a connection is: one user, from his sign-in to the connection's end. */
 export class Identity {
+  /** Who it has signed in as. */
   user: User | undefined;
   readonly #connection: Connection;
   readonly #parts: SessionParts;
+  readonly #onSignedIn: () => void;
+  /** Whose seat it has, or is about to take. */
+  #seatOf: string | undefined;
   /** The sign-in under way; another one waits for it, and so does whatever asks who the user is. */
   #underWay: Promise<void> | undefined;
   readonly #rate: TokenBucket;
@@ -33,10 +36,22 @@ export class Identity {
   #failures = 0;
   #ended = false;
 
-  constructor(connection: Connection, parts: SessionParts) {
+  /** @param onSignedIn is told when it is known who the connection is */
+  constructor(connection: Connection, parts: SessionParts, onSignedIn: () => void) {
     this.#connection = connection;
     this.#parts = parts;
     this.#rate = new TokenBucket(connection.app.limits.signInsPerMinute, parts.monotonic());
+    this.#onSignedIn = onSignedIn;
+  }
+
+  /** Who it is, or is about to be. */
+  get userId(): string | undefined {
+    return this.#seatOf;
+  }
+
+  /** Whether the key that signed who it is, if one did, is still one of the app. */
+  get stands(): boolean {
+    return !this.user || this.#connection.app.accepts(this.user.key);
   }
 
   /** Resolves when no sign-in is under way; `undefined` if there is none. */
@@ -58,15 +73,18 @@ export class Identity {
     } catch (error) {
       throw this.#refusal(error, message);
     }
-    const key = keyOf(message.auth);
-    if (key !== undefined) app.keyUses.count(key, 'users', this.#parts.now());
+    app.keyUses.count(signIn.key.name, 'users', this.#parts.now());
     const underWay = (this.#underWay ?? Promise.resolve())
       .then(() => this.#enter(signIn))
-      .catch((error: unknown) => this.#connection.answer(this.#refusal(error, message)))
+      .catch(async (error: unknown) => {
+        // A seat that was taken for nobody is given up, and whoever tries again takes it anew.
+        if (!this.user) await this.#leave();
+        this.#connection.answer(this.#refusal(error, message));
+      })
       .finally(() => {
         if (this.#underWay !== underWay) return;
         this.#underWay = undefined;
-        if (this.#ended) this.#leave();
+        if (this.#ended) void this.#leave();
       });
     this.#underWay = underWay;
   }
@@ -76,7 +94,7 @@ export class Identity {
     this.#ended = true;
     this.#parts.hub.watchlists.unwatch(this.#connection);
     // What is under way may still take the seat, or fail: it gives it up when it is done.
-    if (!this.#underWay) this.#leave();
+    if (!this.#underWay) void this.#leave();
   }
 
   /** Each sign-in is a proof to check and an answer as long as its data. */
@@ -90,25 +108,37 @@ export class Identity {
 
   async #enter(signIn: SignIn): Promise<void> {
     const { app } = this.#connection;
-    const { hub, adapter, log } = this.#parts;
+    const { log } = this.#parts;
     if (this.#ended) return;
     if (this.user && this.user.id !== signIn.id) throw new SignInRefusal('Signed in as another user already');
-    const block = await adapter.blocks.find(app.id, signIn.id);
-    if (block) throw new SignInRefusal(block.reason);
+    await this.#checkBlocks(signIn);
     const isNew = !this.user;
-    this.user = { id: signIn.id, info: signIn.info };
-    if (isNew) {
-      await hub.users.signIn(app.id, signIn.id, this.#connection);
-    }
+    if (isNew) await this.#takeSeat(signIn);
     if (this.#ended) return;
+    if (!app.accepts(signIn.key)) throw new SignInRefusal('The key that signed it was removed');
+    this.user = { id: signIn.id, info: signIn.info, key: signIn.key };
     this.#connection.authenticated();
     log.debug({ ...this.#connection.ids, userId: signIn.id }, 'signed in');
     app.witness?.saw({ kind: 'signedIn', who: this.#connection, userId: signIn.id });
     this.#connection.send(frames.signInSucceeded(signIn.data));
+    if (isNew) this.#onSignedIn();
     // Whoever says the same again has his watchlist already.
     if (signIn.data === this.#data) return;
     this.#data = signIn.data;
     await this.#watch(signIn);
+  }
+
+  async #takeSeat(signIn: SignIn): Promise<void> {
+    if (this.#ended) return;
+    this.#seatOf = signIn.id;
+    await this.#parts.hub.users.signIn(this.#connection.app.id, signIn.id, this.#connection);
+    // Who was thrown out meanwhile with a block was not found, since he had no seat yet.
+    await this.#checkBlocks(signIn);
+  }
+
+  async #checkBlocks({ id }: SignIn): Promise<void> {
+    const block = await this.#parts.adapter.blocks.find(this.#connection.app.id, id);
+    if (block) throw new SignInRefusal(block.reason);
   }
 
   async #watch({ watchlist, watchlistCut }: SignIn): Promise<void> {
@@ -121,14 +151,12 @@ export class Identity {
     if (this.#ended) this.#parts.hub.watchlists.unwatch(this.#connection);
   }
 
-  #leave(): void {
-    if (!this.user) return;
-    void this.#parts.hub.users.signOut(
-      this.#connection.app.id,
-      this.user.id,
-      this.#connection,
-      'disconnected',
-    );
+  async #leave(): Promise<void> {
+    const userId = this.#seatOf;
+    if (userId === undefined) return;
+    this.#seatOf = undefined;
+    const { app } = this.#connection;
+    await this.#parts.hub.users.signOut(app.id, userId, this.#connection, 'disconnected');
   }
 
   /** What the client is told about a sign-in that failed. */

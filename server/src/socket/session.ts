@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import type { Adapter, LeaveReason } from '../adapter/adapter.ts';
 import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
+import type { Grant } from '../hub/grant.ts';
 import type { Hub } from '../hub/hub.ts';
 import { increment } from '../hub/metrics.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
-import { frames, type Member } from '../protocol/frames.ts';
+import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
-import { authorizeSubscription, explain, keyOf } from './authorization.ts';
+import { authorizeSubscription, explain } from './authorization.ts';
 import { ClientEvents } from './client-events.ts';
 import type { Connection } from './connection.ts';
 import { Identity } from './identity.ts';
@@ -65,7 +66,7 @@ export class Session {
       case 'unsubscribe':
         return this.#unsubscribe(message.channel);
       case 'signIn':
-        this.#identity ??= new Identity(this.#connection, this.#parts);
+        this.#identity ??= new Identity(this.#connection, this.#parts, () => this.#lookAgain());
         return this.#identity.signIn(message);
       case 'clientEvent':
         this.#clientEvents ??= new ClientEvents(this.#connection, this.#parts);
@@ -73,15 +74,23 @@ export class Session {
     }
   }
 
-  /** Who has signed in, if anybody has. */
+  /** Who has signed in or is about to, if anybody. */
   get userId(): string | undefined {
-    return this.#identity?.user?.id;
+    return this.#identity?.userId;
   }
 
-  /** The application ended a subscription: this connection may not have it again. */
-  evict(name: string, reason: string): void {
+  /** Whether the key that signed who it is, if one did, is still one of the app. */
+  get identityStands(): boolean {
+    return this.#identity?.stands ?? true;
+  }
+
+  /** A subscription was ended; the channel can be joined again once its seat is given up. */
+  lose(name: string, why: SubscriptionRefusal, left: Promise<unknown>): void {
     this.#channels = this.#channels.filter((channel) => channel.name !== name);
-    this.#refuse(name, new Eviction(reason));
+    this.#refuse(name, why);
+    this.#enqueue(name, async () => {
+      await left;
+    });
   }
 
   /** Leaves all channels. */
@@ -114,31 +123,31 @@ export class Session {
     }
   }
 
-  #authorize(channel: Channel, message: Subscribe): Member | undefined {
+  #authorize(channel: Channel, message: Subscribe): Grant {
     const { app, socketId } = this.#connection;
     const barred = this.#barred?.get(channel.name);
     if (barred !== undefined) throw new Eviction(barred);
-    const member = authorizeSubscription(app, socketId, channel, message, this.#identity?.user);
-    const key = channel.kind === 'public' || channel.kind === 'user' ? undefined : keyOf(message.auth);
-    if (key !== undefined) app.keyUses.count(key, 'channels', this.#parts.now());
+    const grant = authorizeSubscription(app, socketId, channel, message, this.#identity?.user);
+    if (grant.key && channel.kind !== 'user')
+      app.keyUses.count(grant.key.name, 'channels', this.#parts.now());
     this.#checkRoom(channel);
-    return member;
+    return grant;
   }
 
-  async #join(channel: Channel, member: Member | undefined): Promise<void> {
+  async #join(channel: Channel, grant: Grant): Promise<void> {
     const { app, ids } = this.#connection;
     const { hub, log } = this.#parts;
     this.#joining += 1;
     try {
-      if (channel.kind !== 'public') await this.#checkBlocks(channel, member);
       if (this.#ended) return;
-      await hub.subscriptions.subscribe(app, channel, this.#connection, member);
+      await hub.subscriptions.subscribe(app, channel, this.#connection, grant);
       if (this.#ended) return hub.subscriptions.unsubscribe(app, channel, this.#connection, 'disconnected');
       if (channel.kind !== 'public') this.#connection.authenticated();
       if (!this.#isIn(channel)) this.#channels = [...this.#channels, channel];
-      log.debug({ ...ids, channel: channel.name, userId: member?.userId }, 'subscribed');
       const { name } = channel;
-      app.witness?.saw({ kind: 'subscribed', who: this.#connection, channel: name, userId: member?.userId });
+      const userId = grant.member?.userId;
+      log.debug({ ...ids, channel: name, userId }, 'subscribed');
+      app.witness?.saw({ kind: 'subscribed', who: this.#connection, channel: name, userId });
     } finally {
       this.#joining -= 1;
     }
@@ -154,15 +163,17 @@ export class Session {
     throw new SubscriptionRefusal('LimitReached', 409, `This connection has ${limit} subscriptions already`);
   }
 
-  /** Whom the application keeps out, a signature does not let in. */
-  async #checkBlocks(channel: Channel, member: Member | undefined): Promise<void> {
-    const userId = member?.userId ?? this.#identity?.user?.id;
-    if (userId === undefined) return;
-    const { blocks } = this.#parts.adapter;
-    const appId = this.#connection.app.id;
-    const block =
-      (await blocks.find(appId, userId, channel.name)) ?? (member && (await blocks.find(appId, userId)));
-    if (block) throw new SubscriptionRefusal('AuthError', 403, block.reason);
+  /** It is known only now who the connection is: it may be in a channel that this user is kept out of. */
+  #lookAgain(): void {
+    const { subscriptions } = this.#parts.hub;
+    for (const name of new Set([
+      ...this.#channels.map((channel) => channel.name),
+      ...(this.#steps?.keys() ?? []),
+    ]))
+      this.#enqueue(name, async () => {
+        const channel = this.#channels.find((each) => each.name === name);
+        if (channel) await subscriptions.recheck(this.#connection.app, channel, this.#connection);
+      });
   }
 
   #unsubscribe(name: string): void {
