@@ -8,7 +8,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = fileURLToPath(new URL('../../server/dist/cli.js', import.meta.url));
 /** What makes a process, and its workers, end with the process of the test. */
 export const LEASH = ['--import', new URL('leash.js', import.meta.url).href] as const;
-const DEADLINE_MS = 10_000;
+/** Milliseconds that a process has for what it is waited for, also on a busy machine. */
+const DEADLINE_MS = 30_000;
 
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
