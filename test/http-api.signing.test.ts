@@ -1,6 +1,9 @@
 import { bodyMd5 } from '@countersign/sdk-server/signature';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { get, post, type Signing, send, signed, startExample } from './helpers/http.ts';
+import { numRuns } from './helpers/property.ts';
+import { RawClient } from './helpers/raw.ts';
 import { OTHER_APP } from './helpers/server.ts';
 import { app, EMPTY_BODY_MD5, TIMESTAMP } from './vectors.ts';
 
@@ -261,6 +264,12 @@ describe('the query', () => {
     expect(answer.error).toMatch(/^Invalid channel name in "filter_by_prefix": "a%2Db"/);
   });
 
+  test.each(['more', 'filter_by_prefix', ':', 'a:b'])('must not hold a colon in %s', async (name) => {
+    const signing = { ...CHANNELS, query: { [name]: 'a:b' } };
+    const error = `The query parameter "${name}" holds a colon`;
+    expect(await answerTo(signing)).toMatchObject({ status: 400, error });
+  });
+
   test('unknown parameters are ignored on GET and refused on POST', async () => {
     expect(await answerTo({ ...CHANNELS, query: { more: 'x' } })).toMatchObject({ status: 200 });
     for (const name of ['more', 'channel', 'channels[]', '__proto__', '']) {
@@ -273,12 +282,70 @@ describe('the query', () => {
 });
 
 describe('the path', () => {
-  test('may be signed as sent or decoded', async () => {
-    const path = '/apps/3/channels/a%3Db';
-    for (const signedPath of [path, '/apps/3/channels/a=b']) {
-      expect(await answerTo({ path, signedPath })).toMatchObject({ status: 200, text: '{"occupied":false}' });
+  test('may be signed as it arrives, decoded or encoded', async () => {
+    const broker = await startExample();
+    const forms = ['/apps/3/channels/a%3Db@c', '/apps/3/channels/a=b@c', '/apps/3/channels/a%3Db%40c'];
+    for (const path of [...forms, '/apps/3/channels/%61=b%40c']) {
+      for (const signedPath of [path, ...forms.slice(1)]) {
+        const answer = await send(broker, signed({ path, signedPath }));
+        expect({ path, signedPath, ...answer }).toMatchObject({ status: 200, text: '{"occupied":false}' });
+      }
+      const other = signed({ path, signedPath: '/apps/3/channels/a=b' });
+      expect(await send(broker, other)).toMatchObject({ status: 401 });
     }
-    expect(await answerTo({ path, signedPath: '/apps/3/channels/a%3db' })).toMatchObject({ status: 401 });
+  });
+
+  test('never stands for another path, whatever was signed and whatever arrives', async () => {
+    const broker = await startExample();
+    const base = '/apps/3/channels/';
+    const segment = fc.string({
+      unit: fc.constantFrom('a', '=', '@', '/', '%', '%2F', '%3D', '%25', '..', ';'),
+      maxLength: 6,
+    });
+    const isName = (name: string): boolean => /^[A-Za-z0-9_\-=@,.;]+$/.test(name);
+    await fc.assert(
+      fc.asyncProperty(segment, segment, async (signedName, name) => {
+        const request = signed({ path: base + name, signedPath: base + signedName });
+        const { status } = await send(broker, request);
+        expect([200, 400, 401, 404, 405]).toContain(status);
+        if (status !== 200) return;
+        // What was signed and what was served are the same name.
+        const served = decodeURIComponent(name);
+        expect(isName(served)).toBe(true);
+        expect(decodeURIComponent(signedName)).toBe(served);
+      }),
+      { numRuns: numRuns(300) },
+    );
+  });
+
+  test('may stand in a whole URL', async () => {
+    const broker = await startExample({ config: { pathPrefix: '/real' } });
+    for (const request of [
+      signed({ path: '/real/apps/3/events', signedPath: '/apps/3/events', body: EVENT }),
+      signed({ path: '/real/apps/3/channels', signedPath: '/apps/3/channels' }),
+    ]) {
+      for (const origin of [
+        'http://broker.example.com',
+        'HTTPS://broker.example.com:443',
+        `http://[::1]:${broker.port}`,
+        'http://',
+      ])
+        expect(await send(broker, { ...request, target: origin + request.target })).toMatchObject({
+          status: 200,
+        });
+      for (const origin of ['ftp://broker', 'broker', '//broker', 'http:', 'http:/broker', 'x://'])
+        expect(
+          (await send(broker, { ...request, target: origin + request.target })).status,
+        ).toBeGreaterThanOrEqual(400);
+    }
+    expect(await send(broker, { target: 'http://broker.example.com' })).toMatchObject({ status: 404 });
+    expect(await send(broker, { target: 'http://broker.example.com?x' })).toMatchObject({ status: 404 });
+    expect(await send(broker, { target: 'http://broker.example.com/real/health' })).toMatchObject({
+      status: 200,
+    });
+    const client = new RawClient(broker);
+    client.upgrade(`http://broker.example.com/real/app/${app.key}?protocol=7`);
+    expect(await client.next()).toMatchObject({ payload: expect.stringContaining('connection_established') });
   });
 
   test('may have its app id encoded', async () => {
@@ -292,7 +359,8 @@ describe('the path', () => {
       ['/apps/3/channels', {}],
       ['/apps/3/channels/a%3Db', {}],
     ] as const) {
-      for (const signedPath of [path, `/real.time/v1${path}`, decodeURIComponent(path)]) {
+      const decoded = decodeURIComponent(path);
+      for (const signedPath of [path, `/real.time/v1${path}`, decoded, `/real.time/v1${decoded}`]) {
         const answer = await send(broker, signed({ path: `/real.time/v1${path}`, signedPath, ...extra }));
         expect(answer).toMatchObject({ status: 200 });
       }
@@ -310,6 +378,9 @@ describe('the path', () => {
     ['/apps/3/channels/', 404],
     ['/Apps/3/channels', 404],
     ['/apps/3/channels/a%2Fb', 400],
+    ['/apps/3/channels%2Fa', 404],
+    ['/apps/3/channels/a%252Fb', 400],
+    ['/apps/3%2Fchannels/a', 404],
     ['/apps/3/channels/%00', 400],
     ['/apps/3/channels/%0A', 400],
     ['/apps/3/channels/%ZZ', 400],

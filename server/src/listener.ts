@@ -10,6 +10,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from './config.ts';
 import { asksForWebSocket, DeclinedUpgrades } from './declined-upgrade.ts';
+import { inOriginForm, toOriginForm } from './request-target.ts';
 
 /** Takes over the connection of a request for a WebSocket. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -49,6 +50,7 @@ export class Listener {
     server.on('upgrade', (request, socket, head) => {
       silent.delete(request.socket);
       socket.off('close', forget);
+      toOriginForm(request);
       if (this.#upgrade && asksForWebSocket(request)) this.#upgrade(request, socket, head);
       else declined.serve(request, head);
     });
@@ -60,9 +62,10 @@ export class Listener {
    * @throws Error if the certificate cannot be read
    */
   static async create(config: Config, handle: RequestListener): Promise<Listener> {
-    if (!config.tls) return new Listener(config, createHttpServer(handle));
+    const serve = inOriginForm(handle);
+    if (!config.tls) return new Listener(config, createHttpServer(serve));
     const [cert, key] = await Promise.all([readFile(config.tls.cert), readFile(config.tls.key)]);
-    return new Listener(config, createHttpsServer({ cert, key, handshakeTimeout: TLS_HANDSHAKE_MS }, handle));
+    return new Listener(config, createHttpsServer({ cert, key, handshakeTimeout: TLS_HANDSHAKE_MS }, serve));
   }
 
   /** Hands over who asks for a WebSocket; without it they are answered as everybody is. */

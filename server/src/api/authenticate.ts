@@ -6,6 +6,8 @@ import { type Query, readQuery } from './query.ts';
 
 /** Seconds that the clock of a caller may differ from ours; from this difference on a request is refused. */
 const TIMESTAMP_WINDOW = 600;
+/** Characters of a path that nobody encodes. */
+const ALIKE_IN_ALL_FORMS = /^[\w\-.~/]*$/;
 const PROOF = new Set(['auth_key', 'auth_timestamp', 'auth_version', 'body_md5', 'auth_signature']);
 
 /** A request as it came, and the app that its path names. */
@@ -55,6 +57,7 @@ export function authenticate(request: SignedRequest, { apps, pathPrefix, now }: 
     for (const reading of readings) {
       if (!verify(key.secret, textOf(request.method, path, reading), proof.signature)) continue;
       if (request.method === 'POST') refuseOtherParameters(reading);
+      refuseColons(reading);
       return { app, key, query: reading, bodyMd5: proof.bodyMd5 };
     }
   }
@@ -116,11 +119,20 @@ export function checkBody(caller: Authenticated, body: Buffer): Authenticated | 
   );
 }
 
-/** As sent; decoded, since some libraries sign before they encode; and each without the prefix. */
+/**
+ * What may have been signed for the path that arrived: as it is, decoded or encoded, for libraries and proxies do either;
+ * and each with and without the prefix. Nobody can use this to sign for another path, since all of these lead to the
+ * same one when they are decoded, and that is the one that is served.
+ */
 function signedPaths(path: string, prefix: string): readonly string[] {
-  const paths = path.includes('%') ? [path, decodePath(path)] : [path];
-  if (prefix === '') return paths;
-  return paths.concat(paths.map((each) => (each.startsWith(prefix) ? each.slice(prefix.length) : each)));
+  const bare = path.startsWith(prefix) ? path.slice(prefix.length) : path;
+  const forms = ALIKE_IN_ALL_FORMS.test(bare) ? [bare] : formsOf(bare);
+  return prefix === '' ? forms : forms.concat(forms.map((form) => prefix + form));
+}
+
+function formsOf(path: string): readonly string[] {
+  const decoded = decodePath(path);
+  return [...new Set([path, decoded, decoded.split('/').map(encodeURIComponent).join('/')])];
 }
 
 function decodePath(path: string): string {
@@ -132,11 +144,19 @@ function decodePath(path: string): string {
   }
   // Lines separate what is signed, so a path that holds one could pose as path and query.
   if (/[\r\n\0]/.test(decoded)) throw new ApiError(400, 'The path holds an encoded line break');
+  // With these a path could be decoded twice, or to another number of parts, and no name has one.
+  if (/%(2f|25)/i.test(path)) throw new ApiError(400, 'The path holds an encoded slash or percent sign');
   return decoded;
 }
 
 function textOf(method: string, path: string, { parameters }: Query): string {
   return requestText(method, path, canonicalQuery(parameters.filter(([name]) => name !== 'auth_signature')));
+}
+
+/** A text that an endpoint was tricked into signing for a channel has a colon, of which no request is in need. */
+function refuseColons({ parameters }: Query): void {
+  const found = parameters.find(([name, value]) => name !== 'auth_key' && (name + value).includes(':'));
+  if (found) throw new ApiError(400, `The query parameter "${found[0].slice(0, 64)}" holds a colon`);
 }
 
 /** A text that somebody was tricked into signing can only be fitted in as one more parameter. */
