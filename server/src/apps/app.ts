@@ -97,7 +97,7 @@ export const appSchema = z
      * within `authenticationTimeoutSeconds`. Those that are connected when it is turned on stay. @default false
      */
     requireUserAuthentication: z.boolean().default(false),
-    /** Origins whose pages may connect: "*", exact origins, or "https://*.example.com". @default ["*"] */
+    /** Origins whose pages may connect: "*", exact origins, "file://", "null", or "https://*.example.com". @default ["*"] */
     allowedOrigins: z.array(origin).readonly().default(['*']),
     /** Overrides the broker's setting of the same name for this app. */
     activityTimeoutSeconds: count.optional(),

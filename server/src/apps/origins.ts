@@ -3,11 +3,17 @@ const WILDCARD = /^([^*]+:\/\/)\*(\.[^*]+)$/;
 const SUBDOMAINS = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/;
 
 /**
+ * What pages send that have no host: `file://` in Electron and Cordova or the scheme of an app, and `null` where the
+ * browser gives them no origin, as to sandboxed ones.
+ */
+const WITHOUT_HOST = /^(null|(?!https?:|wss?:)[a-z][a-z0-9+.-]*:\/\/)$/;
+
+/**
  * Whether this can stand in `allowedOrigins`: "*", an origin exactly as browsers send it (lower case, no path, no
- * default port), or one whose host starts with "*.".
+ * default port), one whose host starts with "*.", or one of those without a host.
  */
 export function isOriginPattern(value: string): boolean {
-  if (value === '*') return true;
+  if (value === '*' || WITHOUT_HOST.test(value)) return true;
   const sample = value.replace('://*.', '://any.');
   if (sample.includes('*') || !URL.canParse(sample)) return false;
   const { protocol, host } = new URL(sample);
