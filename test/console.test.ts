@@ -3,12 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { channelText, sign } from '@countersign/sdk-server/signature';
-import type { Broker } from '@countersign/server';
+import { type Broker, createServer } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { publish } from './helpers/api.ts';
 import { startCli } from './helpers/cli.ts';
 import { authorize, connect, open } from './helpers/client.ts';
 import { startLivePage, Visitor } from './helpers/console.ts';
+import { newFolder } from './helpers/folder.ts';
 import { send } from './helpers/http.ts';
 import { recordLog } from './helpers/log.ts';
 import { APP, configOf, OTHER_APP, startServer } from './helpers/server.ts';
@@ -30,11 +31,55 @@ describe('signing in', () => {
     expect(await visitor.ask('GET', 'session')).toMatchObject({ status: 200, body: { app: { id: APP.id } } });
   });
 
-  test('ends when one signs out', async () => {
-    const visitor = new Visitor(await startServer());
+  test('ends when one signs out, also for whoever has a copy of the cookie', async () => {
+    const broker = await startServer();
+    const visitor = new Visitor(broker);
     await visitor.signIn();
+    const other = new Visitor(broker);
+    await other.signIn();
+    const { cookie } = visitor;
     await visitor.ask('DELETE', 'session');
+    expect(visitor.cookie).toBe('countersign-console=');
+    visitor.cookie = cookie;
     expect(await visitor.ask('GET', 'session')).toMatchObject({ status: 401 });
+    const event = { name: 'hello', channel: 'news', data: '' };
+    expect(await visitor.ask('POST', 'events', event)).toMatchObject({ status: 401 });
+    expect(await other.ask('GET', 'session')).toMatchObject({ status: 200 });
+  });
+
+  test('ends with what its pages hear, and they cannot hear again', async () => {
+    const broker = await startServer();
+    const page = await startLivePage(broker);
+    const other = await startLivePage(broker);
+    const { cookie } = page.visitor;
+    const again = await page.grant(broker);
+    await page.visitor.ask('DELETE', 'session');
+    expect(await page.evicted()).toMatchObject({ event: 'pusher:subscription_error' });
+    page.visitor.cookie = cookie;
+    expect(await page.visitor.ask('POST', 'watch', {})).toMatchObject({ status: 401 });
+    expect(await again()).toMatchObject({ event: 'pusher:subscription_error' });
+    await other.next(({ name }) => name === 'figures');
+  });
+
+  test('ends after 12 hours, whatever one does, with what its pages hear', async () => {
+    let time = Date.now();
+    const broker = await startServer({ parts: { now: () => time } });
+    const page = await startLivePage(broker);
+    for (let hours = 0; hours < 12; hours += 0.25) {
+      expect(await page.watch()).toMatchObject({ status: 200 });
+      time += 15 * 60_000;
+    }
+    expect(await page.watch()).toMatchObject({ status: 401 });
+    const late = new Visitor(broker);
+    await late.signIn();
+    await late.ask('POST', 'watch', {});
+    expect(await page.evicted()).toMatchObject({ event: 'pusher:subscription_error' });
+  });
+
+  test('begins at most sixty times a minute for one app', async () => {
+    const visitor = new Visitor(await startServer());
+    for (let n = 0; n < 60; n += 1) expect((await visitor.signIn()).status).toBe(200);
+    expect((await visitor.signIn()).status).toBe(429);
   });
 
   test('is refused for a wrong secret, an unknown key and the secret of another app, all in the same words', async () => {
@@ -85,13 +130,14 @@ describe('signing in', () => {
     await visitor.signIn();
     const [name, value = ''] = visitor.cookie.split('=', 2);
     const [text = '', signature = ''] = value.split('.');
-    const other = Buffer.from(JSON.stringify([OTHER_APP.id, OTHER_APP.key, Date.now() + 1e9])).toString(
-      'base64url',
-    );
+    const time = Date.now() + 1e9;
+    const ticket = [OTHER_APP.id, OTHER_APP.key, `${time}-0`, time];
+    const other = Buffer.from(JSON.stringify(ticket)).toString('base64url');
     for (const forged of [
       `${other}.${signature}`,
       `${text}.${sign(APP.secret, text)}`,
-      `${text}.${sign(OTHER_APP.secret, `console session\n${text}`)}`,
+      `${text}.${sign(APP.secret, `console session\n${text}`)}`,
+      `${text}.${sign(APP.secret, `console session\n\n${text}`)}`,
       `${text}.`,
       `${text}`,
       '.',
@@ -113,12 +159,29 @@ describe('signing in', () => {
     expect(await client.closed()).toMatchObject({ code: 4001 });
   });
 
-  test('holds on every node, and after a restart, since nothing of it is stored', async () => {
-    const visitor = new Visitor(await startServer());
+  test('holds after a restart that has the data of before, and its end as well', async () => {
+    const data = newFolder();
+    const first = await createServer(configOf({ config: { data } }));
+    const [visitor, gone] = [new Visitor(first), new Visitor(first)];
     const { body } = await visitor.signIn();
+    await gone.signIn();
+    const { cookie } = gone;
+    await gone.ask('DELETE', 'session');
+    await first.close();
+    const second = await startServer({ config: { data } });
+    const later = new Visitor(second);
+    later.cookie = visitor.cookie;
+    expect((await later.ask('GET', 'session')).body).toEqual(body);
+    later.cookie = cookie;
+    expect((await later.ask('GET', 'session')).status).toBe(401);
+  });
+
+  test('is over after a restart that has forgotten which sessions were ended', async () => {
+    const visitor = new Visitor(await startServer());
+    await visitor.signIn();
     const other = new Visitor(await startServer());
     other.cookie = visitor.cookie;
-    expect((await other.ask('GET', 'session')).body).toEqual(body);
+    expect((await other.ask('GET', 'session')).status).toBe(401);
   });
 });
 
@@ -132,6 +195,26 @@ describe('what comes from elsewhere is refused', () => {
       ['POST', 'events'],
     ] as const)
       expect((await visitor.ask(method, path, undefined, {})).status).toBe(403);
+  });
+
+  test('everything that came through a proxy without TLS, or under another name', async () => {
+    const broker = await startServer();
+    const visitor = new Visitor(broker);
+    const own = { 'X-Countersign-Console': '1' };
+    for (const forwarded of [
+      { 'X-Forwarded-For': '203.0.113.9' },
+      { 'X-Forwarded-Proto': 'https' },
+      { Forwarded: 'for=203.0.113.9;proto=https' },
+      { Via: '1.1 proxy' },
+      { 'X-Real-IP': '203.0.113.9' },
+    ] as Record<string, string>[]) {
+      expect((await visitor.get('', forwarded)).status).toBe(403);
+      const credentials = { key: APP.key, secret: APP.secret };
+      expect(await visitor.page('POST', 'session', credentials, { ...own, ...forwarded })).toBe(403);
+    }
+    const headers = { Host: 'countersign.internal', ...own };
+    expect((await send(broker, { target: '/console/', headers })).status).toBe(403);
+    expect(visitor.cookie).toBe('');
   });
 
   test('everything without TLS on another host than loopback, unless a trusted proxy has it', async () => {
@@ -168,9 +251,9 @@ describe('what comes from elsewhere is refused', () => {
     await visitor.signIn();
     const ask = (channel_name: string, socket_id = '1.2') =>
       visitor.ask('POST', 'live', String(new URLSearchParams({ socket_id, channel_name })));
-    expect(await ask(`private-console-${OTHER_APP.id}`)).toMatchObject({ status: 403 });
-    expect(await ask(`private-console-${APP.id}`, '1.2:x')).toMatchObject({ status: 403 });
-    expect(await ask(`private-console-${APP.id}`)).toMatchObject({ status: 200 });
+    expect(await ask(`presence-console-${OTHER_APP.id}`)).toMatchObject({ status: 403 });
+    expect(await ask(`presence-console-${APP.id}`, '1.2:x')).toMatchObject({ status: 403 });
+    expect(await ask(`presence-console-${APP.id}`)).toMatchObject({ status: 200 });
   });
 });
 
@@ -213,7 +296,7 @@ describe('its pages', () => {
     const url = /http:\S+(?=\/)/.exec(await cli.line('  page '))?.[0] ?? '';
     const visitor = new Visitor({ url });
     expect(await visitor.ask('GET', 'session')).toMatchObject({
-      body: { app: { id: 'dev-app' }, signOut: false },
+      body: { app: { id: '1' }, signOut: false },
     });
     const { hostname: host, port } = new URL(url);
     const target = '/console/api/session';
@@ -350,6 +433,45 @@ describe('live data', () => {
     const metrics = await (await fetch(broker.metricsUrl!)).text();
     expect(metrics).not.toMatch(/console/);
     expect((await page.visitor.ask('GET', 'channels')).body).toMatchObject({ total: 1 });
+  });
+});
+
+describe('the console is held to what its app may', () => {
+  test('nothing, when it is disabled', async () => {
+    const broker = await startServer();
+    const visitor = new Visitor(broker);
+    await visitor.signIn();
+    broker.reload(configOf({ app: { enabled: false } }).apps);
+    for (const [method, path] of [
+      ['GET', 'session'],
+      ['GET', 'channels'],
+      ['GET', 'webhooks'],
+      ['POST', 'watch'],
+      ['POST', 'events'],
+      ['POST', 'session'],
+    ] as const) {
+      const body = method === 'GET' ? undefined : { name: 'a', channel: 'news', data: '', ...APP };
+      expect([path, (await visitor.ask(method, path, body)).status]).toEqual([path, 403]);
+    }
+  });
+
+  test('as many requests as the HTTP API, with which it shares them', async () => {
+    const broker = await startServer({ limits: { httpRequestsPerSecond: 1 }, parts: { now: () => 1e12 } });
+    const visitor = new Visitor(broker);
+    await visitor.signIn();
+    const event = { name: 'hello', channel: 'news', data: '' };
+    expect((await visitor.ask('POST', 'events', event)).status).toBe(200);
+    for (const [method, path, body] of [
+      ['POST', 'events', event],
+      ['GET', 'channels', undefined],
+      ['GET', 'channel?name=news', undefined],
+      ['GET', 'webhooks', undefined],
+      ['POST', 'proof', { socketId: '1.2', channel: 'private-a', auth: '' }],
+    ] as const)
+      expect([path, (await visitor.ask(method, path, body)).status]).toEqual([path, 429]);
+    expect((await visitor.ask('POST', 'watch', {})).status).toBe(200);
+    const metrics = await (await fetch(broker.metricsUrl!)).text();
+    expect(metrics).toContain('countersign_publishes_total{app="app-1",code="429"} 1');
   });
 });
 

@@ -24,6 +24,7 @@ class ClusterCore implements Core {
   readonly adapter: RedisAdapter;
   readonly webhooks: WebhookControl;
   readonly cluster: ClusterFigures;
+  readonly incarnation = '';
   readonly #webhooks: ClusterWebhooks;
 
   private constructor(adapter: RedisAdapter, webhooks: ClusterWebhooks) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Adapter } from './adapter/adapter.ts';
@@ -19,6 +20,8 @@ export interface Core {
   readonly adapter: Adapter;
   readonly journal: Journal;
   readonly webhooks: WebhookControl;
+  /** Tells this run from others where what is shared ends with it; empty where that outlives it. */
+  readonly incarnation: string;
   /** Webhook deliveries of this process by state, by app id. */
   countDeliveries(): ReturnType<Webhooks['countDeliveries']>;
   /** How it fares among the nodes of a cluster; `undefined`: it is in none. */
@@ -65,6 +68,7 @@ export class LocalCore implements Core {
   readonly adapter: Adapter;
   readonly webhooks: Webhooks;
   readonly cluster = undefined;
+  readonly incarnation: string;
   readonly #database: Database | undefined;
 
   /** @throws DataError if the data directory cannot be used */
@@ -73,6 +77,7 @@ export class LocalCore implements Core {
     const bounds = boundsOf(config);
     const database = config.data === undefined ? undefined : new Database(config.data);
     this.#database = database;
+    this.incarnation = database ? '' : randomBytes(16).toString('hex');
     this.adapter =
       parts.adapter ??
       new MemoryAdapter({ now, monotonic, blockStore: database && new SqliteBlockStore(database, now) });

@@ -9,6 +9,7 @@ import type { Locator, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { publish } from '../helpers/api.ts';
 import { authorize, connect } from '../helpers/client.ts';
+import { newFolder } from '../helpers/folder.ts';
 import { startReceiver, status } from '../helpers/receiver.ts';
 import { APP, configOf, type ServerSettings, startServer } from '../helpers/server.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
@@ -264,11 +265,12 @@ describeInChromium('the console', () => {
   });
 
   test('comes back by itself when the broker restarts, and asks for a sign-in when the secret has changed', async () => {
-    const opened = await openSignedIn();
+    const data = newFolder();
+    const opened = await openSignedIn({ config: { data } });
     const { port } = opened.broker;
     await opened.broker.close();
     await opened.sees('connecting…');
-    const broker = await startServer({ config: { port } });
+    const broker = await startServer({ config: { port, data } });
     await opened.live();
     await connect(broker);
     await opened.figure('connections', (value) => value === 1);

@@ -41,6 +41,11 @@ export class Visitor {
     return { status: response.status, body: answer, headers: response.headers };
   }
 
+  /** Asks as {@link ask} does, where the answer may be a page; its status. */
+  async page(method: string, path: string, body: object, headers: Record<string, string>): Promise<number> {
+    return (await fetch(`${this.#url}api/${path}`, { method, headers, body: JSON.stringify(body) })).status;
+  }
+
   signIn({ key, secret }: Pick<Credentials, 'key' | 'secret'> = APP): Promise<ConsoleAnswer> {
     return this.ask('POST', 'session', { key, secret });
   }
@@ -66,6 +71,8 @@ export class LivePage {
   async next(fits: (report: Report) => boolean): Promise<Report['data']> {
     for (;;) {
       const { event: name, data } = await this.#client.nextMessage();
+      // Other pages come and go.
+      if (name.startsWith('pusher')) continue;
       const report = { name, data: JSON.parse(String(data)) };
       if (fits(report)) return report.data;
     }
@@ -78,6 +85,23 @@ export class LivePage {
     return entries!.find(isIt)!;
   }
 
+  /** The end of its subscription, whatever was told before. */
+  async evicted(): Promise<{ readonly event: string }> {
+    for (;;) {
+      const message = await this.#client.nextMessage();
+      if (message.event === 'pusher:subscription_error') return message;
+    }
+  }
+
+  /** Asks for another grant; it is used only later, by another connection. */
+  async grant(broker: Pick<Broker, 'url'>): Promise<() => Promise<{ readonly event: string }>> {
+    const { client, channel, grant } = await connectLive(broker, this.visitor);
+    return () => {
+      client.subscribe(channel, grant);
+      return client.nextMessage();
+    };
+  }
+
   watch(channel?: string) {
     return this.visitor.ask('POST', 'watch', { channel });
   }
@@ -86,12 +110,8 @@ export class LivePage {
 /** Signs in, and subscribes to what happens. */
 export async function startLivePage(broker: Pick<Broker, 'url'>): Promise<LivePage> {
   const visitor = new Visitor(broker);
-  const { body } = await visitor.signIn();
-  const { key, channel } = body['live'] as { key: string; channel: string };
-  const client = open(broker, `/app/${key}?protocol=7&client=test&version=1.0`);
-  await client.established();
-  const form = new URLSearchParams({ socket_id: client.socketId, channel_name: channel });
-  const { body: grant } = await visitor.ask('POST', 'live', String(form));
+  await visitor.signIn();
+  const { client, channel, grant } = await connectLive(broker, visitor);
   client.subscribe(channel, grant);
   const { event } = await client.nextMessage();
   if (event !== 'pusher_internal:subscription_succeeded') throw new Error(`Not subscribed: ${event}`);
@@ -99,4 +119,15 @@ export async function startLivePage(broker: Pick<Broker, 'url'>): Promise<LivePa
   await page.watch();
   await page.next(({ name }) => name === 'figures');
   return page;
+}
+
+/** A connection of a visitor, and what lets it hear what happens. */
+async function connectLive(broker: Pick<Broker, 'url'>, visitor: Visitor) {
+  const { body } = await visitor.ask('GET', 'session');
+  const { key, channel } = body['live'] as { key: string; channel: string };
+  const client = open(broker, `/app/${key}?protocol=7&client=test&version=1.0`);
+  await client.established();
+  const form = new URLSearchParams({ socket_id: client.socketId, channel_name: channel });
+  const { body: grant } = await visitor.ask('POST', 'live', String(form));
+  return { client, channel, grant };
 }

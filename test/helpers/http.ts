@@ -25,7 +25,7 @@ export interface HttpAnswer {
 
 /** Sends a request and reads the whole answer. */
 export function send(
-  broker: Broker,
+  broker: Pick<Broker, 'host' | 'port'>,
   { method = 'GET', target, body, headers }: HttpRequest,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
@@ -48,7 +48,8 @@ export function send(
       });
       response.on('error', reject);
       response.on('end', () => {
-        const error = response.statusCode === 200 || text === '' ? '' : String(JSON.parse(text).error);
+        const isJson = response.headers['content-type']?.startsWith('application/json') ?? false;
+        const error = response.statusCode === 200 || !isJson ? '' : String(JSON.parse(text).error);
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, error });
       });
     });

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { App } from '../apps/app.ts';
 import { ApiError } from '../errors.ts';
 import { increment } from '../hub/metrics.ts';
 import type { Answers } from './answers.ts';
@@ -51,8 +52,7 @@ export class Service {
       // The body may have taken long, and the key may be gone by now.
       if (apps.byId(appId) !== app || !app.accepts(key))
         throw new ApiError(401, 'The key that signed the request was removed');
-      if (!app.enabled)
-        throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
+      refuseDisabled(app);
       app.keyUses.count(key.name, 'requests', now());
       await this.#limits.admit(app, request, response);
       const result = await endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
@@ -119,4 +119,9 @@ export class Service {
     if (publishes) increment(counts.publishes, status);
     if (status === 429) counts.rateLimitHits += 1;
   }
+}
+
+/** @throws ApiError 403 if nobody may ask anything of the app */
+export function refuseDisabled({ enabled }: App): void {
+  if (!enabled) throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
 }

@@ -35,6 +35,8 @@ export interface Work {
   /** Counts from 1; who replaces a worker has its number. */
   readonly number: number;
   readonly config: Config;
+  /** That of the core. */
+  readonly incarnation: string;
   readonly standing: Standing;
 }
 

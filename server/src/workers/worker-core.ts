@@ -13,6 +13,8 @@ export class WorkerCore implements Core {
   readonly webhooks: WebhookControl;
   /** The parent is the node. */
   readonly cluster = undefined;
+  /** That of the parent. */
+  incarnation = '';
   /** How all workers stand together. */
   standing: Standing = { status: 'starting' };
   readonly #parent: Line<Desk>;

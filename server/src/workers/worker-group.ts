@@ -150,7 +150,12 @@ export class WorkerGroup implements Broker {
     return new Post({
       number,
       fork: () => new WorkerProcess(number, this.#shared, () => this.#metrics.text()),
-      work: () => ({ number, config: this.#config, standing: this.#standing() }),
+      work: () => ({
+        number,
+        config: this.#config,
+        incarnation: this.#shared.core.incarnation,
+        standing: this.#standing(),
+      }),
       onListening: () => this.#tellStanding(),
       onEnded: () => {
         this.#metrics.workerEnded();

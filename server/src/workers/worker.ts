@@ -42,8 +42,9 @@ export class Worker implements Duties {
     });
   }
 
-  async begin({ number, config, standing }: Work): Promise<Listening> {
+  async begin({ number, config, incarnation, standing }: Work): Promise<Listening> {
     this.stand(standing);
+    this.#core.incarnation = incarnation;
     this.#log = this.#createLog(config).child({ worker: number });
     this.#broker = createServer(config, { log: this.#log, core: this.#core });
     const { port, url, metricsUrl } = await this.#broker;

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { isSocketId } from '@countersign/sdk-server/signature';
 import express, { type RequestHandler, type Router } from 'express';
 import { z } from 'zod';
@@ -5,8 +6,10 @@ import type { Adapter } from '../../adapter/adapter.ts';
 import { parseBody, readBody } from '../../api/body.ts';
 import { check } from '../../api/check.ts';
 import type { Call, Endpoint } from '../../api/endpoint.ts';
+import { ApiLimits } from '../../api/limits.ts';
 import { publish } from '../../api/publish.ts';
 import { readQuery } from '../../api/query.ts';
+import { refuseDisabled } from '../../api/service.ts';
 import { splitTarget } from '../../api/target.ts';
 import { webhookEndpoints } from '../../api/webhooks.ts';
 import { ApiError } from '../../errors.ts';
@@ -31,6 +34,7 @@ export interface ConsoleApiParts {
   readonly metrics: Metrics;
   readonly pathPrefix: string;
   readonly now: () => number;
+  readonly addressOf: (request: IncomingMessage) => string;
 }
 
 /** One request of somebody who is signed in. */
@@ -51,7 +55,7 @@ const proofSchema = z.object({
 
 /** What the pages of the console ask, each for the app that its session is for. */
 export function consoleApi(parts: ConsoleApiParts): Router {
-  const { liveApps, sessions, watches, hub, adapter, metrics, pathPrefix, now } = parts;
+  const { liveApps, sessions, watches, hub, adapter, webhooks, metrics, pathPrefix, now, addressOf } = parts;
   const router = express.Router({ strict: true });
   router.use(ownPagesOnly);
 
@@ -66,13 +70,24 @@ export function consoleApi(parts: ConsoleApiParts): Router {
   const signedIn =
     (answer: (visit: Visit) => unknown): RequestHandler =>
     async (request, response) => {
-      const session = sessions.read(request);
-      if (!session) throw new ApiError(401, 'Sign in with the key and secret of an app');
-      sessions.keep(request, response, session);
+      if (!sessions.claimed(request)) throw notSignedIn();
       const { rawQuery } = splitTarget(request.url);
       const body = await readBody(request);
+      const session = await sessions.read(request);
+      if (!session) throw notSignedIn();
+      refuseDisabled(session.app);
+      sessions.keep(request, response, session);
       response.json((await answer({ session, body, query: new URLSearchParams(rawQuery) })) ?? {});
     };
+  // What the HTTP API answers too counts as one of its requests.
+  const limits = new ApiLimits(adapter.counters, null, addressOf);
+  const limited =
+    (answer: (visit: Visit) => unknown): RequestHandler =>
+    (request, response, next) =>
+      signedIn(async (visit) => {
+        await limits.admit(visit.session.app, request, response);
+        return answer(visit);
+      })(request, response, next);
 
   router.get(
     '/session',
@@ -83,8 +98,8 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     sessions.keep(request, response, session);
     response.json(describe(session));
   });
-  router.delete('/session', (request, response) => {
-    sessions.end(request, response);
+  router.delete('/session', async (request, response) => {
+    await sessions.end(request, response);
     response.json({});
   });
   // What the client SDK asks, as it would ask the backend of any app.
@@ -96,7 +111,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
       const socketId = form.get('socket_id');
       if (form.get('channel_name') !== live.channel.name || !isSocketId(socketId))
         throw new ApiError(403, 'This session is for another channel');
-      return { auth: authorize(live, socketId) };
+      return authorize(live, socketId, session.id);
     }),
   );
   router.post(
@@ -108,15 +123,15 @@ export function consoleApi(parts: ConsoleApiParts): Router {
   );
   router.get(
     '/channels',
-    signedIn(({ session, query }) => listChannels(adapter, session.app, query.get('prefix') ?? '')),
+    limited(({ session, query }) => listChannels(adapter, session.app, query.get('prefix') ?? '')),
   );
   router.get(
     '/channel',
-    signedIn(({ session, query }) => showChannel(adapter, session.app, query.get('name') ?? '')),
+    limited(({ session, query }) => showChannel(adapter, session.app, query.get('name') ?? '')),
   );
   router.post(
     '/proof',
-    signedIn(({ session: { app }, body }) => {
+    limited(({ session: { app }, body }) => {
       const { socketId, channel, auth, channelData: data = '' } = check(proofSchema, parseBody(body));
       return diagnose(app, { socketId, channel, data }, auth, watches.surroundings(app));
     }),
@@ -132,16 +147,22 @@ export function consoleApi(parts: ConsoleApiParts): Router {
   // What the HTTP API does for a signature, it does here for a session.
   const run =
     (endpoint: Endpoint): RequestHandler =>
-    async (request, response, next) => {
+    (request, response, next) => {
       const subject = String(request.params['subject'] ?? '');
-      const answer = signedIn(async ({ session: { app }, body }) => {
-        const [query] = readQuery(splitTarget(request.url).rawQuery);
-        const { webhooks } = parts;
-        const result = await endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
-        if (endpoint.publishes) increment(metrics.app(app.id).publishes, 200);
-        return result;
-      });
-      await answer(request, response, next);
+      return signedIn(async ({ session: { app }, body }) => {
+        const counts = metrics.app(app.id);
+        try {
+          await limits.admit(app, request, response);
+          const [query] = readQuery(splitTarget(request.url).rawQuery);
+          const result = await endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
+          if (endpoint.publishes) increment(counts.publishes, 200);
+          return result;
+        } catch (error) {
+          if (error instanceof ApiError && endpoint.publishes) increment(counts.publishes, error.status);
+          if (error instanceof ApiError && error.status === 429) counts.rateLimitHits += 1;
+          throw error;
+        }
+      })(request, response, next);
     };
   for (const endpoint of [publish, ...webhookEndpoints]) {
     const path = `/${endpoint.path}`;
@@ -149,4 +170,8 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     else router.post(path, run(endpoint));
   }
   return router;
+}
+
+function notSignedIn(): ApiError {
+  return new ApiError(401, 'Sign in with the key and secret of an app');
 }

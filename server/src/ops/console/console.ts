@@ -9,6 +9,7 @@ import type { Hub } from '../../hub/hub.ts';
 import type { Metrics } from '../../hub/metrics.ts';
 import { isLoopback } from '../../loopback.ts';
 import { consoleApi } from './api.ts';
+import { BlockedSessions } from './ended-sessions.ts';
 import { Feed } from './feed.ts';
 import { figuresOf } from './figures.ts';
 import { guard } from './guard.ts';
@@ -31,6 +32,8 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly hub: Hub;
   readonly webhooks: Call['webhooks'];
   readonly metrics: Metrics;
+  /** That of the core. */
+  readonly incarnation: string;
   readonly log: Logger;
   readonly now: () => number;
   readonly addressOf: (request: IncomingMessage) => string;
@@ -72,10 +75,11 @@ export class Console {
 
   /** Adds its pages below `/console`. */
   routes(app: Express): void {
-    const { config, apps, now, isSecure, open = false } = this.#parts;
-    const path = `${config.pathPrefix}/console`;
-    const sessions = new Sessions({ apps, path, open, now, isSecure });
+    const { config, adapter, open = false, isSecure } = this.#parts;
     const { pathPrefix } = config;
+    const path = `${pathPrefix}/console`;
+    const ended = new BlockedSessions({ ...this.#parts, liveApps: this.#liveApps });
+    const sessions = new Sessions({ ...this.#parts, path, open, ended });
     const router = express.Router({ strict: true });
     router.use(guard({ config, open, isSecure }));
     router.use(
@@ -86,7 +90,7 @@ export class Console {
         sessions,
         liveApps: this.#liveApps,
         watches: this.#watches,
-        signIn: signIn({ ...this.#parts, sessions }),
+        signIn: signIn({ ...this.#parts, sessions, counters: adapter.counters }),
       }),
     );
     router.use(page());

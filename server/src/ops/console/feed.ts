@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { App } from '../../apps/app.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { LiveApps } from './live-apps.ts';
+import { endOf } from './sessions.ts';
 
 /** Carries what this node sees of an app to the pages of the console, over the broker itself. */
 export class Feed {
@@ -24,5 +25,18 @@ export class Feed {
     this.#hub.publish(live.app, [live.channel], { name, data }).catch((error: unknown) => {
       this.#log.error({ err: error, appId: app.id }, 'console not told');
     });
+  }
+
+  /** Ends what this node still tells pages whose session is over. */
+  endExpired(app: App, now: number): void {
+    const live = this.#liveApps.beside(app);
+    for (const [{ socketId }, { userId }] of this.#hub.subscriptions.of(live.app, live.channel.name)) {
+      if (userId === undefined || endOf(userId) > now) continue;
+      this.#hub.subscriptions
+        .evict(live.app, live.channel, { socketId }, 'The session has ended')
+        .catch((error: unknown) => {
+          this.#log.error({ err: error, appId: app.id }, 'console session not ended');
+        });
+    }
   }
 }

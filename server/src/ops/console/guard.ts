@@ -1,11 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Config } from '../../config.ts';
 import { ApiError } from '../../errors.ts';
-import { isLoopback } from '../../loopback.ts';
+import { isLoopback, whyNotLocal } from '../../loopback.ts';
 
 export interface GuardParts {
   readonly config: Config;
-  /** Whether there is no sign-in. */
+  /** Whether there is no sign-in; then it is for this machine only. */
   readonly open: boolean;
   readonly isSecure: (request: Request) => boolean;
 }
@@ -26,13 +26,13 @@ const POLICY = [
 
 const NEEDS_TLS = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Countersign console</title>
 <h1>The console needs TLS</h1>
-<p>Whoever signs in here sends a secret. This broker listens on more than loopback and this request came without TLS, so
-the console is not shown. Configure <code>tls</code>, or put a proxy with TLS in front and name it in
+<p>Whoever signs in here sends a secret. This request came without TLS and not from this machine alone (it came through a
+proxy, under another name than localhost, or to another address than loopback), so the console is not shown. Configure <code>tls</code>, or put a proxy with TLS in front and name it in
 <code>trustProxy</code>. <code>"console": false</code> turns it off.</p></html>`;
 
 /** Answers nobody who would send a secret in the clear, and no page of another site. */
 export function guard({ config, open, isSecure }: GuardParts): RequestHandler {
-  const trusted = isLoopback(config.host);
+  const onLoopback = isLoopback(config.host);
   return (request, response, next) => {
     response.set({
       'Content-Security-Policy': POLICY,
@@ -42,10 +42,9 @@ export function guard({ config, open, isSecure }: GuardParts): RequestHandler {
       'Cross-Origin-Resource-Policy': 'same-origin',
       'Cache-Control': 'no-store',
     });
-    if (!trusted && !isSecure(request)) return void response.status(403).type('html').send(NEEDS_TLS);
-    // Without a sign-in, a name of another site that leads to loopback would open the console to it.
-    if (open && !isLoopback(hostOf(request)))
-      throw new ApiError(403, 'This console answers under 127.0.0.1 or localhost only');
+    const isLocal = onLoopback && whyNotLocal(request) === undefined;
+    if (!isLocal && open) throw new ApiError(403, 'This console answers this machine only');
+    if (!isLocal && !isSecure(request)) return void response.status(403).type('html').send(NEEDS_TLS);
     next();
   };
 }
@@ -63,9 +62,4 @@ export const ownPagesOnly: RequestHandler = (request, _response, next) => {
  */
 export function allowConnections(response: Response, sources: string): void {
   response.set('Content-Security-Policy', `${POLICY}; connect-src ${sources}`);
-}
-
-function hostOf(request: Request): string {
-  const { host = '' } = request.headers;
-  return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname.replace(/^\[|\]$/g, '') : '';
 }

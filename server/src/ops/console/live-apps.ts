@@ -57,9 +57,14 @@ export class LiveApps {
   }
 }
 
-/** The proof that lets one connection into the channel. */
-export function authorize({ key, secret, channel }: LiveApp, socketId: string): string {
-  return `${key}:${sign(secret, channelText(socketId, channel.name))}`;
+/** What lets one connection of a session into the channel, and out of it when the session ends. */
+export function authorize(
+  { key, secret, channel }: LiveApp,
+  socketId: string,
+  sessionId: string,
+): { readonly auth: string; readonly channel_data: string } {
+  const data = JSON.stringify({ user_id: sessionId });
+  return { auth: `${key}:${sign(secret, channelText(socketId, channel.name, data))}`, channel_data: data };
 }
 
 function makeLiveApp(app: App, key: string): LiveApp {
@@ -69,7 +74,7 @@ function makeLiveApp(app: App, key: string): LiveApp {
     keys: [{ key, secret }],
     clientEvents: false,
     requireUserAuthentication: true,
-    limits: { connections: MAX_CONNECTIONS },
+    limits: { connections: MAX_CONNECTIONS, presenceMembers: MAX_CONNECTIONS },
   });
   // No app of a configuration can be called that.
   const id = `$console-${app.id}`;
@@ -77,7 +82,7 @@ function makeLiveApp(app: App, key: string): LiveApp {
     app: new App({ ...settings, id }),
     key,
     secret,
-    channel: readChannel(`private-console-${app.id}`)!,
+    channel: readChannel(`presence-console-${app.id}`)!,
   };
 }
 

@@ -3,24 +3,29 @@ import type { RequestHandler } from 'express';
 import { ipKeyGenerator, MINUTE, rateLimit } from 'express-rate-limit';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Counters } from '../../adapter/adapter.ts';
 import { parseBody, readBody } from '../../api/body.ts';
 import { check } from '../../api/check.ts';
+import { refuseDisabled } from '../../api/service.ts';
 import { ApiError } from '../../errors.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface SignInParts {
   readonly sessions: Sessions;
+  readonly counters: Counters;
   readonly log: Logger;
   readonly addressOf: (request: IncomingMessage) => string;
 }
 
+/** Sessions of one app that may begin per minute, so that those which are ended before their time are bounded too. */
+const SIGN_INS_PER_MINUTE = 60;
 /** Wrong secrets per minute from one address; after that even the right one has to wait. */
 const FAILURES_PER_MINUTE = 10;
 
 const credentialsSchema = z.object({ key: z.string().max(256), secret: z.string().max(512) });
 
 /** Signs somebody in by the key and secret of an app, which are not kept. */
-export function signIn({ sessions, log, addressOf }: SignInParts): RequestHandler[] {
+export function signIn({ sessions, counters, log, addressOf }: SignInParts): RequestHandler[] {
   const limit = rateLimit({
     windowMs: MINUTE,
     limit: FAILURES_PER_MINUTE,
@@ -39,6 +44,9 @@ export function signIn({ sessions, log, addressOf }: SignInParts): RequestHandle
       log.warn(fields, 'console sign-in refused');
       throw new ApiError(401, 'Key and secret do not belong together');
     }
+    refuseDisabled(session.app);
+    const { hits } = await counters.hit(`console-sign-ins:${session.app.id}`, MINUTE);
+    if (hits > SIGN_INS_PER_MINUTE) throw new ApiError(429, 'Too many sign-ins to this app: wait a minute');
     log.info({ ...fields, appId: session.app.id }, 'console signed in');
     response.locals['session'] = session;
     next();

@@ -93,6 +93,7 @@ export class Watch implements Witness {
     const { app, now, feed, figures } = this.#parts;
     const time = now();
     if (time > this.#until) return this.end();
+    feed.endExpired(app, time);
     for (const [channel, until] of this.#channels) {
       if (time > until) this.#channels.delete(channel);
       else this.#tellSubscribers(channel);
