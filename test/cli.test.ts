@@ -17,6 +17,7 @@ const HELP = `Usage: countersign <command> [options]
              --workers N     processes that share the port, or auto for one per core
   dev      Run a broker with one development app on loopback, and a page to try it.
              --port NUMBER   default 6001
+             --secret TEXT   instead of a new one at each start; COUNTERSIGN_DEV_SECRET gives it too
   config   Show the configuration that start would run with, secrets masked.
              --print  --config FILE  --host ADDRESS  --port NUMBER
   webhooks Look after the webhooks of a running broker. Prints its answer as JSON.
@@ -67,7 +68,7 @@ test('the installed command needs no build to be linked, and starts node with th
 describe('a configuration that cannot be used', () => {
   test('start without apps shows a minimal file', async () => {
     const minimal =
-      '{ "apps": [{ "id": "app-1", "keys": [{ "key": "key-1", "secret": "at least 8 characters, better 32" }] }] }';
+      '{ "apps": [{ "id": "1", "keys": [{ "key": "key-1", "secret": "replace-me-with-openssl-rand-hex-32" }] }] }';
     expect(await runCli(['start'])).toEqual(
       failure(
         `Wrong configuration:\n  apps: there is none, so nobody could connect; a minimal file is ${minimal}`,
@@ -91,25 +92,46 @@ describe('a configuration that cannot be used', () => {
     );
   });
 
-  test.each<[what: string, key: string, secret: string]>([
-    ['key', 'dev-key', 'secret-1'],
-    ['secret', 'key-1', 'dev-secret'],
-  ])('start refuses the %s of countersign dev', async (_what, key, secret) => {
-    const file = await fileWith({ apps: [{ id: 'app-1', keys: [{ key, secret }] }] });
+  const GUESSABLE =
+    'everybody can guess it, since it stands in a documentation or a list of passwords; make your own with openssl rand -hex 32';
+
+  test.each([
+    'dev-secret',
+    'at least 8 characters, better 32',
+    'replace-me-with-openssl-rand-hex-32',
+    'CHANGE-ME-please',
+    'your-secret-here',
+    'password',
+    'Passw0rd',
+    '12345678',
+    '34567890',
+    'aaaaaaaaaaaaaaaa',
+    'abababababababab',
+  ])('start refuses the secret "%s", which everybody can guess', async (secret) => {
+    const file = await fileWith({ apps: [{ id: '1', keys: [{ key: 'key-1', secret }] }] });
     expect(await runCli(['start', '--config', file])).toEqual(
-      failure(
-        'Wrong configuration:\n  apps: "app-1" uses the credentials of countersign dev, which everybody knows; make your own secret',
-      ),
+      failure(`Wrong configuration:\n  apps[0].keys[0].secret: ${GUESSABLE}`),
+    );
+  });
+
+  test('start refuses such a token, and dev such a secret', async () => {
+    const apps = [{ id: '1', keys: [{ key: 'key-1', secret: 'kT3v0pWzq8' }] }];
+    const file = await fileWith({ apps, metrics: { token: 'replace-me-with-a-random-token' } });
+    expect(await runCli(['start', '--config', file])).toEqual(
+      failure(`Wrong configuration:\n  metrics.token: ${GUESSABLE}`),
+    );
+    expect(await runCli(['dev', '--secret', 'password'])).toEqual(
+      failure(`Wrong configuration:\n  apps[0].keys[0].secret: ${GUESSABLE}`),
     );
   });
 
   test.each<[args: string[], env: Record<string, string>]>([
     [['dev', '--host', '0.0.0.0'], {}],
     [['dev'], { COUNTERSIGN_HOST: '0.0.0.0' }],
-  ])('%j with %j is refused, since everybody knows the development secret', async (args, env) => {
+  ])('%j with %j is refused, since its console has no sign-in', async (args, env) => {
     expect(await runCli(args, { env })).toEqual(
       failure(
-        'Wrong configuration:\n  host: got "0.0.0.0", expected "127.0.0.1", since everybody knows the development secret',
+        'Wrong configuration:\n  host: got "0.0.0.0", expected "127.0.0.1", since everybody may look at its console',
       ),
     );
   });

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { createServer } from '@countersign/server';
+import { type Broker, createServer } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { publish, request } from './helpers/api.ts';
 import { connect, open } from './helpers/client.ts';
+import { send } from './helpers/http.ts';
 import { readSamples } from './helpers/metrics.ts';
 import { freePort } from './helpers/redis.ts';
 import { APP, configOf, startServer } from './helpers/server.ts';
@@ -136,6 +137,23 @@ describe('who may ask', () => {
     const open = await startServer({ config: { host: '0.0.0.0' } });
     expect(open.metricsUrl).toBeUndefined();
     expect((await read(`http://127.0.0.1:${open.port}/metrics`)).status).toBe(404);
+  });
+
+  test.each<[what: string, headers: Record<string, string>]>([
+    ['a proxy', { 'X-Forwarded-For': '203.0.113.9' }],
+    ['a proxy that uses the standard header', { Forwarded: 'for=203.0.113.9' }],
+    ['a proxy that says no more than its name', { Via: '1.1 proxy' }],
+    ['another name', { Host: 'countersign.example' }],
+  ])('a broker on loopback does not answer %s without a token, on either port', async (_what, headers) => {
+    const ask = ({ host }: Broker, url: string) =>
+      send({ host, port: Number(new URL(url).port) }, { target: '/metrics', headers });
+    const main = await startServer();
+    expect((await ask(main, main.url)).status).toBe(403);
+    const own = await startServer({ config: { metrics: { port: 0 } } });
+    expect((await ask(own, own.metricsUrl!)).status).toBe(403);
+    const guarded = await startServer({ config: { metrics: { token: TOKEN } } });
+    const target = { target: '/metrics', headers: { ...headers, Authorization: `Bearer ${TOKEN}` } };
+    expect((await send(guarded, target)).status).toBe(200);
   });
 
   test('with a token, whoever has it', async () => {

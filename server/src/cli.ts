@@ -7,9 +7,11 @@ import { inspect, isDeepStrictEqual, parseArgs } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, describeConfig, loadConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
+import { refuseGuessable, shortSecrets } from './config-secrets.ts';
 import { DataError } from './data/database.ts';
 import { HELP } from './help.ts';
-import { DEV_CONFIG, devRoutes, refuseDevCredentials, refuseOtherThanDev } from './ops/dev.ts';
+import { devRoutes } from './ops/dev.ts';
+import { devApp, devConfig, refuseOtherThanDev } from './ops/dev-app.ts';
 import { devGuide } from './ops/dev-guide.ts';
 import { createLog } from './ops/log.ts';
 import { openFilesLimit } from './ops/open-files.ts';
@@ -22,13 +24,16 @@ import { WorkerGroup } from './workers/worker-group.ts';
 import { LINE_FD } from './workers/worker-process.ts';
 
 const MINIMAL_FILE =
-  '{ "apps": [{ "id": "app-1", "keys": [{ "key": "key-1", "secret": "at least 8 characters, better 32" }] }] }';
+  '{ "apps": [{ "id": "1", "keys": [{ "key": "key-1", "secret": "replace-me-with-openssl-rand-hex-32" }] }] }';
+/** The variable that gives the app of `countersign dev` its secret. */
+const DEV_SECRET = 'COUNTERSIGN_DEV_SECRET';
 
 interface Flags {
   readonly config?: string | undefined;
   readonly host?: string | undefined;
   readonly port?: string | undefined;
   readonly workers?: string | undefined;
+  readonly secret?: string | undefined;
 }
 
 async function main([command, ...args]: readonly string[]): Promise<void> {
@@ -37,7 +42,7 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
     case 'start':
       return start(flagsOf(args, ['config', 'host', 'port', 'workers']));
     case 'dev':
-      return dev(flagsOf(args, ['host', 'port']));
+      return dev(flagsOf(args, ['host', 'port', 'secret']));
     case 'config':
       return printConfig(args);
     case 'webhooks':
@@ -76,6 +81,7 @@ async function start(flags: Flags): Promise<void> {
   stopOnSignals(broker, config, log);
   reloadOnHangup(load, config, broker, log);
   logLimits(config, log);
+  logShortSecrets(config, log);
 }
 
 function readWorkers(text = '1'): number {
@@ -106,18 +112,26 @@ async function loadForStart(flags: Flags): Promise<Config> {
       `apps: there is none, so nobody could connect; a minimal file is ${MINIMAL_FILE}`,
     ]);
   }
-  refuseDevCredentials(config);
+  refuseGuessable(config);
   return config;
 }
 
 async function dev(flags: Flags): Promise<void> {
-  const config = await loadConfig({ base: DEV_CONFIG, env: process.env, flags });
-  refuseOtherThanDev(config);
+  const { [DEV_SECRET]: secretOfEnvironment, ...env } = process.env;
+  const app = devApp(flags.secret ?? secretOfEnvironment);
+  const config = await loadConfig({ base: devConfig(app), env, flags });
+  refuseOtherThanDev(config, app);
+  refuseGuessable(config);
   const log = createLog(config.log);
   logFailures(log);
-  const broker = await createServer(config, { log, routes: devRoutes, console: { open: true } });
+  const broker = await createServer(config, {
+    log,
+    localOnly: true,
+    routes: devRoutes(app),
+    console: { open: true },
+  });
   stopOnSignals(broker, config, log);
-  print(devGuide(broker.url));
+  print(devGuide(broker.url, app));
 }
 
 async function printConfig(args: readonly string[]): Promise<void> {
@@ -161,6 +175,10 @@ function logLimits(config: Config, log: Logger): void {
   );
 }
 
+function logShortSecrets(config: Config, log: Logger): void {
+  for (const found of shortSecrets(config)) log.warn(found, 'secret is short: 32 random characters are safe');
+}
+
 function stopOnSignals(broker: Broker, config: Config, log: Logger): void {
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
@@ -182,6 +200,7 @@ function reloadOnHangup(load: () => Promise<Config>, running: Config, broker: Br
     try {
       const config = await load();
       broker.reload(config.apps);
+      logShortSecrets(config, log);
       const waiting = changedSettings(running, config);
       if (waiting.length > 0) log.warn({ settings: waiting }, 'changed settings wait for a restart');
     } catch (error) {

@@ -76,7 +76,10 @@ export const configSchema = z
     webhookMaxBytes: z.int().min(1_048_576).default(67_108_864),
     /** The same of all apps together. @default 268_435_456 */
     webhookMaxTotalBytes: z.int().min(1_048_576).default(268_435_456),
-    /** Which receivers are called: "public" ones only, or "any". Without it "any" if `host` is loopback. */
+    /**
+     * Which receivers are called: "public" ones only, or "any". Without it "any" if `host` is loopback and nothing is
+     * in `trustProxy`.
+     */
     webhookAddresses: z.enum(['public', 'any']).optional(),
     /** Whether `/console` is there for people to look. @default true */
     console: z.boolean().default(true),
@@ -109,7 +112,10 @@ export const configSchema = z
       })
       .readonly()
       .prefault({}),
-    /** Where `GET /metrics` is answered: without both settings on the main port, if that is loopback. */
+    /**
+     * Where `GET /metrics` is answered: without both settings on the main port, if that is loopback. Without a token
+     * loopback answers this machine only, and nobody through a proxy.
+     */
     metrics: z
       .strictObject({
         /** A port of its own, on the same host. */

@@ -8,6 +8,7 @@ export const HELP = `Usage: countersign <command> [options]
              --workers N     processes that share the port, or auto for one per core
   dev      Run a broker with one development app on loopback, and a page to try it.
              --port NUMBER   default 6001
+             --secret TEXT   instead of a new one at each start; COUNTERSIGN_DEV_SECRET gives it too
   config   Show the configuration that start would run with, secrets masked.
              --print  --config FILE  --host ADDRESS  --port NUMBER
   webhooks Look after the webhooks of a running broker. Prints its answer as JSON.

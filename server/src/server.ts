@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { Adapter } from './adapter/adapter.ts';
@@ -12,6 +13,7 @@ import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
 import { Listener } from './listener.ts';
 import { Console, type ConsoleOptions } from './ops/console/console.ts';
+import { localOnly, notLocal, whyForeign } from './ops/local-only.ts';
 import { MetricsExporter } from './ops/metrics.ts';
 import { MetricsEndpoint } from './ops/metrics-endpoint.ts';
 import { Gateway } from './socket/gateway.ts';
@@ -53,6 +55,8 @@ export interface BrokerParts {
   readonly onWebhookStep?: (step: WebhookStep) => void;
   /** How its console differs from the usual one. */
   readonly console?: ConsoleOptions;
+  /** Whether it answers this machine and its pages only, whatever the way. @default false */
+  readonly localOnly?: boolean;
   /** Adds routes to the HTTP server, in front of its 404. */
   readonly routes?: (app: Express) => void;
 }
@@ -95,6 +99,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
         hub,
         webhooks,
         metrics,
+        incarnation: core.incarnation,
         log,
         now,
         addressOf,
@@ -148,9 +153,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     },
   });
 
-  const listener = await Listener.create(config, api.handle);
-  const metricsListener = await Listener.create(config, endpoint.handle);
-  listener.onUpgrade(gateway.upgrade);
+  const guarded = parts.localOnly ? localOnly : (handle: RequestListener) => handle;
+  const listener = await Listener.create(config, guarded(api.handle));
+  const metricsListener = await Listener.create(config, guarded(endpoint.handle));
+  listener.onUpgrade((request, socket, head) => {
+    const reason = parts.localOnly ? whyForeign(request) : undefined;
+    gateway.upgrade(request, socket, head, reason === undefined ? undefined : notLocal(reason));
+  });
 
   const end = async (): Promise<void> => {
     gateway.close();
@@ -162,12 +171,17 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     exporter.close();
     await metricsListener.close();
   };
-  const close = async (): Promise<void> => {
+  const closeAll = async (): Promise<void> => {
     isDraining = true;
     core.handOver();
     gateway.close();
     await listener.close();
     await end();
+  };
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= closeAll();
+    return closed;
   };
   try {
     await listener.listen(config.port);

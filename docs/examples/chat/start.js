@@ -7,7 +7,7 @@ import { createServer, parseConfig } from '@countersign/server';
 import { createBackend } from './backend.js';
 
 const host = '127.0.0.1';
-const app = { id: 'chat', key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('hex') };
+const app = { id: '1', key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('hex') };
 
 // The broker is told where to send webhooks, and the backend where the broker is: so the port of one comes first.
 const server = createHttpServer().listen(Number(process.env['PORT'] ?? 3000), host);

@@ -27,7 +27,7 @@ if (missing.length > 0) {
 }
 
 const host = '127.0.0.1';
-const app = { id: 'cluster', key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('hex') };
+const app = { id: '1', key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('hex') };
 const data = mkdtempSync(join(tmpdir(), 'countersign-cluster-'));
 const [redisPort, portA, portB, freePort] = await Promise.all([1, 2, 3, 4].map(findPort));
 const port = process.env['PORT'] || String(freePort);

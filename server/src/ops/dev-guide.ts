@@ -1,9 +1,8 @@
-import { DEV_APP } from './dev.ts';
+import type { DevApp } from './dev-app.ts';
 
 /** What `countersign dev` prints: where it is, its credentials, and lines that work as they stand. */
-export function devGuide(url: string): string {
+export function devGuide(url: string, { id, key, secret }: DevApp): string {
   const { hostname, port } = new URL(url);
-  const { id, key, secret } = DEV_APP;
   return `
 Countersign is ready for development.
 
@@ -13,6 +12,9 @@ Countersign is ready for development.
   app id   ${id}
   key      ${key}
   secret   ${secret}
+
+The secret is another one at each start, unless COUNTERSIGN_DEV_SECRET or --secret gives it.
+It answers this machine only: pages and backends under 127.0.0.1 and localhost, on any port.
 
 Subscribe, with our client
   import { Countersign } from '@countersign/sdk-client'

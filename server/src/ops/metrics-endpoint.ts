@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
-import { isLoopback } from '../loopback.ts';
+import { isLoopback, whyNotLocal } from '../loopback.ts';
 
 /** The metrics in the format of Prometheus. */
 export type MetricsText = Pick<Registry, 'contentType' | 'metrics'>;
@@ -12,11 +12,14 @@ export class MetricsEndpoint {
   readonly #registry: MetricsText;
   readonly #tokenHash: Buffer | undefined;
   readonly #onMainPort: boolean;
+  /** Whether nobody but this machine may ask. */
+  readonly #localOnly: boolean;
 
   constructor(registry: MetricsText, { host, metrics: { port, token } }: Config) {
     this.#registry = registry;
     this.#tokenHash = token === undefined ? undefined : hash(token);
-    this.#onMainPort = port === undefined && (token !== undefined || isLoopback(host));
+    this.#localOnly = token === undefined && isLoopback(host);
+    this.#onMainPort = port === undefined && (token !== undefined || this.#localOnly);
   }
 
   /**
@@ -38,6 +41,10 @@ export class MetricsEndpoint {
   readonly answer = (request: IncomingMessage, response: ServerResponse): void => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return say(response, 405, 'Ask with GET', { Allow: 'GET, HEAD' });
+    }
+    const reason = this.#localOnly ? whyNotLocal(request) : undefined;
+    if (reason !== undefined) {
+      return say(response, 403, `Without metrics.token they are for this machine only, and ${reason}`);
     }
     if (!this.#allows(request.headers.authorization)) {
       return say(response, 401, 'Send the configured token: Authorization: Bearer TOKEN', {

@@ -73,10 +73,19 @@ export class Gateway {
     this.#sweep = setInterval(() => this.#checkActivity(), SWEEP_MS).unref();
   }
 
-  /** Takes over a request for a WebSocket. */
-  readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+  /**
+   * Takes over a request for a WebSocket.
+   *
+   * @param refusal why it is not let in, if that is known already
+   */
+  readonly upgrade = (
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    refusal?: Disconnect | undefined,
+  ): void => {
     socket.on('error', destroySocket);
-    const admit = (refused?: Disconnect): void => {
+    const admit = (refused = refusal): void => {
       this.#admit(request, socket, head, refused).catch((error: unknown) => {
         this.#parts.log.error({ err: error }, 'handshake failed');
         socket.destroy();

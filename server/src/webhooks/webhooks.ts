@@ -205,7 +205,7 @@ export class Webhooks implements WebhookControl {
   }
 }
 
-/** Whoever listens on loopback tries things out, and has his receivers there. */
-function addressesOf({ webhookAddresses, host }: Config): 'public' | 'any' {
-  return webhookAddresses ?? (isLoopback(host) ? 'any' : 'public');
+/** A broker on loopback with no proxy in front is for trying things out, and its receivers are there too. */
+function addressesOf({ webhookAddresses, host, trustProxy }: Config): 'public' | 'any' {
+  return webhookAddresses ?? (isLoopback(host) && trustProxy === false ? 'any' : 'public');
 }
