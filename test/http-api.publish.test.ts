@@ -105,7 +105,7 @@ describe('info', () => {
     const body = { name: 'e', channels: ['presence-a', 'news', 'cache-empty', '__proto__'], data: 'x' };
     const ask = async (info: string) => (await post(broker, 'events', { ...body, info })).text;
     expect(await ask('user_count,subscription_count')).toBe(
-      '{"channels":{"presence-a":{"user_count":1},"news":{"subscription_count":1},"cache-empty":{"subscription_count":0},"__proto__":{"subscription_count":0}}}',
+      '{"channels":{"presence-a":{"user_count":1,"subscription_count":2},"news":{"subscription_count":1},"cache-empty":{"subscription_count":0},"__proto__":{"subscription_count":0}}}',
     );
     expect(await ask('user_count')).toBe(
       '{"channels":{"presence-a":{"user_count":1},"news":{},"cache-empty":{},"__proto__":{}}}',
@@ -304,7 +304,9 @@ describe('a batch', () => {
       { ...EVENT, channel: 'presence-a', socket_id: client.socketId, info: 'user_count,subscription_count' },
       { ...EVENT, channel: 'presence-a', name: 'last' },
     ];
-    expect((await post(broker, 'batch_events', { batch })).text).toBe('{"batch":[{"user_count":1},{}]}');
+    expect((await post(broker, 'batch_events', { batch })).text).toBe(
+      '{"batch":[{"user_count":1,"subscription_count":1},{}]}',
+    );
     expect(await client.next()).toBe(frames.event('last', 'presence-a', 'x'));
   });
 

@@ -55,7 +55,10 @@ describe('trigger', () => {
       info: 'user_count,subscription_count',
     });
     expect(await response.json()).toEqual({
-      channels: { 'presence-lobby': { user_count: 1 }, news: { subscription_count: 0 } },
+      channels: {
+        'presence-lobby': { user_count: 1, subscription_count: 1 },
+        news: { subscription_count: 0 },
+      },
     });
   });
 

@@ -38,10 +38,10 @@ export function newHook(id: string, settings: { maxEvents?: number; maxDelayMs?:
 
 /** The change that tells hooks of one event in a channel. */
 export function told(channel: string, hooks: readonly Target[] = [hook], appId = APP): Change {
-  return { appId, lane: channel, hooks, event: newEvent(0, 'cache_miss', { channel }) };
+  return { appId, lane: channel, hooks, event: newEvent(0, 'cache_miss', channel) };
 }
 
-function eventsOf(delivery: Delivery | undefined): readonly { seq: number; channel: string }[] {
+function eventsOf(delivery: Delivery | undefined): readonly { seq: string; channel: string }[] {
   return delivery ? JSON.parse(`[${delivery.events}]`) : [];
 }
 
@@ -74,10 +74,10 @@ export function outboxContract(
 
     const head = (lane: string, maxEvents = 1) => outbox.deliveries.head(hook.key, lane, maxEvents);
     const seqs = async (lane: string, maxEvents = 1) =>
-      eventsOf(await head(lane, maxEvents)).map(({ seq }) => seq);
+      eventsOf(await head(lane, maxEvents)).map(({ seq }) => Number(seq));
     const list = async (state: Delivery['state']) => {
       const deliveries = await outbox.deliveries.list(hook.key, state, 0, 100);
-      return deliveries.flatMap((each) => eventsOf(each).map(({ seq }) => seq));
+      return deliveries.flatMap((each) => eventsOf(each).map(({ seq }) => Number(seq)));
     };
 
     test('events of an app are counted without gaps, and read a page at a time', async () => {
@@ -93,11 +93,11 @@ export function outboxContract(
       expect(await read(0, 2)).toMatchObject({
         lastSeq: 3,
         events: [
-          { seq: 1, channel: 'a' },
-          { seq: 2, channel: 'b' },
+          { seq: '1', channel: 'a' },
+          { seq: '2', channel: 'b' },
         ],
       });
-      expect(await read(2, 2)).toMatchObject({ lastSeq: 3, events: [{ seq: 3, channel: 'c' }] });
+      expect(await read(2, 2)).toMatchObject({ lastSeq: 3, events: [{ seq: '3', channel: 'c' }] });
       expect((await outbox.events('app-2', 0, 10)).lastSeq).toBe(1);
       expect(await outbox.events('nobody', 0, 10)).toEqual({ events: [], lastSeq: 0 });
     });
@@ -128,7 +128,7 @@ export function outboxContract(
       await outbox.append([told('a', [hook, other])]);
       await outbox.deliveries.acknowledge((await head('a'))!);
       expect(await seqs('a')).toEqual([]);
-      expect(eventsOf(await outbox.deliveries.head(other.key, 'a', 1))).toMatchObject([{ seq: 1 }]);
+      expect(eventsOf(await outbox.deliveries.head(other.key, 'a', 1))).toMatchObject([{ seq: '1' }]);
     });
 
     test('a failed delivery stays first, and keeps what became of its attempts', async () => {
@@ -170,7 +170,7 @@ export function outboxContract(
       await outbox.append([told('a'), told('a'), told('b'), told('a')]);
       const single = (await head('a'))!;
       const joined = (await head('a', 2))!;
-      expect(eventsOf(joined).map(({ seq }) => seq)).toEqual([1, 2]);
+      expect(eventsOf(joined).map(({ seq }) => Number(seq))).toEqual([1, 2]);
       expect(joined).toMatchObject({ size: 2, n: single.n });
       expect(joined.id).not.toBe(single.id);
       expect((await head('a', 100))?.id).toBe(joined.id);
@@ -255,9 +255,9 @@ export function outboxContract(
     test('deliveries are listed a page at a time', async () => {
       await outbox.append([told('a'), told('b'), told('c')]);
       const page = await outbox.deliveries.list(hook.key, 'pending', 0, 2);
-      expect(page.flatMap((each) => eventsOf(each).map(({ seq }) => seq))).toEqual([1, 2]);
+      expect(page.flatMap((each) => eventsOf(each).map(({ seq }) => Number(seq)))).toEqual([1, 2]);
       const rest = await outbox.deliveries.list(hook.key, 'pending', page.at(-1)!.n, 2);
-      expect(rest.flatMap((each) => eventsOf(each).map(({ seq }) => seq))).toEqual([3]);
+      expect(rest.flatMap((each) => eventsOf(each).map(({ seq }) => Number(seq)))).toEqual([3]);
     });
 
     test('the outcome of a delivery that is gone changes nothing', async () => {
@@ -284,7 +284,7 @@ export function outboxContract(
       await outbox.deliveries.park((await head('c'))!, attempt);
       await outbox.sweep(1100, new Set([hook.key]));
       const { events } = await outbox.events(APP, 0, 10);
-      expect(events.map((text) => JSON.parse(text).seq)).toEqual([3]);
+      expect(events.map((text) => Number(JSON.parse(text).seq))).toEqual([3]);
       expect([await list('pending'), await list('dead')]).toEqual([[2], [3]]);
       expect(outbox.deliveries.counts(other.key)).toEqual({ pending: 1, failing: 0, dead: 0 });
       await outbox.append([told('d')]);
@@ -308,7 +308,7 @@ export function outboxContract(
       };
       const logOf = async (appId: string) => {
         const { events, lastSeq } = await outbox.events(appId, 0, 1000);
-        expect(events.map((text) => JSON.parse(text).seq)).toEqual(
+        expect(events.map((text) => Number(JSON.parse(text).seq))).toEqual(
           events.map((_, n) => lastSeq - events.length + 1 + n),
         );
         return events.length;

@@ -20,7 +20,7 @@ const other = { key: 'other', secret: 'other-secret' };
 const SENT = 1_700_000_000_000;
 const countersign = new Countersign({ ...credentials, now: () => SENT });
 const event = { name: 'channel_occupied', channel: 'news', id: 'e1', at: SENT, seq: 1 };
-const BODY = JSON.stringify({ time_ms: SENT, events: [event] });
+const BODY = JSON.stringify({ time_ms: SENT, events: [{ ...event, at: String(SENT), seq: '1' }] });
 
 interface Delivery {
   readonly id?: string;
@@ -76,6 +76,19 @@ describe('verify', () => {
     expect(webhook.id).toBe('msg_1');
     expect(webhook.events()).toEqual([event]);
   });
+
+  test('takes the numbers of events as texts, and as numbers', async () => {
+    const body = JSON.stringify({ time_ms: SENT, events: [event] });
+    expect((await countersign.webhook(delivery({ body })).verify()).events()).toEqual([event]);
+  });
+
+  test.each(['', '1.5', '-1', '1e3', ' 1', '99999999999999999', 1.5, null, true])(
+    'refuses an event whose seq is %j',
+    async (seq) => {
+      const body = JSON.stringify({ time_ms: SENT, events: [{ ...event, seq }] });
+      expect(await verify(delivery({ body }))).toBe('malformed');
+    },
+  );
 
   test('accepts what the official libraries of both formats accept', async () => {
     const { headers, rawBody } = delivery();
@@ -262,7 +275,7 @@ describe('a request of fetch', () => {
   test('is verified', async () => {
     const webhook = countersign.webhook(requestOf());
     expect(await codeOf(webhook.verify())).toBe('verified');
-    expect(webhook.data()).toEqual(JSON.parse(BODY));
+    expect(webhook.data()).toEqual({ time_ms: SENT, events: [event] });
   });
 
   test('is refused without a body, with another, too large, or read before', async () => {

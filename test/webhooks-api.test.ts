@@ -58,7 +58,7 @@ describe.each([
           id: expect.stringMatching(/^msg_/),
           state: 'pending',
           lane: 'a',
-          events: [{ name: 'channel_occupied', channel: 'a', seq: 1 }],
+          events: [{ name: 'channel_occupied', channel: 'a', seq: '1' }],
           tries: 0,
           attempts: [],
         },
@@ -105,8 +105,10 @@ describe.each([
     for (const channel of ['a', 'b', 'c']) await ann.join(channel);
     await ann.nothing();
     const page = () => get('/webhook_events', { after_seq: '1', limit: '1' });
-    await expect.poll(page).toMatchObject({ last_seq: 3, events: [{ channel: 'b', seq: 2 }] });
-    expect(await get('/webhook_events')).toMatchObject({ events: [{ seq: 1 }, { seq: 2 }, { seq: 3 }] });
+    await expect.poll(page).toMatchObject({ last_seq: 3, events: [{ channel: 'b', seq: '2' }] });
+    expect(await get('/webhook_events')).toMatchObject({
+      events: [{ seq: '1' }, { seq: '2' }, { seq: '3' }],
+    });
   });
 });
 

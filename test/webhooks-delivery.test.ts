@@ -60,7 +60,7 @@ function start(urls: readonly string[], settings: Settings = {}) {
         appId: app.id,
         lane: channel,
         hooks: apps.byId(app.id)!.hooks,
-        event: newEvent(Date.now(), 'cache_miss', { channel }),
+        event: newEvent(Date.now(), 'cache_miss', channel),
       })),
     );
   return {

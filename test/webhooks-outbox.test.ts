@@ -40,7 +40,7 @@ describe('the memory outbox', () => {
     const [one, two] = [0, 1].map(() => new MemoryOutbox({ ...BOUNDS, now: Date.now }));
     await one!.append([told('a')]);
     const { events } = await one!.events('app-1', 0, 1);
-    expect(JSON.parse(events[0]!)).toMatchObject({ seq: 1, epoch: one!.epoch });
+    expect(JSON.parse(events[0]!)).toMatchObject({ seq: '1', epoch: one!.epoch });
     expect(one!.epoch).not.toBe(two!.epoch);
   });
 });
@@ -81,7 +81,7 @@ describe('the SQLite outbox', () => {
     });
     await outbox.append([told('d')]);
     const { events } = await outbox.events('app-1', 0, 9);
-    expect(events.map((text) => JSON.parse(text).seq)).toEqual([1, 2, 3, 4, 5]);
+    expect(events.map((text) => Number(JSON.parse(text).seq))).toEqual([1, 2, 3, 4, 5]);
   });
 
   test('commits ten thousand changes of a burst in a few transactions', async () => {
@@ -134,8 +134,8 @@ describe('the SQLite outbox', () => {
     await outbox.append([told('c')]);
     const { events } = await outbox.events('app-1', 0, 9);
     expect(events.map((text) => JSON.parse(text))).toMatchObject([
-      { seq: 1, channel: 'a' },
-      { seq: 2, channel: 'c' },
+      { seq: '1', channel: 'a' },
+      { seq: '2', channel: 'c' },
     ]);
     expect(outbox.deliveries.counts('app-1:hook-1')).toEqual({ pending: 2, failing: 0, dead: 0 });
   });

@@ -70,7 +70,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     await expect.poll(kept).toBeLessThanOrEqual(100);
     expect(await kept()).toBeGreaterThan(90);
     const { events, lastSeq } = await outbox.events('app-1', 0, 1000);
-    expect([lastSeq, JSON.parse(events.at(-1) ?? '').seq]).toEqual([500, 500]);
+    expect([lastSeq, Number(JSON.parse(events.at(-1) ?? '').seq)]).toEqual([500, 500]);
 
     await commands.run(scripts.resign, key, 'one', 0);
     const next = await open(key, 'two', Date.now, { ...BOUNDS, maxLogEvents: 50 });
@@ -113,7 +113,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     });
     await outbox.append([told('d')]);
     const { events } = await outbox.events('app-1', 0, 9);
-    expect(events.map((text) => JSON.parse(text).seq)).toEqual([1, 2, 3, 4, 5]);
+    expect(events.map((text) => Number(JSON.parse(text).seq))).toEqual([1, 2, 3, 4, 5]);
     expect(await outbox.deliveries.head(hook.key, 'd', 1)).toMatchObject({ n: 5 });
   });
 

@@ -42,6 +42,10 @@ function verify(posted: Posted, { key, secret } = APP as { key: string; secret: 
   new Webhook(secret, { format: 'raw' }).verify(rawBody, headers as Record<string, string>);
 }
 
+function names(posted: readonly Posted[]): string[] {
+  return posted.flatMap(({ events }) => events.map(({ name }) => name));
+}
+
 async function events(receiver: WebhookReceiver, count: number) {
   const found = [];
   for (let n = 0; n < count; n += 1) {
@@ -131,7 +135,43 @@ describe('what a receiver is told', () => {
       { name: 'user_online', user_id: 'ann', seq: 1, socket_id: phone.socketId },
       { name: 'user_offline', user_id: 'ann', seq: 2, socket_id: laptop.socketId, reason: 'disconnected' },
     ]);
-    expect(receiver.posted[0]?.events[0]).not.toHaveProperty('channel');
+    for (const { events } of receiver.posted) expect(events[0]?.channel).toBe('#server-to-user-ann');
+  });
+
+  test('each event has a channel, and nothing but texts beside the count', async () => {
+    const { broker, receiver } = await start(
+      { id: 'backend' },
+      { app: { subscriptionCount: true }, config: { webhookGraceSeconds: 0 } },
+    );
+    const ann = await connect(broker);
+    await ann.signIn({ id: 'ann' });
+    await ann.join('presence-cache-room', { user_id: 'ann' });
+    ann.trigger('presence-cache-room', 'client-typing', '{"on":true}');
+    await ann.join('news');
+    ann.close();
+    await request(broker, 'POST', '/webhooks/backend/test');
+    const told = await receiver.until(({ events: [event] }) => event?.name === 'test');
+    await expect.poll(() => new Set(names(receiver.posted)).size).toBe(EVERY_EVENT.length + 1);
+    expect(told.length).toBeGreaterThan(0);
+    for (const { rawBody } of receiver.posted) {
+      for (const { subscription_count = 0, ...event } of JSON.parse(rawBody).events) {
+        expect(Object.values(event).map((value) => typeof value)).toEqual(
+          Object.values(event).map(() => 'string'),
+        );
+        expect(subscription_count).toEqual(expect.any(Number));
+        expect([event.at, event.seq]).toEqual([
+          expect.stringMatching(/^\d{13}$/),
+          expect.stringMatching(/^\d+$/),
+        ]);
+      }
+    }
+    const channelOf = (name: string) =>
+      receiver.posted.flatMap(({ events }) => events).find((event) => event.name === name)?.channel;
+    expect(['test', 'user_online', 'user_offline'].map(channelOf)).toEqual([
+      '',
+      '#server-to-user-ann',
+      '#server-to-user-ann',
+    ]);
   });
 
   test('each hook is told what it wants, of the channels that it wants', async () => {

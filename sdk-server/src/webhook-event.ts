@@ -52,12 +52,15 @@ export interface SubscriptionCountEvent extends Origin {
 /** A user signed in on his first connection, or has lost his last. */
 export interface UserEvent extends Origin {
   readonly name: 'user_online' | 'user_offline';
+  /** The one on which the server reaches the user. */
+  readonly channel: string;
   readonly user_id: string;
 }
 
 /** Nothing happened: somebody wants to see a webhook work. */
 export interface TestEvent extends Origin {
   readonly name: 'test';
+  readonly channel: '';
 }
 
 /** What the broker tells; `name` tells which. */
@@ -88,11 +91,31 @@ export function parseWebhook(body: string | Uint8Array): WebhookData {
   if (!isWebhookData(data)) {
     throw new WebhookError('malformed', 'The body must be { time_ms: integer, events: [{ name }] }');
   }
-  return data;
+  return { ...data, events: data.events.map(readWebhookEvent) };
+}
+
+/** Numbers that Countersign writes as texts, for libraries that read events as maps of texts. */
+const NUMBERS = ['at', 'seq'] as const;
+
+/** Reads an event as a broker writes it. @throws WebhookError `malformed` */
+export function readWebhookEvent(written: { readonly name: string }): WebhookEvent {
+  const event: Record<string, unknown> = { ...written };
+  for (const name of NUMBERS) {
+    const value = event[name];
+    if (value === undefined) continue;
+    const number = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
+    if (!Number.isSafeInteger(number)) {
+      throw new WebhookError('malformed', `"${name}" of an event must be a whole number, as a text`);
+    }
+    event[name] = number;
+  }
+  return event as unknown as WebhookEvent;
 }
 
 /** Checks what all events have in common; events whose names are newer than this package pass. */
-function isWebhookData(data: unknown): data is WebhookData {
+function isWebhookData(
+  data: unknown,
+): data is { time_ms: number; events: readonly { readonly name: string }[] } {
   return (
     isRecord(data) &&
     Number.isSafeInteger(data['time_ms']) &&

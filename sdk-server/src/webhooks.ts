@@ -1,6 +1,6 @@
 import type { Settings } from './options.ts';
 import { type Call, request } from './request.ts';
-import type { WebhookEvent } from './webhook-event.ts';
+import { readWebhookEvent, type WebhookEvent } from './webhook-event.ts';
 
 /** What becomes of deliveries: they wait, they are tried again, or they were given up. */
 export type DeliveryState = 'pending' | 'failing' | 'dead';
@@ -90,7 +90,12 @@ export class Webhooks {
 
   /** What has not arrived, the oldest first. */
   async deliveries(hook: string, query: DeliveriesQuery = {}): Promise<DeliveriesAnswer> {
-    return (await this.#get(`${pathOf(hook)}/deliveries`, { ...query })) as DeliveriesAnswer;
+    const page = (await this.#get(`${pathOf(hook)}/deliveries`, { ...query })) as DeliveriesAnswer;
+    const deliveries = page.deliveries.map((delivery) => ({
+      ...delivery,
+      events: delivery.events.map(readWebhookEvent),
+    }));
+    return { ...page, deliveries };
   }
 
   /** Sends deliveries at once, dead ones too. @returns how many */
@@ -125,11 +130,12 @@ export class Webhooks {
    */
   async events(afterSeq = 0, limit?: number): Promise<EventsAnswer> {
     const params = { after_seq: afterSeq, limit };
-    return (await request(this.#settings, {
+    const page = (await request(this.#settings, {
       method: 'GET',
       path: '/webhook_events',
       params,
     })) as EventsAnswer;
+    return { ...page, events: page.events.map(readWebhookEvent) };
   }
 
   #get(path: string, params: Call['params'] = {}): Promise<unknown> {

@@ -3,15 +3,24 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { Inbox } from './inbox.ts';
 
-/** An event of a webhook, as it came. */
+/** An event of a webhook, with its numbers as numbers. */
 export interface ReceivedEvent {
   readonly name: string;
   readonly id: string;
   readonly seq: number;
   readonly at: number;
-  readonly channel?: string;
+  readonly channel: string;
   readonly user_id?: string;
   readonly [field: string]: unknown;
+}
+
+/** Reads the events of a webhook, or of `GET webhook_events`. */
+export function readEvents(written: unknown): ReceivedEvent[] {
+  return (written as readonly ReceivedEvent[]).map((event) => ({
+    ...event,
+    seq: Number(event.seq),
+    at: Number(event.at),
+  }));
 }
 
 /** One request of a webhook. */
@@ -82,7 +91,7 @@ export async function startReceiver(port = 0): Promise<WebhookReceiver> {
     for await (const chunk of request) chunks.push(chunk);
     const rawBody = Buffer.concat(chunks).toString();
     const { url: path = '', headers } = request;
-    receiver?.take({ path, headers, rawBody, events: JSON.parse(rawBody).events }, response);
+    receiver?.take({ path, headers, rawBody, events: readEvents(JSON.parse(rawBody).events) }, response);
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   onTestFinished(() => {

@@ -35,7 +35,7 @@ export function applies(attribute: Attribute, { kind, cache }: Channel): boolean
     case 'user_count':
       return kind === 'presence';
     case 'subscription_count':
-      return kind !== 'presence' && kind !== 'user';
+      return kind !== 'user';
     case 'cache':
       return cache;
   }

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { WebhookEventName } from '../apps/hook.ts';
 
-/** What happened, as receivers read it. `seq`, and `epoch` where there is one, join it when it is committed. */
+/**
+ * What happened, as receivers read it. `seq`, and `epoch` where there is one, join it when it is committed. Official
+ * libraries read events as maps of texts that have a `channel`: so no number but the count is written as one.
+ */
 export interface WebhookEvent {
   /** `test` is what somebody asked for who wants to see a hook work. */
   readonly name: WebhookEventName | 'test';
-  readonly channel?: string;
+  /** Empty where there is none. */
+  readonly channel: string;
   readonly user_id?: string;
   /** Of a client event. */
   readonly event?: string;
@@ -18,16 +22,28 @@ export interface WebhookEvent {
   /** The same however often the event arrives. */
   readonly id: string;
   /** Unix milliseconds at which it happened. */
-  readonly at: number;
+  readonly at: string;
 }
 
 /** What an event tells beside its name; parts that are `undefined` are left out. */
 export type EventParts = {
-  readonly [Part in Exclude<keyof WebhookEvent, 'name' | 'id' | 'at'>]?: WebhookEvent[Part] | undefined;
+  readonly [Part in Exclude<keyof WebhookEvent, 'name' | 'channel' | 'id' | 'at'>]?:
+    | WebhookEvent[Part]
+    | undefined;
 };
 
 /** @param at Unix milliseconds at which it happened */
-export function newEvent(at: number, name: WebhookEvent['name'], parts: EventParts = {}): WebhookEvent {
+export function newEvent(
+  at: number,
+  name: WebhookEvent['name'],
+  channel: string,
+  parts: EventParts = {},
+): WebhookEvent {
   const given = Object.entries(parts).filter(([, value]) => value !== undefined);
-  return { name, ...Object.fromEntries(given), id: randomUUID(), at };
+  return { name, channel, ...Object.fromEntries(given), id: randomUUID(), at: String(at) };
+}
+
+/** An event as JSON, once it is committed. */
+export function committedEvent(event: WebhookEvent, seq: number, epoch?: string): string {
+  return JSON.stringify({ ...event, seq: String(seq), epoch });
 }

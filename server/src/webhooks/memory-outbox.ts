@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { HookKey } from '../apps/hook.ts';
+import { committedEvent } from './event.ts';
 import { MemoryDeliveries } from './memory-deliveries.ts';
 import { MemoryLog } from './memory-log.ts';
 import type { Change, EventPage, HookState, Outbox, OutboxBounds, OutboxListener, Told } from './outbox.ts';
@@ -65,7 +66,7 @@ export class MemoryOutbox implements Outbox {
   #append({ appId, event, lane, hooks }: Change): void {
     if (!event) return;
     const committedAt = this.#now();
-    const body = JSON.stringify({ ...event, seq: this.#log.nextSeq(appId), epoch: this.epoch });
+    const body = committedEvent(event, this.#log.nextSeq(appId), this.epoch);
     this.#log.append(appId, body, committedAt);
     for (const hook of hooks) {
       const dueAt = this.deliveries.insert(hook, lane, body, committedAt);

@@ -1,3 +1,4 @@
+import { userChannel } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
 import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
 import type { Happening, Journal } from '../adapter/journal.ts';
@@ -135,7 +136,7 @@ export class Recorder implements Journal {
     const channel = channelOfTopic(topic);
     const hooks = hooksFor(this.#parts.apps, appId, name, channel);
     if (hooks.length === 0) return undefined;
-    return { appId, lane: channel, hooks, event: newEvent(at, name, { channel, ...parts }) };
+    return { appId, lane: channel, hooks, event: newEvent(at, name, channel, parts) };
   }
 
   #come(edge: Edge, { at }: Origin): Change | undefined {
@@ -169,7 +170,7 @@ export class Recorder implements Journal {
   }
 
   #removalOf(told: Told, at: number, parts: Pick<EventParts, 'socket_id' | 'reason'>): WebhookEvent {
-    return newEvent(at, sidesOf(told).removed, { ...partsOf(told), ...parts });
+    return newEvent(at, sidesOf(told).removed, channelOf(told), { ...userOf(told), ...parts });
   }
 
   #changeOfComing(told: Told, at: number, socket_id?: string): Change | undefined {
@@ -179,7 +180,8 @@ export class Recorder implements Journal {
     const hooks = hooksFor(apps, told.appId, added, channel);
     if (hooks.length === 0 && hooksFor(apps, told.appId, removed, channel).length === 0) return undefined;
     this.#ledger.add(keyOf(told));
-    const event = hooks.length > 0 ? newEvent(at, added, { ...partsOf(told), socket_id }) : undefined;
+    const event =
+      hooks.length > 0 ? newEvent(at, added, channelOf(told), { ...userOf(told), socket_id }) : undefined;
     return { appId: told.appId, lane: laneOf(told), hooks, event, ledger: { told, is: 'there' } };
   }
 
@@ -240,6 +242,11 @@ function membersFirst(told: readonly Told[]): readonly Told[] {
   return told.toSorted((a, b) => Number(a.userId === '') - Number(b.userId === ''));
 }
 
-function partsOf({ channel, userId }: Told): EventParts {
-  return { channel: channel || undefined, user_id: userId || undefined };
+/** The channel that an event names: for a user who is online his own. */
+function channelOf({ channel, userId }: Told): string {
+  return channel || userChannel(userId);
+}
+
+function userOf({ userId }: Told): EventParts {
+  return { user_id: userId || undefined };
 }

@@ -1,5 +1,6 @@
 import type { HookKey } from '../apps/hook.ts';
 import type { Database } from '../data/database.ts';
+import { committedEvent } from './event.ts';
 import { GroupCommit } from './group-commit.ts';
 import { News } from './news.ts';
 import type { Change, EventPage, HookState, Outbox, OutboxBounds, OutboxListener, Told } from './outbox.ts';
@@ -93,7 +94,7 @@ export class SqliteOutbox implements Outbox {
     if (!event) return;
     const now = Math.floor(this.#parts.now());
     const seq = this.#log.nextSeq(appId);
-    const body = JSON.stringify({ ...event, seq });
+    const body = committedEvent(event, seq);
     this.#log.append(appId, seq, body, now);
     for (const hook of hooks) {
       const dueAt = this.deliveries.insert(hook, lane, body, now);

@@ -191,7 +191,7 @@ export class Webhooks implements WebhookControl {
   async test(key: HookKey): Promise<string | undefined> {
     const hook = this.#hooks().find((each) => each.key === key);
     if (!hook) return undefined;
-    const event = newEvent(this.#parts.now(), 'test');
+    const event = newEvent(this.#parts.now(), 'test', '');
     await this.#parts.outbox.append([{ appId: hook.appId, event, lane: TEST_LANE, hooks: [hook] }]);
     return event.id;
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { Commands } from '../../adapter/redis/commands.ts';
 import type { HookKey } from '../../apps/hook.ts';
+import { committedEvent } from '../event.ts';
 import { News } from '../news.ts';
 import type {
   Change,
@@ -144,7 +145,7 @@ export class RedisOutbox implements Outbox {
     if (!event) return;
     const now = this.#parts.now();
     const seq = this.#log.nextSeq(appId);
-    const body = JSON.stringify({ ...event, seq });
+    const body = committedEvent(event, seq);
     this.#log.append(appId, seq, body, now);
     for (const hook of hooks) {
       const dueAt = this.deliveries.copy.insert(hook, lane, body, now);
