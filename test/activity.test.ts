@@ -93,7 +93,7 @@ describe('a silent client', () => {
     pass(120);
     pass(30);
     expect(await client.next()).toBe(PING);
-    expect(await client.next()).toEqual({ code: 4201, reason: 'Pong reply not received' });
+    expect(await client.closed()).toEqual({ code: 4201, reason: 'Pong reply not received' });
   });
 
   test.each<[what: string, settings: ServerSettings, silent: number, mute: number]>([
@@ -106,7 +106,7 @@ describe('a silent client', () => {
     pass(silent);
     expect(await client.next()).toBe(PING);
     pass(mute);
-    expect(await client.next()).toMatchObject({ code: 4201 });
+    expect(await client.closed()).toMatchObject({ code: 4201 });
   });
 
   test('has all of the pong timeout, also when the broker itself was asleep', async () => {

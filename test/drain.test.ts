@@ -42,7 +42,7 @@ describe('a broker that drains', () => {
     const order: number[] = [];
     for (const [index, client] of clients.entries()) client.socket.on('close', () => order.push(index));
     await broker.drain();
-    for (const client of clients) expect(await client.next()).toEqual(restart);
+    for (const client of clients) expect(await client.closed()).toEqual(restart);
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
@@ -51,9 +51,9 @@ describe('a broker that drains', () => {
     const clients = await connectMany(broker, 30);
     const [first, last] = [clients[0]!, clients[29]!];
     const drained = broker.drain();
-    expect(await first.next()).toEqual(restart);
+    expect(await first.closed()).toEqual(restart);
     expect(await last.join('private-a')).toBe(frames.subscribed('private-a'));
-    expect(await last.next()).toEqual(restart);
+    expect(await last.closed()).toEqual(restart);
     await drained;
   });
 
@@ -61,7 +61,7 @@ describe('a broker that drains', () => {
     const broker = await startServer({ config: { drainWindowSeconds: 0 } });
     const clients = await connectMany(broker, 5);
     const drained = broker.drain();
-    await Promise.all(clients.map(async (client) => expect(await client.next()).toEqual(restart)));
+    await Promise.all(clients.map(async (client) => expect(await client.closed()).toEqual(restart)));
     await drained;
   });
 
@@ -234,7 +234,7 @@ describe('a reload', () => {
     const broker = await startServer({ app: { keys: keys('old', 'new') } });
     const [gone, kept] = [await connect(broker, keyOf('old')), await connect(broker, keyOf('new'))];
     reload(broker, { app: { keys: keys('new') } });
-    expect(await gone.next()).toEqual({ code: 4001, reason: 'The key was removed' });
+    expect(await gone.closed()).toEqual({ code: 4001, reason: 'The key was removed' });
     expect(await kept.nothing()).toEqual([]);
     expect(await open(broker, '/app/old?protocol=7').closed()).toMatchObject({ code: 4001 });
   });
@@ -243,7 +243,7 @@ describe('a reload', () => {
     const broker = await startServer();
     const [gone, kept] = [await connect(broker, OTHER_APP), await connect(broker)];
     broker.reload(configOf().apps.slice(0, 1));
-    expect(await gone.next()).toEqual({ code: 4001, reason: 'The key was removed' });
+    expect(await gone.closed()).toEqual({ code: 4001, reason: 'The key was removed' });
     expect(await kept.nothing()).toEqual([]);
   });
 
@@ -251,7 +251,7 @@ describe('a reload', () => {
     const broker = await startServer();
     const client = await connect(broker);
     reload(broker, { app: { id: 'successor' } });
-    expect(await client.next()).toEqual({ code: 4001, reason: 'The key was removed' });
+    expect(await client.closed()).toEqual({ code: 4001, reason: 'The key was removed' });
     await connect(broker);
   });
 
@@ -259,7 +259,7 @@ describe('a reload', () => {
     const broker = await startServer();
     const [gone, kept] = [await connect(broker), await connect(broker, OTHER_APP)];
     reload(broker, { app: { enabled: false } });
-    expect(await gone.next()).toEqual({ code: 4003, reason: 'The app was disabled' });
+    expect(await gone.closed()).toEqual({ code: 4003, reason: 'The app was disabled' });
     expect(await kept.nothing()).toEqual([]);
     expect(await open(broker).closed()).toMatchObject({ code: 4003 });
     reload(broker, {});

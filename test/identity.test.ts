@@ -67,7 +67,7 @@ describe('to terminate a user', () => {
     const devices = [await device(broker, { id: 'ann' }), await device(broker, { id: 'ann' })];
     const bob = await device(broker, { id: 'bob' });
     expect(await terminate(broker, 'ann', { reason: 'Signed out' })).toMatchObject({ status: 200, body: {} });
-    for (const each of devices) expect(await each.next()).toEqual({ code: 4009, reason: 'Signed out' });
+    for (const each of devices) expect(await each.closed()).toEqual({ code: 4009, reason: 'Signed out' });
     expect(await bob.nothing()).toEqual([]);
   });
 
@@ -78,14 +78,14 @@ describe('to terminate a user', () => {
     await client.signIn('{"id":"ann"}');
     await terminate(broker, 'ann', { reason: 'Signed out' });
     expect(await client.next()).toBe(frames.terminated('Signed out'));
-    expect(await client.next()).toEqual({ code: 4009, reason: 'Signed out' });
+    expect(await client.closed()).toEqual({ code: 4009, reason: 'Signed out' });
   });
 
   test('cuts a reason that no close frame holds at a whole character', async () => {
     const broker = await startServer();
     const ann = await device(broker, { id: 'ann' });
     await terminate(broker, 'ann', { reason: 'ö'.repeat(100) });
-    expect(await ann.next()).toEqual({ code: 4009, reason: 'ö'.repeat(61) });
+    expect(await ann.closed()).toEqual({ code: 4009, reason: 'ö'.repeat(61) });
   });
 
   test('keeps him out for as long as it says', async () => {
@@ -245,7 +245,7 @@ describe('an app that requires to know its users', () => {
     const client = await connect(broker);
     await client.join('news');
     pass(30_000);
-    expect(await client.next()).toEqual({
+    expect(await client.closed()).toEqual({
       code: 4009,
       reason: `${late}no sign-in and no authorized channel within 30 seconds`,
     });
@@ -257,7 +257,7 @@ describe('an app that requires to know its users', () => {
     client.subscribe('private-a', { auth: `${APP.key}:${'0'.repeat(64)}` });
     await client.next();
     pass(30_000);
-    expect(await client.next()).toEqual({
+    expect(await client.closed()).toEqual({
       code: 4009,
       reason: `${late}the last proof was refused: Invalid signature`,
     });

@@ -11,10 +11,11 @@ import { APP, type ServerSettings, startServer } from './helpers/server.ts';
 
 const WRONG = `${APP.key}:${'0'.repeat(64)}`;
 const refusal = frames.subscriptionError('private-a', 'AuthError', 'Invalid signature', 401);
-const tooMany = (rate: number) => ({
-  code: 4009,
-  reason: `Too many refused proofs: at most ${rate} a minute`,
-});
+/** What a client hears at the end. */
+const tooMany = (rate: number) => {
+  const reason = `Too many refused proofs: at most ${rate} a minute`;
+  return [frames.error(4009, reason), { code: 4009, reason }];
+};
 const isClose = (received: Received) => typeof received !== 'string';
 
 /** A broker whose clock stands still until it is moved. */
@@ -38,7 +39,7 @@ describe('a connection whose proofs are refused', () => {
     const [broker] = await startAtRest();
     const client = await connect(broker);
     tryOften(client, 262);
-    expect(await client.until(isClose)).toEqual([...Array<string>(261).fill(refusal), tooMany(60)]);
+    expect(await client.until(isClose)).toEqual([...Array<string>(261).fill(refusal), ...tooMany(60)]);
   });
 
   test('may have refusedProofsPerMinute more as time passes, but saves no more than one burst', async () => {
@@ -49,7 +50,7 @@ describe('a connection whose proofs are refused', () => {
     for (let count = 0; count < 5; count += 1) expect(await client.next()).toBe(refusal);
     pass(30);
     tryOften(client, 3);
-    expect(await client.until(isClose)).toEqual([refusal, refusal, refusal, tooMany(4)]);
+    expect(await client.until(isClose)).toEqual([refusal, refusal, refusal, ...tooMany(4)]);
   });
 
   test('may come back with all its channels signed for the last connection, and then with them signed for this one', async () => {
@@ -74,7 +75,7 @@ describe('a connection whose proofs are refused', () => {
       expect.stringContaining('Only a connection signed in'),
       frames.error(4009, 'Invalid signature'),
       refusal,
-      tooMany(2),
+      ...tooMany(2),
     ]);
   });
 
@@ -99,7 +100,7 @@ describe('a connection whose proofs are refused', () => {
     const [broker] = await startAtRest({ refusedProofsPerMinute: 1, subscriptionsPerConnection: 1 });
     const [client, other] = [await connect(broker), await connect(broker)];
     tryOften(client, 3);
-    expect(await client.closed()).toEqual(tooMany(1));
+    expect(await client.closed()).toEqual(tooMany(1)[1]);
     expect(await refusalsCounted(broker)).toEqual([
       `countersign_refusals_total{app="${APP.id}",reason="AuthError"} 3`,
       `countersign_refusals_total{app="${APP.id}",reason="proof_rate"} 1`,

@@ -156,10 +156,9 @@ describe('a refused sign-in', () => {
   test('closes the connection when it is the fifth', async () => {
     const client = await connect(await startServer());
     for (let failure = 1; failure < 5; failure += 1) expect(await signInWith(client, wrong)).toBe(NO_MATCH);
-    expect(await signInWith(client, wrong)).toEqual({
-      code: 4009,
-      reason: 'Sign-in refused 5 times: Invalid signature',
-    });
+    const reason = 'Sign-in refused 5 times: Invalid signature';
+    expect(await signInWith(client, wrong)).toBe(frames.error(4009, reason));
+    expect(await client.next()).toEqual({ code: 4009, reason });
   });
 
   test('closes nothing when it is the fourth, and the fifth attempt is right', async () => {

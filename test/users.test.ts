@@ -92,7 +92,7 @@ describe('terminate_connections', () => {
     await bob.signIn({ id: 'bob' });
     await member.join('presence-room', { user_id: 'ann' });
     expect(await terminate(server, 'ann')).toMatchObject({ status: 200, body: {} });
-    for (const tab of tabs) expect(await tab.next()).toEqual(terminated);
+    for (const tab of tabs) expect(await tab.closed()).toEqual(terminated);
     for (const client of [bob, stranger, member]) expect(await client.nothing()).toEqual([]);
   });
 
@@ -104,7 +104,7 @@ describe('terminate_connections', () => {
     await terminate(server, 'bob');
     expect(await client.nothing()).toEqual([]);
     await terminate(server, 'ann');
-    expect(await client.next()).toEqual(terminated);
+    expect(await client.closed()).toEqual(terminated);
   });
 
   test('takes the user out of his presence channels', async () => {

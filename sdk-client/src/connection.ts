@@ -61,6 +61,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner;
   #state: ConnectionState = 'initialized';
+  /** The last `pusher:error` of this socket. */
+  #lastError: { readonly code: number | null; readonly message: string } | undefined;
   #socketId: string | undefined;
   #socket: Socket | undefined;
   #tls: boolean;
@@ -143,7 +145,8 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (!message) return this.#report('WebSocketError', null, 'Not a frame of the protocol');
     if (message.event === 'pusher:error') {
       const { code, message: text } = asObject(message.data) ?? {};
-      this.#report('PusherError', typeof code === 'number' ? code : null, String(text ?? ''));
+      this.#lastError = { code: typeof code === 'number' ? code : null, message: String(text ?? '') };
+      this.#report('PusherError', this.#lastError.code, this.#lastError.message);
     }
     this.#owner.message(message);
     this.emit('message', message);
@@ -163,7 +166,11 @@ export class Connection extends Emitter<ConnectionEvents> {
       if (this.#state === 'connected') this.#seek();
     }
     // After the move, so that no listener meets a state that claims a socket.
-    if (code >= 4000) this.#report('PusherError', code, reason);
+    const told = this.#lastError;
+    this.#lastError = undefined;
+    // A broker may say it in a frame before, where the reason may be longer.
+    if (code < 4000 || (told?.code === code && told.message.startsWith(reason))) return;
+    this.#report('PusherError', code, reason);
   }
 
   #wake(): void {

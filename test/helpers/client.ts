@@ -60,11 +60,19 @@ export class TestClient {
     return received;
   }
 
-  /** Waits for the close. */
+  /** Waits for the close. One that the protocol knows is told by a `pusher:error` right before. */
   async closed(): Promise<{ readonly code: number; readonly reason: string }> {
-    const received = (await this.until((r) => typeof r !== 'string')).at(-1)!;
-    if (typeof received === 'string') throw new Error('unreachable');
-    return received;
+    const [told, close] = (await this.until((r) => typeof r !== 'string')).slice(-2);
+    const end = close ?? told;
+    if (end === undefined || typeof end === 'string') throw new Error('unreachable');
+    const isTold = end.code >= 4000 && end.code < 4300;
+    if (isTold && typeof told !== 'string') throw new Error(`Nothing told of the close ${end.code}`);
+    if (isTold && typeof told === 'string') {
+      const { event, data } = JSON.parse(told);
+      if (event !== 'pusher:error' || data.code !== end.code || !data.message.startsWith(end.reason))
+        throw new Error(`Another thing than the close ${end.code} was told: ${told}`);
+    }
+    return end;
   }
 
   /** Proves that nothing more came: whatever did stands before the answer to a ping. */

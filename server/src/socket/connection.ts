@@ -11,7 +11,7 @@ import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
 import { AuthenticationDeadline } from './authentication-deadline.ts';
 import type { ClientSocket, SocketOwner } from './client-socket.ts';
-import { countedCode } from './close-frame.ts';
+import { countedCode, farewell } from './close-frame.ts';
 import { FrameRate } from './frame-rate.ts';
 import type { Handshake } from './handshake.ts';
 import type { Batch, Outbox, Sink } from './outbox.ts';
@@ -158,14 +158,19 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     return this.#socket.writableLength;
   }
 
-  /** Sends what waits, then a close frame, and ends. */
+  /** Sends what waits, why it ends, and a close frame, all in one write. */
   close(why: Disconnect): void {
     if (this.#ended) return;
+    this.#socket.cork();
+    const error = farewell(why);
+    if (error) this.send(error);
     this.#parts.outbox.flushOne(this);
     // Flushing may have shown that the client reads too slowly, which ends the connection as well.
-    if (this.#ended) return;
-    this.#webSocket.dismiss(why);
-    this.ended(why.code, why.reason);
+    if (!this.#ended) {
+      this.#webSocket.dismiss(why);
+      this.ended(why.code, why.reason);
+    }
+    this.#socket.uncork();
   }
 
   /** Ends without a word. */
@@ -255,6 +260,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     this.#parts.outbox.drop(this);
     this.metrics.slowReaders += 1;
     const why = new Disconnect(codes.overCapacity, 'The client reads too slowly');
+    this.#socket.write(frames.error(why.code, why.reason));
     this.#webSocket.cutOff(why, this.#socket);
     this.ended(why.code, why.reason);
   }
