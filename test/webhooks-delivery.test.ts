@@ -408,7 +408,7 @@ describe('the end', () => {
     const closed = dispatcher.close();
     answer();
     await closed;
-    expect((await list('pending')).map(({ events }) => JSON.parse(events).seq)).toEqual([2]);
+    expect((await list('pending')).map(({ events }) => Number(JSON.parse(events).seq))).toEqual([2]);
     expect(receiver.posted).toHaveLength(1);
   });
 

@@ -109,7 +109,9 @@ describe('the SQLite outbox', () => {
     const refused = done.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []));
     expect(refused).toEqual([7, 107, 207, 307]);
     const { events } = await outbox.events('app-1', 0, 1000);
-    expect(events.map((text) => JSON.parse(text).seq)).toEqual(Array.from({ length: 396 }, (_, n) => n + 1));
+    expect(events.map((text) => Number(JSON.parse(text).seq))).toEqual(
+      Array.from({ length: 396 }, (_, n) => n + 1),
+    );
     expect(outbox.deliveries.counts('app-1:hook-1')).toEqual({ pending: 396, failing: 0, dead: 0 });
   });
 
