@@ -119,6 +119,15 @@ describe('the parent', () => {
     expect(await group.cli.result()).toMatchObject({ code: 0 });
   });
 
+  test('ends gracefully when it is told to while it starts', async () => {
+    const group = new RunningGroup({});
+    onTestFinished(() => group.close());
+    await group.cli.line('semi-space-size');
+    group.cli.signal('SIGTERM');
+    expect(await group.cli.result()).toMatchObject({ code: 0, signal: null });
+    expect(group.cli.count('drained')).toBe(2);
+  });
+
   test('ends at once at a second signal', async () => {
     const group = await startWorkers({ config: { drainWindowSeconds: 20 } });
     const clients = [await group.connectTo(1), await group.connectTo(1)];

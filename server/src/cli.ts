@@ -75,11 +75,11 @@ async function start(flags: Flags): Promise<void> {
   const config = await load();
   const log = createLog(config.log);
   logFailures(log);
+  const starting = workers > 1 ? WorkerGroup.start(config, workers, log) : createServer(config, { log });
+  stopOnSignals(starting, config, log);
+  reloadOnHangup(load, config, starting, log);
   adviseOnHeap(log);
-  const broker =
-    workers > 1 ? await WorkerGroup.start(config, workers, log) : await createServer(config, { log });
-  stopOnSignals(broker, config, log);
-  reloadOnHangup(load, config, broker, log);
+  await starting;
   logLimits(config, log);
   logShortSecrets(config, log);
 }
@@ -124,14 +124,14 @@ async function dev(flags: Flags): Promise<void> {
   refuseGuessable(config);
   const log = createLog(config.log);
   logFailures(log);
-  const broker = await createServer(config, {
+  const starting = createServer(config, {
     log,
     localOnly: true,
     routes: devRoutes(app),
     console: { open: true },
   });
-  stopOnSignals(broker, config, log);
-  print(devGuide(broker.url, app));
+  stopOnSignals(starting, config, log);
+  print(devGuide((await starting).url, app));
 }
 
 async function printConfig(args: readonly string[]): Promise<void> {
@@ -179,7 +179,8 @@ function logShortSecrets(config: Config, log: Logger): void {
   for (const found of shortSecrets(config)) log.warn(found, 'secret is short: 32 random characters are safe');
 }
 
-function stopOnSignals(broker: Broker, config: Config, log: Logger): void {
+/** From before it has started on: a signal that nobody handles would leave workers behind. */
+function stopOnSignals(starting: Promise<Broker>, config: Config, log: Logger): void {
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) process.exit(1);
@@ -189,17 +190,22 @@ function stopOnSignals(broker: Broker, config: Config, log: Logger): void {
       log.error('stopped by force: draining took too long');
       process.exit(1);
     }, config.drainTimeoutSeconds * 1000);
-    void broker.drain().then(() => process.exit(0));
+    starting.then((broker) => broker.drain()).then(() => process.exit(0), fail);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 }
 
-function reloadOnHangup(load: () => Promise<Config>, running: Config, broker: Broker, log: Logger): void {
+function reloadOnHangup(
+  load: () => Promise<Config>,
+  running: Config,
+  starting: Promise<Broker>,
+  log: Logger,
+): void {
   const reload = async (): Promise<void> => {
     try {
       const config = await load();
-      broker.reload(config.apps);
+      (await starting).reload(config.apps);
       logShortSecrets(config, log);
       const waiting = changedSettings(running, config);
       if (waiting.length > 0) log.warn({ settings: waiting }, 'changed settings wait for a restart');
