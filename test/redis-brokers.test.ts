@@ -8,7 +8,7 @@ import { listen } from './helpers/inbox.ts';
 import { connectPusher, join, signIn } from './helpers/official.ts';
 import { hasRedis, RedisServer } from './helpers/redis.ts';
 import { RosterView } from './helpers/roster-view.ts';
-import { RunningNode, startNode } from './helpers/running-node.ts';
+import { OUT_OF_REACH, RunningNode, startNode } from './helpers/running-node.ts';
 import { Valve } from './helpers/valve.ts';
 
 /** Members that come and go at a time: the test is one process, and has to read what each of them is told of all. */
@@ -213,7 +213,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
       await eventually(async () =>
         expect(await a.ready()).toEqual({
           status: 200,
-          body: { status: 'degraded', reason: expect.stringContaining('') },
+          body: { status: 'degraded', reason: OUT_OF_REACH },
         }),
       );
       expect(

@@ -15,6 +15,7 @@ import { listen } from './helpers/inbox.ts';
 import { connectPusher, join } from './helpers/official.ts';
 import { hasRedis, RedisServer } from './helpers/redis.ts';
 import { ReplicatedCluster, WatchedMaster } from './helpers/redis-replicas.ts';
+import { OUT_OF_REACH } from './helpers/running-node.ts';
 import { APP } from './helpers/server.ts';
 
 const PREFIX = 'test';
@@ -77,7 +78,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     await admin.configSet('requirepass', 'hush');
     const node = await startNodeOn({ url: redis.url });
     const reason = 'NOAUTH Authentication required.';
-    expect(await node.ready()).toEqual({ status: 'degraded', reason });
+    expect(await node.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
     await attempts(admin, 3 * LINKS.length);
     expect(told(node.cli, 'redis not reached')).toEqual(ofEach(addressOf(redis), reason));
     expect(told(node.cli, 'redis connected')).toEqual([]);
@@ -131,7 +132,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     await ask('hush');
     const node = await startNodeOn({ cluster: { nodes: cluster.urls } });
     const reason = 'NOAUTH Authentication required.';
-    expect(await node.ready()).toEqual({ status: 'degraded', reason });
+    expect(await node.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
     await attempts(admins[0]!, 3 * LINKS.length);
     const servers = cluster.servers.map(addressOf).join(', ');
     expect(told(node.cli, 'redis not reached')).toEqual(ofEach(servers, reason));

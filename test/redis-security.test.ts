@@ -14,6 +14,7 @@ import { startReceiver } from './helpers/receiver.ts';
 import { hasRedis, RedisServer } from './helpers/redis.ts';
 import { ReplicatedCluster } from './helpers/redis-replicas.ts';
 import { makeCertificates, tlsSettings } from './helpers/redis-tls.ts';
+import { OUT_OF_REACH } from './helpers/running-node.ts';
 
 const PREFIX = 'test';
 const PASSWORD = 'hush: not/to@be shown';
@@ -90,7 +91,7 @@ describe.skipIf(!hasRedis)(
       await allow(redis, ...documentedPermissions('server', PREFIX));
       const node = await startNodeOn({ url: as(redis.url, 'wrong/secret'), prefix: PREFIX });
       const reason = expect.stringContaining('WRONGPASS');
-      expect(await node.ready()).toEqual({ status: 'degraded', reason });
+      expect(await node.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
       expect(await node.cli.logged('redis not reached')).toMatchObject({ reason });
       await allow(redis, ...documentedPermissions('server', PREFIX), '>wrong/secret');
       await expectReady(node);
@@ -130,8 +131,8 @@ describe.skipIf(!hasRedis)('Redis behind TLS of a private authority', { timeout:
 
     const { ca, cert, key } = certificates;
     const stranger = await startNodeOn({ url, tls: { cert, key } });
-    expect(await stranger.ready()).toEqual({
-      status: 'degraded',
+    expect(await stranger.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
+    expect(await stranger.cli.logged('redis not reached')).toMatchObject({
       reason: expect.stringMatching(/certificate/),
     });
     const nobody = await startNodeOn({ url, tls: { ca } });
@@ -140,7 +141,10 @@ describe.skipIf(!hasRedis)('Redis behind TLS of a private authority', { timeout:
     await expectReady(nobody);
     await expectReady(await startNodeOn({ url }, { env: { NODE_EXTRA_CA_CERTS: ca } }));
     const lost = await startNodeOn({ url, tls: { ca: `${ca}.gone` } });
-    expect(await lost.ready()).toEqual({ status: 'degraded', reason: expect.stringContaining('ENOENT') });
+    expect(await lost.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
+    expect(await lost.cli.logged('redis not reached')).toMatchObject({
+      reason: expect.stringContaining('ENOENT'),
+    });
   });
 
   test('is a whole cluster behind it', async () => {

@@ -2,6 +2,9 @@ import { onTestFinished } from 'vitest';
 import { Cli } from './cli.ts';
 import { APP } from './server.ts';
 
+/** All that `/ready` tells anybody about a Redis that cannot be reached. */
+export const OUT_OF_REACH = 'What the nodes share is out of reach: the log says why';
+
 /** Settings of a broker process, beside those of every test. */
 export interface NodeSettings {
   /** Port of Redis, or of what leads to it. */
