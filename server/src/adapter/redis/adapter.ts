@@ -102,10 +102,14 @@ export class RedisAdapter implements Adapter {
           log.error({ topic }, 'messages missed: the link was down for too long');
           this.#missed(topic, version, ended);
         },
+        forgotten: (topic, version, ended) => {
+          log.debug({ topic }, 'a topic has begun anew: its subscribers are told how it stands');
+          this.#missed(topic, version, ended, 'later');
+        },
         late: (topic, version) => this.#missed(topic, version),
       },
     });
-    this.#arrears = new Arrears(this.#subscriber, log);
+    this.#arrears = new Arrears(this.#subscriber, log, () => this.#node.settled());
     const directory = new Directory(commands, keys);
     const marks = new Marks(commands, keys, this.#node);
     this.#edges = new Edges(directory, log);
@@ -164,6 +168,7 @@ export class RedisAdapter implements Adapter {
   }
 
   async close(): Promise<void> {
+    this.#arrears.close();
     const node = await this.#node.close();
     try {
       if (node !== undefined) await this.#bury(node);
@@ -182,9 +187,14 @@ export class RedisAdapter implements Adapter {
     }
   }
 
-  #missed(topic: Topic, version: Version, ended?: Version): void {
-    if (topic !== COMMANDS) this.#arrears.note(topic, { kind: 'messages', topic, version, evicted: ended });
-    else if (ended !== undefined) this.#arrears.note(topic, { kind: 'terminations' });
+  #missed(topic: Topic, version: Version, ended?: Version, when: 'now' | 'later' = 'now'): void {
+    if (topic === COMMANDS) {
+      if (ended !== undefined) this.#arrears.note(topic, { kind: 'terminations' });
+      return;
+    }
+    const missed = { kind: 'messages', topic, version, evicted: ended } as const;
+    if (when === 'later') this.#arrears.noteLater(topic, missed);
+    else this.#arrears.note(topic, missed);
   }
 
   /** Redis can be reached: does what could not be done before. */

@@ -13,15 +13,29 @@ export interface FeedParts {
   deliver(topic: Topic, envelope: Envelope): void;
   /** More was missed than was still there. @param ended the version of the last end, if one may have been missed */
   missed(topic: Topic, version: Version, ended: Version | undefined): void;
+  /** Redis has begun the topic anew: it has lost it, or nobody was in it. What was missed is not known. */
+  forgotten(topic: Topic, version: Version, ended: Version | undefined): void;
   /** It begins only now, although somebody may have been told of the topic before. */
   late(topic: Topic, version: Version): void;
 }
 
+/** The position of a topic in which nothing was told yet. */
+const NOTHING = 0;
+
 const sinceSchema = z.tuple([z.number(), z.number(), z.array(z.string()), z.number()]);
 
+/** How a topic stands, and what was told after a position. */
+interface Since {
+  readonly version: Version;
+  readonly position: Version;
+  readonly log: readonly string[];
+  /** The version of the last message that ended something, or 0. */
+  readonly ended: Version;
+}
+
 /**
- * The messages of one topic, each once and in order. Each names the position of the one before it, so a gap is seen,
- * and what is missing is fetched from the topic's log.
+ * The messages of one topic, each once and in order. Each names the position of the one before it, so it is seen when
+ * one is missing, which is fetched from the topic's log, and when Redis has lost what it held.
  */
 export class Feed {
   readonly #parts: FeedParts;
@@ -50,7 +64,8 @@ export class Feed {
     }
     const envelope = this.#read(json);
     if (!envelope || this.#seen === undefined || envelope.version <= this.#seen) return;
-    if (envelope.previous <= this.#seen) return this.#deliver(envelope);
+    // A topic that nobody sat in may have been forgotten meanwhile; where a link broke, what was missed is fetched first.
+    if (envelope.previous === this.#seen || envelope.previous === NOTHING) return this.#deliver(envelope);
     this.catchUp().catch((error: unknown) => this.#tellFault(error));
   }
 
@@ -76,30 +91,34 @@ export class Feed {
       const answer = await this.#parts.commands.run(scripts.since, this.#key, this.#seen ?? '');
       const [version, position, log, ended] = sinceSchema.parse(answer);
       this.#told = undefined;
-      if (this.#seen !== undefined) this.#replay(this.#seen, position, log, ended);
-      else this.#begin(version);
+      if (this.#seen !== undefined) this.#replay(this.#seen, { version, position, log, ended });
+      else this.#begin(version, position);
     } while (this.#arrived);
   }
 
-  #begin(version: Version): void {
-    this.#seen = version;
+  #begin(version: Version, position: Version): void {
+    this.#seen = position;
     if (this.#isLate) this.#parts.late(this.#topic, version);
   }
 
-  #replay(seen: Version, position: Version, log: readonly string[], ended: Version): void {
+  #replay(seen: Version, { version, position, log, ended }: Since): void {
     let covered = seen;
     let isComplete = true;
     for (const json of log) {
       const envelope = this.#read(json);
       if (!envelope || envelope.version <= covered) continue;
-      isComplete &&= envelope.previous <= covered;
+      isComplete &&= envelope.previous === covered;
       covered = envelope.version;
       this.#deliver(envelope);
     }
-    // A Redis that has lost its latest data has an earlier position: what comes next follows that one.
     this.#seen = position;
-    if (isComplete && covered >= position) return;
-    this.#parts.missed(this.#topic, position, ended > seen ? ended : undefined);
+    if (isComplete && covered === position) return;
+    const [first] = log;
+    const isNew = position === NOTHING || (first !== undefined && this.#read(first)?.previous === NOTHING);
+    // If its clock is behind, what comes is older than what was before: nobody can go on with what it has.
+    const lost = version <= seen ? Number.POSITIVE_INFINITY : ended > seen ? ended : undefined;
+    if (isNew) this.#parts.forgotten(this.#topic, version, lost);
+    else this.#parts.missed(this.#topic, version, lost);
   }
 
   #deliver(envelope: Envelope): void {

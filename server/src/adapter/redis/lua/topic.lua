@@ -5,7 +5,7 @@ local STATE, LOG, KEPT, ENDED = TOPIC .. ':state', TOPIC .. ':log', TOPIC .. ':k
 local SEATS, SITTERS = TOPIC .. ':seats', TOPIC .. ':sitters'
 local MEMBERS, PLACES = TOPIC .. ':members', TOPIC .. ':places'
 
-local LOG_LENGTH, LOG_SECONDS, STATE_SECONDS, ENDED_SECONDS = 1000, 60, 3600, 86400
+local LOG_LENGTH, LOG_SECONDS, IDLE_SECONDS, ENDED_SECONDS = 1000, 60, 5, 86400
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -23,9 +23,19 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- What nodes say to each other is in no app; they always listen to it.
+local is_of_nodes = string.find(TOPIC, '{:', 1, true) ~= nil
+
+-- The state lives while somebody sits here. Without it a node cannot tell what it has missed, so it outlives the log;
+-- where nothing was told, nobody needs it, and anybody can make names up. Once it has expired, the clock is beyond all
+-- versions that were given, also if it was set back meanwhile: the end is told by the same clock.
 local function save()
   redis.call('HSET', STATE, 'version', text(version), 'position', text(position))
-  redis.call('EXPIRE', STATE, STATE_SECONDS)
+  if is_of_nodes or redis.call('EXISTS', SEATS) == 1 then
+    redis.call('PERSIST', STATE)
+  else
+    redis.call('EXPIRE', STATE, redis.call('EXISTS', LOG) == 1 and LOG_SECONDS or IDLE_SECONDS)
+  end
 end
 
 local function raise()
@@ -39,11 +49,11 @@ local function tell(message)
   local previous = position
   version = math.max(version + 1, now)
   position = version
-  save()
   local told = '{"version":' .. text(version) .. ',"previous":' .. text(previous) .. ',"message":' .. message .. '}'
   redis.call('RPUSH', LOG, told)
   redis.call('LTRIM', LOG, -LOG_LENGTH, -1)
   redis.call('EXPIRE', LOG, LOG_SECONDS)
+  save()
   redis.call('SPUBLISH', TOPIC, told)
   return told
 end
