@@ -279,12 +279,16 @@ describe('the grace', () => {
     await witness.join('presence-room', { user_id: 'bob' });
     witness.close();
     second.close();
-    expect((await events(receiver, 5)).map(({ name, user_id }) => [name, user_id])).toEqual([
+    // Bob and Ann leave on two sockets, of which either may be closed first.
+    const told = (await events(receiver, 5)).map(({ name, user_id }) => [name, user_id]);
+    expect([told.at(0), told.at(-1)]).toEqual([
       ['member_added', 'bob'],
+      ['channel_vacated', undefined],
+    ]);
+    expect(told.slice(1, -1).toSorted()).toEqual([
+      ['member_removed', 'ann'],
       ['member_removed', 'bob'],
       ['user_offline', 'ann'],
-      ['member_removed', 'ann'],
-      ['channel_vacated', undefined],
     ]);
   });
 
