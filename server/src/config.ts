@@ -29,6 +29,22 @@ export const configSchema = z
     maxMessageBytes: z.int().min(1024).default(65_536),
     /** Bytes that may wait for a slow reader before it is disconnected. @default 1_048_576 */
     maxBufferedBytes: z.int().min(1024).default(1_048_576),
+    /**
+     * WebSockets of one process; what the limit of file descriptors leaves room for, if that is less. Without it as
+     * many as it leaves room for.
+     */
+    maxConnections: z.int().min(1).optional(),
+    /**
+     * WebSockets of one address in one process, and as many connections of it that are none; null: no limit. Without
+     * it a quarter of `maxConnections`, but for the loopback, which has no limit.
+     */
+    connectionsPerAddress: z.union([z.int().min(1), z.null()]).optional(),
+    /** Seconds that an HTTP request has to arrive, its body included. @default 30 */
+    requestTimeoutSeconds: seconds.default(30),
+    /** Seconds that a client has to read the answers to its HTTP requests. @default 60 */
+    answerTimeoutSeconds: seconds.default(60),
+    /** Seconds that an HTTP connection may wait for its next request; more than a balancer in front waits. @default 75 */
+    keepAliveSeconds: seconds.default(75),
     /** Most milliseconds that a big flush may hold back the next one; 0 turns pacing off. @default 5 */
     flushGapMaxMs: z.int().min(0).max(1000).default(5),
     /** Seconds over which a stopping broker closes its connections. @default 5 */

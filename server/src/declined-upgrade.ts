@@ -6,11 +6,6 @@ export function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
-/** The last answer, while it is under way; what is done must not be kept for each connection that waits for more. */
-const ANSWER = Symbol('answer');
-
-type AnsweringSocket = Socket & { [ANSWER]?: ServerResponse | undefined };
-
 /**
  * Serves requests as if they had offered no other protocol, which servers may ignore. Clients in Java offer HTTP/2 or
  * TLS with each request, and node hands over whatever is offered as soon as somebody takes upgrades.
@@ -23,15 +18,14 @@ export class DeclinedUpgrades {
   constructor(server: Server, event: 'connection' | 'secureConnection') {
     this.#server = server;
     this.#event = event;
-    server.on('request', ({ socket }: { readonly socket: AnsweringSocket }, response) => {
-      socket[ANSWER] = response;
-      response.once('close', forget);
-    });
   }
 
-  /** @param head what came behind the headers */
-  serve(request: IncomingMessage, head: Buffer): void {
-    const socket: AnsweringSocket = request.socket;
+  /**
+   * @param head what came behind the headers
+   * @param before the last answer that is under way on the same connection
+   */
+  serve(request: IncomingMessage, head: Buffer, before: ServerResponse | undefined): void {
+    const { socket } = request;
     const begin = (): void => {
       if (socket.destroyed || !socket.writable) return;
       socket.off('error', destroy);
@@ -40,7 +34,6 @@ export class DeclinedUpgrades {
       this.#server.emit(this.#event, socket);
     };
     // Node takes the connection for a new one, on which no other answer may be under way.
-    const before = socket[ANSWER];
     if (!before) return begin();
     socket.on('error', destroy); // node listens to it no more
     before.once('close', begin);
@@ -56,11 +49,6 @@ function headersOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): B
   }
   // Node reads headers as Latin-1.
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
-}
-
-function forget(this: ServerResponse): void {
-  const socket: AnsweringSocket = this.req.socket;
-  if (socket[ANSWER] === this) socket[ANSWER] = undefined;
 }
 
 function destroy(this: Socket): void {

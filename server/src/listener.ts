@@ -4,6 +4,7 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server,
+  type ServerOptions,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -11,12 +12,19 @@ import type { Duplex } from 'node:stream';
 import type { Config } from './config.ts';
 import { asksForWebSocket, DeclinedUpgrades } from './declined-upgrade.ts';
 import { inOriginForm, toOriginForm } from './request-target.ts';
+import type { TransientSockets } from './transient-sockets.ts';
 
 /** Takes over the connection of a request for a WebSocket. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /** Milliseconds that a client has for the handshake of TLS; a broker that stops waits for it. */
 const TLS_HANDSHAKE_MS = 5000;
+/** Bytes of the headers of a request, cookies included, that other apps of the same domain set. */
+const MAX_HEADER_BYTES = 32_768;
+/** Milliseconds that the headers of a request may take. */
+const HEADER_TIMEOUT_MS = 10_000;
+/** Milliseconds between two looks for requests that take too long. */
+const REQUEST_CHECK_MS = 1000;
 /** Connections that may wait to be accepted: many clients come back at once. */
 const BACKLOG = 4096;
 /** Milliseconds between two looks for connections whose request has been answered. */
@@ -33,7 +41,7 @@ export class Listener {
 
   #upgrade: Upgrade | undefined;
 
-  private constructor(config: Config, server: Server) {
+  private constructor(config: Config, server: Server, handle: RequestListener, sockets: TransientSockets) {
     this.#config = config;
     this.server = server;
     const silent = this.#silent;
@@ -42,6 +50,9 @@ export class Listener {
     };
     const connected = config.tls ? 'secureConnection' : 'connection';
     const declined = new DeclinedUpgrades(server, connected);
+    server.on('connection', (socket: Socket) => sockets.accept(socket, config.tls !== undefined));
+    if (config.tls) server.on('secureConnection', (socket: Socket) => sockets.secured(socket));
+    server.on('request', (request, response) => sockets.serve(request, response, handle));
     server.on(connected, (socket: Socket) => {
       silent.add(socket);
       socket.once('close', forget);
@@ -51,8 +62,10 @@ export class Listener {
       silent.delete(request.socket);
       socket.off('close', forget);
       toOriginForm(request);
-      if (this.#upgrade && asksForWebSocket(request)) this.#upgrade(request, socket, head);
-      else declined.serve(request, head);
+      if (this.#upgrade && asksForWebSocket(request)) {
+        sockets.admit(request.socket);
+        this.#upgrade(request, socket, head);
+      } else declined.serve(request, head, sockets.lastAnswer(request.socket));
     });
   }
 
@@ -61,11 +74,13 @@ export class Listener {
    *
    * @throws Error if the certificate cannot be read
    */
-  static async create(config: Config, handle: RequestListener): Promise<Listener> {
+  static async create(config: Config, handle: RequestListener, sockets: TransientSockets): Promise<Listener> {
+    const options = optionsOf(config);
     const serve = inOriginForm(handle);
-    if (!config.tls) return new Listener(config, createHttpServer(serve));
+    if (!config.tls) return new Listener(config, createHttpServer(options), serve, sockets);
     const [cert, key] = await Promise.all([readFile(config.tls.cert), readFile(config.tls.key)]);
-    return new Listener(config, createHttpsServer({ cert, key, handshakeTimeout: TLS_HANDSHAKE_MS }, serve));
+    const secure = { ...options, cert, key, handshakeTimeout: TLS_HANDSHAKE_MS };
+    return new Listener(config, createHttpsServer(secure), serve, sockets);
   }
 
   /** Hands over who asks for a WebSocket; without it they are answered as everybody is. */
@@ -122,4 +137,14 @@ export class Listener {
     const { drainTimeoutSeconds, drainWindowSeconds } = this.#config;
     return Math.min(REQUEST_GRACE_MS, (drainTimeoutSeconds - drainWindowSeconds) * 500);
   }
+}
+
+function optionsOf({ requestTimeoutSeconds, keepAliveSeconds }: Config): ServerOptions {
+  return {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: Math.min(HEADER_TIMEOUT_MS, requestTimeoutSeconds * 1000),
+    requestTimeout: requestTimeoutSeconds * 1000,
+    keepAliveTimeout: keepAliveSeconds * 1000,
+    connectionsCheckingInterval: REQUEST_CHECK_MS,
+  };
 }

@@ -8,10 +8,11 @@ import { FileAppStore } from './apps/file-store.ts';
 import { openCore } from './cluster-core.ts';
 import type { Config } from './config.ts';
 import type { Core, Readiness } from './core.ts';
-import { readForwarding } from './forwarding.ts';
+import { addressKey, readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
 import { Listener } from './listener.ts';
+import { isLoopback } from './loopback.ts';
 import { Console, type ConsoleOptions } from './ops/console/console.ts';
 import { localOnly, notLocal, whyForeign } from './ops/local-only.ts';
 import { MetricsExporter } from './ops/metrics.ts';
@@ -19,6 +20,8 @@ import { MetricsEndpoint } from './ops/metrics-endpoint.ts';
 import { Gateway } from './socket/gateway.ts';
 import { Outbox } from './socket/outbox.ts';
 import { randomSocketId } from './socket/socket-id.ts';
+import { socketBounds } from './socket-bounds.ts';
+import { TransientSockets } from './transient-sockets.ts';
 import type { WebhookStep } from './webhooks/webhooks.ts';
 
 /** A running broker. */
@@ -89,7 +92,18 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     log,
     onWatch: (...watched) => pages?.watch(...watched),
   });
-  const { addressOf, isSecure } = readForwarding(config.trustProxy);
+  const { addressOf, isSecure, isProxy } = readForwarding(config.trustProxy);
+  const bounds = socketBounds(config);
+  const ownerOf = (address: string) =>
+    address === '' || (!bounds.limitsLoopback && isLoopback(address)) ? undefined : addressKey(address);
+  const sockets = new TransientSockets({
+    bounds,
+    answerTimeoutMs: config.answerTimeoutSeconds * 1000,
+    ownerOf: (address) => (isProxy(address) ? undefined : ownerOf(address)),
+    metrics,
+    log,
+    monotonic,
+  });
   const pages = config.console
     ? new Console({
         ...parts.console,
@@ -119,6 +133,9 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     monotonic,
     newSocketId,
     addressOf,
+    ownerOf,
+    bounds,
+    sockets,
     isSecure,
   });
   let isDraining = false;
@@ -154,8 +171,8 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   });
 
   const guarded = parts.localOnly ? localOnly : (handle: RequestListener) => handle;
-  const listener = await Listener.create(config, guarded(api.handle));
-  const metricsListener = await Listener.create(config, guarded(endpoint.handle));
+  const listener = await Listener.create(config, guarded(api.handle), sockets);
+  const metricsListener = await Listener.create(config, guarded(endpoint.handle), sockets);
   listener.onUpgrade((request, socket, head) => {
     const reason = parts.localOnly ? whyForeign(request) : undefined;
     gateway.upgrade(request, socket, head, reason === undefined ? undefined : notLocal(reason));
@@ -170,6 +187,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     await core.close();
     exporter.close();
     await metricsListener.close();
+    sockets.close();
   };
   const closeAll = async (): Promise<void> => {
     isDraining = true;

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { ChannelKind } from '../protocol/channel.ts';
 
 /** What happened in one app on this node since it started. Plain numbers: whoever publishes them reads them when asked. */
@@ -42,6 +43,8 @@ export class Metrics {
   readonly apps = new Map<string, AppMetrics>();
   /** Handshakes that were refused, by close code. */
   readonly refusedHandshakes = new Map<number, number>();
+  /** How often each bound of the broker itself was reached. */
+  readonly bounds = new Map<string, number>();
   /** How often the link to what nodes share was down for so long that messages of a channel were missed for good. */
   gaps = 0;
   readonly #hidden = new Map<string, AppMetrics>();
@@ -65,6 +68,16 @@ export class Metrics {
 /** A count for each kind of channel, at 0. */
 export function zeroOfEachKind(): Record<ChannelKind, number> {
   return { public: 0, private: 0, encrypted: 0, presence: 0, user: 0 };
+}
+
+/**
+ * A bound of the broker was reached: counts and tells it.
+ *
+ * @param bound one of a fixed set (docs/security.md has the table)
+ */
+export function reached(metrics: Metrics, log: Logger, bound: string, fields: object = {}): void {
+  increment(metrics.bounds, bound);
+  log.warn({ ...fields, type: bound }, 'bound reached');
 }
 
 /** Counts more, one if nothing else is said, under a key from a fixed set. */

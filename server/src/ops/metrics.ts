@@ -161,6 +161,9 @@ export class MetricsExporter {
     this.#page.counter('refused_handshakes_total', 'Connections refused, by close code', ['code'], () =>
       [...this.#sources.metrics.refusedHandshakes].map(([code, count]) => [{ code }, count] as const),
     );
+    this.#page.counter('bounds_reached_total', 'How often a bound of the broker was reached', ['bound'], () =>
+      [...this.#sources.metrics.bounds].map(([bound, count]) => [{ bound }, count] as const),
+    );
     this.#page.counter('log_lines_suppressed_total', 'Lines that the log was spared', [], () =>
       only(suppression.lines),
     );

@@ -32,7 +32,7 @@ export interface ConnectionParts {
   /** Names a new connection. */
   readonly newSocketId: () => string;
   /** Is told when a connection has ended. */
-  readonly onEnd: (connection: Connection) => void;
+  readonly onEnd: (connection: Connection, socket: Duplex) => void;
 }
 
 /** Bounds of one message, by how the WebSocket names what goes beyond them, as they are counted. */
@@ -278,7 +278,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
       'disconnected',
     );
     this.app.witness?.saw({ kind: 'disconnected', who: this, code, reason });
-    this.#parts.onEnd(this);
+    this.#parts.onEnd(this, this.#socket);
   }
 
   get #activityTimeoutSeconds(): number {

@@ -7,10 +7,11 @@ import type { App, AppStore } from '../apps/app.ts';
 import type { Config } from '../config.ts';
 import { codes, Disconnect, severityOf } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { increment, type Metrics } from '../hub/metrics.ts';
+import { increment, type Metrics, reached } from '../hub/metrics.ts';
 import { AdmissionQueue } from './admission-queue.ts';
 import { ClientSocket } from './client-socket.ts';
 import { Connection, type ConnectionParts } from './connection.ts';
+import { ConnectionPlaces, NoPlace, type PlacesBounds } from './connection-places.ts';
 import { type Handshake, readHandshake } from './handshake.ts';
 import type { Outbox } from './outbox.ts';
 import { RefusedHandshakes } from './refused-handshakes.ts';
@@ -31,8 +32,19 @@ export interface GatewayParts {
   readonly newSocketId: () => string;
   /** The client's address, behind proxies that are trusted. */
   readonly addressOf: (request: IncomingMessage) => string;
+  /** Whose places a client of this address takes; `undefined` where the bound for one address does not hold. */
+  readonly ownerOf: (address: string) => string | undefined;
+  readonly bounds: PlacesBounds;
+  /** Whoever counts the sockets of the process. */
+  readonly sockets: Sockets;
   /** Whether the client uses TLS, also towards a proxy that is trusted. */
   readonly isSecure: (request: IncomingMessage) => boolean;
+}
+
+/** What is told of each socket that comes to the gateway. */
+export interface Sockets {
+  established(socket: Duplex): void;
+  dismissed(socket: Duplex, wasEstablished: boolean): void;
 }
 
 /** Milliseconds between two looks at who has been silent. */
@@ -53,13 +65,15 @@ export class Gateway {
   readonly #connectionParts: ConnectionParts;
   readonly #webSockets: InstanceType<typeof WebSocketServer<typeof ClientSocket>>;
   readonly #queue = new AdmissionQueue();
+  readonly #places: ConnectionPlaces;
   readonly #refused = new RefusedHandshakes();
   readonly #sweep: NodeJS.Timeout;
   #draining = false;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.#connectionParts = { ...parts, onEnd: (connection) => this.#forget(connection) };
+    this.#connectionParts = { ...parts, onEnd: (connection, socket) => this.#forget(connection, socket) };
+    this.#places = new ConnectionPlaces(parts.bounds);
     const options: ServerOptions<typeof ClientSocket> & ReceiverBounds & { readonly closeTimeout: number } = {
       noServer: true,
       WebSocket: ClientSocket,
@@ -153,22 +167,25 @@ export class Gateway {
   }
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer, refused?: Disconnect): Promise<void> {
-    const admission = refused ?? (await this.#judge(request));
+    const address = this.#parts.addressOf(request);
+    const admission = refused ?? (await this.#judge(request, address));
     let connected = false;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off('error', destroySocket);
-      if (admission instanceof Disconnect) return this.#refuse(webSocket, socket, admission, request);
+      if (admission instanceof Disconnect) return this.#refuse(webSocket, socket, admission, address);
       const refusal = this.#whyNoLonger(admission);
-      if (refusal) return this.#refuse(webSocket, socket, refusal, request);
-      this.#connect(webSocket, socket, admission, request);
+      if (refusal) return this.#refuse(webSocket, socket, refusal, address);
+      this.#connect(webSocket, socket, admission, address);
       connected = true;
     });
-    if (!connected && !(admission instanceof Disconnect)) await this.#releaseQuota(admission.app);
+    if (connected) return;
+    this.#parts.sockets.dismissed(socket, false);
+    if (!(admission instanceof Disconnect)) await this.#release(admission.app, address);
   }
 
   /** Decides about a handshake; nothing is refused before the upgrade, since browsers cannot see why. */
-  async #judge(request: IncomingMessage): Promise<Handshake | Disconnect> {
-    const { apps, config, isSecure } = this.#parts;
+  async #judge(request: IncomingMessage, address: string): Promise<Handshake | Disconnect> {
+    const { apps, config, isSecure, ownerOf } = this.#parts;
     try {
       const handshake = readHandshake(request, {
         apps,
@@ -176,8 +193,16 @@ export class Gateway {
         secure: isSecure(request),
       });
       const { connections } = handshake.app.limits;
+      const owner = ownerOf(address);
+      this.#places.take(owner);
       // All are counted, also while there is no limit: a reload may bring one.
-      if (!(await this.#parts.adapter.counters.hold(quotaOf(handshake.app), connections ?? Infinity))) {
+      let isHeld = false;
+      try {
+        isHeld = await this.#parts.adapter.counters.hold(quotaOf(handshake.app), connections ?? Infinity);
+      } finally {
+        if (!isHeld) this.#places.release(owner);
+      }
+      if (!isHeld) {
         throw new Disconnect(codes.overQuota, `The app has its limit of ${connections} connections`);
       }
       return handshake;
@@ -194,17 +219,18 @@ export class Gateway {
     return this.#draining ? new Disconnect(codes.overCapacity, 'The server is shutting down') : undefined;
   }
 
-  #connect(webSocket: ClientSocket, socket: Duplex, handshake: Handshake, request: IncomingMessage): void {
+  #connect(webSocket: ClientSocket, socket: Duplex, handshake: Handshake, address: string): void {
     const metrics = this.#parts.metrics.app(handshake.app.id);
-    const address = this.#parts.addressOf(request);
+    this.#parts.sockets.established(socket);
     this.#connections.add(
       new Connection(this.#connectionParts, webSocket, socket, handshake, metrics, address),
     );
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: Connection, socket: Duplex): void {
     this.#connections.delete(connection);
-    this.#releaseQuota(connection.app).catch((error: unknown) => {
+    this.#parts.sockets.dismissed(socket, true);
+    this.#release(connection.app, connection.address).catch((error: unknown) => {
       this.#parts.log[severityOf(error)](
         { err: error, appId: connection.app.id },
         'connection quota not released',
@@ -212,14 +238,16 @@ export class Gateway {
     });
   }
 
-  #releaseQuota(app: App): Promise<void> {
+  #release(app: App, address: string): Promise<void> {
+    this.#places.release(this.#parts.ownerOf(address));
     return this.#parts.adapter.counters.release(quotaOf(app));
   }
 
-  #refuse(webSocket: ClientSocket, socket: Duplex, why: Disconnect, request: IncomingMessage): void {
+  #refuse(webSocket: ClientSocket, socket: Duplex, why: Disconnect, address: string): void {
     const { code, reason } = why;
+    if (why instanceof NoPlace) reached(this.#parts.metrics, this.#parts.log, why.bound, { address });
     increment(this.#parts.metrics.refusedHandshakes, code);
-    this.#parts.log.info({ code, reason, address: this.#parts.addressOf(request) }, 'connection refused');
+    this.#parts.log.info({ code, reason, address }, 'connection refused');
     this.#refused.refuse(webSocket, socket, why, this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS);
   }
 
