@@ -91,6 +91,8 @@ export class TransientSockets {
     const socket: VisitedSocket = request.socket;
     const visit = socket[VISIT];
     if (!visit) return handle(request, response);
+    // More requests of the same packet, after those that were too many.
+    if (visit.socket.destroyed) return;
     response.on('close', () => this.#answered(visit, response, handle));
     if (!visit.answer) {
       visit.answer = response;

@@ -248,7 +248,9 @@ export class Gateway {
     if (why instanceof NoPlace) reached(this.#parts.metrics, this.#parts.log, why.bound, { address });
     increment(this.#parts.metrics.refusedHandshakes, code);
     this.#parts.log.info({ code, reason, address }, 'connection refused');
-    this.#refused.refuse(webSocket, socket, why, this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS);
+    // Where sockets are scarce, nobody is held.
+    const holdMs = why instanceof NoPlace ? 0 : this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS;
+    this.#refused.refuse(webSocket, socket, why, holdMs);
   }
 
   #checkActivity(): void {

@@ -24,7 +24,8 @@ export class RefusedHandshakes {
       socket.write(frames.error(why.code, why.reason));
       webSocket.dismiss(why);
     };
-    if (why.code !== codes.overCapacity || this.#held.size >= MAX_HELD) return say();
+    const isHeld = why.code === codes.overCapacity && holdMs > 0 && this.#held.size < MAX_HELD;
+    if (!isHeld) return say();
     this.#held.set(webSocket, setTimeout(say, Math.random() * holdMs));
     webSocket.on('close', () => {
       clearTimeout(this.#held.get(webSocket));
