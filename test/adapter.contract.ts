@@ -16,7 +16,7 @@ const seat = (socketId: string): Seat => ({
   client: 'test/1',
   address: '127.0.0.1',
 });
-const ann = { userId: 'ann', userInfo: { name: 'Ann' } };
+const ann = { userId: 'ann', userInfo: '{"name":"Ann"}' };
 const bob = { userId: 'bob' };
 const event: EventMessage = { kind: 'event', topic: 'app:cache-a', name: 'e', data: '1' };
 
@@ -78,7 +78,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       await subject.adapter.bus.listen(topic);
       expect(await roster.join(topic, seat('1.1'), { member: ann })).toMatchObject({ memberAdded: true });
       const again = await roster.join(topic, seat('2.2'), {
-        member: { userId: 'ann', userInfo: { name: 'A.' } },
+        member: { userId: 'ann', userInfo: '{"name":"A."}' },
       });
       expect(again).toMatchObject({ memberAdded: false, members: [ann], subscriptions: 2 });
       expect(await roster.leave(topic, '1.1')).toMatchObject({ memberRemoved: undefined });

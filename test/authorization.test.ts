@@ -34,15 +34,15 @@ function connectVector(server: Broker): Promise<TestClient> {
 }
 
 /** What each worked example is answered with, where that is a roster. */
-const rosters: Readonly<Record<string, readonly [id: string, info: object | null]>> = {
+const rosters: Readonly<Record<string, readonly [id: string, info: object | string | null]>> = {
   P2: ['10', { name: 'Mr. Channels' }],
   P3: ['10', { name: 'Mr. Pusher' }],
   P4: ['zoë-7', { name: 'Zoë Ω 漢字 🚀', admin: false }],
-  P5: ['zoë-7', { name: 'Zoë Ω 漢字 🚀', admin: false }],
+  P5: ['zoë-7', String.raw`{"name":"Zo\u00eb \u03a9 \u6f22\u5b57 \ud83d\ude80","admin":false}`],
   P6: ['7', null],
   P7: ['7', { b: 1, a: 'x/y' }],
-  P8: ['7', { a: 'x/y', b: 1 }],
-  P9: ['7', { a: 'x/y' }],
+  P8: ['7', String.raw`{"a":"x\/y","b":1}`],
+  P9: ['7', '{"a": "x/y"}'],
   P10: ['zoe-7', { name: 'Zoë Ω 漢字 🚀' }],
   P14: ['7', null],
 };

@@ -42,6 +42,27 @@ describe('a client event', () => {
     expect(await outsider.nothing()).toEqual([]);
   });
 
+  test.each([
+    '12345678901234567890',
+    '{"id":12345678901234567890,"ratio":1.0}',
+    '{ "a" : [ 1,\n2 ], "b": "\\u00eb\\"}" }',
+    '{"a":1,"a":2}',
+    'null',
+    'false',
+    '[]',
+    '-0.0',
+  ])('has its data passed on as it was written: %s', async (data) => {
+    const { sender, receiver } = await startPair();
+    for (const frame of [
+      `{"event":"client-a","channel":"${BOX}","data":${data}}`,
+      `{"data":1,"event":"client-a" , "data" : ${data} ,"channel":"${BOX}"}`,
+      `{"d\\u0061ta":${data},"event":"client-a","channel":"${BOX}","x":{"data":2}}`,
+    ]) {
+      sender.send(frame);
+      expect(await receiver.next()).toBe(frames.event('client-a', BOX, data));
+    }
+  });
+
   test("comes to the sender's other tabs", async () => {
     const { server, sender } = await startPair(ROOM);
     const tab = await connect(server);
@@ -191,10 +212,12 @@ describe('the data of a client event', () => {
 
   test('is measured as it is delivered', async () => {
     const { sender, receiver } = await startPair(BOX, { limits: { eventDataBytes: 9 } });
-    sender.send(`{"event":"client-e","channel":"${BOX}","data":{ "a" :   1 }}`);
-    expect(await receiver.next()).toBe(frames.event('client-e', BOX, '{"a":1}'));
-    sender.send(`{"event":"client-e","channel":"${BOX}","data":{"a":1234}}`);
-    expect(await sender.next()).toBe(rejected('its data is longer than 9 bytes'));
+    sender.send(`{"event":"client-e","channel":"${BOX}","data":{"a": 12}}`);
+    expect(await receiver.next()).toBe(frames.event('client-e', BOX, '{"a": 12}'));
+    for (const data of ['{"a": 123}', '{ "a" :   1 }']) {
+      sender.send(`{"event":"client-e","channel":"${BOX}","data":${data}}`);
+      expect(await sender.next()).toBe(rejected('its data is longer than 9 bytes'));
+    }
   });
 });
 

@@ -58,6 +58,31 @@ describe('user_id', () => {
     expect(await witness.next()).toBe(frames.memberAdded(ROOM, id));
   });
 
+  test.each([
+    ['9007199254740991', '9007199254740991'],
+    ['9007199254740993', '9007199254740993'],
+    ['1915883588174806058', '1915883588174806058'],
+    ['-9223372036854775808', '-9223372036854775808'],
+    ['18446744073709551615', '18446744073709551615'],
+    ['7.0', '7'],
+    ['-0', '0'],
+  ])('is the text of the whole number %s', async (number, id) => {
+    const server = await startServer();
+    const [first, second] = [await connect(server), await connect(server)];
+    expect(await first.join(ROOM, `{ "user_id" : ${number} , "n":1}`)).toBe(
+      frames.presence(ROOM, [[id, null]]),
+    );
+    expect(await second.join(ROOM, { user_id: id })).toBe(frames.presence(ROOM, [[id, null]]));
+  });
+
+  test('is the last one of several, as parsers have it', async () => {
+    const server = await startServer();
+    const data = '{"user_id":1,"user_info":{"user_id":2},"user\\u005fid":9007199254740993}';
+    expect(await (await connect(server)).join(ROOM, data)).toBe(
+      frames.presence(ROOM, [['9007199254740993', { user_id: 2 }]]),
+    );
+  });
+
   test('is the same user as a number and as a text', async () => {
     const server = await startServer();
     const [first, second] = [await connect(server), await connect(server)];
@@ -75,7 +100,9 @@ describe('user_id', () => {
     '{"user_id":["7"]}',
     '{"user_id":1.5}',
     '{"user_id":1e400}',
-    '{"user_id":9007199254740992}',
+    '{"user_id":1e20}',
+    '{"user_id":-1e-7}',
+    '{"user_id":9007199254740992.0}',
     '{"__proto__":{"user_id":"7"}}',
   ])('cannot be had from %s', async (channelData) => {
     const server = await startServer();
@@ -107,6 +134,38 @@ describe('user_info', () => {
     await witness.join(ROOM, BOB);
     expect(await client.join(ROOM, channelData)).toBe(frames.presence(ROOM, [bob, ['7', info]]));
     expect(await witness.next()).toBe(frames.memberAdded(ROOM, '7', info ?? undefined));
+  });
+
+  test.each([
+    '{"id":12345678901234567890,"ratio":1.0,"big":1e400}',
+    '{ "name" : "Zo\\u00eb" ,\n\t"a": [ 1 , 2 ] }',
+    '{"a":1,"a":2,"__proto__":{"b":"\\"}\\\\"}}',
+    '{"half":"\\ud800","quote":"\\"","tail":"\\\\"}',
+  ])('is passed on byte for byte: %s', async (info) => {
+    const server = await startServer();
+    const [witness, client] = [await connect(server), await connect(server)];
+    await witness.join(ROOM, BOB);
+    const encoded = (text: string): string => JSON.stringify(text).slice(1, -1);
+    for (const data of [
+      `{"user_id":"7","user_info":${info}}`,
+      `{"user_info":{"old":1},"user_info" : ${info} , "user_id":"7"}`,
+    ]) {
+      const snapshot = await client.join(ROOM, data);
+      expect(snapshot).toContain(encoded(`"7":${info}}`));
+      expect(await witness.next()).toContain(encoded(`{"user_id":"7","user_info":${info}}`));
+      client.unsubscribe(ROOM);
+      await witness.next();
+    }
+  });
+
+  test('of a sign-in is passed on byte for byte, too', async () => {
+    const server = await startServer();
+    const [witness, client] = [await connect(server), await connect(server)];
+    await witness.join(ROOM, BOB);
+    const info = '{ "id": 12345678901234567890 }';
+    await client.signIn(`{"id":"ann","user_info":${info}}`);
+    expect(await client.join(ROOM)).toContain(JSON.stringify(`"ann":${info}}`).slice(1, -1));
+    expect(await witness.next()).toContain(JSON.stringify(`"user_info":${info}}`).slice(1, -1));
   });
 
   test.each(['"Ann"', '7', 'true', 'false', '[]', '[{}]', '""'])('cannot be %s', async (info) => {

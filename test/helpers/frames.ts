@@ -5,12 +5,13 @@ export const frames = {
   subscribed: (channel: string) =>
     `{"event":"pusher_internal:subscription_succeeded","channel":"${channel}","data":"{}"}`,
 
-  /** @param members each user with his `user_info`, in the order of their joining */
-  presence: (channel: string, members: readonly (readonly [id: string, info: object | null])[]) => {
+  /** @param members each user with the `user_info`, or its text where that matters, in the order of their joining */
+  presence: (channel: string, members: readonly (readonly [id: string, info: object | string | null])[]) => {
     const ids = members.map(([id]) => JSON.stringify(id));
-    // Ids that are whole numbers come first in it; the order of keys means nothing.
-    const hash = JSON.stringify(Object.fromEntries(members));
-    const data = `{"presence":{"count":${ids.length},"ids":[${ids}],"hash":${hash}}}`;
+    const hash = members.map(
+      ([, info], index) => `${ids[index]}:${typeof info === 'string' ? info : JSON.stringify(info)}`,
+    );
+    const data = `{"presence":{"count":${ids.length},"ids":[${ids}],"hash":{${hash}}}}`;
     return `{"event":"pusher_internal:subscription_succeeded","channel":"${channel}","data":${JSON.stringify(data)}}`;
   },
 

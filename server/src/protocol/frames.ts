@@ -4,7 +4,8 @@ export type Frame = Buffer;
 /** A user in a presence channel. */
 export interface Member {
   readonly userId: string;
-  readonly userInfo?: object;
+  /** JSON of an object, as the backend wrote it. */
+  readonly userInfo?: string;
 }
 
 /** Frames what the broker says, by the table of docs/protocol.md: `data` is a string everywhere but in `pusher:error`. */
@@ -36,7 +37,7 @@ export const frames = {
     encodeEvent(
       'pusher_internal:member_added',
       channel,
-      JSON.stringify({ user_id: userId, user_info: userInfo }),
+      `{"user_id":${JSON.stringify(userId)}${userInfo === undefined ? '' : `,"user_info":${userInfo}`}}`,
     ),
 
   memberRemoved: (channel: string, userId: string): Frame =>
@@ -63,10 +64,9 @@ export const frames = {
 };
 
 function presenceData(members: readonly Member[]): string {
-  // Without a prototype, so that a user may be called __proto__.
-  const hash: Record<string, object | null> = Object.create(null);
-  for (const { userId, userInfo } of members) hash[userId] = userInfo ?? null;
-  return JSON.stringify({ presence: { count: members.length, ids: members.map((m) => m.userId), hash } });
+  const ids = members.map(({ userId }) => JSON.stringify(userId));
+  const hash = members.map(({ userInfo = 'null' }, index) => `${ids[index]}:${userInfo}`);
+  return `{"presence":{"count":${members.length},"ids":[${ids.join()}],"hash":{${hash.join()}}}}`;
 }
 
 function encodeEvent(name: string, channel: string, data: string, userId?: string): Frame {

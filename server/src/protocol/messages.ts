@@ -1,4 +1,5 @@
 import { Refusal } from '../errors.ts';
+import { memberText, NestedTooDeeply } from './json-text.ts';
 
 /** What a client may say, parsed once. Proofs stay `unknown`: whoever checks them decides what they are worth. */
 export type ClientMessage =
@@ -47,23 +48,24 @@ export function parseMessage(text: string): ClientMessage {
       return { kind: 'signIn', auth, userData };
     }
   }
-  if (event.startsWith('client-')) return readClientEvent(event, frame);
+  if (event.startsWith('client-')) return readClientEvent(event, frame, text);
   throw new Refusal(null, `Unsupported event received on socket: ${event.slice(0, 200)}`);
 }
 
-function readClientEvent(name: string, frame: JsonObject): ClientMessage {
+function readClientEvent(name: string, frame: JsonObject, text: string): ClientMessage {
   const { channel, data } = frame;
   if (typeof channel !== 'string' || data === undefined) {
     throw new Refusal(null, 'Invalid client event: it must contain a string "channel" and "data"');
   }
-  return { kind: 'clientEvent', name, channel, data: typeof data === 'string' ? data : print(data) };
+  return { kind: 'clientEvent', name, channel, data: typeof data === 'string' ? data : dataText(text) };
 }
 
-/** Subscribers are always given a string, since not all clients can read anything else. */
-function print(data: unknown): string {
+/** Subscribers are always given a string, since not all clients can read anything else: what the client wrote. */
+function dataText(frame: string): string {
   try {
-    return JSON.stringify(data);
-  } catch {
+    return memberText(frame, 'data') ?? '';
+  } catch (error) {
+    if (!(error instanceof NestedTooDeeply)) throw error;
     throw new Refusal(null, 'Invalid client event: "data" is nested too deeply');
   }
 }

@@ -12,12 +12,14 @@ import { codes, Refusal, SubscriptionRefusal } from '../errors.ts';
 import { type Grant, PUBLIC_GRANT } from '../hub/grant.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { Member } from '../protocol/frames.ts';
+import { memberText, NestedTooDeeply } from '../protocol/json-text.ts';
 import { parseObject } from '../protocol/messages.ts';
 
 /** Who a connection has signed in as. */
 export interface User {
   readonly id: string;
-  readonly info: object | undefined;
+  /** JSON of an object, as the backend wrote it. */
+  readonly info: string | undefined;
   /** The key that signed it. */
   readonly key: AppKey;
 }
@@ -74,7 +76,7 @@ export function authorizeSubscription(
     throw new SubscriptionRefusal('InvalidChannelData', 400, 'channel_data must be a JSON object');
   }
   if (channel.kind !== 'presence') return { key, member: undefined };
-  if (object) return { key, member: readMember(object) };
+  if (data !== undefined && object) return { key, member: readMember(object, data) };
   if (user) return { key, member: memberOf(user) };
   throw new SubscriptionRefusal(
     'InvalidChannelData',
@@ -104,8 +106,11 @@ function expected(text: string): string {
   return `expected the HMAC SHA256 hex digest of ${JSON.stringify(text)}`;
 }
 
-function readMember({ user_id: id, user_info: info }: { readonly [key: string]: unknown }): Member {
-  const userId = typeof id === 'number' && Number.isSafeInteger(id) ? String(id) : id;
+function readMember(
+  { user_id: id, user_info: info }: { readonly [key: string]: unknown },
+  data: string,
+): Member {
+  const userId = typeof id === 'number' ? decimalOf(id, data) : id;
   if (typeof userId !== 'string' || userId === '') {
     throw new SubscriptionRefusal(
       'InvalidChannelData',
@@ -120,11 +125,30 @@ function readMember({ user_id: id, user_info: info }: { readonly [key: string]: 
       `user_id is longer than ${MEMBER_ID_LENGTH} characters`,
     );
   }
-  if (info === undefined || info === null) return { userId };
-  if (typeof info !== 'object' || Array.isArray(info)) {
-    throw new SubscriptionRefusal('InvalidChannelData', 400, 'user_info must be an object');
+  const userInfo = readInfo(info, data, (why) => new SubscriptionRefusal('InvalidChannelData', 400, why));
+  return userInfo === undefined ? { userId } : { userId, userInfo };
+}
+
+/** The text of `user_info`, of which `info` is what was parsed. @throws what `refuse` makes of what is wrong with it */
+function readInfo(
+  info: unknown,
+  data: string,
+  refuse: (why: string) => Refusal | SubscriptionRefusal,
+): string | undefined {
+  if (info === undefined || info === null) return undefined;
+  if (typeof info !== 'object' || Array.isArray(info)) throw refuse('user_info must be an object');
+  try {
+    return memberText(data, 'user_info');
+  } catch (error) {
+    throw error instanceof NestedTooDeeply ? refuse('user_info is nested too deeply') : error;
   }
-  return { userId, userInfo: info };
+}
+
+/** A whole number in decimal digits; beyond 2^53, where JSON.parse has rounded it, those that were written. */
+function decimalOf(number: number, data: string): string | undefined {
+  if (Number.isSafeInteger(number)) return String(number);
+  const written = memberText(data, 'user_id') ?? '';
+  return /^-?[1-9]\d*$/.test(written) ? written : undefined;
 }
 
 function memberOf({ id, info }: User): Member {
@@ -162,9 +186,7 @@ export function authenticateUser(
   if (!isUserId(id)) {
     throw new SignInRefusal('user_data must have an id: 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;');
   }
-  if (info !== undefined && info !== null && (typeof info !== 'object' || Array.isArray(info))) {
-    throw new SignInRefusal('user_info must be an object');
-  }
+  const infoText = readInfo(info, userData, (why) => new SignInRefusal(why));
   const size = Buffer.byteLength(JSON.stringify({ id, user_info: info, ...rest }));
   if (size > app.limits.presenceMemberBytes) {
     throw new SignInRefusal(`user_data is longer than ${app.limits.presenceMemberBytes} bytes`);
@@ -175,7 +197,7 @@ export function authenticateUser(
   }
   return {
     id,
-    info: info ?? undefined,
+    info: infoText,
     key,
     data: userData,
     watchlist: watched.slice(0, WATCHLIST_LENGTH),

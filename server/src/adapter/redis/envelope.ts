@@ -2,9 +2,8 @@ import { z } from 'zod';
 import type { Command, Message, Topic } from '../adapter.ts';
 
 const text = z.string();
-const object = z.custom<object>((value) => typeof value === 'object' && value !== null);
 /** A user in a presence channel, as he stands in Redis. */
-export const memberSchema = z.object({ userId: text, userInfo: z.exactOptional(object) });
+export const memberSchema = z.object({ userId: text, userInfo: z.exactOptional(text) });
 
 const bodySchema = z.discriminatedUnion('kind', [
   z.object({

@@ -33,7 +33,7 @@ export async function showChannel(adapter: Adapter, app: App, name: string): Pro
     kind: channel.kind,
     cache: channel.cache,
     subscriptions,
-    members: members.map(({ userId, userInfo }) => ({ id: userId, info: userInfo })),
+    members: members.map(({ userId, userInfo }) => ({ id: userId, info: userInfo && JSON.parse(userInfo) })),
     last: last && { name: last.name, data: last.data, ttlSeconds: last.ttlSeconds },
   };
 }
