@@ -67,6 +67,7 @@ export function outboxContract(
         appended: (...news) => void appended.push(news),
         overflowed: (...news) => void overflowed.push(news),
         forgot: (...news) => void forgot.push(news),
+        reopened: () => {},
       });
     };
     beforeEach(() => begin());

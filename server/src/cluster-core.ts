@@ -16,7 +16,7 @@ interface ClusterCoreParts extends CoreParts {
  */
 export async function openCore(parts: CoreParts): Promise<Core> {
   const { redis } = parts.config;
-  return redis && !parts.adapter ? ClusterCore.open({ ...parts, redis }) : new LocalCore(parts);
+  return redis && !parts.adapter ? ClusterCore.open({ ...parts, redis }) : LocalCore.open(parts);
 }
 
 /** The core of a node that shares everything with others, in Redis. */

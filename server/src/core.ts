@@ -6,13 +6,11 @@ import type { Journal } from './adapter/journal.ts';
 import { MemoryAdapter } from './adapter/memory/adapter.ts';
 import type { AppStore } from './apps/app.ts';
 import type { Config } from './config.ts';
-import { SqliteBlockStore } from './data/block-store.ts';
-import { Database } from './data/database.ts';
 import type { Metrics } from './hub/metrics.ts';
 import type { ClusterFigures } from './ops/cluster-metrics.ts';
+import { Store } from './store/store.ts';
 import { boundsOf } from './webhooks/bounds.ts';
 import { MemoryOutbox } from './webhooks/memory-outbox.ts';
-import { SqliteOutbox } from './webhooks/sqlite-outbox.ts';
 import { type WebhookControl, type WebhookStep, Webhooks } from './webhooks/webhooks.ts';
 
 /** What all connections of a node share, in whichever of its processes they are. */
@@ -69,22 +67,23 @@ export class LocalCore implements Core {
   readonly webhooks: Webhooks;
   readonly cluster = undefined;
   readonly incarnation: string;
-  readonly #database: Database | undefined;
+  readonly #store: Store | undefined;
+
+  private constructor(parts: CoreParts, store: Store | undefined) {
+    const { config, now, monotonic, onWebhookStep: onStep } = parts;
+    this.#store = store;
+    this.incarnation = store ? '' : randomBytes(16).toString('hex');
+    this.adapter = parts.adapter ?? new MemoryAdapter({ now, monotonic, blockStore: store });
+    const outbox = store?.outbox ?? new MemoryOutbox({ now, ...boundsOf(config) });
+    this.webhooks = new Webhooks({ ...parts, outbox, onStep });
+  }
 
   /** @throws DataError if the data directory cannot be used */
-  constructor(parts: CoreParts) {
-    const { config, now, monotonic, onWebhookStep: onStep } = parts;
+  static async open(parts: CoreParts): Promise<LocalCore> {
+    const { config, now, log, onWebhookStep: onStep } = parts;
+    if (config.data === undefined) return new LocalCore(parts, undefined);
     const bounds = boundsOf(config);
-    const database = config.data === undefined ? undefined : new Database(config.data);
-    this.#database = database;
-    this.incarnation = database ? '' : randomBytes(16).toString('hex');
-    this.adapter =
-      parts.adapter ??
-      new MemoryAdapter({ now, monotonic, blockStore: database && new SqliteBlockStore(database, now) });
-    const outbox = database
-      ? new SqliteOutbox({ database, now, onStep, ...bounds })
-      : new MemoryOutbox({ now, ...bounds });
-    this.webhooks = new Webhooks({ ...parts, outbox, onStep });
+    return new LocalCore(parts, await Store.open({ directory: config.data, bounds, now, log, onStep }));
   }
 
   get journal(): Journal {
@@ -96,7 +95,7 @@ export class LocalCore implements Core {
   }
 
   ready(): Readiness {
-    return readyDespite(this.adapter.fault);
+    return readyDespite(this.adapter.fault ?? this.#store?.fault);
   }
 
   metricsOf(own: Registry): Registry {
@@ -118,7 +117,7 @@ export class LocalCore implements Core {
   async close(): Promise<void> {
     await this.adapter.close();
     await this.webhooks.close();
-    this.#database?.close();
+    await this.#store?.close();
   }
 }
 

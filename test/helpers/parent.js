@@ -26,7 +26,7 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
   now = BEGIN;
   const clock = () => now;
   const adapter = new MemoryAdapter({ now: clock, monotonic: clock });
-  const core = new LocalCore({
+  const core = await LocalCore.open({
     config,
     apps,
     metrics: new Metrics(),

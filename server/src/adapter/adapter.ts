@@ -284,7 +284,10 @@ export interface Block {
 
 /** Who is kept out. */
 export interface Blocks {
+  /** When it resolves it holds on all nodes, until the end of this process at least. */
   add(block: Block): Promise<void>;
+  /** Whether the last block that was added outlives the process, where blocks do; waits for that a little. */
+  isKept(appId: string, userId: string, channel?: string): Promise<boolean>;
   /** What keeps a user out altogether, or out of one channel. */
   find(appId: string, userId: string, channel?: string): Promise<Block | undefined>;
 }

@@ -2,6 +2,7 @@ import { isSocketId } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import { ApiError } from '../errors.ts';
 import { readChannel } from '../protocol/channel.ts';
+import { endWithBlock } from './block.ts';
 import { parseBody } from './body.ts';
 import { check, invalidChannel } from './check.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -41,11 +42,13 @@ export const removeSubscriptions: Endpoint = {
     if (block !== undefined && userId === undefined) {
       throw new ApiError(400, '"block" keeps a user out: it needs "user_id"');
     }
-    if (block !== undefined && userId !== undefined) {
-      const until = now() + block * 1000;
-      await adapter.blocks.add({ appId: app.id, userId, channel: channel.name, reason, until });
-    }
     const who = userId === undefined ? { socketId: socketId ?? '' } : { userId };
-    return { removed: await hub.subscriptions.evict(app, channel, who, reason) };
+    const kept =
+      block === undefined || userId === undefined
+        ? undefined
+        : { appId: app.id, userId, channel: channel.name, reason, until: now() + block * 1000 };
+    return endWithBlock(adapter.blocks, kept, async () => ({
+      removed: await hub.subscriptions.evict(app, channel, who, reason),
+    }));
   },
 };

@@ -2,6 +2,7 @@ import { isUserId } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import type { SeatedConnection } from '../adapter/adapter.ts';
 import { ApiError } from '../errors.ts';
+import { endWithBlock } from './block.ts';
 import { parseBody } from './body.ts';
 import { check } from './check.ts';
 import type { Call, Endpoint } from './endpoint.ts';
@@ -26,12 +27,16 @@ export const terminateConnections: Endpoint = {
       body.length > 0 ? parseBody(body) : {},
       '',
     );
-    if (block !== undefined) {
-      const until = now() + block * 1000;
-      await adapter.blocks.add({ appId: app.id, userId: subject, channel: undefined, reason, until });
-    }
-    await adapter.bus.command({ kind: 'terminateUser', appId: app.id, userId: subject, reason });
-    return {};
+    const user = { appId: app.id, userId: subject, reason };
+    const until = block === undefined ? undefined : now() + block * 1000;
+    return endWithBlock(
+      adapter.blocks,
+      until === undefined ? undefined : { ...user, channel: undefined, until },
+      async () => {
+        await adapter.bus.command({ kind: 'terminateUser', ...user });
+        return {};
+      },
+    );
   },
 };
 

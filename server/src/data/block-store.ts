@@ -1,9 +1,8 @@
 import type { Block } from '../adapter/adapter.ts';
-import type { BlockStore } from '../adapter/memory/blocks.ts';
 import type { Database, Statement } from './database.ts';
 
 /** Who is kept out, beyond the end of the process. */
-export class SqliteBlockStore implements BlockStore {
+export class SqliteBlockStore {
   readonly #now: () => number;
   readonly #standing: Statement<[number], StoredBlock>;
   readonly #save: Statement<[string, string, string, string, number], never>;
@@ -29,6 +28,7 @@ export class SqliteBlockStore implements BlockStore {
     }));
   }
 
+  /** Within a transaction. */
   save({ appId, channel = '', userId, reason, until }: Block): void {
     this.#forget.run(this.#now());
     this.#save.run(appId, channel, userId, reason, until);

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Libsql from 'libsql';
 import { MIGRATIONS } from './schema.ts';
@@ -20,9 +20,12 @@ export class DataError extends Error {
 }
 
 const FILE = 'countersign.db';
+const OWNER_ONLY = 0o600;
+/** What group and others may. */
+const OTHERS = 0o077;
 
 /**
- * The file in which everything is that outlives the process. Its calls block the event loop until they are done, so
+ * The file in which everything is that outlives the process. Its calls block their thread until they are done, so
  * transactions are kept short, and a transaction that was committed is on the disk.
  */
 export class Database {
@@ -37,6 +40,7 @@ export class Database {
     const file = join(directory, FILE);
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
+      keepToOwner(file);
       this.#database = new Libsql(file);
     } catch (cause) {
       throw new DataError(`The data directory ${directory} cannot be used: ${messageOf(cause)}`, { cause });
@@ -96,6 +100,15 @@ export class Database {
     }
     for (const migration of MIGRATIONS.slice(version)) this.#database.exec(migration);
     this.#database.pragma(`user_version = ${MIGRATIONS.length}`);
+  }
+}
+
+/** Nobody else may read what clients and users said: SQLite gives its other files the mode of the first. */
+function keepToOwner(file: string): void {
+  // One that is there is not opened: to close it again would give up the lock that this process may have on it.
+  if (!existsSync(file)) closeSync(openSync(file, 'ax', OWNER_ONLY));
+  for (const each of [file, `${file}-wal`, `${file}-shm`, `${file}-journal`]) {
+    if (existsSync(each) && (statSync(each).mode & OTHERS) !== 0) chmodSync(each, OWNER_ONLY);
   }
 }
 

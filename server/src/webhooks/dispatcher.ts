@@ -25,7 +25,7 @@ interface Desk {
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Brings deliveries to their receivers, each lane in order, until they are taken or given up. */
-export class Dispatcher implements Pick<OutboxListener, 'appended' | 'overflowed'> {
+export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
   readonly #parts: DispatcherParts;
   readonly #desks = new Map<HookKey, Desk>();
   readonly #courier: Courier;
@@ -80,6 +80,10 @@ export class Dispatcher implements Pick<OutboxListener, 'appended' | 'overflowed
         lane.gathered += 1;
         if (lane.gathered >= desk.hook.maxEvents) this.#enqueue(lane);
     }
+  }
+
+  reopened(): void {
+    for (const key of this.#desks.keys()) this.refresh(key);
   }
 
   overflowed(key: HookKey): void {

@@ -2,7 +2,7 @@ import type { HookKey } from '../apps/hook.ts';
 import type { Forgotten, OutboxListener } from './outbox.ts';
 
 /** What a listener is told once the transaction that it comes from is committed. */
-export class News implements OutboxListener {
+export class News implements Omit<OutboxListener, 'reopened'> {
   #items: ((listener: OutboxListener) => void)[] = [];
 
   appended(hook: HookKey, lane: string, dueAt: number): void {

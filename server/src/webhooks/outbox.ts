@@ -53,6 +53,8 @@ export interface OutboxListener {
   overflowed(hook: HookKey, count: number): void;
   /** There was too much of what is kept to be looked at, so the oldest had to go before its time. */
   forgot(appId: string, what: Forgotten, count: number): void;
+  /** There may be deliveries of which it was not told. */
+  reopened(): void;
 }
 
 export type Forgotten = 'dead_letter' | 'event';

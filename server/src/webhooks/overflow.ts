@@ -7,7 +7,7 @@ export interface OverflowParts {
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Is told of deliveries. */
-  readonly next: Pick<OutboxListener, 'appended' | 'overflowed'>;
+  readonly next: Omit<OutboxListener, 'forgot'>;
 }
 
 /** Milliseconds without an overflow after which the next one is logged again. */
@@ -25,6 +25,10 @@ export class Overflow implements OutboxListener {
 
   appended(hook: HookKey, lane: string, dueAt: number): void {
     this.#parts.next.appended(hook, lane, dueAt);
+  }
+
+  reopened(): void {
+    this.#parts.next.reopened();
   }
 
   overflowed(hook: HookKey, count: number): void {

@@ -11,8 +11,6 @@ export interface SqliteOutboxParts extends OutboxBounds {
   readonly database: Database;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
-  /** Is told when a transaction begins, and when it is on the disk. */
-  readonly onStep?: ((step: 'beforeWrite' | 'afterWrite') => void) | undefined;
 }
 
 /** An outbox that outlives the process: what it has committed is on the disk. */
@@ -28,7 +26,7 @@ export class SqliteOutbox implements Outbox {
   readonly #news = new News();
 
   constructor(parts: SqliteOutboxParts) {
-    const { database, now, onStep: _, ...bounds } = parts;
+    const { database, now, ...bounds } = parts;
     const { maxLogEvents: maxCount, maxBytes, maxTotalBytes } = bounds;
     this.#parts = parts;
     this.#sql = prepare(database);
@@ -64,6 +62,16 @@ export class SqliteOutbox implements Outbox {
 
   async events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
     return this.#log.read(appId, afterSeq, limit);
+  }
+
+  /** Those of hooks that are not active, or were not once. */
+  get states(): ReadonlyMap<HookKey, HookState> {
+    return this.#states;
+  }
+
+  /** Makes another write in the same transactions. */
+  write<Result>(work: () => Result): Promise<Result> {
+    return this.#commit.add(work);
   }
 
   stateOf(hook: HookKey): HookState {
@@ -104,9 +112,8 @@ export class SqliteOutbox implements Outbox {
   }
 
   #transact(work: () => void): void {
-    const { database, onStep } = this.#parts;
+    const { database } = this.#parts;
     const counted = [this.#log, this.deliveries.tally];
-    onStep?.('beforeWrite');
     for (const each of counted) each.begin();
     try {
       database.transaction(work);
@@ -117,7 +124,6 @@ export class SqliteOutbox implements Outbox {
       throw error;
     }
     for (const each of counted) each.commit();
-    onStep?.('afterWrite');
     this.#news.tell(this.#listener);
   }
 }

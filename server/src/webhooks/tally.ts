@@ -13,6 +13,8 @@ export class Tally {
   readonly waiting: Stock<HookKey>;
   readonly dead: Stock<HookKey>;
   readonly #failing: Stock<HookKey>;
+  /** Hooks whose numbers may have changed since somebody asked. */
+  #changed = new Set<HookKey>();
 
   constructor({ maxPending: maxCount, maxBytes, maxTotalBytes }: OutboxBounds) {
     this.waiting = new Stock({ maxCount, maxBytes, maxTotalBytes });
@@ -26,6 +28,13 @@ export class Tally {
     return { pending: this.waiting.countOf(hook) - failing, failing, dead: this.dead.countOf(hook) };
   }
 
+  /** The numbers that have changed since it was asked last. */
+  takeChanged(): ReadonlyMap<HookKey, Readonly<Record<DeliveryState, number>>> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return new Map(Array.from(changed, (hook) => [hook, this.of(hook)] as const));
+  }
+
   /** Those that have a delivery, whether they stand or not. */
   hooks(): HookKey[] {
     return [...new Set([...this.waiting.owners(), ...this.dead.owners()])];
@@ -33,6 +42,7 @@ export class Tally {
 
   /** Adds deliveries, or takes them away where both numbers are negative. */
   add(hook: HookKey, state: DeliveryState, count: number, bytes: number): void {
+    this.#changed.add(hook);
     if (state === 'failing') this.#failing.add(hook, count, bytes);
     (state === 'dead' ? this.dead : this.waiting).add(hook, count, bytes);
   }

@@ -140,6 +140,10 @@ export class Lease implements Desk {
     return this.#shared.core.adapter.blocks.add(block);
   }
 
+  isKept(appId: string, userId: string, channel?: string) {
+    return this.#shared.core.adapter.blocks.isKept(appId, userId, channel);
+  }
+
   find(appId: string, userId: string, channel?: string) {
     return this.#shared.core.adapter.blocks.find(appId, userId, channel);
   }

@@ -44,6 +44,7 @@ export class WorkerAdapter implements Adapter {
     };
     this.blocks = {
       add: (block) => parent.ask('add', [block]),
+      isKept: (appId, userId, channel) => parent.ask('isKept', [appId, userId, channel]),
       find: (appId, userId, channel) => parent.ask('find', [appId, userId, channel]),
     };
   }

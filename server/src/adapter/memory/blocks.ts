@@ -1,11 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Block, Blocks } from '../adapter.ts';
 
 /** Where blocks outlive the process. */
 export interface BlockStore {
-  /** Those that still stand. */
-  load(): Iterable<Block>;
-  save(block: Block): void;
+  /** Those that stood when it was opened. */
+  readonly standing: Iterable<Block>;
+  save(block: Block): Promise<void>;
 }
+
+/** Milliseconds that a store has before its answer is not waited for any more. */
+const SAVE_MS = 2000;
 
 interface Clocks {
   /** In Unix milliseconds, as blocks are stored and told. */
@@ -25,16 +29,27 @@ export class MemoryBlocks implements Blocks {
   readonly #clocks: Clocks;
   readonly #store: BlockStore | undefined;
   readonly #blocks = new Map<string, StandingBlock>();
+  /** Those that the store does not have, with the attempt to save each. */
+  readonly #unsaved = new Map<string, { readonly block: Block; attempt: Promise<void> }>();
 
   constructor(clocks: Clocks, store?: BlockStore) {
     this.#clocks = clocks;
     this.#store = store;
-    for (const block of store?.load() ?? []) this.#put(block);
+    for (const block of store?.standing ?? []) this.#put(block);
   }
 
   async add(block: Block): Promise<void> {
-    this.#store?.save(block);
     this.#put(block);
+    if (this.#store) this.#save(block, this.#store);
+  }
+
+  async isKept(appId: string, userId: string, channel?: string): Promise<boolean> {
+    const key = keyOf(appId, userId, channel);
+    const ending = new AbortController();
+    const tooLate = delay(SAVE_MS, undefined, { signal: ending.signal }).catch(() => {});
+    await Promise.race([this.#unsaved.get(key)?.attempt, tooLate]);
+    ending.abort();
+    return !this.#unsaved.has(key);
   }
 
   async find(appId: string, userId: string, channel?: string): Promise<Block | undefined> {
@@ -42,10 +57,24 @@ export class MemoryBlocks implements Blocks {
     return standing && standing.endsAt > this.#clocks.monotonic() ? standing.block : undefined;
   }
 
-  /** Forgets the blocks that are over. */
+  /** Forgets the blocks that are over, and tries again to save those that could not be saved. */
   sweep(): void {
     const now = this.#clocks.monotonic();
     for (const [key, { endsAt }] of this.#blocks) if (endsAt <= now) this.#blocks.delete(key);
+    for (const [key, { block }] of this.#unsaved) {
+      if (this.#store && this.#blocks.get(key)?.block === block) this.#save(block, this.#store);
+      else this.#unsaved.delete(key);
+    }
+  }
+
+  /** It holds meanwhile; that it could not be saved is for the store to report. */
+  #save(block: Block, store: BlockStore): void {
+    const key = keyOf(block.appId, block.userId, block.channel);
+    const saved = () => {
+      if (this.#unsaved.get(key)?.block === block) this.#unsaved.delete(key);
+    };
+    const attempt = store.save(block).then(saved, () => {});
+    this.#unsaved.set(key, { block, attempt });
   }
 
   /** A clock that is set later neither ends a block nor makes it last. */

@@ -26,6 +26,11 @@ export class RedisBlocks implements Blocks {
     await this.#commands.run(scripts.block, key, JSON.stringify({ reason, until }), milliseconds);
   }
 
+  /** As good as Redis keeps what it has. */
+  async isKept(): Promise<boolean> {
+    return true;
+  }
+
   async find(appId: string, userId: string, channel?: string): Promise<Block | undefined> {
     const answer = await this.#commands.run(scripts.blocked, this.#keys.block(appId, userId, channel));
     if (typeof answer !== 'string') return undefined;

@@ -1,0 +1,76 @@
+import type { Block } from '../adapter/adapter.ts';
+import type { HookKey } from '../apps/hook.ts';
+import type {
+  Change,
+  Deliveries,
+  DeliveryState,
+  EventPage,
+  HookState,
+  OutboxBounds,
+  Told,
+} from '../webhooks/outbox.ts';
+
+/** What the data thread can be asked for. */
+export interface StoreCalls extends Omit<Deliveries, 'counts'> {
+  append(changes: readonly Change[]): Promise<void>;
+  events(appId: string, afterSeq: number, limit: number): Promise<EventPage>;
+  setState(hook: HookKey, state: HookState): Promise<void>;
+  sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void>;
+  saveBlock(block: Block): Promise<void>;
+  /** Commits what is under way, and gives the data directory free. */
+  close(): Promise<void>;
+}
+
+/** What the thread begins with. */
+export interface ThreadData {
+  readonly directory: string;
+  readonly bounds: OutboxBounds;
+  /** Unix milliseconds. */
+  readonly now: number;
+}
+
+/** What is asked in one turn of the event loop. */
+export interface Questions {
+  /** The clock of whoever asks, in Unix milliseconds. */
+  readonly now: number;
+  readonly questions: readonly Question[];
+}
+
+export interface Question {
+  readonly id: number;
+  readonly call: keyof StoreCalls;
+  readonly args: readonly unknown[];
+}
+
+/** What the thread says first: what the data directory holds, or why it cannot be used. */
+export type Opening =
+  | { readonly opened: Opened }
+  | { readonly failed: { readonly message: string; readonly isDataError: boolean } };
+
+/** What there was when the data directory was opened. */
+export interface Opened {
+  readonly told: readonly Told[];
+  readonly states: ReadonlyMap<HookKey, HookState>;
+  readonly counts: Counts;
+  readonly blocks: readonly Block[];
+}
+
+/** What the thread says from then on, in the order in which it happened. */
+export interface Said {
+  /** Of the hooks of which they have changed. */
+  readonly counts: Counts;
+  readonly items: readonly Item[];
+}
+
+export type Counts = ReadonlyMap<HookKey, Readonly<Record<DeliveryState, number>>>;
+
+export type Item =
+  | { readonly answer: number; readonly value: unknown }
+  | { readonly refusal: number; readonly message: string }
+  | { readonly news: NewsItem };
+
+/** A call of an {@link OutboxListener}. */
+export type NewsItem =
+  | readonly ['appended', HookKey, string, number]
+  | readonly ['overflowed', HookKey, number]
+  | readonly ['forgot', string, 'dead_letter' | 'event', number];

@@ -1,0 +1,92 @@
+/** The thread that has the data directory open. Nothing else waits for its disk. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { SqliteBlockStore } from '../data/block-store.ts';
+import { Database, DataError } from '../data/database.ts';
+import { SqliteOutbox } from '../webhooks/sqlite-outbox.ts';
+import type { Item, Opening, Question, Questions, Said, StoreCalls, ThreadData } from './calls.ts';
+
+const port = parentPort;
+if (!port) throw new Error('This is the entry of a thread');
+const { directory, bounds, now: startedAt }: ThreadData = workerData;
+/** The clock of whoever asks. */
+let now = startedAt;
+
+let said: Item[] = [];
+
+/** Says something together with all else that is said in this turn of the event loop. */
+function say(outbox: SqliteOutbox, item: Item): void {
+  if (said.length === 0) {
+    setImmediate(() => {
+      const items = said;
+      said = [];
+      port?.postMessage({ counts: outbox.deliveries.tally.takeChanged(), items } satisfies Said);
+    });
+  }
+  said.push(item);
+}
+
+function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
+  const database = new Database(directory);
+  const outbox = new SqliteOutbox({ database, now: () => now, ...bounds });
+  const blocks = new SqliteBlockStore(database, () => now);
+  outbox.attach({
+    appended: (...news) => say(outbox, { news: ['appended', ...news] }),
+    overflowed: (...news) => say(outbox, { news: ['overflowed', ...news] }),
+    forgot: (...news) => say(outbox, { news: ['forgot', ...news] }),
+    reopened: () => {},
+  });
+  port?.postMessage({
+    opened: {
+      told: outbox.told(),
+      states: outbox.states,
+      counts: outbox.deliveries.tally.takeChanged(),
+      blocks: blocks.load(),
+    },
+  } satisfies Opening);
+  const { deliveries } = outbox;
+  const calls: StoreCalls = {
+    append: (changes) => outbox.append(changes),
+    events: (...of) => outbox.events(...of),
+    setState: (...to) => outbox.setState(...to),
+    sweep: (...what) => outbox.sweep(...what),
+    lanes: (hook) => deliveries.lanes(hook),
+    head: (...of) => deliveries.head(...of),
+    acknowledge: (delivery) => deliveries.acknowledge(delivery),
+    fail: (...what) => deliveries.fail(...what),
+    park: (...what) => deliveries.park(...what),
+    list: (...what) => deliveries.list(...what),
+    retry: (...what) => deliveries.retry(...what),
+    skip: (...what) => deliveries.skip(...what),
+    saveBlock: (block) => outbox.write(() => blocks.save(block)),
+    async close() {
+      await outbox.close();
+      database.close();
+      // The thread ends once its answers are out.
+      port?.unref();
+    },
+  };
+  return { outbox, calls };
+}
+
+try {
+  const { outbox, calls } = open();
+  const serve = async ({ id, call, args }: Question): Promise<void> => {
+    try {
+      const value: unknown = await Reflect.apply(calls[call], calls, args);
+      say(outbox, { answer: id, value });
+    } catch (error) {
+      say(outbox, { refusal: id, message: messageOf(error) });
+    }
+  };
+  port.on('message', ({ now: asked, questions }: Questions) => {
+    now = asked;
+    for (const question of questions) void serve(question);
+  });
+} catch (error) {
+  const failed = { message: messageOf(error), isDataError: error instanceof DataError };
+  port.postMessage({ failed } satisfies Opening);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,78 @@
+import type { Logger } from 'pino';
+import type { Block } from '../adapter/adapter.ts';
+import type { BlockStore } from '../adapter/memory/blocks.ts';
+import type { OutboxBounds } from '../webhooks/outbox.ts';
+import { DataThread } from './data-thread.ts';
+import { StoreOutbox } from './store-outbox.ts';
+
+export interface StoreParts {
+  readonly directory: string;
+  readonly bounds: OutboxBounds;
+  /** The clock, in Unix milliseconds. */
+  readonly now: () => number;
+  readonly log: Logger;
+  /** Is told before an event is handed over, and when it is on the disk. */
+  readonly onStep?: ((step: 'beforeWrite' | 'afterWrite') => void) | undefined;
+}
+
+/** What outlives the process: the outbox of webhooks, and who is kept out. It is on the disk, and its own thread waits for that. */
+export class Store implements BlockStore {
+  readonly outbox: StoreOutbox;
+  /** Blocks that stood when it was opened. */
+  standing: readonly Block[] = [];
+  #thread: DataThread | undefined;
+
+  readonly #log: Logger;
+  #failsToSave = false;
+
+  private constructor({ onStep, log }: StoreParts) {
+    this.#log = log;
+    this.outbox = new StoreOutbox(() => this.#open, onStep);
+  }
+
+  /** @throws DataError if the data directory cannot be used */
+  static async open(parts: StoreParts): Promise<Store> {
+    const store = new Store(parts);
+    const { outbox } = store;
+    store.#thread = await DataThread.open({
+      ...parts,
+      onOpened: (opened) => {
+        store.standing = opened.blocks;
+        outbox.opened(opened);
+      },
+      onSaid: ({ counts, items }) => {
+        outbox.count(counts);
+        for (const item of items) if ('news' in item) outbox.hear(item.news);
+      },
+    });
+    return store;
+  }
+
+  /** Why nothing can be kept at present; `undefined`: it can. */
+  get fault(): string | undefined {
+    return this.#open.fault;
+  }
+
+  async save(block: Block): Promise<void> {
+    try {
+      await this.#open.ask('saveBlock', [block]);
+      if (this.#failsToSave) this.#log.info('blocks are kept on the disk again');
+      this.#failsToSave = false;
+    } catch (error) {
+      if (!this.#failsToSave) {
+        this.#log.error({ err: error }, 'blocks cannot be kept on the disk: they hold in memory meanwhile');
+      }
+      this.#failsToSave = true;
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#open.close();
+  }
+
+  get #open(): DataThread {
+    if (!this.#thread) throw new Error('The store is not open yet');
+    return this.#thread;
+  }
+}
