@@ -316,6 +316,12 @@ describe('the rate of client events', () => {
       frames.error(4301, 'Too many client events: at most 2 a second'),
     ]);
   });
+
+  test('is none where the app says null', async () => {
+    const { sender, receiver } = await startClock({ limits: { clientEventsPerSecond: null } });
+    for (let n = 0; n < 50; n += 1) sender.trigger(BOX, 'client-e', n);
+    for (let n = 0; n < 50; n += 1) expect(await receiver.next()).toBe(frames.event('client-e', BOX, `${n}`));
+  });
 });
 
 test('client events are never kept in a cache channel', async () => {

@@ -290,6 +290,11 @@ describe('file, then environment, then flags', () => {
     ['COUNTERSIGN_TRUST_PROXY', '10.0.0.0/8, ::1', { trustProxy: ['10.0.0.0/8', '::1'] }],
     ['COUNTERSIGN_METRICS__TOKEN', '12345678', { metrics: { token: '12345678' } }],
     ['COUNTERSIGN_APPS', JSON.stringify([app]), { apps: [app] }],
+    [
+      'COUNTERSIGN_APPS',
+      JSON.stringify([{ ...app, limits: { clientEventsPerSecond: null, framesPerSecond: null } }]),
+      { apps: [{ limits: { clientEventsPerSecond: null, framesPerSecond: null } }] },
+    ],
   ])('%s=%s is understood', async (name, text, expected) => {
     expect(await loadConfig({ env: { [name]: text } })).toMatchObject(expected);
   });
@@ -331,7 +336,7 @@ describe('file, then environment, then flags', () => {
   test('a file that is not there is named', async () => {
     const file = await fileWith('');
     await expect(loadConfig({ file: `${file}.old` })).rejects.toThrow(
-      `Wrong configuration in ${file}.old:\n  the file cannot be read (ENOENT)`,
+      `Wrong configuration in ${file}.old:\n  the file cannot be read: there is no such file (ENOENT)`,
     );
   });
 

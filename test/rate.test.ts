@@ -63,6 +63,13 @@ describe('a client that sends many frames', () => {
     expect(await client.until(isClose)).toHaveLength(302);
   });
 
+  test('may send without end where the limit is null', async () => {
+    const [broker] = await startAtRest({ limits: { framesPerSecond: null } });
+    const client = await connect(broker);
+    for (let count = 0; count < 1000; count += 1) client.send({ event: 'pusher:ping' });
+    for (let count = 0; count < 1000; count += 1) expect(await client.next()).toBe(frames.pong);
+  });
+
   test('is counted with what cannot be read too', async () => {
     const [broker] = await startAtRest({ limits: { framesPerSecond: 2, subscriptionsPerConnection: 1 } });
     const client = await connect(broker);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
+import { isServiceLink } from './service-links.ts';
 
 /** A setting from outside the file, and what a message calls the place where it was found. */
 export interface Override {
@@ -63,6 +64,7 @@ export function readEnvironment(
   const unknown: string[] = [];
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith('COUNTERSIGN_') || name === 'COUNTERSIGN_CONFIG' || text === undefined) continue;
+    if (isServiceLink(name, text)) continue;
     const variable = variables.get(name);
     if (variable)
       overrides.push({ path: variable.path, value: readText(text, variable.form, name), from: name });

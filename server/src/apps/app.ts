@@ -8,20 +8,20 @@ import { AllowedOrigins, isOriginPattern } from './origins.ts';
 import type { Witness } from './witness.ts';
 
 const count = z.int().min(1);
-const countOrUnlimited = z.union([count, z.null()]).default(null);
+const countOrUnlimited = z.union([count, z.null()]);
 
 /** Rates and sizes that an app is held to. Characters are UTF-16 code units; bytes are those of UTF-8. */
 export const limitsSchema = z
   .strictObject({
     /** Connections at one time; null: no limit. @default null */
-    connections: countOrUnlimited,
-    /** Client events that one connection may send per second, and in one burst. @default 10 */
-    clientEventsPerSecond: count.default(10),
+    connections: countOrUnlimited.default(null),
+    /** Client events that one connection may send per second, and in one burst; null: no limit. @default 10 */
+    clientEventsPerSecond: countOrUnlimited.default(10),
     /**
      * Frames that one connection may send per second. The burst is this and `subscriptionsPerConnection`
-     * together, so that a page which comes back with all its channels is never punished. @default 100
+     * together, so that a page which comes back with all its channels is never punished; null: no limit. @default 100
      */
-    framesPerSecond: count.default(100),
+    framesPerSecond: countOrUnlimited.default(100),
     /**
      * Subscriptions and sign-ins of one connection that may be refused per minute for want of a valid proof. The
      * burst is this and `subscriptionsPerConnection` together, so that a page is told of each of its channels what a
@@ -47,7 +47,7 @@ export const limitsSchema = z
     /** Channels that one connection may be subscribed to. @default 200 */
     subscriptionsPerConnection: count.default(200),
     /** Requests to the HTTP API per second; null: no limit. @default null */
-    httpRequestsPerSecond: countOrUnlimited,
+    httpRequestsPerSecond: countOrUnlimited.default(null),
   })
   .readonly();
 

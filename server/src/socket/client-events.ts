@@ -15,7 +15,7 @@ export class ClientEvents {
   constructor(connection: Connection, parts: SessionParts) {
     this.#connection = connection;
     this.#parts = parts;
-    this.#bucket = new TokenBucket(connection.app.limits.clientEventsPerSecond, parts.monotonic());
+    this.#bucket = new TokenBucket(connection.app.limits.clientEventsPerSecond ?? Infinity, parts.monotonic());
   }
 
   /**
@@ -27,7 +27,7 @@ export class ClientEvents {
     const { app, socketId, metrics } = this.#connection;
     if (!app.clientEvents) throw new Refusal(null, 'Client events are turned off for this app');
     const { clientEventsPerSecond: rate, eventNameLength, eventDataBytes, channelNameLength } = app.limits;
-    if (!this.#bucket.take(rate, rate, this.#parts.monotonic())) {
+    if (rate !== null && !this.#bucket.take(rate, rate, this.#parts.monotonic())) {
       metrics.rateLimitHits += 1;
       throw new Refusal(codes.clientEventRate, `Too many client events: at most ${rate} a second`);
     }

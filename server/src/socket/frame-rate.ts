@@ -12,11 +12,11 @@ export class FrameRate extends TokenBucket {
   /** Counts one more frame. Answers why the client is closed, if that was one too many. */
   count(limits: Limits, now: number): Disconnect | undefined {
     const { framesPerSecond: rate } = limits;
-    if (this.take(burst(limits), rate, now)) return undefined;
+    if (rate === null || this.take(burst(limits), rate, now)) return undefined;
     return new Disconnect(codes.overCapacity, `Too many messages: at most ${rate} a second`);
   }
 }
 
 function burst({ framesPerSecond, subscriptionsPerConnection }: Limits): number {
-  return framesPerSecond + subscriptionsPerConnection;
+  return (framesPerSecond ?? Infinity) + subscriptionsPerConnection;
 }
