@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
 import { createConnection } from 'node:net';
 import type { Adapter } from '@countersign/server';
 import { MemoryAdapter } from '@countersign/server';
@@ -257,4 +258,22 @@ test('a request in progress is answered while the broker drains, and its connect
   await drained;
   expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   expect(text).toContain('\r\nConnection: close\r\n');
+});
+
+test('a plain request to the path of the WebSocket is told what a proxy may have taken away', async () => {
+  const broker = await startExample();
+  for (const headers of [{}, { Upgrade: 'h2c', Connection: 'Upgrade' }]) {
+    const request = httpRequest(`${broker.url}/app/key?protocol=7`, { headers }).end();
+    const [response] = await once(request, 'response');
+    let body = '';
+    for await (const chunk of response) body += chunk;
+    expect(response.statusCode).toBe(426);
+    expect(response.headers).toMatchObject({ upgrade: 'websocket', connection: 'Upgrade' });
+    expect(JSON.parse(body)).toEqual({
+      error: expect.stringMatching(
+        /^This path takes WebSockets only, .* passes on the headers Upgrade and Connection$/,
+      ),
+      code: 426,
+    });
+  }
 });

@@ -33,6 +33,8 @@ export interface ApiParts {
   addressOf(request: IncomingMessage): string;
   /** What `GET /ready` answers: 200 while the node accepts connections. */
   ready(): { readonly status: number; readonly body: object };
+  /** Whether callers shall not keep their connections. */
+  isDraining(): boolean;
   /** Adds routes in front of the 404. */
   readonly routes?: (app: Express) => void;
 }
@@ -64,7 +66,7 @@ export class Api {
 
   constructor(parts: ApiParts) {
     this.#parts = parts;
-    this.#answers = new Answers(parts.log, () => parts.ready().status !== 200);
+    this.#answers = new Answers(parts.log, parts.isDraining);
     this.#service = new Service(parts, this.#answers);
     this.#base = `${parts.config.pathPrefix}/apps/`;
     this.#express = this.#route();
@@ -113,6 +115,7 @@ export class Api {
     });
     app.all([`${config.pathPrefix}/health`, `${config.pathPrefix}/ready`], allowOnly('GET, HEAD'));
     routes?.(app);
+    app.all(`${config.pathPrefix}/app/:key`, askForUpgrade);
     app.use(({ path }: Request) => {
       throw new ApiError(404, `Nothing is at "${path.slice(0, 200)}": docs/http-api.md has the paths`);
     });
@@ -121,6 +124,15 @@ export class Api {
     });
     return app;
   }
+}
+
+/** A client would have asked for a WebSocket: what is between it and the broker has taken that away. */
+function askForUpgrade(): never {
+  throw new ApiError(
+    426,
+    'This path takes WebSockets only, and the request has no "Upgrade: websocket". Behind a proxy, check that it speaks HTTP/1.1 to the broker and passes on the headers Upgrade and Connection',
+    { Upgrade: 'websocket', Connection: 'Upgrade' },
+  );
 }
 
 function allowOnly(methods: string) {
