@@ -80,7 +80,7 @@ describe('countersign start', () => {
     const { code, stderr } = await runCli(['start', '--config', file, '--port', String(port)]);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`,
+      stderr: `port: cannot listen on 127.0.0.1:${port}, because another process does (EADDRINUSE)\n`,
     });
   });
 });

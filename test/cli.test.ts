@@ -32,7 +32,8 @@ const HELP = `Usage: countersign <command> [options]
   --help, --version
 
 Each setting can also be given by the environment, such as COUNTERSIGN_LOG__LEVEL=debug.
-Signals: SIGTERM and SIGINT stop gracefully, a second one at once; SIGHUP reloads the apps.
+Signals: SIGTERM and SIGINT stop gracefully, a second one at once; SIGHUP reloads the apps and
+certificates; SIGUSR2 also replaces all workers, one after the other.
 `;
 
 describe('the command line', () => {

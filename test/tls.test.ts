@@ -115,8 +115,16 @@ test('a client that speaks TLS does not harm a broker without', async () => {
 });
 
 test.each([
-  ['is missing', { cert: `${cert}.missing`, key }, /ENOENT.*cert\.pem\.missing/],
-  ['is none', { cert: fileURLToPath(import.meta.url), key }, /PEM/],
+  [
+    'is missing',
+    { cert: `${cert}.missing`, key },
+    /tls\.cert: got ".*cert\.pem\.missing", but there is no such file \(ENOENT\)/,
+  ],
+  [
+    'is none',
+    { cert: fileURLToPath(import.meta.url), key },
+    /tls\.cert: .* expected a certificate in PEM format/,
+  ],
 ])('a broker whose certificate %s does not start', async (_what, tls, problem) => {
   await expect(createServer(configOf({ config: { tls } }))).rejects.toThrow(problem);
 });

@@ -8,9 +8,9 @@ import { frames } from './helpers/frames.ts';
 import { APP } from './helpers/server.ts';
 import { type RunningGroup, startWorkers } from './helpers/workers.ts';
 
-/** At SIGUSR2 a process does nothing else for so long in milliseconds. */
+/** At SIGWINCH a process does nothing else for so long in milliseconds. */
 const BUSY =
-  'process.on("SIGUSR2",()=>{for(let end=Date.now()+Number(process.env.BUSY_MS);Date.now()<end;);})';
+  'process.on("SIGWINCH",()=>{for(let end=Date.now()+Number(process.env.BUSY_MS);Date.now()<end;);})';
 
 /** Longer than a worker may be silent in these tests, and not for ever if it is not killed. */
 const HANGS_MS = 15_000;
@@ -37,7 +37,7 @@ async function pidOfParent(group: RunningGroup): Promise<number> {
 test('a worker that hangs is killed and replaced', async () => {
   const { group, ann, bob } = await startBusy(HANGS_MS, { nodeTimeoutSeconds: 2 });
   const pid = await group.pidOf(2);
-  process.kill(pid, 'SIGUSR2');
+  process.kill(pid, 'SIGWINCH');
   expect(await group.cli.logged('worker hangs')).toMatchObject({
     worker: 2,
     workerPid: pid,
@@ -59,7 +59,7 @@ test('a worker that is stopped is killed and replaced', async () => {
 
 test('a worker that is busy for three seconds stays', async () => {
   const { group, bob } = await startBusy(3000);
-  process.kill(await group.pidOf(2), 'SIGUSR2');
+  process.kill(await group.pidOf(2), 'SIGWINCH');
   await publish(group, 'presence-room', 'greeting', 'hello');
   expect(await bob.next()).toBe(frames.event('greeting', 'presence-room', 'hello'));
   expect(group.cli.count('worker hangs')).toBe(0);
@@ -74,7 +74,7 @@ test('a machine that was suspended keeps its workers', async () => {
   // The parent is the first that wakes up.
   for (const pid of all.toReversed()) process.kill(pid, 'SIGCONT');
   // It looks as carefully as before: by the time that it has found the one who hangs, it has found nobody else.
-  process.kill(workers[1]!, 'SIGUSR2');
+  process.kill(workers[1]!, 'SIGWINCH');
   expect(await ann.next()).toBe(frames.memberRemoved('presence-room', 'bob'));
   await group.cli.logged('worker replaced');
   expect(await ann.nothing()).toEqual([]);

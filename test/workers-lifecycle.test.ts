@@ -201,7 +201,7 @@ describe('the parent', () => {
     const { code, stderr } = await group.cli.result();
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `bind EADDRINUSE 127.0.0.1:${port}\n`,
+      stderr: `port: cannot listen on 127.0.0.1:${port}, because another process does (EADDRINUSE)\n`,
     });
   });
 });

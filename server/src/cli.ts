@@ -3,19 +3,24 @@
 import cluster from 'node:cluster';
 import { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { inspect, isDeepStrictEqual, parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, describeConfig, loadConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
-import { refuseGuessable, shortSecrets } from './config-secrets.ts';
+import { refuseGuessable } from './config-secrets.ts';
 import { DataError } from './data/database.ts';
 import { HELP } from './help.ts';
+import { type InheritedSocket, takeInheritedSocket } from './inherited-socket.ts';
+import { isWrongPlace } from './listen-error.ts';
 import { devRoutes } from './ops/dev.ts';
 import { devApp, devConfig, refuseOtherThanDev } from './ops/dev-app.ts';
 import { devGuide } from './ops/dev-guide.ts';
 import { createLog } from './ops/log.ts';
 import { openFilesLimit } from './ops/open-files.ts';
-import { type Broker, createServer } from './server.ts';
+import { logShortSecrets, reloadOnSignals } from './reload.ts';
+import { createServer } from './server.ts';
+import { serviceLinks } from './service-links.ts';
+import { Stop } from './stop.ts';
 import { UsageError } from './usage-error.ts';
 import { VERSION } from './version.ts';
 import { CommandError, runWebhooksCommand } from './webhooks-cli.ts';
@@ -71,14 +76,20 @@ function flagsOf(args: readonly string[], names: readonly (keyof Flags)[]): Flag
 
 async function start(flags: Flags): Promise<void> {
   const workers = readWorkers(flags.workers);
-  const load = () => loadForStart(flags);
+  const socket = takeInheritedSocket(process.env, process.pid);
+  const load = () => loadForStart(flags, socket);
   const config = await load();
   const log = createLog(config.log);
-  logFailures(log);
-  const starting = workers > 1 ? WorkerGroup.start(config, workers, log) : createServer(config, { log });
-  stopOnSignals(starting, config, log);
-  reloadOnHangup(load, config, starting, log);
+  const stop = new Stop(log);
+  const starting =
+    workers > 1
+      ? WorkerGroup.start(config, workers, log, socket?.fd)
+      : createServer(config, { log, fd: socket?.fd });
+  stop.drains(starting, config.drainTimeoutSeconds);
+  stop.onSignals();
+  reloadOnSignals(load, config, starting, log);
   adviseOnHeap(log);
+  tellOfServiceLinks(log);
   await starting;
   logLimits(config, log);
   logShortSecrets(config, log);
@@ -93,20 +104,23 @@ function readWorkers(text = '1'): number {
 /** What a forked process does: its parent tells it the rest. */
 function work(): void {
   // A signal to the whole group of processes is the parent's to act on.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-  new Worker({
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
+  const worker = new Worker({
     stream: new Socket({ fd: LINE_FD, readable: true, writable: true }),
-    createLog(config) {
-      const log = createLog(config.log);
-      logFailures(log);
+    createLog(config, number) {
+      const log = createLog(config.log).child({ worker: number });
+      // Its parent replaces one that ends.
+      new Stop(log).drains(Promise.resolve({ drain: () => worker.drain(true) }), config.drainTimeoutSeconds);
       return log;
     },
     onEnd: (drained) => process.exit(drained ? 0 : 1),
   });
 }
 
-async function loadForStart(flags: Flags): Promise<Config> {
-  const config = await loadConfig({ file: flags.config, env: process.env, flags });
+async function loadForStart(flags: Flags, socket: InheritedSocket | undefined): Promise<Config> {
+  const loaded = await loadConfig({ file: flags.config, env: process.env, flags });
+  // Who may see the metrics and the console depends on where the broker really listens.
+  const config = socket ? { ...loaded, host: socket.host, port: socket.port } : loaded;
   if (config.apps.length === 0) {
     throw new ConfigError(flags.config, [
       `apps: there is none, so nobody could connect; a minimal file is ${MINIMAL_FILE}`,
@@ -123,14 +137,15 @@ async function dev(flags: Flags): Promise<void> {
   refuseOtherThanDev(config, app);
   refuseGuessable(config);
   const log = createLog(config.log);
-  logFailures(log);
+  const stop = new Stop(log);
   const starting = createServer(config, {
     log,
     localOnly: true,
     routes: devRoutes(app),
     console: { open: true },
   });
-  stopOnSignals(starting, config, log);
+  stop.drains(starting, config.drainTimeoutSeconds);
+  stop.onSignals();
   print(devGuide((await starting).url, app));
 }
 
@@ -142,14 +157,6 @@ async function printConfig(args: readonly string[]): Promise<void> {
   print(`${JSON.stringify(describeConfig(config), null, 2)}\n`);
 }
 
-/** What nobody caught has left something half done: the process ends, and whoever runs it starts another. */
-function logFailures(log: Logger): void {
-  process.on('uncaughtException', (error, origin) => {
-    log.fatal({ err: error, origin }, 'unhandled error');
-    process.exit(1);
-  });
-}
-
 function adviseOnHeap(log: Logger): void {
   const flags = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
   if (/--max[-_]semi[-_]space[-_]size/.test(flags)) return;
@@ -157,6 +164,11 @@ function adviseOnHeap(log: Logger): void {
     { flag: '--max-semi-space-size=4' },
     'node runs without the flag that saves memory per connection',
   );
+}
+
+function tellOfServiceLinks(log: Logger): void {
+  const variables = serviceLinks(process.env);
+  if (variables.length > 0) log.info({ variables }, 'variables of service links ignored');
 }
 
 function logLimits(config: Config, log: Logger): void {
@@ -175,59 +187,6 @@ function logLimits(config: Config, log: Logger): void {
   );
 }
 
-function logShortSecrets(config: Config, log: Logger): void {
-  for (const found of shortSecrets(config)) log.warn(found, 'secret is short: 32 random characters are safe');
-}
-
-/** From before it has started on: a signal that nobody handles would leave workers behind. */
-function stopOnSignals(starting: Promise<Broker>, config: Config, log: Logger): void {
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    log.info({ signal }, 'stopping');
-    setTimeout(() => {
-      log.error('stopped by force: draining took too long');
-      process.exit(1);
-    }, config.drainTimeoutSeconds * 1000);
-    starting.then((broker) => broker.drain()).then(() => process.exit(0), fail);
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-}
-
-function reloadOnHangup(
-  load: () => Promise<Config>,
-  running: Config,
-  starting: Promise<Broker>,
-  log: Logger,
-): void {
-  const reload = async (): Promise<void> => {
-    try {
-      const config = await load();
-      (await starting).reload(config.apps);
-      logShortSecrets(config, log);
-      const waiting = changedSettings(running, config);
-      if (waiting.length > 0) log.warn({ settings: waiting }, 'changed settings wait for a restart');
-    } catch (error) {
-      log.error({ err: error }, 'reload failed, nothing is changed');
-    }
-  };
-  let last = Promise.resolve();
-  process.on('SIGHUP', () => {
-    last = last.then(reload);
-  });
-}
-
-/** The settings, other than the apps, in which two configurations differ. */
-function changedSettings(running: Config, loaded: Config): string[] {
-  const before = new Map<string, unknown>(Object.entries(running));
-  const after = new Map<string, unknown>(Object.entries(loaded));
-  const names = new Set([...before.keys(), ...after.keys()]);
-  names.delete('apps');
-  return [...names].filter((name) => !isDeepStrictEqual(before.get(name), after.get(name)));
-}
-
 function print(text: string): void {
   process.stdout.write(text);
 }
@@ -238,7 +197,7 @@ function fail(error: unknown): void {
       ? [`${error.message}\nSee countersign --help.`, 2]
       : error instanceof ConfigError
         ? [error.message, 2]
-        : [isForUser(error) ? error.message : inspect(error), 1];
+        : [isForUser(error) ? error.message : inspect(error), isWrongPlace(error) ? 2 : 1];
   process.stderr.write(`${message}\n`);
   process.exit(exitCode);
 }

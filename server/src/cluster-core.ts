@@ -1,7 +1,9 @@
 import { RedisAdapter } from './adapter/redis/adapter.ts';
 import type { RedisSettings } from './adapter/redis/settings.ts';
 import { type Core, type CoreParts, LocalCore, type Readiness, readyDespite } from './core.ts';
+import { makeDirectory } from './data/directory.ts';
 import type { ClusterFigures } from './ops/cluster-metrics.ts';
+import { Certificate } from './tls/certificate.ts';
 import { ClusterWebhooks } from './webhooks/cluster/cluster-webhooks.ts';
 import type { WebhookControl } from './webhooks/webhooks.ts';
 
@@ -12,10 +14,12 @@ interface ClusterCoreParts extends CoreParts {
 /**
  * Opens the core that the configuration asks for.
  *
- * @throws DataError if the data directory cannot be used
+ * @throws ConfigError if the data directory or a file for the TLS of Redis cannot be used
+ * @throws DataError if what is in the data directory cannot be used
  */
 export async function openCore(parts: CoreParts): Promise<Core> {
-  const { redis } = parts.config;
+  const { redis, data } = parts.config;
+  if (data !== undefined) makeDirectory(data);
   return redis && !parts.adapter ? ClusterCore.open({ ...parts, redis }) : LocalCore.open(parts);
 }
 
@@ -25,9 +29,15 @@ class ClusterCore implements Core {
   readonly webhooks: WebhookControl;
   readonly cluster: ClusterFigures;
   readonly incarnation = '';
+  readonly certificates: readonly Certificate[];
   readonly #webhooks: ClusterWebhooks;
 
-  private constructor(adapter: RedisAdapter, webhooks: ClusterWebhooks) {
+  private constructor(
+    adapter: RedisAdapter,
+    webhooks: ClusterWebhooks,
+    certificate: Certificate | undefined,
+  ) {
+    this.certificates = certificate ? [certificate] : [];
     this.adapter = adapter;
     this.webhooks = webhooks.control;
     this.cluster = { node: adapter, webhooks };
@@ -38,12 +48,14 @@ class ClusterCore implements Core {
   static async open({ onWebhookStep: onStep, ...parts }: ClusterCoreParts): Promise<ClusterCore> {
     const { redis, log, now, config, metrics } = parts;
     const { nodeTimeoutSeconds } = config;
+    const certificate = redis.tls && (await Certificate.open('redis.tls', redis.tls, log));
     const onGap = () => {
       metrics.gaps += 1;
     };
     const adapter = await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now, onGap });
     const { roster } = adapter;
-    return new ClusterCore(adapter, await ClusterWebhooks.open({ ...parts, roster, onStep }));
+    const webhooks = await ClusterWebhooks.open({ ...parts, roster, onStep });
+    return new ClusterCore(adapter, webhooks, certificate);
   }
 
   get journal() {
@@ -67,6 +79,7 @@ class ClusterCore implements Core {
   }
 
   reload(): void {
+    for (const certificate of this.certificates) void certificate.reload();
     this.#webhooks.reload();
   }
 
@@ -77,5 +90,6 @@ class ClusterCore implements Core {
   async close(): Promise<void> {
     await this.adapter.close();
     await this.#webhooks.close();
+    for (const certificate of this.certificates) certificate.close();
   }
 }

@@ -6,6 +6,7 @@ import { appSchema } from './apps/app.ts';
 import { hookIdOf } from './apps/hook.ts';
 import { ConfigError, explain, type Overridden, problemsOf } from './config-error.ts';
 import { type Flags, parseJson, readEnvironment, readFlags } from './config-sources.ts';
+import { fileProblem } from './file-problem.ts';
 
 const seconds = z.int().min(1);
 const port = z.int().min(0).max(65_535);
@@ -254,13 +255,9 @@ async function readJsonFile(file: string): Promise<unknown> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    throw new ConfigError(file, [`the file cannot be read (${codeOf(error)})`], { cause: error });
+    throw new ConfigError(file, [`the file cannot be read: ${fileProblem(error)}`], { cause: error });
   }
   return parseJson(text, file);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
 }
 
 /** A copy with one value replaced. What is no object on the way stays, so that the schema refuses it. */

@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import type { Metrics } from './hub/metrics.ts';
 import type { ClusterFigures } from './ops/cluster-metrics.ts';
 import { Store } from './store/store.ts';
+import type { Certificate } from './tls/certificate.ts';
 import { boundsOf } from './webhooks/bounds.ts';
 import { MemoryOutbox } from './webhooks/memory-outbox.ts';
 import { type WebhookControl, type WebhookStep, Webhooks } from './webhooks/webhooks.ts';
@@ -24,6 +25,8 @@ export interface Core {
   countDeliveries(): ReturnType<Webhooks['countDeliveries']>;
   /** How it fares among the nodes of a cluster; `undefined`: it is in none. */
   readonly cluster: ClusterFigures | undefined;
+  /** Those by which it proves to others who it is. */
+  readonly certificates: readonly Certificate[];
   /** What `GET /ready` answers while the process does not drain. */
   ready(): Readiness;
   /** What `GET /metrics` answers, given the metrics of this process. */
@@ -66,6 +69,7 @@ export class LocalCore implements Core {
   readonly adapter: Adapter;
   readonly webhooks: Webhooks;
   readonly cluster = undefined;
+  readonly certificates = [];
   readonly incarnation: string;
   readonly #store: Store | undefined;
 

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import {
   createServer as createHttpServer,
   type IncomingMessage,
@@ -6,12 +5,14 @@ import {
   type Server,
   type ServerOptions,
 } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from './config.ts';
 import { asksForWebSocket, DeclinedUpgrades } from './declined-upgrade.ts';
+import { ListenError } from './listen-error.ts';
 import { inOriginForm, toOriginForm } from './request-target.ts';
+import type { Pem } from './tls/pem-files.ts';
 import type { TransientSockets } from './transient-sockets.ts';
 
 /** Takes over the connection of a request for a WebSocket. */
@@ -40,6 +41,8 @@ export class Listener {
   readonly #silent = new Set<Socket>();
 
   #upgrade: Upgrade | undefined;
+  /** Resolves when all connections have ended after it accepts nobody more. */
+  #closed: Promise<void> | undefined;
 
   private constructor(config: Config, server: Server, handle: RequestListener, sockets: TransientSockets) {
     this.#config = config;
@@ -69,18 +72,24 @@ export class Listener {
     });
   }
 
-  /**
-   * Makes a server that does not listen yet.
-   *
-   * @throws Error if the certificate cannot be read
-   */
-  static async create(config: Config, handle: RequestListener, sockets: TransientSockets): Promise<Listener> {
+  /** Makes a server that does not listen yet, with TLS if there is a certificate. */
+  static create(
+    config: Config,
+    handle: RequestListener,
+    sockets: TransientSockets,
+    pem: Pem | undefined,
+  ): Listener {
     const options = optionsOf(config);
     const serve = inOriginForm(handle);
-    if (!config.tls) return new Listener(config, createHttpServer(options), serve, sockets);
-    const [cert, key] = await Promise.all([readFile(config.tls.cert), readFile(config.tls.key)]);
+    if (!pem) return new Listener(config, createHttpServer(options), serve, sockets);
+    const { cert, key } = pem;
     const secure = { ...options, cert, key, handshakeTimeout: TLS_HANDSHAKE_MS };
     return new Listener(config, createHttpsServer(secure), serve, sockets);
+  }
+
+  /** From now on new connections get this certificate. */
+  use({ cert, key }: Pem): void {
+    if ('setSecureContext' in this.server) (this.server as HttpsServer).setSecureContext({ cert, key });
   }
 
   /** Hands over who asks for a WebSocket; without it they are answered as everybody is. */
@@ -88,14 +97,23 @@ export class Listener {
     this.#upgrade = upgrade;
   }
 
-  /** @throws Error if it cannot listen there */
-  listen(port: number): Promise<void> {
+  /**
+   * @param setting that names the port
+   * @param fd of a socket that listens already, instead of the port
+   * @throws ListenError if it cannot listen there
+   */
+  listen(port: number, setting: 'port' | 'metrics.port', fd?: number): Promise<void> {
+    const { host } = this.#config;
     return new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen({ host: this.#config.host, port, backlog: BACKLOG }, () => {
-        this.server.off('error', reject);
-        resolve();
-      });
+      const refuse = (error: Error) => reject(new ListenError(setting, host, port, error));
+      this.server.once('error', refuse);
+      this.server.listen(
+        fd === undefined ? { host, port, backlog: BACKLOG } : { fd, backlog: BACKLOG },
+        () => {
+          this.server.off('error', refuse);
+          resolve();
+        },
+      );
     });
   }
 
@@ -112,16 +130,29 @@ export class Listener {
     return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
 
+  /** Accepts nobody more. Connections stay, those that wait for their next request, too. */
+  leave(): void {
+    // The method of node's HTTP server would end the latter, on whose way a request may be.
+    this.#closed ??= new Promise((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
+  }
+
   /**
    * Accepts nobody more, and waits for the requests in progress and for the end of all WebSockets. A request whose
    * body or answer makes no end is cut after a while, for it would keep the broker from ever ending.
+   *
+   * @param keepIdle lets connections that wait for their next request end with the answer to it, as long as others have
    */
-  async drain(): Promise<void> {
-    const idle = setInterval(() => this.server.closeIdleConnections(), CLOSE_STEP_MS);
+  async drain(keepIdle = false): Promise<void> {
+    const idle = keepIdle ? undefined : setInterval(() => this.server.closeIdleConnections(), CLOSE_STEP_MS);
     const cut = setTimeout(() => this.server.closeAllConnections(), this.#requestGraceMs);
-    const closed = new Promise((resolve) => this.server.close(resolve));
-    for (const socket of this.#silent) socket.destroy();
-    await closed;
+    this.leave();
+    if (!keepIdle) {
+      this.server.closeIdleConnections();
+      for (const socket of this.#silent) socket.destroy();
+    }
+    await this.#closed;
+    // Only this ends the timer by which node's HTTP server looks after its connections.
+    this.server.close();
     clearInterval(idle);
     clearTimeout(cut);
   }

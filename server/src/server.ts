@@ -21,6 +21,7 @@ import { Gateway } from './socket/gateway.ts';
 import { Outbox } from './socket/outbox.ts';
 import { randomSocketId } from './socket/socket-id.ts';
 import { socketBounds } from './socket-bounds.ts';
+import { Certificate } from './tls/certificate.ts';
 import { TransientSockets } from './transient-sockets.ts';
 import type { WebhookStep } from './webhooks/webhooks.ts';
 
@@ -34,8 +35,13 @@ export interface Broker {
   readonly metricsUrl: string | undefined;
   /** Takes over another list of apps; connections stay where their app and key still stand. */
   reload(apps: readonly AppConfig[]): void;
-  /** Ends gracefully: not ready, connections closed over the drain window, requests answered, then all ended. */
-  drain(): Promise<void>;
+  /**
+   * Ends gracefully: not ready, connections closed over the drain window, requests answered, then all ended. Asked again,
+   * it goes on.
+   *
+   * @param replaced another process accepts on the same socket by now: nobody more is accepted here, and nobody refused
+   */
+  drain(replaced?: boolean): Promise<void>;
   /** Ends at once. */
   close(): Promise<void>;
 }
@@ -48,6 +54,8 @@ export interface BrokerParts {
   readonly adapter?: Adapter;
   /** @default one of this process alone, with the adapter */
   readonly core?: Core;
+  /** Descriptor of a socket that listens already, in the place of host and port; of several processes, in their parent. */
+  readonly fd?: number | undefined;
   /** The clock, in Unix milliseconds. @default Date.now */
   readonly now?: () => number;
   /** Milliseconds, by a clock that nobody sets: for all that is waited for or limited. @default performance.now */
@@ -67,12 +75,14 @@ export interface BrokerParts {
 /**
  * Starts a broker.
  *
- * @throws DataError if its data directory cannot be used
- * @throws Error if it cannot listen, or its certificate cannot be read
+ * @throws ConfigError if a file or directory that the configuration names cannot be used
+ * @throws DataError if what is in its data directory cannot be used
+ * @throws ListenError if it cannot listen
  */
 export async function createServer(config: Config, parts: BrokerParts = {}): Promise<Broker> {
   const { log = pino({ level: 'silent' }), newSocketId = randomSocketId, routes } = parts;
   const { now = Date.now, monotonic = () => performance.now() } = parts;
+  const certificate = config.tls && (await Certificate.open('tls', config.tls, log));
   const metrics = new Metrics();
   const apps = new FileAppStore(config.apps);
   const { adapter: ownAdapter, onWebhookStep } = parts;
@@ -139,8 +149,11 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     isSecure,
   });
   let isDraining = false;
+  let isReplaced = false;
+  let drained: Promise<void> | undefined;
+  // One that is replaced speaks for all: the others take connections.
   const readiness = (): Readiness =>
-    isDraining ? { status: 503, body: { status: 'draining' } } : core.ready();
+    isDraining && !isReplaced ? { status: 503, body: { status: 'draining' } } : core.ready();
   const exporter = new MetricsExporter({
     apps,
     metrics,
@@ -150,6 +163,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     webhookDeliveries: () => core.countDeliveries(),
     isDegraded: () => readiness().body.status === 'degraded',
     cluster: core.cluster,
+    certificates: [...(certificate ? [certificate] : []), ...core.certificates],
   });
   const endpoint = new MetricsEndpoint(core.metricsOf(exporter.registry), config);
   const api = new Api({
@@ -163,6 +177,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     now,
     addressOf,
     ready: readiness,
+    isDraining: () => isDraining,
     routes: (app) => {
       if (endpoint.onMainPort) app.all(`${config.pathPrefix}/metrics`, endpoint.answer);
       pages?.routes(app);
@@ -171,11 +186,15 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   });
 
   const guarded = parts.localOnly ? localOnly : (handle: RequestListener) => handle;
-  const listener = await Listener.create(config, guarded(api.handle), sockets);
-  const metricsListener = await Listener.create(config, guarded(endpoint.handle), sockets);
+  const listener = Listener.create(config, guarded(api.handle), sockets, certificate?.pem);
+  const metricsListener = Listener.create(config, guarded(endpoint.handle), sockets, certificate?.pem);
   listener.onUpgrade((request, socket, head) => {
     const reason = parts.localOnly ? whyForeign(request) : undefined;
     gateway.upgrade(request, socket, head, reason === undefined ? undefined : notLocal(reason));
+  });
+  certificate?.onChange((pem) => {
+    listener.use(pem);
+    metricsListener.use(pem);
   });
 
   const end = async (): Promise<void> => {
@@ -186,6 +205,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     await api.close();
     await core.close();
     exporter.close();
+    certificate?.close();
     await metricsListener.close();
     sockets.close();
   };
@@ -201,10 +221,25 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     closed ??= closeAll();
     return closed;
   };
+  const drain = async (replaced: boolean): Promise<void> => {
+    isDraining = true;
+    isReplaced = replaced;
+    // Whoever comes now finds the socket open, and another process behind it: at once, or as soon as that has begun.
+    const isLeft = replaced || parts.fd !== undefined;
+    core.handOver();
+    log.info({ connections: gateway.size }, 'draining');
+    if (isLeft) listener.leave();
+    await gateway.drain(isLeft);
+    await listener.drain(replaced);
+    await end();
+    log.info('drained');
+  };
   try {
-    await listener.listen(config.port);
+    await listener.listen(config.port, 'port', parts.fd);
     core.start();
-    if (config.metrics.port !== undefined) await metricsListener.listen(config.metrics.port);
+    if (config.metrics.port !== undefined) {
+      await metricsListener.listen(config.metrics.port, 'metrics.port');
+    }
   } catch (error) {
     await close();
     throw error;
@@ -228,16 +263,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       core.reload();
       gateway.closeOrphans();
       hub.subscriptions.endUnfounded();
+      // It says itself what became of it.
+      void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');
     },
-    async drain() {
-      isDraining = true;
-      core.handOver();
-      log.info({ connections: gateway.size }, 'draining');
-      await gateway.drain();
-      await listener.drain();
-      await end();
-      log.info('drained');
+    drain(replaced = false) {
+      drained ??= drain(replaced);
+      return drained;
     },
     close,
   };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CLI = fileURLToPath(new URL('../../server/dist/cli.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../server/dist/cli.js', import.meta.url));
 /** What makes a process, and its workers, end with the process of the test. */
 export const LEASH = ['--import', new URL('leash.js', import.meta.url).href] as const;
 /** Milliseconds that a process has for what it is waited for, also on a busy machine. */

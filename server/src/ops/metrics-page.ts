@@ -11,11 +11,22 @@ const PREFIX = 'countersign_';
 export class MetricsPage {
   readonly registry = new Registry();
 
-  /** A figure that goes up and down. */
-  gauge(name: string, help: string, labelNames: string[], read: () => Series): void {
+  /**
+   * A figure that goes up and down.
+   *
+   * @param aggregator what the figures of several processes are together
+   */
+  gauge(
+    name: string,
+    help: string,
+    labelNames: string[],
+    read: () => Series,
+    aggregator: 'sum' | 'min' = 'sum',
+  ): void {
     new Gauge({
       ...this.#description(name, help),
       labelNames,
+      aggregator,
       collect() {
         this.reset();
         for (const [labels, value] of read()) this.set(labels, value);

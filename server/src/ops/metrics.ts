@@ -3,6 +3,7 @@ import type { AppStore } from '../apps/app.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type AppMetrics, type Metrics, zeroOfEachKind } from '../hub/metrics.ts';
 import type { FlushStatistics } from '../socket/outbox.ts';
+import type { Certificate } from '../tls/certificate.ts';
 import { VERSION } from '../version.ts';
 import { type ClusterFigures, tellOfCluster } from './cluster-metrics.ts';
 import { suppression } from './log-limit.ts';
@@ -23,6 +24,8 @@ export interface MetricsSources {
   readonly isDegraded: () => boolean;
   /** Where the node is in no cluster there is nothing to tell of it. */
   readonly cluster: ClusterFigures | undefined;
+  /** Those by which this process proves who it is. */
+  readonly certificates: readonly Certificate[];
 }
 
 /**
@@ -58,6 +61,14 @@ export class MetricsExporter {
     if (sources.cluster) tellOfCluster(this.#page, sources.cluster);
     this.#page.gauge('degraded', '1 while GET /ready says degraded', [], () =>
       only(sources.isDegraded() ? 1 : 0),
+    );
+    this.#page.gauge(
+      'certificate_expiry_timestamp_seconds',
+      'When the certificate of a setting ends, in Unix time',
+      ['setting'],
+      () => expiriesOf(sources.certificates),
+      // All workers have the same files; the one that could not read them again is the one to know of.
+      'min',
     );
     this.#page.gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'], () => [
       [{ version: VERSION, node: this.#process.nodeVersion }, 1],
@@ -222,5 +233,11 @@ export class MetricsExporter {
   ): Series {
     for (const [app, metrics] of this.#apps())
       for (const [value, count] of read(metrics, app)) yield [{ app, [label]: value }, count];
+  }
+}
+
+function* expiriesOf(certificates: readonly Certificate[]): Series {
+  for (const { section, expiresAt } of certificates) {
+    if (expiresAt !== undefined) yield [{ setting: `${section}.cert` }, expiresAt / 1000];
   }
 }

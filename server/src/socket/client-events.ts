@@ -15,7 +15,10 @@ export class ClientEvents {
   constructor(connection: Connection, parts: SessionParts) {
     this.#connection = connection;
     this.#parts = parts;
-    this.#bucket = new TokenBucket(connection.app.limits.clientEventsPerSecond ?? Infinity, parts.monotonic());
+    this.#bucket = new TokenBucket(
+      connection.app.limits.clientEventsPerSecond ?? Infinity,
+      parts.monotonic(),
+    );
   }
 
   /**

@@ -56,6 +56,7 @@ const DRAIN_STEP_MS = 100;
 /** Milliseconds that a refused client may be held: long when too many come, short when the node goes away. */
 const HOLD_OVERLOADED_MS = 10_000;
 const HOLD_DRAINING_MS = 2000;
+const RECONNECT = new Disconnect(codes.reconnect, 'The server restarts: please reconnect');
 
 /** Lets clients in: checks what they ask for, upgrades, and keeps those that are connected. */
 export class Gateway {
@@ -68,7 +69,7 @@ export class Gateway {
   readonly #places: ConnectionPlaces;
   readonly #refused = new RefusedHandshakes();
   readonly #sweep: NodeJS.Timeout;
-  #draining = false;
+  #draining: 'stopping' | 'replaced' | undefined;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -146,21 +147,22 @@ export class Gateway {
   /**
    * Closes all connections with 4200, oldest first, spread over the drain window, so that they do not all come to
    * the next node at once. Those who still arrive are refused with 4100.
+   *
+   * @param replaced another process accepts by now: the few who still arrive here are sent there, with 4200
    */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    const why = new Disconnect(codes.reconnect, 'The server restarts: please reconnect');
+  async drain(replaced = false): Promise<void> {
+    this.#draining = replaced ? 'replaced' : 'stopping';
     const steps = Math.max(1, Math.ceil((this.#parts.config.drainWindowSeconds * 1000) / DRAIN_STEP_MS));
     const slice = Math.ceil(this.#connections.size / steps);
     while (this.#connections.size > 0) {
-      for (const connection of [...take(this.#connections, slice)]) connection.close(why);
+      for (const connection of [...take(this.#connections, slice)]) connection.close(RECONNECT);
       if (this.#connections.size > 0) await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
     }
   }
 
   /** Ends everything at once. */
   close(): void {
-    this.#draining = true;
+    this.#draining ??= 'stopping';
     clearInterval(this.#sweep);
     this.#refused.close();
     for (const connection of [...this.#connections]) connection.terminate();
@@ -216,6 +218,7 @@ export class Gateway {
   #whyNoLonger(handshake: Handshake): Disconnect | undefined {
     const orphaned = this.#whyOrphan(handshake);
     if (orphaned) return orphaned;
+    if (this.#draining === 'replaced') return RECONNECT;
     return this.#draining ? new Disconnect(codes.overCapacity, 'The server is shutting down') : undefined;
   }
 

@@ -26,8 +26,12 @@ export interface Duties extends BusListener {
   stand(standing: Standing): void;
   /** Its own metrics. */
   metrics(): Promise<readonly MetricObject[]>;
-  /** Ends gracefully; when it answers, it holds nothing any more. */
-  drain(): Promise<void>;
+  /**
+   * Ends gracefully; when it answers, it holds nothing any more.
+   *
+   * @param replaced another worker has its place already
+   */
+  drain(replaced: boolean): Promise<void>;
 }
 
 /** What a worker begins with. */
@@ -38,6 +42,10 @@ export interface Work {
   /** That of the core. */
   readonly incarnation: string;
   readonly standing: Standing;
+  /** The release of the parent. A worker of another one may not understand it. */
+  readonly version: string;
+  /** The parent's descriptor of a socket that listens already, in the place of host and port. */
+  readonly fd: number | undefined;
 }
 
 /** Where a worker listens: all at the same place. */

@@ -54,6 +54,7 @@ export class GroupMetrics {
       webhookDeliveries: () => parts.shared.core.countDeliveries(),
       isDegraded: parts.isDegraded,
       cluster: parts.shared.core.cluster,
+      certificates: parts.shared.core.certificates,
     });
     const registers = [this.#exporter.registry];
     new Gauge({

@@ -20,9 +20,12 @@ const STABLE_MS = 30_000;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
 
-/** A post that one worker at a time holds: when it ends, another one is forked. */
+/** A post that one worker holds: when it ends, another one is forked. */
 export class Post {
   readonly #parts: PostParts;
+  /** All that run: beside the one who holds it, one that begins to or has been replaced. */
+  readonly #running = new Set<WorkerProcess>();
+  /** Who holds it. */
   #worker: WorkerProcess | undefined;
   /** Since when it listens, as `performance.now()` counts; `undefined` if it does not. */
   #listeningSince: number | undefined;
@@ -30,14 +33,16 @@ export class Post {
   #replacements = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Another worker is being given the post. */
+  #renewing = false;
 
   constructor(parts: PostParts) {
     this.#parts = parts;
   }
 
-  /** Who holds it. */
-  get worker(): WorkerProcess | undefined {
-    return this.#worker;
+  /** Those that run. */
+  get workers(): Iterable<WorkerProcess> {
+    return this.#running;
   }
 
   get isListening(): boolean {
@@ -45,15 +50,16 @@ export class Post {
   }
 
   /**
-   * Forks a worker and lets it begin. From then on one that ends is replaced.
+   * Forks a worker, lets it begin, and gives it the post. From then on one that ends is replaced.
    *
    * @throws Error if it cannot listen
    */
   async fill(): Promise<Listening> {
     const worker = this.#parts.fork();
-    this.#worker = worker;
+    this.#running.add(worker);
     try {
       const listening = await worker.begin(this.#parts.work());
+      this.#worker = worker;
       this.#listeningSince = performance.now();
       void this.#watch(worker);
       this.#parts.onListening();
@@ -61,28 +67,52 @@ export class Post {
     } catch (error) {
       worker.kill();
       await worker.ended;
+      this.#running.delete(worker);
       throw error;
     }
   }
 
-  /** Ends its worker gracefully, and kills it if that takes too long. */
-  async drain(timeoutMs: number): Promise<void> {
-    this.#close();
-    await this.#worker?.drain(timeoutMs);
+  /**
+   * Gives the post to another worker, and then ends the one that held it gracefully: at each moment one of them accepts.
+   *
+   * @throws Error if the other one cannot listen: nothing is changed then
+   */
+  async renew(timeoutMs: number): Promise<void> {
+    const before = this.#worker;
+    // One that ended and is being replaced gets there by itself.
+    if (!before || !this.isListening) return;
+    this.#renewing = true;
+    try {
+      await this.fill();
+    } catch (error) {
+      if (!this.#running.has(before)) this.#replace();
+      throw error;
+    } finally {
+      this.#renewing = false;
+    }
+    await before.drain(timeoutMs, true);
   }
 
-  /** Ends its worker at once. */
+  /** Ends its workers gracefully, and kills those for which that takes too long. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#close();
+    await Promise.all([...this.#running].map((worker) => worker.drain(timeoutMs)));
+  }
+
+  /** Ends its workers at once. */
   async kill(): Promise<void> {
     this.#close();
-    this.#worker?.kill();
-    await this.#worker?.ended;
+    for (const worker of this.#running) worker.kill();
+    await Promise.all([...this.#running].map((worker) => worker.ended));
   }
 
   async #watch(worker: WorkerProcess): Promise<void> {
     const { code, signal } = await worker.ended;
+    this.#running.delete(worker);
+    if (worker !== this.#worker) return;
     const wasStable = performance.now() - (this.#listeningSince ?? 0) > STABLE_MS;
     this.#listeningSince = undefined;
-    if (this.#closed) return;
+    if (this.#closed || this.#renewing) return;
     this.#parts.log.error({ worker: worker.number, workerPid: worker.pid, code, signal }, 'worker ended');
     this.#parts.onEnded();
     if (wasStable) this.#replacements = 0;

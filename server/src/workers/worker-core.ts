@@ -15,6 +15,7 @@ export class WorkerCore implements Core {
   readonly cluster = undefined;
   /** That of the parent. */
   incarnation = '';
+  readonly certificates = [];
   /** How all workers stand together. */
   standing: Standing = { status: 'starting' };
   readonly #parent: Line<Desk>;

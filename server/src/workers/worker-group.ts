@@ -5,6 +5,8 @@ import { openCore } from '../cluster-core.ts';
 import type { Config } from '../config.ts';
 import { Metrics } from '../hub/metrics.ts';
 import type { Broker } from '../server.ts';
+import { readPem } from '../tls/pem-files.ts';
+import { VERSION } from '../version.ts';
 import type { Listening, Standing } from './desk.ts';
 import { GroupMetrics } from './group-metrics.ts';
 import { Post } from './post.ts';
@@ -14,6 +16,23 @@ import { WorkerProcess } from './worker-process.ts';
 /** Milliseconds between two looks at whether what all share is within reach. */
 const LOOK_MS = 500;
 
+/** Settings that the parent has begun with, and that all workers must have alike. */
+export const OF_PARENT = [
+  'host',
+  'port',
+  'redis',
+  'data',
+  'nodeTimeoutSeconds',
+  'drainWindowSeconds',
+  'drainTimeoutSeconds',
+  'webhookGraceSeconds',
+  'webhookRestartGraceSeconds',
+  'webhookRetrySeconds',
+  'webhookLogSeconds',
+  'webhookMaxPending',
+  'webhookAddresses',
+] as const satisfies readonly (keyof Config)[];
+
 interface GroupParts {
   readonly config: Config;
   readonly count: number;
@@ -21,6 +40,7 @@ interface GroupParts {
   readonly apps: FileAppStore;
   readonly metrics: Metrics;
   readonly shared: Shared;
+  readonly fd: number | undefined;
 }
 
 /**
@@ -28,8 +48,9 @@ interface GroupParts {
  * share the port and serve all of them.
  */
 export class WorkerGroup implements Broker {
-  /** What a worker begins with; a reload changes its apps. */
+  /** What a worker begins with; a reload changes its apps, and {@link replaceWorkers} more. */
   #config: Config;
+  readonly #fd: number | undefined;
   readonly #log: Logger;
   readonly #apps: FileAppStore;
   readonly #shared: Shared;
@@ -40,8 +61,9 @@ export class WorkerGroup implements Broker {
   #told: Standing = { status: 'starting' };
   #listening: Listening = { port: 0, url: '', metricsUrl: undefined };
 
-  private constructor({ config, count, log, apps, metrics, shared }: GroupParts) {
+  private constructor({ config, count, log, apps, metrics, shared, fd }: GroupParts) {
     this.#config = config;
+    this.#fd = fd;
     this.#log = log;
     this.#apps = apps;
     this.#shared = shared;
@@ -58,10 +80,14 @@ export class WorkerGroup implements Broker {
    * `Worker`.
    *
    * @param count how many, at least 1
-   * @throws DataError if the data directory cannot be used
-   * @throws Error if they cannot listen
+   * @param fd of a socket that listens already, in the place of host and port
+   * @throws ConfigError if a file or directory that the configuration names cannot be used
+   * @throws DataError if what is in the data directory cannot be used
+   * @throws Error the ListenError of a worker that cannot listen
    */
-  static async start(config: Config, count: number, log: Logger): Promise<WorkerGroup> {
+  static async start(config: Config, count: number, log: Logger, fd?: number): Promise<WorkerGroup> {
+    // The workers read it again: what is wrong is told once, and before one is forked.
+    if (config.tls) await readPem('tls', config.tls);
     const apps = new FileAppStore(config.apps);
     const metrics = new Metrics();
     const core = await openCore({
@@ -73,7 +99,7 @@ export class WorkerGroup implements Broker {
       monotonic: () => performance.now(),
     });
     const shared = new Shared(core, apps, log);
-    const group = new WorkerGroup({ config, count, log, apps, metrics, shared });
+    const group = new WorkerGroup({ config, count, log, apps, metrics, shared, fd });
     try {
       await group.#begin();
     } catch (error) {
@@ -106,6 +132,29 @@ export class WorkerGroup implements Broker {
     this.#apps.replace(apps);
     this.#shared.core.reload();
     for (const worker of this.#workers()) worker.reload(apps);
+  }
+
+  /**
+   * Puts other workers in the place of those that run, one after the other: each listens before the one that it replaces
+   * stops to. They begin with these settings, but for those that the parent itself has begun with.
+   *
+   * @returns the settings with which they run
+   * @throws Error if one cannot listen: it and those behind it are not replaced
+   */
+  async replaceWorkers(config: Config): Promise<Config> {
+    const before = this.#config;
+    const own = Object.fromEntries(OF_PARENT.map((name) => [name, before[name]]));
+    this.#config = { ...config, ...own };
+    const timeoutMs = this.#config.drainTimeoutSeconds * 1000;
+    try {
+      for (const post of this.#posts) {
+        if (this.#status === 'running') await post.renew(timeoutMs);
+      }
+    } catch (error) {
+      this.#config = { ...before, apps: this.#config.apps };
+      throw error;
+    }
+    return this.#config;
   }
 
   async drain(): Promise<void> {
@@ -155,6 +204,8 @@ export class WorkerGroup implements Broker {
         config: this.#config,
         incarnation: this.#shared.core.incarnation,
         standing: this.#standing(),
+        version: VERSION,
+        fd: this.#fd,
       }),
       onListening: () => this.#tellStanding(),
       onEnded: () => {
@@ -166,7 +217,7 @@ export class WorkerGroup implements Broker {
   }
 
   #workers(which: (post: Post) => boolean = () => true): WorkerProcess[] {
-    return this.#posts.filter(which).flatMap(({ worker }) => worker ?? []);
+    return this.#posts.filter(which).flatMap(({ workers }) => [...workers]);
   }
 
   #standing(): Standing {

@@ -97,10 +97,14 @@ export class WorkerProcess {
     return this.#line.ask('metrics', [], { timeoutMs: METRICS_TIMEOUT_MS });
   }
 
-  /** Ends it gracefully, and kills it if that takes too long. */
-  async drain(timeoutMs: number): Promise<void> {
+  /**
+   * Ends it gracefully, and kills it if that takes too long.
+   *
+   * @param replaced another worker has its place already
+   */
+  async drain(timeoutMs: number, replaced = false): Promise<void> {
     try {
-      await this.#line.ask('drain', [], { timeoutMs });
+      await this.#line.ask('drain', [replaced], { timeoutMs });
       this.#line.end();
     } catch {
       this.kill();

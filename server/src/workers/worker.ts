@@ -5,6 +5,7 @@ import type { Command, Message, Missed } from '../adapter/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config.ts';
 import { type Broker, createServer } from '../server.ts';
+import { VERSION } from '../version.ts';
 import type { Desk, Duties, Listening, Standing, Work } from './desk.ts';
 import { Line } from './line.ts';
 import { beatMs } from './vigil.ts';
@@ -14,14 +15,14 @@ import { WorkerCore } from './worker-core.ts';
 export interface WorkerParts {
   /** The line to the parent. */
   readonly stream: Duplex;
-  readonly createLog: (config: Config) => Logger;
+  readonly createLog: (config: Config, number: number) => Logger;
   /** Is told that the parent has let it go, after it has drained, or is gone. */
   readonly onEnd: (drained: boolean) => void;
 }
 
 /** A worker process: an ordinary broker whose core is with the parent. */
 export class Worker implements Duties {
-  readonly #createLog: (config: Config) => Logger;
+  readonly #createLog: WorkerParts['createLog'];
   readonly #core: WorkerCore;
   readonly #parent: Line<Desk>;
   #log: Logger | undefined;
@@ -42,11 +43,14 @@ export class Worker implements Duties {
     });
   }
 
-  async begin({ number, config, incarnation, standing }: Work): Promise<Listening> {
+  async begin({ number, config, incarnation, standing, version, fd }: Work): Promise<Listening> {
+    if (version !== VERSION) {
+      throw new Error(`The worker is of version ${VERSION} and its parent of ${version}: restart both`);
+    }
     this.stand(standing);
     this.#core.incarnation = incarnation;
-    this.#log = this.#createLog(config).child({ worker: number });
-    this.#broker = createServer(config, { log: this.#log, core: this.#core });
+    this.#log = this.#createLog(config, number);
+    this.#broker = createServer(config, { log: this.#log, core: this.#core, fd });
     const { port, url, metricsUrl } = await this.#broker;
     this.#heart = setInterval(() => this.#parent.tell('beat', []), beatMs(config.nodeTimeoutSeconds));
     return { port, url, metricsUrl };
@@ -76,8 +80,8 @@ export class Worker implements Duties {
     return this.#core.ownMetrics.getMetricsAsJSON();
   }
 
-  async drain(): Promise<void> {
-    await (await this.#broker)?.drain();
+  async drain(replaced: boolean): Promise<void> {
+    await (await this.#broker)?.drain(replaced);
     this.#drained = true;
   }
 }
