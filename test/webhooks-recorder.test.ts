@@ -75,13 +75,21 @@ test('who is there without a record is told at the second look, and who has gone
   expect(await told()).toEqual([]);
   await compare();
   await compare();
-  const come = ['channel_occupied presence-room', 'member_added presence-room ann', 'user_online bob'];
+  const come = [
+    'channel_occupied presence-room',
+    'member_added presence-room ann',
+    'user_online #server-to-user-bob bob',
+  ];
   expect(await told()).toEqual(come);
 
   await rise(ROOM);
   await rise('#user-bob');
   await compare();
-  const gone = ['channel_vacated presence-room', 'member_removed presence-room ann', 'user_offline bob'];
+  const gone = [
+    'channel_vacated presence-room',
+    'member_removed presence-room ann',
+    'user_offline #server-to-user-bob bob',
+  ];
   const after = async () => (await told()).slice(come.length);
   await eventually(async () => expect((await after()).toSorted()).toEqual(gone));
   const [vacated, removed] = gone;

@@ -138,7 +138,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     const { outbox } = await open(key, 'one');
     await commands.run(scripts.resign, key, 'one', 0);
     // A promise of which nobody hears would fail the run.
-    const consumed = outbox.consume(['1-0'], () => outbox.append([told('a')]));
+    const consumed = outbox.consume(['1-0'], 0, () => outbox.append([told('a')]));
     await expect(consumed).rejects.toThrow('Another node is the clerk of webhooks by now');
   });
 

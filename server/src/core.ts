@@ -99,7 +99,8 @@ export class LocalCore implements Core {
   }
 
   ready(): Readiness {
-    return readyDespite(this.adapter.fault ?? this.#store?.fault);
+    const fault = this.#store?.fault;
+    return fault === undefined ? readyDespite(this.adapter.fault) : degraded(fault);
   }
 
   metricsOf(own: Registry): Registry {
@@ -130,8 +131,9 @@ const OUT_OF_REACH = 'What the nodes share is out of reach: the log says why';
 
 /** What nodes share may be out of reach for all of them at once, so a node is ready all the same. */
 export function readyDespite(fault: string | undefined): Readiness {
-  return {
-    status: 200,
-    body: fault === undefined ? { status: 'ready' } : { status: 'degraded', reason: OUT_OF_REACH },
-  };
+  return fault === undefined ? { status: 200, body: { status: 'ready' } } : degraded(OUT_OF_REACH);
+}
+
+function degraded(reason: string): Readiness {
+  return { status: 200, body: { status: 'degraded', reason } };
 }

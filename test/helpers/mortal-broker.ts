@@ -17,12 +17,14 @@ export class MortalBroker {
     this.#ended = once(child, 'exit');
   }
 
-  static async start(config: object): Promise<MortalBroker> {
+  /** @param env what its environment has beside the usual */
+  static async start(config: object, env: Readonly<Record<string, string>> = {}): Promise<MortalBroker> {
     const child = fork(
       fileURLToPath(new URL('mortal-broker.js', import.meta.url)),
       [JSON.stringify(config)],
       {
         execArgv: [],
+        env: { ...process.env, ...env },
       },
     );
     onTestFinished(() => void child.kill('SIGKILL'));

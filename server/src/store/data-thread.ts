@@ -143,6 +143,7 @@ export class DataThread {
       });
       worker.once('exit', (code) => reject(cause ?? new Error(`The data thread ended with code ${code}`)));
     });
+    if (this.#closed) return void (await worker.terminate());
     this.#worker = worker;
     worker.on('message', (said: Said) => this.#hear(said));
     worker.once('exit', (code) => {

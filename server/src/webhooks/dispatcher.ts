@@ -32,6 +32,8 @@ export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
   readonly #receivers: Receivers;
   /** What is under way, for the end to wait for. */
   readonly #running = new Set<Promise<unknown>>();
+  /** Whether the outbox failed last: it is logged when that begins, since each lane comes to it. */
+  #fails = false;
   #closed = false;
 
   constructor(parts: DispatcherParts) {
@@ -206,6 +208,7 @@ export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
   async #settle(lane: Lane, committed: Promise<Next>): Promise<void> {
     try {
       const next = await committed;
+      this.#fails = false;
       if (next === 'stop') return this.#forget(lane);
       if (next === 'go on') {
         lane.failures = 0;
@@ -241,7 +244,13 @@ export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
   #rest(lane: Lane, error: unknown): void {
     const { log, now, random } = this.#parts;
     const hook = lane.hook();
-    log.error({ err: error, appId: hook.appId, hook: hook.id }, 'webhook delivery could not be committed');
+    if (!this.#fails) {
+      log.error(
+        { err: error, appId: hook.appId, hook: hook.id },
+        'webhook deliveries could not be committed',
+      );
+    }
+    this.#fails = true;
     this.#schedule(lane, now() + backoffMs(4, random()));
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { severityOf } from '../../errors.ts';
 import { appOfTopic, channelOfTopic, type Topic, userOfTopic, type Version } from '../adapter.ts';
 import { type Happening, type Journal, NO_JOURNAL } from '../journal.ts';
 import type { Directory } from './directory.ts';
@@ -65,7 +66,7 @@ export class Edges {
 
   #record(topic: Topic, happenings: readonly Happening[]): void {
     this.record(happenings)?.catch((error: unknown) => {
-      this.#log.error({ err: error, topic }, 'happenings not taken down');
+      this.#log[severityOf(error)]({ err: error, topic }, 'happenings not taken down');
     });
   }
 

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { appOfTopic } from '../../adapter/adapter.ts';
 import type { Happening, Journal } from '../../adapter/journal.ts';
 import type { Commands } from '../../adapter/redis/commands.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { Unavailable } from '../../errors.ts';
+import type { Metrics } from '../../hub/metrics.ts';
 import { isEdge, isWanted } from '../told.ts';
 import type { Entry } from './entry.ts';
 import { scripts } from './scripts.ts';
@@ -14,6 +16,7 @@ export interface RedisJournalParts {
   /** Names everything that webhooks keep. */
   readonly key: string;
   readonly apps: AppStore;
+  readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
@@ -21,14 +24,17 @@ export interface RedisJournalParts {
 
 /** Entries that are written in one step. */
 const MAX_BATCH = 500;
-/** Entries that may wait for Redis; further ones are refused. */
+/** Entries that may wait for Redis, and bytes of them; further ones are refused. */
 const MAX_WAITING = 100_000;
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 250;
 /** Milliseconds that the end waits for what is not written yet. */
 const END_MS = 2000;
 
 interface Waiting {
   readonly entry: Entry;
+  /** The entry as it is written. */
+  readonly json: string;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -41,6 +47,9 @@ export class RedisJournal implements Journal {
   readonly #parts: RedisJournalParts;
   readonly #writer = randomBytes(8).toString('hex');
   #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  /** Too many have waited since all was written last. */
+  #isFull = false;
   #batches = 0;
   #writing: Promise<void> | undefined;
   /** Why nothing can be written at present. */
@@ -57,12 +66,16 @@ export class RedisJournal implements Journal {
     const wanted = happenings.filter((each) => isWanted(apps, each));
     if (wanted.length === 0) return undefined;
     const entry = { at: now(), isHandedOver: this.#isHandedOver, happenings: wanted };
-    if (this.#fault && !comesOrGoes(entry)) return Promise.reject(this.#fault);
-    if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new Unavailable('Too many webhook events wait for Redis'));
+    const json = JSON.stringify(entry);
+    if (this.#fault && !comesOrGoes(entry)) return this.#lose(entry, this.#fault);
+    if (this.#waiting.length >= MAX_WAITING || this.#waitingBytes + json.length > MAX_WAITING_BYTES) {
+      if (!this.#isFull) this.#parts.log.error('webhook events are lost: too many wait for Redis');
+      this.#isFull = true;
+      return this.#lose(entry, new Unavailable('Too many webhook events wait for Redis'));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ entry, resolve, reject });
+      this.#waitingBytes += json.length;
+      this.#waiting.push({ entry, json, resolve, reject });
       this.#writing ??= this.#write();
     });
   }
@@ -87,10 +100,29 @@ export class RedisJournal implements Journal {
     while (this.#waiting.length > 0) {
       await nextTurn();
       const batch = this.#waiting.splice(0, MAX_BATCH);
+      this.#waitingBytes -= bytesOf(batch);
       this.#batches += 1;
       await this.#writeBatch(batch);
     }
     this.#writing = undefined;
+    this.#isFull = false;
+  }
+
+  /** Only what came or went goes on waiting. */
+  #refuseAllEvents(waiting: readonly Waiting[], error: unknown): Waiting[] {
+    return waiting.filter(({ entry, reject }) => {
+      if (comesOrGoes(entry)) return true;
+      this.#lose(entry, error).catch(reject);
+      return false;
+    });
+  }
+
+  #lose({ happenings }: Entry, error: unknown): Promise<never> {
+    for (const happening of happenings) {
+      const appId = 'appId' in happening ? happening.appId : appOfTopic(happening.topic);
+      this.#parts.metrics.app(appId).webhookEventsLost += 1;
+    }
+    return Promise.reject(error);
   }
 
   /** Tries until it succeeds. The batch keeps its number, so that it is written once also if an answer was lost. */
@@ -98,7 +130,7 @@ export class RedisJournal implements Journal {
     const { commands, key, log } = this.#parts;
     for (let left = batch; left.length > 0 && !this.#closed; ) {
       try {
-        const entries = left.map(({ entry }) => JSON.stringify(entry));
+        const entries = left.map(({ json }) => json);
         const answer = await commands.run(scripts.record, key, this.#writer, this.#batches, ...entries);
         if (answer === 'full') throw new Unavailable('The journal of webhooks is full');
         this.#fault = undefined;
@@ -107,8 +139,9 @@ export class RedisJournal implements Journal {
       } catch (error) {
         if (!this.#fault) log.warn({ err: error }, 'webhook events wait for Redis');
         this.#fault = error;
-        left = refuseAllBut(left, comesOrGoes, error);
-        this.#waiting = refuseAllBut(this.#waiting, comesOrGoes, error);
+        left = this.#refuseAllEvents(left, error);
+        this.#waiting = this.#refuseAllEvents(this.#waiting, error);
+        this.#waitingBytes = bytesOf(this.#waiting);
         await delay(RETRY_MS);
       }
     }
@@ -119,17 +152,8 @@ function comesOrGoes({ happenings }: Entry): boolean {
   return happenings.some(isEdge);
 }
 
-function refuseAllBut(
-  waiting: readonly Waiting[],
-  stays: (entry: Entry) => boolean,
-  error: unknown,
-): Waiting[] {
-  const kept: Waiting[] = [];
-  for (const each of waiting) {
-    if (stays(each.entry)) kept.push(each);
-    else each.reject(error);
-  }
-  return kept;
+function bytesOf(waiting: readonly Waiting[]): number {
+  return waiting.reduce((sum, { json }) => sum + json.length, 0);
 }
 
 function ignore(): void {}

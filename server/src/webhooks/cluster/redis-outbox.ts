@@ -17,7 +17,7 @@ import type {
 import { FencedCommit, type Tenure } from './fenced-commit.ts';
 import { DELIVERIES, deliverySchema, hookKeySchema, RedisDeliveries } from './redis-deliveries.ts';
 import { LOG, RedisLog, SEQUENCES } from './redis-log.ts';
-import { scripts } from './scripts.ts';
+import { JOURNAL_BYTES, scripts } from './scripts.ts';
 
 export interface RedisOutboxParts extends OutboxBounds {
   readonly commands: Commands;
@@ -110,10 +110,16 @@ export class RedisOutbox implements Outbox {
     for (const { appId, event } of changes) if (event) void this.#log.trim(appId);
   }
 
-  /** Forgets entries of the journal, in one step with the changes that are made of them at once. */
-  async consume(entries: readonly string[], make: () => Promise<unknown>): Promise<void> {
+  /**
+   * Forgets entries of the journal, in one step with the changes that are made of them at once.
+   *
+   * @param entries their ids
+   * @param bytes what they take together
+   */
+  async consume(entries: readonly string[], bytes: number, make: () => Promise<unknown>): Promise<void> {
     await this.#commit.add(() => {
       this.#commit.run('XDEL', 'journal', ...entries);
+      this.#commit.run('DECRBY', JOURNAL_BYTES, String(bytes));
       return make();
     });
   }

@@ -3,6 +3,11 @@ import type { Script } from '../../adapter/redis/scripts.ts';
 
 /** Entries that the journal may hold. Nobody reads them while no node works, and then nobody writes them either. */
 const MAX_JOURNAL = 1_000_000;
+/** Bytes of them. */
+const MAX_JOURNAL_BYTES = 256 * 1024 * 1024;
+
+/** The end of the name of the key that holds how many bytes the entries of the journal have. */
+export const JOURNAL_BYTES = 'journal-bytes';
 
 /**
  * What Redis does in one step. `KEYS[1]` names everything that webhooks keep there; it is in braces, so all of it is in
@@ -50,9 +55,16 @@ export const scripts = {
    */
   record: script(`
     local journal, writer = KEYS[1] .. ':journal', KEYS[1] .. ':writer:' .. ARGV[1]
+    local size = KEYS[1] .. ':${JOURNAL_BYTES}'
     if tonumber(redis.call('GET', writer) or 0) >= tonumber(ARGV[2]) then return 'known' end
-    if redis.call('XLEN', journal) >= ${MAX_JOURNAL} then return 'full' end
-    for at = 3, #ARGV do redis.call('XADD', journal, '*', 'entry', ARGV[at]) end
+    local entries = redis.call('XLEN', journal)
+    local bytes = entries > 0 and tonumber(redis.call('GET', size) or 0) or 0
+    if entries >= ${MAX_JOURNAL} or bytes >= ${MAX_JOURNAL_BYTES} then return 'full' end
+    for at = 3, #ARGV do
+      redis.call('XADD', journal, '*', 'entry', ARGV[at])
+      bytes = bytes + #ARGV[at]
+    end
+    redis.call('SET', size, string.format('%d', bytes))
     redis.call('SET', writer, ARGV[2], 'EX', 3600)
     redis.call('SPUBLISH', KEYS[1], '')
     return 'written'`),

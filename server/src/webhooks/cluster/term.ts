@@ -105,6 +105,7 @@ export class Term {
   async #take(page: readonly { readonly id: string; readonly json: string }[]): Promise<void> {
     await this.#outbox.consume(
       page.map(({ id }) => id),
+      page.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0),
       () => Promise.all(page.map(({ id, json }) => this.#record(id, json))),
     );
   }
