@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Countersign, sign } from '@countersign/sdk-server';
 import * as routers from '@countersign/sdk-server/express';
-import express5, { type Express, type RequestHandler } from 'express';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import express5, { type Express, type Request, type RequestHandler } from 'express';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { AddressLimit } from '../sdk-server/src/address-limit.ts';
 import { keepLines } from './helpers/attempt-log.ts';
 import { installBesideExpress4 } from './helpers/beside-express-4.ts';
 import { listen } from './helpers/recorder.ts';
@@ -358,6 +359,36 @@ describe('the limit of each address', () => {
         { text: expect.stringContaining('no address') },
       ]);
     }
+  });
+
+  test('begins anew with each window, and says when that is', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const app = limited(keepLines());
+    const url = `http://127.0.0.1:${await listen(app)}/c/auth`;
+    const ask = () => fetch(url, { method: 'POST', body: new URLSearchParams(fields) });
+    expect([(await ask()).status, (await ask()).status]).toEqual([200, 200]);
+    vi.advanceTimersByTime(59_000);
+    const refused = await ask();
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    vi.advanceTimersByTime(1000);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test('is kept for 100,000 addresses; others are let in, and the log says so once', () => {
+    const logger = keepLines();
+    const limit = new AddressLimit({ limit: 1, windowSeconds: 3600 }, logger);
+    const admit = (ip: string) => limit.admit({ ip, headers: {} } as Request);
+    const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
+    const refused = Array.from({ length: 100_000 }, (_, n) => admit(address(n))).filter(
+      (wait) => wait !== undefined,
+    );
+    expect(refused).toEqual([]);
+    expect([admit(address(0)), admit(address(99_999))]).toEqual([expect.any(Number), expect.any(Number)]);
+    for (let n = 0; n < 3; n++) expect(admit('11.0.0.1')).toBeUndefined();
+    expect(logger.lines).toMatchObject([
+      { level: 'warn', text: expect.stringContaining('too many addresses') },
+    ]);
   });
 
   test('is a handler of the app, if it gives one', async () => {
