@@ -46,6 +46,13 @@ export const configSchema = z
     answerTimeoutSeconds: seconds.default(60),
     /** Seconds that an HTTP connection may wait for its next request; more than a balancer in front waits. @default 75 */
     keepAliveSeconds: seconds.default(75),
+    /**
+     * Bytes that may wait for all clients of one process together; beyond it those for whom the most waits are
+     * disconnected. Without it an eighth of the memory.
+     */
+    maxBufferedTotalBytes: z.int().min(1_048_576).optional(),
+    /** Bytes of the events that the cache channels of all apps keep. @default 268_435_456 */
+    keptBytes: z.int().min(1).default(268_435_456),
     /** Most milliseconds that a big flush may hold back the next one; 0 turns pacing off. @default 5 */
     flushGapMaxMs: z.int().min(0).max(1000).default(5),
     /** Seconds over which a stopping broker closes its connections. @default 5 */

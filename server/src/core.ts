@@ -4,9 +4,10 @@ import type { Registry } from 'prom-client';
 import type { Adapter } from './adapter/adapter.ts';
 import type { Journal } from './adapter/journal.ts';
 import { MemoryAdapter } from './adapter/memory/adapter.ts';
+import type { KeptEventsOptions } from './adapter/memory/kept-events.ts';
 import type { AppStore } from './apps/app.ts';
 import type { Config } from './config.ts';
-import type { Metrics } from './hub/metrics.ts';
+import { type Metrics, reached } from './hub/metrics.ts';
 import type { ClusterFigures } from './ops/cluster-metrics.ts';
 import { Store } from './store/store.ts';
 import type { Certificate } from './tls/certificate.ts';
@@ -77,7 +78,8 @@ export class LocalCore implements Core {
     const { config, now, monotonic, onWebhookStep: onStep } = parts;
     this.#store = store;
     this.incarnation = store ? '' : randomBytes(16).toString('hex');
-    this.adapter = parts.adapter ?? new MemoryAdapter({ now, monotonic, blockStore: store });
+    this.adapter =
+      parts.adapter ?? new MemoryAdapter({ now, monotonic, blockStore: store, kept: keptOptions(parts) });
     const outbox = store?.outbox ?? new MemoryOutbox({ now, ...boundsOf(config) });
     this.webhooks = new Webhooks({ ...parts, outbox, onStep });
   }
@@ -136,4 +138,15 @@ export function readyDespite(fault: string | undefined): Readiness {
 
 function degraded(reason: string): Readiness {
   return { status: 200, body: { status: 'degraded', reason } };
+}
+
+function keptOptions({ apps, config, metrics, log }: CoreParts): KeptEventsOptions {
+  return {
+    boundsOf(appId) {
+      const limits = apps.byId(appId)?.limits;
+      return { events: limits?.keptEvents ?? 0, bytes: limits?.keptBytes ?? 0 };
+    },
+    bytes: config.keptBytes,
+    onEvicted: (appId) => reached(metrics, log, 'kept_events', { appId }),
+  };
 }

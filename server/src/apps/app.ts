@@ -36,6 +36,10 @@ export const limitsSchema = z
     eventNameLength: count.max(1000).default(200),
     /** Characters in a channel name. @default 200 */
     channelNameLength: count.max(1000).default(200),
+    /** Channels of which the last event is kept at a time; beyond it the oldest one is forgotten. @default 10_000 */
+    keptEvents: count.default(10_000),
+    /** Bytes of those events. @default 16_777_216 */
+    keptBytes: count.default(16_777_216),
     /** Channels that one publish may name. @default 100 */
     channelsPerPublish: count.default(100),
     /** Events in one batch. @default 10 */

@@ -14,6 +14,7 @@ import type { ClientSocket, SocketOwner } from './client-socket.ts';
 import { countedCode, farewell } from './close-frame.ts';
 import { FrameRate } from './frame-rate.ts';
 import type { Handshake } from './handshake.ts';
+import type { OutboundBuffers } from './outbound-buffers.ts';
 import type { Batch, Outbox, Sink } from './outbox.ts';
 import { RefusedProofs } from './refused-proofs.ts';
 import { Session } from './session.ts';
@@ -24,6 +25,7 @@ export interface ConnectionParts {
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly outbox: Outbox;
+  readonly buffers: OutboundBuffers;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
@@ -64,6 +66,8 @@ export class Connection implements Subscriber, Sink, SocketOwner {
   /** `undefined`: it need not prove who it is, or has. */
   #deadline: AuthenticationDeadline | undefined;
   #refusedProofs: RefusedProofs | undefined;
+  /** Bytes that waited when it was last looked at. */
+  #buffered = 0;
   #ended = false;
 
   constructor(
@@ -106,8 +110,8 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     this.#socket.write(bytes);
     this.metrics.messagesOut += frames;
     this.metrics.bytesOut += bytes.length;
-    if (this.#socket.writableLength > this.#parts.config.maxBufferedBytes && !this.#ended)
-      this.#dropSlowReader();
+    this.countBuffered();
+    if (this.#buffered > this.#parts.config.maxBufferedBytes && !this.#ended) this.dropSlowReader();
   }
 
   lose(channel: string, why: SubscriptionRefusal, left: Promise<unknown>): void {
@@ -142,6 +146,14 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     if (!tooMany) return;
     increment(this.metrics.refusals, 'proof_rate');
     this.close(tooMany);
+  }
+
+  /** Looks how much waits now. */
+  countBuffered(): void {
+    const { writableLength } = this.#socket;
+    if (writableLength === this.#buffered || this.#ended) return;
+    this.#parts.buffers.add(writableLength - this.#buffered);
+    this.#buffered = writableLength;
   }
 
   get userId(): string | undefined {
@@ -180,6 +192,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
 
   /** Pings a client that has been silent, and closes one that does not answer (docs/protocol.md, "Ping and pong"). */
   checkActivity(now: number): void {
+    this.countBuffered();
     const unproven = this.#deadline?.check(now);
     if (unproven) return this.close(unproven);
     if (this.#pingedAt === undefined) {
@@ -256,7 +269,9 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     }
   }
 
-  #dropSlowReader(): void {
+  /** Ends it with what waits for it. */
+  dropSlowReader(): void {
+    if (this.#ended) return;
     this.#parts.outbox.drop(this);
     this.metrics.slowReaders += 1;
     const why = new Disconnect(codes.overCapacity, 'The client reads too slowly');
@@ -269,6 +284,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
   ended(code: number, reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#parts.buffers.add(-this.#buffered);
     this.#parts.outbox.drop(this);
     this.metrics.connections -= 1;
     increment(this.metrics.closes, countedCode(code));

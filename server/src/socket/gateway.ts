@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { totalmem } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { type ServerOptions, WebSocketServer } from 'ws';
@@ -13,6 +14,7 @@ import { ClientSocket } from './client-socket.ts';
 import { Connection, type ConnectionParts } from './connection.ts';
 import { ConnectionPlaces, NoPlace, type PlacesBounds } from './connection-places.ts';
 import { type Handshake, readHandshake } from './handshake.ts';
+import { OutboundBuffers } from './outbound-buffers.ts';
 import type { Outbox } from './outbox.ts';
 import { RefusedHandshakes } from './refused-handshakes.ts';
 
@@ -65,6 +67,7 @@ export class Gateway {
   readonly #parts: GatewayParts;
   readonly #connectionParts: ConnectionParts;
   readonly #webSockets: InstanceType<typeof WebSocketServer<typeof ClientSocket>>;
+  readonly #buffers: OutboundBuffers;
   readonly #queue = new AdmissionQueue();
   readonly #places: ConnectionPlaces;
   readonly #refused = new RefusedHandshakes();
@@ -73,7 +76,15 @@ export class Gateway {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.#connectionParts = { ...parts, onEnd: (connection, socket) => this.#forget(connection, socket) };
+    this.#buffers = new OutboundBuffers(
+      parts.config.maxBufferedTotalBytes ?? Math.floor(memoryBytes() / 8),
+      () => this.#relieve(),
+    );
+    this.#connectionParts = {
+      ...parts,
+      buffers: this.#buffers,
+      onEnd: (connection, socket) => this.#forget(connection, socket),
+    };
     this.#places = new ConnectionPlaces(parts.bounds);
     const options: ServerOptions<typeof ClientSocket> & ReceiverBounds & { readonly closeTimeout: number } = {
       noServer: true,
@@ -256,6 +267,19 @@ export class Gateway {
     this.#refused.refuse(webSocket, socket, why, holdMs);
   }
 
+  /** Ends the slowest readers until what waits for all is within its bound. */
+  #relieve(): void {
+    for (const connection of this.#connections) connection.countBuffered();
+    if (!this.#buffers.isOver) return;
+    const slowest = [...this.#connections].filter(({ bufferedBytes }) => bufferedBytes > 0);
+    slowest.sort((a, b) => b.bufferedBytes - a.bufferedBytes);
+    for (const connection of slowest) {
+      if (!this.#buffers.isOver) return;
+      reached(this.#parts.metrics, this.#parts.log, 'buffered_bytes', connection.ids);
+      connection.dropSlowReader();
+    }
+  }
+
   #checkActivity(): void {
     const at = this.#parts.monotonic();
     for (const connection of [...this.#connections]) connection.checkActivity(at);
@@ -279,6 +303,12 @@ function receiverBounds(maxMessageBytes: number): ReceiverBounds {
     maxFragments: Math.max(64, kilobytes),
     maxBufferedChunks: Math.max(1024, kilobytes * 16),
   };
+}
+
+/** Of the container if there is one, else of the machine. */
+function memoryBytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 function quotaOf(app: App): string {

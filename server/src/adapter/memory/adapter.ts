@@ -3,11 +3,17 @@ import type { Journal } from '../journal.ts';
 import { type BlockStore, MemoryBlocks } from './blocks.ts';
 import { MemoryBus } from './bus.ts';
 import { MemoryCounters } from './counters.ts';
+import { KeptEvents, type KeptEventsOptions } from './kept-events.ts';
 import { MemoryRoster } from './roster.ts';
 import { Topics } from './topics.ts';
 
 /** Milliseconds between two sweeps for what has expired. */
 const SWEEP_MS = 30_000;
+
+const UNBOUNDED: KeptEventsOptions = {
+  boundsOf: () => ({ events: Infinity, bytes: Infinity }),
+  bytes: Infinity,
+};
 
 export interface MemoryAdapterOptions {
   /** The clock that people read, in Unix milliseconds. @default Date.now */
@@ -16,6 +22,8 @@ export interface MemoryAdapterOptions {
   readonly monotonic?: () => number;
   /** Where blocks outlive the process. */
   readonly blockStore?: BlockStore | undefined;
+  /** What cache channels may keep. @default whatever is published to them */
+  readonly kept?: KeptEventsOptions;
 }
 
 /** The adapter of a single node: everything is in this process, and gone with it, but for blocks that have a store. */
@@ -31,8 +39,9 @@ export class MemoryAdapter implements Adapter {
     now = Date.now,
     monotonic = () => performance.now(),
     blockStore,
+    kept = UNBOUNDED,
   }: MemoryAdapterOptions = {}) {
-    const topics = new Topics(monotonic);
+    const topics = new Topics(monotonic, new KeptEvents(kept));
     this.bus = new MemoryBus(topics);
     this.roster = new MemoryRoster(topics, this.bus);
     this.history = new MemoryHistory(topics);

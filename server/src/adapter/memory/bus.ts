@@ -32,11 +32,7 @@ export class MemoryBus implements Bus {
       );
     }
     if (keepSeconds === undefined) return this.emit([message]);
-    const state = this.#topics.open(message.topic);
-    const version = this.#topics.nextVersion();
-    const until = this.#topics.monotonic() + keepSeconds * 1000;
-    state.version = version;
-    state.kept = { name: message.name, data: message.data, version, until };
+    const version = this.#topics.keep(message.topic, message, keepSeconds);
     this.emit([{ ...message, version }]);
   }
 

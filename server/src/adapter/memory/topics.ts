@@ -8,6 +8,7 @@ import {
   type Topic,
   type Version,
 } from '../adapter.ts';
+import type { KeptEvents } from './kept-events.ts';
 
 /** One taken seat. */
 export interface TakenSeat {
@@ -31,7 +32,14 @@ export class TopicState {
   members: Map<string, Presence> | undefined;
   /** The last kept event; it lives until `until`, by the monotonic clock. */
   kept:
-    | { readonly name: string; readonly data: string; readonly version: Version; readonly until: number }
+    | {
+        readonly name: string;
+        readonly bytes: Buffer;
+        /** How many of the bytes are its data. */
+        readonly size: number;
+        readonly version: Version;
+        readonly until: number;
+      }
     | undefined;
 
   get counts(): Counts {
@@ -49,9 +57,12 @@ export class Topics {
   readonly #apps = new Map<string, Map<string, TopicState>>();
   #version: Version = 0;
 
+  readonly #keptEvents: KeptEvents;
+
   /** @param monotonic milliseconds, by a clock that nobody sets */
-  constructor(monotonic: () => number) {
+  constructor(monotonic: () => number, keptEvents: KeptEvents) {
     this.monotonic = monotonic;
+    this.#keptEvents = keptEvents;
   }
 
   /** One clock for all topics, so that a topic which was forgotten does not begin again at versions that it had. */
@@ -94,7 +105,44 @@ export class Topics {
     if (!kept) return undefined;
     const left = kept.until - this.monotonic();
     if (left <= 0) return undefined;
-    return { name: kept.name, data: kept.data, version: kept.version, ttlSeconds: Math.ceil(left / 1000) };
+    return {
+      name: kept.name,
+      data: kept.bytes.toString('utf8', 0, kept.size),
+      version: kept.version,
+      ttlSeconds: Math.ceil(left / 1000),
+    };
+  }
+
+  /** Keeps an event as the last one of its topic; answers the version that it has. */
+  keep(
+    topic: Topic,
+    { name, data }: { readonly name: string; readonly data: string },
+    seconds: number,
+  ): Version {
+    const state = this.open(topic);
+    const version = this.nextVersion();
+    const channel = channelOfTopic(topic);
+    const size = Buffer.byteLength(data);
+    // Outside of the heap, and where another one was: kept texts would pile up there until all of it is collected.
+    let room = state.kept?.bytes;
+    let fits = true;
+    for (const [appId, other] of this.#keptEvents.add(appOfTopic(topic), channel, size + name.length)) {
+      const evicted = this.#apps.get(appId)?.get(other);
+      if (evicted === state) fits = false;
+      room = evicted?.kept?.bytes ?? room;
+      if (evicted) this.#forget(`${appId}:${other}`, evicted);
+    }
+    if (!fits) return version;
+    if (!room || room.length < size || room.length > size * 2) room = Buffer.allocUnsafeSlow(size);
+    room.write(data);
+    state.version = version;
+    state.kept = { name, bytes: room, size, version, until: this.monotonic() + seconds * 1000 };
+    return version;
+  }
+
+  #forget(topic: Topic, state: TopicState): void {
+    state.kept = undefined;
+    this.closeIfEmpty(topic, state);
   }
 
   /** Forgets the topic if nothing is left of it. */
@@ -102,14 +150,19 @@ export class Topics {
     if (state.seats.size > 0 || this.kept(state)) return;
     const appId = appOfTopic(topic);
     const channels = this.#apps.get(appId);
+    if (state.kept) this.#keptEvents.delete(appId, channelOfTopic(topic));
     channels?.delete(channelOfTopic(topic));
     if (channels?.size === 0) this.#apps.delete(appId);
   }
 
-  /** Forgets the topics that only had an event which has expired. */
+  /** Forgets the events that have expired, and the topics that had nothing else. */
   sweep(): void {
     for (const [appId, channels] of this.#apps) {
-      for (const [name, state] of channels) if (state.kept) this.closeIfEmpty(`${appId}:${name}`, state);
+      for (const [name, state] of channels) {
+        if (!state.kept || this.kept(state)) continue;
+        this.#keptEvents.delete(appId, name);
+        this.#forget(`${appId}:${name}`, state);
+      }
     }
   }
 }
