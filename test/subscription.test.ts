@@ -52,6 +52,18 @@ describe('a subscription', () => {
     expect(text(sent)).toEqual(['event 2']);
   });
 
+  test('holds news back until the last of two snapshots, whichever comes first', () => {
+    subscription.settle(1);
+    subscription.hold();
+    subscription.hold();
+    for (const news of [member(2), member(4), member(6)]) offer(news);
+    expect(text(subscription.resume(5))).toEqual([]);
+    expect(subscription.isAhead(3)).toBe(true);
+    expect(text(subscription.resume(3))).toEqual(['member 6']);
+    offer(member(7));
+    expect(text(sent)).toEqual(['member 7']);
+  });
+
   test('goes on as before when no later snapshot comes', () => {
     subscription.settle(1);
     subscription.hold();

@@ -262,7 +262,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       apps.replace(list);
       core.reload();
       gateway.closeOrphans();
-      hub.subscriptions.endUnfounded();
+      hub.endings.endUnfounded();
       // It says itself what became of it.
       void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');

@@ -48,7 +48,7 @@ export const removeSubscriptions: Endpoint = {
         ? undefined
         : { appId: app.id, userId, channel: channel.name, reason, until: now() + block * 1000 };
     return endWithBlock(adapter.blocks, kept, async () => ({
-      removed: await hub.subscriptions.evict(app, channel, who, reason),
+      removed: await hub.endings.evict(app, channel, who, reason),
     }));
   },
 };

@@ -67,13 +67,15 @@ export class CatchUp {
 
   #resume(subscriber: Subscriber, subscription: Subscription, state: State | undefined): void {
     let news: readonly Frame[];
+    // Of two snapshots the one that was asked for first may come last.
+    const isNews = state && !subscription.isAhead(state.version);
     try {
       news = subscription.resume(state?.version);
     } catch {
       return subscriber.renew('Too much happened while the node was cut off');
     }
     if (!state) return;
-    if (state.roster) subscriber.send(state.roster);
+    if (state.roster && isNews) subscriber.send(state.roster);
     for (const frame of news) subscriber.send(frame);
     if (state.isCache) this.#tellLast(subscriber, subscription, state);
   }

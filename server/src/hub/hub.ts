@@ -17,6 +17,7 @@ import { CacheMisses } from './cache-misses.ts';
 import { CatchUp } from './catch-up.ts';
 import { type Census, Channels } from './channels.ts';
 import { CountAnnouncer } from './counts.ts';
+import { Endings } from './endings.ts';
 import type { Metrics } from './metrics.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { together } from './together.ts';
@@ -38,6 +39,7 @@ export interface Publication {
 /** Who listens on this node, and fan-out. */
 export class Hub implements AdapterListener {
   readonly subscriptions: Subscriptions;
+  readonly endings: Endings;
   readonly users: Users;
   readonly watchlists: Watchlists;
   readonly #channels: Channels;
@@ -65,13 +67,17 @@ export class Hub implements AdapterListener {
     this.#channels = channels;
     this.#counts = counts;
     this.#catchUp = catchUp;
+    const admission = new Admission(adapter.blocks);
+    this.endings = new Endings({ adapter, channels, counts, admission, log });
+    const { endings } = this;
     this.subscriptions = new Subscriptions({
       adapter,
       channels,
       counts,
       cacheMisses,
       catchUp,
-      admission: new Admission(adapter.blocks),
+      admission,
+      endings,
       log,
     });
     this.users = new Users(adapter, log);
@@ -105,7 +111,7 @@ export class Hub implements AdapterListener {
       case 'userOffline':
         return this.watchlists.changed(message.topic, message.kind === 'userOnline', message.version);
       case 'evicted':
-        return this.subscriptions.evicted(message);
+        return this.endings.evicted(message);
       default:
         if (message.kind === 'count') this.#counts.told(message);
         this.#channels.get(message.topic)?.deliver(message);

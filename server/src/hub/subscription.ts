@@ -28,7 +28,9 @@ export class Subscription {
   #joinedAt: Version = 0;
   #eventsSince: Version = 0;
   #rosterSince: Version = 0;
-  /** `undefined` while no snapshot is on its way. */
+  /** Snapshots that are on their way. */
+  #awaited = 1;
+  /** `undefined` while none is. */
   #held: News[] | undefined = [];
   /** The application ends it. */
   #evicted: { readonly reason: string; readonly version: Version } | undefined;
@@ -98,6 +100,11 @@ export class Subscription {
     return this.#rosterSince < version;
   }
 
+  /** Whether its subscriber knows more of the roster than a version. */
+  isAhead(version: Version): boolean {
+    return this.#rosterSince > version;
+  }
+
   /** Whether its subscriber has been told what was kept when it joined, or something later. */
   get knowsEvents(): boolean {
     return this.#eventsSince > 0;
@@ -110,6 +117,7 @@ export class Subscription {
 
   /** Holds news back, since another snapshot was asked for. */
   hold(): void {
+    this.#awaited += 1;
     this.#held ??= [];
   }
 
@@ -130,7 +138,8 @@ export class Subscription {
   }
 
   /**
-   * Ends the wait, now that there is a later snapshot or none will come.
+   * Ends the wait for one snapshot, now that it is there or will not come. While another one is on its way, news goes on
+   * being held back: that one may be older than what would pass.
    *
    * @param since the version of the snapshot
    * @returns what was held back and is newer
@@ -139,11 +148,13 @@ export class Subscription {
    */
   resume(since: Version = this.#rosterSince): readonly Frame[] {
     const held = this.#held ?? [];
+    this.#awaited -= 1;
     if (held.length > MAX_HELD_FRAMES) throw new TooMuchHeld('Too many frames waited for one snapshot');
-    this.#held = undefined;
     this.#rosterSince = Math.max(this.#rosterSince, since);
     if (this.#ended) throw this.#ended;
     if (this.#evicted && this.isOlderThan(this.#evicted.version)) throw new Eviction(this.#evicted.reason);
+    if (this.#awaited > 0) return [];
+    this.#held = undefined;
     const news = held.filter((each) => !this.#isTold(each));
     for (const each of news) this.#note(each);
     return news.map(({ frame }) => frame);

@@ -1,16 +1,7 @@
 import type { Logger } from 'pino';
-import {
-  type Adapter,
-  type Evicted,
-  type Joined,
-  type LeaveReason,
-  type Left,
-  type Message,
-  type Topic,
-  topicOf,
-} from '../adapter/adapter.ts';
+import { type Adapter, type Joined, type LeaveReason, type Topic, topicOf } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
-import { Eviction, SubscriptionRefusal, severityOf, Unavailable } from '../errors.ts';
+import { SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import type { Admission } from './admission.ts';
@@ -18,12 +9,13 @@ import type { CacheMisses } from './cache-misses.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Channels } from './channels.ts';
 import { type CountAnnouncer, tellsCount } from './counts.ts';
+import type { Endings } from './endings.ts';
 import { type Grant, keyRemoved, PUBLIC_GRANT, stands } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import { Subscription, TooMuchHeld } from './subscription.ts';
 
-/** Who of this node subscribes to what: how a subscription begins, and how it ends. */
+/** Who of this node subscribes to what: how subscriptions begin, and how their subscribers end them. */
 export class Subscriptions {
   readonly #adapter: Adapter;
   readonly #channels: Channels;
@@ -31,6 +23,7 @@ export class Subscriptions {
   readonly #cacheMisses: CacheMisses;
   readonly #catchUp: CatchUp;
   readonly #admission: Admission;
+  readonly #endings: Endings;
   readonly #log: Logger;
 
   constructor(parts: {
@@ -40,6 +33,7 @@ export class Subscriptions {
     readonly cacheMisses: CacheMisses;
     readonly catchUp: CatchUp;
     readonly admission: Admission;
+    readonly endings: Endings;
     readonly log: Logger;
   }) {
     this.#adapter = parts.adapter;
@@ -48,6 +42,7 @@ export class Subscriptions {
     this.#cacheMisses = parts.cacheMisses;
     this.#catchUp = parts.catchUp;
     this.#admission = parts.admission;
+    this.#endings = parts.endings;
     this.#log = parts.log;
   }
 
@@ -80,7 +75,7 @@ export class Subscriptions {
       if (joined) this.#tellJoined(topic, local, joined);
     } catch (error) {
       // Whether the join took effect is not known if the adapter failed; to leave is harmless if it did not.
-      await this.#leave(topic, subscriber);
+      await this.#endings.leave(topic, subscriber);
       throw error;
     } finally {
       local.stopExpecting(subscriber);
@@ -95,23 +90,8 @@ export class Subscriptions {
     if (!local?.remove(subscriber)) return;
     local.metrics.subscriptions[channel.kind] -= 1;
     this.#channels.closeIfEmpty(topic, local);
-    const left = await this.#leave(topic, subscriber, reason);
+    const left = await this.#endings.leave(topic, subscriber, reason);
     if (left && tellsCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
-  }
-
-  /**
-   * Ends subscriptions to a channel because the application says so.
-   *
-   * @returns how many there were
-   */
-  async evict(app: App, channel: Channel, who: Evicted, reason: string): Promise<number> {
-    const topic = topicOf(app.id, channel.name);
-    const evicted = await this.#adapter.roster.evict(topic, who, reason);
-    if (evicted > 0 && tellsCount(app, channel)) {
-      const { subscriptions, version } = await this.#adapter.roster.counts(topic);
-      this.#counts.changed(topic, subscriptions, version);
-    }
-    return evicted;
   }
 
   /** The acknowledged subscription of this subscriber to a channel. */
@@ -122,54 +102,6 @@ export class Subscriptions {
   /** The subscribers of a channel on this node. */
   of(app: App, channel: string): Iterable<readonly [Subscriber, Subscription]> {
     return this.#channels.get(topicOf(app.id, channel))?.all() ?? [];
-  }
-
-  /** Subscriptions were ended, on whichever node it was asked for. */
-  evicted({ topic, who, version, reason }: Extract<Message, { kind: 'evicted' }>): void {
-    const local = this.#channels.get(topic);
-    if (!local) return;
-    // The seats are gone, unless this node was cut off meanwhile and has taken them again.
-    for (const subscriber of local.evict(who, version, reason))
-      this.#lose(topic, local, subscriber, new Eviction(reason));
-    this.#channels.closeIfEmpty(topic, local);
-  }
-
-  /** Its subscriber has signed in since it was let in as nobody: ends it if the application keeps that user out. */
-  async recheck(app: App, channel: Channel, subscriber: Subscriber): Promise<void> {
-    const topic = topicOf(app.id, channel.name);
-    const local = this.#channels.get(topic);
-    const subscription = local?.get(subscriber);
-    if (!local || !subscription || channel.kind === 'public' || subscription.userId !== undefined) return;
-    try {
-      await this.#admission.check(app, channel, subscriber, subscription.grant);
-    } catch (error) {
-      if (!(error instanceof SubscriptionRefusal)) throw error;
-      if (local.get(subscriber) !== subscription) return;
-      subscription.end(error);
-      local.remove(subscriber);
-      this.#lose(topic, local, subscriber, error);
-      this.#channels.closeIfEmpty(topic, local);
-    }
-  }
-
-  /** Apps were reloaded: ends what was let in by keys that do not stand any more. */
-  endUnfounded(): void {
-    const why = keyRemoved();
-    for (const [topic, local] of [...this.#channels.all()]) {
-      if (local.channel.kind === 'public') continue;
-      const ended = local.endUnfounded(why);
-      for (const subscriber of ended) this.#lose(topic, local, subscriber, why);
-      if (ended.length > 0) this.#channels.closeIfEmpty(topic, local);
-    }
-  }
-
-  #lose(topic: Topic, local: LocalChannel, subscriber: Subscriber, why: SubscriptionRefusal): void {
-    local.metrics.subscriptions[local.channel.kind] -= 1;
-    const left = this.#leave(topic, subscriber, why.message).then((change) => {
-      if (change && tellsCount(local.app, local.channel))
-        this.#counts.changed(topic, change.subscriptions, change.version);
-    });
-    subscriber.lose(local.channel.name, why, left);
   }
 
   /** Takes a seat that the application lets it have. */
@@ -226,7 +158,10 @@ export class Subscriptions {
     subscription.hold();
     let news: readonly Frame[] = [];
     try {
-      const joined = await this.#enter(topic, local, subscriber, grant);
+      let joined = await this.#enter(topic, local, subscriber, grant);
+      // Another snapshot may have overtaken it.
+      while (joined && subscription.isAhead(joined.version))
+        joined = await this.#join(topic, local, subscriber, grant);
       if (!stands(grant, local.app)) throw keyRemoved();
       news = subscription.resume(joined?.version);
       subscription.renew(grant);
@@ -236,19 +171,10 @@ export class Subscriptions {
       if (error instanceof TooMuchHeld)
         subscriber.renew('Too much happened while the channel was joined again');
       else if (local.get(subscriber) === subscription) news = subscription.resume();
-      else await this.#leave(topic, subscriber);
+      else await this.#endings.leave(topic, subscriber);
       throw error;
     } finally {
       for (const frame of news) subscriber.send(frame);
-    }
-  }
-
-  async #leave(topic: Topic, subscriber: Subscriber, reason?: string): Promise<Left | undefined> {
-    try {
-      return await this.#adapter.roster.leave(topic, subscriber.socketId, reason);
-    } catch (error) {
-      this.#log[severityOf(error)]({ err: error, topic, socketId: subscriber.socketId }, 'leave failed');
-      return undefined;
     }
   }
 }

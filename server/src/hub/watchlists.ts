@@ -10,8 +10,8 @@ export interface Watcher {
 
 /** A user whom somebody on this node watches. */
 interface WatchedUser {
-  /** Resolves when it is known whether he is online. */
-  readonly known: Promise<void>;
+  /** Resolves when it is known whether he is online; `undefined`: it could not be learnt, and is when somebody asks again. */
+  known: Promise<void> | undefined;
   online: boolean;
   /** Of the last thing heard of him. */
   version: Version;
@@ -84,22 +84,24 @@ export class Watchlists {
   }
 
   #open(topic: Topic): WatchedUser {
-    const open = this.#watched.get(topic);
-    if (open) return open;
-    const user: WatchedUser = {
-      known: this.#learn(topic, () => user),
-      online: false,
-      version: 0,
-      watchers: new Set(),
-    };
-    this.#watched.set(topic, user);
+    let user = this.#watched.get(topic);
+    if (!user) {
+      user = { known: undefined, online: false, version: 0, watchers: new Set() };
+      this.#watched.set(topic, user);
+    }
+    user.known ??= this.#learn(topic, user);
     return user;
   }
 
-  async #learn(topic: Topic, user: () => WatchedUser): Promise<void> {
-    await this.#adapter.bus.listen(topic);
-    const { subscriptions, version } = await this.#adapter.roster.counts(topic);
-    if (version > user().version) Object.assign(user(), { online: subscriptions > 0, version });
+  async #learn(topic: Topic, user: WatchedUser): Promise<void> {
+    try {
+      await this.#adapter.bus.listen(topic);
+      const { subscriptions, version } = await this.#adapter.roster.counts(topic);
+      if (version > user.version) Object.assign(user, { online: subscriptions > 0, version });
+    } catch (error) {
+      user.known = undefined;
+      throw error;
+    }
   }
 
   #closeIfUnwatched(topic: Topic): void {

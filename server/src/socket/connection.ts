@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config.ts';
-import { codes, Disconnect, Refusal, type SubscriptionRefusal } from '../errors.ts';
+import { codes, Disconnect, Refusal, type SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type AppMetrics, increment } from '../hub/metrics.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
@@ -264,7 +264,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
       this.#parts.log.info({ ...this.ids, code, reason, address: this.address }, 'connection closed');
       this.close(error);
     } else {
-      this.#parts.log.error({ ...this.ids, err: error }, 'message failed');
+      this.#parts.log[severityOf(error)]({ ...this.ids, err: error }, 'message failed');
       this.send(frames.error(null, 'Internal error'));
     }
   }

@@ -165,14 +165,14 @@ export class Session {
 
   /** It is known only now who the connection is: it may be in a channel that this user is kept out of. */
   #lookAgain(): void {
-    const { subscriptions } = this.#parts.hub;
+    const { endings } = this.#parts.hub;
     for (const name of new Set([
       ...this.#channels.map((channel) => channel.name),
       ...(this.#steps?.keys() ?? []),
     ]))
       this.#enqueue(name, async () => {
         const channel = this.#channels.find((each) => each.name === name);
-        if (channel) await subscriptions.recheck(this.#connection.app, channel, this.#connection);
+        if (channel) await endings.recheck(this.#connection.app, channel, this.#connection);
       });
   }
 

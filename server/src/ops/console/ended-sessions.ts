@@ -32,6 +32,6 @@ export class BlockedSessions implements EndedSessions {
     const live = liveApps.beside(app);
     const block = { appId: live.app.id, userId: id, channel: undefined, reason: REASON, until: endOf(id) };
     await adapter.blocks.add(block);
-    await hub.subscriptions.evict(live.app, live.channel, { userId: id }, REASON);
+    await hub.endings.evict(live.app, live.channel, { userId: id }, REASON);
   }
 }

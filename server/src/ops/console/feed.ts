@@ -32,7 +32,7 @@ export class Feed {
     const live = this.#liveApps.beside(app);
     for (const [{ socketId }, { userId }] of this.#hub.subscriptions.of(live.app, live.channel.name)) {
       if (userId === undefined || endOf(userId) > now) continue;
-      this.#hub.subscriptions
+      this.#hub.endings
         .evict(live.app, live.channel, { socketId }, 'The session has ended')
         .catch((error: unknown) => {
           this.#log.error({ err: error, appId: app.id }, 'console session not ended');

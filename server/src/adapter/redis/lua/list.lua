@@ -19,3 +19,4 @@ local time = redis.call('TIME')
 redis.call('ZREMRANGEBYSCORE', VACATED, '-inf', string.format('%.0f', (time[1] - VACATED_SECONDS) * 1000000))
 -- What is forgotten early could only be listed by a note that is late, and whoever reads the list looks at the topic.
 redis.call('ZREMRANGEBYRANK', VACATED, 0, -MAX_VACATED - 1)
+redis.call('EXPIRE', VACATED, VACATED_SECONDS)

@@ -1,0 +1,114 @@
+import type { Logger } from 'pino';
+import {
+  type Adapter,
+  type Evicted,
+  type Left,
+  type Message,
+  type Topic,
+  topicOf,
+} from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
+import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
+import type { Channel } from '../protocol/channel.ts';
+import type { Admission } from './admission.ts';
+import type { Channels } from './channels.ts';
+import { type CountAnnouncer, tellsCount } from './counts.ts';
+import { keyRemoved } from './grant.ts';
+import type { LocalChannel } from './local-channel.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** How subscriptions end that their subscribers would have kept: the application says so, or what let them in is gone. */
+export class Endings {
+  readonly #adapter: Adapter;
+  readonly #channels: Channels;
+  readonly #counts: CountAnnouncer;
+  readonly #admission: Admission;
+  readonly #log: Logger;
+
+  constructor(parts: {
+    readonly adapter: Adapter;
+    readonly channels: Channels;
+    readonly counts: CountAnnouncer;
+    readonly admission: Admission;
+    readonly log: Logger;
+  }) {
+    this.#adapter = parts.adapter;
+    this.#channels = parts.channels;
+    this.#counts = parts.counts;
+    this.#admission = parts.admission;
+    this.#log = parts.log;
+  }
+
+  /**
+   * Ends subscriptions to a channel because the application says so.
+   *
+   * @returns how many there were
+   */
+  async evict(app: App, channel: Channel, who: Evicted, reason: string): Promise<number> {
+    const topic = topicOf(app.id, channel.name);
+    const evicted = await this.#adapter.roster.evict(topic, who, reason);
+    if (evicted > 0 && tellsCount(app, channel)) {
+      const { subscriptions, version } = await this.#adapter.roster.counts(topic);
+      this.#counts.changed(topic, subscriptions, version);
+    }
+    return evicted;
+  }
+
+  /** Subscriptions were ended, on whichever node it was asked for. */
+  evicted({ topic, who, version, reason }: Extract<Message, { kind: 'evicted' }>): void {
+    const local = this.#channels.get(topic);
+    if (!local) return;
+    // The seats are gone, unless this node was cut off meanwhile and has taken them again.
+    for (const subscriber of local.evict(who, version, reason))
+      this.#lose(topic, local, subscriber, new Eviction(reason));
+    this.#channels.closeIfEmpty(topic, local);
+  }
+
+  /** Its subscriber has signed in since it was let in as nobody: ends it if the application keeps that user out. */
+  async recheck(app: App, channel: Channel, subscriber: Subscriber): Promise<void> {
+    const topic = topicOf(app.id, channel.name);
+    const local = this.#channels.get(topic);
+    const subscription = local?.get(subscriber);
+    if (!local || !subscription || channel.kind === 'public' || subscription.userId !== undefined) return;
+    try {
+      await this.#admission.check(app, channel, subscriber, subscription.grant);
+    } catch (error) {
+      if (!(error instanceof SubscriptionRefusal)) throw error;
+      if (local.get(subscriber) !== subscription) return;
+      subscription.end(error);
+      local.remove(subscriber);
+      this.#lose(topic, local, subscriber, error);
+      this.#channels.closeIfEmpty(topic, local);
+    }
+  }
+
+  /** Apps were reloaded: ends what was let in by keys that do not stand any more. */
+  endUnfounded(): void {
+    const why = keyRemoved();
+    for (const [topic, local] of [...this.#channels.all()]) {
+      if (local.channel.kind === 'public') continue;
+      const ended = local.endUnfounded(why);
+      for (const subscriber of ended) this.#lose(topic, local, subscriber, why);
+      if (ended.length > 0) this.#channels.closeIfEmpty(topic, local);
+    }
+  }
+
+  #lose(topic: Topic, local: LocalChannel, subscriber: Subscriber, why: SubscriptionRefusal): void {
+    local.metrics.subscriptions[local.channel.kind] -= 1;
+    const left = this.leave(topic, subscriber, why.message).then((change) => {
+      if (change && tellsCount(local.app, local.channel))
+        this.#counts.changed(topic, change.subscriptions, change.version);
+    });
+    subscriber.lose(local.channel.name, why, left);
+  }
+
+  /** Gives a seat up; where that fails, it goes with the node's lease. */
+  async leave(topic: Topic, subscriber: Subscriber, reason?: string): Promise<Left | undefined> {
+    try {
+      return await this.#adapter.roster.leave(topic, subscriber.socketId, reason);
+    } catch (error) {
+      this.#log[severityOf(error)]({ err: error, topic, socketId: subscriber.socketId }, 'leave failed');
+      return undefined;
+    }
+  }
+}
