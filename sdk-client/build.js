@@ -1,7 +1,8 @@
-/** After `tsc`: what a page loads without a bundler. */
-import { readFile } from 'node:fs/promises';
+/** After `tsc`: what a page loads without a bundler, and CommonJS for tools that know nothing else. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
+const dist = `${import.meta.dirname}/dist`;
 const common = {
   bundle: true,
   minify: true,
@@ -25,24 +26,47 @@ const encrypt = `import { bundled } from './dist/platform.js';
 import { encryption } from './dist/encrypted.js';
 bundled.encryption = encryption;`;
 
-// The cipher comes as CommonJS, which pages cannot import. As a module of this form it needs no stand-ins for Node's,
-// and its search for randomness, which opening does not need, goes.
+// The cipher comes as one closure in CommonJS, which pages cannot import and from which nothing can be left out. As a
+// module, of which only the function that opens boxes is used, it is a third of that.
 const cipher = {
   name: 'cipher',
   setup({ onLoad }) {
-    onLoad({ filter: /nacl\.min\.js$/ }, async ({ path }) => ({
-      contents: `const module = { exports: {} };\n${await readFile(path, 'utf8')};\nexport default module.exports;`,
-    }));
+    onLoad({ filter: /nacl\.js$/ }, async ({ path }) => {
+      const [, body] = /'use strict';(.*?)nacl\.lowlevel = /s.exec(await readFile(path, 'utf8'));
+      const contents = body.replaceAll(/\bgf\(/g, '/* @__PURE__ */ gf(');
+      return { contents: `${contents}\nexport { crypto_secretbox_open };` };
+    });
   },
 };
 await build({
   ...common,
   plugins: [cipher],
-  define: { require: 'undefined', self: 'undefined' },
   format: 'esm',
-  entryPoints: ['dist/encrypted.js'],
-  outfile: 'dist/encrypted.js',
+  entryPoints: ['dist/cipher.js'],
+  outfile: 'dist/cipher.js',
   allowOverwrite: true,
 });
 await script(expose, 'dist/countersign.min.js');
 await script(`${encrypt}\n${expose}`, 'dist/countersign-encrypted.min.js');
+
+// Each entry by itself, for tools as old as the tools that need it.
+await build({
+  bundle: true,
+  packages: 'external',
+  platform: 'node',
+  format: 'cjs',
+  target: 'es2019',
+  absWorkingDir: import.meta.dirname,
+  logLevel: 'warning',
+  entryPoints: ['index', 'node', 'react', 'encrypted'].map((entry) => `dist/${entry}.js`),
+  outdir: 'dist/cjs',
+});
+await writeFile(`${dist}/cjs/package.json`, '{ "type": "commonjs" }\n');
+
+// Types name each other as JavaScript, which old versions of TypeScript resolve, too. Those of CommonJS are the same.
+for (const file of await readdir(dist)) {
+  if (!file.endsWith('.d.ts')) continue;
+  const types = (await readFile(`${dist}/${file}`, 'utf8')).replaceAll(/'(\.\/[\w-]+)\.ts'/g, "'$1.js'");
+  await writeFile(`${dist}/${file}`, types);
+  await writeFile(`${dist}/cjs/${file}`, types);
+}

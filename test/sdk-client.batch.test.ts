@@ -153,27 +153,66 @@ test.each<[string, number, unknown]>([
   },
 );
 
-test('a fault of the endpoint is no answer about batches', async () => {
-  let answers = 0;
+test('what has answered several well, and then fails, is asked for several again once it is back', async () => {
+  let isAway = false;
   const { client, requests, endpoint } = await open((request) =>
-    answers++ === 0 ? { status: 500 } : batchAnswer(request),
+    isAway ? { status: 500 } : batchAnswer(request),
   );
-  for (const name of ['private-0', 'private-1']) client.subscribe(name);
+  const channels = ['private-0', 'private-1'].map((name) => client.subscribe(name));
   const peer = await endpoint.welcome();
   await subscriptions(peer, 2);
+  isAway = true;
+  const told = channels.map((channel) => nextEvent(channel, 'pusher:subscription_error'));
   peer.socket.close(4200);
-  await subscriptions(await endpoint.welcome(), 2);
-  expect(requests.map(({ channels }) => channels.length)).toEqual([2, 1, 1, 2]);
+  const second = await endpoint.welcome();
+  await Promise.all(told);
+  isAway = false;
+  await subscriptions(second, 2);
+  expect(requests.map(({ channels }) => channels.length)).toEqual([2, 2, 1, 2]);
 });
 
-test('an endpoint that has no time is asked again, for all', async () => {
+test('an endpoint that fails at several, and grants each, is never asked for several again', async () => {
+  const { client, requests, endpoint } = await open(ordinary(500, ''));
+  for (const name of ['private-0', 'private-1']) client.subscribe(name);
+  for (let connection = 1; connection <= 3; connection++) {
+    const peer = await endpoint.welcome();
+    await subscriptions(peer, 2);
+    peer.socket.close(4200);
+  }
+  expect(requests.map(({ channels }) => channels.length)).toEqual([2, 1, 1, 1, 1, 1, 1]);
+});
+
+test.each([400, 404, 405, 410, 415, 419, 422])(
+  'an endpoint that always answers %i is asked once for all, and once for each',
+  async (status) => {
+    const { client, requests, endpoint } = await open(() => ({ status }));
+    const told = NAMES.map((name) => nextEvent(client.subscribe(name), 'pusher:subscription_error'));
+    await endpoint.welcome();
+    for (const error of await Promise.all(told)) {
+      expect(error).toMatchObject({ status });
+      expect(error).not.toHaveProperty('retryIn');
+    }
+    expect(requests.length).toBe(41);
+  },
+);
+
+test('entries with another status of success are grants', async () => {
+  const { client, requests, endpoint } = await open((request) =>
+    batchAnswer(request, { 'private-1': { status: 201, data: GRANT } }),
+  );
+  for (const name of ['private-0', 'private-1']) client.subscribe(name);
+  await subscriptions(await endpoint.welcome(), 2);
+  expect(requests.length).toBe(1);
+});
+
+test('an endpoint that has no time is asked again, for all, after one by itself has found it so, too', async () => {
   let answers = 0;
   const { client, requests, endpoint } = await open((request) =>
-    ++answers < 3 ? { status: 503 } : batchAnswer(request),
+    ++answers < 5 ? { status: 503 } : batchAnswer(request),
   );
   for (const name of NAMES) client.subscribe(name);
   await subscriptions(await endpoint.welcome(), 40);
-  expect(requests.map(({ channels }) => channels.length)).toEqual([40, 40, 40]);
+  expect(requests.map(({ channels }) => channels.length)).toEqual([40, 1, 40, 1, 40]);
 });
 
 test('batch: false asks for each channel', async () => {
@@ -206,7 +245,7 @@ test('the request ends when nobody waits for it any more', async () => {
   const endpoint = await startEndpoint();
   const client = startClient(endpoint, {
     fetch: (_, { signal }) => {
-      signals.push(signal);
+      if (signal) signals.push(signal);
       return new Promise(() => {});
     },
   });

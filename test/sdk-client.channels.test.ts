@@ -122,6 +122,7 @@ describe('subscribing', () => {
       type: 'ServerError',
       status: 0,
       message: 'Refused',
+      retryIn: expect.any(Number),
     });
   });
 
@@ -178,6 +179,44 @@ describe('subscribing', () => {
     peer.confirm('news');
     await succeeded;
     expect(channel.subscribed).toBe(true);
+  });
+
+  test('a fault of the broker is told, and the channel is asked for again until it is joined', async () => {
+    const endpoint = await startEndpoint();
+    const client = startClient(endpoint, { channelAuthorization: { customHandler: sign } });
+    const channel = client.subscribe('private-a');
+    const peer = await endpoint.welcome('1.2');
+    for (let tries = 0; tries < 5; tries++) {
+      expect(await peer.next()).toEqual(subscribe('private-a', 'key-1:1.2:private-a'));
+      const refused = nextEvent<SubscriptionError>(channel, 'pusher:subscription_error');
+      peer.event(
+        'pusher:subscription_error',
+        { type: 'ServerError', error: 'Later', status: 500 },
+        'private-a',
+      );
+      expect(await refused).toMatchObject({ type: 'ServerError', retryIn: expect.any(Number) });
+    }
+    await peer.next();
+    const succeeded = nextEvent(channel, 'pusher:subscription_succeeded');
+    peer.confirm('private-a');
+    await succeeded;
+    await expectSilence(peer);
+  });
+
+  test('a channel that is left while it waits to be asked for again is not', async () => {
+    const endpoint = await startEndpoint();
+    const clock = new ManualClock();
+    const client = startClient(endpoint, { clock });
+    const channel = client.subscribe('news');
+    clock.advance(0);
+    const peer = await endpoint.welcome();
+    await peer.next();
+    const refused = nextEvent<SubscriptionError>(channel, 'pusher:subscription_error');
+    peer.event('pusher:subscription_error', { type: 'ServerError', error: 'Later', status: 500 }, 'news');
+    const { retryIn } = await refused;
+    client.unsubscribe('news');
+    clock.advance(retryIn ?? 0);
+    await expectSilence(peer);
   });
 
   test('the subscription count is kept and told', async () => {
@@ -364,6 +403,10 @@ describe('events', () => {
     ['', ''],
     ['null', null],
     ['{"broken":', '{"broken":'],
+    ['9007199254740991', 9007199254740991],
+    ['9007199254740993', '9007199254740993'],
+    ['-12345678901234567890', '-12345678901234567890'],
+    ['"12345678901234567890"', '12345678901234567890'],
   ])('data %s arrives parsed, or as the text it is', async (data, expected) => {
     const { channel, peer } = await subscribed('news');
     const event = nextEvent(channel, 'e');
@@ -422,9 +465,25 @@ describe('events', () => {
     const { channel, peer } = await subscribed('private-a');
     expect(channel.trigger('client-typing', { on: true })).toBe(true);
     expect(await peer.next()).toEqual({ event: 'client-typing', channel: 'private-a', data: { on: true } });
+    for (const value of [null, 0, false, '', [null]]) {
+      channel.trigger('client-value', value);
+      expect(await peer.next()).toEqual({ event: 'client-value', channel: 'private-a', data: value });
+    }
     channel.trigger('client-ping', undefined);
     expect(await peer.next()).toEqual({ event: 'client-ping', channel: 'private-a', data: {} });
   });
+
+  test.each(['hello', '12345678901234567890', '1e5', 'true', 'null', '"quoted"', '{"a":1}'])(
+    'the text %s of a client event arrives as a text',
+    async (text) => {
+      const { channel, peer } = await subscribed('private-a');
+      channel.trigger('client-text', text);
+      const { data } = (await peer.next()) as { data: string };
+      const heard = nextEvent(channel, 'client-text');
+      peer.send({ event: 'client-text', channel: 'private-a', data });
+      expect(await heard).toBe(text);
+    },
+  );
 
   test('a client event does not leave without a subscription', async () => {
     const client = startClient(await startEndpoint());

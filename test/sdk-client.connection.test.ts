@@ -1,7 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Countersign, type CountersignError, type CountersignOptions } from '@countersign/sdk-client';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import {
+  type ConnectionError,
+  Countersign,
+  type CountersignError,
+  type CountersignOptions,
+  type WebSocketLike,
+} from '@countersign/sdk-client';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { ManualClock } from './helpers/client-clock.ts';
 import { nextEvent, recorded, startClient } from './helpers/client-start.ts';
 import { type FakeEndpoint, type Peer, startEndpoint } from './helpers/fake-endpoint.ts';
@@ -26,6 +36,91 @@ describe('connecting', () => {
     startClient(endpoint, { path: '/ws' });
     const { url } = await endpoint.accept();
     expect(url).toBe('/ws/app/key-1?protocol=7&client=countersign-js&version=0.1.0');
+  });
+
+  test.each<[string, Partial<CountersignOptions>, string]>([
+    ['an IPv6 address', { host: '::1', port: 6001 }, 'ws://[::1]:6001/app/k?'],
+    ['an IPv6 address in brackets', { host: '[::1]', port: '6001' }, 'ws://[::1]:6001/app/k?'],
+    ['a host with its port', { host: 'h:6001' }, 'ws://h:6001/app/k?'],
+    ['a path that ends with slashes', { host: 'h', path: '/realtime//' }, 'ws://h/realtime/app/k?'],
+    ['a path that is a slash', { host: 'h', path: '/' }, 'ws://h/app/k?'],
+  ])('%s is dialled', (_, options, start) => {
+    const dialled: string[] = [];
+    class Dial implements WebSocketLike {
+      onmessage = null;
+      onclose = null;
+      onerror = null;
+      constructor(url: string) {
+        dialled.push(url);
+      }
+      send(): void {}
+      close(): void {}
+    }
+    const clock = new ManualClock();
+    const client = new Countersign('k', { host: '', forceTLS: false, WebSocket: Dial, clock, ...options });
+    clock.advance(0);
+    client.disconnect();
+    expect(dialled).toEqual([expect.stringContaining(start)]);
+  });
+
+  test('autoConnect: false waits for connect()', async () => {
+    const endpoint = await startEndpoint();
+    const clock = new ManualClock();
+    const client = startClient(endpoint, { clock, autoConnect: false });
+    const channel = client.subscribe('news');
+    expect(client.connection.state).toBe('initialized');
+    expect(clock.pending).toBe(0);
+    client.connect();
+    clock.advance(0);
+    const peer = await endpoint.welcome();
+    await peer.next();
+    expect(channel.subscriptionPending).toBe(true);
+  });
+
+  test.each<[string, (server: Server) => void, RegExp]>([
+    ['nobody listens', (server) => server.close(), /ECONNREFUSED/],
+    ['a proxy answers 404', (server) => server.on('upgrade', refuseWith(404)), /404/],
+    ['a proxy answers 502', (server) => server.on('upgrade', refuseWith(502)), /502/],
+    [
+      'the server speaks another protocol',
+      (server) =>
+        new WebSocketServer({ server }).on('connection', (socket) => socket.send('{"type":"hello"}')),
+      /Not a frame of the protocol/,
+    ],
+  ])('when %s, each try tells one error with what the platform says', async (_, prepare, text) => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    prepare(server);
+    let dialled = 0;
+    const client = new Countersign('k', {
+      host: '127.0.0.1',
+      port,
+      forceTLS: false,
+      reconnect: { minDelay: 1, maxDelay: 5 },
+      WebSocket: class extends WebSocket {
+        constructor(url: string) {
+          super(url);
+          dialled++;
+        }
+      },
+    });
+    const errors: ConnectionError[] = [];
+    const told = new Promise<number>((resolve) => {
+      client.connection.bind('error', (error) => {
+        if (errors.push(error) === 3) resolve(dialled);
+      });
+    });
+    onTestFinished(() => client.disconnect());
+    expect(await told).toBe(3);
+    for (const { type, data } of errors) {
+      expect(type).toBe('WebSocketError');
+      expect(data).toEqual({ code: null, message: expect.stringMatching(text) });
+    }
   });
 
   test('TLS is the default', () => {
@@ -247,6 +342,43 @@ describe('a close code decides what follows', () => {
     expect(delays).toEqual([50, 100, 200, 400, 500, 500, 500]);
   });
 
+  test('what the broker announces and then closes with is told once', async () => {
+    const { client, peer } = await stillClient();
+    const events = recorded(client.connection);
+    const lost = nextEvent(client.connection, 'connecting');
+    peer.send('{"event":"pusher:error","data":{"code":4200,"message":"Please reconnect"}}');
+    peer.socket.close(4200, 'Please reconnect');
+    await lost;
+    await Promise.resolve();
+    expect(events.filter(({ event }) => event === 'error')).toEqual([
+      { event: 'error', data: { type: 'PusherError', data: { code: 4200, message: 'Please reconnect' } } },
+    ]);
+  });
+
+  test('a close without a code, or without anything, is a loss', () => {
+    const sockets: WebSocketLike[] = [];
+    class Vague implements WebSocketLike {
+      onmessage = null;
+      onclose: WebSocketLike['onclose'] = null;
+      onerror: WebSocketLike['onerror'] = null;
+      constructor() {
+        sockets.push(this);
+      }
+      send(): void {}
+      close(): void {}
+    }
+    const clock = new ManualClock();
+    const client = new Countersign('k', { host: 'h', WebSocket: Vague, clock });
+    onTestFinished(() => client.disconnect());
+    for (const event of [{}, undefined, { code: undefined, reason: undefined }]) {
+      clock.advance(clock.delays[0] ?? 0);
+      sockets.at(-1)?.onclose?.(event as never);
+      expect(client.connection.state).toBe('connecting');
+    }
+    clock.advance(clock.delays[0] ?? 0);
+    expect(sockets.length).toBe(4);
+  });
+
   test('the state has moved before the error is told', async () => {
     const { client, peer } = await stillClient();
     const states: string[] = [];
@@ -317,22 +449,25 @@ describe('a dead link', () => {
     expect(client.connection.state).toBe('connecting');
   });
 
-  test('a clock that is set back does not stop the watch', async () => {
+  test('a clock that is set back changes nothing of what is waited for', async () => {
     const { clock, client, peer } = await stillClient();
     clock.leap(-3_600_000);
-    clock.advance(1_000);
+    clock.advance(19_999);
+    peer.send('{"event":"pusher:ping","data":"{}"}');
+    expect(await peer.next()).toEqual({ event: 'pusher:pong', data: {} });
+    clock.advance(20_000);
     expect(await peer.next()).toEqual({ event: 'pusher:ping', data: {} });
-    clock.advance(2_000);
+    clock.advance(10_000);
     expect(client.connection.state).toBe('connecting');
   });
 
-  test('in a page whose timers are held back, the next look finds it', async () => {
-    const { clock, client } = await stillClient();
-    clock.leap(60_000);
-    clock.advance(1_000);
-    clock.leap(60_000);
-    clock.advance(1_000);
-    expect(client.connection.state).toBe('connecting');
+  test('a clock that is set while the next try is waited for does not move that', async () => {
+    const { clock, client, peer } = await stillClient();
+    const lost = nextEvent(client.connection, 'connecting');
+    peer.socket.close(4100);
+    await lost;
+    clock.leap(3_600_000);
+    expect(clock.delays[0]).toBe(1_500);
   });
 
   test("the broker's ping is answered", async () => {
@@ -377,16 +512,17 @@ describe('in a page', () => {
   });
 
   test('becoming visible makes it doubt the link, becoming hidden does not', async () => {
-    const document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
+    const document = { visibilityState: 'hidden' };
     vi.stubGlobal('document', document);
+    const target = page();
     const { clock, peer } = await stillClient();
-    document.dispatchEvent(new Event('visibilitychange'));
+    target.dispatchEvent(new Event('visibilitychange'));
     peer.send('{"event":"pusher:ping","data":"{}"}');
     expect(await peer.next()).toEqual({ event: 'pusher:pong', data: {} });
     document.visibilityState = 'visible';
-    document.dispatchEvent(new Event('visibilitychange'));
+    target.dispatchEvent(new Event('visibilitychange'));
     expect(await peer.next()).toEqual({ event: 'pusher:ping', data: {} });
-    expect(clock.now()).toBe(1_000_000);
+    expect(clock.now()).toBe(0);
   });
 
   test('a page that is left closes its connection, and connects anew when it is shown again', async () => {
@@ -530,7 +666,24 @@ describe('errors', () => {
       'There is no option "channelAuthorization.transport"',
     ],
     ['a time of 0', { host: 'h', pongTimeout: 0 }, 'The option "pongTimeout" is a number above 0'],
+    [
+      'a time that is text',
+      { host: 'h', pongTimeout: '5000' },
+      'The option "pongTimeout" is a number above 0',
+    ],
+    ['a time without an end', { host: 'h', pongTimeout: Infinity }, 'The option "pongTimeout" is a number'],
+    ['a switch that is text', { host: 'h', forceTLS: 'false' }, 'The option "forceTLS" is a boolean'],
     ['a path without a slash', { host: 'h', path: 'ws' }, 'The option "path" starts with "/"'],
+    ['a path with a query', { host: 'h', path: '/ws?a=b' }, 'The option "path" starts with "/"'],
+    ['a host with a scheme', { host: 'https://h' }, 'Not a "host" and "port": https://h'],
+    ['a host with a path', { host: 'h/ws' }, 'Not a "host" and "port": h/ws'],
+    ['a host with a slash', { host: 'h/', port: 6001 }, 'Not a "host" and "port": h/:6001'],
+    ['a port twice', { host: 'h:6001', port: 6001 }, 'Not a "host" and "port": h:6001:6001'],
+    ['a port twice, with IPv6', { host: '[::1]:6001', port: 6001 }, 'Not a "host" and "port"'],
+    ['a user in the host', { host: 'me@h' }, 'Not a "host" and "port": me@h'],
+    ['a port that is none', { host: 'h', port: Number.NaN }, 'Not a "host" and "port": h:NaN'],
+    ['a port of 0', { host: 'h', port: 0 }, 'Not a "host" and "port": h:0'],
+    ['a port that is too high', { host: 'h', port: 65_536 }, 'Not a "host" and "port": h:65536'],
   ])('%s is refused', (_, options, message) => {
     const make = (): Countersign => new Countersign('key-1', options as CountersignOptions);
     expect(make).toThrow(message);
@@ -541,6 +694,13 @@ describe('errors', () => {
     expect(() => new Countersign('', { host: 'h' })).toThrow('The key is missing');
   });
 });
+
+/** Answers an upgrade with this status, as a proxy does. */
+function refuseWith(status: number) {
+  return (_request: unknown, socket: Duplex): void => {
+    socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  };
+}
 
 function catching(action: () => unknown): CountersignError {
   try {

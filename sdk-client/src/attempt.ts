@@ -26,12 +26,16 @@ export class Attempt<Answer> {
     const { signal } = this.#controller;
     this.#cancelTimeout = clock.after(requestTimeout, () => {
       this.end();
-      failed(new CountersignError('timeout', 'No answer in time'));
+      failed(new CountersignError('timeout', 'No answer in time', 0, 0));
     });
-    ask(signal).then(
-      (answer) => signal.aborted || answered(answer),
-      (error) => signal.aborted || failed(error),
-    );
+    // Later, so that what is asked can end the attempt: its maker holds it by then.
+    queueMicrotask(() => {
+      if (signal.aborted) return;
+      ask(signal).then(
+        (answer) => signal.aborted || answered(answer),
+        (error) => signal.aborted || failed(error),
+      );
+    });
   }
 
   end(): void {

@@ -1,18 +1,22 @@
 import { Batch, type ChannelRequest } from './batch.ts';
 import { Credentials, type CredentialsSettings } from './credentials.ts';
 import { Endpoint, type EndpointOptions, type EndpointSettings } from './endpoint.ts';
-import { failure, unanswered } from './errors.ts';
+import { failure, isTemporary } from './errors.ts';
 import { asObject } from './protocol.ts';
+
+/**
+ * Asks in the app's own way. It answers by a promise, or by calling back at any time; then it may return anything, as
+ * handlers written for other Channels clients do. An error with a `status` counts as if an endpoint had answered that.
+ */
+export type CustomHandler<Request, Grant> =
+  | ((request: Request, callback: GrantCallback<Grant>) => Promise<Grant>)
+  | ((request: Request, callback: GrantCallback<Grant>) => void);
+type GrantCallback<Grant> = (error: Error | null, grant?: Grant | null) => void;
 
 /** How the app is asked for a signature. */
 export interface AuthorizationOptions<Request, Grant> extends EndpointOptions {
-  /** Asks in the app's own way instead. It answers by a promise or by calling back, whichever it likes. */
-  readonly customHandler?:
-    | ((
-        request: Request,
-        callback: (error: Error | null, grant?: Grant | null) => void,
-      ) => Promise<Grant> | undefined)
-    | undefined;
+  /** Asks in the app's own way instead. */
+  readonly customHandler?: CustomHandler<Request, Grant> | undefined;
 }
 
 export type { ChannelRequest };
@@ -44,7 +48,7 @@ export interface ChannelAuthorization extends AuthorizationOptions<ChannelReques
    * Whether channels that ask at the same time share one request. An endpoint that does not understand it is asked for
    * each channel by itself. @default true
    */
-  readonly batch?: boolean;
+  readonly batch?: boolean | undefined;
 }
 export type UserAuthentication = AuthorizationOptions<UserRequest, UserGrant>;
 
@@ -55,13 +59,20 @@ export interface AuthorizerSettings extends EndpointSettings, CredentialsSetting
 
 /** Asks the app for signatures. Each refusal is a {@link CountersignError} `auth_failed`. */
 export class Authorizer {
+  /** Ends what is under way without anybody who waits for it. */
+  readonly end: () => void;
   readonly #channels: Ask<ChannelRequest>;
   readonly #users: Ask<UserRequest>;
 
   constructor(settings: AuthorizerSettings, onSignedOut: () => void) {
     const { channelAuthorization: channels, userAuthentication: users } = settings;
     const credentials = new Credentials(settings, onSignedOut);
-    const batch = new Batch(new Endpoint(channels, settings, credentials), channels.batch ?? true);
+    this.end = () => credentials.end();
+    const batch = new Batch(
+      new Endpoint(channels, settings, credentials),
+      credentials,
+      channels.batch ?? true,
+    );
     const endpoint = new Endpoint(users, settings, credentials);
     this.#channels = custom(channels) ?? ((request, signal) => batch.ask(request, signal));
     this.#users = custom(users) ?? (({ socketId }, signal) => endpoint.post({ socket_id: socketId }, signal));
@@ -86,12 +97,22 @@ function custom<Request, Grant>({
     customHandler &&
     ((request) =>
       new Promise((resolve, reject) => {
-        customHandler(request, (error, grant) => (error ? reject(error) : resolve(grant)))?.then(
-          resolve,
+        const returned: unknown = customHandler(request, (error, grant) =>
+          error ? reject(error) : resolve(grant),
+        );
+        // One that can call back may return what is no answer.
+        Promise.resolve(returned).then(
+          (grant) => (customHandler.length < 2 || asObject(grant)?.['auth']) && resolve(grant),
           reject,
         );
       }).catch((error) => {
-        throw unanswered('customHandler', error);
+        const status = Number(asObject(error)?.['status']) || 0;
+        throw failure(
+          `customHandler did not answer: ${error}`,
+          status,
+          isTemporary(status) ? 0 : undefined,
+          error,
+        );
       }))
   );
 }

@@ -1,12 +1,15 @@
 /** Delays between tries, in ms. */
 export interface ReconnectOptions {
   /** Longest first delay; it doubles with each further try. @default 1_000 */
-  readonly minDelay?: number;
+  readonly minDelay?: number | undefined;
   /** No delay is longer. @default 30_000 */
-  readonly maxDelay?: number;
+  readonly maxDelay?: number | undefined;
   /** How long a connection must live before its loss counts as the first again. @default 10_000 */
-  readonly stableAfter?: number;
+  readonly stableAfter?: number | undefined;
 }
+
+/** The same, complete. */
+export type Delays = { readonly [Name in keyof ReconnectOptions]-?: number };
 
 /** What a client does about the end of its connection. */
 export type Reaction = 'retry' | 'retry at once' | 'retry later' | 'retry over TLS' | 'stop';
@@ -32,7 +35,7 @@ export function reactionTo(code: number): Reaction {
 export function retryDelay(
   reaction: Reaction,
   tries: number,
-  { minDelay, maxDelay }: Required<ReconnectOptions>,
+  { minDelay, maxDelay }: Delays,
   random: number,
 ): number {
   if (tries === 0 && (reaction === 'retry at once' || reaction === 'retry over TLS')) return 0;

@@ -1,5 +1,6 @@
+import type { Credentials } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CountersignError } from './errors.ts';
+import { type CountersignError, isTemporary } from './errors.ts';
 import { asObject } from './protocol.ts';
 
 /** A signature for a private or presence channel is wanted on one connection. */
@@ -16,17 +17,22 @@ interface Waiting extends ChannelRequest {
 
 /** Channels in one request. */
 const MAX_CHANNELS = 200;
-/** The endpoint may well understand, but not now. */
-const NOT_NOW = [0, 429, 502, 503, 504];
 
-/** Channels that ask in the same tick share one request, as far as the app's endpoint understands that. */
+/**
+ * Channels that ask in the same tick share one request, as far as the app's endpoint understands that. Until it has
+ * answered one such request well, what it says to one decides for no channel.
+ */
 export class Batch {
   readonly #endpoint: Endpoint;
+  readonly #credentials: Credentials;
   #enabled: boolean;
+  /** Whether the last request for several got no good answer. */
+  #isDoubted = false;
   #waiting: Waiting[] = [];
 
-  constructor(endpoint: Endpoint, enabled: boolean) {
+  constructor(endpoint: Endpoint, credentials: Credentials, enabled: boolean) {
     this.#endpoint = endpoint;
+    this.#credentials = credentials;
     this.#enabled = enabled;
   }
 
@@ -42,11 +48,29 @@ export class Batch {
     const waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
     this.#waiting = [];
     while (this.#enabled && waiting.length > 1) void this.#askTogether(waiting.splice(0, MAX_CHANNELS));
-    for (const one of waiting) this.#askAlone(one);
+    for (const one of waiting) void this.#askAlone(one);
   }
 
-  #askAlone({ socketId, channelName, signal, resolve, reject }: Waiting): void {
-    this.#endpoint.post({ socket_id: socketId, channel_name: channelName }, signal).then(resolve, reject);
+  /** Answers why there is no grant. */
+  #askAlone({
+    socketId,
+    channelName,
+    signal,
+    resolve,
+    reject,
+  }: Waiting): Promise<CountersignError | undefined> {
+    return this.#endpoint.post({ socket_id: socketId, channel_name: channelName }, signal).then(
+      (answer) => {
+        // It is the number of channels, then, that it does not understand.
+        if (this.#isDoubted) this.#enabled = false;
+        resolve(answer);
+        return undefined;
+      },
+      (error) => {
+        reject(error);
+        return error;
+      },
+    );
   }
 
   /** Never rejects: each of those that wait is told. */
@@ -57,23 +81,33 @@ export class Batch {
     const group = new AbortController();
     let wanted = waiting.length;
     for (const { signal } of waiting) signal.addEventListener('abort', () => --wanted || group.abort());
-    const answer = await this.#endpoint
-      .post(fields, group.signal, NOT_NOW)
-      .catch((error: CountersignError) => error);
-    const refused = answer instanceof CountersignError ? answer.status : 200;
-    if (refused === 401 || NOT_NOW.includes(refused)) {
-      for (const { reject } of waiting) reject(answer as CountersignError);
-      return;
+    let error: CountersignError | undefined;
+    const answers = asObject(
+      await this.#endpoint.post(fields, group.signal).catch((reason) => {
+        error = reason;
+      }),
+    );
+    this.#isDoubted = true;
+    const rest = waiting.filter((one) => {
+      const { status, data } = asObject(answers?.[one.channelName]) ?? {};
+      const code = Number(status);
+      if (code > 0) this.#isDoubted = false;
+      if (code >= 200 && code < 300) one.resolve(data);
+      else if (code >= 400 && code !== 401 && !isTemporary(code)) one.reject(this.#endpoint.refusal(code));
+      else return true;
+      return false;
+    });
+    // One by itself tells whether it was their number. The others need not ask where it gets no answer either, or where
+    // nobody is signed in.
+    let isForAll = this.#credentials.signedOut;
+    if (this.#isDoubted && !isForAll) {
+      const [first] = rest.splice(0, 1);
+      error = first && (await this.#askAlone(first));
+      isForAll = error?.retryAfter !== undefined && !first?.signal.aborted;
     }
-    let understood = false;
-    for (const one of waiting) {
-      const { status, data } = asObject(asObject(answer)?.[one.channelName]) ?? {};
-      understood ||= typeof status === 'number';
-      if (status === 200) one.resolve(data);
-      else if (status === 403) one.reject(this.#endpoint.refusal(status));
-      else this.#askAlone(one);
+    for (const one of rest) {
+      if (isForAll && error) one.reject(error);
+      else void this.#askAlone(one);
     }
-    // A fault inside the endpoint says nothing about what it understands.
-    if (!understood && refused < 500) this.#enabled = false;
   }
 }

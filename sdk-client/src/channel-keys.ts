@@ -1,11 +1,5 @@
 import type { ChannelGrant } from './auth.ts';
-import type { KeyRing } from './encrypted-channel.ts';
-
-/** How a key is read from base64, and how it opens what was sealed; null if it was sealed by another one. */
-export interface Cipher {
-  readKey(secret: unknown): Uint8Array | undefined;
-  open(sealed: Readonly<Record<string, unknown>>, key: Uint8Array): string | null | undefined;
-}
+import { open, readKey } from './cipher.ts';
 
 interface Key {
   readonly text: string;
@@ -19,19 +13,15 @@ const OVERLAP = 3_600_000;
 const MAX_KEYS = 8;
 
 /** The keys that open the events of one encrypted channel, the newest first. */
-export class ChannelKeys implements KeyRing {
-  readonly #cipher: Cipher;
+export class ChannelKeys {
   #keys: readonly Key[] = [];
 
-  constructor(cipher: Cipher) {
-    this.#cipher = cipher;
-  }
-
+  /** Takes the keys of a grant; earlier ones expire. @returns false, and changes nothing, unless each is base64 of 32 bytes */
   take({ shared_secret: secret, additional_shared_secrets: additional }: ChannelGrant, now: number): boolean {
     const granted: Key[] = [];
     // What the app answers may be anything: a list in a list is text that is no key.
     for (const each of [secret].concat(additional ?? [])) {
-      const bytes = this.#cipher.readKey(each);
+      const bytes = readKey(each);
       if (!bytes) return false;
       granted.push({ text: String(bytes), bytes, expiresAt: Infinity });
     }
@@ -42,6 +32,7 @@ export class ChannelKeys implements KeyRing {
     return true;
   }
 
+  /** Changes with the keys. */
   get fingerprint(): string {
     return this.#keys
       .map(({ text }) => text)
@@ -49,9 +40,10 @@ export class ChannelKeys implements KeyRing {
       .join();
   }
 
+  /** The text that was sealed in an event's data: null if by another key, `undefined` if nothing is sealed in it. */
   open(sealed: Readonly<Record<string, unknown>>, now: number): string | null | undefined {
     for (const { bytes, expiresAt } of this.#keys) {
-      const text = expiresAt > now ? this.#cipher.open(sealed, bytes) : null;
+      const text = expiresAt > now ? open(sealed, bytes) : null;
       if (text !== null) return text;
     }
     return null;

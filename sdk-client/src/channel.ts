@@ -1,15 +1,17 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
 import type { Authorizer, ChannelGrant } from './auth.ts';
 import { Emitter, type Metadata } from './emitter.ts';
-import { CountersignError } from './errors.ts';
+import { CountersignError, isTemporary } from './errors.ts';
 import {
   asObject,
   encode,
   INTERNAL,
   type Message,
+  parseJson,
   SUBSCRIPTION_ERROR,
   SUBSCRIPTION_SUCCEEDED,
 } from './protocol.ts';
+import type { Retries } from './retries.ts';
 
 /** Why a subscription was refused or ended. The connection stays. */
 export interface SubscriptionError {
@@ -20,6 +22,8 @@ export interface SubscriptionError {
   readonly message: string;
   /** The message, under the name that other Channels clients use. */
   readonly error: string;
+  /** After how many ms the client asks again by itself. Absent where the refusal is final. */
+  readonly retryIn?: number;
 }
 
 /** Events that the SDK raises itself on every channel. */
@@ -39,10 +43,11 @@ export interface ChannelOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
   readonly authorizer: Authorizer;
+  readonly retries: Retries;
   /** Who this connection is signed in as, once a sign-in in progress is over. */
   userId(): Promise<string | undefined>;
   /** An event of any channel, for listeners on the client. */
-  delivered(event: string, data: unknown, metadata: Metadata): void;
+  emit(event: string, data: unknown, metadata?: Metadata): void;
 }
 
 type Phase = 'idle' | 'authorizing' | 'sent' | 'subscribed';
@@ -56,6 +61,9 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   protected readonly owner: ChannelOwner;
   #phase: Phase = 'idle';
   #attempt: Attempt<ChannelGrant> | undefined;
+  readonly #again = (): void => this.join();
+  /** @internal Who wants it: the app by the client, and what else subscribes for a part of the app. */
+  readonly uses = new Set<object>();
 
   /** @internal */
   constructor(name: string, owner: ChannelOwner) {
@@ -87,8 +95,10 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     if (!needsGrant(this.name) || this.name.startsWith('private-encrypted-')) {
       throw new CountersignError('invalid_event', `"${this.name}" carries no client events`);
     }
+    // A text that looks like JSON would arrive as what it says.
+    const value = typeof data === 'string' && parseJson(data) !== data ? JSON.stringify(data) : data;
     // Without data it would not be a client event.
-    return this.subscribed && this.owner.send(encode(event, data ?? {}, this.name));
+    return this.subscribed && this.owner.send(encode(event, value === undefined ? {} : value, this.name));
   }
 
   /** @internal Subscribes on the present connection, unless that is done or under way. */
@@ -101,8 +111,11 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
       this.owner,
       (signal) => this.grant(socketId, signal),
       (grant) => this.#send(grant),
-      ({ code, status, message }) =>
-        this.#refused({ type: code === 'timeout' ? 'TimeoutError' : 'AuthError', status, error: message }),
+      ({ code, status, message, retryAfter }) =>
+        this.#refused(
+          { type: code === 'timeout' ? 'TimeoutError' : 'AuthError', status, error: message },
+          retryAfter,
+        ),
     );
   }
 
@@ -118,6 +131,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   reset(): void {
     this.#attempt?.end();
     this.#attempt = undefined;
+    this.owner.retries.delete(this.#again);
     this.#phase = 'idle';
   }
 
@@ -126,10 +140,11 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     const { event, data } = message;
     if (event === `${INTERNAL}subscription_succeeded`) {
       this.#attempt?.end();
+      this.owner.retries.delete(this.#again, true);
       this.#phase = 'subscribed';
       this.emit(SUBSCRIPTION_SUCCEEDED, this.accepted(data));
     } else if (event === SUBSCRIPTION_ERROR) {
-      this.#refused(data);
+      this.#refused(data, isTemporary(Number(asObject(data)?.['status'])) ? 0 : undefined);
     } else if (!this.subscribed) {
       // The rest of a subscription that is over.
     } else if (event === `${INTERNAL}subscription_count`) {
@@ -166,7 +181,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   protected deliver(event: string, data: unknown, message: Message): void {
     const metadata: Metadata = message.user_id === undefined ? {} : { user_id: message.user_id };
     this.emit(event, data, metadata);
-    this.owner.delivered(event, data, metadata);
+    this.owner.emit(event, data, metadata);
   }
 
   #send({ auth, channel_data }: ChannelGrant): void {
@@ -176,10 +191,17 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     );
   }
 
-  #refused(refusal: unknown): void {
+  /** @param retryAfter ms before which it is not asked for again; `undefined` if that is for the app to do */
+  #refused(refusal: unknown, retryAfter: number | undefined): void {
     this.reset();
-    const error = subscriptionError(refusal);
-    this.deliver(SUBSCRIPTION_ERROR, error, { event: SUBSCRIPTION_ERROR, channel: this.name, data: error });
+    const error: SubscriptionError = {
+      ...subscriptionError(refusal),
+      ...(retryAfter !== undefined && {
+        retryIn: this.owner.retries.add(this.#again, retryAfter),
+      }),
+    };
+    this.emit(SUBSCRIPTION_ERROR, error);
+    this.owner.emit(SUBSCRIPTION_ERROR, error);
   }
 }
 

@@ -1,8 +1,12 @@
 import { Channel, type ChannelOwner } from './channel.ts';
-import { EncryptedChannel, type Encryption } from './encrypted-channel.ts';
 import { CountersignError } from './errors.ts';
 import { PresenceChannel } from './presence.ts';
 import { encode, INTERNAL, type Message, SUBSCRIPTION_ERROR } from './protocol.ts';
+
+/** What the entry `@countersign/sdk-client/encrypted` adds. */
+export interface Encryption {
+  readonly Channel: new (name: string, owner: ChannelOwner) => Channel;
+}
 
 /** The channels that the app wants, and their standing on the present connection. */
 export class Channels {
@@ -17,18 +21,23 @@ export class Channels {
     this.#encryption = encryption;
   }
 
-  subscribe(name: string): Channel {
+  /** @param user for whom; the channel is wanted until each of its users has unsubscribed */
+  subscribe(name: string, user: object): Channel {
     let channel = this.#channels.get(name);
     if (!channel) {
       channel = this.#create(name);
       this.#channels.set(name, channel);
     }
+    channel.uses.add(user);
     if (!this.#owed.has(name)) channel.join();
     return channel;
   }
 
-  unsubscribe(name: string): void {
-    const owed = this.#channels.get(name)?.leave();
+  unsubscribe(name: string, user: object): void {
+    const channel = this.#channels.get(name);
+    channel?.uses.delete(user);
+    if (!channel || channel.uses.size > 0) return;
+    const owed = channel.leave();
     this.#channels.delete(name);
     if (!owed) return;
     const { clock, requestTimeout } = this.#owner;
@@ -82,7 +91,7 @@ export class Channels {
     }
     if (name.startsWith('presence-')) return new PresenceChannel(name, this.#owner);
     if (!name.startsWith('private-encrypted-')) return new Channel(name, this.#owner);
-    if (this.#encryption) return new EncryptedChannel(name, this.#owner, this.#encryption);
+    if (this.#encryption) return new this.#encryption.Channel(name, this.#owner);
     throw new CountersignError(
       'encryption_missing',
       `"${name}" needs the option encryption, from @countersign/sdk-client/encrypted`,

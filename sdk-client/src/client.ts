@@ -5,8 +5,9 @@ import { Channels } from './channels.ts';
 import { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { CountersignError } from './errors.ts';
-import { type CountersignOptions, complete, type Settings } from './options.ts';
+import { type CountersignOptions, complete } from './options.ts';
 import { INTERNAL, type Message, USER_CHANNEL } from './protocol.ts';
+import { Retries } from './retries.ts';
 import { User, type UserData, type UserOwner } from './user.ts';
 import { VERSION } from './version.ts';
 
@@ -19,7 +20,8 @@ export interface ClientEvents {
 }
 
 /**
- * A client of one app. It connects when it is made and stays connected until {@link disconnect}.
+ * A client of one app. It connects when it is made, unless `autoConnect` is false, and stays connected until
+ * {@link disconnect}.
  *
  * Listeners bound to the client itself get the events of all channels. `ChannelMap` declares the app's channels and
  * events, so that names and data are checked when the page is compiled.
@@ -43,7 +45,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     this.connection = new Connection(
       {
         ...settings,
-        address: addressOf(key, settings),
+        address: `//${settings.address}/app/${encodeURIComponent(key)}?protocol=7&client=countersign-js&version=${VERSION}`,
         tls: settings.forceTLS || globalThis.location?.protocol === 'https:',
       },
       {
@@ -55,25 +57,26 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
         lost: (stopped) => {
           this.user.lost(stopped);
           this.#channels.lost();
+          if (stopped) owner.authorizer.end();
         },
         message: (message) => this.#receive(message),
       },
     );
     const { connection } = this;
     const owner: ChannelOwner & UserOwner = {
-      clock: settings.clock,
-      requestTimeout: settings.requestTimeout,
+      ...settings,
       authorizer: new Authorizer(settings, () => this.emit('signedOut')),
+      retries: new Retries(settings),
       get socketId() {
         return connection.socket_id;
       },
       send: (frame) => connection.send(frame),
       userId: () => this.user.id(),
-      delivered: (event, data, metadata) => this.emit(event, data, metadata),
+      emit: (event, data, metadata) => this.emit(event, data, metadata),
     };
     this.user = new User(owner);
     this.#channels = new Channels(owner, settings.encryption);
-    this.connect();
+    if (settings.autoConnect) this.connect();
   }
 
   /** Connects again after {@link disconnect}, or after the broker told this client not to come back. */
@@ -88,17 +91,30 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
 
   /**
    * Subscribes now or as soon as there is a connection, and on each connection after that. A channel that was
-   * refused is asked for again. Listen for `pusher:subscription_succeeded` and `pusher:subscription_error`.
+   * refused is asked for again at once. Listen for `pusher:subscription_succeeded` and `pusher:subscription_error`.
    *
    * @throws CountersignError `invalid_channel`, or `encryption_missing` for an encrypted channel without that option
    */
   subscribe<Name extends ChannelName<ChannelMap>>(name: Name): ChannelOf<ChannelMap, Name> {
-    return this.#channels.subscribe(name) as unknown as ChannelOf<ChannelMap, Name>;
+    return this.subscribeFor(this, name) as unknown as ChannelOf<ChannelMap, Name>;
   }
 
-  /** Ends a subscription. Its channel object gets nothing more; subscribing again makes another one. */
+  /**
+   * Ends what {@link subscribe} began. The subscription ends, unless components of the page use the channel; its object
+   * gets nothing more then, and subscribing again makes another one.
+   */
   unsubscribe(name: ChannelName<ChannelMap>): void {
-    this.#channels.unsubscribe(name);
+    this.unsubscribeFor(this, name);
+  }
+
+  /** @internal One more use of a channel. */
+  subscribeFor(user: object, name: string): Channel {
+    return this.#channels.subscribe(name, user);
+  }
+
+  /** @internal The end of it. */
+  unsubscribeFor(user: object, name: string): void {
+    this.#channels.unsubscribe(name, user);
   }
 
   /** The channel, if it has been subscribed to. */
@@ -113,7 +129,8 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
 
   /**
    * Signs this connection in as the user that the app's endpoint vouches for, and each connection after it.
-   * Waits for a connection if there is none. Repeated calls share one sign-in.
+   * Waits for a connection if there is none. Repeated calls share one sign-in. A temporary failure is tried again,
+   * and rejects only if that takes longer than `requestTimeout`; the client goes on trying then, too.
    *
    * Rejects with CountersignError `auth_failed` (the endpoint did not sign), `signin_refused` (the broker said no),
    * `timeout` or `disconnected`.
@@ -130,11 +147,4 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     else if (message.event === 'countersign:terminated') this.emit('terminated', message.data);
     else if (!message.event.startsWith(INTERNAL)) this.emit(message.event, message.data);
   }
-}
-
-/** The broker's URL without its scheme. */
-function addressOf(key: string, { host, port, path }: Settings): string {
-  const authority = port === undefined ? host : `${host}:${port}`;
-  const query = `protocol=7&client=countersign-js&version=${VERSION}`;
-  return `//${authority}${path}/app/${encodeURIComponent(key)}?${query}`;
 }

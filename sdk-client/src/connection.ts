@@ -1,4 +1,4 @@
-import { OVERLOAD_PAUSE, type ReconnectOptions, reactionTo, retryDelay } from './backoff.ts';
+import { type Delays, OVERLOAD_PAUSE, reactionTo, retryDelay } from './backoff.ts';
 import { Emitter } from './emitter.ts';
 import { watchPage } from './page.ts';
 import { asObject, type Message } from './protocol.ts';
@@ -20,7 +20,7 @@ export type ConnectionState =
   | 'failed'
   | 'disconnected';
 
-/** What the broker reported, or why a connection ended. */
+/** What the broker reported, why a connection ended, or why a try failed. */
 export interface ConnectionError {
   readonly type: 'PusherError' | 'WebSocketError';
   /** `code` is one of the protocol's, or null where it has none for the case. */
@@ -45,7 +45,7 @@ export interface ConnectionOptions extends SocketOptions {
   readonly address: string;
   readonly tls: boolean;
   readonly unavailableTimeout: number;
-  readonly reconnect: Required<ReconnectOptions>;
+  readonly reconnect: Delays;
 }
 
 /** What the client does when its connection changes; called before the app's listeners. */
@@ -61,8 +61,6 @@ export class Connection extends Emitter<ConnectionEvents> {
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner;
   #state: ConnectionState = 'initialized';
-  /** The last `pusher:error` of this socket. */
-  #lastError: { readonly code: number | null; readonly message: string } | undefined;
   #socketId: string | undefined;
   #socket: Socket | undefined;
   #tls: boolean;
@@ -70,6 +68,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   #tries = 0;
   /** An overloaded broker must not be called before this moment, whatever happens here. */
   #notBefore = 0;
+  /** The code that the broker has announced, so that the close with it is not told twice. */
+  #announced: number | null = null;
   #cancelDial: (() => void) | undefined;
   #cancelStable = (): void => {};
   #cancelUnavailable = (): void => {};
@@ -96,7 +96,10 @@ export class Connection extends Emitter<ConnectionEvents> {
   connect(): void {
     if (this.#socket || this.#cancelDial) return;
     this.#tries = 0;
-    this.#unwatchPage = watchPage({ woke: () => this.#wake(), left: () => this.#leave() });
+    this.#unwatchPage = watchPage(
+      () => this.#wake(),
+      () => this.#leave(),
+    );
     this.#dialAfter(0);
     this.#seek();
   }
@@ -121,7 +124,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     try {
       const url = (this.#tls ? 'wss:' : 'ws:') + this.#options.address;
       this.#socket = new Socket(url, this.#options, {
-        established: (socketId) => this.#opened(socketId),
+        opened: (socketId) => this.#opened(socketId),
         message: (message) => this.#received(message),
         closed: (code, reason) => this.#closed(code, reason),
       });
@@ -145,32 +148,34 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (!message) return this.#report('WebSocketError', null, 'Not a frame of the protocol');
     if (message.event === 'pusher:error') {
       const { code, message: text } = asObject(message.data) ?? {};
-      this.#lastError = { code: typeof code === 'number' ? code : null, message: String(text ?? '') };
-      this.#report('PusherError', this.#lastError.code, this.#lastError.message);
+      this.#announced = typeof code === 'number' ? code : null;
+      this.#report('PusherError', this.#announced, String(text ?? ''));
     }
     this.#owner.message(message);
     this.emit('message', message);
   }
 
   #closed(code: number, reason: string): void {
+    const isAnnounced = code === this.#announced;
+    this.#lost(code);
+    // After the move, so that no listener meets a state that claims a socket.
+    if (isAnnounced) return;
+    if (code >= 4000) this.#report('PusherError', code, reason);
+    else this.#report('WebSocketError', null, reason || `Closed with code ${code}`);
+  }
+
+  #lost(code: number): void {
     this.#cancelStable();
     this.#socket = undefined;
+    this.#announced = null;
     const { reconnect, clock } = this.#options;
     const reaction = reactionTo(code);
-    if (reaction === 'stop' || (reaction === 'retry over TLS' && this.#tls)) {
-      this.#stop('disconnected');
-    } else {
-      if (reaction === 'retry over TLS') this.#tls = true;
-      this.#notBefore = clock.now() + (reaction === 'retry later' ? OVERLOAD_PAUSE : 0);
-      this.#dialAfter(retryDelay(reaction, this.#tries++, reconnect, clock.random()));
-      if (this.#state === 'connected') this.#seek();
-    }
-    // After the move, so that no listener meets a state that claims a socket.
-    const told = this.#lastError;
-    this.#lastError = undefined;
-    // A broker may say it in a frame before, where the reason may be longer.
-    if (code < 4000 || (told?.code === code && told.message.startsWith(reason))) return;
-    this.#report('PusherError', code, reason);
+    if (reaction === 'stop' || (reaction === 'retry over TLS' && this.#tls))
+      return this.#stop('disconnected');
+    if (reaction === 'retry over TLS') this.#tls = true;
+    this.#notBefore = clock.now() + (reaction === 'retry later' ? OVERLOAD_PAUSE : 0);
+    this.#dialAfter(retryDelay(reaction, this.#tries++, reconnect, clock.random()));
+    if (this.#state === 'connected') this.#seek();
   }
 
   #wake(): void {
@@ -183,7 +188,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   #leave(): void {
     if (!this.#socket) return;
     this.#socket.close();
-    this.#closed(1000, '');
+    this.#lost(1000);
   }
 
   #seek(): void {

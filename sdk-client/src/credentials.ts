@@ -1,8 +1,8 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
 import { type CountersignError, unanswered } from './errors.ts';
 
-/** Names of headers or form fields, and their values. */
-export type Fields = Readonly<Record<string, string>>;
+/** Names of headers or form fields, and their values. One without a value is not sent. */
+export type Fields = Readonly<Record<string, string | null | undefined>>;
 
 /** Renews what tells the app's endpoints who is asking. */
 export interface AuthOptions {
@@ -24,7 +24,9 @@ export class Credentials {
   readonly #onSignedOut: () => void;
   #headers: Fields = {};
   #renewal: Promise<void> | undefined;
-  #signedOut = false;
+  #attempt: Attempt<string | Fields | null> | undefined;
+  /** Whether the last renewal said that nobody is signed in, and no endpoint has said otherwise since. */
+  signedOut = false;
 
   constructor(settings: CredentialsSettings, onSignedOut: () => void) {
     this.#settings = settings;
@@ -38,7 +40,7 @@ export class Credentials {
 
   /** An endpoint knows who is asking. */
   accepted(): void {
-    this.#signedOut = false;
+    this.signedOut = false;
   }
 
   /**
@@ -47,31 +49,39 @@ export class Credentials {
    * @throws CountersignError `cause` if there is nothing to renew with or nobody is signed in, or why it failed
    */
   renew(refused: Fields, cause: CountersignError): Promise<void> {
-    if (refused === this.#headers) {
-      this.#renewal ??= this.#renew(cause).finally(() => {
-        this.#renewal = undefined;
-      });
-      return this.#renewal;
-    }
-    return this.#signedOut ? Promise.reject(cause) : Promise.resolve();
+    const { refresh } = this.#settings.auth;
+    const isOld = refused !== this.#headers;
+    if (!refresh || (isOld && this.signedOut)) return Promise.reject(cause);
+    if (isOld) return Promise.resolve();
+    this.#renewal ??= this.#renew(refresh, cause);
+    return this.#renewal;
   }
 
-  async #renew(cause: CountersignError): Promise<void> {
-    const { refresh } = this.#settings.auth;
-    if (!refresh) throw cause;
-    let attempt: Attempt<string | Fields | null> | undefined;
-    const answer = await new Promise<string | Fields | null>((resolve, reject) => {
-      attempt = new Attempt(this.#settings, async () => refresh(cause), resolve, reject);
-    })
-      .catch((error) => {
-        throw unanswered('auth.refresh', error, cause.status);
-      })
-      .finally(() => attempt?.end());
-    const wasSignedOut = this.#signedOut;
-    this.#signedOut = answer === null;
-    this.#headers = typeof answer === 'string' ? { Authorization: `Bearer ${answer}` } : { ...answer };
-    if (answer !== null) return;
-    if (!wasSignedOut) this.#onSignedOut();
-    throw cause;
+  /** Ends a renewal that is under way: nobody waits for it any more. */
+  end(): void {
+    this.#attempt?.end();
+    this.#renewal = undefined;
+  }
+
+  #renew(refresh: NonNullable<AuthOptions['refresh']>, cause: CountersignError): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#attempt = new Attempt(
+        this.#settings,
+        async () => refresh(cause),
+        (answer) => {
+          this.end();
+          const wasSignedOut = this.signedOut;
+          this.signedOut = answer === null;
+          this.#headers = typeof answer === 'string' ? { Authorization: `Bearer ${answer}` } : { ...answer };
+          if (answer !== null) return resolve();
+          if (!wasSignedOut) this.#onSignedOut();
+          reject(cause);
+        },
+        (error) => {
+          this.end();
+          reject(unanswered('auth.refresh', error, cause.status));
+        },
+      );
+    });
   }
 }

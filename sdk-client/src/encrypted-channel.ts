@@ -1,23 +1,9 @@
 import { Attempt } from './attempt.ts';
 import type { ChannelGrant } from './auth.ts';
-import { type AnyEvents, Channel, type ChannelOwner } from './channel.ts';
+import { type AnyEvents, Channel } from './channel.ts';
+import { ChannelKeys } from './channel-keys.ts';
 import { failure } from './errors.ts';
 import { asObject, isReserved, type Message, parseJson } from './protocol.ts';
-
-/** What the entry `@countersign/sdk-client/encrypted` adds. */
-export interface Encryption {
-  createKeyRing(): KeyRing;
-}
-
-/** The keys that open the events of one channel. */
-export interface KeyRing {
-  /** Changes with the keys. */
-  readonly fingerprint: string;
-  /** Takes the keys of a grant; earlier ones expire. @returns false, and changes nothing, unless each is base64 of 32 bytes */
-  take(grant: ChannelGrant, now: number): boolean;
-  /** The text that was sealed in an event's data: null if by another key, `undefined` if nothing is sealed in it. */
-  open(sealed: Readonly<Record<string, unknown>>, now: number): string | null | undefined;
-}
 
 /** Events that may wait for a new key; more are dropped. */
 const MAX_WAITING = 100;
@@ -27,17 +13,11 @@ const OTHER_KEY = 'Encrypted with another key';
 
 /** A private channel whose events only the app's own clients can read. */
 export class EncryptedChannel<Events extends object = AnyEvents> extends Channel<Events> {
-  readonly #keys: KeyRing;
+  readonly #keys = new ChannelKeys();
   #confirmedAt = -Infinity;
   /** The request for a new key, and what arrived since. */
   #renewal: Attempt<ChannelGrant> | undefined;
   #waiting: Message[] = [];
-
-  /** @internal */
-  constructor(name: string, owner: ChannelOwner, encryption: Encryption) {
-    super(name, owner);
-    this.#keys = encryption.createKeyRing();
-  }
 
   /** @internal */
   override reset(): void {

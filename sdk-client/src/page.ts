@@ -1,23 +1,21 @@
 /** What a page can tell about its connection. */
-export interface Page {
-  /** The network may have changed unseen: back online, gone offline, shown again, thawed. */
-  woke(): void;
-  /** The user has left it. It may be kept and shown again, and its connection must not be kept with it. */
-  left(): void;
-}
+const EVENTS = ['online', 'offline', 'pageshow', 'pagehide', 'visibilitychange', 'resume'];
 
-/** Listens until the answer is called. */
-export function watchPage({ woke, left }: Page): () => void {
-  const controller = new AbortController();
+/**
+ * Listens until the answer is called.
+ *
+ * @param woke the network may have changed unseen: back online, gone offline, shown again, thawed
+ * @param left the user has left it. It may be kept and shown again, and its connection must not be kept with it
+ */
+export function watchPage(woke: () => void, left: () => void): () => void {
   const heard = ({ type }: Event): void => {
     if (type === 'pagehide') left();
     else if (type !== 'visibilitychange' || globalThis.document.visibilityState === 'visible') woke();
   };
-  // Node and some workers have neither a document nor events of their own.
-  const listen = (target: EventTarget | undefined, ...events: readonly string[]): void => {
-    for (const event of events) target?.addEventListener?.(event, heard, controller);
+  // Node and some workers have no events of their own. Those of the document come up to the window.
+  const each = (act: 'addEventListener' | 'removeEventListener'): void => {
+    for (const event of EVENTS) globalThis[act]?.(event, heard);
   };
-  listen(globalThis, 'online', 'offline', 'pageshow', 'pagehide');
-  listen(globalThis.document, 'visibilitychange', 'resume');
-  return () => controller.abort();
+  each('addEventListener');
+  return () => each('removeEventListener');
 }

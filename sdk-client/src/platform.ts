@@ -1,4 +1,4 @@
-import type { Encryption } from './encrypted-channel.ts';
+import type { Encryption } from './channels.ts';
 
 /** The part of a WebSocket that this SDK uses. */
 export interface WebSocketLike {
@@ -7,7 +7,8 @@ export interface WebSocketLike {
   /** Only outside browsers: ends without waiting for the peer. */
   terminate?(): void;
   onmessage: EventHandler<{ readonly data: unknown }> | null;
-  onclose: EventHandler<{ readonly code: number; readonly reason: string }> | null;
+  /** Not every platform says why. */
+  onclose: EventHandler<{ readonly code?: number; readonly reason?: string } | undefined> | null;
   onerror: EventHandler<unknown> | null;
 }
 
@@ -23,11 +24,14 @@ export type Fetch = (
     readonly method: string;
     readonly headers: Record<string, string>;
     readonly body: string;
-    readonly credentials: 'omit' | 'same-origin' | 'include';
-    readonly signal: AbortSignal;
+    /** A redirect is not to be followed: it would be sent what is meant for the endpoint. */
+    readonly redirect: 'manual';
+    readonly credentials?: 'omit' | 'same-origin' | 'include';
+    readonly signal?: AbortSignal;
   },
 ) => Promise<{
   readonly status: number;
+  readonly redirected?: boolean;
   readonly headers?: { get(name: string): string | null };
   text(): Promise<string>;
 }>;

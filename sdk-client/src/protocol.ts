@@ -31,11 +31,12 @@ export function encode(event: string, data: unknown, channel?: string): string {
   return JSON.stringify({ event, channel, data });
 }
 
-/** What JSON text says; anything else as it is. */
+/** What JSON text says; anything else as it is, and so is a whole number that JavaScript would round. */
 export function parseJson(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   try {
-    return JSON.parse(value);
+    const isRounded = /^-?\d{16,}$/.test(value) && !Number.isSafeInteger(Number(value));
+    return isRounded ? value : JSON.parse(value);
   } catch {
     return value;
   }

@@ -1,6 +1,9 @@
 'use client';
 
-/** Hooks for React 18 and later. They do nothing on a server, and mind neither strict mode nor being called together. */
+/**
+ * Hooks for React 18 and later. They do nothing on a server and without a name, and mind neither strict mode nor being
+ * called together.
+ */
 import {
   createContext,
   createElement,
@@ -8,12 +11,13 @@ import {
   type ReactNode,
   useContext,
   useEffect,
+  useInsertionEffect,
   useMemo,
   useRef,
   useSyncExternalStore,
 } from 'react';
 import type { AnyEvents, Channel } from './channel.ts';
-import type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
+import type { AnyChannels, ChannelName, ChannelOf, EventsOf } from './channel-map.ts';
 import type { Countersign } from './client.ts';
 import type { ConnectionState } from './connection.ts';
 import type { Listener } from './emitter.ts';
@@ -30,19 +34,24 @@ export interface Presence<Info = unknown> {
   readonly isSubscribed: boolean;
 }
 
+/** A component that does not know yet which channel it wants gives one of these, and gets nothing. */
+export type NoName = null | undefined | '';
+
 /** The hooks, checked against an app's declaration of its channels. */
 export interface Hooks<ChannelMap extends object> {
   useCountersign(): Countersign<ChannelMap> | null;
   useConnectionState(): ConnectionState;
-  useChannel<Name extends ChannelName<ChannelMap>>(name: Name): ChannelOf<ChannelMap, Name> | undefined;
-  useEvent<Name extends ChannelName<ChannelMap>, Event extends keyof ChannelMap[Name] & string>(
-    name: Name,
+  useChannel<Name extends ChannelName<ChannelMap>>(
+    name: Name | NoName,
+  ): ChannelOf<ChannelMap, Name> | undefined;
+  useEvent<Name extends ChannelName<ChannelMap>, Event extends keyof EventsOf<ChannelMap, Name> & string>(
+    name: Name | NoName,
     event: Event,
-    listener: Listener<ChannelMap[Name][Event]>,
+    listener: Listener<EventsOf<ChannelMap, Name>[Event]>,
   ): void;
   usePresence<Name extends ChannelName<ChannelMap> & `presence-${string}`>(
-    name: Name,
-  ): Presence<MemberInfo<ChannelMap[Name]>>;
+    name: Name | NoName,
+  ): Presence<MemberInfo<EventsOf<ChannelMap, Name>>>;
 }
 
 const Context = createContext<Countersign | null | undefined>(undefined);
@@ -77,27 +86,34 @@ export function useConnectionState(): ConnectionState {
 }
 
 /**
- * The channel, subscribed while any component uses it, and for a second more. `undefined` on a server and until the
- * component is mounted. What the app itself had subscribed to stays subscribed.
+ * The channel of this name, subscribed while any component uses it, and for a second more. `undefined` without a name, on
+ * a server, and until the component is mounted. What the app itself subscribes to is one more use, which it ends itself.
  */
-export function useChannel(name: string): Channel | undefined {
+export function useChannel(name: string | NoName): Channel | undefined {
   const client = useCountersign();
   const subscribe = useMemo(
-    () => () => (client ? SharedChannels.of(client).use(name).release : nothing),
+    () => () => (client && name ? SharedChannels.of(client).use(name).release : nothing),
     [client, name],
   );
-  return useSyncExternalStore(subscribe, () => client?.channel(name), nothing);
+  return useSyncExternalStore(subscribe, () => (name ? client?.channel(name) : undefined), nothing);
 }
 
-/** Calls `listener`, always that of the last render, at each event of this name. Subscribes as {@link useChannel}. */
-export function useEvent(name: string, event: string, listener: Listener<AnyEvents[string]>): void {
+/**
+ * Calls `listener` once at each event of this name, in order. Subscribes as {@link useChannel}.
+ *
+ * It is the listener of the last render that React has committed. Several events can come before the next one, and each
+ * of them finds the same listener: a state that depends on the one before must be set by a function,
+ * `setMessages((messages) => [...messages, text])`.
+ */
+export function useEvent(name: string | NoName, event: string, listener: Listener<AnyEvents[string]>): void {
   const client = useCountersign();
   const latest = useRef(listener);
-  useEffect(() => {
+  // With the commit, and not some time after it as an effect.
+  useInsertionEffect(() => {
     latest.current = listener;
   });
   useEffect(() => {
-    if (!client) return undefined;
+    if (!client || !name) return undefined;
     const { channel, release } = SharedChannels.of(client).use(name);
     const unbind = channel.on(event, (data, metadata) => latest.current(data, metadata));
     return () => {
@@ -108,7 +124,7 @@ export function useEvent(name: string, event: string, listener: Listener<AnyEven
 }
 
 /** Who is in a presence channel. Subscribes as {@link useChannel}. */
-export function usePresence(name: `presence-${string}`): Presence {
+export function usePresence(name: `presence-${string}` | NoName): Presence {
   const client = useCountersign();
   const store = useMemo(() => presenceStore(client, name), [client, name]);
   return useSyncExternalStore(store.subscribe, store.snapshot, nobody);
@@ -125,12 +141,12 @@ interface PresenceStore {
   snapshot(): Presence;
 }
 
-function presenceStore(client: Countersign | null, name: string): PresenceStore {
+function presenceStore(client: Countersign | null, name: string | NoName): PresenceStore {
   let present = NOBODY;
   return {
     snapshot: () => present,
     subscribe(onChange) {
-      if (!client) return nothing;
+      if (!client || !name) return nothing;
       const use = SharedChannels.of(client).use(name);
       const channel = use.channel as unknown as PresenceChannel;
       const look = (): void => {

@@ -5,6 +5,7 @@ import type { Countersign } from './client.ts';
 const RELEASE_DELAY = 1_000;
 
 interface Use {
+  readonly channel: Channel;
   count: number;
   cancelRelease: (() => void) | undefined;
 }
@@ -29,13 +30,13 @@ export class SharedChannels {
 
   /** The channel, subscribed until `release` is called and nothing else uses it. */
   use(name: string): { readonly channel: Channel; release(): void } {
-    const present = this.#client.channel(name);
-    // What the app itself has subscribed to is for the app to leave.
-    if (present && !this.#uses.has(name)) return { channel: present, release() {} };
-    // One that was refused is not asked for again by each part that wants it.
-    const channel = present ?? this.#client.subscribe(name);
-    const use = this.#uses.get(name) ?? { count: 0, cancelRelease: undefined };
-    this.#uses.set(name, use);
+    let use = this.#uses.get(name);
+    if (!use) {
+      // One that was refused is asked for again by the first part that wants it, and not by each.
+      use = { channel: this.#client.subscribeFor(this, name), count: 0, cancelRelease: undefined };
+      this.#uses.set(name, use);
+    }
+    const { channel } = use;
     use.count++;
     use.cancelRelease?.();
     return { channel, release: () => this.#release(name, use) };
@@ -45,7 +46,7 @@ export class SharedChannels {
     if (--use.count > 0) return;
     const timer = setTimeout(() => {
       this.#uses.delete(name);
-      this.#client.unsubscribe(name);
+      this.#client.unsubscribeFor(this, name);
     }, RELEASE_DELAY);
     use.cancelRelease = () => clearTimeout(timer);
   }

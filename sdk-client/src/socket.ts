@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import type { WebSocketConstructor, WebSocketLike } from './platform.ts';
+import { bundled, type WebSocketConstructor, type WebSocketLike } from './platform.ts';
 import { asObject, encode, type Message, parse } from './protocol.ts';
 
 /** How often the watch looks at the clock at least, in ms. Short, because only a late look betrays that the machine slept. */
@@ -15,7 +15,7 @@ const ABNORMAL = 1006;
 
 /** What one socket tells its connection. After `closed`, nothing. */
 export interface SocketEvents {
-  established(socketId: string): void;
+  opened(socketId: string): void;
   /** @param message `undefined` for a frame that is not of the protocol */
   message(message: Message | undefined): void;
   closed(code: number, reason: string): void;
@@ -39,9 +39,12 @@ export class Socket {
   readonly #events: SocketEvents;
   #established = false;
   #ended = false;
+  /** What the platform says of a failure; browsers say nothing. */
+  #failure = '';
   #activityTimeout: number;
   /** When the last frame came; before the first one, when it was dialled. */
   #heardAt: number;
+  /** When the next look is due, by the wall clock. */
   #lookAt = 0;
   /** When an unanswered ping proves the link dead. */
   #deadline: number | undefined;
@@ -53,12 +56,19 @@ export class Socket {
     this.#events = events;
     this.#activityTimeout = options.activityTimeout;
     this.#heardAt = options.clock.now();
-    if (!options.WebSocket) throw new Error('There is no WebSocket here');
-    this.#socket = new options.WebSocket(url);
+    // Looked up at each dial, for what a page has may be replaced.
+    const WebSocket = options.WebSocket ?? globalThis.WebSocket ?? bundled.WebSocket;
+    if (!WebSocket) throw new Error('There is no WebSocket here');
+    this.#socket = new WebSocket(url);
     this.#socket.onmessage = ({ data }) => this.#receive(data);
-    this.#socket.onclose = ({ code, reason }) => this.#end(code, reason);
-    // What went wrong is not told to scripts, and a close follows. Without a listener, Node would stop the process.
-    this.#socket.onerror = () => {};
+    this.#socket.onclose = (event) =>
+      this.#end(Number(event?.code) || ABNORMAL, event?.reason || this.#failure);
+    // A close follows. Without a listener, Node would stop the process.
+    this.#socket.onerror = (event) => {
+      const { message, error } = asObject(event) ?? {};
+      const { message: text, code } = asObject(error) ?? {};
+      this.#failure = String(message || text || code || '');
+    };
     this.#cancelTimer = options.clock.after(options.connectTimeout, () => this.#abandon());
   }
 
@@ -101,7 +111,7 @@ export class Socket {
       this.#established = true;
       this.#cancelTimer();
       this.#watch();
-      return this.#events.established(data['socket_id']);
+      return this.#events.opened(data['socket_id']);
     }
     const code = Number(data?.['code']);
     if (message?.event === 'pusher:error' && code >= 4000) this.#end(code, String(data?.['message'] ?? ''));
@@ -113,15 +123,16 @@ export class Socket {
     const { clock } = this.#options;
     const next = this.#deadline ?? this.#heardAt + this.#activityTimeout;
     const wait = Math.max(0, Math.min(TICK, next - clock.now()));
-    this.#lookAt = clock.now() + wait;
+    this.#lookAt = clock.wall() + wait;
     this.#cancelTimer = clock.after(wait, () => this.#look());
   }
 
   #look(): void {
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
+    const now = clock.now();
     if (now >= (this.#deadline ?? Infinity)) return this.#abandon();
-    // Forward: it slept. Backward: the clock was set. Either way, silence cannot be measured by it.
-    if (Math.abs(now - this.#lookAt) > DRIFT) this.#ping(DOUBT);
+    // The machine slept, or the page, and the link may have ended meanwhile.
+    if (clock.wall() - this.#lookAt > DRIFT) this.#ping(DOUBT);
     else if (!this.#deadline && now - this.#heardAt >= this.#activityTimeout)
       this.#ping(this.#options.pongTimeout);
     this.#watch();

@@ -13,6 +13,7 @@ import {
   SUBSCRIPTION_ERROR,
   USER_CHANNEL,
 } from './protocol.ts';
+import type { Retries } from './retries.ts';
 
 /** Who this connection is signed in as: the object that the app signed. */
 export interface UserData {
@@ -45,6 +46,7 @@ export interface UserOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
   readonly authorizer: Authorizer;
+  readonly retries: Retries;
 }
 
 /** The code of the broker's refusal of a sign-in. */
@@ -67,6 +69,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   /** The sign-in in progress; it outlives a connection. */
   #outcome: Outcome | undefined;
   #attempt: Attempt<UserGrant> | undefined;
+  readonly #again = (): void => this.#begin();
 
   /** @internal */
   constructor(owner: UserOwner) {
@@ -83,15 +86,15 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   signin(): Promise<UserData> {
     if (this.#data) return Promise.resolve(this.#data);
     this.#wanted = true;
+    if (!this.#attempt) this.opened();
     this.#outcome ??= outcome();
-    if (!this.#attempt) this.#begin();
     return this.#outcome.promise;
   }
 
   /** @internal The id, once a sign-in in progress is over. */
   async id(): Promise<string | undefined> {
-    const user = this.#data ?? (await this.#outcome?.promise.catch(() => undefined));
-    return user?.id;
+    while (!this.#data && this.#outcome) await this.#outcome.promise.catch(() => {});
+    return this.#data?.id;
   }
 
   /** @internal */
@@ -132,6 +135,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   #begin(): void {
     const { socketId } = this.#owner;
     if (!socketId) return;
+    this.#endAttempt();
     this.#attempt = new Attempt(
       this.#owner,
       (signal) => this.#owner.authorizer.user({ socketId }, signal),
@@ -145,7 +149,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     if (typeof user?.['id'] !== 'string' || !user['id']) {
       return this.#fail(new CountersignError('signin_refused', 'No user id'));
     }
-    this.#endAttempt();
+    this.#endAttempt(true);
     this.#data = user as UserData;
     this.#owner.send(encode('pusher:subscribe', { auth: '', channel: USER_CHANNEL + user['id'] }));
     this.#outcome?.resolve(this.#data);
@@ -153,18 +157,23 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.emit('pusher:signin_success', this.#data);
   }
 
-  /** A refusal is final until the app asks again; after another failure the next connection tries again. */
+  /** A refusal is final until the app asks again. What failed for the moment is tried again, and those who wait go on waiting. */
   #fail(error: CountersignError): void {
     this.#endAttempt();
-    if (error.code === 'signin_refused' || error.status === 401 || error.status === 403) this.#wanted = false;
-    this.#outcome?.reject(error);
-    this.#outcome = undefined;
+    const { code, retryAfter } = error;
+    this.#wanted = retryAfter !== undefined;
+    if (retryAfter !== undefined) this.#owner.retries.add(this.#again, retryAfter);
+    if (!this.#wanted || code === 'timeout') {
+      this.#outcome?.reject(error);
+      this.#outcome = this.#wanted ? outcome() : undefined;
+    }
     this.emit('pusher:signin_error', error);
   }
 
-  #endAttempt(): void {
+  #endAttempt(isAnswered?: boolean): void {
     this.#attempt?.end();
     this.#attempt = undefined;
+    this.#owner.retries.delete(this.#again, isAnswered);
   }
 }
 

@@ -8,12 +8,16 @@ interface Timer {
 /** A clock that stands still until it is told to go. */
 export class ManualClock implements Clock {
   chance = 0;
-  /** What timers run by. */
+  /** What timers run by, and what is waited for is measured by. */
   #elapsed = 0;
   #wall = 1_000_000;
   #timers = new Set<Timer>();
 
   now(): number {
+    return this.#elapsed;
+  }
+
+  wall(): number {
     return this.#wall + this.#elapsed;
   }
 
@@ -50,7 +54,7 @@ export class ManualClock implements Clock {
     this.#elapsed = end;
   }
 
-  /** The machine sleeps, or its clock is set (back, if negative): the hour changes and timers do not notice. */
+  /** The machine sleeps, or its clock is set (back, if negative): only the wall clock notices. */
   leap(ms: number): void {
     this.#wall += ms;
   }
