@@ -41,16 +41,65 @@ describeInChromium('React', () => {
     await tab.expectHonest();
   });
 
-  test('an event is heard once by each component, with the state of its last render', async () => {
+  test('an event is heard once by each component, however many come before the next render', async () => {
     const { broker, tab } = await mounted();
     await show(tab, 'first', 'second', 'channel');
     await eventually(() => channelsOf(broker)).toEqual(['news']);
     // It is strict mode indeed, which mounts each twice.
     expect(await tab.page.evaluate('effects')).toBe(4);
-    for (const title of ['a', 'b', 'c']) await countersignFor(broker).trigger('news', 'headline', title);
+    const events = ['a', 'b', 'c'].map((data) => ({ channel: 'news', name: 'headline', data }));
+    await countersignFor(broker).triggerBatch(events);
     await eventually(() => textOf(tab, 'first')).toBe('a b c ');
     expect(await textOf(tab, 'second')).toBe('a b c ');
     expect(await textOf(tab, 'channel')).toBe('news');
+    await tab.expectHonest();
+  });
+
+  test('a listener is that of the last render, from the moment that it is committed', async () => {
+    const { broker, tab } = await mounted();
+    await show(tab, 'labelled');
+    await eventually(() => channelsOf(broker)).toEqual(['news']);
+    await countersignFor(broker).trigger('news', 'headline', 'a');
+    await eventually(() => tab.page.evaluate('said')).toEqual(['first a']);
+    // In one turn of the page: the render, and an event before anything else can run.
+    await tab.page.evaluate(`{ setLabel('second'); client.channel('news').emit('headline', 'b'); }`);
+    expect(await tab.page.evaluate('said')).toEqual(['first a', 'second b']);
+    await tab.expectHonest();
+  });
+
+  test('without a name there is no subscription, and with one there is', async () => {
+    const { broker, tab } = await mounted();
+    await show(tab, 'undecided');
+    await eventually(() => textOf(tab, 'undecided')).toBe('none: false');
+    await tab.page.evaluate(`decide('presence-lobby')`);
+    await eventually(() => textOf(tab, 'undecided')).toBe('presence-lobby: true');
+    await countersignFor(broker).trigger('presence-lobby', 'headline', 'a');
+    await eventually(() => textOf(tab, 'undecided')).toBe('presence-lobby: a true');
+    for (const none of ['undefined', 'null', `''`]) {
+      await tab.page.evaluate(`decide(${none})`);
+      await eventually(() => textOf(tab, 'undecided')).toBe('none: a false');
+    }
+    await eventually(() => channelsOf(broker)).toEqual([]);
+    await tab.expectHonest();
+  });
+
+  test('the app and its components use a channel together, whoever comes and leaves first', async () => {
+    const { broker, tab } = await mounted();
+    await tab.join('news');
+    await show(tab, 'first');
+    await eventually(() => textOf(tab, 'first')).toBe('');
+    await tab.page.evaluate(`client.unsubscribe('news')`);
+    await countersignFor(broker).trigger('news', 'headline', 'a');
+    await eventually(() => textOf(tab, 'first')).toBe('a ');
+    await tab.page.evaluate(`client.subscribe('news')`);
+    await show(tab);
+    await show(tab, 'lobby');
+    await eventually(() => textOf(tab, 'lobby')).toBe('in: ann; me: ann');
+    await show(tab);
+    // The one that only components used goes at the same moment as the other would.
+    await eventually(() => channelsOf(broker)).toEqual(['news']);
+    await tab.page.evaluate(`client.unsubscribe('news')`);
+    await eventually(() => channelsOf(broker)).toEqual([]);
     await tab.expectHonest();
   });
 

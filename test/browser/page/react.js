@@ -8,10 +8,13 @@ import {
   usePresence,
 } from '@countersign/sdk-client/react';
 import { createElement, StrictMode, useEffect, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 
 /** How often effects have run: in strict mode twice when a component is mounted. */
 globalThis.effects = 0;
+/** What has been heard, without any state of a component. */
+globalThis.said = [];
 
 const line = (id, text) => createElement('p', { id }, text);
 
@@ -21,6 +24,8 @@ const PARTS = {
   second: () => Headlines({ id: 'second' }),
   channel: () => line('channel', useChannel('news')?.name),
   lobby: Lobby,
+  labelled: Labelled,
+  undecided: Undecided,
 };
 
 function Headlines({ id }) {
@@ -28,9 +33,28 @@ function Headlines({ id }) {
   useEffect(() => {
     globalThis.effects++;
   }, []);
-  // A listener of this render, which must not hear with the state of an older one.
-  useEvent('news', 'headline', (title) => setHeard(`${heard}${title} `));
+  // Several events may come before the next render, so the state is set from the one before and not from that of a render.
+  useEvent('news', 'headline', (title) => setHeard((before) => `${before}${title} `));
   return line(id, heard);
+}
+
+/** Hears with the label of its last render, which the test sets. */
+function Labelled() {
+  const [label, setLabel] = useState('first');
+  globalThis.setLabel = (next) => flushSync(() => setLabel(next));
+  useEvent('news', 'headline', (title) => globalThis.said.push(`${label} ${title}`));
+  return line('labelled', label);
+}
+
+/** Does not know its channel at first. */
+function Undecided() {
+  const [name, setName] = useState(null);
+  const [heard, setHeard] = useState('');
+  globalThis.decide = setName;
+  const channel = useChannel(name);
+  useEvent(name, 'headline', (title) => setHeard((before) => `${before}${title} `));
+  const { isSubscribed } = usePresence(name);
+  return line('undecided', `${channel?.name ?? 'none'}: ${heard}${isSubscribed}`);
 }
 
 function Lobby() {
