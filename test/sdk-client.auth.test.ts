@@ -53,7 +53,7 @@ test('endpoints and credentials have defaults, and can be chosen', async () => {
   const endpoint = await startEndpoint();
   const client = startClient(endpoint, { fetch, userAuthentication: { credentials: 'include' } });
   client.subscribe('private-a');
-  client.signin();
+  void client.signin();
   const peer = await endpoint.welcome();
   await peer.next();
   await peer.next();

@@ -152,7 +152,7 @@ test('a signed-in user joins a presence channel without channel data', async () 
         pusherFor(broker).authorizeChannel(socketId, channelName),
     },
   });
-  client.signin();
+  void client.signin();
   const lobby = client.subscribe('presence-lobby');
   await nextEvent(lobby, 'pusher:subscription_succeeded');
   expect(lobby.members.me).toEqual({ id: 'ann', info: { name: 'ANN' } });

@@ -110,7 +110,7 @@ describe('401', () => {
         },
       },
     });
-    client.signin();
+    void client.signin();
     for (const name of NAMES) client.subscribe(name);
     const peer = await endpoint.welcome();
     await framesOf(peer, 41);

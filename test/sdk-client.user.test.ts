@@ -163,7 +163,7 @@ describe('a signed-in user', () => {
       userAuthentication,
       channelAuthorization: { customHandler: async () => ({ auth: 'key-1:sig' }) },
     });
-    client.signin();
+    void client.signin();
     const channel = client.subscribe('presence-a');
     const peer = await endpoint.welcome('1.2');
     expect(await peer.next()).toEqual(signinFrame('key-1:1.2'));
