@@ -56,7 +56,7 @@ export class Stock<Owner extends string> {
     if (this.countOf(owner) > maxCount) return owner;
     const app = this.#apps.get(appOf(owner));
     if (app && app.bytes > maxBytes) return biggest(app.owners);
-    if (this.#bytes <= maxTotalBytes) return undefined;
+    if (!(this.#bytes > maxTotalBytes)) return undefined;
     const biggestApp = this.#apps.get(biggest(this.#apps) ?? '');
     return biggestApp && biggest(biggestApp.owners);
   }
