@@ -87,6 +87,9 @@ class ClusterCore implements Core {
     this.#webhooks.handOver();
   }
 
+  /** The other nodes deliver. */
+  async drain(): Promise<void> {}
+
   async close(): Promise<void> {
     await this.adapter.close();
     await this.#webhooks.close();

@@ -36,8 +36,14 @@ export interface Core {
   start(): void;
   /** Takes over what a reload of the apps brought. */
   reload(): void;
-  /** Tells backends of no removal any more: those who leave from now on may come back to the next process. */
+  /** The process is about to end: those who leave from now on may come back to the next one, if that knows of them. */
   handOver(): void;
+  /**
+   * Delivers webhooks that wait, as far as that is possible in time; nothing happens any more.
+   *
+   * @param deadline as `performance.now()` counts
+   */
+  drain(deadline: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -121,6 +127,10 @@ export class LocalCore implements Core {
     this.webhooks.handOver();
   }
 
+  drain(deadline: number): Promise<void> {
+    return this.webhooks.drain(deadline);
+  }
+
   async close(): Promise<void> {
     await this.adapter.close();
     await this.webhooks.close();
@@ -149,4 +159,9 @@ function keptOptions({ apps, config, metrics, log }: CoreParts): KeptEventsOptio
     bytes: config.keptBytes,
     onEvicted: (appId) => reached(metrics, log, 'kept_events', { appId }),
   };
+}
+
+/** Until when a process that begins to drain now delivers webhooks, as `performance.now()` counts: the end takes a while, too. */
+export function webhookDeadline({ drainTimeoutSeconds }: Config): number {
+  return performance.now() + drainTimeoutSeconds * 1000 - Math.min(1000, drainTimeoutSeconds * 100);
 }

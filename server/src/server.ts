@@ -7,7 +7,7 @@ import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import { openCore } from './cluster-core.ts';
 import type { Config } from './config.ts';
-import type { Core, Readiness } from './core.ts';
+import { type Core, type Readiness, webhookDeadline } from './core.ts';
 import { addressKey, readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './hub/metrics.ts';
@@ -197,17 +197,24 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metricsListener.use(pem);
   });
 
-  const end = async (): Promise<void> => {
+  /** @param deadline until when webhooks are delivered; without it they are not waited for */
+  const endAll = async (deadline?: number): Promise<void> => {
     gateway.close();
     pages?.close();
     outbox.close();
     hub.close();
     await api.close();
+    if (deadline !== undefined) await core.drain(deadline);
     await core.close();
     exporter.close();
     certificate?.close();
     await metricsListener.close();
     sockets.close();
+  };
+  let ended: Promise<void> | undefined;
+  const end = (deadline?: number): Promise<void> => {
+    ended ??= endAll(deadline);
+    return ended;
   };
   const closeAll = async (): Promise<void> => {
     isDraining = true;
@@ -226,12 +233,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     isReplaced = replaced;
     // Whoever comes now finds the socket open, and another process behind it: at once, or as soon as that has begun.
     const isLeft = replaced || parts.fd !== undefined;
+    const deadline = webhookDeadline(config);
     core.handOver();
     log.info({ connections: gateway.size }, 'draining');
     if (isLeft) listener.leave();
     await gateway.drain(isLeft);
     await listener.drain(replaced);
-    await end();
+    await end(deadline);
     log.info('drained');
   };
   try {

@@ -24,7 +24,7 @@ export interface CourierParts {
 }
 
 /**
- * What a lane does once its first delivery was tried: `go on`, `stop` until somebody resumes the hook, or try again at
+ * What a lane does once its first delivery was tried: `go on`, `stop` until it is looked for again, or try again at
  * `dueAt`, and not after `endsAt`, both in Unix milliseconds.
  */
 export type Next = 'go on' | 'stop' | { readonly dueAt: number; readonly endsAt: number };
@@ -60,6 +60,7 @@ export class Courier {
     }
     const { headers, body } = seal(app, hook, delivery, at);
     const answer = await transport.post(hook.url, headers, body, () => onStep?.('afterSend'));
+    if (!answer) return { sent: NOT_ASKED, committed: Promise.resolve('stop') };
     increment(metrics.app(hook.appId).webhookAttempts, answer.outcome);
     return { sent: sentOf(answer), committed: this.#commit(hook, delivery, at, answer) };
   }

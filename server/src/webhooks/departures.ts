@@ -68,6 +68,12 @@ export class Departures {
     this.#doubted.delete(key);
   }
 
+  /** Ends all waits. @returns those who waited, in the order in which they left */
+  take(): readonly Departure[] {
+    this.#closed = true;
+    return [...this.#restarting.take(), ...this.#leaving.take()];
+  }
+
   /** Calls everything off. */
   close(): void {
     this.#closed = true;

@@ -1,3 +1,4 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { AppStore } from '../apps/app.ts';
 import type { Hook, HookKey } from '../apps/hook.ts';
 import { backoffMs } from './backoff.ts';
@@ -34,6 +35,9 @@ export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
   readonly #running = new Set<Promise<unknown>>();
   /** Whether the outbox failed last: it is logged when that begins, since each lane comes to it. */
   #fails = false;
+  /** Is told when one more thing is under way. */
+  #onBegin: (() => void) | undefined;
+  #draining = false;
   #closed = false;
 
   constructor(parts: DispatcherParts) {
@@ -77,7 +81,9 @@ export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
         return;
       case 'idle':
         lane.gathered = 1;
-        return desk.hook.maxEvents > 1 ? this.#schedule(lane, dueAt, 'gathering') : this.#enqueue(lane);
+        return desk.hook.maxEvents > 1 && !this.#draining
+          ? this.#schedule(lane, dueAt, 'gathering')
+          : this.#enqueue(lane);
       case 'gathering':
         lane.gathered += 1;
         if (lane.gathered >= desk.hook.maxEvents) this.#enqueue(lane);
@@ -95,16 +101,57 @@ export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
     if (desk.lanes.size > 2 * (pending + failing)) void this.#track(this.#prune(desk));
   }
 
+  /**
+   * Delivers what waits, and begins nothing any more after that.
+   *
+   * @param deadline after which what is under way is cut off, as `performance.now()` counts
+   * @param patience whether to wait for the next attempts of what fails, too
+   */
+  async drain(deadline: number, patience: boolean): Promise<void> {
+    this.#draining = true;
+    for (const lane of this.#lanes()) if (lane.state === 'gathering') this.#enqueue(lane);
+    const ending = new AbortController();
+    const over = delay(deadline - performance.now(), 'over', { signal: ending.signal }).catch(() => 'over');
+    for (;;) {
+      if ((await Promise.race([this.#quiet(), over])) === 'over') break;
+      if (!patience || this.#lanes().next().done) break;
+      const begun = new Promise<void>((resolve) => {
+        this.#onBegin = resolve;
+      });
+      if ((await Promise.race([begun, over])) === 'over') break;
+    }
+    ending.abort();
+    this.#stop();
+    this.#parts.transport.cutOff();
+    await this.close();
+  }
+
   /** Begins no request any more, and waits for those in flight. */
   async close(): Promise<void> {
+    this.#stop();
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    this.#parts.transport.close();
+  }
+
+  #stop(): void {
     this.#closed = true;
     this.#receivers.close();
     for (const { lanes, look } of this.#desks.values()) {
       clearTimeout(look);
       for (const lane of lanes.values()) lane.stop();
     }
-    while (this.#running.size > 0) await Promise.all(this.#running);
-    this.#parts.transport.close();
+  }
+
+  /** Resolves when nothing is under way: what is left waits for its next attempt. */
+  async #quiet(): Promise<void> {
+    while (this.#running.size > 0) {
+      await Promise.all(this.#running);
+      await nextTurn();
+    }
+  }
+
+  *#lanes(): Generator<Lane> {
+    for (const { lanes } of this.#desks.values()) yield* lanes.values();
   }
 
   /** Finds the lanes of a hook in which something waits; after a failure it looks again, until the hook or all is gone. */
@@ -256,6 +303,7 @@ export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
 
   #track<Result>(work: Promise<Result>): Promise<Result> {
     this.#running.add(work);
+    this.#onBegin?.();
     const forget = () => this.#running.delete(work);
     work.then(forget, forget);
     return work;

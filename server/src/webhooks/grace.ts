@@ -30,6 +30,13 @@ export class Grace<Item> {
     this.#waiting.delete(key);
   }
 
+  /** Ends the waits. @returns what waited, in the order in which it began to */
+  take(): Item[] {
+    const items = Array.from(this.#waiting.values(), ({ item }) => item);
+    this.close();
+    return items;
+  }
+
   /** Calls everything off. */
   close(): void {
     clearTimeout(this.#timer);

@@ -98,6 +98,13 @@ export class Recorder implements Journal {
     return changes.length === 0 ? undefined : this.#append(changes);
   }
 
+  /** Tells of all who have left: they cannot come back any more, and no other process knows of them. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    const departures = this.#departures.take();
+    if (departures.length > 0) await this.#remove(departures);
+  }
+
   /** Tells of no removal any more: what is in the ledger is left to the next process. */
   close(): void {
     this.#ended = true;

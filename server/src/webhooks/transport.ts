@@ -1,5 +1,10 @@
 import { type LookupAddress, lookup } from 'node:dns';
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  type IncomingMessage,
+  request as requestHttp,
+} from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { isPublicAddress } from './addresses.ts';
@@ -39,13 +44,15 @@ export class Transport {
   readonly #parts: TransportParts;
   readonly #http = new HttpAgent({ keepAlive: true, timeout: IDLE_MS });
   readonly #https = new HttpsAgent({ keepAlive: true, timeout: IDLE_MS });
+  readonly #underWay = new Set<ClientRequest>();
+  #isCutOff = false;
 
   constructor(parts: TransportParts) {
     this.#parts = parts;
   }
 
   /**
-   * Never rejects: whatever goes wrong is told by the answer.
+   * Never rejects: whatever goes wrong is told by the answer. There is none if the request was cut off.
    *
    * @param onSent is called once the request has left this process
    */
@@ -54,12 +61,19 @@ export class Transport {
     headers: Readonly<Record<string, string>>,
     body: string,
     onSent?: () => void,
-  ): Promise<Answer> {
+  ): Promise<Answer | undefined> {
     try {
       return await this.#exchange(new URL(url), headers, body, onSent);
     } catch (error) {
+      if (this.#isCutOff) return undefined;
       return { outcome: outcomeOf(error), status: null, text: reasonOf(error), retryAfterMs: undefined };
     }
+  }
+
+  /** Ends all requests at once: nobody knows what became of them. */
+  cutOff(): void {
+    this.#isCutOff = true;
+    for (const request of this.#underWay) request.destroy(new Error('The broker ends'));
   }
 
   /** Ends connections that are kept for later. */
@@ -90,6 +104,7 @@ export class Transport {
         url.protocol === 'https:'
           ? requestHttps(url, { ...options, agent: this.#https })
           : requestHttp(url, { ...options, agent: this.#http });
+      this.#underWay.add(request);
       const timer = setTimeout(() => {
         reject(new TooLate());
         request.destroy();
@@ -97,7 +112,10 @@ export class Transport {
       if (isGuarded) request.once('socket', refusePrivate);
       if (onSent) request.once('finish', onSent);
       request.on('error', reject);
-      request.once('close', () => clearTimeout(timer));
+      request.once('close', () => {
+        clearTimeout(timer);
+        this.#underWay.delete(request);
+      });
       request.once('response', (response) => {
         this.#read(response).then(resolve, reject);
       });

@@ -124,9 +124,25 @@ export class Webhooks implements WebhookControl {
     this.#dispatcher.update(this.#hooks());
   }
 
-  /** Tells of no removal any more: those who leave from now on may come back to the next process. */
+  /** Where the outbox outlives the process, those who leave from now on may come back to the next one. */
   handOver(): void {
-    this.#recorder.close();
+    if (this.#outlives) this.#recorder.close();
+  }
+
+  /**
+   * Delivers what waits, as far as that is possible in time; nothing happens any more. What fails is tried again only
+   * where nobody else will: an outbox that outlives the process has it for the next one.
+   *
+   * @param deadline as `performance.now()` counts
+   */
+  async drain(deadline: number): Promise<void> {
+    if (!this.#outlives) await this.#recorder.end();
+    await this.#dispatcher.drain(deadline, !this.#outlives);
+    let deliveries = 0;
+    for (const { pending, failing } of this.countDeliveries().values()) deliveries += pending + failing;
+    if (deliveries === 0) return;
+    if (this.#outlives) this.#parts.log.info({ deliveries }, 'webhook deliveries wait for the next start');
+    else this.#parts.log.warn({ deliveries }, 'webhook deliveries are lost: they were not taken in time');
   }
 
   /** Ends: what is not delivered stays in the outbox. */
@@ -198,6 +214,10 @@ export class Webhooks implements WebhookControl {
 
   events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
     return this.#parts.outbox.events(appId, afterSeq, limit);
+  }
+
+  get #outlives(): boolean {
+    return this.#parts.outbox.epoch === undefined;
   }
 
   #hooks(): Hook[] {

@@ -42,6 +42,12 @@ export class Shared implements AdapterListener {
     this.counts.lapsed(topic, left);
   }
 
+  /** Delivers webhooks that wait, once no worker tells anything any more. */
+  async drain(deadline: number): Promise<void> {
+    this.counts.close();
+    await this.core.drain(deadline);
+  }
+
   async close(): Promise<void> {
     this.counts.close();
     await this.core.close();

@@ -66,6 +66,9 @@ export class WorkerCore implements Core {
   /** The parent knows of the drain. */
   handOver(): void {}
 
+  /** The parent delivers. */
+  async drain(): Promise<void> {}
+
   close(): Promise<void> {
     return this.adapter.close();
   }

@@ -3,6 +3,7 @@ import type { AppConfig } from '../apps/app.ts';
 import { FileAppStore } from '../apps/file-store.ts';
 import { openCore } from '../cluster-core.ts';
 import type { Config } from '../config.ts';
+import { webhookDeadline } from '../core.ts';
 import { Metrics } from '../hub/metrics.ts';
 import type { Broker } from '../server.ts';
 import { readPem } from '../tls/pem-files.ts';
@@ -162,7 +163,9 @@ export class WorkerGroup implements Broker {
     this.#tellStanding();
     this.#shared.core.handOver();
     const timeoutMs = this.#config.drainTimeoutSeconds * 1000;
+    const deadline = webhookDeadline(this.#config);
     await Promise.all(this.#posts.map((post) => post.drain(timeoutMs)));
+    await this.#shared.drain(deadline);
     await this.#end();
     this.#log.info('all workers drained');
   }
