@@ -28,7 +28,8 @@ async function connectMany(broker: Broker, count: number): Promise<TestClient[]>
 describe('a broker that drains', () => {
   test('is not ready from then on, but alive', async () => {
     const broker = await startServer(slowly);
-    await connectMany(broker, 2);
+    // So many that it takes the whole window, in which the requests come.
+    await connectMany(broker, 30);
     expect(await read(broker, '/ready')).toEqual([200, { status: 'ready' }]);
     const drained = broker.drain();
     expect(await read(broker, '/ready')).toEqual([503, { status: 'draining' }]);
