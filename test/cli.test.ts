@@ -149,7 +149,18 @@ describe('config --print', () => {
   test('shows file, environment and flags merged, with secrets masked', async () => {
     const file = await fileWith({
       port: 1,
-      apps: [{ id: 'app-1', keys: [{ key: 'key-1', secret: 'secret-1' }] }],
+      apps: [
+        {
+          id: 'app-1',
+          keys: [{ key: 'key-1', secret: 'secret-1' }],
+          webhooks: [
+            {
+              url: 'https://hooks.example:8443/services/T0001/B0002/wJ7fQ2mZ9xK4/in?token=t0ken&bare',
+              events: ['cache_miss'],
+            },
+          ],
+        },
+      ],
       metrics: { token: 'token-of-metrics' },
     });
     const { code, stdout, stderr } = await runCli(['config', '--print', '--config', file, '--port', '3'], {
@@ -159,10 +170,18 @@ describe('config --print', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       host: '127.0.0.1',
       port: 3,
-      apps: [{ id: 'app-1', keys: [{ key: 'key-1', secret: '********' }] }],
+      apps: [
+        {
+          id: 'app-1',
+          keys: [{ key: 'key-1', secret: '********' }],
+          webhooks: [
+            { url: 'https://hooks.example:8443/services/T0001/B0002/********/in?token=********&********' },
+          ],
+        },
+      ],
       log: { level: 'debug', pretty: false },
       metrics: { token: '********' },
     });
-    expect(stdout).not.toMatch(/secret-1|token-of-metrics/);
+    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare/);
   });
 });

@@ -170,6 +170,21 @@ describe('what stands in the file', () => {
     ]);
   });
 
+  test.each<[what: string, apps: unknown]>([
+    ['a setting that is misspelled', [{ ...app, encryptionMasterKey: 'SECRET-of-32-characters-and-more' }]],
+    ['the id', [{ ...app, id: 'SECRET/of+32/characters' }]],
+    ['the key', [{ ...app, keys: [{ key: 'SECRET/of+32/characters', secret: 'secret-1' }] }]],
+    [
+      'the name of the key',
+      [{ ...app, keys: [{ 'SECRET-of-32-characters-and-more-than-40-of-them': 'key' }] }],
+    ],
+    ['a URL', [{ ...app, webhooks: [{ url: 'https://ann:SECRET@a.example', events: ['cache_miss'] }] }]],
+  ])('a secret in the place of %s is not shown', (_what, apps) => {
+    const found = problems({ apps });
+    expect(found).not.toEqual([]);
+    expect(found.join()).not.toMatch(/SECRET-|SECRET\/|SECRET@/);
+  });
+
   test.each(['__proto__', 'constructor', 'toString'])('%s is an unknown key like any other', (name) => {
     const nested = JSON.parse(`{ "id": "app-1", "keys": [], "${name}": {} }`);
     const input = JSON.parse(`{ "${name}": { "port": 1 } }`);

@@ -24,6 +24,20 @@ function examine(text: string, { auth, data = DATA }: { auth?: unknown; data?: s
 const right = channelText(SOCKET, ROOM, DATA);
 
 describe('a proof that does not hold is explained', () => {
+  test.each([1000, 100_000])(
+    'data that is nested %d levels deep costs nothing and throws nothing',
+    (depth) => {
+      const data = `{"user_id":"7","a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+      expect(examine(`${SOCKET}:other`, { data })).toMatchObject({ valid: false });
+    },
+  );
+
+  test('data and proofs that are large are not looked into', () => {
+    const data = JSON.stringify({ user_id: '7', a: 'x'.repeat(60_000) });
+    expect(examine(channelText(SOCKET, ROOM), { data }).summary).toMatch(/more than 4096 characters/);
+    expect(examine('', { auth: 'x'.repeat(60_000) }).summary).toMatch(/far too long/);
+  });
+
   test('one that holds is said to hold', () => {
     expect(examine(right)).toMatchObject({ valid: true, expected: right, signed: right, key: OLD.key });
   });

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { channelText, sign } from '@countersign/sdk-server/signature';
@@ -372,6 +373,30 @@ describe('live data', () => {
         expected: channelText(client.socketId, 'private-room'),
       },
     });
+  });
+
+  test('looks into refusals beside its work: nobody waits for it, whatever is sent', async () => {
+    const { log, lines } = recordLog('warn');
+    const broker = await startServer({ parts: { log } });
+    await Promise.all(Array.from({ length: 200 }, () => connect(broker)));
+    const page = await startLivePage(broker);
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    const client = await connect(broker);
+    delay.enable();
+    const auth = `${APP.key}:${'0'.repeat(64)}`;
+    for (const [n, filler] of [
+      '['.repeat(1500) + ']'.repeat(1500),
+      '"x"',
+      `"${'x'.repeat(60_000)}"`,
+    ].entries()) {
+      const channel_data = `{"user_id":"7","a":${filler}}`;
+      client.subscribe(`presence-${n}`, { auth, channel_data });
+      expect(await client.nextMessage()).toMatchObject({ event: 'pusher:subscription_error' });
+      expect(await page.entry('subscriptionRefused')).toMatchObject({ diagnosis: { valid: false } });
+    }
+    delay.disable();
+    expect(delay.percentile(90) / 1e6).toBeLessThan(100);
+    expect(lines).toEqual([]);
   });
 
   test('explains a refused sign-in, and a refused request', async () => {

@@ -51,14 +51,14 @@ export function explain(issue: z.core.$ZodRawIssue): string | undefined {
 
 /** One line per problem: the key's path, its value (hidden if it may be a secret) and what was expected. */
 export function problemsOf(issues: readonly z.core.$ZodIssue[], overridden: Overridden): string[] {
-  const line = (path: Path, value: unknown, expected: string) => {
+  const line = (path: Path, value: unknown, expected: string, isKnown = true) => {
     const from = overridden.get(path.join('.'));
-    return `${printPath(path)}: ${printValue(path, value)}${from ? ` from ${from}` : ''}, ${expected}`;
+    return `${printPath(path)}: ${printValue(path, value, isKnown)}${from ? ` from ${from}` : ''}, ${expected}`;
   };
   return issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) =>
-          line([...issue.path, key], ownValue(issue.input, key), 'but there is no such key'),
+          line([...issue.path, key], ownValue(issue.input, key), 'but there is no such key', false),
         )
       : [line(issue.path, issue.input, issue.message)],
   );
@@ -70,15 +70,23 @@ function ownValue(value: unknown, key: string): unknown {
 
 function printPath(path: Path): string {
   if (path.length === 0) return 'top level';
-  const text = path.map((part) => (/^\d+$/.test(String(part)) ? `[${String(part)}]` : `.${String(part)}`));
+  const text = path.map((part) =>
+    /^\d+$/.test(String(part)) ? `[${String(part)}]` : `.${printName(String(part))}`,
+  );
   return text.join('').replace(/^\./, '');
 }
 
-function printValue(path: Path, value: unknown): string {
+/** A name that somebody made up may be a secret that stands on the wrong side of the colon. */
+function printName(name: string): string {
+  return name.length > MAX_NAME ? `${name.slice(0, 4)}…` : name;
+}
+
+function printValue(path: Path, value: unknown, isKnown: boolean): string {
   if (value === undefined) return 'missing';
   if (Array.isArray(value)) return 'got a list';
   if (typeof value === 'object' && value !== null) return 'got an object';
-  if (mayBeSecret(path)) return 'got a value that is not shown';
+  if (mayBeSecret(path) || (typeof value === 'string' && looksSecret(path, value, isKnown)))
+    return 'got a value that is not shown';
   const text = JSON.stringify(value);
   return `got ${text.length > 100 ? `${text.slice(0, 100)}…` : text}`;
 }
@@ -95,4 +103,18 @@ function mayBeSecret(path: Path): boolean {
   // A URL may hold a password.
   if (top === 'redis') return last !== 'prefix' && last !== 'name';
   return top === 'apps' && (path.length < 3 || (section === 'keys' && last !== 'key'));
+}
+
+/** Characters of the longest name of a setting, and some more for one that is misspelled. */
+const MAX_NAME = 40;
+/** Characters from which on a text may be a secret: where nothing tells what it is, and where digits are in it. */
+const MAX_UNKNOWN = 12;
+const MAX_MIXED = 16;
+
+/** Whether a text may be a secret by what it looks like: people put them in the place of a key, an id or a URL. */
+function looksSecret(path: Path, value: string, isKnown: boolean): boolean {
+  if (path.includes('allowedOrigins')) return false;
+  if (path.at(-1) === 'url') return true;
+  if (!isKnown || path[0] === 'apps') return value.length >= MAX_UNKNOWN;
+  return value.length >= MAX_MIXED && /\d/.test(value) && /[A-Za-z]/.test(value);
 }

@@ -1,6 +1,8 @@
+import type { AppConfig } from './apps/app.ts';
 import { isGuessable } from './apps/guessable.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './config-error.ts';
+import { hideSecret } from './secret-mask.ts';
 
 /** Characters from which a random secret cannot be found by trying, whatever its alphabet. */
 const SAFE_LENGTH = 32;
@@ -33,4 +35,31 @@ export function shortSecrets({
       .filter(({ secret }) => secret.length < SAFE_LENGTH)
       .map(({ key, secret }) => ({ appId, key, characters: secret.length })),
   );
+}
+
+/** Characters from which on the value of a header, or of a parameter in a URL, is taken for a secret in the log. */
+const SECRET_VALUE = 16;
+
+/** Keeps the secrets of a configuration out of the log, wherever they are put by mistake. */
+export function hideSecrets({ apps, metrics, redis }: Config): void {
+  hideSecretsOf(apps);
+  const urls = [redis?.url, ...(redis?.sentinel?.nodes ?? []), ...(redis?.cluster?.nodes ?? [])];
+  const passwords = urls.map((url) =>
+    url === undefined ? undefined : decodeURIComponent(new URL(url).password),
+  );
+  for (const text of [metrics.token, redis?.sentinel?.password, ...passwords]) if (text) hideSecret(text);
+}
+
+/** The same for the apps of a reload. */
+export function hideSecretsOf(apps: readonly AppConfig[]): void {
+  for (const { keys, webhooks } of apps) {
+    for (const { secret } of keys) hideSecret(secret);
+    for (const { url, headers } of webhooks) {
+      const values = [
+        ...Object.values(headers).flatMap((value) => value.split(' ')),
+        ...new URL(url).searchParams.values(),
+      ];
+      for (const value of values) if (value.length >= SECRET_VALUE) hideSecret(value);
+    }
+  }
 }

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import proxyAddr from 'proxy-addr';
 import { z } from 'zod';
-import { describeRedis, redisSchema } from './adapter/redis/settings.ts';
+import { redisSchema } from './adapter/redis/settings.ts';
 import { appSchema } from './apps/app.ts';
 import { hookIdOf } from './apps/hook.ts';
 import { ConfigError, explain, type Overridden, problemsOf } from './config-error.ts';
+import { hideSecrets } from './config-secrets.ts';
 import { type Flags, parseJson, readEnvironment, readFlags } from './config-sources.ts';
 import { fileProblem } from './file-problem.ts';
 
@@ -153,6 +154,8 @@ export const configSchema = z
   .readonly()
   .superRefine(refuseImpossiblePairs);
 
+export { describeConfig } from './config-description.ts';
+
 /** What the broker runs with: complete, checked and frozen. */
 export type Config = z.infer<typeof configSchema>;
 /** What a configuration file may hold: everything with a default may be left out. */
@@ -228,6 +231,7 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
 export function parseConfig(input: unknown, source?: string, overridden: Overridden = new Map()): Config {
   const result = configSchema.safeParse(input, { error: explain, reportInput: true });
   if (!result.success) throw new ConfigError(source, problemsOf(result.error.issues, overridden));
+  hideSecrets(result.data);
   return result.data;
 }
 
@@ -273,25 +277,4 @@ function withValue(settings: unknown, [name, ...rest]: readonly string[], value:
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return settings;
   const inner: unknown = Object.getOwnPropertyDescriptor(settings, name)?.value ?? {};
   return { ...settings, [name]: withValue(inner, rest, value) };
-}
-
-const HIDDEN = '********';
-
-/** The configuration as it may be shown: secrets, tokens and passwords are masked. */
-export function describeConfig(config: Config): object {
-  const { apps, metrics, redis, ...rest } = config;
-  return {
-    ...rest,
-    ...(redis && { redis: describeRedis(redis, HIDDEN) }),
-    apps: apps.map((app) => ({
-      ...app,
-      keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })),
-      webhooks: app.webhooks.map((webhook) => ({ ...webhook, headers: hideValues(webhook.headers) })),
-    })),
-    metrics: { ...metrics, ...(metrics.token !== undefined && { token: HIDDEN }) },
-  };
-}
-
-function hideValues(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN]));
 }

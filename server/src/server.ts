@@ -7,6 +7,7 @@ import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import { openCore } from './cluster-core.ts';
 import type { Config } from './config.ts';
+import { hideSecrets, hideSecretsOf } from './config-secrets.ts';
 import { type Core, type Readiness, webhookDeadline } from './core.ts';
 import { addressKey, readForwarding } from './forwarding.ts';
 import { Hub } from './hub/hub.ts';
@@ -82,6 +83,7 @@ export interface BrokerParts {
 export async function createServer(config: Config, parts: BrokerParts = {}): Promise<Broker> {
   const { log = pino({ level: 'silent' }), newSocketId = randomSocketId, routes } = parts;
   const { now = Date.now, monotonic = () => performance.now() } = parts;
+  hideSecrets(config);
   const certificate = config.tls && (await Certificate.open('tls', config.tls, log));
   const metrics = new Metrics();
   const apps = new FileAppStore(config.apps);
@@ -267,6 +269,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     url,
     metricsUrl,
     reload(list) {
+      hideSecretsOf(list);
       apps.replace(list);
       core.reload();
       gateway.closeOrphans();

@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
 import { PinoPretty } from 'pino-pretty';
 import type { Config } from '../config.ts';
+import { maskLine } from '../secret-mask.ts';
 import { LogLimit } from './log-limit.ts';
 
 /** Fields that never reach the log, in case one is logged by mistake; the code does not log them. */
@@ -24,9 +25,12 @@ export function createLog(settings: Config['log'], destination?: DestinationStre
     formatters: { log: (fields) => cut(fields, MAX_FIELD) },
     serializers: { err: (error: Error) => cut(stdSerializers.err(error), MAX_TRACE) },
   };
+  const backslash = settings.pretty ? '\\\\' : '\\';
+  options.hooks = { streamWrite: (line) => maskLine(line, backslash) };
   if (linesPerMinute !== null) {
     const { hook } = new LogLimit(linesPerMinute);
     options.hooks = {
+      ...options.hooks,
       logMethod(args, method, lineLevel) {
         hook(this, args, method, lineLevel);
       },

@@ -88,7 +88,8 @@ function* dataVariants(data: string): Generator<readonly [variant: string, mista
     return;
   }
   yield ['', 'the data was not signed: it must be signed byte for byte as it is sent'];
-  const value = parse(data);
+  // How deep it may be nested is for whoever sends it to choose, and to print it anew goes as deep.
+  const value = depthOf(data) > MAX_DEPTH ? undefined : parse(data);
   if (value === undefined) return;
   const compact = JSON.stringify(value);
   for (const printed of [
@@ -107,6 +108,21 @@ function* dataVariants(data: string): Generator<readonly [variant: string, mista
   ]) {
     yield [printed, 'the data was printed anew between signing and sending: sign and send the same text'];
   }
+}
+
+/** Levels of nested JSON that are printed anew. */
+const MAX_DEPTH = 16;
+
+/** How many brackets are open at a time, those in strings too. */
+function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const character of json) {
+    if (character === '[' || character === '{') depth += 1;
+    else if (character === ']' || character === '}') depth -= 1;
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
 }
 
 function parse(text: string): unknown {

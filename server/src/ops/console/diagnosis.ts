@@ -20,8 +20,11 @@ export interface Diagnosis {
   readonly key?: string;
 }
 
-/** Texts that are tried before giving up: a few milliseconds. */
+/** Texts that are tried before giving up. */
 const MAX_TRIES = 2000;
+/** Characters of the data, and of a proof, beyond which nothing is tried: each try costs as much as they are long. */
+const MAX_DATA = 4096;
+const MAX_AUTH = 1024;
 /** Characters of a text from outside that a sentence quotes. */
 const QUOTED = 128;
 
@@ -31,6 +34,20 @@ const QUOTED = 128;
  * @param auth what came as the proof
  */
 export function diagnose(app: App, claim: Claim, auth: unknown, surroundings: Surroundings): Diagnosis {
+  const steps = diagnosis(app, claim, auth, surroundings);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same in steps, each of which costs some microseconds. */
+export function* diagnosis(
+  app: App,
+  claim: Claim,
+  auth: unknown,
+  surroundings: Surroundings,
+): Generator<void, Diagnosis> {
   const expected = expectedText(claim);
   const say = (summary: string, more: Partial<Diagnosis> = {}): Diagnosis => ({
     valid: false,
@@ -40,12 +57,15 @@ export function diagnose(app: App, claim: Claim, auth: unknown, surroundings: Su
   });
   if (auth === undefined || auth === null || auth === '')
     return say('No "auth" came at all: the endpoint must answer {"auth": "KEY:SIGNATURE"}.');
+  if (claim.data.length > MAX_DATA)
+    return say(`The data has more than ${MAX_DATA} characters, so it was not looked into what was signed.`);
   if (typeof auth !== 'string') return say('"auth" is not a string: it must be "KEY:SIGNATURE".');
+  if (auth.length > MAX_AUTH) return say('"auth" is far too long: it must be "KEY:SIGNATURE".');
 
   const { named, signature, flaw } = readAuth(app, auth);
   if (signature === undefined)
     return say('"auth" has not the form KEY:SIGNATURE with 64 lower-case hex digits behind the last colon.');
-  const found = search(app, named, signature, claim, surroundings);
+  const found = yield* search(app, named, signature, claim, surroundings);
   const unknownKey = named !== undefined && !app.hasKey(named);
   if (!found) {
     return say(
@@ -101,13 +121,13 @@ interface Found {
   readonly mistake: string | undefined;
 }
 
-function search(
+function* search(
   app: App,
   named: string | undefined,
   signature: string,
   claim: Claim,
   surroundings: Surroundings,
-): Found | undefined {
+): Generator<void, Found | undefined> {
   // The key that is named comes first, so that what it explains is not put down to another one.
   const keys = [...app.secrets].sort(([a], [b]) => Number(b === named) - Number(a === named));
   const right: Candidate = { text: expectedText(claim), mistake: '' };
@@ -117,12 +137,14 @@ function search(
   for (const [key, secret] of keys) {
     for (const [variant, mistake] of secretVariants(secret)) {
       if (verify(variant, right.text, signature)) return { key, text: right.text, mistake };
+      yield;
     }
   }
   let tries = 0;
   for (const { text, mistake } of candidates(claim, surroundings)) {
     for (const [key, secret] of keys) {
       if (verify(secret, text, signature)) return { key, text, mistake };
+      yield;
     }
     tries += keys.length;
     if (tries >= MAX_TRIES) return undefined;

@@ -1,7 +1,6 @@
-import type { App } from '../../apps/app.ts';
-import type { Evidence, Sighting, Sitter } from '../../apps/witness.ts';
-import type { Claim, Surroundings } from './candidates.ts';
-import { type Diagnosis, diagnose } from './diagnosis.ts';
+import type { Sighting, Sitter } from '../../apps/witness.ts';
+import type { Claim } from './candidates.ts';
+import type { Diagnosis } from './diagnosis.ts';
 
 /** A sighting as the pages of the console get it: one line of the event stream. */
 export interface Entry {
@@ -14,10 +13,14 @@ export interface Entry {
 /** Characters of a text from outside that are shown. */
 const MAX_TEXT = 2000;
 
-/** What a proof is compared with; `undefined` when there is no time for it. */
-export type Examine = () => { readonly app: App; readonly surroundings: Surroundings } | undefined;
+/** A refusal whose proof did not hold, and what it was to prove. */
+export interface Unproven {
+  readonly claim: Claim;
+  readonly auth: unknown;
+}
 
-export function entryOf(sighting: Sighting, at: number, examine: Examine): Entry {
+/** @param diagnosis what was found out about a proof */
+export function entryOf(sighting: Sighting, at: number, diagnosis?: Diagnosis): Entry {
   const { kind } = sighting;
   const line = { at, kind };
   switch (kind) {
@@ -31,16 +34,14 @@ export function entryOf(sighting: Sighting, at: number, examine: Examine): Entry
     }
     case 'subscriptionRefused':
     case 'signInRefused': {
-      const { who, reason, evidence, unproven } = sighting;
-      const channel = kind === 'subscriptionRefused' ? sighting.channel : undefined;
-      const claim = { socketId: who.socketId, channel, data: textOf(evidence) };
-      const diagnosis = unproven ? diagnosisOf(claim, evidence, examine) : undefined;
+      const { who, reason } = sighting;
+      const channel = kind === 'subscriptionRefused' ? clip(sighting.channel) : undefined;
       return {
         ...line,
         ...describe(who),
-        channel: channel === undefined ? undefined : clip(channel),
+        channel,
         reason: clip(reason),
-        diagnosis,
+        diagnosis: diagnosis && short(diagnosis),
       };
     }
     default: {
@@ -50,16 +51,19 @@ export function entryOf(sighting: Sighting, at: number, examine: Examine): Entry
   }
 }
 
-function diagnosisOf(claim: Claim, { auth }: Evidence, examine: Examine): Diagnosis | undefined {
-  const means = examine();
-  if (!means) return undefined;
-  const diagnosis = diagnose(means.app, claim, auth, means.surroundings);
-  const { expected, signed } = diagnosis;
-  return { ...diagnosis, expected: clip(expected), ...(signed !== undefined && { signed: clip(signed) }) };
+/** What can be looked into of a sighting, if anything. */
+export function unprovenOf(sighting: Sighting): Unproven | undefined {
+  const { kind } = sighting;
+  if ((kind !== 'subscriptionRefused' && kind !== 'signInRefused') || !sighting.unproven) return undefined;
+  const { who, evidence } = sighting;
+  const channel = kind === 'subscriptionRefused' ? sighting.channel : undefined;
+  const data = typeof evidence.data === 'string' ? evidence.data : '';
+  return { claim: { socketId: who.socketId, channel, data }, auth: evidence.auth };
 }
 
-function textOf({ data }: Evidence): string {
-  return typeof data === 'string' ? data : '';
+function short(diagnosis: Diagnosis): Diagnosis {
+  const { expected, signed } = diagnosis;
+  return { ...diagnosis, expected: clip(expected), ...(signed !== undefined && { signed: clip(signed) }) };
 }
 
 function describe({ socketId, key, client, address }: Sitter): Sitter {

@@ -3,7 +3,9 @@ import type { App } from '../../apps/app.ts';
 import type { Sighting, Witness } from '../../apps/witness.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { Surroundings } from './candidates.ts';
-import { type Entry, entryOf } from './entry.ts';
+import type { Diagnosis } from './diagnosis.ts';
+import { type Entry, entryOf, unprovenOf } from './entry.ts';
+import { Examiner } from './examiner.ts';
 import type { Feed } from './feed.ts';
 
 export interface WatchParts {
@@ -26,8 +28,8 @@ const PATIENCE_MS = 25_000;
 const GATHER_MS = 100;
 /** Entries that are told at a time; how many more there were is told too. */
 const MAX_ENTRIES = 200;
-/** Refusals that are looked into per second: each may cost a few milliseconds. */
-const MAX_DIAGNOSES = 10;
+/** Characters of texts from outside in them. */
+const MAX_CHARACTERS = 100_000;
 /** Socket ids and channels that a backend may have signed by mistake. */
 const MAX_RECENT = 200;
 const MAX_CHANNELS = 20;
@@ -44,7 +46,8 @@ export class Watch implements Witness {
   #entries: Entry[] = [];
   #dropped = 0;
   #flush: NodeJS.Timeout | undefined;
-  #diagnoses = 0;
+  #characters = 0;
+  readonly #examiner: Examiner;
   /** The newest first. */
   #socketIds: string[] = [];
   #recentChannels: string[] = [];
@@ -53,6 +56,7 @@ export class Watch implements Witness {
     this.#parts = parts;
     const { app, socketIds } = parts;
     this.#socketIds = [...socketIds(app, MAX_RECENT)];
+    this.#examiner = new Examiner(app, () => this.surroundings);
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
     app.witness = this;
   }
@@ -73,18 +77,31 @@ export class Watch implements Witness {
     if (time > this.#until) return this.end();
     this.#remember(sighting);
     if (sighting.kind === 'published' && !this.#channels.has(sighting.channel)) return;
-    if (this.#entries.length >= MAX_ENTRIES) {
+    const unproven = unprovenOf(sighting);
+    if (!unproven || this.#isFull) return this.#add(sighting, time);
+    this.#examiner.examine({ ...unproven, onFound: (found) => this.#add(sighting, time, found) });
+  }
+
+  get #isFull(): boolean {
+    return this.#entries.length >= MAX_ENTRIES || this.#characters >= MAX_CHARACTERS;
+  }
+
+  #add(sighting: Sighting, time: number, diagnosis?: Diagnosis): void {
+    this.#flush ??= setTimeout(() => this.#tellEntries(), GATHER_MS).unref();
+    if (this.#isFull) {
       this.#dropped += 1;
       return;
     }
-    this.#entries.push(entryOf(sighting, time, () => this.#diagnosable()));
-    this.#flush ??= setTimeout(() => this.#tellEntries(), GATHER_MS).unref();
+    const entry = entryOf(sighting, time, diagnosis);
+    for (const text of Object.values(entry)) if (typeof text === 'string') this.#characters += text.length;
+    this.#entries.push(entry);
   }
 
   end(): void {
     const { app, onEnd } = this.#parts;
     clearInterval(this.#timer);
     clearTimeout(this.#flush);
+    this.#examiner.close();
     if (app.witness === this) app.witness = undefined;
     onEnd();
   }
@@ -98,7 +115,7 @@ export class Watch implements Witness {
       if (time > until) this.#channels.delete(channel);
       else this.#tellSubscribers(channel);
     }
-    this.#diagnoses = 0;
+    this.#examiner.renew();
     feed.tell(app, 'figures', { at: time, ...figures(app) });
   }
 
@@ -108,6 +125,7 @@ export class Watch implements Witness {
     this.#flush = undefined;
     this.#entries = [];
     this.#dropped = 0;
+    this.#characters = 0;
     this.#parts.feed.tell(this.#parts.app, 'entries', { entries, dropped });
   }
 
@@ -122,13 +140,6 @@ export class Watch implements Witness {
       subscribers.push({ socketId, since, client, address, userId });
     }
     feed.tell(app, 'subscribers', { channel, total, subscribers });
-  }
-
-  /** What a proof that does not hold may be compared with; `undefined` when there were too many of late. */
-  #diagnosable(): { readonly app: App; readonly surroundings: Surroundings } | undefined {
-    this.#diagnoses += 1;
-    if (this.#diagnoses > MAX_DIAGNOSES) return undefined;
-    return { app: this.#parts.app, surroundings: this.surroundings };
   }
 
   /** What the backend of the app has lately heard of. */
