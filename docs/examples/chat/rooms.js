@@ -24,8 +24,8 @@ export const WEBHOOKS = 'private-webhooks';
 
 const STAFF = new Set(['ann', 'bob']);
 const everybody = () => true;
-/** @param {{ user: { id: string } }} request */
-const staff = ({ user }) => STAFF.has(user.id);
+/** @param {{ user: { id: string | number | bigint } }} request */
+const staff = ({ user }) => STAFF.has(String(user.id));
 
 /** Whether a user may have a channel. What no line means is open to nobody. */
 export const { canAccess } = policy()
