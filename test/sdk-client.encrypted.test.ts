@@ -1,7 +1,7 @@
 import type { Channel, ChannelGrant, Countersign } from '@countersign/sdk-client';
 import { encryption } from '@countersign/sdk-client/encrypted';
 import nacl from 'tweetnacl';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from './helpers/client-clock.ts';
 import { nextEvent, recorded, startClient } from './helpers/client-start.ts';
 import { type Peer, startEndpoint } from './helpers/fake-endpoint.ts';
@@ -92,6 +92,18 @@ test('events of the protocol are not opened', async () => {
   const missed = nextEvent(channel, 'pusher:cache_miss');
   peer.event('pusher:cache_miss', {}, NAME);
   expect(await missed).toEqual({});
+});
+
+test('opens without TextDecoder and atob, which not every platform has', async () => {
+  const { channel, peer } = await subscribed(KEY);
+  vi.stubGlobal('TextDecoder', undefined);
+  vi.stubGlobal('atob', undefined);
+  onTestFinished(() => {
+    vi.unstubAllGlobals();
+  });
+  const heard = nextEvent(channel, 'e');
+  peer.event('e', sealed(boxes.b1), NAME);
+  expect(await heard).toEqual({ message: 'hello 漢字 🚀' });
 });
 
 test('client events are refused', async () => {

@@ -50,6 +50,10 @@ export function typed(client: Countersign<ChatChannels>): void {
   client.subscribe('news').members;
 }
 
+/** A helper that takes any client takes one with declared channels, too. */
+const stateOf = (client: Countersign): string => client.connection.state;
+export const stateOfTyped = (client: Countersign<ChatChannels>): string => stateOf(client);
+
 export function untyped(client: Countersign, name: string): void {
   const channel = client.subscribe(name);
   expectTypeOf(channel).toEqualTypeOf<Channel>();

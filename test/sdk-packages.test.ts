@@ -39,3 +39,22 @@ describe.each(['sdk-server', 'sdk-client', 'server'])('the package of %s', (work
     expect(await read(`${workspace}/LICENSE`)).toBe(await read('LICENSE'));
   });
 });
+
+describe('the client SDK where tools know CommonJS only, or no "exports"', () => {
+  const client = new URL('sdk-client/', root);
+  const manifestAt = async (path: string) =>
+    JSON.parse(await readFile(new URL(`${path}package.json`, client), 'utf8')) as {
+      readonly main: string;
+      readonly types: string;
+    };
+
+  test.each(['', '/react', '/encrypted'])('%s is loaded by require', async (entry) => {
+    const program = `require('@countersign/sdk-client${entry}')`;
+    await run(process.execPath, ['--no-experimental-require-module', '-e', program], { cwd: root });
+  });
+
+  test.each(['', 'react/', 'encrypted/'])('%s is found, with its types', async (entry) => {
+    const { main, types } = await manifestAt(entry);
+    for (const path of [main, types]) await readFile(new URL(entry + path, client));
+  });
+});
