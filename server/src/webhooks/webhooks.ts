@@ -137,6 +137,8 @@ export class Webhooks implements WebhookControl {
    */
   async drain(deadline: number): Promise<void> {
     if (!this.#outlives) await this.#recorder.end();
+    // What happened last is committed behind all that came before.
+    await this.#parts.outbox.append([]).catch(() => {});
     await this.#dispatcher.drain(deadline, !this.#outlives);
     let deliveries = 0;
     for (const { pending, failing } of this.countDeliveries().values()) deliveries += pending + failing;
