@@ -58,7 +58,7 @@ describe("a user's channel", () => {
       port: server.port,
       useTLS: false,
     });
-    await sdk.sendToUser('ann', 'e', '3');
+    await sdk.sendToUser('ann', 'e', 3);
     for (const data of ['1', '2', '3']) expect(await client.next()).toBe(frames.event('e', ANN, data));
   });
 

@@ -27,10 +27,13 @@ const everybody = () => true;
 /** @param {{ user: { id: string | number | bigint } }} request */
 const staff = ({ user }) => STAFF.has(String(user.id));
 
-/** Whether a user may have a channel. What no line means is open to nobody. */
-export const { canAccess } = policy()
+/** @type {import('@countersign/sdk-server/express').Policy<User>} */
+const access = policy();
+
+/** Whether a user may join a channel. Channels that no rule matches are refused. */
+export const { canAccess } = access
   .channel('presence-lounge', everybody) // who is here, and who is typing
   .channel('private-lounge', everybody)
   .channel('private-encrypted-office', staff)
   .channel(WEBHOOKS, staff)
-  .channel('private-user-{userId}', ({ user, params }) => user.id === params.userId); // his devices
+  .channel('private-user-{userId}', ({ user, params }) => user.id === params.userId); // their devices
