@@ -82,7 +82,7 @@ describe('a broker with a certificate', () => {
     const broker = await startSecure();
     const client = await open(broker, undefined, { ca }).established();
     const drained = broker.drain();
-    expect(await client.next()).toMatchObject({ code: 4200 });
+    expect(await client.closed()).toMatchObject({ code: 4200 });
     await drained;
   });
 
