@@ -346,13 +346,13 @@ test.each([
   expect(answer).toMatch(/^\{"event":"pusher:subscription_error".*\\"InvalidChannel\\".*400\}"\}$/);
 });
 
-test('an endless channel name is cut in the log', async () => {
+test('an endless channel name is logged up to 200 characters', async () => {
   const { log, lines } = recordLog('info');
   const client = await connect(await startServer({ parts: { log } }));
   client.subscribe('x'.repeat(60_000));
   await client.next();
   const refused = lines.filter(({ msg }) => msg === 'subscription refused');
-  expect(refused).toMatchObject([{ channel: `${'x'.repeat(1000)}…`, type: 'InvalidChannel' }]);
+  expect(refused).toMatchObject([{ channel: 'x'.repeat(200), type: 'InvalidChannel' }]);
 });
 
 test('a forged socket id in what is signed proves nothing for this connection', async () => {

@@ -31,6 +31,9 @@ export const OF_PARENT = [
   'webhookRetrySeconds',
   'webhookLogSeconds',
   'webhookMaxPending',
+  'webhookMaxLogEvents',
+  'webhookMaxBytes',
+  'webhookMaxTotalBytes',
   'webhookAddresses',
 ] as const satisfies readonly (keyof Config)[];
 
