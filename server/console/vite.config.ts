@@ -5,7 +5,7 @@ export default defineConfig({
   // The broker may serve it below any path.
   base: './',
   build: {
-    outDir: '../dist/console',
+    outDir: '../dist/console/page',
     emptyOutDir: true,
     target: 'es2022',
     modulePreload: { polyfill: false },

@@ -20,7 +20,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     name: 'countersign',
     args: (port) => [
       '--max-semi-space-size=4',
-      path('../../../server/dist/cli.js'),
+      path('../../../server/dist/cli/main.js'),
       'start',
       ...['--config', path('../broker.json')],
       ...['--port', String(port)],

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const HOST = '127.0.0.1';
-const CLI = fileURLToPath(new URL('../../../server/dist/cli.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../../server/dist/cli/main.js', import.meta.url));
 /** Clock ticks of Linux in a second, in which it tells what a process has used. */
 const TICKS = 100;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { startServer } from '../helpers/server.ts';
+import { startServer } from '../helpers/brokers/server.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
 import { startAuthOrigin, startSite } from './site.ts';
 import { openTab } from './tab.ts';

@@ -2,8 +2,8 @@ import { channelText, sign } from '@countersign/sdk-server/signature';
 import type { Broker } from '@countersign/server';
 import { onTestFinished } from 'vitest';
 import { publish } from '../helpers/api.ts';
-import { authorize, connect, open, type TestClient } from '../helpers/client.ts';
-import { APP } from '../helpers/server.ts';
+import { APP } from '../helpers/brokers/server.ts';
+import { authorize, connect, open, type TestClient } from '../helpers/clients/client.ts';
 
 /** The app of the scene: its second key is a new one. */
 export const SCENE_APP = {

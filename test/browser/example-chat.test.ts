@@ -1,7 +1,7 @@
 import type { BrowserContext, Page, Route } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { startChat } from '../helpers/chat.ts';
-import { Inbox } from '../helpers/inbox.ts';
+import { startChat } from '../helpers/brokers/chat.ts';
+import { Inbox } from '../helpers/clients/event-inbox.ts';
 import { addAxe, violations } from './accessibility.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
 

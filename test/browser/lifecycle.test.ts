@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { countersignFor } from '../helpers/backend.ts';
-import { startServer } from '../helpers/server.ts';
+import { countersignFor } from '../helpers/brokers/backend.ts';
+import { startServer } from '../helpers/brokers/server.ts';
 import { describeInChromium, freshContext, ordinaryBrowser } from './chromium.ts';
 import { startSite } from './site.ts';
 import { expectReturn, SOON, startStage } from './stage.ts';

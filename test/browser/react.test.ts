@@ -1,8 +1,8 @@
 import type { Broker } from '@countersign/server';
 import { expect, test } from 'vitest';
-import { countersignFor } from '../helpers/backend.ts';
-import { eventually } from '../helpers/client-start.ts';
-import { startServer } from '../helpers/server.ts';
+import { countersignFor } from '../helpers/brokers/backend.ts';
+import { startServer } from '../helpers/brokers/server.ts';
+import { eventually } from '../helpers/clients/client-start.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
 import { startSite } from './site.ts';
 import { openTab, type Tab } from './tab.ts';

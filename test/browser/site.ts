@@ -11,7 +11,7 @@ import cookieSession from 'cookie-session';
 import express, { type Express, type RequestHandler } from 'express';
 import { build } from 'vite';
 import { onTestFinished } from 'vitest';
-import { countersignFor } from '../helpers/backend.ts';
+import { countersignFor } from '../helpers/brokers/backend.ts';
 
 /** How a page can load the SDK. */
 export type Artefact = 'esm' | 'script' | 'vite' | 'react';

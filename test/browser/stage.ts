@@ -1,9 +1,9 @@
 import type { Broker } from '@countersign/server';
 import type { BrowserContext } from 'playwright-core';
 import { expect } from 'vitest';
-import { countersignFor } from '../helpers/backend.ts';
-import { startWire, type Wire } from '../helpers/client-wire.ts';
-import { startServer } from '../helpers/server.ts';
+import { countersignFor } from '../helpers/brokers/backend.ts';
+import { startServer } from '../helpers/brokers/server.ts';
+import { startWire, type Wire } from '../helpers/clients/client-wire.ts';
 import { startSite } from './site.ts';
 import { openTab, type Tab } from './tab.ts';
 

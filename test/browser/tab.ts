@@ -1,7 +1,7 @@
 import type { CountersignOptions } from '@countersign/sdk-client';
 import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { APP } from '../helpers/server.ts';
+import { APP } from '../helpers/brokers/server.ts';
 import { type Artefact, PATHS, type Site } from './site.ts';
 
 const DEADLINE = 10_000;

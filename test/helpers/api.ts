@@ -1,6 +1,6 @@
 import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-server/signature';
 import type { Broker } from '@countersign/server';
-import { APP, type Credentials } from './server.ts';
+import { APP, type Credentials } from './brokers/server.ts';
 
 /** Makes a signed request to the HTTP API and reads the answer. */
 export async function request(

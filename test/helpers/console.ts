@@ -1,6 +1,6 @@
 import type { Broker } from '@countersign/server';
-import { open, type TestClient } from './client.ts';
-import { APP, type Credentials } from './server.ts';
+import { APP, type Credentials } from './brokers/server.ts';
+import { open, type TestClient } from './clients/client.ts';
 
 /** What the console answered. */
 export interface ConsoleAnswer {

@@ -1,4 +1,4 @@
-import type { Actor } from './actor.ts';
+import type { Actor } from './clients/actor.ts';
 
 /** One event that somebody asked to publish, known by its data. */
 export interface Published {

@@ -1,8 +1,8 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-server/signature';
 import type { Broker } from '@countersign/server';
-import { app, TIMESTAMP } from '../vectors.ts';
-import { type ServerSettings, startServer } from './server.ts';
+import { app, TIMESTAMP } from '../packages/vectors.ts';
+import { type ServerSettings, startServer } from './brokers/server.ts';
 
 /** A request as it goes over the wire. */
 export interface HttpRequest {

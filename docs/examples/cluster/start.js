@@ -44,7 +44,7 @@ await start(
     until: 'Ready to accept connections',
   },
 );
-const cli = fileURLToPath(new URL('../../../server/dist/cli.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../../server/dist/cli/main.js', import.meta.url));
 for (const own of [portA, portB]) {
   await start(process.execPath, ['--max-semi-space-size=4', cli, 'start', '--port', String(own)], {
     until: '"msg":"listening"',

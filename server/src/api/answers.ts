@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { ApiError, InDoubt, Unavailable } from '../errors.ts';
-import { splitTarget } from './target.ts';
+import { splitTarget } from '../http/target.ts';
 
 const REQUEST_ID = 'X-Request-Id';
 

@@ -3,10 +3,11 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { ApiError } from '../errors.ts';
+import { readPublishPath, splitTarget } from '../http/target.ts';
 import type { Hub } from '../hub/hub.ts';
-import type { Metrics } from '../hub/metrics.ts';
+import type { Metrics } from '../metrics.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 import { Answers } from './answers.ts';
 import { listChannels, listUsers, showChannel } from './channels.ts';
@@ -14,7 +15,6 @@ import type { Endpoint } from './endpoint.ts';
 import { publish, publishBatch } from './publish.ts';
 import { Service } from './service.ts';
 import { removeSubscriptions } from './subscriptions.ts';
-import { readPublishPath, splitTarget } from './target.ts';
 import { listSignedIn, showUser, terminateConnections } from './users.ts';
 import { webhookEndpoints } from './webhooks.ts';
 

@@ -2,7 +2,7 @@ import { bodyMd5, canonicalQuery, requestText, verify } from '@countersign/sdk-s
 import type { App, AppStore } from '../apps/app.ts';
 import type { AppKey } from '../apps/app-key.ts';
 import { ApiError } from '../errors.ts';
-import { type Query, readQuery } from './query.ts';
+import { type Query, readQuery } from '../http/query.ts';
 
 /** Seconds that the clock of a caller may differ from ours; from this difference on a request is refused. */
 const TIMESTAMP_WINDOW = 600;

@@ -1,8 +1,8 @@
 import { isChannelName } from '@countersign/sdk-server/signature';
 import { topicOf } from '../adapter/adapter.ts';
 import { ApiError } from '../errors.ts';
+import { invalidChannel } from '../http/check.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
-import { invalidChannel } from './check.ts';
 import type { Call, Endpoint } from './endpoint.ts';
 import { applies, describeCounts, readInfo } from './info.ts';
 

@@ -1,8 +1,8 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
+import type { Query } from '../http/query.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
-import type { Query } from './query.ts';
 
 /** One thing that the API can do for an app. */
 export interface Endpoint {

@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import type { Query } from './query.ts';
+import type { Query } from '../http/query.ts';
 
 const PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;

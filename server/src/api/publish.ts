@@ -1,4 +1,4 @@
-import { together } from '../hub/together.ts';
+import { together } from '../hub/publish-all.ts';
 import type { Endpoint } from './endpoint.ts';
 import { describeChannel } from './info.ts';
 import { parseBatch, parsePublish } from './requests.ts';

@@ -2,9 +2,9 @@ import { isSocketId } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import type { App } from '../apps/app.ts';
 import { ApiError } from '../errors.ts';
+import { parseBody } from '../http/body.ts';
+import { check, describe, invalidChannel } from '../http/check.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
-import { parseBody } from './body.ts';
-import { check, describe, invalidChannel } from './check.ts';
 import { type Attribute, readInfo } from './info.ts';
 import { isSealed } from './sealed.ts';
 

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { App } from '../apps/app.ts';
 import { ApiError } from '../errors.ts';
-import { increment } from '../hub/metrics.ts';
+import { readBody } from '../http/body.ts';
+import { splitTarget } from '../http/target.ts';
+import { increment } from '../metrics.ts';
 import type { Answers } from './answers.ts';
 import type { ApiParts } from './api.ts';
 import { type Authenticated, authenticate, checkBody } from './authenticate.ts';
-import { readBody } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ApiLimits } from './limits.ts';
-import { splitTarget } from './target.ts';
 
 /** What a path names. */
 export interface Names {

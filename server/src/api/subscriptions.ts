@@ -1,10 +1,10 @@
 import { isSocketId } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import { ApiError } from '../errors.ts';
+import { parseBody } from '../http/body.ts';
+import { check, invalidChannel } from '../http/check.ts';
 import { readChannel } from '../protocol/channel.ts';
 import { endWithBlock } from './block.ts';
-import { parseBody } from './body.ts';
-import { check, invalidChannel } from './check.ts';
 import type { Endpoint } from './endpoint.ts';
 import { blockSchema, reasonSchema } from './users.ts';
 

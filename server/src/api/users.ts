@@ -2,9 +2,9 @@ import { isUserId } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import type { SeatedConnection } from '../adapter/adapter.ts';
 import { ApiError } from '../errors.ts';
+import { parseBody } from '../http/body.ts';
+import { check } from '../http/check.ts';
 import { endWithBlock } from './block.ts';
-import { parseBody } from './body.ts';
-import { check } from './check.ts';
 import type { Call, Endpoint } from './endpoint.ts';
 import { readLimit } from './page.ts';
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Hook } from '../apps/hook.ts';
 import { ApiError } from '../errors.ts';
-import type { Delivery, DeliveryState, Which } from '../webhooks/outbox.ts';
-import { parseBody } from './body.ts';
-import { check } from './check.ts';
+import { parseBody } from '../http/body.ts';
+import { check } from '../http/check.ts';
+import type { Delivery, DeliveryState, Which } from '../webhooks/outbox/outbox.ts';
 import type { Call, Endpoint } from './endpoint.ts';
 import { readAfter, readLimit } from './page.ts';
 

@@ -3,9 +3,9 @@ import { isChannelName } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import { AppKey } from './app-key.ts';
 import { Hook, webhookSchema } from './hook.ts';
-import { KeyUses } from './key-uses.ts';
+import { KeyUses } from './key-usage.ts';
+import type { Witness } from './observer.ts';
 import { AllowedOrigins, isOriginPattern } from './origins.ts';
-import type { Witness } from './witness.ts';
 
 const count = z.int().min(1);
 const countOrUnlimited = z.union([count, z.null()]);

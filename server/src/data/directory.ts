@@ -1,7 +1,7 @@
 /** The directory that outlives the process. */
 import { accessSync, constants, mkdirSync } from 'node:fs';
-import { ConfigError } from '../config-error.ts';
-import { fileProblem } from '../file-problem.ts';
+import { ConfigError } from '../config/error.ts';
+import { fileProblem } from '../config/file-problem.ts';
 
 /**
  * Makes it where it is missing.

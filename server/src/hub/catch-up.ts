@@ -2,10 +2,10 @@ import type { Adapter, Missed, Snapshot, Topic, Version } from '../adapter/adapt
 import { type Frame, frames } from '../protocol/frames.ts';
 import type { CacheMisses } from './cache-misses.ts';
 import type { Channels } from './channels.ts';
-import { type CountAnnouncer, tellsCount } from './counts.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
+import { type CountAnnouncer, tellsCount } from './subscription-counts.ts';
 
 /** After its node was cut off for long, tells each subscriber what it may have missed, or has it begin anew. */
 export class CatchUp {

@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import { appOfTopic, type Bus, type Topic } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import { severityOf } from '../errors.ts';
+import { type Metrics, zeroOfEachKind } from '../metrics.ts';
 import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { LocalChannel } from './local-channel.ts';
-import { type Metrics, zeroOfEachKind } from './metrics.ts';
 
 /** What an app has on this node. */
 export interface Census {

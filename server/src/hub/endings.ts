@@ -12,10 +12,10 @@ import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { Admission } from './admission.ts';
 import type { Channels } from './channels.ts';
-import { type CountAnnouncer, tellsCount } from './counts.ts';
 import { keyRemoved } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
+import { type CountAnnouncer, tellsCount } from './subscription-counts.ts';
 
 /** How subscriptions end that their subscribers would have kept: the application says so, or what let them in is gone. */
 export class Endings {

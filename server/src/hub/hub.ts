@@ -11,16 +11,16 @@ import {
 } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { App, AppStore } from '../apps/app.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { Admission } from './admission.ts';
 import { CacheMisses } from './cache-misses.ts';
 import { CatchUp } from './catch-up.ts';
 import { type Census, Channels } from './channels.ts';
-import { CountAnnouncer } from './counts.ts';
 import { Endings } from './endings.ts';
-import type { Metrics } from './metrics.ts';
+import { together } from './publish-all.ts';
+import { CountAnnouncer } from './subscription-counts.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { together } from './together.ts';
 import { Users } from './users.ts';
 import { Watchlists } from './watchlists.ts';
 

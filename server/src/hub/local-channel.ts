@@ -1,10 +1,10 @@
 import type { Evicted, Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
+import type { AppMetrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { stands } from './grant.ts';
-import type { AppMetrics } from './metrics.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { News, Subscription } from './subscription.ts';
 

@@ -8,12 +8,12 @@ import type { Admission } from './admission.ts';
 import type { CacheMisses } from './cache-misses.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Channels } from './channels.ts';
-import { type CountAnnouncer, tellsCount } from './counts.ts';
 import type { Endings } from './endings.ts';
 import { type Grant, keyRemoved, PUBLIC_GRANT, stands } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import { Subscription, TooMuchHeld } from './subscription.ts';
+import { type CountAnnouncer, tellsCount } from './subscription-counts.ts';
 
 /** Who of this node subscribes to what: how subscriptions begin, and how their subscribers end them. */
 export class Subscriptions {

@@ -2,9 +2,9 @@ import { codes, Refusal, severityOf } from '../errors.ts';
 import { readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
-import { TokenBucket } from './bucket.ts';
 import type { Connection } from './connection.ts';
 import type { SessionParts } from './session.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** What one client sends to the others in its channels. */
 export class ClientEvents {

@@ -2,11 +2,11 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { codes, Disconnect, Refusal, type SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { type AppMetrics, increment } from '../hub/metrics.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
+import { type AppMetrics, increment } from '../metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
 import { AuthenticationDeadline } from './authentication-deadline.ts';
@@ -15,9 +15,9 @@ import { countedCode, farewell } from './close-frame.ts';
 import { FrameRate } from './frame-rate.ts';
 import type { Handshake } from './handshake.ts';
 import type { OutboundBuffers } from './outbound-buffers.ts';
-import type { Batch, Outbox, Sink } from './outbox.ts';
 import { RefusedProofs } from './refused-proofs.ts';
 import { Session } from './session.ts';
+import type { Batch, Outbox, Sink } from './write-queue.ts';
 
 /** What all connections of a broker share. */
 export interface ConnectionParts {

@@ -1,6 +1,6 @@
 import type { Limits } from '../apps/app.ts';
 import { codes, Disconnect } from '../errors.ts';
-import { TokenBucket } from './bucket.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** How often one client may send; it inherits its bucket, since every connection has one. */
 export class FrameRate extends TokenBucket {

@@ -5,18 +5,18 @@ import type { Logger } from 'pino';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App, AppStore } from '../apps/app.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { codes, Disconnect, severityOf } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { increment, type Metrics, reached } from '../hub/metrics.ts';
+import { increment, type Metrics, reached } from '../metrics.ts';
 import { AdmissionQueue } from './admission-queue.ts';
 import { ClientSocket } from './client-socket.ts';
 import { Connection, type ConnectionParts } from './connection.ts';
 import { ConnectionPlaces, NoPlace, type PlacesBounds } from './connection-places.ts';
 import { type Handshake, readHandshake } from './handshake.ts';
 import { OutboundBuffers } from './outbound-buffers.ts';
-import type { Outbox } from './outbox.ts';
 import { RefusedHandshakes } from './refused-handshakes.ts';
+import type { Outbox } from './write-queue.ts';
 
 export interface GatewayParts {
   readonly config: Config;

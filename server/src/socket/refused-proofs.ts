@@ -1,6 +1,6 @@
 import type { Limits } from '../apps/app.ts';
 import { codes, Disconnect } from '../errors.ts';
-import { TokenBucket } from './bucket.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** How often one client may offer a proof that is refused. Most never do, and have none of these. */
 export class RefusedProofs {

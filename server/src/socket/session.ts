@@ -3,14 +3,14 @@ import type { Adapter, LeaveReason } from '../adapter/adapter.ts';
 import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Grant } from '../hub/grant.ts';
 import type { Hub } from '../hub/hub.ts';
-import { increment } from '../hub/metrics.ts';
+import { increment } from '../metrics.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
 import { authorizeSubscription, explain } from './authorization.ts';
 import { ClientEvents } from './client-events.ts';
 import type { Connection } from './connection.ts';
-import { Identity } from './identity.ts';
+import { Identity } from './sign-in.ts';
 
 /** What sessions share. */
 export interface SessionParts {

@@ -8,7 +8,7 @@ import type {
   HookState,
   OutboxBounds,
   Told,
-} from '../webhooks/outbox.ts';
+} from '../webhooks/outbox/outbox.ts';
 
 /** What the data thread can be asked for. */
 export interface StoreCalls extends Omit<Deliveries, 'counts'> {

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { DataError } from '../data/database.ts';
 import { InDoubt, Unavailable } from '../errors.ts';
-import type { OutboxBounds } from '../webhooks/outbox.ts';
+import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import type { Opened, Opening, Question, Questions, Said, StoreCalls, ThreadData } from './calls.ts';
 
 export interface DataThreadParts {

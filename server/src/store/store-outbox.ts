@@ -9,7 +9,7 @@ import type {
   Outbox,
   OutboxListener,
   Told,
-} from '../webhooks/outbox.ts';
+} from '../webhooks/outbox/outbox.ts';
 import type { Counts, NewsItem, Opened } from './calls.ts';
 import type { DataThread } from './data-thread.ts';
 

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteBlockStore } from '../data/block-store.ts';
 import { Database, DataError } from '../data/database.ts';
-import { SqliteOutbox } from '../webhooks/sqlite-outbox.ts';
+import { SqliteOutbox } from '../webhooks/outbox/sqlite-outbox.ts';
 import type { Item, Opening, Question, Questions, Said, StoreCalls, ThreadData } from './calls.ts';
 
 const port = parentPort;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Block } from '../adapter/adapter.ts';
 import type { BlockStore } from '../adapter/memory/blocks.ts';
-import type { OutboxBounds } from '../webhooks/outbox.ts';
+import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import { DataThread } from './data-thread.ts';
 import { StoreOutbox } from './store-outbox.ts';
 

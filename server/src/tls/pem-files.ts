@@ -2,8 +2,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { ConfigError } from '../config-error.ts';
-import { fileProblem } from '../file-problem.ts';
+import { ConfigError } from '../config/error.ts';
+import { fileProblem } from '../config/file-problem.ts';
 
 /** The section of the configuration that names the files. */
 export type TlsSection = 'tls' | 'redis.tls';

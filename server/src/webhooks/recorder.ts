@@ -5,11 +5,11 @@ import type { Happening, Journal } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { WebhookEventName } from '../apps/hook.ts';
 import { Unavailable } from '../errors.ts';
-import type { Metrics } from '../hub/metrics.ts';
-import { type Departure, Departures, type Witness } from './departures.ts';
+import type { Metrics } from '../metrics.ts';
+import { type Edge, hooksFor, keyOf, laneOf, sidesOf, toldOf } from './announced.ts';
 import { type EventParts, newEvent, type WebhookEvent } from './event.ts';
-import type { Change, Outbox, Told } from './outbox.ts';
-import { type Edge, hooksFor, keyOf, laneOf, sidesOf, toldOf } from './told.ts';
+import type { Change, Outbox, Told } from './outbox/outbox.ts';
+import { type Departure, Departures, type Witness } from './pending-removals.ts';
 
 export interface RecorderParts {
   readonly apps: AppStore;

@@ -1,16 +1,16 @@
 import type { Logger } from 'pino';
 import type { AppStore } from '../apps/app.ts';
 import type { Hook, HookKey } from '../apps/hook.ts';
-import type { Config } from '../config.ts';
-import type { Metrics } from '../hub/metrics.ts';
-import { isLoopback } from '../loopback.ts';
-import type { Witness } from './departures.ts';
-import { Dispatcher } from './dispatcher.ts';
+import type { Config } from '../config/config.ts';
+import { isLoopback } from '../config/loopback.ts';
+import type { Metrics } from '../metrics.ts';
+import { Dispatcher } from './delivery/dispatcher.ts';
+import { Transport } from './delivery/http-client.ts';
 import { newEvent } from './event.ts';
-import type { Delivery, DeliveryState, EventPage, HookState, Outbox, Which } from './outbox.ts';
-import { Overflow } from './overflow.ts';
+import type { Delivery, DeliveryState, EventPage, HookState, Outbox, Which } from './outbox/outbox.ts';
+import { Overflow } from './outbox/overflow.ts';
+import type { Witness } from './pending-removals.ts';
 import { Recorder } from './recorder.ts';
-import { Transport } from './transport.ts';
 
 /** The moments at which a test may end the process. */
 export type WebhookStep = 'beforeWrite' | 'afterWrite' | 'afterSend' | 'beforeAcknowledge';

@@ -1,7 +1,7 @@
 import { AggregatorRegistry, Counter, Gauge, type MetricObject } from 'prom-client';
-import type { Metrics } from '../hub/metrics.ts';
-import { MetricsExporter } from '../ops/metrics.ts';
-import type { Shared } from './shared.ts';
+import type { Metrics } from '../metrics.ts';
+import { MetricsExporter } from '../prometheus/exporter.ts';
+import type { Shared } from './parent-state.ts';
 
 export interface GroupMetricsParts {
   readonly shared: Shared;

@@ -1,6 +1,6 @@
 import type { Adapter, Blocks, Bus, BusListener, Counters, History, Roster } from '../adapter/adapter.ts';
-import type { Desk } from './desk.ts';
-import type { Line } from './line.ts';
+import type { Desk } from './protocol.ts';
+import type { Line } from './rpc.ts';
 
 /** The adapter of a worker: everything that is shared is with the parent, and asked for there. */
 export class WorkerAdapter implements Adapter {

@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client';
 import type { Journal } from '../adapter/journal.ts';
-import type { Core, Readiness } from '../core.ts';
+import type { Core, Readiness } from '../core/core.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
-import type { Desk, Standing } from './desk.ts';
-import type { Line } from './line.ts';
+import type { Desk, Standing } from './protocol.ts';
+import type { Line } from './rpc.ts';
 import { WorkerAdapter } from './worker-adapter.ts';
 
 /** The core of a worker: it is with the parent, and asked for there. */

@@ -1,18 +1,18 @@
 import type { Logger } from 'pino';
 import type { AppConfig } from '../apps/app.ts';
 import { FileAppStore } from '../apps/file-store.ts';
-import { openCore } from '../cluster-core.ts';
-import type { Config } from '../config.ts';
-import { webhookDeadline } from '../core.ts';
-import { Metrics } from '../hub/metrics.ts';
+import type { Config } from '../config/config.ts';
+import { openCore } from '../core/cluster-core.ts';
+import { webhookDeadline } from '../core/core.ts';
+import { Metrics } from '../metrics.ts';
 import type { Broker } from '../server.ts';
 import { readPem } from '../tls/pem-files.ts';
 import { VERSION } from '../version.ts';
-import type { Listening, Standing } from './desk.ts';
 import { GroupMetrics } from './group-metrics.ts';
-import { Post } from './post.ts';
-import { Shared } from './shared.ts';
+import { Shared } from './parent-state.ts';
+import type { Listening, Standing } from './protocol.ts';
 import { WorkerProcess } from './worker-process.ts';
+import { Post } from './worker-slot.ts';
 
 /** Milliseconds between two looks at whether what all share is within reach. */
 const LOOK_MS = 500;

@@ -5,11 +5,11 @@ import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
-import type { Duties, Listening, Standing, Work } from './desk.ts';
-import { Lease } from './lease.ts';
-import { Line } from './line.ts';
-import type { Shared } from './shared.ts';
-import { Vigil } from './vigil.ts';
+import type { Shared } from './parent-state.ts';
+import type { Duties, Listening, Standing, Work } from './protocol.ts';
+import { Line } from './rpc.ts';
+import { Vigil } from './watchdog.ts';
+import { Lease } from './worker-session.ts';
 
 /** Milliseconds that a worker has to begin to listen. */
 const BEGIN_TIMEOUT_MS = 30_000;

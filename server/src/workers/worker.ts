@@ -3,12 +3,12 @@ import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
 import type { Command, Message, Missed } from '../adapter/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { type Broker, createServer } from '../server.ts';
 import { VERSION } from '../version.ts';
-import type { Desk, Duties, Listening, Standing, Work } from './desk.ts';
-import { Line } from './line.ts';
-import { beatMs } from './vigil.ts';
+import type { Desk, Duties, Listening, Standing, Work } from './protocol.ts';
+import { Line } from './rpc.ts';
+import { beatMs } from './watchdog.ts';
 import { WorkerCore } from './worker-core.ts';
 
 /** What a worker is made of. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { Commands } from '../../redis/script-runner.ts';
 import type { Block, Blocks } from '../adapter.ts';
-import type { Commands } from './commands.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
 

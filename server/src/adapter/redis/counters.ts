@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { Unavailable } from '../../errors.ts';
+import type { Commands } from '../../redis/script-runner.ts';
 import type { Counters, Hit } from '../adapter.ts';
-import type { Commands } from './commands.ts';
 import type { Keys } from './keys.ts';
-import type { Marks } from './marks.ts';
+import type { Marks } from './membership/held-resources.ts';
 import { scripts } from './scripts.ts';
 
 const hitSchema = z.tuple([z.number(), z.number()]);

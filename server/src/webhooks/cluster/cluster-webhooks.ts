@@ -1,16 +1,16 @@
 import type { Roster } from '../../adapter/adapter.ts';
-import { connectRedis } from '../../adapter/redis/client.ts';
-import { Commands } from '../../adapter/redis/commands.ts';
-import { Link, reasonOf } from '../../adapter/redis/link.ts';
-import type { RedisSettings } from '../../adapter/redis/settings.ts';
-import { within } from '../../adapter/redis/within.ts';
+import { connectRedis } from '../../redis/client.ts';
+import { Link, reasonOf } from '../../redis/reconnecting-client.ts';
+import { Commands } from '../../redis/script-runner.ts';
+import type { RedisSettings } from '../../redis/settings.ts';
+import { within } from '../../redis/timeout.ts';
 import type { WebhookControl, Webhooks, WebhooksParts } from '../webhooks.ts';
-import { Clerk } from './clerk.ts';
-import { Counter } from './counter.ts';
-import { RedisJournal } from './redis-journal.ts';
-import { controlOf } from './request.ts';
-import { RosterWitness } from './roster-witness.ts';
-import { Term } from './term.ts';
+import { RedisJournal } from './journal-writer.ts';
+import { Clerk } from './leader-election.ts';
+import { Counter } from './leader-rpc.ts';
+import { controlOf } from './leader-rpc-messages.ts';
+import { Term } from './leader-term.ts';
+import { RosterWitness } from './roster-presence.ts';
 
 export interface ClusterWebhooksParts extends Omit<WebhooksParts, 'outbox' | 'witness'> {
   readonly redis: RedisSettings;

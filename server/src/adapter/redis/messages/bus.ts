@@ -1,0 +1,77 @@
+import type { Commands } from '../../../redis/script-runner.ts';
+import type { Bus, Command, EventMessage, Topic, Version } from '../../adapter.ts';
+import type { Keys } from '../keys.ts';
+import type { Edges } from '../roster/journal-recorder.ts';
+import { scripts } from '../scripts.ts';
+import { type Body, encodeBody } from './envelope.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** Where every node listens; no app can have it. */
+export const COMMANDS: Topic = ':commands';
+
+/** Carries messages over Redis to the nodes that listen, this one included. */
+export class RedisBus implements Bus {
+  readonly #commands: Commands;
+  readonly #keys: Keys;
+  readonly #subscriber: Subscriber;
+  readonly #edges: Edges;
+  /** The last message of each topic that waits for the journal; those that follow wait for it. */
+  readonly #waiting = new Map<Topic, Promise<void>>();
+
+  constructor(commands: Commands, keys: Keys, subscriber: Subscriber, edges: Edges) {
+    this.#commands = commands;
+    this.#keys = keys;
+    this.#subscriber = subscriber;
+    this.#edges = edges;
+  }
+
+  listen(topic: Topic): Promise<void> {
+    return this.#subscriber.listen(topic);
+  }
+
+  ignore(topic: Topic): Promise<void> {
+    return this.#subscriber.ignore(topic);
+  }
+
+  publish({ topic, ...message }: EventMessage, keepSeconds?: number): Promise<void> {
+    const { name, data, userId, sender: socketId } = message;
+    const recorded =
+      socketId === undefined
+        ? undefined
+        : this.#edges.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
+    return this.#send(topic, message, recorded, keepSeconds);
+  }
+
+  publishCount(topic: Topic, count: number, version: Version): Promise<void> {
+    const recorded = this.#edges.record([{ kind: 'subscriptionCount', topic, count }]);
+    return this.#send(topic, { kind: 'count', count, version }, recorded);
+  }
+
+  command(command: Command): Promise<void> {
+    return this.#send(COMMANDS, command);
+  }
+
+  /** @param recorded what it has to wait for */
+  #send(topic: Topic, body: Body, recorded?: Promise<void>, keepSeconds?: number): Promise<void> {
+    const ends = body.kind === 'terminateUser';
+    const send = async (): Promise<void> => {
+      await this.#commands.change(
+        scripts.publish,
+        this.#keys.topic(topic),
+        encodeBody(body),
+        keepSeconds ?? '',
+        ends ? 1 : 0,
+      );
+    };
+    const before = this.#waiting.get(topic);
+    if (!before && !recorded) return send();
+    // What the journal could not take down is its own loss to report; the others are told all the same.
+    const ready = Promise.allSettled([before, recorded]);
+    const sent = ready.then(send);
+    const turn: Promise<void> = ready.then(() => {
+      if (this.#waiting.get(topic) === turn) this.#waiting.delete(topic);
+    });
+    this.#waiting.set(topic, turn);
+    return sent;
+  }
+}

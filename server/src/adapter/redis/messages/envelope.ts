@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import type { Command, Message, Topic } from '../../adapter.ts';
+
+const text = z.string();
+/** A user in a presence channel, as he stands in Redis. */
+export const memberSchema = z.object({ userId: text, userInfo: z.exactOptional(text) });
+
+const bodySchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('event'),
+    name: text,
+    data: text,
+    userId: text.optional(),
+    except: text.optional(),
+    sender: text.optional(),
+  }),
+  z.object({ kind: z.literal('memberAdded'), member: memberSchema }),
+  z.object({ kind: z.literal('memberRemoved'), userId: text }),
+  z.object({ kind: z.literal('count'), count: z.int().min(0), version: z.number() }),
+  z.object({ kind: z.literal('userOnline') }),
+  z.object({ kind: z.literal('userOffline') }),
+  z.object({
+    kind: z.literal('evicted'),
+    who: z.union([z.object({ socketId: text }), z.object({ userId: text })]),
+    reason: text,
+  }),
+]);
+
+const commandSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('terminateUser'), appId: text, userId: text, reason: text }),
+  z
+    .object({ kind: z.literal('watch'), appId: text, channel: text.optional() })
+    .transform(({ kind, appId, channel }) => ({ kind, appId, channel })),
+]);
+
+const envelopeSchema = z.object({
+  /** Where the message stands among those of its topic. */
+  version: z.number(),
+  /** Where the one before it stands. */
+  previous: z.number(),
+  message: z.unknown(),
+});
+
+type Without<T, Key extends string> = T extends unknown ? Omit<T, Key> : never;
+
+/** A message as it is handed to the script that gives it its position. */
+export type Body = Without<Message, 'topic'> | Command;
+
+/** A message as it travels. */
+export type Envelope = z.infer<typeof envelopeSchema>;
+
+export function encodeBody(body: Body): string {
+  return JSON.stringify(body);
+}
+
+/** @throws Error if it is no envelope */
+export function readEnvelope(json: string): Envelope {
+  return envelopeSchema.parse(JSON.parse(json));
+}
+
+/**
+ * What arrived, as the hub knows it. A count has the version of what was counted.
+ *
+ * @throws Error if it is none
+ */
+export function messageOf(topic: Topic, { version, message }: Envelope): Message {
+  const body = bodySchema.parse(message);
+  return body.kind === 'count' ? { ...body, topic } : { ...body, topic, version };
+}
+
+/** @throws Error if it is none */
+export function commandOf({ message }: Envelope): Command {
+  return commandSchema.parse(message);
+}

@@ -1,0 +1,47 @@
+import type { Commands } from '../../../redis/script-runner.ts';
+import { appOfTopic, channelOfTopic, type Topic, userOfTopic, type Version } from '../../adapter.ts';
+import type { Keys, Listed } from '../keys.ts';
+import { scripts } from '../scripts.ts';
+import { answers } from './replies.ts';
+
+/** Names that are read at a time. */
+const PAGE = 1000;
+
+/**
+ * The occupied channels and the signed-in users of each app, by their names. They are elsewhere than the topics, and
+ * are told of each change by whoever made it; whoever reads them looks at the topics as well.
+ */
+export class Directory {
+  readonly #commands: Commands;
+  readonly #keys: Keys;
+
+  constructor(commands: Commands, keys: Keys) {
+    this.#commands = commands;
+    this.#keys = keys;
+  }
+
+  /** @param version of the change that it comes from: of two, the later one holds */
+  async note(topic: Topic, isOccupied: boolean, version: Version): Promise<void> {
+    const userId = userOfTopic(topic);
+    const key = this.#keys.list(appOfTopic(topic), userId === undefined ? 'channels' : 'users');
+    const name = userId ?? channelOfTopic(topic);
+    await this.#commands.run(scripts.list, key, name, version, isOccupied ? 1 : 0);
+  }
+
+  /** Pages of names in the order of their bytes, those after `after` only, that begin with `prefix`. */
+  async *pages(
+    appId: string,
+    listed: Listed,
+    { prefix = '', after = '' }: { readonly prefix?: string; readonly after?: string },
+  ): AsyncGenerator<readonly string[]> {
+    const key = this.#keys.list(appId, listed);
+    const to = prefix === '' ? '+' : `(${prefix}\u{10ffff}`;
+    let from = after > prefix ? `(${after}` : `[${prefix}`;
+    for (;;) {
+      const names = answers.texts.parse(await this.#commands.run(scripts.names, key, from, to, PAGE));
+      if (names.length > 0) yield names;
+      if (names.length < PAGE) return;
+      from = `(${names.at(-1)}`;
+    }
+  }
+}

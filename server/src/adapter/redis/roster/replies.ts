@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import type { KeptEvent, Seat, Topic } from '../../adapter.ts';
+import { memberSchema, messageOf, readEnvelope } from '../messages/envelope.ts';
+
+const flag = z.union([z.literal(0), z.literal(1)]).transform((bit) => bit === 1);
+const text = z.string();
+/** JSON of what a schema describes. */
+function json<Schema extends z.ZodType>(schema: Schema) {
+  return text.transform((value): unknown => JSON.parse(value)).pipe(schema);
+}
+
+/** What one seat that was taken away changed. */
+export interface Change {
+  readonly socketId: string;
+  /** The user whose last one it was. */
+  readonly memberRemoved: string | undefined;
+  /** It was the last one of the topic. */
+  readonly vacated: boolean;
+}
+
+const changeSchema = z.tuple([text, text, flag]).transform(([socketId, gone, vacated]): Change => {
+  return { socketId, memberRemoved: gone === '' ? undefined : text.parse(JSON.parse(gone)), vacated };
+});
+
+/** The answers of the scripts on seats. */
+export const answers = {
+  join: z.union([
+    z.literal('full'),
+    z.tuple([z.number(), z.number(), flag, flag, json(z.array(memberSchema)), text, z.number()]),
+  ]),
+  leave: z.union([z.null(), z.tuple([z.number(), z.number(), changeSchema])]),
+  evict: z.tuple([z.number(), z.array(changeSchema)]),
+  reap: z.tuple([z.number(), z.number(), z.array(changeSchema)]),
+  counts: z
+    .tuple([z.number(), z.number(), z.number()])
+    .transform(([subscriptions, members, version]) => ({ subscriptions, members, version })),
+  snapshot: z.tuple([z.number(), z.number(), json(z.array(memberSchema)), text, z.number()]),
+  kept: z.tuple([text, z.number()]),
+  texts: z.array(text),
+  flags: z.array(flag),
+};
+
+const seatSchema = z.object({ socketId: text, since: z.number(), client: text, address: text });
+
+/** Reads the seats of a topic: socket id and "NODE JSON", by turns. */
+export function readSeats(answer: unknown): Seat[] {
+  const parts = answers.texts.parse(answer);
+  return parts
+    .filter((_, index) => index % 2 === 1)
+    .map((stored) => seatSchema.parse(JSON.parse(stored.slice(stored.indexOf(' ') + 1))));
+}
+
+/** @param milliseconds that it is still kept */
+export function readKept(topic: Topic, json: string, milliseconds: number): KeptEvent | undefined {
+  if (json === '' || milliseconds <= 0) return undefined;
+  const envelope = readEnvelope(json);
+  const message = messageOf(topic, envelope);
+  if (message.kind !== 'event') throw new Error(`A ${message.kind} is kept as an event`);
+  const { version } = envelope;
+  const { name, data } = message;
+  return { name, data, version, ttlSeconds: Math.ceil(milliseconds / 1000) };
+}

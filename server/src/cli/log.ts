@@ -1,0 +1,54 @@
+import { type DestinationStream, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
+import { PinoPretty } from 'pino-pretty';
+import type { Config } from '../config/config.ts';
+import { LogLimit } from './log-limit.ts';
+import { maskLine } from './secret-mask.ts';
+
+/** Fields that never reach the log, in case one is logged by mistake; the code does not log them. */
+const SECRETS = ['secret', 'token', 'auth', 'signature', 'auth_signature', 'shared_secret', 'authorization'];
+
+/** Characters of one field, and of the trace of an error, that a line holds: much of it is quoted from outside. */
+const MAX_FIELD = 1000;
+const MAX_TRACE = 4000;
+
+/**
+ * The log: one JSON object per line, or lines for people with `pretty`.
+ *
+ * @param destination standard output, unless given
+ */
+export function createLog(settings: Config['log'], destination?: DestinationStream): Logger {
+  const paths = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+  const { level, linesPerMinute } = settings;
+  const options: LoggerOptions = {
+    level,
+    redact: { paths, censor: '********' },
+    formatters: { log: (fields) => cut(fields, MAX_FIELD) },
+    serializers: { err: (error: Error) => cut(stdSerializers.err(error), MAX_TRACE) },
+  };
+  const backslash = settings.pretty ? '\\\\' : '\\';
+  options.hooks = { streamWrite: (line) => maskLine(line, backslash) };
+  if (linesPerMinute !== null) {
+    const { hook } = new LogLimit(linesPerMinute);
+    options.hooks = {
+      ...options.hooks,
+      logMethod(args, method, lineLevel) {
+        hook(this, args, method, lineLevel);
+      },
+    };
+  }
+  if (settings.pretty) {
+    const ignore = 'pid,hostname';
+    return pino(options, PinoPretty({ ignore, sync: true, ...(destination && { destination }) }));
+  }
+  return destination ? pino(options, destination) : pino(options);
+}
+
+function cut<Fields extends object>(fields: Fields, length: number): Fields {
+  const isLong = (value: unknown): value is string => typeof value === 'string' && value.length > length;
+  if (!Object.values(fields).some(isLong)) return fields;
+  const entries = Object.entries(fields).map(([name, value]) => [
+    name,
+    isLong(value) ? `${value.slice(0, length)}…` : value,
+  ]);
+  return Object.fromEntries(entries) as Fields;
+}

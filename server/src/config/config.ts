@@ -1,0 +1,280 @@
+import { readFile } from 'node:fs/promises';
+import proxyAddr from 'proxy-addr';
+import { z } from 'zod';
+import { appSchema } from '../apps/app.ts';
+import { hookIdOf } from '../apps/hook.ts';
+import { redisSchema } from '../redis/settings.ts';
+import { ConfigError, explain, type Overridden, problemsOf } from './error.ts';
+import { fileProblem } from './file-problem.ts';
+import { hideSecrets } from './secrets.ts';
+import { type Flags, parseJson, readEnvironment, readFlags } from './sources.ts';
+
+const seconds = z.int().min(1);
+const port = z.int().min(0).max(65_535);
+
+/** Every setting of the broker. docs/configuration.md is its table, and a test compares the two. */
+export const configSchema = z
+  .strictObject({
+    /** Address that the broker listens on; "0.0.0.0" for all. @default "127.0.0.1" */
+    host: z.string().min(1).default('127.0.0.1'),
+    /** TCP port; 0 takes a free one. @default 6001 */
+    port: port.default(6001),
+    /** The tenants. @default [] */
+    apps: z.array(appSchema).readonly().default([]),
+    /** Seconds of silence from a client after which the broker pings it. @default 120 */
+    activityTimeoutSeconds: seconds.default(120),
+    /** Seconds that a pinged client has to send anything before it is closed with 4201. @default 30 */
+    pongTimeoutSeconds: seconds.default(30),
+    /** Seconds that a connection has to prove who it is, in an app with `requireUserAuthentication`. @default 30 */
+    authenticationTimeoutSeconds: seconds.default(30),
+    /** Bytes of the largest frame that a client may send. @default 65_536 */
+    maxMessageBytes: z.int().min(1024).default(65_536),
+    /** Bytes that may wait for a slow reader before it is disconnected. @default 1_048_576 */
+    maxBufferedBytes: z.int().min(1024).default(1_048_576),
+    /**
+     * WebSockets of one process; what the limit of file descriptors leaves room for, if that is less. Without it as
+     * many as it leaves room for.
+     */
+    maxConnections: z.int().min(1).optional(),
+    /**
+     * WebSockets of one address in one process, and as many connections of it that are none; null: no limit. Without
+     * it a quarter of `maxConnections`, but for the loopback, which has no limit.
+     */
+    connectionsPerAddress: z.union([z.int().min(1), z.null()]).optional(),
+    /** Seconds that an HTTP request has to arrive, its body included. @default 30 */
+    requestTimeoutSeconds: seconds.default(30),
+    /** Seconds that a client has to read the answers to its HTTP requests. @default 60 */
+    answerTimeoutSeconds: seconds.default(60),
+    /** Seconds that an HTTP connection may wait for its next request; more than a balancer in front waits. @default 75 */
+    keepAliveSeconds: seconds.default(75),
+    /**
+     * Bytes that may wait for all clients of one process together; beyond it those for whom the most waits are
+     * disconnected. Without it an eighth of the memory.
+     */
+    maxBufferedTotalBytes: z.int().min(1_048_576).optional(),
+    /** Bytes of the events that the cache channels of all apps keep. @default 268_435_456 */
+    keptBytes: z.int().min(1).default(268_435_456),
+    /** Most milliseconds that a big flush may hold back the next one; 0 turns pacing off. @default 5 */
+    flushGapMaxMs: z.int().min(0).max(1000).default(5),
+    /** Seconds over which a stopping broker closes its connections. @default 5 */
+    drainWindowSeconds: z.int().min(0).default(5),
+    /** Seconds after which a stopping broker ends whatever is still open. @default 30 */
+    drainTimeoutSeconds: seconds.default(30),
+    /** Refused HTTP API requests per minute and address before 429; null turns it off. @default 60 */
+    failedAuthenticationsPerMinute: z.union([z.int().min(1), z.null()]).default(60),
+    /**
+     * Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: false (nobody), true (everybody), the number of
+     * proxies in front, or a list of addresses and CIDR ranges. @default false
+     */
+    trustProxy: z
+      .union([z.boolean(), z.int().min(1), z.array(z.string()).min(1).readonly()])
+      .refine(isTrustable, 'expected IP addresses, CIDR ranges, "loopback", "linklocal" or "uniquelocal"')
+      .default(false),
+    /** What makes several brokers one service; without it each one is a service of its own. */
+    redis: redisSchema.optional(),
+    /**
+     * Seconds within which what a dead node held is gone from Redis, and a worker that hangs is killed.
+     * @default 10
+     */
+    nodeTimeoutSeconds: z.int().min(2).max(600).default(10),
+    /** Directory that outlives the broker: its webhooks and blocks are kept there. Without one they end with the process. */
+    data: z.string().min(1).optional(),
+    /** Seconds within which a return undoes `channel_vacated`, `member_removed` and `user_offline`. @default 3 */
+    webhookGraceSeconds: z.int().min(0).max(3600).default(3),
+    /** The same after a restart, for what was there before it. @default 60 */
+    webhookRestartGraceSeconds: z.int().min(0).max(3600).default(60),
+    /** Seconds after its first attempt until which a webhook is tried again. @default 86_400 */
+    webhookRetrySeconds: z.int().min(0).default(86_400),
+    /** Seconds for which events and dead letters are kept. @default 1_209_600 */
+    webhookLogSeconds: seconds.default(1_209_600),
+    /**
+     * Deliveries of one webhook that may wait; the oldest beyond them become dead letters, of which as many are kept.
+     * @default 100_000
+     */
+    webhookMaxPending: z.int().min(1).default(100_000),
+    /** Events of one app that are kept in the log; beyond them the oldest go. @default 1_000_000 */
+    webhookMaxLogEvents: z.int().min(1).default(1_000_000),
+    /**
+     * Bytes that the deliveries of one app that wait may take, as many its dead letters, and as many its log of events.
+     * @default 67_108_864
+     */
+    webhookMaxBytes: z.int().min(1_048_576).default(67_108_864),
+    /** The same of all apps together. @default 268_435_456 */
+    webhookMaxTotalBytes: z.int().min(1_048_576).default(268_435_456),
+    /**
+     * Which receivers are called: "public" ones only, or "any". Without it "any" if `host` is loopback and nothing is
+     * in `trustProxy`.
+     */
+    webhookAddresses: z.enum(['public', 'any']).optional(),
+    /** Whether `/console` is there for people to look. @default true */
+    console: z.boolean().default(true),
+    /** Path in front of every route, such as "/realtime". @default "" */
+    pathPrefix: z
+      .string()
+      .refine((path) => /^(\/[A-Za-z0-9._~-]+)*$/.test(path), 'expected "" or a path such as "/realtime"')
+      .default(''),
+    /** Files in PEM format; with them the broker serves wss and https itself. */
+    tls: z
+      .strictObject({
+        /** File of the certificate chain. */
+        cert: z.string().min(1),
+        /** File of the private key. */
+        key: z.string().min(1),
+      })
+      .readonly()
+      .optional(),
+    log: z
+      .strictObject({
+        /** Least severe level that is written. @default "info" */
+        level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+        /** Lines for people instead of JSON. @default false */
+        pretty: z.boolean().default(false),
+        /**
+         * Lines of one kind (text, app and cause) that are written per minute; one more line says how many there were
+         * beyond them. null: no limit. @default 60
+         */
+        linesPerMinute: z.union([z.int().min(1), z.null()]).default(60),
+      })
+      .readonly()
+      .prefault({}),
+    /**
+     * Where `GET /metrics` is answered: without both settings on the main port, if that is loopback. Without a token
+     * loopback answers this machine only, and nobody through a proxy.
+     */
+    metrics: z
+      .strictObject({
+        /** A port of its own, on the same host. */
+        port: port.optional(),
+        /** Bearer token that a request must carry. */
+        token: z.string().min(8).optional(),
+      })
+      .readonly()
+      .prefault({}),
+  })
+  .readonly()
+  .superRefine(refuseImpossiblePairs);
+
+export { describeConfig } from './description.ts';
+
+/** What the broker runs with: complete, checked and frozen. */
+export type Config = z.infer<typeof configSchema>;
+/** What a configuration file may hold: everything with a default may be left out. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+function isTrustable(value: boolean | number | readonly string[]): boolean {
+  if (typeof value !== 'object') return true;
+  try {
+    proxyAddr.compile([...value]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.RefinementCtx): void {
+  const refuse = (path: PropertyKey[], input: unknown, message: string) =>
+    context.addIssue({ code: 'custom', path, input, message });
+  const ids = new Set<string>();
+  const keys = new Set<string>();
+  for (const [index, app] of config.apps.entries()) {
+    if (ids.has(app.id)) refuse(['apps', index, 'id'], app.id, 'expected an id that no other app has');
+    ids.add(app.id);
+    for (const [keyIndex, { key }] of app.keys.entries()) {
+      if (keys.has(key)) {
+        refuse(['apps', index, 'keys', keyIndex, 'key'], key, 'expected a key that stands nowhere else');
+      }
+      keys.add(key);
+    }
+    const hookIds = new Set<string>();
+    for (const [hookIndex, webhook] of app.webhooks.entries()) {
+      const id = hookIdOf(webhook);
+      if (hookIds.has(id)) {
+        refuse(
+          ['apps', index, 'webhooks', hookIndex, 'id'],
+          id,
+          'expected an id that no other webhook of the app has',
+        );
+      }
+      hookIds.add(id);
+    }
+  }
+  const eventDataBytes = Math.max(0, ...config.apps.map((app) => app.limits.eventDataBytes));
+  for (const name of ['maxMessageBytes', 'maxBufferedBytes'] as const) {
+    if (config[name] >= eventDataBytes) continue;
+    refuse([name], config[name], `expected at least ${eventDataBytes}, the largest eventDataBytes of an app`);
+  }
+  if (config.drainWindowSeconds > config.drainTimeoutSeconds) {
+    refuse(
+      ['drainWindowSeconds'],
+      config.drainWindowSeconds,
+      `expected at most ${config.drainTimeoutSeconds}, the drainTimeoutSeconds`,
+    );
+  }
+  if (config.redis && config.data !== undefined) {
+    refuse(
+      ['data'],
+      config.data,
+      'expected no data directory together with redis, which keeps everything then',
+    );
+  }
+  if (config.metrics.port && config.metrics.port === config.port) {
+    refuse(['metrics', 'port'], config.port, 'expected another port than that of the broker');
+  }
+}
+
+/**
+ * Checks a configuration and fills in the defaults.
+ *
+ * @param source where it stands, for the message, such as the name of its file
+ * @throws ConfigError that names each wrong key's path, its value (secrets hidden) and what was expected
+ */
+export function parseConfig(input: unknown, source?: string, overridden: Overridden = new Map()): Config {
+  const result = configSchema.safeParse(input, { error: explain, reportInput: true });
+  if (!result.success) throw new ConfigError(source, problemsOf(result.error.issues, overridden));
+  hideSecrets(result.data);
+  return result.data;
+}
+
+/** Where {@link loadConfig} takes settings from: each overrides those before it. */
+export interface ConfigSources {
+  /** Settings in the place of a file. */
+  readonly base?: ConfigInput | undefined;
+  /** JSON file; without one, that of `COUNTERSIGN_CONFIG`, if any. Not read if there is a `base`. */
+  readonly file?: string | undefined;
+  /** Those that start with `COUNTERSIGN_` count. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly flags?: Flags;
+}
+
+/**
+ * Reads the configuration: file, then environment, then flags.
+ *
+ * @throws ConfigError when a source cannot be read or the result is wrong
+ */
+export async function loadConfig({ base, file, env = {}, flags = {} }: ConfigSources): Promise<Config> {
+  const path = base ? undefined : (file ?? env['COUNTERSIGN_CONFIG']);
+  const overrides = [...readEnvironment(env, configSchema), ...readFlags(flags)];
+  const settings = overrides.reduce<unknown>(
+    (sofar, { path, value }) => withValue(sofar, path, value),
+    base ?? (path === undefined ? {} : await readJsonFile(path)),
+  );
+  return parseConfig(settings, path, new Map(overrides.map(({ path, from }) => [path.join('.'), from])));
+}
+
+async function readJsonFile(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(file, [`the file cannot be read: ${fileProblem(error)}`], { cause: error });
+  }
+  return parseJson(text, file);
+}
+
+/** A copy with one value replaced. What is no object on the way stays, so that the schema refuses it. */
+function withValue(settings: unknown, [name, ...rest]: readonly string[], value: unknown): unknown {
+  if (name === undefined) return value;
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return settings;
+  const inner: unknown = Object.getOwnPropertyDescriptor(settings, name)?.value ?? {};
+  return { ...settings, [name]: withValue(inner, rest, value) };
+}

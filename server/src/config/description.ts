@@ -1,0 +1,43 @@
+import { HIDDEN } from '../cli/secret-mask.ts';
+import { describeRedis } from '../redis/settings.ts';
+import type { Config } from './config.ts';
+
+/** The configuration as it may be shown: secrets, tokens and passwords are masked. */
+export function describeConfig(config: Config): object {
+  const { apps, metrics, redis, ...rest } = config;
+  return {
+    ...rest,
+    ...(redis && { redis: describeRedis(redis, HIDDEN) }),
+    apps: apps.map((app) => ({
+      ...app,
+      keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })),
+      webhooks: app.webhooks.map((webhook) => ({
+        ...webhook,
+        url: describeUrl(webhook.url),
+        headers: hideValues(webhook.headers),
+      })),
+    })),
+    metrics: { ...metrics, ...(metrics.token !== undefined && { token: HIDDEN }) },
+  };
+}
+
+function hideValues(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN]));
+}
+
+/** A URL as it may be shown: who calls, the values of its query, and what looks like a token in its path are masked. */
+export function describeUrl(text: string): string {
+  const url = new URL(text);
+  const user = url.username || url.password ? `${HIDDEN}@` : '';
+  const path = url.pathname.split('/').map((part) => (isToken(part) ? HIDDEN : part));
+  const query = url.search
+    .slice(1)
+    .split('&')
+    .map((part) => (part === '' ? '' : part.includes('=') ? part.replace(/=.*/s, `=${HIDDEN}`) : HIDDEN));
+  return `${url.protocol}//${user}${url.host}${path.join('/')}${url.search && `?${query.join('&')}`}`;
+}
+
+/** Words are shorter, or have no digits. */
+function isToken(part: string): boolean {
+  return part.length >= 24 || (part.length >= 12 && /\d/.test(part) && /[A-Za-z]/.test(part));
+}

@@ -1,0 +1,65 @@
+import type { AppConfig } from '../apps/app.ts';
+import { isGuessable } from '../apps/guessable.ts';
+import { hideSecret } from '../cli/secret-mask.ts';
+import type { Config } from './config.ts';
+import { ConfigError } from './error.ts';
+
+/** Characters from which a random secret cannot be found by trying, whatever its alphabet. */
+const SAFE_LENGTH = 32;
+
+/**
+ * Refuses secrets that somebody finds who has seen a single signature: every client is handed signatures of its own.
+ *
+ * @throws ConfigError that names where they stand, and never says them
+ */
+export function refuseGuessable({ apps, metrics }: Config): void {
+  const places = apps.flatMap(({ keys }, app) =>
+    keys.flatMap(({ secret }, key) => (isGuessable(secret) ? [`apps[${app}].keys[${key}].secret`] : [])),
+  );
+  if (metrics.token !== undefined && isGuessable(metrics.token)) places.push('metrics.token');
+  if (places.length === 0) return;
+  const advice =
+    'everybody can guess it, since it stands in a documentation or a list of passwords; make your own with openssl rand -hex 32';
+  throw new ConfigError(
+    undefined,
+    places.map((place) => `${place}: ${advice}`),
+  );
+}
+
+/** The secrets of apps that are shorter than what is safe. */
+export function shortSecrets({
+  apps,
+}: Config): { readonly appId: string; readonly key: string; readonly characters: number }[] {
+  return apps.flatMap(({ id: appId, keys }) =>
+    keys
+      .filter(({ secret }) => secret.length < SAFE_LENGTH)
+      .map(({ key, secret }) => ({ appId, key, characters: secret.length })),
+  );
+}
+
+/** Characters from which on the value of a header, or of a parameter in a URL, is taken for a secret in the log. */
+const SECRET_VALUE = 16;
+
+/** Keeps the secrets of a configuration out of the log, wherever they are put by mistake. */
+export function hideSecrets({ apps, metrics, redis }: Config): void {
+  hideSecretsOf(apps);
+  const urls = [redis?.url, ...(redis?.sentinel?.nodes ?? []), ...(redis?.cluster?.nodes ?? [])];
+  const passwords = urls.map((url) =>
+    url === undefined ? undefined : decodeURIComponent(new URL(url).password),
+  );
+  for (const text of [metrics.token, redis?.sentinel?.password, ...passwords]) if (text) hideSecret(text);
+}
+
+/** The same for the apps of a reload. */
+export function hideSecretsOf(apps: readonly AppConfig[]): void {
+  for (const { keys, webhooks } of apps) {
+    for (const { secret } of keys) hideSecret(secret);
+    for (const { url, headers } of webhooks) {
+      const values = [
+        ...Object.values(headers).flatMap((value) => value.split(' ')),
+        ...new URL(url).searchParams.values(),
+      ];
+      for (const value of values) if (value.length >= SECRET_VALUE) hideSecret(value);
+    }
+  }
+}

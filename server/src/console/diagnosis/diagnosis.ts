@@ -1,0 +1,170 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { verify } from '@countersign/sdk-server/signature';
+import type { App } from '../../apps/app.ts';
+import { type Candidate, type Claim, candidates, expectedText, type Surroundings } from './guesses.ts';
+import { type Difference, difference } from './text-diff.ts';
+
+/** What is wrong with a proof, in plain words. It never holds a secret. */
+export interface Diagnosis {
+  /** Whether the proof holds. */
+  readonly valid: boolean;
+  /** One sentence for the developer of the backend. */
+  readonly summary: string;
+  /** The text that should have been signed. */
+  readonly expected: string;
+  /** The text that seems to have been signed, if it was found. */
+  readonly signed?: string;
+  /** Where the two differ. */
+  readonly differs?: Difference;
+  /** The key whose secret signed, if it was found. */
+  readonly key?: string;
+}
+
+/** Texts that are tried before giving up. */
+const MAX_TRIES = 2000;
+/** Characters of the data, and of a proof, beyond which nothing is tried: each try costs as much as they are long. */
+const MAX_DATA = 4096;
+const MAX_AUTH = 1024;
+/** Characters of a text from outside that a sentence quotes. */
+const QUOTED = 128;
+
+/**
+ * Finds out what a backend seems to have signed, by signing what is often signed by mistake with the app's own keys.
+ *
+ * @param auth what came as the proof
+ */
+export function diagnose(app: App, claim: Claim, auth: unknown, surroundings: Surroundings): Diagnosis {
+  const steps = diagnosis(app, claim, auth, surroundings);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same in steps, each of which costs some microseconds. */
+export function* diagnosis(
+  app: App,
+  claim: Claim,
+  auth: unknown,
+  surroundings: Surroundings,
+): Generator<void, Diagnosis> {
+  const expected = expectedText(claim);
+  const say = (summary: string, more: Partial<Diagnosis> = {}): Diagnosis => ({
+    valid: false,
+    summary,
+    expected,
+    ...more,
+  });
+  if (auth === undefined || auth === null || auth === '')
+    return say('No "auth" came at all: the endpoint must answer {"auth": "KEY:SIGNATURE"}.');
+  if (claim.data.length > MAX_DATA)
+    return say(`The data has more than ${MAX_DATA} characters, so it was not looked into what was signed.`);
+  if (typeof auth !== 'string') return say('"auth" is not a string: it must be "KEY:SIGNATURE".');
+  if (auth.length > MAX_AUTH) return say('"auth" is far too long: it must be "KEY:SIGNATURE".');
+
+  const { named, signature, flaw } = readAuth(app, auth);
+  if (signature === undefined)
+    return say('"auth" has not the form KEY:SIGNATURE with 64 lower-case hex digits behind the last colon.');
+  const found = yield* search(app, named, signature, claim, surroundings);
+  const unknownKey = named !== undefined && !app.hasKey(named);
+  if (!found) {
+    return say(
+      unknownKey
+        ? `This app has no key "${named.slice(0, QUOTED)}", and no key of this app made the signature: is the backend set up for another app?`
+        : 'No usual mistake explains the signature: most likely the secret is not the one of this key, or something else was signed.',
+    );
+  }
+  const mistakes = [
+    ...(found.mistake ? [found.mistake] : []),
+    ...(flaw ? [flaw] : []),
+    ...(unknownKey ? [`it names "${named.slice(0, QUOTED)}", which is no key of this app`] : []),
+    ...(named !== undefined && !unknownKey && named !== found.key
+      ? [`it names the key ${named}, but the secret of ${found.key} signed`]
+      : []),
+  ];
+  const { key, text } = found;
+  const shown = { key, signed: text, ...(text !== expected && { differs: difference(text, expected) }) };
+  if (mistakes.length === 0) return { valid: true, summary: 'The signature is right.', expected, ...shown };
+  return say(`${capital(mistakes.join('; '))}.`, shown);
+}
+
+interface ReadAuth {
+  /** The key that it names; `undefined` if it names none. */
+  readonly named: string | undefined;
+  /** 64 lower-case hex digits, if it can be brought into that form. */
+  readonly signature: string | undefined;
+  /** What is wrong with its form. */
+  readonly flaw: string | undefined;
+}
+
+function readAuth(app: App, auth: string): ReadAuth {
+  const text = auth.trim();
+  const colon = text.lastIndexOf(':');
+  const named = colon < 0 ? undefined : text.slice(0, colon);
+  const digest = text.slice(colon + 1);
+  const padded = text !== auth ? 'there is white space around "auth"' : undefined;
+  const unnamed = named ? undefined : `"auth" does not name a key: expected "${app.keys[0]}:SIGNATURE"`;
+  if (/^[0-9a-f]{64}$/.test(digest)) return { named, signature: digest, flaw: unnamed ?? padded };
+  if (/^[0-9a-f]{64}$/i.test(digest)) {
+    return { named, signature: digest.toLowerCase(), flaw: 'the hex digits must be in lower case' };
+  }
+  if (/^[A-Za-z0-9+/_-]{43}=?$/.test(digest)) {
+    const signature = Buffer.from(digest, 'base64').toString('hex');
+    return { named, signature, flaw: 'the signature is in base64: it must be in lower-case hex' };
+  }
+  return { named, signature: undefined, flaw: undefined };
+}
+
+interface Found {
+  readonly key: string;
+  readonly text: string;
+  readonly mistake: string | undefined;
+}
+
+function* search(
+  app: App,
+  named: string | undefined,
+  signature: string,
+  claim: Claim,
+  surroundings: Surroundings,
+): Generator<void, Found | undefined> {
+  // The key that is named comes first, so that what it explains is not put down to another one.
+  const keys = [...app.secrets].sort(([a], [b]) => Number(b === named) - Number(a === named));
+  const right: Candidate = { text: expectedText(claim), mistake: '' };
+  for (const [key, secret] of keys) {
+    if (verify(secret, right.text, signature)) return { key, text: right.text, mistake: undefined };
+  }
+  for (const [key, secret] of keys) {
+    for (const [variant, mistake] of secretVariants(secret)) {
+      if (verify(variant, right.text, signature)) return { key, text: right.text, mistake };
+      yield;
+    }
+  }
+  let tries = 0;
+  for (const { text, mistake } of candidates(claim, surroundings)) {
+    for (const [key, secret] of keys) {
+      if (verify(secret, text, signature)) return { key, text, mistake };
+      yield;
+    }
+    tries += keys.length;
+    if (tries >= MAX_TRIES) return undefined;
+  }
+  return undefined;
+}
+
+/** The secret as careless settings hold it. */
+function secretVariants(secret: KeyObject): readonly (readonly [KeyObject, string])[] {
+  const text = secret.export().toString('utf8');
+  const variants = [
+    [`${text}\n`, 'the secret in the backend ends with a line break'],
+    [`${text}\r\n`, 'the secret in the backend ends with a line break'],
+    [`${text} `, 'the secret in the backend ends with a space'],
+    [`"${text}"`, 'the secret in the backend has quotes around it'],
+    [`'${text}'`, 'the secret in the backend has quotes around it'],
+  ] as const;
+  return variants.map(([variant, mistake]) => [createSecretKey(variant, 'utf8'), mistake] as const);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

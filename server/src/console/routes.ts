@@ -1,0 +1,177 @@
+import type { IncomingMessage } from 'node:http';
+import { isSocketId } from '@countersign/sdk-server/signature';
+import express, { type RequestHandler, type Router } from 'express';
+import { z } from 'zod';
+import type { Adapter } from '../adapter/adapter.ts';
+import type { Call, Endpoint } from '../api/endpoint.ts';
+import { ApiLimits } from '../api/limits.ts';
+import { publish } from '../api/publish.ts';
+import { refuseDisabled } from '../api/service.ts';
+import { webhookEndpoints } from '../api/webhooks.ts';
+import { ApiError } from '../errors.ts';
+import { parseBody, readBody } from '../http/body.ts';
+import { check } from '../http/check.ts';
+import { readQuery } from '../http/query.ts';
+import { splitTarget } from '../http/target.ts';
+import type { Hub } from '../hub/hub.ts';
+import { increment, type Metrics } from '../metrics.ts';
+import { listChannels, showChannel } from './channels.ts';
+import { curlLine } from './curl.ts';
+import { diagnose } from './diagnosis/diagnosis.ts';
+import type { Watches } from './live/app-observers.ts';
+import { authorize, type LiveApps } from './live/live-apps.ts';
+import { ownPagesOnly } from './security-headers.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+export interface ConsoleApiParts {
+  readonly liveApps: LiveApps;
+  readonly sessions: Sessions;
+  readonly signIn: readonly RequestHandler[];
+  readonly watches: Watches;
+  readonly hub: Hub;
+  readonly adapter: Adapter;
+  readonly webhooks: Call['webhooks'];
+  readonly metrics: Metrics;
+  readonly pathPrefix: string;
+  readonly now: () => number;
+  readonly addressOf: (request: IncomingMessage) => string;
+}
+
+/** One request of somebody who is signed in. */
+interface Visit {
+  readonly session: Session;
+  readonly body: Buffer;
+  readonly query: URLSearchParams;
+}
+
+const watchSchema = z.object({ channel: z.string().max(1000).optional() });
+const curlSchema = z.object({ origin: z.url({ protocol: /^https?$/ }), body: z.string() });
+const proofSchema = z.object({
+  socketId: z.string().refine(isSocketId, 'a socket id'),
+  channel: z.string().max(1000),
+  auth: z.unknown(),
+  channelData: z.string().optional(),
+});
+
+/** What the pages of the console ask, each for the app that its session is for. */
+export function consoleApi(parts: ConsoleApiParts): Router {
+  const { liveApps, sessions, watches, hub, adapter, webhooks, metrics, pathPrefix, now, addressOf } = parts;
+  const router = express.Router({ strict: true });
+  router.use(ownPagesOnly);
+
+  const describe = ({ app }: Session) => {
+    const { key, channel } = liveApps.beside(app);
+    return {
+      app: { id: app.id, name: app.name, keys: app.keys },
+      live: { key, channel: channel.name },
+      signOut: !sessions.open,
+    };
+  };
+  const signedIn =
+    (answer: (visit: Visit) => unknown): RequestHandler =>
+    async (request, response) => {
+      if (!sessions.claimed(request)) throw notSignedIn();
+      const { rawQuery } = splitTarget(request.url);
+      const body = await readBody(request);
+      const session = await sessions.read(request);
+      if (!session) throw notSignedIn();
+      refuseDisabled(session.app);
+      sessions.keep(request, response, session);
+      response.json((await answer({ session, body, query: new URLSearchParams(rawQuery) })) ?? {});
+    };
+  // What the HTTP API answers too counts as one of its requests.
+  const limits = new ApiLimits(adapter.counters, null, addressOf);
+  const limited =
+    (answer: (visit: Visit) => unknown): RequestHandler =>
+    (request, response, next) =>
+      signedIn(async (visit) => {
+        await limits.admit(visit.session.app, request, response);
+        return answer(visit);
+      })(request, response, next);
+
+  router.get(
+    '/session',
+    signedIn(({ session }) => describe(session)),
+  );
+  router.post('/session', ...parts.signIn, (request, response) => {
+    const session: Session = response.locals['session'];
+    sessions.keep(request, response, session);
+    response.json(describe(session));
+  });
+  router.delete('/session', async (request, response) => {
+    await sessions.end(request, response);
+    response.json({});
+  });
+  // What the client SDK asks, as it would ask the backend of any app.
+  router.post(
+    '/live',
+    signedIn(({ session, body }) => {
+      const form = new URLSearchParams(body.toString());
+      const live = liveApps.beside(session.app);
+      const socketId = form.get('socket_id');
+      if (form.get('channel_name') !== live.channel.name || !isSocketId(socketId))
+        throw new ApiError(403, 'This session is for another channel');
+      return authorize(live, socketId, session.id);
+    }),
+  );
+  router.post(
+    '/watch',
+    signedIn(async ({ session, body }) => {
+      const { channel } = check(watchSchema, parseBody(body));
+      await adapter.bus.command({ kind: 'watch', appId: session.app.id, channel });
+    }),
+  );
+  router.get(
+    '/channels',
+    limited(({ session, query }) => listChannels(adapter, session.app, query.get('prefix') ?? '')),
+  );
+  router.get(
+    '/channel',
+    limited(({ session, query }) => showChannel(adapter, session.app, query.get('name') ?? '')),
+  );
+  router.post(
+    '/proof',
+    limited(({ session: { app }, body }) => {
+      const { socketId, channel, auth, channelData: data = '' } = check(proofSchema, parseBody(body));
+      return diagnose(app, { socketId, channel, data }, auth, watches.surroundings(app));
+    }),
+  );
+  router.post(
+    '/curl',
+    signedIn(({ session, body }) => {
+      const request = check(curlSchema, parseBody(body));
+      return { line: curlLine(session, { ...request, pathPrefix, now: now() }) };
+    }),
+  );
+
+  // What the HTTP API does for a signature, it does here for a session.
+  const run =
+    (endpoint: Endpoint): RequestHandler =>
+    (request, response, next) => {
+      const subject = String(request.params['subject'] ?? '');
+      return signedIn(async ({ session: { app }, body }) => {
+        const counts = metrics.app(app.id);
+        try {
+          await limits.admit(app, request, response);
+          const [query] = readQuery(splitTarget(request.url).rawQuery);
+          const result = await endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
+          if (endpoint.publishes) increment(counts.publishes, 200);
+          return result;
+        } catch (error) {
+          if (error instanceof ApiError && endpoint.publishes) increment(counts.publishes, error.status);
+          if (error instanceof ApiError && error.status === 429) counts.rateLimitHits += 1;
+          throw error;
+        }
+      })(request, response, next);
+    };
+  for (const endpoint of [publish, ...webhookEndpoints]) {
+    const path = `/${endpoint.path}`;
+    if (endpoint.method === 'GET') router.get(path, run(endpoint));
+    else router.post(path, run(endpoint));
+  }
+  return router;
+}
+
+function notSignedIn(): ApiError {
+  return new ApiError(401, 'Sign in with the key and secret of an app');
+}

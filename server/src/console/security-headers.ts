@@ -1,0 +1,65 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { Config } from '../config/config.ts';
+import { isLoopback, whyNotLocal } from '../config/loopback.ts';
+import { ApiError } from '../errors.ts';
+
+export interface GuardParts {
+  readonly config: Config;
+  /** Whether there is no sign-in; then it is for this machine only. */
+  readonly open: boolean;
+  readonly isSecure: (request: Request) => boolean;
+}
+
+/** A page of another site cannot send it without being allowed to, which nobody is. */
+const OWN_HEADER = 'X-Countersign-Console';
+
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "require-trusted-types-for 'script'",
+].join('; ');
+
+const NEEDS_TLS = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Countersign console</title>
+<h1>The console needs TLS</h1>
+<p>Whoever signs in here sends a secret. This request came without TLS and not from this machine alone (it came through a
+proxy, under another name than localhost, or to another address than loopback), so the console is not shown. Configure <code>tls</code>, or put a proxy with TLS in front and name it in
+<code>trustProxy</code>. <code>"console": false</code> turns it off.</p></html>`;
+
+/** Answers nobody who would send a secret in the clear, and no page of another site. */
+export function guard({ config, open, isSecure }: GuardParts): RequestHandler {
+  const onLoopback = isLoopback(config.host);
+  return (request, response, next) => {
+    response.set({
+      'Content-Security-Policy': POLICY,
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+      'Cache-Control': 'no-store',
+    });
+    const isLocal = onLoopback && whyNotLocal(request) === undefined;
+    if (!isLocal && open) throw new ApiError(403, 'This console answers this machine only');
+    if (!isLocal && !isSecure(request)) return void response.status(403).type('html').send(NEEDS_TLS);
+    next();
+  };
+}
+
+/** Refuses what a page of another site can have sent. */
+export const ownPagesOnly: RequestHandler = (request, _response, next) => {
+  if (request.get(OWN_HEADER) === undefined) throw new ApiError(403, `Send the header ${OWN_HEADER}`);
+  next();
+};
+
+/**
+ * Says where a page may connect to.
+ *
+ * @param sources what stands in `connect-src`
+ */
+export function allowConnections(response: Response, sources: string): void {
+  response.set('Content-Security-Policy', `${POLICY}; connect-src ${sources}`);
+}

@@ -1,0 +1,148 @@
+import { createHash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { sign, verify } from '@countersign/sdk-server/signature';
+import type { CookieOptions, Request, Response } from 'express';
+import { z } from 'zod';
+import type { App, AppStore } from '../apps/app.ts';
+
+/** Somebody who looks at one app. */
+export interface Session {
+  /** Names it; begins with its end, in Unix milliseconds. */
+  readonly id: string;
+  readonly app: App;
+  /** The key that they signed in with. */
+  readonly key: string;
+  readonly secret: KeyObject;
+}
+
+/** The sessions that were ended, on all nodes. */
+export interface EndedSessions {
+  has(session: Session): Promise<boolean>;
+  add(session: Session): Promise<void>;
+}
+
+export interface SessionsParts {
+  readonly apps: AppStore;
+  /** Path that the cookie is sent to. */
+  readonly path: string;
+  /** Whether everybody is let in, as somebody who looks at the first app. */
+  readonly open: boolean;
+  /** Tells this run of the broker from others where it forgets with its end which sessions were ended. */
+  readonly incarnation: string;
+  readonly ended: EndedSessions;
+  readonly now: () => number;
+  readonly isSecure: (request: Request) => boolean;
+}
+
+const COOKIE = 'countersign-console';
+/** Milliseconds without a request after which a session ends. */
+const IDLE_MS = 30 * 60_000;
+/** Milliseconds after which a session ends in any case. */
+const LIFETIME_MS = 12 * 60 * 60_000;
+const OPEN_SESSION = 'open';
+const ticketSchema = z.tuple([z.string(), z.string(), z.string(), z.number()]);
+
+/**
+ * Who may look at what. A session is a cookie that names app and key and is signed with the secret of the key, so every
+ * node knows it, and it ends when the secret changes. Only those that were ended before their time are stored.
+ */
+export class Sessions {
+  readonly #parts: SessionsParts;
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether nobody needs to sign in. */
+  get open(): boolean {
+    return this.#parts.open;
+  }
+
+  /** Begins a session if key and secret belong together. */
+  enter(key: string, secret: string): Session | undefined {
+    const app = this.#parts.apps.byKey(key);
+    const own = app?.secretOf(key);
+    // An unknown key costs as much as a wrong secret.
+    const isRight = isSame(own, secret);
+    if (!app || !own || !isRight) return undefined;
+    const id = `${this.#parts.now() + LIFETIME_MS}-${randomBytes(16).toString('hex')}`;
+    return { id, app, key, secret: own };
+  }
+
+  /** Whose request this is; `undefined` if it carries no session that still stands. */
+  async read(request: Request): Promise<Session | undefined> {
+    const session = this.claimed(request);
+    if (!session || this.open) return session;
+    // Meanwhile the key may have been removed.
+    return (await this.#parts.ended.has(session)) ? undefined : this.claimed(request);
+  }
+
+  /** The session that a request carries; it may have been ended before its time. */
+  claimed(request: Request): Session | undefined {
+    const { apps, open, incarnation, now } = this.#parts;
+    if (open) {
+      const [app] = apps.all();
+      const [key, secret] = app?.secrets[0] ?? [];
+      return app && key !== undefined && secret ? { id: OPEN_SESSION, app, key, secret } : undefined;
+    }
+    const [text = '', signature] = readCookie(request).split('.', 2);
+    const ticket = ticketSchema.safeParse(parse(Buffer.from(text, 'base64url').toString()));
+    if (!ticket.success) return undefined;
+    const [appId, key, id, until] = ticket.data;
+    const app = apps.byId(appId);
+    const secret = app?.secretOf(key);
+    if (!app || !secret || Math.min(until, endOf(id)) <= now()) return undefined;
+    return verify(secret, sessionText(incarnation, text), signature) ? { id, app, key, secret } : undefined;
+  }
+
+  /** Makes the session last for the next half hour. */
+  keep(request: Request, response: Response, { id, app, key, secret }: Session): void {
+    if (this.open) return;
+    const ticket = JSON.stringify([app.id, key, id, this.#parts.now() + IDLE_MS]);
+    const text = Buffer.from(ticket).toString('base64url');
+    const signature = sign(secret, sessionText(this.#parts.incarnation, text));
+    response.cookie(COOKIE, `${text}.${signature}`, this.#attributes(request));
+  }
+
+  /** Ends the session of a request on all nodes: whoever else has its cookie has nothing. */
+  async end(request: Request, response: Response): Promise<void> {
+    response.clearCookie(COOKIE, this.#attributes(request));
+    const session = this.open ? undefined : await this.read(request);
+    if (session) await this.#parts.ended.add(session);
+  }
+
+  #attributes(request: Request): CookieOptions {
+    const { path, isSecure } = this.#parts;
+    return { httpOnly: true, sameSite: 'strict', path, secure: isSecure(request) };
+  }
+}
+
+/** When a session ends in any case, in Unix milliseconds. */
+export function endOf(sessionId: string): number {
+  return sessionId === OPEN_SESSION ? Number.POSITIVE_INFINITY : Number.parseInt(sessionId, 10);
+}
+
+/** None of the texts that backends sign: it begins with no socket id, method or brace. */
+function sessionText(incarnation: string, ticket: string): string {
+  return `console session\n${incarnation}\n${ticket}`;
+}
+
+/** Compares in constant time; what has no secret is no different from what has another one. */
+function isSame(secret: KeyObject | undefined, given: string): boolean {
+  const expected = createHash('sha256')
+    .update(secret?.export() ?? '')
+    .digest();
+  return timingSafeEqual(expected, createHash('sha256').update(given).digest());
+}
+
+function readCookie({ headers }: Request): string {
+  const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim());
+  return pairs.find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1) ?? '';
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

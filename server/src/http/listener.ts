@@ -1,0 +1,181 @@
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Config } from '../config/config.ts';
+import type { Pem } from '../tls/pem-files.ts';
+import { asksForWebSocket, DeclinedUpgrades } from './declined-upgrades.ts';
+import { ListenError } from './listen-error.ts';
+import { inOriginForm, toOriginForm } from './request-target.ts';
+import type { TransientSockets } from './transient-sockets.ts';
+
+/** Takes over the connection of a request for a WebSocket. */
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Milliseconds that a client has for the handshake of TLS; a broker that stops waits for it. */
+const TLS_HANDSHAKE_MS = 5000;
+/** Bytes of the headers of a request, cookies included, that other apps of the same domain set. */
+const MAX_HEADER_BYTES = 32_768;
+/** Milliseconds that the headers of a request may take. */
+const HEADER_TIMEOUT_MS = 10_000;
+/** Milliseconds between two looks for requests that take too long. */
+const REQUEST_CHECK_MS = 1000;
+/** Connections that may wait to be accepted: many clients come back at once. */
+const BACKLOG = 4096;
+/** Milliseconds between two looks for connections whose request has been answered. */
+const CLOSE_STEP_MS = 50;
+/** Milliseconds that the requests in progress have at a drain, more than Redis has for an answer. */
+const REQUEST_GRACE_MS = 3000;
+
+/** The HTTP or HTTPS server, and how it begins and ends. */
+export class Listener {
+  readonly server: Server;
+  readonly #config: Config;
+  /** Connections that have not asked for anything yet; node counts them among those with a request in progress. */
+  readonly #silent = new Set<Socket>();
+
+  #upgrade: Upgrade | undefined;
+  /** Resolves when all connections have ended after it accepts nobody more. */
+  #closed: Promise<void> | undefined;
+
+  private constructor(config: Config, server: Server, handle: RequestListener, sockets: TransientSockets) {
+    this.#config = config;
+    this.server = server;
+    const silent = this.#silent;
+    const forget = function (this: Socket): void {
+      silent.delete(this);
+    };
+    const connected = config.tls ? 'secureConnection' : 'connection';
+    const declined = new DeclinedUpgrades(server, connected);
+    server.on('connection', (socket: Socket) => sockets.accept(socket, config.tls !== undefined));
+    if (config.tls) server.on('secureConnection', (socket: Socket) => sockets.secured(socket));
+    server.on('request', (request, response) => sockets.serve(request, response, handle));
+    server.on(connected, (socket: Socket) => {
+      silent.add(socket);
+      socket.once('close', forget);
+    });
+    server.on('request', ({ socket }) => silent.delete(socket));
+    server.on('upgrade', (request, socket, head) => {
+      silent.delete(request.socket);
+      socket.off('close', forget);
+      toOriginForm(request);
+      if (this.#upgrade && asksForWebSocket(request)) {
+        sockets.admit(request.socket);
+        this.#upgrade(request, socket, head);
+      } else declined.serve(request, head, sockets.lastAnswer(request.socket));
+    });
+  }
+
+  /** Makes a server that does not listen yet, with TLS if there is a certificate. */
+  static create(
+    config: Config,
+    handle: RequestListener,
+    sockets: TransientSockets,
+    pem: Pem | undefined,
+  ): Listener {
+    const options = optionsOf(config);
+    const serve = inOriginForm(handle);
+    if (!pem) return new Listener(config, createHttpServer(options), serve, sockets);
+    const { cert, key } = pem;
+    const secure = { ...options, cert, key, handshakeTimeout: TLS_HANDSHAKE_MS };
+    return new Listener(config, createHttpsServer(secure), serve, sockets);
+  }
+
+  /** From now on new connections get this certificate. */
+  use({ cert, key }: Pem): void {
+    if ('setSecureContext' in this.server) (this.server as HttpsServer).setSecureContext({ cert, key });
+  }
+
+  /** Hands over who asks for a WebSocket; without it they are answered as everybody is. */
+  onUpgrade(upgrade: Upgrade): void {
+    this.#upgrade = upgrade;
+  }
+
+  /**
+   * @param setting that names the port
+   * @param fd of a socket that listens already, instead of the port
+   * @throws ListenError if it cannot listen there
+   */
+  listen(port: number, setting: 'port' | 'metrics.port', fd?: number): Promise<void> {
+    const { host } = this.#config;
+    return new Promise((resolve, reject) => {
+      const refuse = (error: Error) => reject(new ListenError(setting, host, port, error));
+      this.server.once('error', refuse);
+      this.server.listen(
+        fd === undefined ? { host, port, backlog: BACKLOG } : { fd, backlog: BACKLOG },
+        () => {
+          this.server.off('error', refuse);
+          resolve();
+        },
+      );
+    });
+  }
+
+  get listening(): boolean {
+    return this.server.listening;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    const { host, tls } = this.#config;
+    return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+  }
+
+  /** Accepts nobody more. Connections stay, those that wait for their next request, too. */
+  leave(): void {
+    // The method of node's HTTP server would end the latter, on whose way a request may be.
+    this.#closed ??= new Promise((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
+  }
+
+  /**
+   * Accepts nobody more, and waits for the requests in progress and for the end of all WebSockets. A request whose
+   * body or answer makes no end is cut after a while, for it would keep the broker from ever ending.
+   *
+   * @param keepIdle lets connections that wait for their next request end with the answer to it, as long as others have
+   */
+  async drain(keepIdle = false): Promise<void> {
+    const idle = keepIdle ? undefined : setInterval(() => this.server.closeIdleConnections(), CLOSE_STEP_MS);
+    const cut = setTimeout(() => this.server.closeAllConnections(), this.#requestGraceMs);
+    this.leave();
+    if (!keepIdle) {
+      this.server.closeIdleConnections();
+      for (const socket of this.#silent) socket.destroy();
+    }
+    await this.#closed;
+    // Only this ends the timer by which node's HTTP server looks after its connections.
+    this.server.close();
+    clearInterval(idle);
+    clearTimeout(cut);
+  }
+
+  /** Ends at once, except for WebSockets, whose end it waits for. */
+  close(): Promise<void> {
+    this.server.closeAllConnections();
+    return this.drain();
+  }
+
+  /** At most half of what is left to the whole process, which has more to end than its requests. */
+  get #requestGraceMs(): number {
+    const { drainTimeoutSeconds, drainWindowSeconds } = this.#config;
+    return Math.min(REQUEST_GRACE_MS, (drainTimeoutSeconds - drainWindowSeconds) * 500);
+  }
+}
+
+function optionsOf({ requestTimeoutSeconds, keepAliveSeconds }: Config): ServerOptions {
+  return {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: Math.min(HEADER_TIMEOUT_MS, requestTimeoutSeconds * 1000),
+    requestTimeout: requestTimeoutSeconds * 1000,
+    keepAliveTimeout: keepAliveSeconds * 1000,
+    connectionsCheckingInterval: REQUEST_CHECK_MS,
+  };
+}

@@ -1,0 +1,39 @@
+import type { IncomingMessage, RequestListener } from 'node:http';
+import { hostnameOf, isLoopback, whyNotLocal } from '../config/loopback.ts';
+import { codes, Disconnect } from '../errors.ts';
+
+/**
+ * Why a request is not one of this machine and its pages; `undefined` if it is. A page of another site in a browser
+ * of this machine reaches loopback as well, but says where it is from.
+ */
+export function whyForeign(request: IncomingMessage): string | undefined {
+  const { method = '', headers } = request;
+  const reason = whyNotLocal(request);
+  if (reason !== undefined) return reason;
+  const { origin } = headers;
+  if (origin !== undefined) {
+    return isLoopback(hostnameOf(origin)) ? undefined : 'its Origin is a page of another site';
+  }
+  // Browsers leave the origin out of what can only be looked at, such as a link that somebody follows.
+  const isSafe = method === 'GET' || method === 'HEAD';
+  return headers['sec-fetch-site'] === 'cross-site' && !isSafe ? 'a page of another site sent it' : undefined;
+}
+
+/** Answers nobody but this machine and its pages. */
+export function localOnly(handle: RequestListener): RequestListener {
+  return (request, response) => {
+    const reason = whyForeign(request);
+    if (reason === undefined) return handle(request, response);
+    response.writeHead(403, { 'Content-Type': 'application/json', Connection: 'close' });
+    response.end(JSON.stringify({ error: explain(reason), code: 403 }));
+  };
+}
+
+/** What a WebSocket from elsewhere is told. */
+export function notLocal(reason: string): Disconnect {
+  return new Disconnect(codes.unauthorized, explain(reason));
+}
+
+function explain(reason: string): string {
+  return `This broker answers this machine and its pages only: ${reason}`;
+}

@@ -1,0 +1,53 @@
+import { type MetricsPage, only } from './registry.ts';
+
+/** How a node fares among the nodes of a cluster. */
+export interface ClusterFigures {
+  readonly node: {
+    readonly links: readonly LinkFigures[];
+    /** Seconds until the last heartbeat was answered; `undefined`: none was yet. */
+    readonly heartbeatSeconds: number | undefined;
+    /** Other nodes whose seats this one took away. */
+    readonly lapsedNodes: number;
+  };
+  readonly webhooks: {
+    readonly links: readonly LinkFigures[];
+    readonly isClerk: boolean;
+    /** Entries that the clerk has not taken from the journal; 0 if this node is not the clerk. */
+    readonly journalEntries: number;
+  };
+}
+
+/** A connection to Redis that is made again when it breaks. */
+export interface LinkFigures {
+  readonly name: string;
+  /** Connections that broke or did not answer. */
+  readonly losses: number;
+}
+
+/** Tells Prometheus how the node fares with Redis and with the other nodes. */
+export function tellOfCluster(page: MetricsPage, { node, webhooks }: ClusterFigures): void {
+  page.gauge('redis_heartbeat_seconds', 'Time until Redis answered the last heartbeat', [], () =>
+    only(node.heartbeatSeconds ?? Number.NaN),
+  );
+  page.counter(
+    'redis_reconnects_total',
+    'Connections to Redis that were lost, and made again as soon as that could be',
+    ['link'],
+    () => [...node.links, ...webhooks.links].map(({ name, losses }) => [{ link: name }, losses] as const),
+  );
+  page.counter(
+    'nodes_lapsed_total',
+    'Other nodes that died or were cut off, and whose seats this one took away',
+    [],
+    () => only(node.lapsedNodes),
+  );
+  page.gauge('webhook_clerk', '1 on the node that delivers webhooks for all', [], () =>
+    only(webhooks.isClerk ? 1 : 0),
+  );
+  page.gauge(
+    'webhook_journal_entries',
+    'Entries of the journal that the clerk has not taken yet; 0 on other nodes',
+    [],
+    () => only(webhooks.journalEntries),
+  );
+}

@@ -1,0 +1,243 @@
+import type { Histogram, Registry } from 'prom-client';
+import type { AppStore } from '../apps/app.ts';
+import { suppression } from '../cli/log-limit.ts';
+import type { Hub } from '../hub/hub.ts';
+import { type AppMetrics, type Metrics, zeroOfEachKind } from '../metrics.ts';
+import type { FlushStatistics } from '../socket/write-queue.ts';
+import type { Certificate } from '../tls/certificate.ts';
+import { VERSION } from '../version.ts';
+import { type ClusterFigures, tellOfCluster } from './cluster.ts';
+import { ProcessMetrics } from './process.ts';
+import { MetricsPage, only, type Series } from './registry.ts';
+
+/** Where the figures stand. */
+export interface MetricsSources {
+  readonly apps: AppStore;
+  readonly metrics: Metrics;
+  readonly hub: Pick<Hub, 'census'>;
+  readonly flushes: Readonly<FlushStatistics>;
+  /** Bytes that wait for readers, by app id. */
+  readonly bufferedBytes: () => ReadonlyMap<string, number>;
+  /** Webhook deliveries by state, by app id. */
+  readonly webhookDeliveries: () => ReadonlyMap<string, Readonly<Record<string, number>>>;
+  /** Whether `GET /ready` says so. */
+  readonly isDegraded: () => boolean;
+  /** Where the node is in no cluster there is nothing to tell of it. */
+  readonly cluster: ClusterFigures | undefined;
+  /** Those by which this process proves who it is. */
+  readonly certificates: readonly Certificate[];
+}
+
+/**
+ * Tells Prometheus what this node does: the table of docs/operations.md. The figures are plain numbers that are
+ * read when somebody asks, so that nothing here costs a delivery anything. Labels come from fixed sets, never
+ * from what clients send.
+ */
+export class MetricsExporter {
+  readonly #page = new MetricsPage();
+  readonly #sources: MetricsSources;
+  readonly #process: ProcessMetrics;
+  readonly #flushSeconds: Histogram;
+  readonly #flushConnections: Histogram;
+
+  constructor(sources: MetricsSources) {
+    this.#sources = sources;
+    this.#process = new ProcessMetrics(this.registry);
+    this.#flushSeconds = this.#page.histogram(
+      'flush_seconds',
+      'Time that one flush spent writing to sockets',
+      [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+    );
+    this.#flushConnections = this.#page.histogram(
+      'flush_connections',
+      'Connections that one flush wrote to',
+      [1, 10, 100, 1000, 10_000, 100_000],
+    );
+    this.#addConnections();
+    this.#addChannels();
+    this.#addTraffic();
+    this.#addRefusals();
+    this.#addWebhooks();
+    if (sources.cluster) tellOfCluster(this.#page, sources.cluster);
+    this.#page.gauge('degraded', '1 while GET /ready says degraded', [], () =>
+      only(sources.isDegraded() ? 1 : 0),
+    );
+    this.#page.gauge(
+      'certificate_expiry_timestamp_seconds',
+      'When the certificate of a setting ends, in Unix time',
+      ['setting'],
+      () => expiriesOf(sources.certificates),
+      // All workers have the same files; the one that could not read them again is the one to know of.
+      'min',
+    );
+    this.#page.gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'], () => [
+      [{ version: VERSION, node: this.#process.nodeVersion }, 1],
+    ]);
+  }
+
+  get registry(): Registry {
+    return this.#page.registry;
+  }
+
+  /** Counts one flush of the outbox. */
+  flushed(milliseconds: number, connections: number): void {
+    this.#flushSeconds.observe(milliseconds / 1000);
+    this.#flushConnections.observe(connections);
+  }
+
+  /** Ends its observations. */
+  close(): void {
+    this.#process.close();
+  }
+
+  #addConnections(): void {
+    this.#page.gauge('connections', 'Open connections', ['app'], () =>
+      this.#perApp((app) => app.connections),
+    );
+    this.#page.counter('connects_total', 'Connections established', ['app'], () =>
+      this.#perApp((app) => app.connects),
+    );
+    this.#page.counter('closes_total', 'Connections ended, by close code', ['app', 'code'], () =>
+      this.#perAppAnd('code', (app) => app.closes),
+    );
+    this.#page.counter('slow_readers_total', 'Connections ended because they read too slowly', ['app'], () =>
+      this.#perApp((app) => app.slowReaders),
+    );
+    this.#page.gauge('buffered_bytes', 'Bytes that wait for readers', ['app'], () => {
+      const buffered = this.#sources.bufferedBytes();
+      return this.#perApp((_, app) => buffered.get(app) ?? 0);
+    });
+  }
+
+  #addChannels(): void {
+    this.#page.gauge('subscriptions', 'Subscriptions by kind of channel', ['app', 'kind'], () =>
+      this.#perAppAnd('kind', (app) => Object.entries(app.subscriptions)),
+    );
+    this.#page.gauge('channels', 'Channels with a subscriber on this node, by kind', ['app', 'kind'], () => {
+      const census = this.#sources.hub.census();
+      return this.#perAppAnd('kind', (_, app) =>
+        Object.entries(census.get(app)?.channels ?? zeroOfEachKind()),
+      );
+    });
+    this.#page.gauge(
+      'members',
+      'Users in presence channels on this node, one for each channel',
+      ['app'],
+      () => {
+        const census = this.#sources.hub.census();
+        return this.#perApp((_, app) => census.get(app)?.members ?? 0);
+      },
+    );
+  }
+
+  #addTraffic(): void {
+    this.#page.counter('messages_received_total', 'Messages from clients', ['app'], () =>
+      this.#perApp((app) => app.messagesIn),
+    );
+    this.#page.counter('received_bytes_total', 'Bytes of messages from clients', ['app'], () =>
+      this.#perApp((app) => app.bytesIn),
+    );
+    this.#page.counter('messages_sent_total', 'Messages to clients', ['app'], () =>
+      this.#perApp((app) => app.messagesOut),
+    );
+    this.#page.counter('sent_bytes_total', 'Bytes of frames to clients', ['app'], () =>
+      this.#perApp((app) => app.bytesOut),
+    );
+    this.#page.counter('deliveries_total', 'Events and news, counted once for each subscriber', ['app'], () =>
+      this.#perApp((app) => app.deliveries),
+    );
+    this.#page.counter('client_events_total', 'Client events accepted', ['app'], () =>
+      this.#perApp((app) => app.clientEvents),
+    );
+    this.#page.counter(
+      'publishes_total',
+      'Requests to publish, by the status of their answer',
+      ['app', 'code'],
+      () => this.#perAppAnd('code', (app) => app.publishes),
+    );
+    const { flushes } = this.#sources;
+    this.#page.counter('flush_writes_total', 'Buffers written to sockets', [], () => only(flushes.writes));
+    this.#page.counter('flush_joined_total', 'Buffers that were joined from several frames', [], () =>
+      only(flushes.joined),
+    );
+  }
+
+  #addRefusals(): void {
+    this.#page.counter('refusals_total', 'Messages and subscriptions refused', ['app', 'reason'], () =>
+      this.#perAppAnd('reason', (app) => app.refusals),
+    );
+    this.#page.counter('rate_limit_hits_total', 'Messages and requests over a rate limit', ['app'], () =>
+      this.#perApp((app) => app.rateLimitHits),
+    );
+    this.#page.counter('refused_handshakes_total', 'Connections refused, by close code', ['code'], () =>
+      [...this.#sources.metrics.refusedHandshakes].map(([code, count]) => [{ code }, count] as const),
+    );
+    this.#page.counter('bounds_reached_total', 'How often a bound of the broker was reached', ['bound'], () =>
+      [...this.#sources.metrics.bounds].map(([bound, count]) => [{ bound }, count] as const),
+    );
+    this.#page.counter('log_lines_suppressed_total', 'Lines that the log was spared', [], () =>
+      only(suppression.lines),
+    );
+    this.#page.counter('message_gaps_total', 'Channels of which messages were missed for good', [], () =>
+      only(this.#sources.metrics.gaps),
+    );
+  }
+
+  #addWebhooks(): void {
+    this.#page.gauge(
+      'webhook_deliveries',
+      'Webhook deliveries that did not arrive yet, by state',
+      ['app', 'state'],
+      () => {
+        const deliveries = this.#sources.webhookDeliveries();
+        return this.#perAppAnd('state', (_, app) => Object.entries(deliveries.get(app) ?? {}));
+      },
+    );
+    this.#page.counter(
+      'webhook_attempts_total',
+      'Webhook requests, by what became of them',
+      ['app', 'outcome'],
+      () => this.#perAppAnd('outcome', (app) => app.webhookAttempts),
+    );
+    this.#page.counter('webhook_dead_letters_total', 'Webhook deliveries that were given up', ['app'], () =>
+      this.#perApp((app) => app.webhookDeadLetters),
+    );
+    this.#page.counter(
+      'webhook_events_lost_total',
+      'Webhook events that could not be committed, and are lost',
+      ['app'],
+      () => this.#perApp((app) => app.webhookEventsLost),
+    );
+    this.#page.counter(
+      'webhook_forgotten_total',
+      'Webhook events and dead letters that were forgotten before their time, because there were too many',
+      ['app', 'kind'],
+      () => this.#perAppAnd('kind', (app) => app.webhookForgotten),
+    );
+  }
+
+  /** Every app that ever had something, and those that stand now, so that their series begin at 0. */
+  #apps(): ReadonlyMap<string, AppMetrics> {
+    const { apps, metrics } = this.#sources;
+    for (const { id } of apps.all()) metrics.app(id);
+    return metrics.apps;
+  }
+
+  *#perApp(read: (metrics: AppMetrics, app: string) => number): Series {
+    for (const [app, metrics] of this.#apps()) yield [{ app }, read(metrics, app)];
+  }
+
+  *#perAppAnd(
+    label: string,
+    read: (metrics: AppMetrics, app: string) => Iterable<readonly [string | number, number]>,
+  ): Series {
+    for (const [app, metrics] of this.#apps())
+      for (const [value, count] of read(metrics, app)) yield [{ app, [label]: value }, count];
+  }
+}
+
+function* expiriesOf(certificates: readonly Certificate[]): Series {
+  for (const { section, expiresAt } of certificates) {
+    if (expiresAt !== undefined) yield [{ setting: `${section}.cert` }, expiresAt / 1000];
+  }
+}

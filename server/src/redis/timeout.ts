@@ -1,0 +1,15 @@
+import { Unavailable } from '../errors.ts';
+
+/**
+ * Waits for an answer.
+ *
+ * @throws Unavailable if it takes longer than so many milliseconds
+ */
+export function within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Unavailable(`Redis has not answered within ${milliseconds} ms`));
+    }, milliseconds);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

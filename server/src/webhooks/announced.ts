@@ -1,0 +1,87 @@
+import { appOfTopic, channelOfTopic } from '../adapter/adapter.ts';
+import type { Happening } from '../adapter/journal.ts';
+import type { AppStore } from '../apps/app.ts';
+import type { Hook, WebhookEventName } from '../apps/hook.ts';
+import type { Told } from './outbox/outbox.ts';
+
+/** What comes or goes. */
+export type Edge = Exclude<
+  Happening,
+  { kind: 'clientEvent' } | { kind: 'cacheMiss' } | { kind: 'subscriptionCount' }
+>;
+
+/** The names under which something comes and goes. */
+export interface Sides {
+  readonly added: WebhookEventName;
+  readonly removed: WebhookEventName;
+}
+
+const CHANNEL: Sides = { added: 'channel_occupied', removed: 'channel_vacated' };
+const MEMBER: Sides = { added: 'member_added', removed: 'member_removed' };
+const USER: Sides = { added: 'user_online', removed: 'user_offline' };
+
+/** The hooks of an app that want to be told of an event; `channel` is `undefined` if it concerns none. */
+export function hooksFor(
+  apps: AppStore,
+  appId: string,
+  name: WebhookEventName,
+  channel: string | undefined,
+): readonly Hook[] {
+  const hooks = apps.byId(appId)?.hooks;
+  return hooks ? hooks.filter((hook) => hook.wants(name, channel)) : [];
+}
+
+export function isEdge(happening: Happening): happening is Edge {
+  const { kind } = happening;
+  return kind !== 'clientEvent' && kind !== 'cacheMiss' && kind !== 'subscriptionCount';
+}
+
+/** Whether any hook wants to be told of it, or of what undoes it. */
+export function isWanted(apps: AppStore, happening: Happening): boolean {
+  if (isEdge(happening)) return isAnybodysBusiness(apps, toldOf(happening));
+  const name = EVENTS[happening.kind];
+  return hooksFor(apps, appOfTopic(happening.topic), name, channelOfTopic(happening.topic)).length > 0;
+}
+
+/** Whether any hook wants to be told that it comes, or that it goes. */
+export function isAnybodysBusiness(apps: AppStore, told: Told): boolean {
+  const { added, removed } = sidesOf(told);
+  return [added, removed].some(
+    (name) => hooksFor(apps, told.appId, name, told.channel || undefined).length > 0,
+  );
+}
+
+const EVENTS = {
+  clientEvent: 'client_event',
+  cacheMiss: 'cache_miss',
+  subscriptionCount: 'subscription_count',
+} as const;
+
+export function toldOf(edge: Edge): Told {
+  switch (edge.kind) {
+    case 'userOnline':
+    case 'userOffline':
+      return { appId: edge.appId, channel: '', userId: edge.userId };
+    case 'occupied':
+    case 'vacated':
+      return { appId: appOfTopic(edge.topic), channel: channelOfTopic(edge.topic), userId: '' };
+    case 'memberAdded':
+    case 'memberRemoved':
+      return { appId: appOfTopic(edge.topic), channel: channelOfTopic(edge.topic), userId: edge.userId };
+  }
+}
+
+export function sidesOf({ channel, userId }: Told): Sides {
+  if (channel === '') return USER;
+  return userId === '' ? CHANNEL : MEMBER;
+}
+
+/** Users and channels cannot be mistaken for each other, since no channel begins like this. */
+export function laneOf({ channel, userId }: Told): string {
+  return channel === '' ? `#user-${userId}` : channel;
+}
+
+/** The id of a user may hold any text, so it stands last. */
+export function keyOf({ appId, channel, userId }: Told): string {
+  return `${appId}:${channel}:${userId}`;
+}

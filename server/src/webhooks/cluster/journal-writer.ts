@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { appOfTopic } from '../../adapter/adapter.ts';
+import type { Happening, Journal } from '../../adapter/journal.ts';
+import type { AppStore } from '../../apps/app.ts';
+import { Unavailable } from '../../errors.ts';
+import type { Metrics } from '../../metrics.ts';
+import type { Commands } from '../../redis/script-runner.ts';
+import { isEdge, isWanted } from '../announced.ts';
+import type { Entry } from './journal-entry.ts';
+import { scripts } from './scripts.ts';
+
+export interface RedisJournalParts {
+  readonly commands: Commands;
+  /** Names everything that webhooks keep. */
+  readonly key: string;
+  readonly apps: AppStore;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** The clock, in Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** Entries that are written in one step. */
+const MAX_BATCH = 500;
+/** Entries that may wait for Redis, and bytes of them; further ones are refused. */
+const MAX_WAITING = 100_000;
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+const RETRY_MS = 250;
+/** Milliseconds that the end waits for what is not written yet. */
+const END_MS = 2000;
+
+interface Waiting {
+  readonly entry: Entry;
+  /** The entry as it is written. */
+  readonly json: string;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * What happens on this node, written to a stream that the clerk of all nodes reads. What came or went is written as
+ * soon as Redis can be reached again; anything else is refused while it cannot.
+ */
+export class RedisJournal implements Journal {
+  readonly #parts: RedisJournalParts;
+  readonly #writer = randomBytes(8).toString('hex');
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  /** Too many have waited since all was written last. */
+  #isFull = false;
+  #batches = 0;
+  #writing: Promise<void> | undefined;
+  /** Why nothing can be written at present. */
+  #fault: unknown;
+  #isHandedOver = false;
+  #closed = false;
+
+  constructor(parts: RedisJournalParts) {
+    this.#parts = parts;
+  }
+
+  record(happenings: readonly Happening[]): Promise<void> | undefined {
+    const { apps, now } = this.#parts;
+    const wanted = happenings.filter((each) => isWanted(apps, each));
+    if (wanted.length === 0) return undefined;
+    const entry = { at: now(), isHandedOver: this.#isHandedOver, happenings: wanted };
+    const json = JSON.stringify(entry);
+    if (this.#fault && !comesOrGoes(entry)) return this.#lose(entry, this.#fault);
+    if (this.#waiting.length >= MAX_WAITING || this.#waitingBytes + json.length > MAX_WAITING_BYTES) {
+      if (!this.#isFull) this.#parts.log.error('webhook events are lost: too many wait for Redis');
+      this.#isFull = true;
+      return this.#lose(entry, new Unavailable('Too many webhook events wait for Redis'));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waitingBytes += json.length;
+      this.#waiting.push({ entry, json, resolve, reject });
+      this.#writing ??= this.#write();
+    });
+  }
+
+  /** This process ends: who leaves from now on has the time of a restart to come back to another one. */
+  handOver(): void {
+    this.#isHandedOver = true;
+  }
+
+  /** Writes what waits, if that succeeds soon, and ends. */
+  async close(): Promise<void> {
+    const ending = new AbortController();
+    const tooLate = delay(END_MS, undefined, { signal: ending.signal }).catch(ignore);
+    await Promise.race([this.#writing, tooLate]);
+    ending.abort();
+    this.#closed = true;
+    for (const { reject } of this.#waiting) reject(new Unavailable('The broker has ended'));
+    this.#waiting = [];
+  }
+
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await nextTurn();
+      const batch = this.#waiting.splice(0, MAX_BATCH);
+      this.#waitingBytes -= bytesOf(batch);
+      this.#batches += 1;
+      await this.#writeBatch(batch);
+    }
+    this.#writing = undefined;
+    this.#isFull = false;
+  }
+
+  /** Only what came or went goes on waiting. */
+  #refuseAllEvents(waiting: readonly Waiting[], error: unknown): Waiting[] {
+    return waiting.filter(({ entry, reject }) => {
+      if (comesOrGoes(entry)) return true;
+      this.#lose(entry, error).catch(reject);
+      return false;
+    });
+  }
+
+  #lose({ happenings }: Entry, error: unknown): Promise<never> {
+    for (const happening of happenings) {
+      const appId = 'appId' in happening ? happening.appId : appOfTopic(happening.topic);
+      this.#parts.metrics.app(appId).webhookEventsLost += 1;
+    }
+    return Promise.reject(error);
+  }
+
+  /** Tries until it succeeds. The batch keeps its number, so that it is written once also if an answer was lost. */
+  async #writeBatch(batch: readonly Waiting[]): Promise<void> {
+    const { commands, key, log } = this.#parts;
+    for (let left = batch; left.length > 0 && !this.#closed; ) {
+      try {
+        const entries = left.map(({ json }) => json);
+        const answer = await commands.run(scripts.record, key, this.#writer, this.#batches, ...entries);
+        if (answer === 'full') throw new Unavailable('The journal of webhooks is full');
+        this.#fault = undefined;
+        for (const { resolve } of left) resolve();
+        return;
+      } catch (error) {
+        if (!this.#fault) log.warn({ err: error }, 'webhook events wait for Redis');
+        this.#fault = error;
+        left = this.#refuseAllEvents(left, error);
+        this.#waiting = this.#refuseAllEvents(this.#waiting, error);
+        this.#waitingBytes = bytesOf(this.#waiting);
+        await delay(RETRY_MS);
+      }
+    }
+  }
+}
+
+function comesOrGoes({ happenings }: Entry): boolean {
+  return happenings.some(isEdge);
+}
+
+function bytesOf(waiting: readonly Waiting[]): number {
+  return waiting.reduce((sum, { json }) => sum + json.length, 0);
+}
+
+function ignore(): void {}

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { Unavailable } from '../../errors.ts';
+import type { Commands } from '../../redis/script-runner.ts';
+import type { WebhookControl } from '../webhooks.ts';
+import { perform, type Request, requestSchema } from './leader-rpc-messages.ts';
+import { scripts } from './scripts.ts';
+
+/** Milliseconds that the clerk has to answer. */
+const TIMEOUT_MS = 5000;
+/** Questions that may wait for their answers. */
+const MAX_ASKED = 1000;
+
+const questionSchema = z.object({ from: z.string(), id: z.number(), request: requestSchema });
+const answerSchema = z.object({ id: z.number(), answer: z.unknown(), isRefused: z.boolean() });
+
+interface Asked {
+  readonly timer: NodeJS.Timeout;
+  resolve(answer: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** Where a node asks the clerk, who is another node, and where the clerk answers. */
+export class Counter {
+  /** The end of the name of the channel on which this node hears answers. */
+  readonly ownChannel = `:${randomBytes(8).toString('hex')}`;
+  readonly #commands: Commands;
+  readonly #key: string;
+  readonly #log: Logger;
+  readonly #asked = new Map<number, Asked>();
+  #lastId = 0;
+
+  /** @param key names everything that webhooks keep, and the channel on which the clerk is asked */
+  constructor(commands: Commands, key: string, log: Logger) {
+    this.#commands = commands;
+    this.#key = key;
+    this.#log = log;
+  }
+
+  /** @throws Unavailable if there is no answer in time, or the clerk could not do it */
+  async ask<Schema extends z.ZodType>(request: Request, schema: Schema): Promise<z.infer<Schema>> {
+    if (this.#asked.size >= MAX_ASKED) throw new Unavailable('Too much is being asked about webhooks');
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answered = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Unavailable('No node answers for webhooks')), TIMEOUT_MS);
+      this.#asked.set(id, { timer, resolve, reject });
+    });
+    const question = JSON.stringify({ from: this.ownChannel, id, request });
+    try {
+      await Promise.all([this.#commands.run(scripts.say, this.#key, '', question), answered]);
+      return schema.parse(await answered);
+    } finally {
+      clearTimeout(this.#asked.get(id)?.timer);
+      this.#asked.delete(id);
+    }
+  }
+
+  /** Answers what a node asked, as the clerk. */
+  async serve(json: string, webhooks: WebhookControl): Promise<void> {
+    try {
+      const { from, id, request } = questionSchema.parse(JSON.parse(json));
+      const [isRefused, answer] = await perform(webhooks, request).then(
+        (value) => [false, value ?? null],
+        (error: unknown) => {
+          this.#log.error({ err: error, request: request.what }, 'webhooks could not do what was asked');
+          return [true, null];
+        },
+      );
+      await this.#commands.run(scripts.say, this.#key, from, JSON.stringify({ id, answer, isRefused }));
+    } catch (error) {
+      this.#log.warn({ err: error }, 'a node asked about webhooks, and could not be answered');
+    }
+  }
+
+  /** Takes an answer. */
+  take(json: string): void {
+    try {
+      const { id, answer, isRefused } = answerSchema.parse(JSON.parse(json));
+      const asked = this.#asked.get(id);
+      if (isRefused) asked?.reject(new Unavailable('Webhooks cannot do that at present'));
+      else asked?.resolve(answer);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'an answer about webhooks cannot be read');
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import { type Roster, topicOf, userTopicOf } from '../../adapter/adapter.ts';
+import type { AppStore } from '../../apps/app.ts';
+import { readChannel } from '../../protocol/channel.ts';
+import { isAnybodysBusiness, keyOf } from '../announced.ts';
+import type { Told } from '../outbox/outbox.ts';
+import type { Witness } from '../pending-removals.ts';
+
+/** Channels that are asked for at a time. */
+const SLICE = 100;
+/** Users that are asked for at a time. */
+const USERS = 1000;
+
+const CHANNEL_EVENTS = ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'] as const;
+const USER_EVENTS = ['user_online', 'user_offline'] as const;
+
+/** Asks the roster of all nodes who is there. */
+export class RosterWitness implements Witness {
+  readonly #roster: Roster;
+  readonly #apps: AppStore;
+
+  constructor(roster: Roster, apps: AppStore) {
+    this.#roster = roster;
+    this.#apps = apps;
+  }
+
+  async gone(told: readonly Told[]): Promise<ReadonlySet<Told>> {
+    const questions = new Map<string, Told[]>();
+    for (const each of told) {
+      // The members of one channel are one question.
+      const key =
+        each.channel === '' ? keyOf(each) : `${each.appId}:${each.channel}${each.userId ? '?' : ''}`;
+      const same = questions.get(key);
+      if (same) same.push(each);
+      else questions.set(key, [each]);
+    }
+    return new Set((await inSlices([...questions.values()], (same) => this.#goneOf(same))).flat());
+  }
+
+  /** All who are there and are anybody's business, under their keys. */
+  async present(): Promise<ReadonlyMap<string, Told>> {
+    const present = new Map<string, Told>();
+    const add = (told: Told): void => {
+      if (isAnybodysBusiness(this.#apps, told)) present.set(keyOf(told), told);
+    };
+    for (const { id: appId, hooks } of this.#apps.all()) {
+      const names = new Set(hooks.flatMap(({ events }) => events));
+      if (CHANNEL_EVENTS.some((name) => names.has(name))) (await this.#inChannels(appId)).forEach(add);
+      if (USER_EVENTS.some((name) => names.has(name))) (await this.#online(appId)).forEach(add);
+    }
+    return present;
+  }
+
+  /** Occupied channels, and the members of each. */
+  async #inChannels(appId: string): Promise<readonly Told[]> {
+    const occupied = await this.#roster.channels(appId, '');
+    // What belongs to a user is nobody else's business.
+    const channels = [...occupied.keys()].filter((name) => !name.startsWith('#'));
+    const found = await inSlices(channels, async (channel): Promise<readonly Told[]> => {
+      const itself = { appId, channel, userId: '' };
+      if (readChannel(channel)?.kind !== 'presence') return [itself];
+      const { members } = await this.#roster.snapshot(topicOf(appId, channel));
+      return [itself, ...members.map(({ userId }) => ({ appId, channel, userId }))];
+    });
+    return found.flat();
+  }
+
+  async #online(appId: string): Promise<readonly Told[]> {
+    const found: Told[] = [];
+    for (let after = ''; ; ) {
+      const page = await this.#roster.users(appId, after, USERS);
+      found.push(...page.map((userId) => ({ appId, channel: '', userId })));
+      if (page.length < USERS) return found;
+      after = page.at(-1) ?? after;
+    }
+  }
+
+  /** @param same members of one channel, or one channel or user */
+  async #goneOf(same: readonly Told[]): Promise<readonly Told[]> {
+    const [first] = same;
+    if (!first) return [];
+    const { appId, channel, userId } = first;
+    if (channel !== '' && userId !== '') {
+      const { members } = await this.#roster.snapshot(topicOf(appId, channel));
+      const ids = new Set(members.map((member) => member.userId));
+      return same.filter((each) => !ids.has(each.userId));
+    }
+    const topic = channel === '' ? userTopicOf(appId, userId) : topicOf(appId, channel);
+    const { subscriptions } = await this.#roster.counts(topic);
+    return subscriptions === 0 ? same : [];
+  }
+}
+
+async function inSlices<Item, Answer>(
+  items: readonly Item[],
+  ask: (item: Item) => Promise<Answer>,
+): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (let from = 0; from < items.length; from += SLICE) {
+    answers.push(...(await Promise.all(items.slice(from, from + SLICE).map(ask))));
+  }
+  return answers;
+}

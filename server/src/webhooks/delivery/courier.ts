@@ -1,0 +1,110 @@
+import type { Logger } from 'pino';
+import type { App } from '../../apps/app.ts';
+import type { Hook } from '../../apps/hook.ts';
+import { increment, type Metrics } from '../../metrics.ts';
+import type { Attempt, Delivery, Outbox } from '../outbox/outbox.ts';
+import { backoffMs } from './backoff.ts';
+import type { Sent } from './circuit-breaker.ts';
+import type { Answer, Transport } from './http-client.ts';
+import { seal } from './signed-request.ts';
+
+export interface CourierParts {
+  readonly outbox: Outbox;
+  readonly transport: Transport;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** The clock, in Unix milliseconds. */
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  /** Milliseconds after the first attempt until which a delivery is tried again. */
+  readonly retryMs: number;
+  /** Is told when a request has left, and when it has arrived but the outbox does not know yet. */
+  readonly onStep?: ((step: 'afterSend' | 'beforeAcknowledge') => void) | undefined;
+}
+
+/**
+ * What a lane does once its first delivery was tried: `go on`, `stop` until it is looked for again, or try again at
+ * `dueAt`, and not after `endsAt`, both in Unix milliseconds.
+ */
+export type Next = 'go on' | 'stop' | { readonly dueAt: number; readonly endsAt: number };
+
+/** One attempt. */
+export interface Tried {
+  readonly sent: Sent;
+  /** Rejects if the outbox failed. */
+  readonly committed: Promise<Next>;
+}
+
+/** How long a receiver may ask to be left alone. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
+const GONE = 410;
+/** Client errors by which a receiver tells of its own state; all others are about what it was sent. */
+const OF_RECEIVER: ReadonlySet<number> = new Set([408, 425, 429]);
+const NOT_ASKED: Sent = { result: 'nothing' };
+
+/** Sends one delivery, and commits what became of it. */
+export class Courier {
+  readonly #parts: CourierParts;
+
+  constructor(parts: CourierParts) {
+    this.#parts = parts;
+  }
+
+  async deliver(app: App, hook: Hook, delivery: Delivery): Promise<Tried> {
+    const { transport, metrics, onStep, now, retryMs } = this.#parts;
+    const at = now();
+    if (delivery.triedSince !== undefined && at >= delivery.triedSince + retryMs) {
+      const attempt = { at, status: null, answer: 'not sent: it was due after the time to retry' };
+      return { sent: NOT_ASKED, committed: this.#giveUp(hook, delivery, attempt) };
+    }
+    const { headers, body } = seal(app, hook, delivery, at);
+    const answer = await transport.post(hook.url, headers, body, () => onStep?.('afterSend'));
+    if (!answer) return { sent: NOT_ASKED, committed: Promise.resolve('stop') };
+    increment(metrics.app(hook.appId).webhookAttempts, answer.outcome);
+    return { sent: sentOf(answer), committed: this.#commit(hook, delivery, at, answer) };
+  }
+
+  async #commit(hook: Hook, delivery: Delivery, at: number, answer: Answer): Promise<Next> {
+    const { outbox, log, now, random, retryMs, onStep } = this.#parts;
+    const { status, text, outcome, retryAfterMs = 0 } = answer;
+    if (outcome === 'delivered') {
+      onStep?.('beforeAcknowledge');
+      await outbox.deliveries.acknowledge(delivery);
+      return 'go on';
+    }
+    const attempt = { at, status, answer: text };
+    const ids = { appId: hook.appId, hook: hook.id, delivery: delivery.id, outcome, status };
+    if (status === GONE) {
+      await outbox.deliveries.fail(delivery, attempt, now());
+      await outbox.setState(hook.key, 'disabled');
+      log.warn(ids, 'webhook disabled: its receiver is gone');
+      return 'stop';
+    }
+    const delay = Math.max(
+      backoffMs(delivery.tries + 1, random()),
+      Math.min(retryAfterMs, MAX_RETRY_AFTER_MS),
+    );
+    const dueAt = now() + delay;
+    const endsAt = (delivery.triedSince ?? at) + retryMs;
+    if (dueAt >= endsAt) return this.#giveUp(hook, delivery, attempt);
+    await outbox.deliveries.fail(delivery, attempt, dueAt);
+    log.info({ ...ids, retryInMs: Math.round(delay) }, 'webhook delivery failed');
+    return { dueAt, endsAt };
+  }
+
+  async #giveUp(hook: Hook, delivery: Delivery, attempt: Attempt): Promise<Next> {
+    const { outbox, metrics, log } = this.#parts;
+    await outbox.deliveries.park(delivery, attempt);
+    metrics.app(hook.appId).webhookDeadLetters += 1;
+    const ids = { appId: hook.appId, hook: hook.id, delivery: delivery.id, status: attempt.status };
+    log.warn(ids, 'webhook delivery became a dead letter: it was tried for too long');
+    return 'go on';
+  }
+}
+
+function sentOf({ outcome, status, retryAfterMs }: Answer): Sent {
+  if (outcome === 'delivered') return { result: 'taken' };
+  const isAboutDelivery = status !== null && status >= 400 && status < 500 && !OF_RECEIVER.has(status);
+  return isAboutDelivery ? { result: 'refused' } : { result: 'failed', retryAfterMs };
+}

@@ -1,0 +1,311 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import type { AppStore } from '../../apps/app.ts';
+import type { Hook, HookKey } from '../../apps/hook.ts';
+import type { OutboxListener } from '../outbox/outbox.ts';
+import { backoffMs } from './backoff.ts';
+import type { Sent } from './circuit-breaker.ts';
+import { Courier, type CourierParts, type Next } from './courier.ts';
+import { Lane } from './lane.ts';
+import { Receivers } from './receivers.ts';
+
+export interface DispatcherParts extends CourierParts {
+  readonly apps: AppStore;
+}
+
+/** One hook, and the lanes in which it has something to deliver. */
+interface Desk {
+  hook: Hook;
+  readonly lanes: Map<string, Lane>;
+  /** Lanes to which something was appended since it began to forget lanes; `undefined`: it does not. */
+  pruning: Set<string> | undefined;
+  /** The next look for what it has to deliver, if the last one failed. */
+  look: NodeJS.Timeout | undefined;
+}
+
+/** Node's timers take no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Brings deliveries to their receivers, each lane in order, until they are taken or given up. */
+export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
+  readonly #parts: DispatcherParts;
+  readonly #desks = new Map<HookKey, Desk>();
+  readonly #courier: Courier;
+  readonly #receivers: Receivers;
+  /** What is under way, for the end to wait for. */
+  readonly #running = new Set<Promise<unknown>>();
+  /** Whether the outbox failed last: it is logged when that begins, since each lane comes to it. */
+  #fails = false;
+  /** Is told when one more thing is under way. */
+  #onBegin: (() => void) | undefined;
+  #draining = false;
+  #closed = false;
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts;
+    const { random, log } = parts;
+    this.#courier = new Courier(parts);
+    this.#receivers = new Receivers({ send: (lane) => this.#track(this.#send(lane)), random, log });
+  }
+
+  /** Takes over the hooks that stand from now on, and begins with what they have to deliver. */
+  update(hooks: Iterable<Hook>): void {
+    const standing = new Map(Array.from(hooks, (hook) => [hook.key, hook] as const));
+    for (const [key, { lanes, look }] of this.#desks) {
+      if (standing.has(key)) continue;
+      for (const lane of lanes.values()) lane.stop();
+      clearTimeout(look);
+      this.#desks.delete(key);
+    }
+    for (const [key, hook] of standing) {
+      const desk = this.#desks.get(key);
+      if (desk) desk.hook = hook;
+      else this.#desks.set(key, { hook, lanes: new Map(), pruning: undefined, look: undefined });
+      if (!desk) this.refresh(key);
+    }
+    for (const lane of this.#receivers.keep(standing.values())) this.#enqueue(lane);
+  }
+
+  /** Looks again what a hook has to deliver: it was changed from outside. */
+  refresh(key: HookKey): void {
+    void this.#track(this.#look(key));
+  }
+
+  appended(key: HookKey, name: string, dueAt: number): void {
+    const desk = this.#desks.get(key);
+    if (!desk) return;
+    desk.pruning?.add(name);
+    const lane = this.#open(desk, name);
+    switch (lane.state) {
+      case 'busy':
+        lane.hasNews = true;
+        return;
+      case 'idle':
+        lane.gathered = 1;
+        return desk.hook.maxEvents > 1 && !this.#draining
+          ? this.#schedule(lane, dueAt, 'gathering')
+          : this.#enqueue(lane);
+      case 'gathering':
+        lane.gathered += 1;
+        if (lane.gathered >= desk.hook.maxEvents) this.#enqueue(lane);
+    }
+  }
+
+  reopened(): void {
+    for (const key of this.#desks.keys()) this.refresh(key);
+  }
+
+  overflowed(key: HookKey): void {
+    const desk = this.#desks.get(key);
+    if (!desk || desk.pruning) return;
+    const { pending, failing } = this.#parts.outbox.deliveries.counts(key);
+    if (desk.lanes.size > 2 * (pending + failing)) void this.#track(this.#prune(desk));
+  }
+
+  /**
+   * Delivers what waits, and begins nothing any more after that.
+   *
+   * @param deadline after which what is under way is cut off, as `performance.now()` counts
+   * @param patience whether to wait for the next attempts of what fails, too
+   */
+  async drain(deadline: number, patience: boolean): Promise<void> {
+    this.#draining = true;
+    for (const lane of this.#lanes()) if (lane.state === 'gathering') this.#enqueue(lane);
+    const ending = new AbortController();
+    const over = delay(deadline - performance.now(), 'over', { signal: ending.signal }).catch(() => 'over');
+    for (;;) {
+      if ((await Promise.race([this.#quiet(), over])) === 'over') break;
+      if (!patience || this.#lanes().next().done) break;
+      const begun = new Promise<void>((resolve) => {
+        this.#onBegin = resolve;
+      });
+      if ((await Promise.race([begun, over])) === 'over') break;
+    }
+    ending.abort();
+    this.#stop();
+    this.#parts.transport.cutOff();
+    await this.close();
+  }
+
+  /** Begins no request any more, and waits for those in flight. */
+  async close(): Promise<void> {
+    this.#stop();
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    this.#parts.transport.close();
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    this.#receivers.close();
+    for (const { lanes, look } of this.#desks.values()) {
+      clearTimeout(look);
+      for (const lane of lanes.values()) lane.stop();
+    }
+  }
+
+  /** Resolves when nothing is under way: what is left waits for its next attempt. */
+  async #quiet(): Promise<void> {
+    while (this.#running.size > 0) {
+      await Promise.all(this.#running);
+      await nextTurn();
+    }
+  }
+
+  *#lanes(): Generator<Lane> {
+    for (const { lanes } of this.#desks.values()) yield* lanes.values();
+  }
+
+  /** Finds the lanes of a hook in which something waits; after a failure it looks again, until the hook or all is gone. */
+  async #look(key: HookKey): Promise<void> {
+    const { outbox, log, random } = this.#parts;
+    try {
+      const found = await outbox.deliveries.lanes(key);
+      const desk = this.#desks.get(key);
+      if (!desk) return;
+      for (const { name, dueAt } of found) {
+        const lane = this.#open(desk, name);
+        if (lane.state === 'busy') lane.hasNews = true;
+        else if (lane.state !== 'queued') this.#schedule(lane, dueAt);
+      }
+    } catch (error) {
+      const desk = this.#desks.get(key);
+      if (!desk || this.#closed) return;
+      log.error(
+        { err: error, appId: desk.hook.appId, hook: desk.hook.id },
+        'webhook deliveries could not be read',
+      );
+      clearTimeout(desk.look);
+      desk.look = setTimeout(() => this.refresh(key), backoffMs(4, random()));
+    }
+  }
+
+  /** Forgets lanes that have lost all they had to dead letters. */
+  async #prune(desk: Desk): Promise<void> {
+    const { hook, lanes } = desk;
+    const appended = new Set<string>();
+    desk.pruning = appended;
+    try {
+      const names = new Set((await this.#parts.outbox.deliveries.lanes(hook.key)).map(({ name }) => name));
+      for (const lane of lanes.values()) {
+        if (lane.state === 'busy' || names.has(lane.name) || appended.has(lane.name)) continue;
+        this.#receivers.remove(lane);
+        this.#forget(lane);
+      }
+    } catch {
+      // The next overflow tries again.
+    } finally {
+      desk.pruning = undefined;
+    }
+  }
+
+  #open(desk: Desk, name: string): Lane {
+    let lane = desk.lanes.get(name);
+    if (!lane) {
+      lane = new Lane(name, () => desk.hook);
+      desk.lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  #schedule(lane: Lane, dueAt: number, state: 'gathering' | 'resting' = 'resting'): void {
+    const delay = dueAt - this.#parts.now();
+    if (delay > 0 && !this.#closed) lane.wait(state, delay, () => this.#enqueue(lane));
+    else this.#enqueue(lane);
+  }
+
+  #enqueue(lane: Lane): void {
+    lane.stop();
+    if (this.#closed) return;
+    lane.state = 'queued';
+    this.#receivers.enqueue(lane);
+    if (lane.state !== 'queued' || lane.endsAt === undefined) return;
+    // A receiver that fails may not come to it in time.
+    const left = lane.endsAt - this.#parts.now();
+    if (left > 0) return lane.wait('queued', Math.min(left, MAX_TIMER_MS), () => this.#enqueue(lane));
+    this.#receivers.remove(lane);
+    void this.#track(this.#send(lane));
+  }
+
+  async #send(lane: Lane): Promise<Sent> {
+    lane.stop();
+    lane.state = 'busy';
+    lane.hasNews = false;
+    const { apps, outbox } = this.#parts;
+    try {
+      const { key, maxEvents } = lane.hook();
+      const delivery = await outbox.deliveries.head(key, lane.name, maxEvents);
+      const hook = lane.hook();
+      const app = apps.byId(hook.appId);
+      if (!app || this.#closed || !this.#stands(lane) || outbox.stateOf(hook.key) !== 'active') {
+        this.#forget(lane);
+      } else if (!delivery) {
+        this.#finish(lane);
+      } else if (delivery.state === 'failing' && delivery.dueAt > this.#parts.now()) {
+        this.#schedule(lane, delivery.dueAt);
+      } else {
+        const { sent, committed } = await this.#courier.deliver(app, hook, delivery);
+        void this.#track(this.#settle(lane, committed));
+        return sent;
+      }
+    } catch (error) {
+      this.#rest(lane, error);
+    }
+    return { result: 'nothing' };
+  }
+
+  async #settle(lane: Lane, committed: Promise<Next>): Promise<void> {
+    try {
+      const next = await committed;
+      this.#fails = false;
+      if (next === 'stop') return this.#forget(lane);
+      if (next === 'go on') {
+        lane.failures = 0;
+        lane.endsAt = undefined;
+        this.#enqueue(lane);
+      } else {
+        lane.failures += 1;
+        lane.endsAt = next.endsAt;
+        this.#schedule(lane, next.dueAt);
+      }
+    } catch (error) {
+      this.#rest(lane, error);
+    }
+  }
+
+  #finish(lane: Lane): void {
+    if (lane.hasNews) this.#enqueue(lane);
+    else this.#forget(lane);
+  }
+
+  /** Until something is appended, or {@link refresh} finds what is still there. */
+  #forget(lane: Lane): void {
+    lane.stop();
+    if (this.#stands(lane)) this.#desks.get(lane.hook().key)?.lanes.delete(lane.name);
+  }
+
+  /** Whether its hook is still configured. */
+  #stands(lane: Lane): boolean {
+    return this.#desks.get(lane.hook().key)?.lanes.get(lane.name) === lane;
+  }
+
+  /** The outbox failed: what it did not take down happens again, after a while. */
+  #rest(lane: Lane, error: unknown): void {
+    const { log, now, random } = this.#parts;
+    const hook = lane.hook();
+    if (!this.#fails) {
+      log.error(
+        { err: error, appId: hook.appId, hook: hook.id },
+        'webhook deliveries could not be committed',
+      );
+    }
+    this.#fails = true;
+    this.#schedule(lane, now() + backoffMs(4, random()));
+  }
+
+  #track<Result>(work: Promise<Result>): Promise<Result> {
+    this.#running.add(work);
+    this.#onBegin?.();
+    const forget = () => this.#running.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+}

@@ -1,0 +1,62 @@
+import type { Logger } from 'pino';
+import type { Hook } from '../../apps/hook.ts';
+import { Receiver, type ReceiverParts } from './circuit-breaker.ts';
+import type { Lane } from './lane.ts';
+
+export interface ReceiversParts extends Omit<ReceiverParts, 'turned'> {
+  readonly log: Logger;
+}
+
+/** The receivers of all hooks. Each app has its own for a URL, so that none waits for what another app makes fail. */
+export class Receivers {
+  readonly #parts: ReceiversParts;
+  readonly #receivers = new Map<string, Receiver>();
+
+  constructor(parts: ReceiversParts) {
+    this.#parts = parts;
+  }
+
+  /** Lets a lane wait for its turn at the receiver that its hook has now. */
+  enqueue(lane: Lane): void {
+    const hook = lane.hook();
+    const key = keyOf(hook);
+    let receiver = this.#receivers.get(key);
+    if (!receiver) {
+      receiver = new Receiver({ ...this.#parts, turned: (works) => this.#logTurn(hook, works) });
+      this.#receivers.set(key, receiver);
+    }
+    receiver.enqueue(lane);
+  }
+
+  /** Takes a lane out of the queue. */
+  remove(lane: Lane): void {
+    this.#receivers.get(keyOf(lane.hook()))?.remove(lane);
+  }
+
+  /** Forgets the receivers of all other hooks. @returns the lanes that have waited for these */
+  keep(hooks: Iterable<Hook>): readonly Lane[] {
+    const kept = new Set(Array.from(hooks, keyOf));
+    const lanes: Lane[] = [];
+    for (const [key, receiver] of this.#receivers) {
+      if (kept.has(key)) continue;
+      this.#receivers.delete(key);
+      lanes.push(...receiver.close());
+    }
+    return lanes;
+  }
+
+  /** Begins no request any more. */
+  close(): void {
+    for (const receiver of this.#receivers.values()) receiver.close();
+  }
+
+  #logTurn({ appId, url }: Hook, works: boolean): void {
+    const ids = { appId, receiver: new URL(url).origin };
+    if (works) this.#parts.log.info(ids, 'webhook receiver works again');
+    else this.#parts.log.warn(ids, 'webhook receiver fails: it is asked by one request at a time');
+  }
+}
+
+function keyOf({ appId, url }: Hook): string {
+  return `${appId} ${url}`;
+}

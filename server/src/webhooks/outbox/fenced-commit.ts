@@ -1,0 +1,146 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Unavailable } from '../../errors.ts';
+import type { Commands } from '../../redis/script-runner.ts';
+import { scripts } from '../cluster/scripts.ts';
+
+/** The time for which one node is the clerk: it ends for good when another node may have begun. */
+export interface Tenure {
+  /** No other has the same. */
+  readonly id: string;
+  /** Whether the clerk before handed the office over because his node ended: whoever was there may come back. */
+  readonly isHandedOver: boolean;
+  /** Until when it lasts at least, as `performance.now()` counts. */
+  until(): number;
+}
+
+export interface FencedCommitParts {
+  readonly commands: Commands;
+  /** Names everything that webhooks keep. */
+  readonly key: string;
+  readonly tenure: Tenure;
+  /** It is not known any more what Redis holds: the tenure is to end. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Changes after which a group is full. Redis does nothing else while it makes them. */
+const FULL = 2000;
+
+/** What is committed in one step. */
+interface Group {
+  /** Fields of hashes; `undefined` for those that go. Of several changes of a field the last one counts. */
+  readonly fields: Map<string, Map<string, string | undefined>>;
+  readonly commands: (readonly string[])[];
+  readonly done: Promise<void>;
+  size: number;
+}
+
+/**
+ * Commits the changes of one tenure to Redis, in groups, each whole or not at all: what gathers while one group is on
+ * its way is the next one. Redis takes nothing of a tenure that is over. After a failure nothing is committed any more.
+ */
+export class FencedCommit {
+  readonly #parts: FencedCommitParts;
+  #gathering: Group | undefined;
+  #last: Promise<void> = Promise.resolve();
+  #isWithin = false;
+  #failure: unknown;
+
+  constructor(parts: FencedCommitParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Runs work, at once, that calls {@link set} and {@link run}. What it adds in turn is committed in the same step.
+   *
+   * @returns a promise for what it answered, once that and everything before it is committed
+   */
+  async add<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+    if (this.#failure) throw this.#failure;
+    if (!this.#isWithin && this.#gathering && this.#gathering.size >= FULL) this.#gathering = undefined;
+    const { done } = this.#group();
+    const result = this.#run(work);
+    // Both at once: what the work answers fails with the commit if it waits for a part of it, and somebody must hear that.
+    await Promise.all([result, done]);
+    return result;
+  }
+
+  /** Within {@link add}: sets a field of a hash, or takes it away. */
+  set(hash: string, field: string, value: string | undefined): void {
+    const group = this.#group();
+    let fields = group.fields.get(hash);
+    if (!fields) {
+      fields = new Map();
+      group.fields.set(hash, fields);
+    }
+    fields.set(field, value);
+    group.size += 1;
+  }
+
+  /** Within {@link add}: a command, the end of the name of its key, and what else it takes. */
+  run(...command: readonly [command: string, key: string, ...rest: string[]]): void {
+    const group = this.#group();
+    group.commands.push(command);
+    group.size += 1;
+  }
+
+  /** Resolves when nothing is on its way any more. */
+  settled(): Promise<void> {
+    return this.#last;
+  }
+
+  #run<Result>(work: () => Result): Result {
+    const wasWithin = this.#isWithin;
+    this.#isWithin = true;
+    try {
+      return work();
+    } catch (error) {
+      // Half of it must not be committed.
+      this.#fail(error);
+      throw error;
+    } finally {
+      this.#isWithin = wasWithin;
+    }
+  }
+
+  /** The one that gathers. */
+  #group(): Group {
+    if (this.#gathering) return this.#gathering;
+    const done = this.#last.then(nextTurn).then(() => this.#flush(group));
+    const group: Group = { fields: new Map(), commands: [], done, size: 0 };
+    this.#last = done.catch(() => {});
+    this.#gathering = group;
+    return group;
+  }
+
+  async #flush(group: Group): Promise<void> {
+    const { commands, key, tenure } = this.#parts;
+    if (this.#gathering === group) this.#gathering = undefined;
+    try {
+      if (this.#failure) throw this.#failure;
+      if (group.size === 0 && performance.now() < tenure.until()) return;
+      const changes = JSON.stringify(changesOf(group));
+      const answer = await commands.run(scripts.commit, key, tenure.id, changes);
+      if (answer !== 'committed') throw new Unavailable('Another node is the clerk of webhooks by now');
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    this.#parts.onFailure(error);
+  }
+}
+
+/** Commands, each with the end of the name of its key and what else it takes. */
+function changesOf({ fields, commands }: Group): readonly (readonly string[])[] {
+  const changes = [...commands];
+  for (const [hash, values] of fields) {
+    for (const [field, value] of values) {
+      changes.push(value === undefined ? ['HDEL', hash, field] : ['HSET', hash, field, value]);
+    }
+  }
+  return changes;
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import type { HookKey } from '../../apps/hook.ts';
+import { committedEvent } from '../event.ts';
+import { MemoryDeliveries } from './memory-deliveries.ts';
+import { MemoryLog } from './memory-log.ts';
+import type { Change, EventPage, HookState, Outbox, OutboxBounds, OutboxListener, Told } from './outbox.ts';
+
+export interface MemoryOutboxParts extends OutboxBounds {
+  /** The clock, in Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** An outbox that ends with the process, and with it what was not delivered. */
+export class MemoryOutbox implements Outbox {
+  readonly epoch = randomBytes(8).toString('hex');
+  readonly deliveries: MemoryDeliveries;
+  readonly #now: () => number;
+  readonly #log: MemoryLog;
+  readonly #states = new Map<HookKey, HookState>();
+  #listener: OutboxListener | undefined;
+
+  constructor({ now, ...bounds }: MemoryOutboxParts) {
+    const { maxLogEvents: maxCount, maxBytes, maxTotalBytes } = bounds;
+    this.#now = now;
+    this.#log = new MemoryLog({ maxCount, maxBytes, maxTotalBytes }, (appId) =>
+      this.#listener?.forgot(appId, 'event', 1),
+    );
+    const listener: Pick<OutboxListener, 'overflowed' | 'forgot'> = {
+      overflowed: (...news) => this.#listener?.overflowed(...news),
+      forgot: (...news) => this.#listener?.forgot(...news),
+    };
+    this.deliveries = new MemoryDeliveries({ id: this.epoch, now, bounds, listener });
+  }
+
+  attach(listener: OutboxListener): void {
+    this.#listener = listener;
+  }
+
+  told(): readonly Told[] {
+    return [];
+  }
+
+  async append(changes: readonly Change[]): Promise<void> {
+    for (const change of changes) this.#append(change);
+  }
+
+  async events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
+    return this.#log.read(appId, afterSeq, limit);
+  }
+
+  stateOf(hook: HookKey): HookState {
+    return this.#states.get(hook) ?? 'active';
+  }
+
+  async setState(hook: HookKey, state: HookState): Promise<void> {
+    this.#states.set(hook, state);
+  }
+
+  async sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void> {
+    this.#log.sweep(before);
+    this.deliveries.sweep(before, hooks);
+  }
+
+  async close(): Promise<void> {}
+
+  #append({ appId, event, lane, hooks }: Change): void {
+    if (!event) return;
+    const committedAt = this.#now();
+    const body = committedEvent(event, this.#log.nextSeq(appId), this.epoch);
+    this.#log.append(appId, body, committedAt);
+    for (const hook of hooks) {
+      const dueAt = this.deliveries.insert(hook, lane, body, committedAt);
+      this.#listener?.appended(hook.key, lane, dueAt);
+      this.deliveries.overflow(hook.key);
+    }
+  }
+}

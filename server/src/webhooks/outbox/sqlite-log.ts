@@ -1,0 +1,102 @@
+import type { Database } from '../../data/database.ts';
+import { bytesOf } from './delivery-counts.ts';
+import type { EventPage } from './outbox.ts';
+import { Stock, type StockBounds } from './stock.ts';
+
+/** Events that one sweep forgets of each app, and one transaction because there are too many: none is long. */
+const PAGE = 5000;
+
+/** The committed events of each app, the latest of them, in a table. */
+export class SqliteLog {
+  /** Changes within a transaction, and back if that fails. */
+  readonly #stock: Stock<string>;
+  readonly #forgot: (appId: string) => void;
+  readonly #sql: ReturnType<typeof prepare>;
+  /** The last `seq` of each app that had a change since the start. */
+  readonly #sequences = new Map<string, number>();
+
+  /** @param forgot is told of each event that had to go because there were too many */
+  constructor(database: Database, bounds: StockBounds, forgot: (appId: string) => void) {
+    this.#sql = prepare(database);
+    this.#stock = new Stock(bounds);
+    this.#forgot = forgot;
+    for (const { app, count, bytes } of this.#sql.count.all()) this.#stock.add(app, count, bytes);
+  }
+
+  /** The `seq` of the next event of an app. */
+  nextSeq(appId: string): number {
+    return (this.#sequences.get(appId) ?? this.#sql.lastSeq.get(appId)?.seq ?? 0) + 1;
+  }
+
+  /** Within a transaction. */
+  append(appId: string, seq: number, body: string, committedAt: number): void {
+    this.#sequences.set(appId, seq);
+    this.#sql.insert.run(appId, seq, committedAt, body);
+    this.#sql.sequence.run(appId, seq);
+    this.#stock.add(appId, 1, bytesOf(body));
+    for (let forgotten = 0; forgotten < PAGE; forgotten += 1) {
+      const owner = this.#stock.excess(appId);
+      const oldest = owner === undefined ? undefined : this.#sql.oldest.get(owner);
+      if (owner === undefined || !oldest) return;
+      this.#forget(owner, oldest);
+      this.#forgot(owner);
+    }
+  }
+
+  read(appId: string, afterSeq: number, limit: number): EventPage {
+    const events = this.#sql.page.all(appId, afterSeq, limit).map(({ body }) => body);
+    return { events, lastSeq: this.#sql.lastSeq.get(appId)?.seq ?? 0 };
+  }
+
+  /** Within a transaction: forgets some of what was committed before a time. */
+  sweep(before: number): void {
+    for (const appId of this.#stock.owners()) {
+      for (const event of this.#sql.eldest.all(appId, PAGE)) {
+        if (event.committed_at >= before) break;
+        this.#forget(appId, event);
+      }
+    }
+  }
+
+  begin(): void {
+    this.#stock.begin();
+  }
+
+  commit(): void {
+    this.#stock.commit();
+  }
+
+  rollback(): void {
+    this.#stock.rollback();
+    this.#sequences.clear();
+  }
+
+  #forget(appId: string, { seq, body }: { readonly seq: number; readonly body: string }): void {
+    this.#sql.forget.run(appId, seq);
+    this.#stock.add(appId, -1, -bytesOf(body));
+  }
+}
+
+function prepare(database: Database) {
+  return {
+    count: database.prepare<[], { app: string; count: number; bytes: number }>(
+      `SELECT app, count(*) AS count, sum(${bytesOf('')} + length(CAST(body AS BLOB))) AS bytes
+       FROM event GROUP BY app`,
+    ),
+    lastSeq: database.prepare<[string], { seq: number }>('SELECT seq FROM sequence WHERE app = ?'),
+    sequence: database.prepare<[string, number]>('INSERT OR REPLACE INTO sequence (app, seq) VALUES (?, ?)'),
+    insert: database.prepare<[string, number, number, string]>(
+      'INSERT INTO event (app, seq, committed_at, body) VALUES (?, ?, ?, ?)',
+    ),
+    page: database.prepare<[string, number, number], { body: string }>(
+      'SELECT body FROM event WHERE app = ? AND seq > ? ORDER BY seq LIMIT ?',
+    ),
+    oldest: database.prepare<[string], { seq: number; body: string }>(
+      'SELECT seq, body FROM event WHERE app = ? ORDER BY seq LIMIT 1',
+    ),
+    eldest: database.prepare<[string, number], { seq: number; committed_at: number; body: string }>(
+      'SELECT seq, committed_at, body FROM event WHERE app = ? ORDER BY seq LIMIT ?',
+    ),
+    forget: database.prepare<[string, number]>('DELETE FROM event WHERE app = ? AND seq = ?'),
+  };
+}

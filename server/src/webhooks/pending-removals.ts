@@ -1,0 +1,97 @@
+import type { Logger } from 'pino';
+import { keyOf } from './announced.ts';
+import { Grace } from './delay-queue.ts';
+import type { WebhookEvent } from './event.ts';
+import type { Told } from './outbox/outbox.ts';
+
+/** Something that receivers had been told is there has gone, and may come back. */
+export interface Departure {
+  readonly told: Told;
+  readonly event: WebhookEvent;
+}
+
+/**
+ * Knows who is there. Of what happens on several nodes some is recorded late, or never, if the node dies with it; so
+ * nobody is told of a removal before the witness was asked.
+ */
+export interface Witness {
+  /** Those who are not there. */
+  gone(told: readonly Told[]): Promise<ReadonlySet<Told>>;
+}
+
+export interface DeparturesParts {
+  /** Milliseconds within which a return undoes a departure; 0 for none. */
+  readonly graceMs: number;
+  /** The same where a process has ended. */
+  readonly restartGraceMs: number;
+  /** `undefined` where everything is recorded, in the order in which it happened. */
+  readonly witness: Witness | undefined;
+  readonly log: Logger;
+  /** Is told of those who have not come back in time, in the order of their times. */
+  readonly onEnd: (departures: readonly Departure[]) => void;
+}
+
+/** Those who have left, until they come back or it is certain that they do not. */
+export class Departures {
+  readonly #parts: DeparturesParts;
+  readonly #leaving: Grace<Departure>;
+  readonly #restarting: Grace<Departure>;
+  /** Of whom the witness is being asked. */
+  readonly #doubted = new Set<string>();
+  #closed = false;
+
+  constructor(parts: DeparturesParts) {
+    this.#parts = parts;
+    const { witness, onEnd } = parts;
+    const end = (ended: readonly Departure[]) =>
+      witness ? void this.#confirm(ended, witness) : onEnd(ended);
+    this.#leaving = new Grace(parts.graceMs, end);
+    this.#restarting = new Grace(parts.restartGraceMs, end);
+  }
+
+  has(key: string): boolean {
+    return this.#leaving.has(key) || this.#restarting.has(key) || this.#doubted.has(key);
+  }
+
+  /** Begins to wait, anew if it waits already. */
+  begin(departure: Departure, grace: 'usual' | 'restart'): void {
+    const key = keyOf(departure.told);
+    this.callOff(key);
+    if (this.#closed) return;
+    (grace === 'usual' ? this.#leaving : this.#restarting).begin(key, departure);
+  }
+
+  /** It has come back. */
+  callOff(key: string): void {
+    this.#leaving.callOff(key);
+    this.#restarting.callOff(key);
+    this.#doubted.delete(key);
+  }
+
+  /** Ends all waits. @returns those who waited, in the order in which they left */
+  take(): readonly Departure[] {
+    this.#closed = true;
+    return [...this.#restarting.take(), ...this.#leaving.take()];
+  }
+
+  /** Calls everything off. */
+  close(): void {
+    this.#closed = true;
+    this.#leaving.close();
+    this.#restarting.close();
+  }
+
+  async #confirm(ended: readonly Departure[], witness: Witness): Promise<void> {
+    const { log, onEnd } = this.#parts;
+    for (const { told } of ended) this.#doubted.add(keyOf(told));
+    const stillDoubted = () => ended.filter(({ told }) => this.#doubted.delete(keyOf(told)) && !this.#closed);
+    try {
+      const gone = await witness.gone(ended.map(({ told }) => told));
+      const certain = stillDoubted().filter(({ told }) => gone.has(told));
+      if (certain.length > 0) onEnd(certain);
+    } catch (error) {
+      log.warn({ err: error, departures: ended.length }, 'webhook removals wait: nobody knows who is there');
+      for (const departure of stillDoubted()) this.begin(departure, 'usual');
+    }
+  }
+}

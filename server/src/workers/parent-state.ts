@@ -1,0 +1,55 @@
+import type { Logger } from 'pino';
+import type { AdapterListener, Command, Counts, Message, Missed, Topic } from '../adapter/adapter.ts';
+import type { AppStore } from '../apps/app.ts';
+import type { Core } from '../core/core.ts';
+import { CountAnnouncer } from '../hub/subscription-counts.ts';
+import { Seats } from './seat-index.ts';
+import { Switchboard } from './topic-router.ts';
+import type { Lease } from './worker-session.ts';
+
+/** What all workers share, with the parent's own notes on who has what of it. */
+export class Shared implements AdapterListener {
+  readonly seats = new Seats<Lease>();
+  readonly switchboard: Switchboard;
+  readonly counts: CountAnnouncer;
+
+  /** @param core what the parent asks on behalf of the workers */
+  constructor(
+    readonly core: Core,
+    readonly apps: AppStore,
+    readonly log: Logger,
+  ) {
+    const { adapter, journal } = core;
+    this.switchboard = new Switchboard(adapter.bus);
+    this.counts = new CountAnnouncer(adapter, apps, log);
+    adapter.attach(this, journal);
+  }
+
+  deliver(message: Message): void {
+    if (message.kind === 'count') this.counts.told(message);
+    this.switchboard.deliver(message);
+  }
+
+  obey(command: Command): void {
+    this.switchboard.obey(command);
+  }
+
+  missed(missed: Missed): Promise<void> {
+    return this.switchboard.missed(missed);
+  }
+
+  lapsed(topic: Topic, left: Pick<Counts, 'subscriptions' | 'version'>): void {
+    this.counts.lapsed(topic, left);
+  }
+
+  /** Delivers webhooks that wait, once no worker tells anything any more. */
+  async drain(deadline: number): Promise<void> {
+    this.counts.close();
+    await this.core.drain(deadline);
+  }
+
+  async close(): Promise<void> {
+    this.counts.close();
+    await this.core.close();
+  }
+}

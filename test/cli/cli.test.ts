@@ -1,0 +1,187 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { runCli } from '../helpers/brokers/cli.ts';
+import { fileWith } from '../helpers/brokers/config-file.ts';
+
+const failure = (stderr: string, code = 2) => ({ code, signal: null, stdout: '', stderr: `${stderr}\n` });
+
+const HELP = `Usage: countersign <command> [options]
+
+  start    Run the broker.
+             --config FILE   JSON file; COUNTERSIGN_CONFIG names it too
+             --host ADDRESS  overrides the file
+             --port NUMBER   overrides the file
+             --workers N     processes that share the port, or auto for one per core
+  dev      Run a broker with one development app on loopback, and a page to try it.
+             --port NUMBER   default 6001
+             --secret TEXT   instead of a new one at each start; COUNTERSIGN_DEV_SECRET gives it too
+  config   Show the configuration that start would run with, secrets masked.
+             --print  --config FILE  --host ADDRESS  --port NUMBER
+  webhooks Look after the webhooks of a running broker. Prints its answer as JSON.
+             ls                            each webhook and how it stands
+             show HOOK [--state STATE]     its deliveries: pending (default), failing or dead
+             retry HOOK DELIVERY...        send again; also --state STATE, all in that state
+             skip HOOK DELIVERY...         give up; also --state STATE
+             pause HOOK, resume HOOK       keep its deliveries, and go on
+             test HOOK                     send it an event named test
+             --config FILE  --app ID  --url URL  --cursor N  --limit N
+
+  --help, --version
+
+Each setting can also be given by the environment, such as COUNTERSIGN_LOG__LEVEL=debug.
+Signals: SIGTERM and SIGINT stop gracefully, a second one at once; SIGHUP reloads the apps and
+certificates; SIGUSR2 also replaces all workers, one after the other.
+`;
+
+describe('the command line', () => {
+  test.each([[['--help']], [['-h']], [['start', '--help']]])('%j explains it', async (args) => {
+    expect(await runCli(args)).toEqual({ code: 0, signal: null, stdout: HELP, stderr: '' });
+  });
+
+  test('--version prints the version', async () => {
+    expect(await runCli(['--version'])).toEqual({ code: 0, signal: null, stdout: '0.1.0\n', stderr: '' });
+  });
+
+  test.each<[args: string[], message: string]>([
+    [[], 'No command'],
+    [['run'], 'Unknown command "run"'],
+    [['config'], 'countersign config needs --print'],
+    [['start', '--colour', 'red'], "Unknown option '--colour'"],
+    [['dev', '--config', 'x.json'], "Unknown option '--config'"],
+  ])('%j is refused', async (args, message) => {
+    expect(await runCli(args)).toEqual(failure(`${message}\nSee countersign --help.`));
+  });
+});
+
+test('the installed command needs no build to be linked, and starts node with the heap flag', async () => {
+  const server = new URL('../../server/', import.meta.url);
+  const { bin, version } = JSON.parse(await readFile(new URL('package.json', server), 'utf8'));
+  const command = new URL(bin.countersign, server);
+  expect(bin.countersign).not.toMatch(/dist/);
+  expect(await readFile(command, 'utf8')).toMatch(/^#!.*node --max-semi-space-size=4\n/);
+  const { stdout } = await promisify(execFile)(fileURLToPath(command), ['--version']);
+  expect(stdout).toBe(`${version}\n`);
+});
+
+describe('a configuration that cannot be used', () => {
+  test('start without apps shows a minimal file', async () => {
+    const minimal =
+      '{ "apps": [{ "id": "1", "keys": [{ "key": "key-1", "secret": "replace-me-with-openssl-rand-hex-32" }] }] }';
+    expect(await runCli(['start'])).toEqual(
+      failure(
+        `Wrong configuration:\n  apps: there is none, so nobody could connect; a minimal file is ${minimal}`,
+      ),
+    );
+  });
+
+  test('a wrong key is named by path, value and what was expected', async () => {
+    const file = await fileWith({
+      apps: [{ id: 'app-1', keys: [{ key: 'key-1', secret: 'short' }] }],
+      log: 1,
+    });
+    expect(await runCli(['start', '--config', file])).toEqual(
+      failure(
+        [
+          `Wrong configuration in ${file}:`,
+          '  apps[0].keys[0].secret: got a value that is not shown, expected at least 8 characters',
+          '  log: got 1, expected an object',
+        ].join('\n'),
+      ),
+    );
+  });
+
+  const GUESSABLE =
+    'everybody can guess it, since it stands in a documentation or a list of passwords; make your own with openssl rand -hex 32';
+
+  test.each([
+    'dev-secret',
+    'at least 8 characters, better 32',
+    'replace-me-with-openssl-rand-hex-32',
+    'CHANGE-ME-please',
+    'your-secret-here',
+    'password',
+    'Passw0rd',
+    '12345678',
+    '34567890',
+    'aaaaaaaaaaaaaaaa',
+    'abababababababab',
+  ])('start refuses the secret "%s", which everybody can guess', async (secret) => {
+    const file = await fileWith({ apps: [{ id: '1', keys: [{ key: 'key-1', secret }] }] });
+    expect(await runCli(['start', '--config', file])).toEqual(
+      failure(`Wrong configuration:\n  apps[0].keys[0].secret: ${GUESSABLE}`),
+    );
+  });
+
+  test('start refuses such a token, and dev such a secret', async () => {
+    const apps = [{ id: '1', keys: [{ key: 'key-1', secret: 'kT3v0pWzq8' }] }];
+    const file = await fileWith({ apps, metrics: { token: 'replace-me-with-a-random-token' } });
+    expect(await runCli(['start', '--config', file])).toEqual(
+      failure(`Wrong configuration:\n  metrics.token: ${GUESSABLE}`),
+    );
+    expect(await runCli(['dev', '--secret', 'password'])).toEqual(
+      failure(`Wrong configuration:\n  apps[0].keys[0].secret: ${GUESSABLE}`),
+    );
+  });
+
+  test.each<[args: string[], env: Record<string, string>]>([
+    [['dev', '--host', '0.0.0.0'], {}],
+    [['dev'], { COUNTERSIGN_HOST: '0.0.0.0' }],
+  ])('%j with %j is refused, since its console has no sign-in', async (args, env) => {
+    expect(await runCli(args, { env })).toEqual(
+      failure(
+        'Wrong configuration:\n  host: got "0.0.0.0", expected "127.0.0.1", since everybody may look at its console',
+      ),
+    );
+  });
+
+  test('dev serves no other apps', async () => {
+    const apps = [{ id: 'app-1', keys: [{ key: 'key-1', secret: 'secret-1' }] }];
+    expect(await runCli(['dev'], { env: { COUNTERSIGN_APPS: JSON.stringify(apps) } })).toEqual(
+      failure('Wrong configuration:\n  apps, tls and pathPrefix belong to countersign start, expected none'),
+    );
+  });
+});
+
+describe('config --print', () => {
+  test('shows file, environment and flags merged, with secrets masked', async () => {
+    const file = await fileWith({
+      port: 1,
+      apps: [
+        {
+          id: 'app-1',
+          keys: [{ key: 'key-1', secret: 'secret-1' }],
+          webhooks: [
+            {
+              url: 'https://hooks.example:8443/services/T0001/B0002/wJ7fQ2mZ9xK4/in?token=t0ken&bare',
+              events: ['cache_miss'],
+            },
+          ],
+        },
+      ],
+      metrics: { token: 'token-of-metrics' },
+    });
+    const { code, stdout, stderr } = await runCli(['config', '--print', '--config', file, '--port', '3'], {
+      env: { COUNTERSIGN_PORT: '2', COUNTERSIGN_LOG__LEVEL: 'debug' },
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      host: '127.0.0.1',
+      port: 3,
+      apps: [
+        {
+          id: 'app-1',
+          keys: [{ key: 'key-1', secret: '********' }],
+          webhooks: [
+            { url: 'https://hooks.example:8443/services/T0001/B0002/********/in?token=********&********' },
+          ],
+        },
+      ],
+      log: { level: 'debug', pretty: false },
+      metrics: { token: '********' },
+    });
+    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare/);
+  });
+});

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest';
+import { send, signed, startExample } from '../helpers/http.ts';
+import { app, TIMESTAMP } from '../packages/vectors.ts';
+
+// The clock of a machine is set back or forward by its time service, or when a virtual machine is restored.
+describe.each([
+  ['an hour back', -3_600_000],
+  ['an hour forward', 3_600_000],
+])('a clock that is set %s', (_direction, stepMs) => {
+  async function startSteppable(settings: Readonly<Record<string, unknown>> = {}) {
+    const clock = { now: TIMESTAMP * 1000, monotonic: 5000 };
+    const parts = { now: () => clock.now, monotonic: () => clock.monotonic };
+    const broker = await startExample({ app: settings, parts });
+    const proof = () => ({ auth_timestamp: String(Math.floor(clock.now / 1000)) });
+    const ask = (path: string, query = {}) =>
+      send(broker, signed({ path: `/apps/${app.id}/${path}`, query, proof: proof() }));
+    const tell = (path: string, body: object) =>
+      send(broker, signed({ path: `/apps/${app.id}/${path}`, body: JSON.stringify(body), proof: proof() }));
+    return { clock, ask, tell };
+  }
+
+  test('neither ends a rate window nor makes it last', async () => {
+    const { clock, ask } = await startSteppable({ limits: { httpRequestsPerSecond: 2 } });
+    expect([(await ask('channels')).status, (await ask('channels')).status]).toEqual([200, 200]);
+    clock.now += stepMs;
+    expect(await ask('channels')).toMatchObject({ status: 429, headers: { 'retry-after': '1' } });
+    clock.monotonic += 1000;
+    expect(await ask('channels')).toMatchObject({ status: 200 });
+  });
+
+  test('neither forgets a kept event nor makes it last', async () => {
+    const { clock, ask, tell } = await startSteppable({ cacheSeconds: 60 });
+    const kept = async () => JSON.parse((await ask('channels/cache-a', { info: 'cache' })).text).cache;
+    await tell('events', { name: 'e', channel: 'cache-a', data: 'x' });
+    clock.now += stepMs;
+    clock.monotonic += 59_000;
+    expect(await kept()).toEqual({ data: 'x', ttl: 1 });
+    clock.monotonic += 1000;
+    expect(await kept()).toBeNull();
+  });
+});

@@ -1,0 +1,169 @@
+import { channelText, sign, userText } from '@countersign/sdk-server/signature';
+import { describe, expect, test } from 'vitest';
+import { App, appSchema } from '#server/apps/app';
+import { KeyUses } from '#server/apps/key-usage';
+import { diagnose } from '#server/console/diagnosis/diagnosis';
+import { difference } from '#server/console/diagnosis/text-diff';
+
+const OLD = { key: 'old-key', secret: 'old-secret' };
+const NEW = { key: 'new-key', secret: 'new-secret' };
+const app = new App(appSchema.parse({ id: 'app-1', keys: [OLD, NEW] }));
+
+const SOCKET = '1234.5678';
+const OTHER_SOCKET = '8765.4321';
+const ROOM = 'presence-room';
+const DATA = '{"user_id":"7","user_info":{"name":"Zoë / Ann"}}';
+const surroundings = { socketIds: [OTHER_SOCKET], channels: ['presence-hall'] };
+
+/** What is said of a proof by one key over one text, for the presence room. */
+function examine(text: string, { auth, data = DATA }: { auth?: unknown; data?: string } = {}) {
+  const proof = auth === undefined ? `${OLD.key}:${sign(OLD.secret, text)}` : auth;
+  return diagnose(app, { socketId: SOCKET, channel: ROOM, data }, proof, surroundings);
+}
+
+const right = channelText(SOCKET, ROOM, DATA);
+
+describe('a proof that does not hold is explained', () => {
+  test.each([1000, 100_000])(
+    'data that is nested %d levels deep costs nothing and throws nothing',
+    (depth) => {
+      const data = `{"user_id":"7","a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+      expect(examine(`${SOCKET}:other`, { data })).toMatchObject({ valid: false });
+    },
+  );
+
+  test('data and proofs that are large are not looked into', () => {
+    const data = JSON.stringify({ user_id: '7', a: 'x'.repeat(60_000) });
+    expect(examine(channelText(SOCKET, ROOM), { data }).summary).toMatch(/more than 4096 characters/);
+    expect(examine('', { auth: 'x'.repeat(60_000) }).summary).toMatch(/far too long/);
+  });
+
+  test('one that holds is said to hold', () => {
+    expect(examine(right)).toMatchObject({ valid: true, expected: right, signed: right, key: OLD.key });
+  });
+
+  test.each([
+    [
+      'another socket id',
+      channelText(OTHER_SOCKET, ROOM, DATA),
+      /another socket id was signed \(8765\.4321\)/i,
+    ],
+    [
+      'another channel',
+      channelText(SOCKET, 'presence-hall', DATA),
+      /another channel was signed \(presence-hall\)/i,
+    ],
+    ['no channel data', channelText(SOCKET, ROOM), /the data was not signed/i],
+    ['a sign-in instead', userText(SOCKET, DATA), /a sign-in was signed/i],
+    ['the wrong order', `${ROOM}:${SOCKET}`, /wrong order/i],
+    [
+      'another socket id without the data',
+      channelText(OTHER_SOCKET, ROOM),
+      /another socket id.*data was left out/i,
+    ],
+  ])('%s', (_, signed, summary) => {
+    const diagnosis = examine(signed);
+    expect(diagnosis).toMatchObject({ valid: false, signed, expected: right, key: OLD.key });
+    expect(diagnosis.summary).toMatch(summary);
+  });
+
+  const printed = {
+    'Python with spaces': '{"user_id": "7", "user_info": {"name": "Zo\\u00eb / Ann"}}',
+    'PHP with escapes': '{"user_id":"7","user_info":{"name":"Zo\\u00eb \\/ Ann"}}',
+    'other order of keys': '{"user_info":{"name":"Zoë / Ann"},"user_id":"7"}',
+    'a number as the id': '{"user_id":7,"user_info":{"name":"Zoë / Ann"}}',
+    indented: JSON.stringify(JSON.parse(DATA), null, 2),
+  };
+  for (const [name, data] of Object.entries(printed)) {
+    test(`channel data printed anew: ${name}`, () => {
+      const [sent, signed] = name === 'other order of keys' ? [data, DATA] : [DATA, data];
+      const diagnosis = examine(channelText(SOCKET, ROOM, signed), { data: sent });
+      expect(diagnosis).toMatchObject({ valid: false, signed: channelText(SOCKET, ROOM, signed) });
+      expect(diagnosis.summary).toMatch(/printed anew/);
+    });
+  }
+
+  test('channel data that was signed but not sent', () => {
+    const diagnosis = diagnose(
+      app,
+      { socketId: SOCKET, channel: 'private-a', data: '' },
+      `${OLD.key}:${sign(OLD.secret, `${SOCKET}:private-a:{}`)}`,
+      surroundings,
+    );
+    expect(diagnosis.summary).toMatch(/signed as channel data, but not sent/);
+  });
+
+  test('a subscription in the place of a sign-in', () => {
+    const diagnosis = diagnose(
+      app,
+      { socketId: SOCKET, channel: undefined, data: '{"id":"7"}' },
+      `${OLD.key}:${sign(OLD.secret, channelText(SOCKET, 'presence-hall', '{"id":"7"}'))}`,
+      surroundings,
+    );
+    expect(diagnosis.summary).toMatch(/in the place of a sign-in/);
+    expect(diagnosis.expected).toBe(`${SOCKET}::user::{"id":"7"}`);
+  });
+
+  test('the secret of another key of the app', () => {
+    const { summary, key } = examine(right, { auth: `${OLD.key}:${sign(NEW.secret, right)}` });
+    expect(summary).toMatch(/names the key old-key, but the secret of new-key signed/);
+    expect(key).toBe(NEW.key);
+  });
+
+  test.each([
+    ['nothing', '', /No "auth" came/],
+    ['a number', 7, /not a string/],
+    ['a text without a signature', 'old-key', /not the form/],
+    ['upper-case hex', `old-key:${sign(OLD.secret, right).toUpperCase()}`, /lower case/],
+    ['base64', `old-key:${Buffer.from(sign(OLD.secret, right), 'hex').toString('base64')}`, /base64/],
+    ['no key', sign(OLD.secret, right), /does not name a key: expected "old-key:SIGNATURE"/],
+    ['a key of nobody', `stray:${sign(OLD.secret, right)}`, /names "stray", which is no key of this app/],
+    ['a stranger', `stray:${sign('elsewhere', right)}`, /set up for another app/],
+    ['a wrong secret', `old-key:${sign('guessed', right)}`, /the secret is not the one of this key/],
+    ['a secret with a line break', `old-key:${sign('old-secret\n', right)}`, /ends with a line break/],
+    ['a secret in quotes', `old-key:${sign('"old-secret"', right)}`, /quotes around it/],
+  ])('the form of the proof: %s', (_, auth, summary) => {
+    expect(examine('', { auth }).summary).toMatch(summary);
+  });
+
+  test('a secret is never told', () => {
+    const proofs = [right, channelText(OTHER_SOCKET, ROOM), 'anything'].map((text) => examine(text));
+    proofs.push(examine(right, { auth: `old-key:${sign('old-secret\n', right)}` }));
+    expect(JSON.stringify(proofs)).not.toMatch(/old-secret|new-secret/);
+  });
+
+  test('it gives up after a bounded number of tries', () => {
+    const socketIds = Array.from({ length: 100_000 }, (_, n) => `${n}.1`);
+    const proof = `old-key:${sign(OLD.secret, channelText('99999.1', ROOM, DATA))}`;
+    const claim = { socketId: SOCKET, channel: ROOM, data: DATA };
+    expect(diagnose(app, claim, proof, { socketIds, channels: [] }).summary).toMatch(/No usual mistake/);
+  });
+});
+
+test('two texts differ in their smallest middle part of whole words, and no character is cut', () => {
+  expect(difference('1.23:room:a', '1.33:room:a')).toEqual({ start: 0, end: 7 });
+  expect(difference('1.2:private-room:{}', '1.2:private-loom:{}')).toEqual({ start: 4, end: 3 });
+  expect(difference('{"a":"b"}', '{"a": "b"}')).toEqual({ start: 5, end: 4 });
+  expect(difference('abc', 'abc')).toEqual({ start: 3, end: 0 });
+  expect(difference('a b', 'a b b')).toEqual({ start: 2, end: 0 });
+  expect(difference('"😀"', '"😁"')).toEqual({ start: 1, end: 1 });
+  expect(difference('', 'a')).toEqual({ start: 0, end: 0 });
+});
+
+test('the uses of a key are counted by the hour', () => {
+  const minute = 60_000;
+  const uses = new KeyUses();
+  const start = Date.UTC(2025, 0, 1);
+  expect(uses.of('key-1', start)).toBeUndefined();
+  uses.count('key-1', 'channels', start);
+  uses.count('key-1', 'requests', start + 59 * minute);
+  expect(uses.of('key-1', start + 59 * minute)).toEqual({
+    channels: 1,
+    users: 0,
+    requests: 1,
+    lastHour: 2,
+    lastAt: start + 59 * minute,
+  });
+  expect(uses.of('key-1', start + 60 * minute)).toMatchObject({ lastHour: 1 });
+  expect(uses.of('key-1', start + 10_000 * minute)).toMatchObject({ channels: 1, lastHour: 0 });
+});

@@ -1,0 +1,321 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Adapter, EventMessage, Message, Seat } from '#server/adapter/adapter';
+import { userTopicOf } from '#server/adapter/adapter';
+import { NO_JOURNAL } from '#server/adapter/journal';
+
+/** An adapter under test, whose clock the test moves. */
+export interface Subject {
+  readonly adapter: Adapter;
+  /** Moves the clock on. */
+  advance(milliseconds: number): void | Promise<void>;
+}
+
+const seat = (socketId: string): Seat => ({
+  socketId,
+  since: 0,
+  client: 'test/1',
+  address: '127.0.0.1',
+});
+const ann = { userId: 'ann', userInfo: '{"name":"Ann"}' };
+const bob = { userId: 'bob' };
+const event: EventMessage = { kind: 'event', topic: 'app:cache-a', name: 'e', data: '1' };
+
+/** What every adapter promises. */
+export function adapterContract(name: string, make: () => Subject | Promise<Subject>): void {
+  describe(`${name} keeps the contract of an adapter`, () => {
+    let subject: Subject;
+    let received: Message[];
+    let arrived: () => void;
+
+    beforeEach(async () => {
+      subject = await make();
+      // What an earlier test left under way must not arrive here.
+      const inbox: Message[] = [];
+      received = inbox;
+      arrived = () => {};
+      subject.adapter.attach(
+        {
+          deliver: (message) => {
+            inbox.push(message);
+            arrived();
+          },
+          obey: () => {},
+          missed: async () => {},
+          lapsed: () => {},
+        },
+        NO_JOURNAL,
+      );
+    });
+    afterEach(() => subject.adapter.close());
+
+    /** Waits until a marker that is published now has arrived, and everything before it. */
+    async function settled(topic: EventMessage['topic']): Promise<Message[]> {
+      const marker = `marker-${Math.random()}`;
+      const isHere = () => received.some((m) => m.kind === 'event' && m.name === marker);
+      await subject.adapter.bus.listen(topic);
+      await subject.adapter.bus.publish({ kind: 'event', topic, name: marker, data: '' });
+      while (!isHere()) {
+        await new Promise<void>((resolve) => {
+          arrived = resolve;
+        });
+      }
+      return received.filter((m) => !(m.kind === 'event' && m.name.startsWith('marker-')));
+    }
+
+    test('the first join occupies a channel, and the last leave vacates it', async () => {
+      const { roster } = subject.adapter;
+      expect(await roster.join('app:a', seat('1.1'))).toMatchObject({ occupied: true, subscriptions: 1 });
+      expect(await roster.join('app:a', seat('2.2'))).toMatchObject({ occupied: false, subscriptions: 2 });
+      expect(await roster.leave('app:a', '1.1')).toMatchObject({ vacated: false, subscriptions: 1 });
+      expect(await roster.leave('app:a', '2.2')).toMatchObject({ vacated: true, subscriptions: 0 });
+      expect(await roster.leave('app:a', '2.2')).toBeUndefined();
+      expect(await roster.counts('app:a')).toMatchObject({ subscriptions: 0, members: 0 });
+    });
+
+    test('a user is one member from his first seat to his last', async () => {
+      const { roster } = subject.adapter;
+      const topic = 'app:presence-a';
+      await subject.adapter.bus.listen(topic);
+      expect(await roster.join(topic, seat('1.1'), { member: ann })).toMatchObject({ memberAdded: true });
+      const again = await roster.join(topic, seat('2.2'), {
+        member: { userId: 'ann', userInfo: '{"name":"A."}' },
+      });
+      expect(again).toMatchObject({ memberAdded: false, members: [ann], subscriptions: 2 });
+      expect(await roster.leave(topic, '1.1')).toMatchObject({ memberRemoved: undefined });
+      expect(await roster.leave(topic, '2.2')).toMatchObject({ memberRemoved: 'ann', vacated: true });
+      expect(await settled(topic)).toMatchObject([
+        { kind: 'memberAdded', member: ann },
+        { kind: 'memberRemoved', userId: 'ann' },
+      ]);
+    });
+
+    test('to join again changes nothing', async () => {
+      const { roster } = subject.adapter;
+      const first = await roster.join('app:presence-a', seat('1.1'), { member: ann });
+      const second = await roster.join('app:presence-a', seat('1.1'), { member: bob });
+      expect(second).toMatchObject({ occupied: false, memberAdded: false, members: [ann], subscriptions: 1 });
+      expect(first).toMatchObject({ version: typeof second !== 'string' && second.version });
+    });
+
+    test('a full channel admits nobody new, and a member always', async () => {
+      const { roster } = subject.adapter;
+      const join = (socketId: string, member: typeof bob) =>
+        roster.join('app:presence-a', seat(socketId), { member, maxMembers: 1 });
+      await join('1.1', ann);
+      expect(await join('2.2', bob)).toBe('full');
+      expect(await join('3.3', ann)).toMatchObject({ subscriptions: 2 });
+      expect(await roster.counts('app:presence-a')).toMatchObject({ subscriptions: 2, members: 1 });
+    });
+
+    test('whoever is one of a hundred racing members counts once', async () => {
+      const { roster } = subject.adapter;
+      const topic = 'app:presence-a';
+      const ids = Array.from({ length: 100 }, (_, i) => String(i));
+      const joined = await Promise.all(
+        ids.map((id) => roster.join(topic, seat(`${id}.1`), { member: { userId: id } })),
+      );
+      const versions = joined.map((j) => (typeof j === 'string' ? -1 : j.version));
+      expect(new Set(versions).size).toBe(100);
+      expect(joined.filter((j) => typeof j !== 'string' && j.occupied)).toHaveLength(1);
+      expect((await roster.snapshot(topic)).members.map((m) => m.userId).sort()).toEqual(ids.sort());
+    });
+
+    test('a snapshot and the news above its version are the whole truth', async () => {
+      const { roster, bus } = subject.adapter;
+      const topic = 'app:presence-a';
+      await bus.listen(topic);
+      const steps = Array.from({ length: 50 }, (_, i) => {
+        const member = { userId: String(i % 10) };
+        return i % 3 === 2
+          ? roster.leave(topic, `${i - 2}.1`)
+          : roster.join(topic, seat(`${i}.1`), { member });
+      });
+      const late = roster.join(topic, seat('99.1'), { member: bob });
+      const after = [roster.leave(topic, '1.1'), roster.join(topic, seat('100.1'), { member: ann })];
+      const snapshot = await late;
+      await Promise.all([...steps, ...after]);
+      if (typeof snapshot === 'string') throw new Error('full');
+      const members = new Set(snapshot.members?.map((m) => m.userId));
+      for (const message of await settled(topic)) {
+        if (message.kind !== 'memberAdded' && message.kind !== 'memberRemoved') continue;
+        if (message.version <= snapshot.version) continue;
+        if (message.kind === 'memberAdded') {
+          expect(members).not.toContain(message.member.userId);
+          members.add(message.member.userId);
+        } else {
+          expect(members).toContain(message.userId);
+          members.delete(message.userId);
+        }
+      }
+      expect([...members].sort()).toEqual((await roster.snapshot(topic)).members.map((m) => m.userId).sort());
+    });
+
+    test('versions grow, also after a topic was forgotten', async () => {
+      const { roster } = subject.adapter;
+      const first = await roster.join('app:a', seat('1.1'));
+      const left = await roster.leave('app:a', '1.1');
+      const second = await roster.join('app:a', seat('1.1'));
+      if (typeof first === 'string' || typeof second === 'string' || !left) throw new Error('unexpected');
+      expect(left.version).toBeGreaterThan(first.version);
+      expect(second.version).toBeGreaterThan(left.version);
+    });
+
+    test('events of a topic arrive once and in order', async () => {
+      const names = Array.from({ length: 50 }, (_, i) => `e${i}`);
+      await subject.adapter.bus.listen('app:a');
+      await Promise.all(names.map((name) => subject.adapter.bus.publish({ ...event, topic: 'app:a', name })));
+      expect((await settled('app:a')).map((m) => m.kind === 'event' && m.name)).toEqual(names);
+    });
+
+    test('what names and data hold does not matter', async () => {
+      const odd = {
+        ...event,
+        topic: 'app:a' as const,
+        name: '__proto__',
+        data: '\u0000"\ud83d\ude80\\u2028',
+        userId: 'constructor',
+        except: '1.1',
+      };
+      await subject.adapter.bus.listen('app:a');
+      await subject.adapter.bus.publish(odd);
+      expect(await settled('app:a')).toMatchObject([odd]);
+      await subject.adapter.roster.join('app:presence-a', seat('1.1'), { member: { userId: '__proto__' } });
+      expect(await subject.adapter.roster.snapshot('app:presence-a')).toMatchObject({
+        members: [{ userId: '__proto__' }],
+      });
+    });
+
+    test('a kept event is the last one until its time is over', async () => {
+      const { bus, history, roster } = subject.adapter;
+      await bus.publish({ ...event, data: '1' }, 10);
+      await bus.publish({ ...event, data: '2' }, 10);
+      await bus.publish({ ...event, data: '3' });
+      expect(await history.last(event.topic)).toMatchObject({ name: 'e', data: '2', ttlSeconds: 10 });
+      expect(await roster.join(event.topic, seat('1.1'))).toMatchObject({ last: { data: '2' } });
+      await subject.advance(9500);
+      expect(await history.last(event.topic)).toMatchObject({ ttlSeconds: 1 });
+      await subject.advance(501);
+      expect(await history.last(event.topic)).toBeUndefined();
+      expect(await roster.join(event.topic, seat('2.2'))).toMatchObject({ last: undefined });
+    });
+
+    test('a kept event outlives the last subscriber', async () => {
+      const { bus, history, roster } = subject.adapter;
+      await roster.join(event.topic, seat('1.1'));
+      await bus.publish(event, 10);
+      await roster.leave(event.topic, '1.1');
+      expect(await history.last(event.topic)).toMatchObject({ data: '1' });
+      expect(await roster.channels('app', '')).toEqual(new Map());
+    });
+
+    test('channels are listed by app and prefix while somebody is there', async () => {
+      const { roster } = subject.adapter;
+      await roster.join('app:a', seat('1.1'));
+      await roster.join('app:presence-b', seat('1.1'), { member: ann });
+      await roster.join('other:a', seat('2.2'));
+      expect(Object.fromEntries(await roster.channels('app', ''))).toMatchObject({
+        a: { subscriptions: 1, members: 0 },
+        'presence-b': { subscriptions: 1, members: 1 },
+      });
+      expect([...(await roster.channels('app', 'presence-')).keys()]).toEqual(['presence-b']);
+    });
+
+    test('a user is online from his first connection to his last', async () => {
+      const { roster, bus } = subject.adapter;
+      const topic = userTopicOf('app', 'ann');
+      await bus.listen(topic);
+      await roster.join(topic, seat('1.1'));
+      await roster.join(topic, seat('2.2'));
+      await roster.leave(topic, '1.1');
+      await roster.leave(topic, '2.2');
+      expect(await settled(topic)).toMatchObject([{ kind: 'userOnline' }, { kind: 'userOffline' }]);
+    });
+
+    test('signed-in users are listed in pages, with their connections and channels', async () => {
+      const { roster } = subject.adapter;
+      for (const id of ['cid', 'ann', 'bob'])
+        await roster.join(userTopicOf('app', id), seat(`1.${id.length}`));
+      await roster.join(userTopicOf('other', 'dan'), seat('4.4'));
+      await roster.join('app:a', seat('1.3'));
+      expect(await roster.users('app', '', 2)).toEqual(['ann', 'bob']);
+      expect(await roster.users('app', 'bob', 2)).toEqual(['cid']);
+      expect(await roster.connections('app', 'ann')).toMatchObject([
+        { seat: { socketId: '1.3', client: 'test/1' }, channels: ['a'] },
+      ]);
+      expect(await roster.connections('app', 'nobody')).toEqual([]);
+    });
+
+    test('an eviction takes the seats of a user, and tells those who go first', async () => {
+      const { roster, bus } = subject.adapter;
+      const topic = 'app:presence-a';
+      await bus.listen(topic);
+      await roster.join(topic, seat('1.1'), { member: ann });
+      await roster.join(topic, seat('2.2'), { member: ann });
+      await roster.join(topic, seat('3.3'), { member: bob });
+      expect(await roster.evict(topic, { userId: 'ann' }, 'rude')).toBe(2);
+      expect(await roster.evict(topic, { userId: 'ann' }, 'rude')).toBe(0);
+      expect(await roster.evict(topic, { socketId: '3.3' }, 'too')).toBe(1);
+      expect((await settled(topic)).slice(2)).toMatchObject([
+        { kind: 'evicted', who: { userId: 'ann' }, reason: 'rude' },
+        { kind: 'memberRemoved', userId: 'ann' },
+        // A node that was cut off may have connections without seats.
+        { kind: 'evicted', who: { userId: 'ann' }, reason: 'rude' },
+        { kind: 'evicted', who: { socketId: '3.3' }, reason: 'too' },
+        { kind: 'memberRemoved', userId: 'bob' },
+      ]);
+      expect(await roster.counts(topic)).toMatchObject({ subscriptions: 0, members: 0 });
+    });
+
+    test('a snapshot is what a join would be told', async () => {
+      const { roster, bus } = subject.adapter;
+      const topic = 'app:presence-cache-a';
+      expect(await roster.snapshot(topic)).toMatchObject({ subscriptions: 0, members: [], last: undefined });
+      await bus.listen(topic);
+      await bus.publish({ ...event, topic }, 60);
+      await roster.join(topic, seat('1.1'), { member: ann });
+      const joined = await roster.join(topic, seat('2.2'), { member: bob });
+      if (typeof joined === 'string') throw new Error(joined);
+      const snapshot = await roster.snapshot(topic);
+      const sorted = (members: readonly { userId: string }[]) => members.map(({ userId }) => userId).sort();
+      expect(snapshot).toMatchObject({
+        version: joined.version,
+        subscriptions: 2,
+        last: { name: 'e', data: '1' },
+      });
+      expect(sorted(snapshot.members)).toEqual(sorted(joined.members));
+      await roster.leave(topic, '1.1');
+      expect((await roster.snapshot(topic)).version).toBeGreaterThan(joined.version);
+    });
+
+    test('a block stands until its time is over', async () => {
+      const { blocks } = subject.adapter;
+      const until = 1_700_000_010_000;
+      await blocks.add({ appId: 'app', userId: 'ann', channel: undefined, reason: 'rude', until });
+      await blocks.add({ appId: 'app', userId: '__proto__', channel: 'private-a', reason: 'no', until });
+      expect(await blocks.find('app', 'ann')).toMatchObject({ reason: 'rude' });
+      expect(await blocks.find('app', 'ann', 'private-a')).toBeUndefined();
+      expect(await blocks.find('other', 'ann')).toBeUndefined();
+      expect(await blocks.find('app', '__proto__', 'private-a')).toMatchObject({ reason: 'no' });
+      await subject.advance(10_000);
+      expect(await blocks.find('app', 'ann')).toBeUndefined();
+    });
+
+    test('hits are counted in their window', async () => {
+      const { counters } = subject.adapter;
+      expect(await counters.hit('k', 1000)).toMatchObject({ hits: 1 });
+      expect(await counters.hit('k', 1000)).toMatchObject({ hits: 2 });
+      expect(await counters.hit('other', 1000)).toMatchObject({ hits: 1 });
+      await subject.advance(1001);
+      expect(await counters.hit('k', 1000)).toMatchObject({ hits: 1 });
+    });
+
+    test('places are held up to the limit, and given back', async () => {
+      const { counters } = subject.adapter;
+      const held = await Promise.all(Array.from({ length: 5 }, () => counters.hold('k', 3)));
+      expect(held.filter(Boolean)).toHaveLength(3);
+      await counters.release('k');
+      expect(await counters.hold('k', 3)).toBe(true);
+      expect(await counters.hold('k', 3)).toBe(false);
+    });
+  });
+}

@@ -1,0 +1,29 @@
+import { MemoryAdapter } from '@countersign/server';
+import { afterAll } from 'vitest';
+import { DelayedAdapter } from '../helpers/brokers/delayed-adapter.ts';
+import { ForkedParent } from '../helpers/brokers/forked-parent.ts';
+import { adapterContract } from './adapter.contract.ts';
+
+function memory() {
+  let now = 1_700_000_000_000;
+  const adapter = new MemoryAdapter({ now: () => now, monotonic: () => now });
+  return {
+    adapter,
+    advance(milliseconds: number) {
+      now += milliseconds;
+    },
+  };
+}
+
+adapterContract('memory', memory);
+adapterContract('memory behind random delays', () => {
+  const subject = memory();
+  return { ...subject, adapter: new DelayedAdapter(subject.adapter) };
+});
+
+const parent = new ForkedParent();
+afterAll(() => parent.kill());
+adapterContract('a worker', async () => ({
+  adapter: await parent.connect(),
+  advance: (milliseconds) => parent.advance(milliseconds),
+}));

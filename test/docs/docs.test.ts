@@ -1,0 +1,122 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { channelText, sign, userText } from '@countersign/sdk-server/signature';
+import { createServer } from '@countersign/server';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { codes } from '#server/errors';
+import { publish } from '../helpers/api.ts';
+import { configOf } from '../helpers/brokers/server.ts';
+import { open, type TestClient } from '../helpers/clients/client.ts';
+
+const DOCS = new URL('../../docs/', import.meta.url);
+const SOURCES = new URL('../../server/src/', import.meta.url);
+const APP = { id: '3', key: '278d425bdf160c739803', secret: '7ad3773142a6692b25b8' };
+const SOCKET_IDS = { A: '1234.1234', B: '98765.43210' } as const;
+
+const PATH = `/app/${APP.key}?protocol=7`;
+const FIRST_FRAME =
+  'A < {"event":"pusher:connection_established","data":"{\\"socket_id\\":\\"1234.1234\\",\\"activity_timeout\\":120}"}';
+
+const pages = readdirSync(DOCS).filter((name) => name.endsWith('.md'));
+
+describe('the conversations in the documentation happen as written', () => {
+  for (const page of pages) {
+    for (const { title, lines } of conversations(readFileSync(new URL(page, DOCS), 'utf8'))) {
+      test(`${page}: ${title}`, () => replay(lines));
+    }
+  }
+});
+
+describe('every error has a heading in errors.md', () => {
+  const headings = readFileSync(new URL('errors.md', DOCS), 'utf8').match(/^#+ .*$/gm) ?? [];
+
+  test.each(Object.entries(codes))('%s: %d', (_, code) => {
+    expect(headings).toContain(`### ${code}`);
+  });
+
+  test('a subscription that is refused', () => {
+    const sources = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ts'),
+    );
+    const refusals = sources.flatMap((name) => [
+      ...readFileSync(new URL(name, SOURCES), 'utf8').matchAll(
+        /(?:SubscriptionRefusal|super)\(\s*'(\w+)',\s*(\d{3}),/g,
+      ),
+    ]);
+    expect(refusals.length).toBeGreaterThan(8);
+    for (const [, type, status] of refusals) expect(headings).toContain(`### ${type} ${status}`);
+  });
+});
+
+describe('links in the documentation lead somewhere', () => {
+  for (const page of ['../../README.md', ...pages]) {
+    test(page, () => {
+      const base = new URL(page, DOCS);
+      const text = readFileSync(base, 'utf8');
+      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        expect(() => readFileOrFolder(new URL(target, base)), target).not.toThrow();
+      }
+    });
+  }
+});
+
+function readFileOrFolder(url: URL): void {
+  try {
+    readFileSync(url);
+  } catch {
+    readdirSync(url);
+  }
+}
+
+function* conversations(text: string): Generator<{ title: string; lines: string[] }> {
+  let title = '';
+  for (const [block, heading, body] of text.matchAll(/^#+ (.*)$|^```conversation\n([\s\S]*?)^```$/gm)) {
+    if (heading !== undefined) title = heading;
+    else if (body !== undefined) yield { title, lines: body.trim().split('\n') };
+    else throw new Error(`Unexpected block: ${block}`);
+  }
+}
+
+async function replay(lines: readonly string[]): Promise<void> {
+  const socketIds: string[] = [SOCKET_IDS.A, SOCKET_IDS.B];
+  const app = { id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] };
+  const broker = await createServer(configOf({ app }), { newSocketId: () => socketIds.shift()! });
+  onTestFinished(() => broker.close());
+  const a = open(broker, PATH);
+  const clients = {
+    A: lines[0] === FIRST_FRAME ? a : await a.established(),
+    B: await open(broker, PATH).established(),
+  };
+
+  for (const line of lines) {
+    const [, who, verb, rest = ''] = /^(A|B|HTTP) (<|>|signs in|signs|publishes) (.*)$/.exec(line) ?? [];
+    if (who === 'HTTP') {
+      const { channel, name, data } = JSON.parse(rest);
+      await publish(broker, channel, name, data, {}, APP);
+    } else if (who === 'A' || who === 'B') {
+      await step(clients[who], SOCKET_IDS[who], verb, rest);
+    } else {
+      throw new Error(`Not a line of a conversation: ${line}`);
+    }
+  }
+  for (const client of Object.values(clients)) expect(await client.nothing()).toEqual([]);
+}
+
+async function step(
+  client: TestClient,
+  socketId: string,
+  verb: string | undefined,
+  rest: string,
+): Promise<void> {
+  if (verb === '<') {
+    expect(await client.next()).toBe(rest);
+  } else if (verb === '>') {
+    client.send(rest);
+  } else if (verb === 'signs in') {
+    const auth = `${APP.key}:${sign(APP.secret, userText(socketId, rest))}`;
+    client.send({ event: 'pusher:signin', data: { auth, user_data: rest } });
+  } else {
+    const { channel, channel_data: channelData } = JSON.parse(rest);
+    const auth = `${APP.key}:${sign(APP.secret, channelText(socketId, channel, channelData))}`;
+    client.subscribe(channel, { auth, ...(channelData && { channel_data: channelData }) });
+  }
+}

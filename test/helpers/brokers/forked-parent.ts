@@ -1,0 +1,56 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { Adapter, BusListener } from '#server/adapter/adapter';
+import type { Desk } from '#server/workers/protocol';
+import { Line } from '#server/workers/rpc';
+import { WorkerAdapter } from '#server/workers/worker-adapter';
+
+const PARENT = fileURLToPath(new URL('parent.js', import.meta.url));
+
+/** A process that is the parent of workers, to which the test connects as one. */
+export class ForkedParent {
+  readonly #process: ChildProcess = fork(PARENT);
+  readonly #port: Promise<unknown> = this.#answer();
+
+  /** The adapter of the one worker of a new core. */
+  async connect(): Promise<Adapter> {
+    const stream = connect(Number(await this.#port), '127.0.0.1');
+    const listener: BusListener = {
+      deliver: (message) => adapter.listener?.deliver(message),
+      obey: (command) => adapter.listener?.obey(command),
+      missed: async (missed) => adapter.listener?.missed(missed),
+    };
+    const line = new Line<Desk>(stream, listener, (error) => {
+      throw error;
+    });
+    const adapter = new WorkerAdapter(line);
+    return adapter;
+  }
+
+  /** Moves its clock on. */
+  async advance(milliseconds: number): Promise<void> {
+    const moved = this.#answer();
+    this.#process.send(milliseconds);
+    await moved;
+  }
+
+  /** Stops it from answering, until it is continued. */
+  pause(): void {
+    this.#process.kill('SIGSTOP');
+  }
+
+  continue(): void {
+    this.#process.kill('SIGCONT');
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
+  async #answer(): Promise<unknown> {
+    const [answer] = await once(this.#process, 'message');
+    return answer;
+  }
+}

@@ -1,0 +1,47 @@
+import { createServer } from 'node:net';
+import { MemoryAdapter, parseConfig } from '@countersign/server';
+import { pino } from 'pino';
+import { FileAppStore } from '#server/apps/file-store';
+import { LocalCore } from '#server/core/core';
+import { Metrics } from '#server/metrics';
+import { Shared } from '#server/workers/parent-state';
+import { Line } from '#server/workers/rpc';
+import { Lease } from '#server/workers/worker-session';
+
+// A parent of workers, with a core for each connection. Its clock begins anew with each, and is moved by messages.
+const BEGIN = 1_700_000_000_000;
+let now = BEGIN;
+process.on('message', (milliseconds) => {
+  now += milliseconds;
+  process.send('moved');
+});
+
+process.on('disconnect', () => process.exit());
+
+const config = parseConfig({});
+const log = pino({ level: 'silent' });
+const apps = new FileAppStore(config.apps);
+
+const server = createServer({ pauseOnConnect: true }, async (stream) => {
+  now = BEGIN;
+  const clock = () => now;
+  const adapter = new MemoryAdapter({ now: clock, monotonic: clock });
+  const core = await LocalCore.open({
+    config,
+    apps,
+    metrics: new Metrics(),
+    log,
+    now: clock,
+    monotonic: clock,
+    adapter,
+  });
+  const worker = {
+    deliver: (message) => line.tell('deliver', [message]),
+    obey: (command) => line.tell('obey', [command]),
+  };
+  const lease = new Lease(new Shared(core, apps, log), worker, async () => '');
+  const line = new Line(stream, lease, () => process.exit(1));
+  line.ended.then(() => core.close()).catch(() => process.exit(1));
+  stream.resume();
+});
+server.listen(0, '127.0.0.1', () => process.send(server.address().port));

@@ -1,0 +1,135 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { MemoryAdapter } from '@countersign/server';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { NO_JOURNAL } from '#server/adapter/journal';
+import { FileAppStore } from '#server/apps/file-store';
+import { Hub } from '#server/hub/hub';
+import type { Subscriber } from '#server/hub/subscriber';
+import { Metrics } from '#server/metrics';
+import { openFilesLimit } from '#server/prometheus/open-files';
+import { readChannel } from '#server/protocol/channel';
+import type { Frame } from '#server/protocol/frames';
+import { type Batch, Outbox, type Sink } from '#server/socket/write-queue';
+import { publish } from '../helpers/api.ts';
+import { startCli } from '../helpers/brokers/cli.ts';
+import { APP, configOf } from '../helpers/brokers/server.ts';
+import { BareClient } from '../helpers/clients/bare-client.ts';
+
+const STAND_INS = 100_000;
+/** Both ends count: the broker and this process each need one descriptor a socket, and some for the rest. */
+const SOCKETS = Math.min(10_000, (openFilesLimit()?.soft ?? 1024) - 500);
+const CONNECTING_AT_ONCE = 250;
+
+/** A subscriber whose write takes some microseconds, as one to a socket does. */
+class StandIn implements Subscriber, Sink {
+  readonly since = 0;
+  readonly client = 'test';
+  readonly address = '';
+  pending: Batch | undefined;
+  received = 0;
+
+  constructor(
+    readonly socketId: string,
+    readonly outbox: Outbox,
+  ) {}
+
+  send(frame: Frame): void {
+    this.outbox.push(this, frame);
+  }
+
+  lose(): void {}
+
+  renew(): void {}
+
+  write(bytes: Buffer): void {
+    let sum = 0;
+    for (let pass = 0; pass < 10; pass += 1) for (const byte of bytes) sum = (sum * 31 + byte) | 0;
+    this.received += sum === 0 ? 0 : 1;
+  }
+}
+
+test(`a publish to ${STAND_INS} subscribers reaches all, and lets everything else have its turn`, async () => {
+  const adapter = new MemoryAdapter();
+  onTestFinished(() => adapter.close());
+  const apps = new FileAppStore(configOf().apps);
+  const hub = new Hub({
+    adapter,
+    apps,
+    journal: NO_JOURNAL,
+    metrics: new Metrics(),
+    log: pino({ level: 'silent' }),
+  });
+  const app = apps.byId(APP.id)!;
+  const channel = readChannel('news', 200)!;
+  let flushed: () => void = () => {};
+  const outbox = new Outbox({ gapMaxMs: 0, onFlush: () => flushed() });
+  const standIns = Array.from({ length: STAND_INS }, (_, index) => new StandIn(`1.${index}`, outbox));
+  for (const standIn of standIns) await hub.subscriptions.subscribe(app, channel, standIn);
+  await nextFlush();
+  expect(outbox.statistics.writes).toBe(STAND_INS);
+
+  // How long all the writes take when they are done in one go.
+  const frame = Buffer.from('{"event":"news","channel":"news","data":"0123456789"}');
+  const start = performance.now();
+  for (const standIn of standIns) standIn.write(frame);
+  const inOneGoMs = performance.now() - start;
+  for (const standIn of standIns) standIn.received = 0;
+
+  const done = nextFlush();
+  await hub.publish(app, [channel], { name: 'news', data: '0123456789' });
+  const longestTurnMs = await longestTurn(done);
+
+  expect(standIns.every(({ received }) => received === 1)).toBe(true);
+  expect(longestTurnMs).toBeLessThan(inOneGoMs / 4);
+
+  function nextFlush(): Promise<void> {
+    return new Promise((resolve) => {
+      flushed = resolve;
+    });
+  }
+});
+
+/** The longest that one turn of the event loop took, in milliseconds, until something is done. */
+async function longestTurn(done: Promise<void>): Promise<number> {
+  let isDone = false;
+  void done.then(() => {
+    isDone = true;
+  });
+  let longest = 0;
+  for (let last = performance.now(); !isDone; ) {
+    await nextTurn();
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }
+  return longest;
+}
+
+test(`a publish reaches ${SOCKETS} sockets`, { timeout: 60_000 }, async () => {
+  const cli = startCli(['start', '--port', '0'], {
+    nodeFlags: ['--max-semi-space-size=4'],
+    env: {
+      COUNTERSIGN_APPS: JSON.stringify([{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] }]),
+    },
+  });
+  const port = Number((await cli.logged('listening'))['port']);
+  const broker = { url: `http://127.0.0.1:${port}` };
+  const clients: BareClient[] = [];
+  while (clients.length < SOCKETS) {
+    const count = Math.min(CONNECTING_AT_ONCE, SOCKETS - clients.length);
+    clients.push(
+      ...(await Promise.all(Array.from({ length: count }, () => BareClient.subscribe(port, 'news')))),
+    );
+  }
+
+  for (const client of clients) client.received = '';
+  for (const data of ['one', 'two']) await publish(broker, 'news', 'headline', data);
+  const [health] = await Promise.all([
+    fetch(`${broker.url}/health`),
+    ...clients.map((client) => client.until('"data":"two"')),
+  ]);
+  expect(health.status).toBe(200);
+  expect(new Set(clients.map(({ received }) => received)).size).toBe(1);
+  expect(clients[0]?.received).toMatch(/"data":"one".*"data":"two"/s);
+});

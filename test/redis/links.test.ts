@@ -1,0 +1,186 @@
+import { pino } from 'pino';
+import { createClient } from 'redis';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { scripts } from '#server/adapter/redis/scripts';
+import { connectRedis } from '#server/redis/client';
+import { Link } from '#server/redis/reconnecting-client';
+import { Commands } from '#server/redis/script-runner';
+import { redisSchema } from '#server/redis/settings';
+import { publish } from '../helpers/api.ts';
+import type { Cli } from '../helpers/brokers/cli.ts';
+import { type ConfiguredNode, startNodeOn } from '../helpers/brokers/configured-node.ts';
+import { OUT_OF_REACH } from '../helpers/brokers/running-node.ts';
+import { APP } from '../helpers/brokers/server.ts';
+import { listen } from '../helpers/clients/event-inbox.ts';
+import { connectPusher, join } from '../helpers/clients/official.ts';
+import { eventually } from '../helpers/eventually.ts';
+import { documentedPermissions } from '../helpers/redis/documented-acl.ts';
+import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
+import { ReplicatedCluster, WatchedMaster } from '../helpers/redis/replicas.ts';
+
+const PREFIX = 'test';
+const LINKS = ['commands', 'messages', 'webhook messages', 'webhooks'];
+const CLIENTS = LINKS.map((link) => `countersign-${link.replace(' ', '-')}`);
+
+/** The log lines with this message, by link. */
+function told(cli: Cli, message: string) {
+  return cli.stdout
+    .split('\n')
+    .filter((line) => line.includes(`"msg":"${message}"`))
+    .map((line) => JSON.parse(line) as { link: string; server: string; reason?: string })
+    .map(({ link, server, reason }) => ({ link, server, reason }))
+    .sort((a, b) => a.link.localeCompare(b.link));
+}
+
+const ofEach = (server: string, reason?: unknown) => LINKS.map((link) => ({ link, server, reason }));
+
+const addressOf = ({ port }: RedisServer) => `127.0.0.1:${port}`;
+
+async function expectReady(node: ConfiguredNode): Promise<void> {
+  await eventually(async () => expect(await node.ready()).toEqual({ status: 'ready' }));
+}
+
+/** A way into a server that nothing below closes. */
+async function adminOf(server: RedisServer) {
+  await server.command('ACL', 'SETUSER', 'admin', 'on', '>admin', '~*', '&*', '+@all');
+  const admin = createClient({ url: server.url.replace('://', '://admin:admin@') });
+  admin.on('error', () => {});
+  await admin.connect();
+  onTestFinished(() => admin.destroy());
+  return admin;
+}
+
+/** Waits until so many more connections were made to a server. */
+async function attempts(admin: Awaited<ReturnType<typeof adminOf>>, atLeast: number): Promise<void> {
+  const count = async () => Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1]);
+  const before = await count();
+  await eventually(async () => expect(await count()).toBeGreaterThanOrEqual(before + atLeast));
+}
+
+describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
+  let redis: RedisServer;
+  beforeEach(async () => {
+    redis = await RedisServer.start();
+  });
+  afterEach(() => redis.stop());
+
+  const allow = (...permissions: readonly string[]) =>
+    redis.command('ACL', 'SETUSER', 'broker', 'on', '>hush', ...permissions);
+  const asBroker = () => redis.url.replace('://', '://broker:hush@');
+
+  async function clientNames(): Promise<string[]> {
+    const list = String(await redis.command('CLIENT', 'LIST'));
+    return [...list.matchAll(/ name=(countersign\S+)/g)].map(([, name = '']) => name).sort();
+  }
+
+  test('say once that a password is missing, and who they are when it is not', async () => {
+    const admin = await adminOf(redis);
+    await admin.configSet('requirepass', 'hush');
+    const node = await startNodeOn({ url: redis.url });
+    const reason = 'NOAUTH Authentication required.';
+    expect(await node.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
+    await attempts(admin, 3 * LINKS.length);
+    expect(told(node.cli, 'redis not reached')).toEqual(ofEach(addressOf(redis), reason));
+    expect(told(node.cli, 'redis connected')).toEqual([]);
+
+    await admin.configSet('requirepass', '');
+    await expectReady(node);
+    expect(await clientNames()).toEqual(CLIENTS);
+    expect(told(node.cli, 'redis connected')).toEqual(ofEach(addressOf(redis)));
+    expect(told(node.cli, 'redis lost')).toEqual([]);
+  });
+
+  test('that break as soon as they are made are told of once, and again when they last', async () => {
+    await allow('resetchannels', `~${PREFIX}:*`, '+@all', '-eval', '-evalsha');
+    const node = await startNodeOn({ url: asBroker(), prefix: PREFIX });
+    const reason = expect.stringContaining('NOPERM');
+    await eventually(() => expect(told(node.cli, 'redis lost')).toHaveLength(LINKS.length));
+    await attempts(await adminOf(redis), 3 * LINKS.length);
+    expect(told(node.cli, 'redis connected')).toEqual(ofEach(addressOf(redis)));
+    expect(told(node.cli, 'redis lost')).toEqual(ofEach(addressOf(redis), reason));
+
+    await allow(...documentedPermissions('server', PREFIX));
+    await expectReady(node);
+    await eventually(() => expect(told(node.cli, 'redis connected')).toHaveLength(2 * LINKS.length));
+  });
+
+  test('name the master when sentinels are asked, and the sentinel when it names none', async () => {
+    const watched = await WatchedMaster.start();
+    onTestFinished(() => watched.stop());
+    const settings = watched.settings();
+    const node = await startNodeOn({ sentinel: settings });
+    await expectReady(node);
+    expect(told(node.cli, 'redis connected')).toEqual(ofEach(addressOf(watched.master)));
+    await watched.master.kill();
+    await eventually(() => expect(told(node.cli, 'redis lost')).toHaveLength(LINKS.length));
+    expect(told(node.cli, 'redis lost').map(({ server }) => server)).toEqual(
+      LINKS.map(() => addressOf(watched.master)),
+    );
+
+    const lost = await startNodeOn({ sentinel: { ...settings, name: 'other' } });
+    const reason = 'The sentinels know no server called "other"';
+    const sentinel = settings.nodes.at(-1)!.replace('redis://', '');
+    expect(told(lost.cli, 'redis not reached')).toEqual(ofEach(sentinel, reason));
+  });
+
+  test('say once that a password of a cluster is missing', async () => {
+    const cluster = await ReplicatedCluster.start();
+    onTestFinished(() => cluster.stop());
+    const admins = await Promise.all(cluster.servers.map(adminOf));
+    const ask = (password: string) =>
+      Promise.all(admins.map((admin) => admin.configSet('requirepass', password)));
+    await ask('hush');
+    const node = await startNodeOn({ cluster: { nodes: cluster.urls } });
+    const reason = 'NOAUTH Authentication required.';
+    expect(await node.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
+    await attempts(admins[0]!, 3 * LINKS.length);
+    const servers = cluster.servers.map(addressOf).join(', ');
+    expect(told(node.cli, 'redis not reached')).toEqual(ofEach(servers, reason));
+    expect(told(node.cli, 'redis connected')).toEqual([]);
+
+    await ask('');
+    await expectReady(node);
+    expect(told(node.cli, 'redis connected')).toEqual(ofEach(servers));
+    expect(told(node.cli, 'redis lost')).toEqual([]);
+  });
+
+  test('say why a script is refused, without its hash', async () => {
+    const link = new Link({
+      name: 'test',
+      connect: (name) => connectRedis(redisSchema.parse({ url: redis.url }), name, 2000),
+      onOpen: () => {},
+      log: pino({ level: 'silent' }),
+    });
+    onTestFinished(() => link.close());
+    await link.start();
+    await redis.command('CONFIG', 'SET', 'maxmemory', '1');
+    const run = new Commands(link, 2000).run(scripts.mark, 'key', 'kind', 'name', 1000);
+    await expect(run).rejects.toThrow(/^Redis: OOM command not allowed when used memory > 'maxmemory'$/);
+  });
+
+  test('that cannot fetch what was missed say so once for each channel, and fetch it when they can', async () => {
+    const permissions = documentedPermissions('server', PREFIX);
+    await allow(...permissions);
+    const config = { log: { level: 'debug' } };
+    const far = await startNodeOn({ url: asBroker(), prefix: PREFIX }, { config });
+    const near = await startNodeOn({ url: redis.url, prefix: PREFIX });
+    await Promise.all([expectReady(far), expectReady(near)]);
+    const events = listen(await join(await connectPusher(far), 'news'), 'e');
+    const topic = `${PREFIX}:topic:{${APP.id}:news}`;
+    const subscriptions = async () =>
+      Number(((await redis.command('PUBSUB', 'SHARDNUMSUB', topic)) as unknown[])[1]);
+    expect(await subscriptions()).toBe(1);
+
+    // Redis ends the subscriptions of a user who may not have them any more.
+    await allow('resetchannels', '-eval', '-evalsha');
+    await eventually(async () => expect(await subscriptions()).toBe(0));
+    await publish(near, 'news', 'e', '0');
+    await allow(`&${PREFIX}:*`);
+    await eventually(async () => expect(await subscriptions()).toBe(1));
+    for (const n of [1, 2, 3, 4, 5]) await publish(near, 'news', 'e', String(n));
+    await far.cli.line('missed messages not fetched yet');
+    await allow(...permissions);
+    for (const n of [0, 1, 2, 3, 4, 5]) expect(await events.next()).toBe(n);
+    expect(far.cli.count('missed messages not fetched yet')).toBe(1);
+  });
+});

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { MortalBroker } from '../helpers/brokers/killable-broker.ts';
+import { configOf, startServer } from '../helpers/brokers/server.ts';
+import { Valve } from '../helpers/brokers/tcp-proxy.ts';
+import { startWorkers } from '../helpers/brokers/workers.ts';
+import { connect } from '../helpers/clients/client.ts';
+import { eventually } from '../helpers/eventually.ts';
+import { recordLog } from '../helpers/log.ts';
+import { readSamples } from '../helpers/metrics.ts';
+import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
+
+const LINKS = ['commands', 'messages', 'webhooks', 'webhook messages'];
+
+/** The samples of a node whose links were each lost so often. */
+function lost(times: number): Record<string, number> {
+  return Object.fromEntries(
+    LINKS.map((link) => [`countersign_redis_reconnects_total{link="${link}"}`, times]),
+  );
+}
+
+describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_000 }, () => {
+  let redis: RedisServer;
+  let prefix = '';
+  beforeAll(async () => {
+    redis = await RedisServer.start(['--appendonly', 'yes']);
+  });
+  afterAll(() => redis.stop());
+  beforeEach(() => {
+    prefix = `test-${Math.random()}`;
+  });
+
+  const settings = (port = redis.port) => ({
+    nodeTimeoutSeconds: 2,
+    redis: { url: `redis://127.0.0.1:${port}`, prefix },
+  });
+  const tell = async ({ url }: { readonly url: string }) =>
+    Object.fromEntries(await readSamples(`${url}/metrics`));
+  const told = (node: { readonly url: string }, samples: object) =>
+    eventually(async () => expect(await tell(node)).toMatchObject(samples));
+
+  /** Waits until the nodes have told so much of it together. */
+  const toldTogether = (nodes: readonly { readonly url: string }[], sample: string, sum: number) =>
+    eventually(async () => {
+      const each = await Promise.all(nodes.map(tell));
+      expect(each.reduce((total, samples) => total + samples[sample]!, 0)).toBe(sum);
+    });
+
+  test('a Redis that is killed and comes back', async () => {
+    const node = await startServer({ config: settings() });
+    const well = {
+      countersign_degraded: 0,
+      countersign_nodes_lapsed_total: 0,
+      countersign_webhook_clerk: 1,
+      countersign_webhook_journal_entries: 0,
+    };
+    await told(node, { ...well, ...lost(0) });
+    const heartbeat = (await tell(node))['countersign_redis_heartbeat_seconds'];
+    expect(heartbeat).toBeGreaterThan(0);
+    expect(heartbeat).toBeLessThan(2);
+    await redis.kill();
+    await told(node, { countersign_degraded: 1, countersign_webhook_clerk: 0, ...lost(1) });
+    await redis.start();
+    await told(node, { ...well, ...lost(1) });
+  });
+
+  test('a node that is killed lapses once, and another one becomes the clerk', async () => {
+    const dead = await MortalBroker.start(configOf({ config: settings() }));
+    await told(dead.broker, { countersign_webhook_clerk: 1 });
+    const client = await connect(dead.broker);
+    await client.join('news');
+    await client.join('presence-room', { user_id: 'ann' });
+    const others = await Promise.all([1, 2].map(() => startServer({ config: settings() })));
+    await toldTogether(others, 'countersign_webhook_clerk', 0);
+    await dead.end('SIGKILL');
+    await toldTogether(others, 'countersign_webhook_clerk', 1);
+    await toldTogether(others, 'countersign_nodes_lapsed_total', 1);
+  });
+
+  test('a node that comes back in time has not lapsed', async () => {
+    const valve = await Valve.open(redis.port);
+    const { log, lines } = recordLog();
+    const back = await startServer({ config: settings(valve.port), parts: { log } });
+    const other = await startServer({ config: settings(), parts: { log } });
+    const client = await connect(back);
+    await client.join('news');
+    valve.cut();
+    await told(back, { countersign_degraded: 0, ...lost(1) });
+    // What it was before its connection broke is buried, by one of the two.
+    await eventually(() => expect(lines).toContainEqual(expect.objectContaining({ msg: 'node buried' })));
+    for (const node of [back, other])
+      expect(await tell(node)).toMatchObject({ countersign_nodes_lapsed_total: 0 });
+    valve.close();
+  });
+
+  test('workers are one node', async () => {
+    const own = await RedisServer.start();
+    const group = await startWorkers({ config: settings(own.port) });
+    await told(group, { countersign_degraded: 0, countersign_webhook_clerk: 1, ...lost(0) });
+    expect((await tell(group))['countersign_redis_heartbeat_seconds']).toBeGreaterThan(0);
+    await own.kill();
+    await told(group, { countersign_degraded: 1, ...lost(1) });
+    await own.stop();
+  });
+
+  test('a node without a cluster tells nothing of one', async () => {
+    const samples = Object.keys(await tell(await startServer()));
+    expect(samples).toContain('countersign_degraded');
+    expect(samples.filter((name) => /redis|lapsed|clerk|journal/.test(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,53 @@
+import { describe, expect, test, vi } from 'vitest';
+import { AdmissionQueue } from '#server/socket/admission-queue';
+import { request } from '../helpers/api.ts';
+import { startServer } from '../helpers/brokers/server.ts';
+import { connect, open } from '../helpers/clients/client.ts';
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('clients who come at once', () => {
+  test('are let in a slice at a time, in the order in which they came', async () => {
+    const queue = new AdmissionQueue();
+    const admitted: number[] = [];
+    for (let index = 0; index < 120; index += 1) queue.enter(() => admitted.push(index));
+    expect(admitted).toHaveLength(0);
+    const counts: number[] = [];
+    while (admitted.length < 120) {
+      await nextTurn();
+      counts.push(admitted.length);
+    }
+    expect(counts).toEqual([50, 100, 120]);
+    expect(admitted).toEqual(Array.from({ length: 120 }, (_, index) => index));
+  });
+
+  test('are refused when ten thousand wait, and let in again when there is room', async () => {
+    const queue = new AdmissionQueue();
+    const admit = vi.fn();
+    const entered = Array.from({ length: 10_001 }, () => queue.enter(admit));
+    expect(entered.indexOf(false)).toBe(10_000);
+    await nextTurn();
+    expect(queue.enter(admit)).toBe(true);
+  });
+
+  test('leave the heartbeats and requests of the others their turn', async () => {
+    const broker = await startServer();
+    const present = await connect(broker);
+    // The connection of this request is kept, so that the next one does not wait to be accepted.
+    await request(broker, 'GET', '/channels');
+    const order: string[] = [];
+    const storm = Array.from({ length: 1500 }, async () => {
+      await open(broker).established();
+      order.push('established');
+    });
+    await Promise.race(storm);
+    present.send({ event: 'pusher:ping', data: {} });
+    await Promise.all([
+      present.next(20_000).then(() => order.push('pong')),
+      request(broker, 'GET', '/channels').then(() => order.push('answer')),
+    ]);
+    await Promise.all(storm);
+    expect(order.indexOf('pong')).toBeLessThan(order.lastIndexOf('established'));
+    expect(order.indexOf('answer')).toBeLessThan(order.lastIndexOf('established'));
+  });
+});

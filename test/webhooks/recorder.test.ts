@@ -1,0 +1,129 @@
+import { MemoryAdapter } from '@countersign/server';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { FileAppStore } from '#server/apps/file-store';
+import { Database } from '#server/data/database';
+import { Metrics } from '#server/metrics';
+import { RosterWitness } from '#server/webhooks/cluster/roster-presence';
+import { SqliteOutbox } from '#server/webhooks/outbox/sqlite-outbox';
+import { Recorder } from '#server/webhooks/recorder';
+import { BOUNDS } from '../contracts/outbox.contract.ts';
+import { APP, configOf } from '../helpers/brokers/server.ts';
+import { eventually } from '../helpers/eventually.ts';
+import { newFolder } from '../helpers/folder.ts';
+
+const ROOM = 'presence-room';
+const EVENTS = [
+  'channel_occupied',
+  'channel_vacated',
+  'member_added',
+  'member_removed',
+  'user_online',
+  'user_offline',
+];
+
+/** A recorder of one of many nodes, and the roster that it has for a witness. */
+function makeRecorder() {
+  const { apps } = configOf({ app: { webhooks: [{ url: 'http://localhost/', events: EVENTS }] } });
+  const store = new FileAppStore(apps);
+  const database = new Database(newFolder());
+  const outbox = new SqliteOutbox({ ...BOUNDS, database, now: Date.now });
+  const { roster } = new MemoryAdapter();
+  const witness = new RosterWitness(roster, store);
+  const recorder = new Recorder({
+    apps: store,
+    outbox,
+    witness,
+    metrics: new Metrics(),
+    log: pino({ level: 'silent' }),
+    now: Date.now,
+    graceMs: 0,
+    restartGraceMs: 0,
+  });
+  onTestFinished(async () => {
+    recorder.close();
+    await outbox.close();
+    database.close();
+  });
+  const told = async () => {
+    const { events } = await outbox.events(APP.id, 0, 100);
+    return events.map((text) => {
+      const { name, channel, user_id } = JSON.parse(text);
+      return [name, channel, user_id].filter(Boolean).join(' ');
+    });
+  };
+  const sit = (channel: string, userId?: string) =>
+    roster.join(
+      `${APP.id}:${channel}`,
+      { socketId: '1.1', since: 0, client: '', address: '' },
+      userId === undefined ? {} : { member: { userId } },
+    );
+  const rise = (channel: string) => roster.leave(`${APP.id}:${channel}`, '1.1');
+  const compare = async () => recorder.compare(await witness.present());
+  return { recorder, told, sit, rise, compare };
+}
+
+const edge = (kind: 'memberAdded' | 'memberRemoved', userId: string) =>
+  ({ kind, topic: `${APP.id}:${ROOM}`, userId, socketId: '1.1' }) as const;
+
+test('who is there without a record is told at the second look, and who has gone without one by and by', async () => {
+  const { told, sit, rise, compare } = makeRecorder();
+  await sit(ROOM, 'ann');
+  await sit('#user-bob');
+  await sit('#server-to-user-bob');
+  await compare();
+  expect(await told()).toEqual([]);
+  await compare();
+  await compare();
+  const come = [
+    'channel_occupied presence-room',
+    'member_added presence-room ann',
+    'user_online #server-to-user-bob bob',
+  ];
+  expect(await told()).toEqual(come);
+
+  await rise(ROOM);
+  await rise('#user-bob');
+  await compare();
+  const gone = [
+    'channel_vacated presence-room',
+    'member_removed presence-room ann',
+    'user_offline #server-to-user-bob bob',
+  ];
+  const after = async () => (await told()).slice(come.length);
+  await eventually(async () => expect((await after()).toSorted()).toEqual(gone));
+  const [vacated, removed] = gone;
+  expect((await after()).indexOf(removed!)).toBeLessThan((await after()).indexOf(vacated!));
+});
+
+test('whose record comes between two looks is told once', async () => {
+  const { recorder, told, sit, compare } = makeRecorder();
+  await sit(ROOM, 'ann');
+  await recorder.record([{ kind: 'occupied', topic: `${APP.id}:${ROOM}`, socketId: '1.1' }]);
+  await compare();
+  await recorder.record([edge('memberAdded', 'ann')]);
+  await compare();
+  expect(await told()).toEqual(['channel_occupied presence-room', 'member_added presence-room ann']);
+});
+
+test('a departure that is recorded after the return is none', async () => {
+  const { recorder, told, sit } = makeRecorder();
+  await sit(ROOM, 'ann');
+  await recorder.record([edge('memberAdded', 'ann')]);
+  await recorder.record([edge('memberRemoved', 'ann')]);
+  // If she had gone, she would be told of before him.
+  await recorder.record([edge('memberRemoved', 'bob')]);
+  await eventually(async () => expect(await told()).toContain('member_removed presence-room bob'));
+  expect(await told()).toEqual([
+    'member_added presence-room ann',
+    'member_added presence-room bob',
+    'member_removed presence-room bob',
+  ]);
+});
+
+test('who goes and nobody had told that he came has come and gone', async () => {
+  const { recorder, told } = makeRecorder();
+  await recorder.record([edge('memberRemoved', 'bob')]);
+  await eventually(async () => expect(await told()).toHaveLength(2));
+  expect(await told()).toEqual(['member_added presence-room bob', 'member_removed presence-room bob']);
+});
