@@ -22,7 +22,7 @@ import { MetricsEndpoint } from './prometheus/endpoint.ts';
 import { MetricsExporter } from './prometheus/exporter.ts';
 import { Gateway } from './socket/gateway.ts';
 import { randomSocketId } from './socket/socket-id.ts';
-import { Outbox } from './socket/write-queue.ts';
+import { WriteQueue } from './socket/write-queue.ts';
 import { Certificate } from './tls/certificate.ts';
 import type { WebhookStep } from './webhooks/webhooks.ts';
 
@@ -92,7 +92,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     parts.core ??
     (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
   const { adapter, webhooks } = core;
-  const outbox = new Outbox({
+  const outbox = new WriteQueue({
     gapMaxMs: config.flushGapMaxMs,
     onFlush: (milliseconds, connections) => exporter.flushed(milliseconds, connections),
   });
@@ -273,7 +273,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       apps.replace(list);
       core.reload();
       gateway.closeOrphans();
-      hub.endings.endUnfounded();
+      hub.endings.endInvalid();
       // It says itself what became of it.
       void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');

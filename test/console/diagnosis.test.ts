@@ -1,9 +1,9 @@
 import { channelText, sign, userText } from '@countersign/sdk-server/signature';
 import { describe, expect, test } from 'vitest';
 import { App, appSchema } from '#server/apps/app';
-import { KeyUses } from '#server/apps/key-usage';
+import { KeyUsage } from '#server/apps/key-usage';
 import { diagnose } from '#server/console/diagnosis/diagnosis';
-import { difference } from '#server/console/diagnosis/text-diff';
+import { textDiff } from '#server/console/diagnosis/text-diff';
 
 const OLD = { key: 'old-key', secret: 'old-secret' };
 const NEW = { key: 'new-key', secret: 'new-secret' };
@@ -141,18 +141,18 @@ describe('a proof that does not hold is explained', () => {
 });
 
 test('two texts differ in their smallest middle part of whole words, and no character is cut', () => {
-  expect(difference('1.23:room:a', '1.33:room:a')).toEqual({ start: 0, end: 7 });
-  expect(difference('1.2:private-room:{}', '1.2:private-loom:{}')).toEqual({ start: 4, end: 3 });
-  expect(difference('{"a":"b"}', '{"a": "b"}')).toEqual({ start: 5, end: 4 });
-  expect(difference('abc', 'abc')).toEqual({ start: 3, end: 0 });
-  expect(difference('a b', 'a b b')).toEqual({ start: 2, end: 0 });
-  expect(difference('"😀"', '"😁"')).toEqual({ start: 1, end: 1 });
-  expect(difference('', 'a')).toEqual({ start: 0, end: 0 });
+  expect(textDiff('1.23:room:a', '1.33:room:a')).toEqual({ start: 0, end: 7 });
+  expect(textDiff('1.2:private-room:{}', '1.2:private-loom:{}')).toEqual({ start: 4, end: 3 });
+  expect(textDiff('{"a":"b"}', '{"a": "b"}')).toEqual({ start: 5, end: 4 });
+  expect(textDiff('abc', 'abc')).toEqual({ start: 3, end: 0 });
+  expect(textDiff('a b', 'a b b')).toEqual({ start: 2, end: 0 });
+  expect(textDiff('"😀"', '"😁"')).toEqual({ start: 1, end: 1 });
+  expect(textDiff('', 'a')).toEqual({ start: 0, end: 0 });
 });
 
 test('the uses of a key are counted by the hour', () => {
   const minute = 60_000;
-  const uses = new KeyUses();
+  const uses = new KeyUsage();
   const start = Date.UTC(2025, 0, 1);
   expect(uses.of('key-1', start)).toBeUndefined();
   uses.count('key-1', 'channels', start);

@@ -186,25 +186,25 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
     });
 
     test('a kept event is the last one until its time is over', async () => {
-      const { bus, history, roster } = subject.adapter;
+      const { bus, channelCache, roster } = subject.adapter;
       await bus.publish({ ...event, data: '1' }, 10);
       await bus.publish({ ...event, data: '2' }, 10);
       await bus.publish({ ...event, data: '3' });
-      expect(await history.last(event.topic)).toMatchObject({ name: 'e', data: '2', ttlSeconds: 10 });
+      expect(await channelCache.last(event.topic)).toMatchObject({ name: 'e', data: '2', ttlSeconds: 10 });
       expect(await roster.join(event.topic, seat('1.1'))).toMatchObject({ last: { data: '2' } });
       await subject.advance(9500);
-      expect(await history.last(event.topic)).toMatchObject({ ttlSeconds: 1 });
+      expect(await channelCache.last(event.topic)).toMatchObject({ ttlSeconds: 1 });
       await subject.advance(501);
-      expect(await history.last(event.topic)).toBeUndefined();
+      expect(await channelCache.last(event.topic)).toBeUndefined();
       expect(await roster.join(event.topic, seat('2.2'))).toMatchObject({ last: undefined });
     });
 
     test('a kept event outlives the last subscriber', async () => {
-      const { bus, history, roster } = subject.adapter;
+      const { bus, channelCache, roster } = subject.adapter;
       await roster.join(event.topic, seat('1.1'));
       await bus.publish(event, 10);
       await roster.leave(event.topic, '1.1');
-      expect(await history.last(event.topic)).toMatchObject({ data: '1' });
+      expect(await channelCache.last(event.topic)).toMatchObject({ data: '1' });
       expect(await roster.channels('app', '')).toEqual(new Map());
     });
 

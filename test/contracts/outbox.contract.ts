@@ -66,7 +66,7 @@ export function outboxContract(
       outbox.attach({
         appended: (...news) => void appended.push(news),
         overflowed: (...news) => void overflowed.push(news),
-        forgot: (...news) => void forgot.push(news),
+        dropped: (...news) => void forgot.push(news),
         reopened: () => {},
       });
     };

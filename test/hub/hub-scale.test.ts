@@ -10,7 +10,7 @@ import { Metrics } from '#server/metrics';
 import { openFilesLimit } from '#server/prometheus/open-files';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
-import { type Batch, Outbox, type Sink } from '#server/socket/write-queue';
+import { type FrameBatch, WriteQueue, type Writer } from '#server/socket/write-queue';
 import { publish } from '../helpers/api.ts';
 import { startCli } from '../helpers/brokers/cli.ts';
 import { APP, configOf } from '../helpers/brokers/server.ts';
@@ -22,16 +22,16 @@ const SOCKETS = Math.min(10_000, (openFilesLimit()?.soft ?? 1024) - 500);
 const CONNECTING_AT_ONCE = 250;
 
 /** A subscriber whose write takes some microseconds, as one to a socket does. */
-class StandIn implements Subscriber, Sink {
+class StandIn implements Subscriber, Writer {
   readonly since = 0;
   readonly client = 'test';
   readonly address = '';
-  pending: Batch | undefined;
+  pending: FrameBatch | undefined;
   received = 0;
 
   constructor(
     readonly socketId: string,
-    readonly outbox: Outbox,
+    readonly outbox: WriteQueue,
   ) {}
 
   send(frame: Frame): void {
@@ -63,7 +63,7 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and lets everything els
   const app = apps.byId(APP.id)!;
   const channel = readChannel('news', 200)!;
   let flushed: () => void = () => {};
-  const outbox = new Outbox({ gapMaxMs: 0, onFlush: () => flushed() });
+  const outbox = new WriteQueue({ gapMaxMs: 0, onFlush: () => flushed() });
   const standIns = Array.from({ length: STAND_INS }, (_, index) => new StandIn(`1.${index}`, outbox));
   for (const standIn of standIns) await hub.subscriptions.subscribe(app, channel, standIn);
   await nextFlush();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { InDoubt, Unavailable } from '#server/errors';
-import { together } from '#server/hub/publish-all';
+import { publishAll } from '#server/hub/publish-all';
 
 const made = () => Promise.resolve();
 const refused = () => Promise.reject(new Unavailable('away'));
@@ -9,28 +9,28 @@ const broken = () => Promise.reject(new TypeError('a fault'));
 
 describe('publishes that were asked for together', () => {
   test('are made if each of them is', async () => {
-    expect(await together([])).toBeUndefined();
-    expect(await together([made()])).toBeUndefined();
-    expect(await together([made(), made()])).toBeUndefined();
+    expect(await publishAll([])).toBeUndefined();
+    expect(await publishAll([made()])).toBeUndefined();
+    expect(await publishAll([made(), made()])).toBeUndefined();
   });
 
   test('are refused if none is made', async () => {
     for (const publishes of [[refused()], [refused(), refused()]]) {
-      const failure = await together(publishes).catch((error: unknown) => error);
+      const failure = await publishAll(publishes).catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(Unavailable);
       expect(failure).not.toBeInstanceOf(InDoubt);
     }
   });
 
   test('are in doubt if some are made, or may be', async () => {
-    await expect(together([made(), refused(), made()])).rejects.toEqual(
+    await expect(publishAll([made(), refused(), made()])).rejects.toEqual(
       new InDoubt('Published to 2 of 3 channels'),
     );
-    await expect(together([refused(), doubtful()])).rejects.toThrow('no answer');
-    await expect(together([doubtful()])).rejects.toThrow('no answer');
+    await expect(publishAll([refused(), doubtful()])).rejects.toThrow('no answer');
+    await expect(publishAll([doubtful()])).rejects.toThrow('no answer');
   });
 
   test('fail as the one does that fails for another reason', async () => {
-    await expect(together([refused(), broken(), made()])).rejects.toThrow(TypeError);
+    await expect(publishAll([refused(), broken(), made()])).rejects.toThrow(TypeError);
   });
 });

@@ -18,7 +18,7 @@ describe('a subscription', () => {
     lose: () => {},
     renew: () => {},
   };
-  const offer = (news: ReturnType<typeof event>) => subscription.offer(subscriber, news);
+  const offer = (news: ReturnType<typeof event>) => subscription.deliver(subscriber, news);
 
   beforeEach(() => {
     sent = [];
@@ -27,35 +27,35 @@ describe('a subscription', () => {
 
   test('holds news back until its first snapshot, which tells all up to its version', () => {
     for (const news of [member(1), event(2), event(3), member(4)]) expect(offer(news)).toBe(false);
-    expect(text(subscription.settle(2))).toEqual(['event 3', 'member 4']);
+    expect(text(subscription.start(2))).toEqual(['event 3', 'member 4']);
     expect(sent).toEqual([]);
   });
 
   test('drops what arrives late and was in the snapshot', () => {
-    subscription.settle(5);
+    subscription.start(5);
     for (const news of [event(4), member(5), event(6), member(7)]) offer(news);
     expect(text(sent)).toEqual(['event 6', 'member 7']);
   });
 
   test('holds news back until a later snapshot, which tells the roster and no event', () => {
-    subscription.settle(1);
-    subscription.hold();
+    subscription.start(1);
+    subscription.buffer();
     for (const news of [event(2), member(3), member(4), event(5)]) expect(offer(news)).toBe(false);
     expect(text(subscription.resume(3))).toEqual(['event 2', 'member 4', 'event 5']);
   });
 
   test('loses no event that arrives after a later snapshot and is older', () => {
-    subscription.settle(1);
-    subscription.hold();
+    subscription.start(1);
+    subscription.buffer();
     subscription.resume(3);
     for (const news of [event(2), member(3)]) offer(news);
     expect(text(sent)).toEqual(['event 2']);
   });
 
   test('holds news back until the last of two snapshots, whichever comes first', () => {
-    subscription.settle(1);
-    subscription.hold();
-    subscription.hold();
+    subscription.start(1);
+    subscription.buffer();
+    subscription.buffer();
     for (const news of [member(2), member(4), member(6)]) offer(news);
     expect(text(subscription.resume(5))).toEqual([]);
     expect(subscription.isAhead(3)).toBe(true);
@@ -65,14 +65,14 @@ describe('a subscription', () => {
   });
 
   test('goes on as before when no later snapshot comes', () => {
-    subscription.settle(1);
-    subscription.hold();
+    subscription.start(1);
+    subscription.buffer();
     for (const news of [member(1), member(2)]) offer(news);
     expect(text(subscription.resume())).toEqual(['member 2']);
   });
 
   test('gives up when too much waits for a snapshot', () => {
     for (let version = 1; version <= 10_001; version += 1) offer(event(version));
-    expect(() => subscription.settle(1)).toThrow('Too many frames waited for one snapshot');
+    expect(() => subscription.start(1)).toThrow('Too many frames waited for one snapshot');
   });
 });

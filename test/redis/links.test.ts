@@ -3,8 +3,8 @@ import { createClient } from 'redis';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { scripts } from '#server/adapter/redis/scripts';
 import { connectRedis } from '#server/redis/client';
-import { Link } from '#server/redis/reconnecting-client';
-import { Commands } from '#server/redis/script-runner';
+import { ReconnectingClient } from '#server/redis/reconnecting-client';
+import { ScriptRunner } from '#server/redis/script-runner';
 import { redisSchema } from '#server/redis/settings';
 import { publish } from '../helpers/api.ts';
 import type { Cli } from '../helpers/brokers/cli.ts';
@@ -145,7 +145,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
   });
 
   test('say why a script is refused, without its hash', async () => {
-    const link = new Link({
+    const link = new ReconnectingClient({
       name: 'test',
       connect: (name) => connectRedis(redisSchema.parse({ url: redis.url }), name, 2000),
       onOpen: () => {},
@@ -154,7 +154,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     onTestFinished(() => link.close());
     await link.start();
     await redis.command('CONFIG', 'SET', 'maxmemory', '1');
-    const run = new Commands(link, 2000).run(scripts.mark, 'key', 'kind', 'name', 1000);
+    const run = new ScriptRunner(link, 2000).run(scripts.mark, 'key', 'kind', 'name', 1000);
     await expect(run).rejects.toThrow(/^Redis: OOM command not allowed when used memory > 'maxmemory'$/);
   });
 

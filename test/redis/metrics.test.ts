@@ -50,7 +50,7 @@ describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_0
     const well = {
       countersign_degraded: 0,
       countersign_nodes_lapsed_total: 0,
-      countersign_webhook_clerk: 1,
+      countersign_webhook_leader: 1,
       countersign_webhook_journal_entries: 0,
     };
     await told(node, { ...well, ...lost(0) });
@@ -58,21 +58,21 @@ describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_0
     expect(heartbeat).toBeGreaterThan(0);
     expect(heartbeat).toBeLessThan(2);
     await redis.kill();
-    await told(node, { countersign_degraded: 1, countersign_webhook_clerk: 0, ...lost(1) });
+    await told(node, { countersign_degraded: 1, countersign_webhook_leader: 0, ...lost(1) });
     await redis.start();
     await told(node, { ...well, ...lost(1) });
   });
 
   test('a node that is killed lapses once, and another one becomes the clerk', async () => {
     const dead = await MortalBroker.start(configOf({ config: settings() }));
-    await told(dead.broker, { countersign_webhook_clerk: 1 });
+    await told(dead.broker, { countersign_webhook_leader: 1 });
     const client = await connect(dead.broker);
     await client.join('news');
     await client.join('presence-room', { user_id: 'ann' });
     const others = await Promise.all([1, 2].map(() => startServer({ config: settings() })));
-    await toldTogether(others, 'countersign_webhook_clerk', 0);
+    await toldTogether(others, 'countersign_webhook_leader', 0);
     await dead.end('SIGKILL');
-    await toldTogether(others, 'countersign_webhook_clerk', 1);
+    await toldTogether(others, 'countersign_webhook_leader', 1);
     await toldTogether(others, 'countersign_nodes_lapsed_total', 1);
   });
 
@@ -95,7 +95,7 @@ describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_0
   test('workers are one node', async () => {
     const own = await RedisServer.start();
     const group = await startWorkers({ config: settings(own.port) });
-    await told(group, { countersign_degraded: 0, countersign_webhook_clerk: 1, ...lost(0) });
+    await told(group, { countersign_degraded: 0, countersign_webhook_leader: 1, ...lost(0) });
     expect((await tell(group))['countersign_redis_heartbeat_seconds']).toBeGreaterThan(0);
     await own.kill();
     await told(group, { countersign_degraded: 1, ...lost(1) });

@@ -12,13 +12,13 @@ import type { Subscriber } from '#server/hub/subscriber';
 import { Metrics } from '#server/metrics';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
-import { type Batch, Outbox, type OutboxOptions, type Sink } from '#server/socket/write-queue';
+import { type FrameBatch, WriteQueue, type WriteQueueOptions, type Writer } from '#server/socket/write-queue';
 import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
 import { BareClient } from '../helpers/clients/bare-client.ts';
 
 /** Keeps what it is written to. */
-class Recorder implements Sink {
-  pending: Batch | undefined;
+class Recorder implements Writer {
+  pending: FrameBatch | undefined;
   readonly writes: Buffer[] = [];
 
   constructor(readonly onWrite: () => void = () => {}) {}
@@ -38,9 +38,9 @@ function recorders(count: number, onWrite?: () => void): readonly Recorder[] {
 }
 
 /** An outbox, and a promise for its next flush. */
-function outboxOf(options: Partial<OutboxOptions> = {}) {
+function outboxOf(options: Partial<WriteQueueOptions> = {}) {
   let done: () => void = () => {};
-  const outbox = new Outbox({ gapMaxMs: 0, ...options, onFlush: () => done() });
+  const outbox = new WriteQueue({ gapMaxMs: 0, ...options, onFlush: () => done() });
   onTestFinished(() => outbox.close());
   return { outbox, flushed: () => new Promise<void>((resolve) => (done = resolve)) };
 }

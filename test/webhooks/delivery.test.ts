@@ -5,7 +5,7 @@ import { parseConfig } from '#server/config/config';
 import { Metrics } from '#server/metrics';
 import { backoffMs } from '#server/webhooks/delivery/backoff';
 import { Dispatcher } from '#server/webhooks/delivery/dispatcher';
-import { Transport } from '#server/webhooks/delivery/http-client';
+import { WebhookHttpClient } from '#server/webhooks/delivery/http-client';
 import { isPublicAddress } from '#server/webhooks/delivery/public-addresses';
 import { newEvent } from '#server/webhooks/event';
 import { MemoryOutbox } from '#server/webhooks/outbox/memory-outbox';
@@ -44,7 +44,7 @@ function start(urls: readonly string[], settings: Settings = {}) {
   const dispatcher = new Dispatcher({
     apps,
     outbox,
-    transport: new Transport({ addresses, timeoutMs, now: Date.now }),
+    transport: new WebhookHttpClient({ addresses, timeoutMs, now: Date.now }),
     metrics,
     log,
     now: Date.now,

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { FileAppStore } from '#server/apps/file-store';
 import { Database } from '#server/data/database';
 import { Metrics } from '#server/metrics';
-import { RosterWitness } from '#server/webhooks/cluster/roster-presence';
+import { RosterPresence } from '#server/webhooks/cluster/roster-presence';
 import { SqliteOutbox } from '#server/webhooks/outbox/sqlite-outbox';
 import { Recorder } from '#server/webhooks/recorder';
 import { BOUNDS } from '../contracts/outbox.contract.ts';
@@ -29,7 +29,7 @@ function makeRecorder() {
   const database = new Database(newFolder());
   const outbox = new SqliteOutbox({ ...BOUNDS, database, now: Date.now });
   const { roster } = new MemoryAdapter();
-  const witness = new RosterWitness(roster, store);
+  const witness = new RosterPresence(roster, store);
   const recorder = new Recorder({
     apps: store,
     outbox,

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectRedis } from '#server/redis/client';
-import { Link } from '#server/redis/reconnecting-client';
-import { Commands } from '#server/redis/script-runner';
+import { ReconnectingClient } from '#server/redis/reconnecting-client';
+import { ScriptRunner } from '#server/redis/script-runner';
 import { redisSchema } from '#server/redis/settings';
 import { scripts } from '#server/webhooks/cluster/scripts';
 import { RedisOutbox } from '#server/webhooks/outbox/redis-outbox';
@@ -11,20 +11,20 @@ import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 
 describe.skipIf(!hasRedis)('on Redis', () => {
   let redis: RedisServer;
-  let link: Link;
-  let commands: Commands;
+  let link: ReconnectingClient;
+  let commands: ScriptRunner;
   let tests = 0;
 
   beforeAll(async () => {
     redis = await RedisServer.start();
-    link = new Link({
+    link = new ReconnectingClient({
       name: 'test',
       connect: (name) => connectRedis(redisSchema.parse({ url: redis.url }), name, 2000),
       onOpen: () => {},
       log: pino({ level: 'silent' }),
     });
     await link.start();
-    commands = new Commands(link, 2000);
+    commands = new ScriptRunner(link, 2000);
   });
   afterAll(async () => {
     link.close();

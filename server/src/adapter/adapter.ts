@@ -8,7 +8,7 @@ import type { Journal } from './journal.ts';
 export interface Adapter {
   readonly bus: Bus;
   readonly roster: Roster;
-  readonly history: History;
+  readonly channelCache: ChannelCache;
   readonly counters: Counters;
   readonly blocks: Blocks;
   /** Why it cannot do its work at present; `undefined`: it can. */
@@ -250,7 +250,7 @@ export interface KeptEvent {
 }
 
 /** What was published. */
-export interface History {
+export interface ChannelCache {
   /** The last kept event, while it lives. */
   last(topic: Topic): Promise<KeptEvent | undefined>;
 }

@@ -1,7 +1,7 @@
 import type { Topic } from './adapter.ts';
 
 /** What the backend of an app may want to know. */
-export type Happening =
+export type DomainEvent =
   | {
       readonly kind: 'occupied' | 'vacated';
       readonly topic: Topic;
@@ -42,7 +42,7 @@ export interface Journal {
    * @returns a promise for the moment from which on it cannot be lost, rejected if it is lost, which the journal
    *   itself reports; `undefined` if nobody wants to know, and then nothing waits
    */
-  record(happenings: readonly Happening[]): Promise<void> | undefined;
+  record(happenings: readonly DomainEvent[]): Promise<void> | undefined;
 }
 
 /** Takes nothing down. */

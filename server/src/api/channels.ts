@@ -49,7 +49,7 @@ export const showChannel: Endpoint = {
     const counts = await adapter.roster.counts(topic);
     const state = { occupied: counts.subscriptions > 0, ...describeCounts(counts, info) };
     if (!info.includes('cache')) return state;
-    const last = await adapter.history.last(topic);
+    const last = await adapter.channelCache.last(topic);
     return { ...state, cache: last ? { data: last.data, ttl: last.ttlSeconds } : null };
   },
 };

@@ -1,4 +1,4 @@
-import { together } from '../hub/publish-all.ts';
+import { publishAll } from '../hub/publish-all.ts';
 import type { Endpoint } from './endpoint.ts';
 import { describeChannel } from './info.ts';
 import { parseBatch, parsePublish } from './requests.ts';
@@ -26,7 +26,7 @@ export const publishBatch: Endpoint = {
   publishes: true,
   async run({ app, body, hub, adapter }) {
     const events = parseBatch(app, body);
-    await together(
+    await publishAll(
       events.map(({ channels, name, data, except }) => hub.publish(app, channels, { name, data, except })),
     );
     if (events.every(({ info }) => info.length === 0)) return {};

@@ -108,7 +108,7 @@ export class Service {
     const { method = '', url = '' } = request;
     const { status, message: reason } = error;
     const { path } = splitTarget(url);
-    this.#parts.apps.byId(appId)?.witness?.saw({ kind: 'requestRefused', method, path, status, reason });
+    this.#parts.apps.byId(appId)?.observer?.observe({ kind: 'requestRefused', method, path, status, reason });
   }
 
   /** Only under the ids of apps that exist, of which there are few. */

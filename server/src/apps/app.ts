@@ -3,8 +3,8 @@ import { isChannelName } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import { AppKey } from './app-key.ts';
 import { Hook, webhookSchema } from './hook.ts';
-import { KeyUses } from './key-usage.ts';
-import type { Witness } from './observer.ts';
+import { KeyUsage } from './key-usage.ts';
+import type { AppObserver } from './observer.ts';
 import { AllowedOrigins, isOriginPattern } from './origins.ts';
 
 const count = z.int().min(1);
@@ -120,9 +120,9 @@ export type AppInput = z.input<typeof appSchema>;
  */
 export class App {
   readonly id: string;
-  readonly keyUses = new KeyUses();
+  readonly keyUses = new KeyUsage();
   /** Is told what happens; `undefined` while nobody watches, and then nothing is done for it. */
-  witness: Witness | undefined;
+  observer: AppObserver | undefined;
   #config!: AppConfig;
   #keys: ReadonlyMap<string, AppKey> = new Map();
   #origins!: AllowedOrigins;

@@ -2,7 +2,7 @@
 export type KeyUse = 'channels' | 'users' | 'requests';
 
 /** What one key signed since this process started. */
-export interface KeyTally {
+export interface KeyCounts {
   readonly channels: number;
   readonly users: number;
   readonly requests: number;
@@ -16,7 +16,7 @@ const MINUTES = 60;
 const MINUTE_MS = 60_000;
 
 /** Counts what each key of an app signs, so that people see whether an old key is still in use. */
-export class KeyUses {
+export class KeyUsage {
   readonly #keys = new Map<string, Ledger>();
 
   /** @param key one that the app has, never a text from outside */
@@ -30,7 +30,7 @@ export class KeyUses {
   }
 
   /** `undefined` if the key has signed nothing. */
-  of(key: string, now: number): KeyTally | undefined {
+  of(key: string, now: number): KeyCounts | undefined {
     return this.#keys.get(key)?.tally(now);
   }
 }
@@ -49,7 +49,7 @@ class Ledger {
     this.#lastAt = now;
   }
 
-  tally(now: number): KeyTally {
+  tally(now: number): KeyCounts {
     this.#advance(now);
     const lastHour = this.#minutes.reduce((sum, count) => sum + count, 0);
     return { ...this.#totals, lastHour, lastAt: this.#lastAt };

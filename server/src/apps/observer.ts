@@ -1,5 +1,5 @@
 /** A connection, as whoever watches is told of it. */
-export interface Sitter {
+export interface ClientInfo {
   readonly socketId: string;
   /** The key that it connected with. */
   readonly key: string;
@@ -9,41 +9,46 @@ export interface Sitter {
 }
 
 /** What a client sent as its proof; nothing of it has been checked. */
-export interface Evidence {
+export interface ClaimedProof {
   readonly auth: unknown;
   /** `channel_data` or `user_data`. */
   readonly data: unknown;
 }
 
 /** Something that happened in an app. */
-export type Sighting =
-  | { readonly kind: 'connected'; readonly who: Sitter }
-  | { readonly kind: 'disconnected'; readonly who: Sitter; readonly code: number; readonly reason: string }
-  | { readonly kind: 'signedIn'; readonly who: Sitter; readonly userId: string }
+export type AppEvent =
+  | { readonly kind: 'connected'; readonly who: ClientInfo }
+  | {
+      readonly kind: 'disconnected';
+      readonly who: ClientInfo;
+      readonly code: number;
+      readonly reason: string;
+    }
+  | { readonly kind: 'signedIn'; readonly who: ClientInfo; readonly userId: string }
   | {
       readonly kind: 'subscribed';
-      readonly who: Sitter;
+      readonly who: ClientInfo;
       readonly channel: string;
       readonly userId: string | undefined;
     }
-  | { readonly kind: 'unsubscribed'; readonly who: Sitter; readonly channel: string }
+  | { readonly kind: 'unsubscribed'; readonly who: ClientInfo; readonly channel: string }
   | {
       readonly kind: 'subscriptionRefused';
-      readonly who: Sitter;
+      readonly who: ClientInfo;
       readonly channel: string;
       readonly reason: string;
-      readonly evidence: Evidence;
+      readonly evidence: ClaimedProof;
       /** Whether it was the signature that did not hold. */
       readonly unproven: boolean;
     }
   | {
       readonly kind: 'signInRefused';
-      readonly who: Sitter;
+      readonly who: ClientInfo;
       readonly reason: string;
-      readonly evidence: Evidence;
+      readonly evidence: ClaimedProof;
       readonly unproven: boolean;
     }
-  | { readonly kind: 'messageRefused'; readonly who: Sitter; readonly reason: string }
+  | { readonly kind: 'messageRefused'; readonly who: ClientInfo; readonly reason: string }
   | {
       readonly kind: 'requestRefused';
       readonly method: string;
@@ -62,6 +67,6 @@ export type Sighting =
     };
 
 /** Is told what happens in an app, for people who watch. An app has one only while somebody does. */
-export interface Witness {
-  saw(sighting: Sighting): void;
+export interface AppObserver {
+  observe(sighting: AppEvent): void;
 }

@@ -17,7 +17,7 @@ import { createServer } from '../server.ts';
 import { VERSION } from '../version.ts';
 import { Worker } from '../workers/worker.ts';
 import { WorkerGroup } from '../workers/worker-group.ts';
-import { LINE_FD } from '../workers/worker-process.ts';
+import { RPC_FD } from '../workers/worker-process.ts';
 import { devApp, devConfig, refuseOtherThanDev } from './dev/app.ts';
 import { devRoutes } from './dev/dev.ts';
 import { devGuide } from './dev/guide.ts';
@@ -106,7 +106,7 @@ function work(): void {
   // A signal to the whole group of processes is the parent's to act on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
   const worker = new Worker({
-    stream: new Socket({ fd: LINE_FD, readable: true, writable: true }),
+    stream: new Socket({ fd: RPC_FD, readable: true, writable: true }),
     createLog(config, number) {
       const log = createLog(config.log).child({ worker: number });
       // Its parent replaces one that ends.

@@ -9,15 +9,15 @@ import { isLoopback } from '../config/loopback.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
 import { BlockedSessions } from './ended-sessions.ts';
-import { Watches } from './live/app-observers.ts';
+import { LiveObservers } from './live/app-observers.ts';
 import { Feed } from './live/feed.ts';
 import { LiveApps } from './live/live-apps.ts';
 import { consoleApi } from './routes.ts';
-import { guard } from './security-headers.ts';
+import { securityHeaders } from './security-headers.ts';
 import { Sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
-import { page } from './static-files.ts';
-import { figuresOf } from './stats.ts';
+import { staticFiles } from './static-files.ts';
+import { statsOf } from './stats.ts';
 
 /** How a console differs from the usual one. */
 export interface ConsoleOptions {
@@ -46,7 +46,7 @@ export interface ConsoleParts extends ConsoleOptions {
 export class Console {
   readonly #parts: ConsoleParts;
   readonly #liveApps: LiveApps;
-  readonly #watches: Watches;
+  readonly #watches: LiveObservers;
 
   /** @throws Error if it were to be open to others than this machine */
   constructor(parts: ConsoleParts) {
@@ -56,10 +56,10 @@ export class Console {
     this.#parts = parts;
     this.#liveApps = new LiveApps(apps, (appId) => metrics.hide(appId));
     const feed = new Feed({ liveApps: this.#liveApps, hub, log });
-    this.#watches = new Watches({
+    this.#watches = new LiveObservers({
       ...parts,
       feed,
-      figures: (app) => figuresOf(app, metrics, now()),
+      figures: (app) => statsOf(app, metrics, now()),
     });
   }
 
@@ -81,7 +81,7 @@ export class Console {
     const ended = new BlockedSessions({ ...this.#parts, liveApps: this.#liveApps });
     const sessions = new Sessions({ ...this.#parts, path, open, ended });
     const router = express.Router({ strict: true });
-    router.use(guard({ config, open, isSecure }));
+    router.use(securityHeaders({ config, open, isSecure }));
     router.use(
       '/api',
       consoleApi({
@@ -93,7 +93,7 @@ export class Console {
         signIn: signIn({ ...this.#parts, sessions, counters: adapter.counters }),
       }),
     );
-    router.use(page());
+    router.use(staticFiles());
     app.use(path, router);
   }
 

@@ -18,7 +18,7 @@ import { increment, type Metrics } from '../metrics.ts';
 import { listChannels, showChannel } from './channels.ts';
 import { curlLine } from './curl.ts';
 import { diagnose } from './diagnosis/diagnosis.ts';
-import type { Watches } from './live/app-observers.ts';
+import type { LiveObservers } from './live/app-observers.ts';
 import { authorize, type LiveApps } from './live/live-apps.ts';
 import { ownPagesOnly } from './security-headers.ts';
 import type { Session, Sessions } from './sessions.ts';
@@ -27,7 +27,7 @@ export interface ConsoleApiParts {
   readonly liveApps: LiveApps;
   readonly sessions: Sessions;
   readonly signIn: readonly RequestHandler[];
-  readonly watches: Watches;
+  readonly watches: LiveObservers;
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly webhooks: Call['webhooks'];

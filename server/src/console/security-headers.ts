@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { isLoopback, whyNotLocal } from '../config/loopback.ts';
 import { ApiError } from '../errors.ts';
 
-export interface GuardParts {
+export interface SecurityHeadersParts {
   readonly config: Config;
   /** Whether there is no sign-in; then it is for this machine only. */
   readonly open: boolean;
@@ -31,7 +31,7 @@ proxy, under another name than localhost, or to another address than loopback), 
 <code>trustProxy</code>. <code>"console": false</code> turns it off.</p></html>`;
 
 /** Answers nobody who would send a secret in the clear, and no page of another site. */
-export function guard({ config, open, isSecure }: GuardParts): RequestHandler {
+export function securityHeaders({ config, open, isSecure }: SecurityHeadersParts): RequestHandler {
   const onLoopback = isLoopback(config.host);
   return (request, response, next) => {
     response.set({

@@ -10,7 +10,7 @@ const ONLY_HERE = "'self'";
  * The files of the console. The view that probes somebody's auth endpoint is a page of its own, since it alone may
  * connect to other hosts.
  */
-export function page(): Router {
+export function staticFiles(): Router {
   const router = express.Router({ strict: true });
   const show =
     (sources: string): RequestHandler =>

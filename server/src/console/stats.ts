@@ -6,7 +6,7 @@ import type { Metrics } from '../metrics.ts';
  *
  * @param now Unix milliseconds
  */
-export function figuresOf(app: App, metrics: Metrics, now: number): object {
+export function statsOf(app: App, metrics: Metrics, now: number): object {
   const { connections, channels, subscriptions, messagesIn, messagesOut, publishes, refusals } = metrics.app(
     app.id,
   );

@@ -1,6 +1,6 @@
 import { RedisAdapter } from '../adapter/redis/adapter.ts';
 import { makeDirectory } from '../data/directory.ts';
-import type { ClusterFigures } from '../prometheus/cluster.ts';
+import type { ClusterStats } from '../prometheus/cluster.ts';
 import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { ClusterWebhooks } from '../webhooks/cluster/cluster-webhooks.ts';
@@ -27,7 +27,7 @@ export async function openCore(parts: CoreParts): Promise<Core> {
 class ClusterCore implements Core {
   readonly adapter: RedisAdapter;
   readonly webhooks: WebhookControl;
-  readonly cluster: ClusterFigures;
+  readonly cluster: ClusterStats;
   readonly incarnation = '';
   readonly certificates: readonly Certificate[];
   readonly #webhooks: ClusterWebhooks;

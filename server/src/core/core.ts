@@ -8,7 +8,7 @@ import type { KeptEventsOptions } from '../adapter/memory/kept-events.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 import { type Metrics, reached } from '../metrics.ts';
-import type { ClusterFigures } from '../prometheus/cluster.ts';
+import type { ClusterStats } from '../prometheus/cluster.ts';
 import { Store } from '../store/store.ts';
 import type { Certificate } from '../tls/certificate.ts';
 import { boundsOf } from '../webhooks/outbox/bounds.ts';
@@ -25,7 +25,7 @@ export interface Core {
   /** Webhook deliveries of this process by state, by app id. */
   countDeliveries(): ReturnType<Webhooks['countDeliveries']>;
   /** How it fares among the nodes of a cluster; `undefined`: it is in none. */
-  readonly cluster: ClusterFigures | undefined;
+  readonly cluster: ClusterStats | undefined;
   /** Those by which it proves to others who it is. */
   readonly certificates: readonly Certificate[];
   /** What `GET /ready` answers while the process does not drain. */

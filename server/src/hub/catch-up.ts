@@ -44,7 +44,7 @@ export class CatchUp {
     }
     const behind = [...local.all()].filter(([, subscription]) => subscription.isBehind(local.missedUntil));
     if (behind.length === 0) return;
-    for (const [, subscription] of behind) subscription.hold();
+    for (const [, subscription] of behind) subscription.buffer();
     let state: State | undefined;
     try {
       const snapshot = await this.#adapter.roster.snapshot(topic);
@@ -94,7 +94,7 @@ export class CatchUp {
       subscriber.send(frames.cacheMiss(channel));
       this.#cacheMisses.tell(topic);
     }
-    subscription.told(told);
+    subscription.markSeen(told);
   }
 }
 

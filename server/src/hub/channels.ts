@@ -7,7 +7,7 @@ import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { LocalChannel } from './local-channel.ts';
 
 /** What an app has on this node. */
-export interface Census {
+export interface AppCounts {
   /** Channels that have a subscriber. */
   readonly channels: Record<ChannelKind, number>;
   /** Users in presence channels, one for each channel. */
@@ -56,8 +56,8 @@ export class Channels {
   }
 
   /** Counts, by app id, what there is; it takes a look at each channel. */
-  census(): ReadonlyMap<string, Census> {
-    const apps = new Map<string, Census>();
+  census(): ReadonlyMap<string, AppCounts> {
+    const apps = new Map<string, AppCounts>();
     for (const [topic, local] of this.#channels) {
       const appId = appOfTopic(topic);
       let app = apps.get(appId);

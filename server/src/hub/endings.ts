@@ -83,11 +83,11 @@ export class Endings {
   }
 
   /** Apps were reloaded: ends what was let in by keys that do not stand any more. */
-  endUnfounded(): void {
+  endInvalid(): void {
     const why = keyRemoved();
     for (const [topic, local] of [...this.#channels.all()]) {
       if (local.channel.kind === 'public') continue;
-      const ended = local.endUnfounded(why);
+      const ended = local.endInvalid(why);
       for (const subscriber of ended) this.#lose(topic, local, subscriber, why);
       if (ended.length > 0) this.#channels.closeIfEmpty(topic, local);
     }

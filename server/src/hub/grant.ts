@@ -15,7 +15,7 @@ export interface Grant {
 export const PUBLIC_GRANT: Grant = { key: undefined, member: undefined };
 
 /** Whether the key that signed it is one of the app, with the same secret. */
-export function stands({ key }: Grant, app: App): boolean {
+export function isValid({ key }: Grant, app: App): boolean {
   return key === undefined || app.accepts(key);
 }
 

@@ -16,9 +16,9 @@ import type { Channel } from '../protocol/channel.ts';
 import { Admission } from './admission.ts';
 import { CacheMisses } from './cache-misses.ts';
 import { CatchUp } from './catch-up.ts';
-import { type Census, Channels } from './channels.ts';
+import { type AppCounts, Channels } from './channels.ts';
 import { Endings } from './endings.ts';
-import { together } from './publish-all.ts';
+import { publishAll } from './publish-all.ts';
 import { CountAnnouncer } from './subscription-counts.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Users } from './users.ts';
@@ -94,7 +94,7 @@ export class Hub implements AdapterListener {
   async publish(app: App, channels: readonly Channel[], publication: Publication): Promise<void> {
     const { name, data, userId, except, sender } = publication;
     const published = channels.map((channel) => {
-      app.witness?.saw({ kind: 'published', channel: channel.name, name, data, sender });
+      app.observer?.observe({ kind: 'published', channel: channel.name, name, data, sender });
       const topic = topicOf(app.id, channel.name);
       const keepSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
       return this.#adapter.bus.publish(
@@ -102,7 +102,7 @@ export class Hub implements AdapterListener {
         keepSeconds,
       );
     });
-    await together(published);
+    await publishAll(published);
   }
 
   deliver(message: Message): void {
@@ -138,7 +138,7 @@ export class Hub implements AdapterListener {
   }
 
   /** Counts, by app id, what there is; it takes a look at each channel. */
-  census(): ReadonlyMap<string, Census> {
+  census(): ReadonlyMap<string, AppCounts> {
     return this.#channels.census();
   }
 

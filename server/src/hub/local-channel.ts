@@ -4,7 +4,7 @@ import type { SubscriptionRefusal } from '../errors.ts';
 import type { AppMetrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
-import { stands } from './grant.ts';
+import { isValid } from './grant.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { News, Subscription } from './subscription.ts';
 
@@ -50,18 +50,18 @@ export class LocalChannel {
   }
 
   /** Lets a subscriber wait for its snapshot. */
-  expect(subscriber: Subscriber, subscription: Subscription): void {
+  addPending(subscriber: Subscriber, subscription: Subscription): void {
     this.#joining ??= new Map();
     this.#joining.set(subscriber, subscription);
   }
 
   /** The snapshot is there: from here on the subscriber is sent everything. */
-  admit(subscriber: Subscriber, subscription: Subscription): void {
+  activate(subscriber: Subscriber, subscription: Subscription): void {
     this.#subscriptions.set(subscriber, subscription);
   }
 
   /** Ends the wait, with or without success. */
-  stopExpecting(subscriber: Subscriber): void {
+  removePending(subscriber: Subscriber): void {
     if (this.#joining?.delete(subscriber) && this.#joining.size === 0) this.#joining = undefined;
   }
 
@@ -84,10 +84,10 @@ export class LocalChannel {
   }
 
   /** Ends what was let in by a key that does not stand any more; answers whose it was. */
-  endUnfounded(why: SubscriptionRefusal): readonly Subscriber[] {
+  endInvalid(why: SubscriptionRefusal): readonly Subscriber[] {
     const subscribers: Subscriber[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
-      if (stands(subscription.grant, this.app)) continue;
+      if (isValid(subscription.grant, this.app)) continue;
       subscription.end(why);
       this.#subscriptions.delete(subscriber);
       subscribers.push(subscriber);
@@ -138,7 +138,7 @@ export class LocalChannel {
       if (!waiting) continue;
       for (const [subscriber, subscription] of waiting) {
         if (except !== undefined && subscriber.socketId === except) continue;
-        if (subscription.offer(subscriber, news)) this.metrics.deliveries += 1;
+        if (subscription.deliver(subscriber, news)) this.metrics.deliveries += 1;
       }
     }
   }

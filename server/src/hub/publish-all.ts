@@ -6,7 +6,7 @@ import { InDoubt, Unavailable } from '../errors.ts';
  * @throws Unavailable if none was made
  * @throws InDoubt if some were made and others not, or there is no telling
  */
-export async function together(publishes: readonly Promise<void>[]): Promise<void> {
+export async function publishAll(publishes: readonly Promise<void>[]): Promise<void> {
   const [first] = publishes;
   if (publishes.length === 1) return first;
   const results = await Promise.allSettled(publishes);

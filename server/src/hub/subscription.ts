@@ -63,7 +63,7 @@ export class Subscription {
   }
 
   /** Sends news, holds it back, or drops what a snapshot already told; answers whether it was sent. */
-  offer(subscriber: Subscriber, news: News): boolean {
+  deliver(subscriber: Subscriber, news: News): boolean {
     if (this.#held) {
       if (this.#held.length <= MAX_HELD_FRAMES) this.#held.push(news);
       return false;
@@ -116,7 +116,7 @@ export class Subscription {
   }
 
   /** Holds news back, since another snapshot was asked for. */
-  hold(): void {
+  buffer(): void {
     this.#awaited += 1;
     this.#held ??= [];
   }
@@ -126,14 +126,14 @@ export class Subscription {
    *
    * @param since 0 if there is none
    */
-  settle(since: Version): readonly Frame[] {
+  start(since: Version): readonly Frame[] {
     this.#joinedAt = since;
     this.#eventsSince = since;
     return this.resume(since);
   }
 
   /** Its subscriber needs no events up to this version any more. */
-  told(version: Version): void {
+  markSeen(version: Version): void {
     this.#eventsSince = Math.max(this.#eventsSince, version);
   }
 

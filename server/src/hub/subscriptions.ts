@@ -9,7 +9,7 @@ import type { CacheMisses } from './cache-misses.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Channels } from './channels.ts';
 import type { Endings } from './endings.ts';
-import { type Grant, keyRemoved, PUBLIC_GRANT, stands } from './grant.ts';
+import { type Grant, isValid, keyRemoved, PUBLIC_GRANT } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import { Subscription, TooMuchHeld } from './subscription.ts';
@@ -61,13 +61,13 @@ export class Subscriptions {
     if (present) return this.#refresh(topic, local, subscriber, present, grant);
 
     const subscription = new Subscription(grant);
-    local.expect(subscriber, subscription);
+    local.addPending(subscriber, subscription);
     try {
       const joined = await this.#enter(topic, local, subscriber, grant);
-      if (!stands(grant, app)) throw keyRemoved();
+      if (!isValid(grant, app)) throw keyRemoved();
       // Nothing waits from here on, so that no message comes between the snapshot and what was held back for it.
-      const news = subscription.settle(joined?.version ?? 0);
-      local.admit(subscriber, subscription);
+      const news = subscription.start(joined?.version ?? 0);
+      local.activate(subscriber, subscription);
       local.metrics.subscriptions[channel.kind] += 1;
       subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members));
       if (channel.cache && joined) subscriber.send(keptFrame(channel.name, joined));
@@ -78,7 +78,7 @@ export class Subscriptions {
       await this.#endings.leave(topic, subscriber);
       throw error;
     } finally {
-      local.stopExpecting(subscriber);
+      local.removePending(subscriber);
       this.#channels.closeIfEmpty(topic, local);
     }
   }
@@ -155,14 +155,14 @@ export class Subscriptions {
     subscription: Subscription,
     grant: Grant,
   ): Promise<void> {
-    subscription.hold();
+    subscription.buffer();
     let news: readonly Frame[] = [];
     try {
       let joined = await this.#enter(topic, local, subscriber, grant);
       // Another snapshot may have overtaken it.
       while (joined && subscription.isAhead(joined.version))
         joined = await this.#join(topic, local, subscriber, grant);
-      if (!stands(grant, local.app)) throw keyRemoved();
+      if (!isValid(grant, local.app)) throw keyRemoved();
       news = subscription.resume(joined?.version);
       subscription.renew(grant);
       subscriber.send(frames.subscriptionSucceeded(local.channel.name, grant.member && joined?.members));

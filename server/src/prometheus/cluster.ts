@@ -1,16 +1,16 @@
-import { type MetricsPage, only } from './registry.ts';
+import { type MetricsRegistry, only } from './registry.ts';
 
 /** How a node fares among the nodes of a cluster. */
-export interface ClusterFigures {
+export interface ClusterStats {
   readonly node: {
-    readonly links: readonly LinkFigures[];
+    readonly links: readonly LinkStats[];
     /** Seconds until the last heartbeat was answered; `undefined`: none was yet. */
     readonly heartbeatSeconds: number | undefined;
     /** Other nodes whose seats this one took away. */
     readonly lapsedNodes: number;
   };
   readonly webhooks: {
-    readonly links: readonly LinkFigures[];
+    readonly links: readonly LinkStats[];
     readonly isClerk: boolean;
     /** Entries that the clerk has not taken from the journal; 0 if this node is not the clerk. */
     readonly journalEntries: number;
@@ -18,14 +18,14 @@ export interface ClusterFigures {
 }
 
 /** A connection to Redis that is made again when it breaks. */
-export interface LinkFigures {
+export interface LinkStats {
   readonly name: string;
   /** Connections that broke or did not answer. */
   readonly losses: number;
 }
 
 /** Tells Prometheus how the node fares with Redis and with the other nodes. */
-export function tellOfCluster(page: MetricsPage, { node, webhooks }: ClusterFigures): void {
+export function registerClusterMetrics(page: MetricsRegistry, { node, webhooks }: ClusterStats): void {
   page.gauge('redis_heartbeat_seconds', 'Time until Redis answered the last heartbeat', [], () =>
     only(node.heartbeatSeconds ?? Number.NaN),
   );
@@ -41,7 +41,7 @@ export function tellOfCluster(page: MetricsPage, { node, webhooks }: ClusterFigu
     [],
     () => only(node.lapsedNodes),
   );
-  page.gauge('webhook_clerk', '1 on the node that delivers webhooks for all', [], () =>
+  page.gauge('webhook_leader', '1 on the node that delivers webhooks for all', [], () =>
     only(webhooks.isClerk ? 1 : 0),
   );
   page.gauge(

@@ -6,9 +6,9 @@ import { type AppMetrics, type Metrics, zeroOfEachKind } from '../metrics.ts';
 import type { FlushStatistics } from '../socket/write-queue.ts';
 import type { Certificate } from '../tls/certificate.ts';
 import { VERSION } from '../version.ts';
-import { type ClusterFigures, tellOfCluster } from './cluster.ts';
+import { type ClusterStats, registerClusterMetrics } from './cluster.ts';
 import { ProcessMetrics } from './process.ts';
-import { MetricsPage, only, type Series } from './registry.ts';
+import { MetricsRegistry, only, type Series } from './registry.ts';
 
 /** Where the figures stand. */
 export interface MetricsSources {
@@ -23,7 +23,7 @@ export interface MetricsSources {
   /** Whether `GET /ready` says so. */
   readonly isDegraded: () => boolean;
   /** Where the node is in no cluster there is nothing to tell of it. */
-  readonly cluster: ClusterFigures | undefined;
+  readonly cluster: ClusterStats | undefined;
   /** Those by which this process proves who it is. */
   readonly certificates: readonly Certificate[];
 }
@@ -34,7 +34,7 @@ export interface MetricsSources {
  * from what clients send.
  */
 export class MetricsExporter {
-  readonly #page = new MetricsPage();
+  readonly #page = new MetricsRegistry();
   readonly #sources: MetricsSources;
   readonly #process: ProcessMetrics;
   readonly #flushSeconds: Histogram;
@@ -58,7 +58,7 @@ export class MetricsExporter {
     this.#addTraffic();
     this.#addRefusals();
     this.#addWebhooks();
-    if (sources.cluster) tellOfCluster(this.#page, sources.cluster);
+    if (sources.cluster) registerClusterMetrics(this.#page, sources.cluster);
     this.#page.gauge('degraded', '1 while GET /ready says degraded', [], () =>
       only(sources.isDegraded() ? 1 : 0),
     );

@@ -8,7 +8,7 @@ export type Series = Iterable<readonly [Labels, number]>;
 const PREFIX = 'countersign_';
 
 /** What Prometheus is told. Gauges and counters cost nothing until somebody asks: their figures are read then. */
-export class MetricsPage {
+export class MetricsRegistry {
   readonly registry = new Registry();
 
   /**

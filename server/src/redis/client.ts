@@ -1,6 +1,6 @@
 import { connectCluster } from './connect-cluster.ts';
 import { connectMaster } from './connect-sentinel.ts';
-import { addressOf, connectServer, NotReached, readConnection } from './connect-server.ts';
+import { addressOf, ConnectError, connectServer, readConnection } from './connect-server.ts';
 import type { RedisSettings } from './settings.ts';
 
 /**
@@ -24,7 +24,7 @@ export interface Call {
 }
 
 /** A connected client. */
-export interface Reached {
+export interface Connected {
   readonly client: RedisClient;
   /** Host and port of what it is connected to: of a cluster, of each server that the settings name. */
   readonly server: string;
@@ -42,7 +42,7 @@ export async function connectRedis(
   settings: RedisSettings,
   name: string,
   timeoutMs: number,
-): Promise<Reached> {
+): Promise<Connected> {
   const { url = '', sentinel, cluster } = settings;
   const connection = await readConnection(settings, name, timeoutMs);
   if (sentinel) return connectMaster(sentinel, connection);
@@ -53,6 +53,6 @@ export async function connectRedis(
       : connectServer(url, connection));
     return { client, server };
   } catch (error) {
-    throw new NotReached(server, error);
+    throw new ConnectError(server, error);
   }
 }

@@ -1,7 +1,7 @@
 import { createCluster } from 'redis';
 import type { Call, RedisClient } from './client.ts';
-import { type Connection, clientOptions, discard } from './connect-server.ts';
-import { within } from './timeout.ts';
+import { type ConnectionOptions, clientOptions, discard } from './connect-server.ts';
+import { withTimeout } from './timeout.ts';
 
 /**
  * Connects to all masters of a Redis Cluster.
@@ -9,7 +9,10 @@ import { within } from './timeout.ts';
  * @param nodes URLs of some of its servers; user and password of the first one are for all
  * @throws Error if one of the masters cannot be reached
  */
-export async function connectCluster(nodes: readonly string[], connection: Connection): Promise<RedisClient> {
+export async function connectCluster(
+  nodes: readonly string[],
+  connection: ConnectionOptions,
+): Promise<RedisClient> {
   const client = new ClusterClient(nodes, connection);
   await client.connect();
   return client;
@@ -27,7 +30,7 @@ class ClusterClient implements RedisClient {
   /** What went wrong with one server: it tells more than that all were tried. */
   #fault: unknown;
 
-  constructor(nodes: readonly string[], connection: Connection) {
+  constructor(nodes: readonly string[], connection: ConnectionOptions) {
     const cluster = makeCluster(nodes, connection);
     this.#cluster = cluster;
     this.#timeoutMs = connection.timeoutMs;
@@ -43,7 +46,7 @@ class ClusterClient implements RedisClient {
   /** @throws Error if one of the masters cannot be reached */
   async connect(): Promise<void> {
     try {
-      await within(this.#timeoutMs, this.#cluster.connect());
+      await withTimeout(this.#timeoutMs, this.#cluster.connect());
       // It calls itself connected also without a server that it could not reach, or has lost meanwhile.
       const { isOpen, masters } = this.#cluster;
       const isWhole = isOpen && masters.every(({ client }) => client?.isReady);
@@ -106,7 +109,7 @@ class ClusterClient implements RedisClient {
   async #ping(): Promise<void> {
     const clients = this.#cluster.masters.flatMap(({ client, pubSub }) => [client, pubSub?.client]);
     const answers = clients.map((client) => client?.isReady && client.ping());
-    await within(this.#timeoutMs, Promise.all(answers));
+    await withTimeout(this.#timeoutMs, Promise.all(answers));
   }
 
   #break(error: unknown): void {
@@ -119,7 +122,7 @@ class ClusterClient implements RedisClient {
     if (!client) return;
     if (!connectPromise) return discard(client);
     // One that is being connected cannot be ended before it is.
-    within(this.#timeoutMs, connectPromise)
+    withTimeout(this.#timeoutMs, connectPromise)
       .catch(() => {})
       .finally(() => discard(client));
   }
@@ -134,7 +137,7 @@ interface NodeClient {
 /** The event of a client whose server has ended a subscription by itself. */
 const MOVED = 'sharded-channel-moved';
 
-function makeCluster(nodes: readonly string[], connection: Connection) {
+function makeCluster(nodes: readonly string[], connection: ConnectionOptions) {
   const [first = ''] = nodes;
   const { username, password } = new URL(first);
   return createCluster({

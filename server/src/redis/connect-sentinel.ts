@@ -1,17 +1,17 @@
 import { createClient } from 'redis';
 import { z } from 'zod';
-import type { Call, Reached, RedisClient } from './client.ts';
+import type { Call, Connected, RedisClient } from './client.ts';
 import {
   addressOf,
-  type Connection,
+  ConnectError,
+  type ConnectionOptions,
   clientOptions,
   connectServer,
   discard,
-  NotReached,
   open,
 } from './connect-server.ts';
 import type { RedisSettings } from './settings.ts';
-import { within } from './timeout.ts';
+import { withTimeout } from './timeout.ts';
 
 type SentinelSettings = NonNullable<RedisSettings['sentinel']>;
 
@@ -25,7 +25,10 @@ const addressSchema = z.tuple([z.string(), z.string()]);
  *
  * @throws NotReached what the last one failed with, if there is none
  */
-export async function connectMaster(settings: SentinelSettings, connection: Connection): Promise<Reached> {
+export async function connectMaster(
+  settings: SentinelSettings,
+  connection: ConnectionOptions,
+): Promise<Connected> {
   let failure: unknown;
   for (const sentinel of settings.nodes) {
     const client = new MasterClient(sentinel, settings, connection);
@@ -34,7 +37,7 @@ export async function connectMaster(settings: SentinelSettings, connection: Conn
       return { client, server: client.server };
     } catch (error) {
       client.destroy();
-      failure = new NotReached(client.server, error);
+      failure = new ConnectError(client.server, error);
     }
   }
   throw failure;
@@ -46,7 +49,7 @@ export async function connectMaster(settings: SentinelSettings, connection: Conn
  */
 class MasterClient implements RedisClient {
   readonly #settings: SentinelSettings;
-  readonly #connection: Connection;
+  readonly #connection: ConnectionOptions;
   readonly #sentinel: ReturnType<typeof makeSentinelClient>;
   readonly #sentinelUrl: URL;
   #server: Awaited<ReturnType<typeof connectServer>> | undefined;
@@ -54,7 +57,7 @@ class MasterClient implements RedisClient {
   #address: readonly string[] | undefined;
   #fault: unknown;
 
-  constructor(sentinel: string, settings: SentinelSettings, connection: Connection) {
+  constructor(sentinel: string, settings: SentinelSettings, connection: ConnectionOptions) {
     this.#settings = settings;
     this.#connection = connection;
     this.#sentinelUrl = new URL(sentinel);
@@ -66,9 +69,9 @@ class MasterClient implements RedisClient {
     const { timeoutMs } = this.#connection;
     await open(this.#sentinel, this.#connection);
     this.#sentinel.on('error', (error) => this.#break(error));
-    await within(timeoutMs, this.#ask());
+    await withTimeout(timeoutMs, this.#ask());
     this.#server = await connectServer(this.#url, this.#connection);
-    const replication = await within(timeoutMs, this.#server.info('replication'));
+    const replication = await withTimeout(timeoutMs, this.#server.info('replication'));
     if (!replication.includes('role:master'))
       throw new Error('The sentinels name a server that is no master');
     if (this.#fault) throw this.#fault;
@@ -140,7 +143,7 @@ class MasterClient implements RedisClient {
 }
 
 /** One that can be asked and listened to at a time, which needs the third version of the protocol of Redis. */
-function makeSentinelClient(url: string, connection: Connection) {
+function makeSentinelClient(url: string, connection: ConnectionOptions) {
   return createClient({
     url,
     RESP: 3,

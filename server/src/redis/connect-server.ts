@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { createClient } from 'redis';
 import type { RedisSettings } from './settings.ts';
-import { within } from './timeout.ts';
+import { withTimeout } from './timeout.ts';
 
 /** How servers are reached, whichever they are. */
-export interface Connection {
+export interface ConnectionOptions {
   /** What `CLIENT LIST` calls it. */
   readonly name: string;
   /** Milliseconds after which a server that does not answer is given up. */
@@ -22,7 +22,7 @@ interface Openable {
 }
 
 /** A connection failed, for the reason that is its cause. */
-export class NotReached extends Error {
+export class ConnectError extends Error {
   override readonly name = 'NotReached';
 
   /** @param server host and port, of each server that could have been reached instead */
@@ -47,7 +47,7 @@ export async function readConnection(
   { tls = {} }: RedisSettings,
   name: string,
   timeoutMs: number,
-): Promise<Connection> {
+): Promise<ConnectionOptions> {
   const read = (path: string | undefined) => (path === undefined ? undefined : readFile(path));
   const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map(read));
   return { name, timeoutMs, tls: { ca, cert, key } };
@@ -60,7 +60,7 @@ export function addressOf(url: string): string {
 }
 
 /** Options of the client of one server, whose URL decides about TLS. */
-export function clientOptions(url: string, { name, timeoutMs, tls }: Connection) {
+export function clientOptions(url: string, { name, timeoutMs, tls }: ConnectionOptions) {
   const socket = { connectTimeout: timeoutMs, reconnectStrategy: false } as const;
   return {
     name,
@@ -75,7 +75,7 @@ export function clientOptions(url: string, { name, timeoutMs, tls }: Connection)
  *
  * @throws Error if there is no connection
  */
-export function connectServer(url: string, connection: Connection) {
+export function connectServer(url: string, connection: ConnectionOptions) {
   return open(createClient({ url, ...clientOptions(url, connection) }), connection);
 }
 
@@ -86,7 +86,7 @@ export function connectServer(url: string, connection: Connection) {
  */
 export async function open<Client extends Openable>(
   client: Client,
-  { timeoutMs }: Connection,
+  { timeoutMs }: ConnectionOptions,
 ): Promise<Client> {
   let fault: unknown;
   client.on('error', (error) => {
@@ -98,7 +98,7 @@ export async function open<Client extends Openable>(
   try {
     // A server takes whoever says nothing of a password, and refuses what is asked of it then.
     const asked = client.connect().then(() => client.ping());
-    await within(timeoutMs, asked);
+    await withTimeout(timeoutMs, asked);
   } catch (error) {
     discard(client);
     throw fault ?? error;

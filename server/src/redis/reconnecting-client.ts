@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import { Unavailable } from '../errors.ts';
-import type { Reached, RedisClient } from './client.ts';
-import { discard, NotReached } from './connect-server.ts';
+import type { Connected, RedisClient } from './client.ts';
+import { ConnectError, discard } from './connect-server.ts';
 
-export interface LinkParts {
+export interface ReconnectingClientParts {
   /** What the link is for, for the log and for `CLIENT LIST`. */
   readonly name: string;
   /** Makes a connection that is called so; rejects after a while if there is none. */
-  readonly connect: (name: string) => Promise<Reached>;
+  readonly connect: (name: string) => Promise<Connected>;
   /** There is a new connection; what the one before it knew is gone. */
   readonly onOpen: () => void;
   readonly log: Logger;
@@ -22,9 +22,9 @@ const STABLE_MS = 5000;
 const CLIENT_NAME = 'countersign-';
 
 /** A connection to Redis. When it breaks or does not answer it is thrown away, and a new one is made, until it is closed. */
-export class Link {
-  readonly #parts: LinkParts;
-  #reached: Reached | undefined;
+export class ReconnectingClient {
+  readonly #parts: ReconnectingClientParts;
+  #reached: Connected | undefined;
   #fault: string | undefined = 'Redis has not been reached yet';
   /** The fault that the log tells of; `undefined`: it tells of a connection. */
   #told: string | undefined;
@@ -37,7 +37,7 @@ export class Link {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(parts: LinkParts) {
+  constructor(parts: ReconnectingClientParts) {
     this.#parts = parts;
   }
 
@@ -91,11 +91,12 @@ export class Link {
 
   async #connect(): Promise<void> {
     const { name, connect, onOpen } = this.#parts;
-    let reached: Reached;
+    let reached: Connected;
     try {
       reached = await connect(CLIENT_NAME + name.replaceAll(' ', '-'));
     } catch (error) {
-      const [server, cause] = error instanceof NotReached ? [error.server, error.cause] : [undefined, error];
+      const [server, cause] =
+        error instanceof ConnectError ? [error.server, error.cause] : [undefined, error];
       this.#tellFault(reasonOf(cause), server, 'redis not reached');
       this.#connectLater();
       return;
@@ -113,13 +114,13 @@ export class Link {
     onOpen();
   }
 
-  #settle(reached: Reached): void {
+  #settle(reached: Connected): void {
     this.#lasted = true;
     this.#tries = 0;
     if (this.#told !== undefined) this.#tellConnected(reached);
   }
 
-  #tellConnected({ server }: Reached): void {
+  #tellConnected({ server }: Connected): void {
     const { name, log } = this.#parts;
     this.#told = undefined;
     log.info({ link: name, server }, 'redis connected');

@@ -1,9 +1,9 @@
 import { ClientClosedError, ClientOfflineError, ErrorReply } from 'redis';
 import type { Script } from '../adapter/redis/scripts.ts';
 import { InDoubt, Unavailable } from '../errors.ts';
-import type { Link } from './reconnecting-client.ts';
+import type { ReconnectingClient } from './reconnecting-client.ts';
 import { reasonOf } from './reconnecting-client.ts';
-import { within } from './timeout.ts';
+import { withTimeout } from './timeout.ts';
 
 /** What a script answers to something that came too late. */
 const LATE = 'late';
@@ -11,14 +11,14 @@ const LATE = 'late';
 const IN_TIME = 0.8;
 
 /** Has Redis run scripts. */
-export class Commands {
-  readonly #link: Link;
+export class ScriptRunner {
+  readonly #link: ReconnectingClient;
   readonly #timeoutMs: number;
   /** The difference between the clock of Redis and ours, in microseconds; `undefined` before the first answer. */
   #ahead: number | undefined;
 
   /** @param timeoutMs milliseconds after which nobody waits for an answer any longer */
-  constructor(link: Link, timeoutMs: number) {
+  constructor(link: ReconnectingClient, timeoutMs: number) {
     this.#link = link;
     this.#timeoutMs = timeoutMs;
   }
@@ -40,7 +40,7 @@ export class Commands {
     // one it would send us there, and the script would begin with nothing beside what is on its way.
     const call = { keys: [key, `${key}:`], arguments: args.map(String) };
     try {
-      return await within(this.#timeoutMs, client.evalSha(script.sha1, call).catch(evaluate));
+      return await withTimeout(this.#timeoutMs, client.evalSha(script.sha1, call).catch(evaluate));
     } catch (error) {
       const reason = error instanceof Unavailable ? error.message : `Redis: ${reasonOf(error)}`;
       throw wasNotRun(error)
@@ -60,7 +60,11 @@ export class Commands {
    * @throws Unavailable if it was not run
    * @throws InDoubt if there is no telling
    */
-  async change(script: Script, key: string, ...args: readonly (string | number)[]): Promise<unknown> {
+  async runBeforeDeadline(
+    script: Script,
+    key: string,
+    ...args: readonly (string | number)[]
+  ): Promise<unknown> {
     if (this.#ahead === undefined) throw new Unavailable('Redis has not told the time yet');
     const deadline = this.#ahead + (performance.now() + this.#timeoutMs * IN_TIME) * 1000;
     const answer = await this.run(script, key, deadline.toFixed(0), ...args);

@@ -5,7 +5,7 @@ import { Unavailable } from '../errors.ts';
  *
  * @throws Unavailable if it takes longer than so many milliseconds
  */
-export function within<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
+export function withTimeout<T>(milliseconds: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(new Unavailable(`Redis has not answered within ${milliseconds} ms`));

@@ -25,7 +25,7 @@ export interface User {
 }
 
 /** What a sign-in proves. */
-export interface SignIn extends User {
+export interface SignInData extends User {
   /** `user_data` as it came. */
   readonly data: string;
   /** The ids of users whom he watches. */
@@ -174,7 +174,7 @@ export function authenticateUser(
   app: App,
   socketId: string,
   { auth, userData }: { readonly auth: unknown; readonly userData: unknown },
-): SignIn {
+): SignInData {
   if (typeof userData !== 'string') throw new SignInRefusal('user_data must be a string that holds JSON');
   const text = userText(socketId, userData);
   const key = signerOf(app, text, parseProof(auth));

@@ -17,14 +17,14 @@ import type { Handshake } from './handshake.ts';
 import type { OutboundBuffers } from './outbound-buffers.ts';
 import { RefusedProofs } from './refused-proofs.ts';
 import { Session } from './session.ts';
-import type { Batch, Outbox, Sink } from './write-queue.ts';
+import type { FrameBatch, WriteQueue, Writer } from './write-queue.ts';
 
 /** What all connections of a broker share. */
 export interface ConnectionParts {
   readonly config: Config;
   readonly hub: Hub;
   readonly adapter: Adapter;
-  readonly outbox: Outbox;
+  readonly outbox: WriteQueue;
   readonly buffers: OutboundBuffers;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
@@ -46,7 +46,7 @@ const BOUNDS: ReadonlyMap<string, string> = new Map([
 const OWN_CLIENT = 'countersign-';
 
 /** One client: its socket, what waits for it, its signs of life, and the one way out. */
-export class Connection implements Subscriber, Sink, SocketOwner {
+export class Connection implements Subscriber, Writer, SocketOwner {
   readonly socketId: string;
   readonly since: number;
   readonly client: string;
@@ -54,7 +54,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
   /** The key that it connected with. */
   readonly key: string;
   readonly metrics: AppMetrics;
-  pending: Batch | undefined;
+  pending: FrameBatch | undefined;
   readonly #parts: ConnectionParts;
   readonly #webSocket: ClientSocket;
   readonly #socket: Duplex;
@@ -99,7 +99,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
     metrics.connects += 1;
     this.send(frames.established(this.socketId, this.#activityTimeoutSeconds));
     this.#parts.log.debug({ ...this.ids, client: this.client, address }, 'connected');
-    this.app.witness?.saw({ kind: 'connected', who: this });
+    this.app.observer?.observe({ kind: 'connected', who: this });
   }
 
   send(frame: Frame): void {
@@ -257,7 +257,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
       this.#parts.log.debug({ ...this.ids, code: error.code, reason: error.message }, 'message refused');
       // A refused sign-in has been told with its evidence.
       if (error.code !== codes.unauthorized)
-        this.app.witness?.saw({ kind: 'messageRefused', who: this, reason: error.message });
+        this.app.observer?.observe({ kind: 'messageRefused', who: this, reason: error.message });
       this.send(frames.error(error.code, error.message));
     } else if (error instanceof Disconnect) {
       const { code, reason } = error;
@@ -293,7 +293,7 @@ export class Connection implements Subscriber, Sink, SocketOwner {
       { ...this.ids, code, reason, client: this.client, address: this.address },
       'disconnected',
     );
-    this.app.witness?.saw({ kind: 'disconnected', who: this, code, reason });
+    this.app.observer?.observe({ kind: 'disconnected', who: this, code, reason });
     this.#parts.onEnd(this, this.#socket);
   }
 

@@ -16,14 +16,14 @@ import { ConnectionPlaces, NoPlace, type PlacesBounds } from './connection-place
 import { type Handshake, readHandshake } from './handshake.ts';
 import { OutboundBuffers } from './outbound-buffers.ts';
 import { RefusedHandshakes } from './refused-handshakes.ts';
-import type { Outbox } from './write-queue.ts';
+import type { WriteQueue } from './write-queue.ts';
 
 export interface GatewayParts {
   readonly config: Config;
   readonly apps: AppStore;
   readonly adapter: Adapter;
   readonly hub: Hub;
-  readonly outbox: Outbox;
+  readonly outbox: WriteQueue;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */

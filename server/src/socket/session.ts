@@ -10,7 +10,7 @@ import type { ClientMessage } from '../protocol/messages.ts';
 import { authorizeSubscription, explain } from './authorization.ts';
 import { ClientEvents } from './client-events.ts';
 import type { Connection } from './connection.ts';
-import { Identity } from './sign-in.ts';
+import { SignIn } from './sign-in.ts';
 
 /** What sessions share. */
 export interface SessionParts {
@@ -41,7 +41,7 @@ export class Session {
   #steps: Map<string, Promise<void>> | undefined;
   /** Channels that the application ended for this connection, and why. */
   #barred: Map<string, string> | undefined;
-  #identity: Identity | undefined;
+  #identity: SignIn | undefined;
   #clientEvents: ClientEvents | undefined;
   #ended = false;
 
@@ -66,7 +66,7 @@ export class Session {
       case 'unsubscribe':
         return this.#unsubscribe(message.channel);
       case 'signIn':
-        this.#identity ??= new Identity(this.#connection, this.#parts, () => this.#lookAgain());
+        this.#identity ??= new SignIn(this.#connection, this.#parts, () => this.#lookAgain());
         return this.#identity.signIn(message);
       case 'clientEvent':
         this.#clientEvents ??= new ClientEvents(this.#connection, this.#parts);
@@ -147,7 +147,7 @@ export class Session {
       const { name } = channel;
       const userId = grant.member?.userId;
       log.debug({ ...ids, channel: name, userId }, 'subscribed');
-      app.witness?.saw({ kind: 'subscribed', who: this.#connection, channel: name, userId });
+      app.observer?.observe({ kind: 'subscribed', who: this.#connection, channel: name, userId });
     } finally {
       this.#joining -= 1;
     }
@@ -188,7 +188,7 @@ export class Session {
     await this.#parts.hub.subscriptions.unsubscribe(this.#connection.app, channel, this.#connection, reason);
     this.#parts.log.debug({ ...this.#connection.ids, channel: channel.name }, 'unsubscribed');
     const { app } = this.#connection;
-    app.witness?.saw({ kind: 'unsubscribed', who: this.#connection, channel: channel.name });
+    app.observer?.observe({ kind: 'unsubscribed', who: this.#connection, channel: channel.name });
   }
 
   /** Steps of one channel run one after the other; the first runs at once. */
@@ -222,7 +222,7 @@ export class Session {
       this.#barred ??= new Map();
       this.#barred.set(channel, reason);
     }
-    app.witness?.saw({
+    app.observer?.observe({
       kind: 'subscriptionRefused',
       who: this.#connection,
       channel,

@@ -5,7 +5,7 @@ import type { ClientMessage } from '../protocol/messages.ts';
 import {
   authenticateUser,
   explain,
-  type SignIn,
+  type SignInData,
   SignInRefusal,
   type User,
   WATCHLIST_LENGTH,
@@ -20,7 +20,7 @@ type SignInMessage = Extract<ClientMessage, { kind: 'signIn' }>;
 const MAX_FAILURES = 5;
 
 /** Who a connection is: one user, from his sign-in to the connection's end. */
-export class Identity {
+export class SignIn {
   /** Who it has signed in as. */
   user: User | undefined;
   readonly #connection: Connection;
@@ -67,7 +67,7 @@ export class Identity {
   signIn(message: SignInMessage): void {
     const { app, socketId } = this.#connection;
     this.#checkRate();
-    let signIn: SignIn;
+    let signIn: SignInData;
     try {
       signIn = authenticateUser(app, socketId, message);
     } catch (error) {
@@ -106,7 +106,7 @@ export class Identity {
     throw new Disconnect(codes.overCapacity, `Too many sign-ins: at most ${rate} a minute`);
   }
 
-  async #enter(signIn: SignIn): Promise<void> {
+  async #enter(signIn: SignInData): Promise<void> {
     const { app } = this.#connection;
     const { log } = this.#parts;
     if (this.#ended) return;
@@ -119,7 +119,7 @@ export class Identity {
     this.user = { id: signIn.id, info: signIn.info, key: signIn.key };
     this.#connection.authenticated();
     log.debug({ ...this.#connection.ids, userId: signIn.id }, 'signed in');
-    app.witness?.saw({ kind: 'signedIn', who: this.#connection, userId: signIn.id });
+    app.observer?.observe({ kind: 'signedIn', who: this.#connection, userId: signIn.id });
     this.#connection.send(frames.signInSucceeded(signIn.data));
     if (isNew) this.#onSignedIn();
     // Whoever says the same again has his watchlist already.
@@ -128,7 +128,7 @@ export class Identity {
     await this.#watch(signIn);
   }
 
-  async #takeSeat(signIn: SignIn): Promise<void> {
+  async #takeSeat(signIn: SignInData): Promise<void> {
     if (this.#ended) return;
     this.#seatOf = signIn.id;
     await this.#parts.hub.users.signIn(this.#connection.app.id, signIn.id, this.#connection);
@@ -136,12 +136,12 @@ export class Identity {
     await this.#checkBlocks(signIn);
   }
 
-  async #checkBlocks({ id }: SignIn): Promise<void> {
+  async #checkBlocks({ id }: SignInData): Promise<void> {
     const block = await this.#parts.adapter.blocks.find(this.#connection.app.id, id);
     if (block) throw new SignInRefusal(block.reason);
   }
 
-  async #watch({ watchlist, watchlistCut }: SignIn): Promise<void> {
+  async #watch({ watchlist, watchlistCut }: SignInData): Promise<void> {
     const { app } = this.#connection;
     if (watchlistCut) {
       const text = `The watchlist is cut: it may have ${WATCHLIST_LENGTH} users`;
@@ -169,7 +169,7 @@ export class Identity {
       log.debug({ ...ids, explanation: error.explanation }, 'sign-in refused: what would have been right');
     }
     this.#connection.proofRefused(error.message);
-    app.witness?.saw({
+    app.observer?.observe({
       kind: 'signInRefused',
       who: this.#connection,
       reason: error.message,

@@ -1,9 +1,9 @@
 import type { Frame } from '../protocol/frames.ts';
 
 /** Something that frames are written to: a connection. */
-export interface Sink {
+export interface Writer {
   /** What waits for this sink; only the outbox changes it. */
-  pending: Batch | undefined;
+  pending: FrameBatch | undefined;
   /** Writes the bytes of so many whole frames to the socket. */
   write(bytes: Buffer, frames: number): void;
 }
@@ -12,16 +12,16 @@ export interface Sink {
  * A list of frames that wait, shared by all sinks that wait for the same ones: a frame more leads to the next
  * batch, which all of them find. So a delivery is a pointer, and the bytes are joined once for all.
  */
-export class Batch {
-  next: Batch | undefined;
+export class FrameBatch {
+  next: FrameBatch | undefined;
   /** How many frames it holds. */
   readonly frames: number;
-  readonly #previous: Batch | undefined;
+  readonly #previous: FrameBatch | undefined;
   readonly #size: number;
   #bytes: Buffer | undefined;
 
   constructor(
-    previous: Batch | undefined,
+    previous: FrameBatch | undefined,
     readonly last: Frame,
   ) {
     this.#previous = previous;
@@ -35,7 +35,7 @@ export class Batch {
     if (this.#bytes) return this.#bytes;
     const bytes = Buffer.allocUnsafe(this.#size);
     let end = this.#size;
-    for (let batch: Batch | undefined = this; batch; batch = batch.#previous) {
+    for (let batch: FrameBatch | undefined = this; batch; batch = batch.#previous) {
       end -= batch.last.length;
       bytes.set(batch.last, end);
     }
@@ -57,7 +57,7 @@ export interface FlushStatistics {
   milliseconds: number;
 }
 
-export interface OutboxOptions {
+export interface WriteQueueOptions {
   /**
    * A flush that took a while is followed by a pause as long as itself, but of at most this many milliseconds, in
    * which frames gather and the rest of the process gets its turn. 0: no pause.
@@ -78,43 +78,43 @@ const SMALL_FLUSH_MS = 1;
  * Gathers what is sent during one turn of the event loop, and writes it with one call for each sink. Small
  * flushes happen at the end of the turn; big ones are cut into slices, and paced.
  */
-export class Outbox {
+export class WriteQueue {
   readonly statistics: FlushStatistics = { flushes: 0, writes: 0, bytes: 0, joined: 0, milliseconds: 0 };
-  readonly #options: OutboxOptions;
+  readonly #options: WriteQueueOptions;
   readonly #sliceSize: number;
   readonly #now: () => number;
   /** Where sinks that wait for nothing yet begin. */
-  #first: Batch | undefined;
-  #dirty: Sink[] = [];
+  #first: FrameBatch | undefined;
+  #dirty: Writer[] = [];
   /** The sinks of the flush under way, and how many of them are done. */
-  #flushing: Sink[] = [];
+  #flushing: Writer[] = [];
   #done = 0;
   #flushMs = 0;
   #scheduled = false;
   #notBefore = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: OutboxOptions) {
+  constructor(options: WriteQueueOptions) {
     this.#options = options;
     this.#sliceSize = options.sliceSize ?? 1000;
     this.#now = options.now ?? (() => performance.now());
   }
 
-  push(sink: Sink, frame: Frame): void {
+  push(sink: Writer, frame: Frame): void {
     const { pending } = sink;
     if (pending) {
-      if (pending.next?.last !== frame) pending.next = new Batch(pending, frame);
+      if (pending.next?.last !== frame) pending.next = new FrameBatch(pending, frame);
       sink.pending = pending.next;
       return;
     }
-    if (this.#first?.last !== frame) this.#first = new Batch(undefined, frame);
+    if (this.#first?.last !== frame) this.#first = new FrameBatch(undefined, frame);
     sink.pending = this.#first;
     this.#dirty.push(sink);
     if (!this.#scheduled) this.#schedule();
   }
 
   /** Writes what waits for one sink now. */
-  flushOne(sink: Sink): void {
+  flushOne(sink: Writer): void {
     const { pending } = sink;
     if (!pending) return;
     sink.pending = undefined;
@@ -125,7 +125,7 @@ export class Outbox {
   }
 
   /** Forgets what waits for one sink. */
-  drop(sink: Sink): void {
+  drop(sink: Writer): void {
     sink.pending = undefined;
   }
 

@@ -1,13 +1,13 @@
 import type { Block } from '../adapter/adapter.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type {
+  Announced,
   Change,
   Deliveries,
   DeliveryState,
   EventPage,
   HookState,
   OutboxBounds,
-  Told,
 } from '../webhooks/outbox/outbox.ts';
 
 /** What the data thread can be asked for. */
@@ -49,7 +49,7 @@ export type Opening =
 
 /** What there was when the data directory was opened. */
 export interface Opened {
-  readonly told: readonly Told[];
+  readonly told: readonly Announced[];
   readonly states: ReadonlyMap<HookKey, HookState>;
   readonly counts: Counts;
   readonly blocks: readonly Block[];
@@ -73,4 +73,4 @@ export type Item =
 export type NewsItem =
   | readonly ['appended', HookKey, string, number]
   | readonly ['overflowed', HookKey, number]
-  | readonly ['forgot', string, 'dead_letter' | 'event', number];
+  | readonly ['dropped', string, 'dead_letter' | 'event', number];

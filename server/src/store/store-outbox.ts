@@ -1,5 +1,6 @@
 import type { HookKey } from '../apps/hook.ts';
 import type {
+  Announced,
   Change,
   Deliveries,
   DeliveryState,
@@ -8,7 +9,6 @@ import type {
   HookState,
   Outbox,
   OutboxListener,
-  Told,
 } from '../webhooks/outbox/outbox.ts';
 import type { Counts, NewsItem, Opened } from './calls.ts';
 import type { DataThread } from './data-thread.ts';
@@ -23,7 +23,7 @@ export class StoreOutbox implements Outbox {
   readonly deliveries: Deliveries;
   readonly #thread: () => DataThread;
   readonly #onStep: ((step: 'beforeWrite' | 'afterWrite') => void) | undefined;
-  #told: readonly Told[] = [];
+  #told: readonly Announced[] = [];
   #states = new Map<HookKey, HookState>();
   #counts = new Map<HookKey, Readonly<Record<DeliveryState, number>>>();
   #listener: OutboxListener | undefined;
@@ -64,8 +64,8 @@ export class StoreOutbox implements Outbox {
         return this.#listener?.appended(news[1], news[2], news[3]);
       case 'overflowed':
         return this.#listener?.overflowed(news[1], news[2]);
-      case 'forgot':
-        return this.#listener?.forgot(news[1], news[2], news[3]);
+      case 'dropped':
+        return this.#listener?.dropped(news[1], news[2], news[3]);
     }
   }
 
@@ -73,7 +73,7 @@ export class StoreOutbox implements Outbox {
     this.#listener = listener;
   }
 
-  told(): readonly Told[] {
+  told(): readonly Announced[] {
     return this.#told;
   }
 

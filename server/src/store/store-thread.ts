@@ -32,7 +32,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
   outbox.attach({
     appended: (...news) => say(outbox, { news: ['appended', ...news] }),
     overflowed: (...news) => say(outbox, { news: ['overflowed', ...news] }),
-    forgot: (...news) => say(outbox, { news: ['forgot', ...news] }),
+    dropped: (...news) => say(outbox, { news: ['dropped', ...news] }),
     reopened: () => {},
   });
   port?.postMessage({

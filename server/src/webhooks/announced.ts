@@ -1,12 +1,12 @@
 import { appOfTopic, channelOfTopic } from '../adapter/adapter.ts';
-import type { Happening } from '../adapter/journal.ts';
+import type { DomainEvent } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Hook, WebhookEventName } from '../apps/hook.ts';
-import type { Told } from './outbox/outbox.ts';
+import type { Announced } from './outbox/outbox.ts';
 
 /** What comes or goes. */
 export type Edge = Exclude<
-  Happening,
+  DomainEvent,
   { kind: 'clientEvent' } | { kind: 'cacheMiss' } | { kind: 'subscriptionCount' }
 >;
 
@@ -31,21 +31,21 @@ export function hooksFor(
   return hooks ? hooks.filter((hook) => hook.wants(name, channel)) : [];
 }
 
-export function isEdge(happening: Happening): happening is Edge {
+export function isEdge(happening: DomainEvent): happening is Edge {
   const { kind } = happening;
   return kind !== 'clientEvent' && kind !== 'cacheMiss' && kind !== 'subscriptionCount';
 }
 
 /** Whether any hook wants to be told of it, or of what undoes it. */
-export function isWanted(apps: AppStore, happening: Happening): boolean {
-  if (isEdge(happening)) return isAnybodysBusiness(apps, toldOf(happening));
+export function isWanted(apps: AppStore, happening: DomainEvent): boolean {
+  if (isEdge(happening)) return isAnybodysBusiness(apps, announcedBy(happening));
   const name = EVENTS[happening.kind];
   return hooksFor(apps, appOfTopic(happening.topic), name, channelOfTopic(happening.topic)).length > 0;
 }
 
 /** Whether any hook wants to be told that it comes, or that it goes. */
-export function isAnybodysBusiness(apps: AppStore, told: Told): boolean {
-  const { added, removed } = sidesOf(told);
+export function isAnybodysBusiness(apps: AppStore, told: Announced): boolean {
+  const { added, removed } = eventNamesOf(told);
   return [added, removed].some(
     (name) => hooksFor(apps, told.appId, name, told.channel || undefined).length > 0,
   );
@@ -57,7 +57,7 @@ const EVENTS = {
   subscriptionCount: 'subscription_count',
 } as const;
 
-export function toldOf(edge: Edge): Told {
+export function announcedBy(edge: Edge): Announced {
   switch (edge.kind) {
     case 'userOnline':
     case 'userOffline':
@@ -71,17 +71,17 @@ export function toldOf(edge: Edge): Told {
   }
 }
 
-export function sidesOf({ channel, userId }: Told): Sides {
+export function eventNamesOf({ channel, userId }: Announced): Sides {
   if (channel === '') return USER;
   return userId === '' ? CHANNEL : MEMBER;
 }
 
 /** Users and channels cannot be mistaken for each other, since no channel begins like this. */
-export function laneOf({ channel, userId }: Told): string {
+export function laneOf({ channel, userId }: Announced): string {
   return channel === '' ? `#user-${userId}` : channel;
 }
 
 /** The id of a user may hold any text, so it stands last. */
-export function keyOf({ appId, channel, userId }: Told): string {
+export function keyOf({ appId, channel, userId }: Announced): string {
   return `${appId}:${channel}:${userId}`;
 }

@@ -2,7 +2,7 @@
 const MOST_AT_ONCE = 500;
 
 /** What waits to be done, each for the same time, and is called off where its cause has gone. */
-export class Grace<Item> {
+export class DelayQueue<Item> {
   readonly #delayMs: number;
   readonly #end: (items: readonly Item[]) => void;
   /** By key, in the order of their ends. */

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import { keyOf } from './announced.ts';
-import { Grace } from './delay-queue.ts';
+import { DelayQueue } from './delay-queue.ts';
 import type { WebhookEvent } from './event.ts';
-import type { Told } from './outbox/outbox.ts';
+import type { Announced } from './outbox/outbox.ts';
 
 /** Something that receivers had been told is there has gone, and may come back. */
-export interface Departure {
-  readonly told: Told;
+export interface PendingRemoval {
+  readonly told: Announced;
   readonly event: WebhookEvent;
 }
 
@@ -14,39 +14,39 @@ export interface Departure {
  * Knows who is there. Of what happens on several nodes some is recorded late, or never, if the node dies with it; so
  * nobody is told of a removal before the witness was asked.
  */
-export interface Witness {
+export interface PresenceSource {
   /** Those who are not there. */
-  gone(told: readonly Told[]): Promise<ReadonlySet<Told>>;
+  gone(told: readonly Announced[]): Promise<ReadonlySet<Announced>>;
 }
 
-export interface DeparturesParts {
+export interface PendingRemovalsParts {
   /** Milliseconds within which a return undoes a departure; 0 for none. */
   readonly graceMs: number;
   /** The same where a process has ended. */
   readonly restartGraceMs: number;
   /** `undefined` where everything is recorded, in the order in which it happened. */
-  readonly witness: Witness | undefined;
+  readonly witness: PresenceSource | undefined;
   readonly log: Logger;
   /** Is told of those who have not come back in time, in the order of their times. */
-  readonly onEnd: (departures: readonly Departure[]) => void;
+  readonly onEnd: (departures: readonly PendingRemoval[]) => void;
 }
 
 /** Those who have left, until they come back or it is certain that they do not. */
-export class Departures {
-  readonly #parts: DeparturesParts;
-  readonly #leaving: Grace<Departure>;
-  readonly #restarting: Grace<Departure>;
+export class PendingRemovals {
+  readonly #parts: PendingRemovalsParts;
+  readonly #leaving: DelayQueue<PendingRemoval>;
+  readonly #restarting: DelayQueue<PendingRemoval>;
   /** Of whom the witness is being asked. */
   readonly #doubted = new Set<string>();
   #closed = false;
 
-  constructor(parts: DeparturesParts) {
+  constructor(parts: PendingRemovalsParts) {
     this.#parts = parts;
     const { witness, onEnd } = parts;
-    const end = (ended: readonly Departure[]) =>
+    const end = (ended: readonly PendingRemoval[]) =>
       witness ? void this.#confirm(ended, witness) : onEnd(ended);
-    this.#leaving = new Grace(parts.graceMs, end);
-    this.#restarting = new Grace(parts.restartGraceMs, end);
+    this.#leaving = new DelayQueue(parts.graceMs, end);
+    this.#restarting = new DelayQueue(parts.restartGraceMs, end);
   }
 
   has(key: string): boolean {
@@ -54,7 +54,7 @@ export class Departures {
   }
 
   /** Begins to wait, anew if it waits already. */
-  begin(departure: Departure, grace: 'usual' | 'restart'): void {
+  begin(departure: PendingRemoval, grace: 'usual' | 'restart'): void {
     const key = keyOf(departure.told);
     this.callOff(key);
     if (this.#closed) return;
@@ -69,7 +69,7 @@ export class Departures {
   }
 
   /** Ends all waits. @returns those who waited, in the order in which they left */
-  take(): readonly Departure[] {
+  take(): readonly PendingRemoval[] {
     this.#closed = true;
     return [...this.#restarting.take(), ...this.#leaving.take()];
   }
@@ -81,7 +81,7 @@ export class Departures {
     this.#restarting.close();
   }
 
-  async #confirm(ended: readonly Departure[], witness: Witness): Promise<void> {
+  async #confirm(ended: readonly PendingRemoval[], witness: PresenceSource): Promise<void> {
     const { log, onEnd } = this.#parts;
     for (const { told } of ended) this.#doubted.add(keyOf(told));
     const stillDoubted = () => ended.filter(({ told }) => this.#doubted.delete(keyOf(told)) && !this.#closed);

@@ -1,15 +1,15 @@
 import { userChannel } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
 import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
-import type { Happening, Journal } from '../adapter/journal.ts';
+import type { DomainEvent, Journal } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { WebhookEventName } from '../apps/hook.ts';
 import { Unavailable } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { type Edge, hooksFor, keyOf, laneOf, sidesOf, toldOf } from './announced.ts';
+import { announcedBy, type Edge, eventNamesOf, hooksFor, keyOf, laneOf } from './announced.ts';
 import { type EventParts, newEvent, type WebhookEvent } from './event.ts';
-import type { Change, Outbox, Told } from './outbox/outbox.ts';
-import { type Departure, Departures, type Witness } from './pending-removals.ts';
+import type { Announced, Change, Outbox } from './outbox/outbox.ts';
+import { type PendingRemoval, PendingRemovals, type PresenceSource } from './pending-removals.ts';
 
 export interface RecorderParts {
   readonly apps: AppStore;
@@ -23,7 +23,7 @@ export interface RecorderParts {
   /** The same for what was there when the last process ended. */
   readonly restartGraceMs: number;
   /** `undefined` where everything is recorded, in the order in which it happened. */
-  readonly witness?: Witness | undefined;
+  readonly witness?: PresenceSource | undefined;
 }
 
 /** When something happened, and where. */
@@ -42,7 +42,7 @@ export interface Origin {
 export class Recorder implements Journal {
   readonly #parts: RecorderParts;
   readonly #ledger = new Set<string>();
-  readonly #departures: Departures;
+  readonly #departures: PendingRemovals;
   /** Those who were there without a record when it was looked last. */
   #unrecorded = new Set<string>();
   /** Whether the last commit failed. */
@@ -52,8 +52,8 @@ export class Recorder implements Journal {
   constructor(parts: RecorderParts) {
     this.#parts = parts;
     const { graceMs, restartGraceMs, witness, log } = parts;
-    const onEnd = (departures: readonly Departure[]) => void this.#remove(departures);
-    this.#departures = new Departures({ graceMs, restartGraceMs, witness, log, onEnd });
+    const onEnd = (departures: readonly PendingRemoval[]) => void this.#remove(departures);
+    this.#departures = new PendingRemovals({ graceMs, restartGraceMs, witness, log, onEnd });
   }
 
   /** Begins to wait for what was there when the last process ended. */
@@ -69,7 +69,7 @@ export class Recorder implements Journal {
    * told what it did. Who has gone without a record has left. Who is there without one has come, if that was so the
    * last time already: the record may be on its way.
    */
-  async compare(present: ReadonlyMap<string, Told>): Promise<void> {
+  async compare(present: ReadonlyMap<string, Announced>): Promise<void> {
     const before = this.#unrecorded;
     this.#unrecorded = new Set();
     for (const told of membersFirst(this.#parts.outbox.told())) {
@@ -87,7 +87,7 @@ export class Recorder implements Journal {
   }
 
   record(
-    happenings: readonly Happening[],
+    happenings: readonly DomainEvent[],
     origin: Origin = { at: this.#parts.now(), isHandedOver: false },
   ): Promise<void> | undefined {
     const changes: Change[] = [];
@@ -111,7 +111,7 @@ export class Recorder implements Journal {
     this.#departures.close();
   }
 
-  #changeOf(happening: Happening, origin: Origin): Change | undefined {
+  #changeOf(happening: DomainEvent, origin: Origin): Change | undefined {
     switch (happening.kind) {
       case 'occupied':
       case 'memberAdded':
@@ -147,7 +147,7 @@ export class Recorder implements Journal {
   }
 
   #come(edge: Edge, { at }: Origin): Change | undefined {
-    const told = toldOf(edge);
+    const told = announcedBy(edge);
     const key = keyOf(told);
     if (!this.#ledger.has(key)) return this.#changeOfComing(told, at, edge.socketId);
     // It was gone for so short a time that nobody was told.
@@ -159,7 +159,7 @@ export class Recorder implements Journal {
     if (this.#ended) return undefined;
     const { graceMs, witness } = this.#parts;
     const { socketId: socket_id, reason } = edge;
-    const told = toldOf(edge);
+    const told = announcedBy(edge);
     // Without a witness it came before any hook wanted to know; with one, the node on which it came may have died before
     // it had told. Either way hooks are told that it goes, and in the second case that it came, too.
     const isKnown = this.#ledger.has(keyOf(told));
@@ -171,18 +171,18 @@ export class Recorder implements Journal {
     return witness && coming;
   }
 
-  #depart(told: Told, grace: 'usual' | 'restart'): void {
+  #depart(told: Announced, grace: 'usual' | 'restart'): void {
     const event = this.#removalOf(told, this.#parts.now(), { reason: 'disconnected' });
     this.#departures.begin({ told, event }, grace);
   }
 
-  #removalOf(told: Told, at: number, parts: Pick<EventParts, 'socket_id' | 'reason'>): WebhookEvent {
-    return newEvent(at, sidesOf(told).removed, channelOf(told), { ...userOf(told), ...parts });
+  #removalOf(told: Announced, at: number, parts: Pick<EventParts, 'socket_id' | 'reason'>): WebhookEvent {
+    return newEvent(at, eventNamesOf(told).removed, channelOf(told), { ...userOf(told), ...parts });
   }
 
-  #changeOfComing(told: Told, at: number, socket_id?: string): Change | undefined {
+  #changeOfComing(told: Announced, at: number, socket_id?: string): Change | undefined {
     const { apps } = this.#parts;
-    const { added, removed } = sidesOf(told);
+    const { added, removed } = eventNamesOf(told);
     const channel = told.channel || undefined;
     const hooks = hooksFor(apps, told.appId, added, channel);
     if (hooks.length === 0 && hooksFor(apps, told.appId, removed, channel).length === 0) return undefined;
@@ -192,9 +192,14 @@ export class Recorder implements Journal {
     return { appId: told.appId, lane: laneOf(told), hooks, event, ledger: { told, is: 'there' } };
   }
 
-  #changeOfRemoval({ told, event }: Departure): Change {
+  #changeOfRemoval({ told, event }: PendingRemoval): Change {
     this.#ledger.delete(keyOf(told));
-    const hooks = hooksFor(this.#parts.apps, told.appId, sidesOf(told).removed, told.channel || undefined);
+    const hooks = hooksFor(
+      this.#parts.apps,
+      told.appId,
+      eventNamesOf(told).removed,
+      told.channel || undefined,
+    );
     return {
       appId: told.appId,
       lane: laneOf(told),
@@ -204,7 +209,7 @@ export class Recorder implements Journal {
     };
   }
 
-  async #remove(departures: readonly Departure[]): Promise<void> {
+  async #remove(departures: readonly PendingRemoval[]): Promise<void> {
     try {
       await this.#commit(departures.map((departure) => this.#changeOfRemoval(departure)));
     } catch {
@@ -245,15 +250,15 @@ export class Recorder implements Journal {
 }
 
 /** A member has left before the channel is vacated. */
-function membersFirst(told: readonly Told[]): readonly Told[] {
+function membersFirst(told: readonly Announced[]): readonly Announced[] {
   return told.toSorted((a, b) => Number(a.userId === '') - Number(b.userId === ''));
 }
 
 /** The channel that an event names: for a user who is online his own. */
-function channelOf({ channel, userId }: Told): string {
+function channelOf({ channel, userId }: Announced): string {
   return channel || userChannel(userId);
 }
 
-function userOf({ userId }: Told): EventParts {
+function userOf({ userId }: Announced): EventParts {
   return { user_id: userId || undefined };
 }

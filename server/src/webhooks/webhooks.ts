@@ -5,11 +5,11 @@ import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/loopback.ts';
 import type { Metrics } from '../metrics.ts';
 import { Dispatcher } from './delivery/dispatcher.ts';
-import { Transport } from './delivery/http-client.ts';
+import { WebhookHttpClient } from './delivery/http-client.ts';
 import { newEvent } from './event.ts';
 import type { Delivery, DeliveryState, EventPage, HookState, Outbox, Which } from './outbox/outbox.ts';
 import { Overflow } from './outbox/overflow.ts';
-import type { Witness } from './pending-removals.ts';
+import type { PresenceSource } from './pending-removals.ts';
 import { Recorder } from './recorder.ts';
 
 /** The moments at which a test may end the process. */
@@ -25,7 +25,7 @@ export interface WebhooksParts {
   readonly now: () => number;
   readonly onStep?: ((step: WebhookStep) => void) | undefined;
   /** Knows who is there where not everything that happens is heard of, or not in its order. */
-  readonly witness?: Witness | undefined;
+  readonly witness?: PresenceSource | undefined;
 }
 
 /** What an app can see of its webhooks, and do to them. */
@@ -80,7 +80,11 @@ export class Webhooks implements WebhookControl {
     this.#dispatcher = new Dispatcher({
       apps,
       outbox,
-      transport: new Transport({ addresses: addressesOf(config), timeoutMs: ATTEMPT_TIMEOUT_MS, now }),
+      transport: new WebhookHttpClient({
+        addresses: addressesOf(config),
+        timeoutMs: ATTEMPT_TIMEOUT_MS,
+        now,
+      }),
       metrics,
       log,
       now,

@@ -1,10 +1,10 @@
 import { AggregatorRegistry, Counter, Gauge, type MetricObject } from 'prom-client';
 import type { Metrics } from '../metrics.ts';
 import { MetricsExporter } from '../prometheus/exporter.ts';
-import type { Shared } from './parent-state.ts';
+import type { ParentState } from './parent-state.ts';
 
 export interface GroupMetricsParts {
-  readonly shared: Shared;
+  readonly shared: ParentState;
   /** What the parent itself counts. */
   readonly metrics: Metrics;
   /** The workers that run. */

@@ -3,14 +3,14 @@ import type { AdapterListener, Command, Counts, Message, Missed, Topic } from '.
 import type { AppStore } from '../apps/app.ts';
 import type { Core } from '../core/core.ts';
 import { CountAnnouncer } from '../hub/subscription-counts.ts';
-import { Seats } from './seat-index.ts';
-import { Switchboard } from './topic-router.ts';
-import type { Lease } from './worker-session.ts';
+import { SeatIndex } from './seat-index.ts';
+import { TopicRouter } from './topic-router.ts';
+import type { WorkerSession } from './worker-session.ts';
 
 /** What all workers share, with the parent's own notes on who has what of it. */
-export class Shared implements AdapterListener {
-  readonly seats = new Seats<Lease>();
-  readonly switchboard: Switchboard;
+export class ParentState implements AdapterListener {
+  readonly seats = new SeatIndex<WorkerSession>();
+  readonly switchboard: TopicRouter;
   readonly counts: CountAnnouncer;
 
   /** @param core what the parent asks on behalf of the workers */
@@ -20,7 +20,7 @@ export class Shared implements AdapterListener {
     readonly log: Logger,
   ) {
     const { adapter, journal } = core;
-    this.switchboard = new Switchboard(adapter.bus);
+    this.switchboard = new TopicRouter(adapter.bus);
     this.counts = new CountAnnouncer(adapter, apps, log);
     adapter.attach(this, journal);
   }

@@ -1,15 +1,15 @@
 import type { MetricObject } from 'prom-client';
-import type { Blocks, Bus, BusListener, Counters, History, Roster } from '../adapter/adapter.ts';
-import type { Happening } from '../adapter/journal.ts';
+import type { Blocks, Bus, BusListener, ChannelCache, Counters, Roster } from '../adapter/adapter.ts';
+import type { DomainEvent } from '../adapter/journal.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 import type { Readiness } from '../core/core.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
 /** What the parent does for a worker: it keeps all that workers share. */
-export interface Desk extends Bus, Roster, History, Counters, Blocks, WebhookControl {
+export interface ParentApi extends Bus, Roster, ChannelCache, Counters, Blocks, WebhookControl {
   /** Has the journal take down what only the worker knows; resolves when that cannot be lost any more. */
-  record(happenings: readonly Happening[]): Promise<void>;
+  record(happenings: readonly DomainEvent[]): Promise<void>;
   /** The metrics of all processes as one, in the format of Prometheus. */
   metrics(): Promise<string>;
   /** Is called in regular intervals: a worker that is not heard for long is taken for one that hangs. */
@@ -17,13 +17,13 @@ export interface Desk extends Bus, Roster, History, Counters, Blocks, WebhookCon
 }
 
 /** What a worker does for the parent. */
-export interface Duties extends BusListener {
+export interface WorkerApi extends BusListener {
   /** Begins to listen; asked once, before anything else. */
-  begin(work: Work): Promise<Listening>;
+  begin(work: StartMessage): Promise<Listening>;
   /** Takes over another list of apps. */
   reload(apps: readonly AppConfig[]): void;
   /** Learns how all workers stand together. */
-  stand(standing: Standing): void;
+  stand(standing: GroupStatus): void;
   /** Its own metrics. */
   metrics(): Promise<readonly MetricObject[]>;
   /**
@@ -35,13 +35,13 @@ export interface Duties extends BusListener {
 }
 
 /** What a worker begins with. */
-export interface Work {
+export interface StartMessage {
   /** Counts from 1; who replaces a worker has its number. */
   readonly number: number;
   readonly config: Config;
   /** That of the core. */
   readonly incarnation: string;
-  readonly standing: Standing;
+  readonly standing: GroupStatus;
   /** The release of the parent. A worker of another one may not understand it. */
   readonly version: string;
   /** The parent's descriptor of a socket that listens already, in the place of host and port. */
@@ -56,4 +56,4 @@ export interface Listening {
 }
 
 /** How all workers stand together, as `GET /ready` tells it. */
-export type Standing = Readiness['body'];
+export type GroupStatus = Readiness['body'];

@@ -56,7 +56,7 @@ export interface Wait<Answer> {
  * One end of what connects two processes. Each end has an object whose methods the other one calls by their names;
  * calls arrive in the order in which they were made. What is said in one turn of the event loop crosses in one write.
  */
-export class Line<Far extends object> {
+export class Rpc<Far extends object> {
   /** Resolves when the other end is gone, and everything that it has said is heard. */
   readonly ended: Promise<void>;
   readonly #stream: Duplex;
@@ -101,7 +101,7 @@ export class Line<Far extends object> {
    * @throws InDoubt if there is no answer: in time, or at all
    * @throws Error what the method threw
    */
-  ask<Name extends NameOf<Far>>(
+  call<Name extends NameOf<Far>>(
     name: Name,
     args: ArgumentsOf<Far, Name>,
     { timeoutMs = TIMEOUT_MS, late }: Wait<AnswerOf<Far, Name>> = {},
@@ -124,7 +124,7 @@ export class Line<Far extends object> {
   }
 
   /** Calls a method of the other end, and does not wait. */
-  tell<Name extends NameOf<Far>>(name: Name, args: ArgumentsOf<Far, Name>): void {
+  notify<Name extends NameOf<Far>>(name: Name, args: ArgumentsOf<Far, Name>): void {
     this.#say({ call: name, args });
   }
 

@@ -1,5 +1,5 @@
 import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
-import type { Census } from '../hub/channels.ts';
+import type { AppCounts } from '../hub/channels.ts';
 import { zeroOfEachKind } from '../metrics.ts';
 import { readChannel } from '../protocol/channel.ts';
 
@@ -11,7 +11,7 @@ interface TakenSeat<Holder> {
 }
 
 /** Which worker's connections sit where. */
-export class Seats<Holder> {
+export class SeatIndex<Holder> {
   /** By socket id. */
   readonly #topics = new Map<Topic, Map<string, TakenSeat<Holder>>>();
 
@@ -39,8 +39,8 @@ export class Seats<Holder> {
   }
 
   /** Counts, by app id, what there is; it takes a look at each seat in presence channels. */
-  census(): ReadonlyMap<string, Census> {
-    const apps = new Map<string, Census>();
+  census(): ReadonlyMap<string, AppCounts> {
+    const apps = new Map<string, AppCounts>();
     for (const [topic, seats] of this.#topics) {
       const channel = readChannel(channelOfTopic(topic));
       // Where signed-in users sit is no channel.

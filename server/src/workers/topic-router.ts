@@ -7,7 +7,7 @@ interface Audience {
 }
 
 /** Listens to the topics of all workers, and passes each message on to those that listen to its topic, once. */
-export class Switchboard implements BusListener {
+export class TopicRouter implements BusListener {
   readonly #bus: Bus;
   readonly #workers = new Set<BusListener>();
   readonly #audiences = new Map<Topic, Audience>();

@@ -16,7 +16,7 @@ export function beatMs(timeoutSeconds: number): number {
  * Notices that a process is not heard any more. It counts its looks and not the time, so that whoever slept himself,
  * as on a suspended machine, does not blame the others for it.
  */
-export class Vigil {
+export class Watchdog {
   readonly #timer: NodeJS.Timeout;
   #looksInSilence = 0;
 

@@ -1,51 +1,59 @@
-import type { Adapter, Blocks, Bus, BusListener, Counters, History, Roster } from '../adapter/adapter.ts';
-import type { Desk } from './protocol.ts';
-import type { Line } from './rpc.ts';
+import type {
+  Adapter,
+  Blocks,
+  Bus,
+  BusListener,
+  ChannelCache,
+  Counters,
+  Roster,
+} from '../adapter/adapter.ts';
+import type { ParentApi } from './protocol.ts';
+import type { Rpc } from './rpc.ts';
 
 /** The adapter of a worker: everything that is shared is with the parent, and asked for there. */
 export class WorkerAdapter implements Adapter {
   readonly bus: Bus;
   readonly roster: Roster;
-  readonly history: History;
+  readonly channelCache: ChannelCache;
   readonly counters: Counters;
   readonly blocks: Blocks;
-  readonly #parent: Line<Desk>;
+  readonly #parent: Rpc<ParentApi>;
   #listener: BusListener | undefined;
 
-  constructor(parent: Line<Desk>) {
+  constructor(parent: Rpc<ParentApi>) {
     this.#parent = parent;
     this.bus = {
-      listen: (topic) => parent.ask('listen', [topic]),
-      ignore: (topic) => parent.ask('ignore', [topic]),
-      publish: (message, keepSeconds) => parent.ask('publish', [message, keepSeconds]),
-      publishCount: (topic, count, version) => parent.ask('publishCount', [topic, count, version]),
-      command: (command) => parent.ask('command', [command]),
+      listen: (topic) => parent.call('listen', [topic]),
+      ignore: (topic) => parent.call('ignore', [topic]),
+      publish: (message, keepSeconds) => parent.call('publish', [message, keepSeconds]),
+      publishCount: (topic, count, version) => parent.call('publishCount', [topic, count, version]),
+      command: (command) => parent.call('command', [command]),
     };
     this.roster = {
       join: (topic, { socketId, since, client, address }, options) =>
-        parent.ask('join', [topic, { socketId, since, client, address }, options]),
-      leave: (topic, socketId, reason) => parent.ask('leave', [topic, socketId, reason]),
-      evict: (topic, who, reason) => parent.ask('evict', [topic, who, reason]),
-      snapshot: (topic) => parent.ask('snapshot', [topic]),
-      counts: (topic) => parent.ask('counts', [topic]),
-      channels: (appId, prefix) => parent.ask('channels', [appId, prefix]),
-      users: (appId, after, limit) => parent.ask('users', [appId, after, limit]),
-      connections: (appId, userId) => parent.ask('connections', [appId, userId]),
+        parent.call('join', [topic, { socketId, since, client, address }, options]),
+      leave: (topic, socketId, reason) => parent.call('leave', [topic, socketId, reason]),
+      evict: (topic, who, reason) => parent.call('evict', [topic, who, reason]),
+      snapshot: (topic) => parent.call('snapshot', [topic]),
+      counts: (topic) => parent.call('counts', [topic]),
+      channels: (appId, prefix) => parent.call('channels', [appId, prefix]),
+      users: (appId, after, limit) => parent.call('users', [appId, after, limit]),
+      connections: (appId, userId) => parent.call('connections', [appId, userId]),
     };
-    this.history = { last: (topic) => parent.ask('last', [topic]) };
+    this.channelCache = { last: (topic) => parent.call('last', [topic]) };
     this.counters = {
-      hit: (key, windowMs) => parent.ask('hit', [key, windowMs]),
+      hit: (key, windowMs) => parent.call('hit', [key, windowMs]),
       hold: (key, limit) => {
         // By then the connection has been turned away, so nobody else would give its place back.
         const late = (held: boolean) => held && void this.counters.release(key).catch(() => {});
-        return parent.ask('hold', [key, limit], { late });
+        return parent.call('hold', [key, limit], { late });
       },
-      release: (key) => parent.ask('release', [key]),
+      release: (key) => parent.call('release', [key]),
     };
     this.blocks = {
-      add: (block) => parent.ask('add', [block]),
-      isKept: (appId, userId, channel) => parent.ask('isKept', [appId, userId, channel]),
-      find: (appId, userId, channel) => parent.ask('find', [appId, userId, channel]),
+      add: (block) => parent.call('add', [block]),
+      isKept: (appId, userId, channel) => parent.call('isKept', [appId, userId, channel]),
+      find: (appId, userId, channel) => parent.call('find', [appId, userId, channel]),
     };
   }
 

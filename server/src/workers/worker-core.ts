@@ -2,8 +2,8 @@ import { Registry } from 'prom-client';
 import type { Journal } from '../adapter/journal.ts';
 import type { Core, Readiness } from '../core/core.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
-import type { Desk, Standing } from './protocol.ts';
-import type { Line } from './rpc.ts';
+import type { GroupStatus, ParentApi } from './protocol.ts';
+import type { Rpc } from './rpc.ts';
 import { WorkerAdapter } from './worker-adapter.ts';
 
 /** The core of a worker: it is with the parent, and asked for there. */
@@ -17,23 +17,23 @@ export class WorkerCore implements Core {
   incarnation = '';
   readonly certificates = [];
   /** How all workers stand together. */
-  standing: Standing = { status: 'starting' };
-  readonly #parent: Line<Desk>;
+  standing: GroupStatus = { status: 'starting' };
+  readonly #parent: Rpc<ParentApi>;
   #ownMetrics = new Registry();
 
-  constructor(parent: Line<Desk>) {
+  constructor(parent: Rpc<ParentApi>) {
     this.#parent = parent;
     this.adapter = new WorkerAdapter(parent);
-    this.journal = { record: (happenings) => parent.ask('record', [happenings]) };
+    this.journal = { record: (happenings) => parent.call('record', [happenings]) };
     this.webhooks = {
-      statusOf: (hook) => parent.ask('statusOf', [hook]),
-      deliveries: (hook, state, after, limit) => parent.ask('deliveries', [hook, state, after, limit]),
-      retry: (hook, which) => parent.ask('retry', [hook, which]),
-      skip: (hook, which) => parent.ask('skip', [hook, which]),
-      pause: (hook) => parent.ask('pause', [hook]),
-      resume: (hook) => parent.ask('resume', [hook]),
-      test: (hook) => parent.ask('test', [hook]),
-      events: (appId, afterSeq, limit) => parent.ask('events', [appId, afterSeq, limit]),
+      statusOf: (hook) => parent.call('statusOf', [hook]),
+      deliveries: (hook, state, after, limit) => parent.call('deliveries', [hook, state, after, limit]),
+      retry: (hook, which) => parent.call('retry', [hook, which]),
+      skip: (hook, which) => parent.call('skip', [hook, which]),
+      pause: (hook) => parent.call('pause', [hook]),
+      resume: (hook) => parent.call('resume', [hook]),
+      test: (hook) => parent.call('test', [hook]),
+      events: (appId, afterSeq, limit) => parent.call('events', [appId, afterSeq, limit]),
     };
   }
 
@@ -54,7 +54,7 @@ export class WorkerCore implements Core {
 
   metricsOf(own: Registry) {
     this.#ownMetrics = own;
-    return { contentType: own.contentType, metrics: () => this.#parent.ask('metrics', []) };
+    return { contentType: own.contentType, metrics: () => this.#parent.call('metrics', []) };
   }
 
   /** The parent begins when all workers listen. */

@@ -9,10 +9,10 @@ import type { Broker } from '../server.ts';
 import { readPem } from '../tls/pem-files.ts';
 import { VERSION } from '../version.ts';
 import { GroupMetrics } from './group-metrics.ts';
-import { Shared } from './parent-state.ts';
-import type { Listening, Standing } from './protocol.ts';
+import { ParentState } from './parent-state.ts';
+import type { GroupStatus, Listening } from './protocol.ts';
 import { WorkerProcess } from './worker-process.ts';
-import { Post } from './worker-slot.ts';
+import { WorkerSlot } from './worker-slot.ts';
 
 /** Milliseconds between two looks at whether what all share is within reach. */
 const LOOK_MS = 500;
@@ -43,7 +43,7 @@ interface GroupParts {
   readonly log: Logger;
   readonly apps: FileAppStore;
   readonly metrics: Metrics;
-  readonly shared: Shared;
+  readonly shared: ParentState;
   readonly fd: number | undefined;
 }
 
@@ -57,12 +57,12 @@ export class WorkerGroup implements Broker {
   readonly #fd: number | undefined;
   readonly #log: Logger;
   readonly #apps: FileAppStore;
-  readonly #shared: Shared;
+  readonly #shared: ParentState;
   readonly #metrics: GroupMetrics;
-  readonly #posts: readonly Post[];
+  readonly #posts: readonly WorkerSlot[];
   readonly #look: NodeJS.Timeout;
   #status: 'starting' | 'running' | 'draining' = 'starting';
-  #told: Standing = { status: 'starting' };
+  #told: GroupStatus = { status: 'starting' };
   #listening: Listening = { port: 0, url: '', metricsUrl: undefined };
 
   private constructor({ config, count, log, apps, metrics, shared, fd }: GroupParts) {
@@ -102,7 +102,7 @@ export class WorkerGroup implements Broker {
       now: Date.now,
       monotonic: () => performance.now(),
     });
-    const shared = new Shared(core, apps, log);
+    const shared = new ParentState(core, apps, log);
     const group = new WorkerGroup({ config, count, log, apps, metrics, shared, fd });
     try {
       await group.#begin();
@@ -200,9 +200,9 @@ export class WorkerGroup implements Broker {
     for (const worker of this.#workers()) worker.kill();
   };
 
-  #newPost(number: number): Post {
+  #newPost(number: number): WorkerSlot {
     const log = this.#log;
-    return new Post({
+    return new WorkerSlot({
       number,
       fork: () => new WorkerProcess(number, this.#shared, () => this.#metrics.text()),
       work: () => ({
@@ -222,11 +222,11 @@ export class WorkerGroup implements Broker {
     });
   }
 
-  #workers(which: (post: Post) => boolean = () => true): WorkerProcess[] {
+  #workers(which: (post: WorkerSlot) => boolean = () => true): WorkerProcess[] {
     return this.#posts.filter(which).flatMap(({ workers }) => [...workers]);
   }
 
-  #standing(): Standing {
+  #standing(): GroupStatus {
     if (this.#status !== 'running') return { status: this.#status };
     const away = this.#posts.filter(({ isListening }) => !isListening).length;
     // The others go on, so the machine stays in its balancer.

@@ -5,18 +5,18 @@ import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
-import type { Shared } from './parent-state.ts';
-import type { Duties, Listening, Standing, Work } from './protocol.ts';
-import { Line } from './rpc.ts';
-import { Vigil } from './watchdog.ts';
-import { Lease } from './worker-session.ts';
+import type { ParentState } from './parent-state.ts';
+import type { GroupStatus, Listening, StartMessage, WorkerApi } from './protocol.ts';
+import { Rpc } from './rpc.ts';
+import { Watchdog } from './watchdog.ts';
+import { WorkerSession } from './worker-session.ts';
 
 /** Milliseconds that a worker has to begin to listen. */
 const BEGIN_TIMEOUT_MS = 30_000;
 /** Milliseconds that a worker has to tell its metrics. */
 const METRICS_TIMEOUT_MS = 2000;
 /** The line to the parent, in the parent and in the worker: after the standard streams and node's own channel. */
-export const LINE_FD = 4;
+export const RPC_FD = 4;
 
 /** How a worker has ended. */
 export interface Ending {
@@ -33,14 +33,14 @@ export class WorkerProcess {
   readonly #process: Worker;
   readonly #stream: Duplex;
   readonly #log: Logger;
-  readonly #line: Line<Duties>;
+  readonly #line: Rpc<WorkerApi>;
 
   /**
    * Forks a worker, which then waits for {@link begin}.
    *
    * @param metrics those of all processes as one
    */
-  constructor(number: number, shared: Shared, metrics: () => Promise<string>) {
+  constructor(number: number, shared: ParentState, metrics: () => Promise<string>) {
     cluster.setupPrimary({ stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe'] });
     const forked = cluster.fork();
     this.number = number;
@@ -48,16 +48,16 @@ export class WorkerProcess {
     this.#log = shared.log;
     this.pid = forked.process.pid;
 
-    const stream = forked.process.stdio[LINE_FD];
+    const stream = forked.process.stdio[RPC_FD];
     if (!(stream instanceof Duplex)) throw new Error('A worker has no line to its parent');
     this.#stream = stream;
     const worker: BusListener = {
-      deliver: (message) => this.#line.tell('deliver', [message]),
-      obey: (command) => this.#line.tell('obey', [command]),
-      missed: (missed) => this.#line.ask('missed', [missed]),
+      deliver: (message) => this.#line.notify('deliver', [message]),
+      obey: (command) => this.#line.notify('obey', [command]),
+      missed: (missed) => this.#line.call('missed', [missed]),
     };
-    const lease = new Lease(shared, worker, metrics);
-    this.#line = new Line(stream, lease, (error, call) => {
+    const lease = new WorkerSession(shared, worker, metrics);
+    this.#line = new Rpc(stream, lease, (error, call) => {
       shared.log.error({ err: error, worker: number, call }, 'call of a worker failed');
     });
     const exited = endingOf(forked);
@@ -75,10 +75,10 @@ export class WorkerProcess {
    *
    * @throws Error if it cannot, or has not in time
    */
-  async begin(work: Work): Promise<Listening> {
-    const listening = await this.#line.ask('begin', [work], { timeoutMs: BEGIN_TIMEOUT_MS });
+  async begin(work: StartMessage): Promise<Listening> {
+    const listening = await this.#line.call('begin', [work], { timeoutMs: BEGIN_TIMEOUT_MS });
     const { nodeTimeoutSeconds } = work.config;
-    new Vigil(this.#stream, nodeTimeoutSeconds, () => {
+    new Watchdog(this.#stream, nodeTimeoutSeconds, () => {
       this.#log.error({ worker: this.number, workerPid: this.pid, nodeTimeoutSeconds }, 'worker hangs');
       this.kill();
     });
@@ -86,15 +86,15 @@ export class WorkerProcess {
   }
 
   reload(apps: readonly AppConfig[]): void {
-    this.#line.tell('reload', [apps]);
+    this.#line.notify('reload', [apps]);
   }
 
-  stand(standing: Standing): void {
-    this.#line.tell('stand', [standing]);
+  stand(standing: GroupStatus): void {
+    this.#line.notify('stand', [standing]);
   }
 
   metrics(): Promise<readonly MetricObject[]> {
-    return this.#line.ask('metrics', [], { timeoutMs: METRICS_TIMEOUT_MS });
+    return this.#line.call('metrics', [], { timeoutMs: METRICS_TIMEOUT_MS });
   }
 
   /**
@@ -104,7 +104,7 @@ export class WorkerProcess {
    */
   async drain(timeoutMs: number, replaced = false): Promise<void> {
     try {
-      await this.#line.ask('drain', [replaced], { timeoutMs });
+      await this.#line.call('drain', [replaced], { timeoutMs });
       this.#line.end();
     } catch {
       this.kill();

@@ -12,18 +12,18 @@ import type {
   Topic,
   Version,
 } from '../adapter/adapter.ts';
-import type { Happening } from '../adapter/journal.ts';
+import type { DomainEvent } from '../adapter/journal.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type { DeliveryState, Which } from '../webhooks/outbox/outbox.ts';
-import type { Shared } from './parent-state.ts';
-import type { Desk } from './protocol.ts';
+import type { ParentState } from './parent-state.ts';
+import type { ParentApi } from './protocol.ts';
 
 /**
  * What one worker has of that which all share, and the way in which it asks for it. When the worker is gone, however
  * it went, its seats are left and its places given back.
  */
-export class Lease implements Desk {
-  readonly #shared: Shared;
+export class WorkerSession implements ParentApi {
+  readonly #shared: ParentState;
   readonly #worker: BusListener;
   readonly #metrics: () => Promise<string>;
   /** Places that it holds, by their key. */
@@ -31,7 +31,7 @@ export class Lease implements Desk {
   #ended = false;
 
   /** @param metrics those of all processes as one */
-  constructor(shared: Shared, worker: BusListener, metrics: () => Promise<string>) {
+  constructor(shared: ParentState, worker: BusListener, metrics: () => Promise<string>) {
     this.#shared = shared;
     this.#worker = worker;
     this.#metrics = metrics;
@@ -114,7 +114,7 @@ export class Lease implements Desk {
   }
 
   last(topic: Topic) {
-    return this.#shared.core.adapter.history.last(topic);
+    return this.#shared.core.adapter.channelCache.last(topic);
   }
 
   hit(key: string, windowMs: number) {
@@ -180,7 +180,7 @@ export class Lease implements Desk {
     return this.#shared.core.webhooks.events(appId, afterSeq, limit);
   }
 
-  async record(happenings: readonly Happening[]): Promise<void> {
+  async record(happenings: readonly DomainEvent[]): Promise<void> {
     await this.#shared.core.journal.record(happenings);
   }
 

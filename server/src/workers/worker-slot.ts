@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
-import type { Listening, Work } from './protocol.ts';
+import type { Listening, StartMessage } from './protocol.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-export interface PostParts {
+export interface WorkerSlotParts {
   readonly number: number;
   readonly fork: () => WorkerProcess;
   /** What a worker begins with now. */
-  readonly work: () => Work;
+  readonly work: () => StartMessage;
   /** Is told when a worker has begun to listen. */
   readonly onListening: () => void;
   /** Is told when a worker has ended without being asked to. */
@@ -21,8 +21,8 @@ const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
 
 /** A post that one worker holds: when it ends, another one is forked. */
-export class Post {
-  readonly #parts: PostParts;
+export class WorkerSlot {
+  readonly #parts: WorkerSlotParts;
   /** All that run: beside the one who holds it, one that begins to or has been replaced. */
   readonly #running = new Set<WorkerProcess>();
   /** Who holds it. */
@@ -36,7 +36,7 @@ export class Post {
   /** Another worker is being given the post. */
   #renewing = false;
 
-  constructor(parts: PostParts) {
+  constructor(parts: WorkerSlotParts) {
     this.#parts = parts;
   }
 

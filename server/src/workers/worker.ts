@@ -6,8 +6,8 @@ import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 import { type Broker, createServer } from '../server.ts';
 import { VERSION } from '../version.ts';
-import type { Desk, Duties, Listening, Standing, Work } from './protocol.ts';
-import { Line } from './rpc.ts';
+import type { GroupStatus, Listening, ParentApi, StartMessage, WorkerApi } from './protocol.ts';
+import { Rpc } from './rpc.ts';
 import { beatMs } from './watchdog.ts';
 import { WorkerCore } from './worker-core.ts';
 
@@ -21,10 +21,10 @@ export interface WorkerParts {
 }
 
 /** A worker process: an ordinary broker whose core is with the parent. */
-export class Worker implements Duties {
+export class Worker implements WorkerApi {
   readonly #createLog: WorkerParts['createLog'];
   readonly #core: WorkerCore;
-  readonly #parent: Line<Desk>;
+  readonly #parent: Rpc<ParentApi>;
   #log: Logger | undefined;
   #broker: Promise<Broker> | undefined;
   #heart: NodeJS.Timeout | undefined;
@@ -33,7 +33,7 @@ export class Worker implements Duties {
   /** Waits for the parent to let it begin. */
   constructor({ stream, createLog, onEnd }: WorkerParts) {
     this.#createLog = createLog;
-    this.#parent = new Line<Desk>(stream, this, (error, call) => {
+    this.#parent = new Rpc<ParentApi>(stream, this, (error, call) => {
       this.#log?.error({ err: error, call }, 'call of the parent failed');
     });
     this.#core = new WorkerCore(this.#parent);
@@ -43,7 +43,7 @@ export class Worker implements Duties {
     });
   }
 
-  async begin({ number, config, incarnation, standing, version, fd }: Work): Promise<Listening> {
+  async begin({ number, config, incarnation, standing, version, fd }: StartMessage): Promise<Listening> {
     if (version !== VERSION) {
       throw new Error(`The worker is of version ${VERSION} and its parent of ${version}: restart both`);
     }
@@ -52,7 +52,7 @@ export class Worker implements Duties {
     this.#log = this.#createLog(config, number);
     this.#broker = createServer(config, { log: this.#log, core: this.#core, fd });
     const { port, url, metricsUrl } = await this.#broker;
-    this.#heart = setInterval(() => this.#parent.tell('beat', []), beatMs(config.nodeTimeoutSeconds));
+    this.#heart = setInterval(() => this.#parent.notify('beat', []), beatMs(config.nodeTimeoutSeconds));
     return { port, url, metricsUrl };
   }
 
@@ -72,7 +72,7 @@ export class Worker implements Duties {
     (await this.#broker)?.reload(apps);
   }
 
-  stand(standing: Standing): void {
+  stand(standing: GroupStatus): void {
     this.#core.standing = standing;
   }
 

@@ -3,8 +3,8 @@ import type {
   AdapterListener,
   Blocks,
   Bus,
+  ChannelCache,
   Counters,
-  History,
   Message,
   Roster,
 } from '#server/adapter/adapter';
@@ -20,7 +20,7 @@ const MAX_TURNS = 100;
 export class DelayedAdapter implements Adapter {
   readonly bus: Bus;
   readonly roster: Roster;
-  readonly history: History;
+  readonly channelCache: ChannelCache;
   readonly counters: Counters;
   readonly blocks: Blocks;
   readonly #inner: Adapter;
@@ -31,7 +31,7 @@ export class DelayedAdapter implements Adapter {
     this.#inner = inner;
     this.#random = random;
     this.roster = this.#delayed(inner.roster);
-    this.history = this.#delayed(inner.history);
+    this.channelCache = this.#delayed(inner.channelCache);
     this.counters = this.#delayed(inner.counters);
     this.bus = this.#delayed(inner.bus);
     this.blocks = this.#delayed(inner.blocks);

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Adapter, BusListener } from '#server/adapter/adapter';
-import type { Desk } from '#server/workers/protocol';
-import { Line } from '#server/workers/rpc';
+import type { ParentApi } from '#server/workers/protocol';
+import { Rpc } from '#server/workers/rpc';
 import { WorkerAdapter } from '#server/workers/worker-adapter';
 
 const PARENT = fileURLToPath(new URL('parent.js', import.meta.url));
@@ -22,7 +22,7 @@ export class ForkedParent {
       obey: (command) => adapter.listener?.obey(command),
       missed: async (missed) => adapter.listener?.missed(missed),
     };
-    const line = new Line<Desk>(stream, listener, (error) => {
+    const line = new Rpc<ParentApi>(stream, listener, (error) => {
       throw error;
     });
     const adapter = new WorkerAdapter(line);

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { Message, Seat, Topic } from '#server/adapter/adapter';
-import type { Happening } from '#server/adapter/journal';
+import type { DomainEvent } from '#server/adapter/journal';
 import { RedisAdapter } from '#server/adapter/redis/adapter';
 import { Valve } from '../brokers/tcp-proxy.ts';
 import { eventually } from '../eventually.ts';
@@ -13,7 +13,7 @@ export const NODE_TIMEOUT_SECONDS = 2;
 /** One node on Redis, that keeps what it receives and what it takes down; its way to Redis can be shut. */
 export class RedisNode {
   readonly received: Message[] = [];
-  readonly happenings: Happening[] = [];
+  readonly happenings: DomainEvent[] = [];
 
   private constructor(
     readonly adapter: RedisAdapter,

@@ -1,4 +1,4 @@
-import type { Adapter, BusListener, History, KeptEvent, Topic } from '../adapter.ts';
+import type { Adapter, BusListener, ChannelCache, KeptEvent, Topic } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import { type BlockStore, MemoryBlocks } from './blocks.ts';
 import { MemoryBus } from './bus.ts';
@@ -30,7 +30,7 @@ export interface MemoryAdapterOptions {
 export class MemoryAdapter implements Adapter {
   readonly bus: MemoryBus;
   readonly roster: MemoryRoster;
-  readonly history: History;
+  readonly channelCache: ChannelCache;
   readonly counters: MemoryCounters;
   readonly blocks: MemoryBlocks;
   readonly #sweep: NodeJS.Timeout;
@@ -44,7 +44,7 @@ export class MemoryAdapter implements Adapter {
     const topics = new Topics(monotonic, new KeptEvents(kept));
     this.bus = new MemoryBus(topics);
     this.roster = new MemoryRoster(topics, this.bus);
-    this.history = new MemoryHistory(topics);
+    this.channelCache = new MemoryHistory(topics);
     this.counters = new MemoryCounters(monotonic);
     this.blocks = new MemoryBlocks({ now, monotonic }, blockStore);
     this.#sweep = setInterval(() => {
@@ -63,7 +63,7 @@ export class MemoryAdapter implements Adapter {
   }
 }
 
-class MemoryHistory implements History {
+class MemoryHistory implements ChannelCache {
   readonly #topics: Topics;
 
   constructor(topics: Topics) {

@@ -1,5 +1,5 @@
 import type { Bus, BusListener, Command, EventMessage, Message, Topic, Version } from '../adapter.ts';
-import type { Happening, Journal } from '../journal.ts';
+import type { DomainEvent, Journal } from '../journal.ts';
 import type { Topics } from './topics.ts';
 
 /** Carries messages within this process: to the one listener, at once or as soon as the journal has what they tell. */
@@ -46,7 +46,7 @@ export class MemoryBus implements Bus {
   }
 
   /** Has the journal take down what happened. What it could not take down it has reported itself. */
-  record(happenings: readonly Happening[]): Promise<void> | undefined {
+  record(happenings: readonly DomainEvent[]): Promise<void> | undefined {
     if (happenings.length === 0) return undefined;
     return this.#journal?.record(happenings)?.catch(() => {});
   }

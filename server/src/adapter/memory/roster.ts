@@ -16,7 +16,7 @@ import {
   userOfTopic,
   userTopicOf,
 } from '../adapter.ts';
-import type { Happening } from '../journal.ts';
+import type { DomainEvent } from '../journal.ts';
 import type { MemoryBus } from './bus.ts';
 import type { TakenSeat, TopicState, Topics } from './topics.ts';
 
@@ -134,7 +134,7 @@ export class MemoryRoster implements Roster {
   ): void {
     const { socketId } = seat;
     const { version } = state;
-    const happenings: Happening[] = [];
+    const happenings: DomainEvent[] = [];
     const messages: Message[] = [];
     const userId = userOfTopic(topic);
     if (occupied && userId !== undefined) {
@@ -156,12 +156,12 @@ export class MemoryRoster implements Roster {
     state: TopicState,
     { seat: { socketId }, userId }: TakenSeat,
     reason: string | undefined,
-  ): { happenings: Happening[]; messages: Message[]; memberRemoved: string | undefined } {
+  ): { happenings: DomainEvent[]; messages: Message[]; memberRemoved: string | undefined } {
     state.seats.delete(socketId);
     state.version = this.#topics.nextVersion();
     const { version } = state;
     const why = reason === undefined ? {} : { reason };
-    const happenings: Happening[] = [];
+    const happenings: DomainEvent[] = [];
     const messages: Message[] = [];
 
     const memberRemoved = userId !== undefined && giveUpMemberSeat(state, userId) ? userId : undefined;

@@ -1,23 +1,23 @@
 import type { Logger } from 'pino';
 import { connectRedis } from '../../redis/client.ts';
-import { Link } from '../../redis/reconnecting-client.ts';
-import { Commands } from '../../redis/script-runner.ts';
+import { ReconnectingClient } from '../../redis/reconnecting-client.ts';
+import { ScriptRunner } from '../../redis/script-runner.ts';
 import type { RedisSettings } from '../../redis/settings.ts';
 import type { Adapter, AdapterListener, Topic, Version } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import { RedisBlocks } from './blocks.ts';
-import { RedisHistory } from './channel-cache.ts';
+import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
 import { Keys } from './keys.ts';
-import { Marks } from './membership/held-resources.ts';
-import { Node } from './membership/node-lease.ts';
+import { HeldResources } from './membership/held-resources.ts';
+import { NodeLease } from './membership/node-lease.ts';
 import { Reaper } from './membership/reaper.ts';
 import { COMMANDS, RedisBus } from './messages/bus.ts';
 import { commandOf, type Envelope, messageOf } from './messages/envelope.ts';
-import { Arrears } from './messages/missed-queue.ts';
+import { MissedQueue } from './messages/missed-queue.ts';
 import { Subscriber } from './messages/subscriber.ts';
-import { Directory } from './roster/channel-index.ts';
-import { Edges } from './roster/journal-recorder.ts';
+import { ChannelIndex } from './roster/channel-index.ts';
+import { JournalRecorder } from './roster/journal-recorder.ts';
 import { LocalSeats } from './roster/local-seats.ts';
 import { RedisRoster } from './roster/roster.ts';
 import { scripts } from './scripts.ts';
@@ -46,20 +46,20 @@ const COMMAND_TIMEOUT = 0.15;
 export class RedisAdapter implements Adapter {
   readonly bus: RedisBus;
   readonly roster: RedisRoster;
-  readonly history: RedisHistory;
+  readonly channelCache: RedisChannelCache;
   readonly counters: RedisCounters;
   readonly blocks: RedisBlocks;
   readonly #log: Logger;
   readonly #keys: Keys;
-  readonly #commandLink: Link;
-  readonly #messageLink: Link;
-  readonly #commands: Commands;
+  readonly #commandLink: ReconnectingClient;
+  readonly #messageLink: ReconnectingClient;
+  readonly #commands: ScriptRunner;
   readonly #subscriber: Subscriber;
-  readonly #arrears: Arrears;
-  readonly #edges: Edges;
+  readonly #arrears: MissedQueue;
+  readonly #edges: JournalRecorder;
   readonly #seats = new LocalSeats();
   readonly #reaper: Reaper;
-  readonly #node: Node;
+  readonly #node: NodeLease;
   #lapsedNodes = 0;
   #listener: AdapterListener | undefined;
 
@@ -70,11 +70,19 @@ export class RedisAdapter implements Adapter {
     const keys = new Keys(redis.prefix);
     this.#keys = keys;
     const link = { connect: (name: string) => connectRedis(redis, name, COMMAND_TIMEOUT_MS), log };
-    this.#commandLink = new Link({ ...link, name: 'commands', onOpen: () => this.#node.begin() });
-    this.#messageLink = new Link({ ...link, name: 'messages', onOpen: () => this.#subscribe() });
-    const commands = new Commands(this.#commandLink, commandTimeoutMs);
+    this.#commandLink = new ReconnectingClient({
+      ...link,
+      name: 'commands',
+      onOpen: () => this.#node.begin(),
+    });
+    this.#messageLink = new ReconnectingClient({
+      ...link,
+      name: 'messages',
+      onOpen: () => this.#subscribe(),
+    });
+    const commands = new ScriptRunner(this.#commandLink, commandTimeoutMs);
     this.#commands = commands;
-    this.#node = new Node({
+    this.#node = new NodeLease({
       commands,
       keys,
       log,
@@ -109,10 +117,10 @@ export class RedisAdapter implements Adapter {
         late: (topic, version) => this.#missed(topic, version),
       },
     });
-    this.#arrears = new Arrears(this.#subscriber, log, () => this.#node.settled());
-    const directory = new Directory(commands, keys);
-    const marks = new Marks(commands, keys, this.#node);
-    this.#edges = new Edges(directory, log);
+    this.#arrears = new MissedQueue(this.#subscriber, log, () => this.#node.settled());
+    const directory = new ChannelIndex(commands, keys);
+    const marks = new HeldResources(commands, keys, this.#node);
+    this.#edges = new JournalRecorder(directory, log);
     this.#reaper = new Reaper(commands, keys, directory, this.#edges, (topic, left) =>
       this.#listener?.lapsed(topic, left),
     );
@@ -128,7 +136,7 @@ export class RedisAdapter implements Adapter {
       log,
       onLate: (topic) => this.#missed(topic, FIRST_VERSION),
     });
-    this.history = new RedisHistory(commands, keys);
+    this.channelCache = new RedisChannelCache(commands, keys);
     this.counters = new RedisCounters(commands, keys, marks);
     this.blocks = new RedisBlocks(commands, keys, now);
   }
@@ -147,7 +155,7 @@ export class RedisAdapter implements Adapter {
   }
 
   /** Its connections. */
-  get links(): readonly Link[] {
+  get links(): readonly ReconnectingClient[] {
     return [this.#commandLink, this.#messageLink];
   }
 

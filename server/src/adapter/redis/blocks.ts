@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Commands } from '../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
 import type { Block, Blocks } from '../adapter.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
@@ -8,12 +8,12 @@ const blockSchema = z.object({ reason: z.string(), until: z.number() });
 
 /** Who is kept out, on all nodes. */
 export class RedisBlocks implements Blocks {
-  readonly #commands: Commands;
+  readonly #commands: ScriptRunner;
   readonly #keys: Keys;
   readonly #now: () => number;
 
   /** @param now the clock, in Unix milliseconds */
-  constructor(commands: Commands, keys: Keys, now: () => number) {
+  constructor(commands: ScriptRunner, keys: Keys, now: () => number) {
     this.#commands = commands;
     this.#keys = keys;
     this.#now = now;

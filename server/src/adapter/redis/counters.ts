@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { Unavailable } from '../../errors.ts';
-import type { Commands } from '../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
 import type { Counters, Hit } from '../adapter.ts';
 import type { Keys } from './keys.ts';
-import type { Marks } from './membership/held-resources.ts';
+import type { HeldResources } from './membership/held-resources.ts';
 import { scripts } from './scripts.ts';
 
 const hitSchema = z.tuple([z.number(), z.number()]);
@@ -18,13 +18,13 @@ interface Share {
 
 /** Numbers that all nodes count together. Places are held by a node, and free when it is gone. */
 export class RedisCounters implements Counters {
-  readonly #commands: Commands;
+  readonly #commands: ScriptRunner;
   readonly #keys: Keys;
-  readonly #marks: Marks;
+  readonly #marks: HeldResources;
   /** By quota; there is one an app. */
   readonly #shares = new Map<string, Share>();
 
-  constructor(commands: Commands, keys: Keys, marks: Marks) {
+  constructor(commands: ScriptRunner, keys: Keys, marks: HeldResources) {
     this.#commands = commands;
     this.#keys = keys;
     this.#marks = marks;
@@ -74,7 +74,7 @@ export class RedisCounters implements Counters {
 
   async #hold(key: string, share: Share, limit: number): Promise<boolean> {
     const { marked } = share;
-    const taken = await this.#commands.change(
+    const taken = await this.#commands.runBeforeDeadline(
       scripts.hold,
       this.#keys.places(key),
       await marked,

@@ -1,8 +1,8 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { verify } from '@countersign/sdk-server/signature';
 import type { App } from '../../apps/app.ts';
-import { type Candidate, type Claim, candidates, expectedText, type Surroundings } from './guesses.ts';
-import { type Difference, difference } from './text-diff.ts';
+import { type Claim, candidates, expectedText, type Guess, type RecentNames } from './guesses.ts';
+import { type TextDiff, textDiff } from './text-diff.ts';
 
 /** What is wrong with a proof, in plain words. It never holds a secret. */
 export interface Diagnosis {
@@ -15,7 +15,7 @@ export interface Diagnosis {
   /** The text that seems to have been signed, if it was found. */
   readonly signed?: string;
   /** Where the two differ. */
-  readonly differs?: Difference;
+  readonly differs?: TextDiff;
   /** The key whose secret signed, if it was found. */
   readonly key?: string;
 }
@@ -33,7 +33,7 @@ const QUOTED = 128;
  *
  * @param auth what came as the proof
  */
-export function diagnose(app: App, claim: Claim, auth: unknown, surroundings: Surroundings): Diagnosis {
+export function diagnose(app: App, claim: Claim, auth: unknown, surroundings: RecentNames): Diagnosis {
   const steps = diagnosis(app, claim, auth, surroundings);
   for (;;) {
     const step = steps.next();
@@ -46,7 +46,7 @@ export function* diagnosis(
   app: App,
   claim: Claim,
   auth: unknown,
-  surroundings: Surroundings,
+  surroundings: RecentNames,
 ): Generator<void, Diagnosis> {
   const expected = expectedText(claim);
   const say = (summary: string, more: Partial<Diagnosis> = {}): Diagnosis => ({
@@ -83,7 +83,7 @@ export function* diagnosis(
       : []),
   ];
   const { key, text } = found;
-  const shown = { key, signed: text, ...(text !== expected && { differs: difference(text, expected) }) };
+  const shown = { key, signed: text, ...(text !== expected && { differs: textDiff(text, expected) }) };
   if (mistakes.length === 0) return { valid: true, summary: 'The signature is right.', expected, ...shown };
   return say(`${capital(mistakes.join('; '))}.`, shown);
 }
@@ -126,11 +126,11 @@ function* search(
   named: string | undefined,
   signature: string,
   claim: Claim,
-  surroundings: Surroundings,
+  surroundings: RecentNames,
 ): Generator<void, Found | undefined> {
   // The key that is named comes first, so that what it explains is not put down to another one.
   const keys = [...app.secrets].sort(([a], [b]) => Number(b === named) - Number(a === named));
-  const right: Candidate = { text: expectedText(claim), mistake: '' };
+  const right: Guess = { text: expectedText(claim), mistake: '' };
   for (const [key, secret] of keys) {
     if (verify(secret, right.text, signature)) return { key, text: right.text, mistake: undefined };
   }

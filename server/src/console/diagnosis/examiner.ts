@@ -1,6 +1,6 @@
 import type { App } from '../../apps/app.ts';
 import { type Diagnosis, diagnosis } from './diagnosis.ts';
-import type { Claim, Surroundings } from './guesses.ts';
+import type { Claim, RecentNames } from './guesses.ts';
 
 /** A refused proof that is to be looked into. */
 export interface Case {
@@ -20,14 +20,14 @@ const REST_MS = 18;
 /** Looks into refused proofs of one app, one after the other, while the broker does its work. */
 export class Examiner {
   readonly #app: App;
-  readonly #surroundings: () => Surroundings;
+  readonly #surroundings: () => RecentNames;
   readonly #waiting: Case[] = [];
   #current: { readonly steps: Generator<void, Diagnosis>; readonly of: Case } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #taken = 0;
 
   /** @param surroundings what the backend of the app has lately heard of */
-  constructor(app: App, surroundings: () => Surroundings) {
+  constructor(app: App, surroundings: () => RecentNames) {
     this.#app = app;
     this.#surroundings = surroundings;
   }

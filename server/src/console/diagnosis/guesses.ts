@@ -1,7 +1,7 @@
 import { channelText, userText } from '@countersign/sdk-server/signature';
 
 /** A text that a backend may have signed by mistake, and what the mistake would be. */
-export interface Candidate {
+export interface Guess {
   readonly text: string;
   readonly mistake: string;
 }
@@ -16,7 +16,7 @@ export interface Claim {
 }
 
 /** What else a backend has lately heard of. */
-export interface Surroundings {
+export interface RecentNames {
   /** The newest first. */
   readonly socketIds: readonly string[];
   readonly channels: readonly string[];
@@ -28,7 +28,7 @@ export function expectedText({ socketId, channel, data }: Claim): string {
 }
 
 /** The texts that are worth a try, the likeliest mistakes first, never the right one. */
-export function* candidates(claim: Claim, surroundings: Surroundings): Generator<Candidate> {
+export function* candidates(claim: Claim, surroundings: RecentNames): Generator<Guess> {
   const right = expectedText(claim);
   const tried = new Set([right]);
   for (const candidate of allCandidates(claim, surroundings)) {
@@ -38,7 +38,7 @@ export function* candidates(claim: Claim, surroundings: Surroundings): Generator
   }
 }
 
-function* allCandidates(claim: Claim, { socketIds, channels }: Surroundings): Generator<Candidate> {
+function* allCandidates(claim: Claim, { socketIds, channels }: RecentNames): Generator<Guess> {
   const { socketId, channel, data } = claim;
   for (const [variant, mistake] of dataVariants(data)) {
     yield { text: expectedText({ ...claim, data: variant }), mistake };

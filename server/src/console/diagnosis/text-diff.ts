@@ -1,5 +1,5 @@
 /** Where two texts differ: what they have in common at the beginning and at the end, in UTF-16 code units. */
-export interface Difference {
+export interface TextDiff {
   readonly start: number;
   readonly end: number;
 }
@@ -8,7 +8,7 @@ export interface Difference {
 const WORD = /[\w.-]/;
 
 /** The smallest middle part of whole words in which two texts differ; surrogate pairs stay whole too. */
-export function difference(a: string, b: string): Difference {
+export function textDiff(a: string, b: string): TextDiff {
   if (a === b) return { start: a.length, end: 0 };
   const shorter = Math.min(a.length, b.length);
   let start = 0;

@@ -1,14 +1,14 @@
 import type { Logger } from 'pino';
 import type { App } from '../../apps/app.ts';
-import type { Sighting, Witness } from '../../apps/observer.ts';
+import type { AppEvent, AppObserver } from '../../apps/observer.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import { Examiner } from '../diagnosis/examiner.ts';
-import type { Surroundings } from '../diagnosis/guesses.ts';
-import { type Entry, entryOf, unprovenOf } from './event-line.ts';
+import type { RecentNames } from '../diagnosis/guesses.ts';
+import { type EventLine, eventLineOf, unprovenOf } from './event-line.ts';
 import type { Feed } from './feed.ts';
 
-export interface WatchParts {
+export interface LiveObserverParts {
   readonly app: App;
   readonly hub: Hub;
   readonly feed: Feed;
@@ -37,13 +37,13 @@ const MAX_CHANNELS = 20;
 const MAX_SUBSCRIBERS = 200;
 
 /** Looks at one app on this node for as long as somebody wants to see it, and tells the pages of the console. */
-export class Watch implements Witness {
-  readonly #parts: WatchParts;
+export class LiveObserver implements AppObserver {
+  readonly #parts: LiveObserverParts;
   readonly #timer: NodeJS.Timeout;
   #until = 0;
   /** Channels that are watched closely, each until when. */
   readonly #channels = new Map<string, number>();
-  #entries: Entry[] = [];
+  #entries: EventLine[] = [];
   #dropped = 0;
   #flush: NodeJS.Timeout | undefined;
   #characters = 0;
@@ -52,13 +52,13 @@ export class Watch implements Witness {
   #socketIds: string[] = [];
   #recentChannels: string[] = [];
 
-  constructor(parts: WatchParts) {
+  constructor(parts: LiveObserverParts) {
     this.#parts = parts;
     const { app, socketIds } = parts;
     this.#socketIds = [...socketIds(app, MAX_RECENT)];
     this.#examiner = new Examiner(app, () => this.surroundings);
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
-    app.witness = this;
+    app.observer = this;
   }
 
   /** Goes on for a while. */
@@ -72,7 +72,7 @@ export class Watch implements Witness {
     if (isNew) this.#tellSubscribers(channel);
   }
 
-  saw(sighting: Sighting): void {
+  observe(sighting: AppEvent): void {
     const time = this.#parts.now();
     if (time > this.#until) return this.end();
     this.#remember(sighting);
@@ -86,13 +86,13 @@ export class Watch implements Witness {
     return this.#entries.length >= MAX_ENTRIES || this.#characters >= MAX_CHARACTERS;
   }
 
-  #add(sighting: Sighting, time: number, diagnosis?: Diagnosis): void {
+  #add(sighting: AppEvent, time: number, diagnosis?: Diagnosis): void {
     this.#flush ??= setTimeout(() => this.#tellEntries(), GATHER_MS).unref();
     if (this.#isFull) {
       this.#dropped += 1;
       return;
     }
-    const entry = entryOf(sighting, time, diagnosis);
+    const entry = eventLineOf(sighting, time, diagnosis);
     for (const text of Object.values(entry)) if (typeof text === 'string') this.#characters += text.length;
     this.#entries.push(entry);
   }
@@ -102,7 +102,7 @@ export class Watch implements Witness {
     clearInterval(this.#timer);
     clearTimeout(this.#flush);
     this.#examiner.close();
-    if (app.witness === this) app.witness = undefined;
+    if (app.observer === this) app.observer = undefined;
     onEnd();
   }
 
@@ -143,11 +143,11 @@ export class Watch implements Witness {
   }
 
   /** What the backend of the app has lately heard of. */
-  get surroundings(): Surroundings {
+  get surroundings(): RecentNames {
     return { socketIds: this.#socketIds, channels: this.#recentChannels };
   }
 
-  #remember(sighting: Sighting): void {
+  #remember(sighting: AppEvent): void {
     if (sighting.kind === 'connected' || sighting.kind === 'disconnected')
       this.#socketIds = withFirst(sighting.who.socketId, this.#socketIds);
     if (sighting.kind === 'subscribed' || sighting.kind === 'subscriptionRefused')

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { App, AppStore } from '../../apps/app.ts';
 import type { Hub } from '../../hub/hub.ts';
-import type { Surroundings } from '../diagnosis/guesses.ts';
-import { Watch } from './app-observer.ts';
+import type { RecentNames } from '../diagnosis/guesses.ts';
+import { LiveObserver } from './app-observer.ts';
 import type { Feed } from './feed.ts';
 
-export interface WatchesParts {
+export interface LiveObserversParts {
   readonly apps: AppStore;
   readonly hub: Hub;
   readonly feed: Feed;
@@ -16,11 +16,11 @@ export interface WatchesParts {
 }
 
 /** The apps that are watched on this node. */
-export class Watches {
-  readonly #parts: WatchesParts;
-  readonly #watches = new Map<App, Watch>();
+export class LiveObservers {
+  readonly #parts: LiveObserversParts;
+  readonly #watches = new Map<App, LiveObserver>();
 
-  constructor(parts: WatchesParts) {
+  constructor(parts: LiveObserversParts) {
     this.#parts = parts;
   }
 
@@ -30,14 +30,14 @@ export class Watches {
     if (!app) return;
     let watch = this.#watches.get(app);
     if (!watch) {
-      watch = new Watch({ ...this.#parts, app, onEnd: () => this.#watches.delete(app) });
+      watch = new LiveObserver({ ...this.#parts, app, onEnd: () => this.#watches.delete(app) });
       this.#watches.set(app, watch);
     }
     watch.renew(channel);
   }
 
   /** What the backend of an app has lately heard of. */
-  surroundings(app: App): Surroundings {
+  surroundings(app: App): RecentNames {
     return (
       this.#watches.get(app)?.surroundings ?? { socketIds: this.#parts.socketIds(app, 200), channels: [] }
     );

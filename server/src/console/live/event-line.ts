@@ -1,12 +1,12 @@
-import type { Sighting, Sitter } from '../../apps/observer.ts';
+import type { AppEvent, ClientInfo } from '../../apps/observer.ts';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import type { Claim } from '../diagnosis/guesses.ts';
 
 /** A sighting as the pages of the console get it: one line of the event stream. */
-export interface Entry {
+export interface EventLine {
   /** Unix milliseconds. */
   readonly at: number;
-  readonly kind: Sighting['kind'];
+  readonly kind: AppEvent['kind'];
   readonly [detail: string]: unknown;
 }
 
@@ -20,7 +20,7 @@ export interface Unproven {
 }
 
 /** @param diagnosis what was found out about a proof */
-export function entryOf(sighting: Sighting, at: number, diagnosis?: Diagnosis): Entry {
+export function eventLineOf(sighting: AppEvent, at: number, diagnosis?: Diagnosis): EventLine {
   const { kind } = sighting;
   const line = { at, kind };
   switch (kind) {
@@ -52,7 +52,7 @@ export function entryOf(sighting: Sighting, at: number, diagnosis?: Diagnosis): 
 }
 
 /** What can be looked into of a sighting, if anything. */
-export function unprovenOf(sighting: Sighting): Unproven | undefined {
+export function unprovenOf(sighting: AppEvent): Unproven | undefined {
   const { kind } = sighting;
   if ((kind !== 'subscriptionRefused' && kind !== 'signInRefused') || !sighting.unproven) return undefined;
   const { who, evidence } = sighting;
@@ -66,7 +66,7 @@ function short(diagnosis: Diagnosis): Diagnosis {
   return { ...diagnosis, expected: clip(expected), ...(signed !== undefined && { signed: clip(signed) }) };
 }
 
-function describe({ socketId, key, client, address }: Sitter): Sitter {
+function describe({ socketId, key, client, address }: ClientInfo): ClientInfo {
   return { socketId, key, client: clip(client), address };
 }
 

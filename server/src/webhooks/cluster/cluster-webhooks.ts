@@ -1,16 +1,16 @@
 import type { Roster } from '../../adapter/adapter.ts';
 import { connectRedis } from '../../redis/client.ts';
-import { Link, reasonOf } from '../../redis/reconnecting-client.ts';
-import { Commands } from '../../redis/script-runner.ts';
+import { ReconnectingClient, reasonOf } from '../../redis/reconnecting-client.ts';
+import { ScriptRunner } from '../../redis/script-runner.ts';
 import type { RedisSettings } from '../../redis/settings.ts';
-import { within } from '../../redis/timeout.ts';
+import { withTimeout } from '../../redis/timeout.ts';
 import type { WebhookControl, Webhooks, WebhooksParts } from '../webhooks.ts';
-import { RedisJournal } from './journal-writer.ts';
-import { Clerk } from './leader-election.ts';
-import { Counter } from './leader-rpc.ts';
+import { JournalWriter } from './journal-writer.ts';
+import { LeaderElection } from './leader-election.ts';
+import { LeaderRpc } from './leader-rpc.ts';
 import { controlOf } from './leader-rpc-messages.ts';
-import { Term } from './leader-term.ts';
-import { RosterWitness } from './roster-presence.ts';
+import { LeaderTerm } from './leader-term.ts';
+import { RosterPresence } from './roster-presence.ts';
 
 export interface ClusterWebhooksParts extends Omit<WebhooksParts, 'outbox' | 'witness'> {
   readonly redis: RedisSettings;
@@ -28,15 +28,15 @@ const SILENCE = 0.6;
  * outbox and delivers. The others ask the clerk what is asked of them.
  */
 export class ClusterWebhooks {
-  readonly journal: RedisJournal;
+  readonly journal: JournalWriter;
   /** Asks the clerk, whichever node that is. */
   readonly control: WebhookControl;
   readonly #key: string;
   readonly #commandTimeoutMs: number;
-  readonly #commandLink: Link;
-  readonly #messageLink: Link;
-  readonly #counter: Counter;
-  readonly #clerk: Clerk;
+  readonly #commandLink: ReconnectingClient;
+  readonly #messageLink: ReconnectingClient;
+  readonly #counter: LeaderRpc;
+  readonly #clerk: LeaderElection;
   readonly #listening: NodeJS.Timeout;
   #heardAt = performance.now();
   #started = false;
@@ -47,19 +47,23 @@ export class ClusterWebhooks {
     this.#key = `${redis.prefix}:{webhooks}`;
     this.#commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
     const link = { connect: (name: string) => connectRedis(redis, name, COMMAND_TIMEOUT_MS), log };
-    this.#commandLink = new Link({ ...link, name: 'webhooks', onOpen: () => this.#opened() });
-    this.#messageLink = new Link({ ...link, name: 'webhook messages', onOpen: () => void this.#subscribe() });
-    const commands = new Commands(this.#commandLink, this.#commandTimeoutMs);
+    this.#commandLink = new ReconnectingClient({ ...link, name: 'webhooks', onOpen: () => this.#opened() });
+    this.#messageLink = new ReconnectingClient({
+      ...link,
+      name: 'webhook messages',
+      onOpen: () => void this.#subscribe(),
+    });
+    const commands = new ScriptRunner(this.#commandLink, this.#commandTimeoutMs);
     const shared = { ...parts, commands, key: this.#key };
-    const witness = new RosterWitness(roster, parts.apps);
-    this.journal = new RedisJournal(shared);
-    this.#counter = new Counter(commands, this.#key, log);
+    const witness = new RosterPresence(roster, parts.apps);
+    this.journal = new JournalWriter(shared);
+    this.#counter = new LeaderRpc(commands, this.#key, log);
     this.control = controlOf(this.#counter);
-    this.#clerk = new Clerk({
+    this.#clerk = new LeaderElection({
       ...shared,
       timeoutMs,
       lost: (reason) => this.#commandLink.fail(reason),
-      begin: (tenure, onFailure) => Term.begin({ ...shared, witness, tenure, onFailure }),
+      begin: (tenure, onFailure) => LeaderTerm.begin({ ...shared, witness, tenure, onFailure }),
     });
     this.#listening = setInterval(() => this.#expectNews(timeoutMs * SILENCE), timeoutMs * SILENCE).unref();
   }
@@ -72,7 +76,7 @@ export class ClusterWebhooks {
   }
 
   /** Its connections. */
-  get links(): readonly Link[] {
+  get links(): readonly ReconnectingClient[] {
     return [this.#commandLink, this.#messageLink];
   }
 
@@ -133,7 +137,7 @@ export class ClusterWebhooks {
         await client.sSubscribe(this.#key, (message) => this.#hear(message));
         await client.sSubscribe(this.#key + this.#counter.ownChannel, (json) => this.#counter.take(json));
       };
-      await within(this.#commandTimeoutMs, listen());
+      await withTimeout(this.#commandTimeoutMs, listen());
       this.#heardAt = performance.now();
     } catch (error) {
       link.fail(reasonOf(error));

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Happening } from '../../adapter/journal.ts';
+import type { DomainEvent } from '../../adapter/journal.ts';
 import type { Origin } from '../recorder.ts';
 
 /** What one node tells the clerk: happenings that belong together, and their origin. */
-export interface Entry extends Origin {
-  readonly happenings: readonly Happening[];
+export interface JournalEntry extends Origin {
+  readonly happenings: readonly DomainEvent[];
 }
 
 const text = z.string();
@@ -36,6 +36,6 @@ const entrySchema = z.object({
 });
 
 /** @throws Error if it is no entry */
-export function readEntry(json: string): Entry {
+export function readJournalEntry(json: string): JournalEntry {
   return entrySchema.parse(JSON.parse(json));
 }

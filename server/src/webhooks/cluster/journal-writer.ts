@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { appOfTopic } from '../../adapter/adapter.ts';
-import type { Happening, Journal } from '../../adapter/journal.ts';
+import type { DomainEvent, Journal } from '../../adapter/journal.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { Unavailable } from '../../errors.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { Commands } from '../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
 import { isEdge, isWanted } from '../announced.ts';
-import type { Entry } from './journal-entry.ts';
+import type { JournalEntry } from './journal-entry.ts';
 import { scripts } from './scripts.ts';
 
-export interface RedisJournalParts {
-  readonly commands: Commands;
+export interface JournalWriterParts {
+  readonly commands: ScriptRunner;
   /** Names everything that webhooks keep. */
   readonly key: string;
   readonly apps: AppStore;
@@ -32,7 +32,7 @@ const RETRY_MS = 250;
 const END_MS = 2000;
 
 interface Waiting {
-  readonly entry: Entry;
+  readonly entry: JournalEntry;
   /** The entry as it is written. */
   readonly json: string;
   resolve(): void;
@@ -43,8 +43,8 @@ interface Waiting {
  * What happens on this node, written to a stream that the clerk of all nodes reads. What came or went is written as
  * soon as Redis can be reached again; anything else is refused while it cannot.
  */
-export class RedisJournal implements Journal {
-  readonly #parts: RedisJournalParts;
+export class JournalWriter implements Journal {
+  readonly #parts: JournalWriterParts;
   readonly #writer = randomBytes(8).toString('hex');
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -57,11 +57,11 @@ export class RedisJournal implements Journal {
   #isHandedOver = false;
   #closed = false;
 
-  constructor(parts: RedisJournalParts) {
+  constructor(parts: JournalWriterParts) {
     this.#parts = parts;
   }
 
-  record(happenings: readonly Happening[]): Promise<void> | undefined {
+  record(happenings: readonly DomainEvent[]): Promise<void> | undefined {
     const { apps, now } = this.#parts;
     const wanted = happenings.filter((each) => isWanted(apps, each));
     if (wanted.length === 0) return undefined;
@@ -117,7 +117,7 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #lose({ happenings }: Entry, error: unknown): Promise<never> {
+  #lose({ happenings }: JournalEntry, error: unknown): Promise<never> {
     for (const happening of happenings) {
       const appId = 'appId' in happening ? happening.appId : appOfTopic(happening.topic);
       this.#parts.metrics.app(appId).webhookEventsLost += 1;
@@ -148,7 +148,7 @@ export class RedisJournal implements Journal {
   }
 }
 
-function comesOrGoes({ happenings }: Entry): boolean {
+function comesOrGoes({ happenings }: JournalEntry): boolean {
   return happenings.some(isEdge);
 }
 

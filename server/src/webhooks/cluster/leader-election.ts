@@ -3,20 +3,20 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { AppStore } from '../../apps/app.ts';
 import { reasonOf } from '../../redis/reconnecting-client.ts';
-import type { Commands } from '../../redis/script-runner.ts';
-import type { Tenure } from '../outbox/fenced-commit.ts';
-import type { Term } from './leader-term.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
+import type { Leadership } from '../outbox/fenced-commit.ts';
+import type { LeaderTerm } from './leader-term.ts';
 import { scripts } from './scripts.ts';
 
-export interface ClerkParts {
-  readonly commands: Commands;
+export interface LeaderElectionParts {
+  readonly commands: ScriptRunner;
   readonly apps: AppStore;
   /** Names everything that webhooks keep. */
   readonly key: string;
   readonly log: Logger;
   /** Milliseconds within which somebody else is the clerk if the clerk dies. */
   readonly timeoutMs: number;
-  begin(tenure: Tenure, onFailure: (error: unknown) => void): Promise<Term>;
+  begin(tenure: Leadership, onFailure: (error: unknown) => void): Promise<LeaderTerm>;
   /** Redis does not answer. */
   lost(reason: string): void;
 }
@@ -27,7 +27,7 @@ const BEAT = 0.2;
 
 const appointSchema = z.tuple([z.string(), z.number(), z.number()]);
 
-interface Office extends Tenure {
+interface Office extends Leadership {
   until: () => number;
 }
 
@@ -35,25 +35,25 @@ interface Office extends Tenure {
  * One node at a time is the clerk, and each stands ready to be it. After a failure it gives the office up, and whoever
  * takes it begins with what Redis holds.
  */
-export class Clerk {
-  readonly #parts: ClerkParts;
+export class LeaderElection {
+  readonly #parts: LeaderElectionParts;
   readonly #leaseMs: number;
   #timer: NodeJS.Timeout | undefined;
   #office: Office | undefined;
-  #term: Term | undefined;
+  #term: LeaderTerm | undefined;
   #journalEntries = 0;
   #turn: Promise<void> = Promise.resolve();
   /** Terms that begin or end. */
   readonly #moving = new Set<Promise<void>>();
   #closed = false;
 
-  constructor(parts: ClerkParts) {
+  constructor(parts: LeaderElectionParts) {
     this.#parts = parts;
     this.#leaseMs = parts.timeoutMs * LEASE;
   }
 
   /** The term of this node, if it is the clerk. */
-  get term(): Term | undefined {
+  get term(): LeaderTerm | undefined {
     return this.#term;
   }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { deliverySchema, hookKeySchema } from '../outbox/redis-deliveries.ts';
 import type { HookStatus, WebhookControl } from '../webhooks.ts';
-import type { Counter } from './leader-rpc.ts';
+import type { LeaderRpc } from './leader-rpc.ts';
 
 const hook = hookKeySchema;
 const state = z.enum(['pending', 'failing', 'dead']);
@@ -16,7 +16,7 @@ export const requestSchema = z.discriminatedUnion('what', [
   z.object({ what: z.literal('events'), appId: z.string(), afterSeq: count, limit: count }),
 ]);
 
-export type Request = z.infer<typeof requestSchema>;
+export type LeaderRequest = z.infer<typeof requestSchema>;
 
 /** What the clerk answers. */
 const answers = {
@@ -35,7 +35,7 @@ const answers = {
 };
 
 /** Does what was asked. */
-export function perform(webhooks: WebhookControl, request: Request): Promise<unknown> {
+export function perform(webhooks: WebhookControl, request: LeaderRequest): Promise<unknown> {
   switch (request.what) {
     case 'statusOf':
     case 'pause':
@@ -53,7 +53,7 @@ export function perform(webhooks: WebhookControl, request: Request): Promise<unk
 }
 
 /** What the clerk can be asked, whichever node that is. */
-export function controlOf(counter: Counter): WebhookControl {
+export function controlOf(counter: LeaderRpc): WebhookControl {
   return {
     statusOf: (hook) => counter.ask({ what: 'statusOf', hook }, answers.statusOf),
     deliveries: (hook, state, after, limit) =>

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Unavailable } from '../../errors.ts';
-import type { Commands } from '../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
 import type { WebhookControl } from '../webhooks.ts';
-import { perform, type Request, requestSchema } from './leader-rpc-messages.ts';
+import { type LeaderRequest, perform, requestSchema } from './leader-rpc-messages.ts';
 import { scripts } from './scripts.ts';
 
 /** Milliseconds that the clerk has to answer. */
@@ -22,24 +22,24 @@ interface Asked {
 }
 
 /** Where a node asks the clerk, who is another node, and where the clerk answers. */
-export class Counter {
+export class LeaderRpc {
   /** The end of the name of the channel on which this node hears answers. */
   readonly ownChannel = `:${randomBytes(8).toString('hex')}`;
-  readonly #commands: Commands;
+  readonly #commands: ScriptRunner;
   readonly #key: string;
   readonly #log: Logger;
   readonly #asked = new Map<number, Asked>();
   #lastId = 0;
 
   /** @param key names everything that webhooks keep, and the channel on which the clerk is asked */
-  constructor(commands: Commands, key: string, log: Logger) {
+  constructor(commands: ScriptRunner, key: string, log: Logger) {
     this.#commands = commands;
     this.#key = key;
     this.#log = log;
   }
 
   /** @throws Unavailable if there is no answer in time, or the clerk could not do it */
-  async ask<Schema extends z.ZodType>(request: Request, schema: Schema): Promise<z.infer<Schema>> {
+  async ask<Schema extends z.ZodType>(request: LeaderRequest, schema: Schema): Promise<z.infer<Schema>> {
     if (this.#asked.size >= MAX_ASKED) throw new Unavailable('Too much is being asked about webhooks');
     this.#lastId += 1;
     const id = this.#lastId;

@@ -1,20 +1,20 @@
 import { z } from 'zod';
-import type { Commands } from '../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
 import { boundsOf } from '../outbox/bounds.ts';
-import type { Tenure } from '../outbox/fenced-commit.ts';
+import type { Leadership } from '../outbox/fenced-commit.ts';
 import { RedisOutbox } from '../outbox/redis-outbox.ts';
 import { Webhooks, type WebhooksParts } from '../webhooks.ts';
-import { type Entry, readEntry } from './journal-entry.ts';
-import type { RosterWitness } from './roster-presence.ts';
+import { type JournalEntry, readJournalEntry } from './journal-entry.ts';
+import type { RosterPresence } from './roster-presence.ts';
 import { scripts } from './scripts.ts';
 
-export interface TermParts extends Omit<WebhooksParts, 'outbox' | 'witness'> {
-  readonly commands: Commands;
+export interface LeaderTermParts extends Omit<WebhooksParts, 'outbox' | 'witness'> {
+  readonly commands: ScriptRunner;
   /** Names everything that webhooks keep. */
   readonly key: string;
-  readonly tenure: Tenure;
-  readonly witness: RosterWitness;
-  /** It cannot go on: {@link Term.close} is to be called. */
+  readonly tenure: Leadership;
+  readonly witness: RosterPresence;
+  /** It cannot go on: {@link LeaderTerm.close} is to be called. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -26,10 +26,10 @@ const LOOK_MS = 60_000;
 const pageSchema = z.array(z.tuple([z.string(), z.tuple([z.literal('entry'), z.string()])]));
 
 /** The time in which this node is the clerk: it reads the journal of all nodes, and delivers. */
-export class Term {
+export class LeaderTerm {
   readonly webhooks: Webhooks;
-  readonly tenure: Tenure;
-  readonly #parts: TermParts;
+  readonly tenure: Leadership;
+  readonly #parts: LeaderTermParts;
   readonly #outbox: RedisOutbox;
   #look: NodeJS.Timeout | undefined;
   /** The last entry that was read. */
@@ -38,7 +38,7 @@ export class Term {
   #reading: Promise<void> | undefined;
   #ended = false;
 
-  private constructor(parts: TermParts, outbox: RedisOutbox) {
+  private constructor(parts: LeaderTermParts, outbox: RedisOutbox) {
     this.#parts = parts;
     this.tenure = parts.tenure;
     this.#outbox = outbox;
@@ -47,10 +47,10 @@ export class Term {
   }
 
   /** Takes over what the one before has left. @throws Unavailable if Redis does not answer, or somebody else was faster */
-  static async begin(parts: TermParts): Promise<Term> {
+  static async begin(parts: LeaderTermParts): Promise<LeaderTerm> {
     const { config, commands, key, tenure, now, onFailure } = parts;
     const outbox = await RedisOutbox.open({ commands, key, tenure, now, onFailure, ...boundsOf(config) });
-    const term = new Term(parts, outbox);
+    const term = new LeaderTerm(parts, outbox);
     term.webhooks.start(tenure.isHandedOver ? 'restart' : 'usual');
     term.wake();
     return term;
@@ -112,9 +112,9 @@ export class Term {
 
   #record(id: string, json: string): Promise<void> | undefined {
     this.#position = id;
-    let entry: Entry;
+    let entry: JournalEntry;
     try {
-      entry = readEntry(json);
+      entry = readJournalEntry(json);
     } catch (error) {
       this.#parts.log.error({ err: error, entry: id }, 'webhook journal has an entry that nobody can read');
       return undefined;

@@ -2,8 +2,8 @@ import { type Roster, topicOf, userTopicOf } from '../../adapter/adapter.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { readChannel } from '../../protocol/channel.ts';
 import { isAnybodysBusiness, keyOf } from '../announced.ts';
-import type { Told } from '../outbox/outbox.ts';
-import type { Witness } from '../pending-removals.ts';
+import type { Announced } from '../outbox/outbox.ts';
+import type { PresenceSource } from '../pending-removals.ts';
 
 /** Channels that are asked for at a time. */
 const SLICE = 100;
@@ -14,7 +14,7 @@ const CHANNEL_EVENTS = ['channel_occupied', 'channel_vacated', 'member_added', '
 const USER_EVENTS = ['user_online', 'user_offline'] as const;
 
 /** Asks the roster of all nodes who is there. */
-export class RosterWitness implements Witness {
+export class RosterPresence implements PresenceSource {
   readonly #roster: Roster;
   readonly #apps: AppStore;
 
@@ -23,8 +23,8 @@ export class RosterWitness implements Witness {
     this.#apps = apps;
   }
 
-  async gone(told: readonly Told[]): Promise<ReadonlySet<Told>> {
-    const questions = new Map<string, Told[]>();
+  async gone(told: readonly Announced[]): Promise<ReadonlySet<Announced>> {
+    const questions = new Map<string, Announced[]>();
     for (const each of told) {
       // The members of one channel are one question.
       const key =
@@ -37,9 +37,9 @@ export class RosterWitness implements Witness {
   }
 
   /** All who are there and are anybody's business, under their keys. */
-  async present(): Promise<ReadonlyMap<string, Told>> {
-    const present = new Map<string, Told>();
-    const add = (told: Told): void => {
+  async present(): Promise<ReadonlyMap<string, Announced>> {
+    const present = new Map<string, Announced>();
+    const add = (told: Announced): void => {
       if (isAnybodysBusiness(this.#apps, told)) present.set(keyOf(told), told);
     };
     for (const { id: appId, hooks } of this.#apps.all()) {
@@ -51,11 +51,11 @@ export class RosterWitness implements Witness {
   }
 
   /** Occupied channels, and the members of each. */
-  async #inChannels(appId: string): Promise<readonly Told[]> {
+  async #inChannels(appId: string): Promise<readonly Announced[]> {
     const occupied = await this.#roster.channels(appId, '');
     // What belongs to a user is nobody else's business.
     const channels = [...occupied.keys()].filter((name) => !name.startsWith('#'));
-    const found = await inSlices(channels, async (channel): Promise<readonly Told[]> => {
+    const found = await inSlices(channels, async (channel): Promise<readonly Announced[]> => {
       const itself = { appId, channel, userId: '' };
       if (readChannel(channel)?.kind !== 'presence') return [itself];
       const { members } = await this.#roster.snapshot(topicOf(appId, channel));
@@ -64,8 +64,8 @@ export class RosterWitness implements Witness {
     return found.flat();
   }
 
-  async #online(appId: string): Promise<readonly Told[]> {
-    const found: Told[] = [];
+  async #online(appId: string): Promise<readonly Announced[]> {
+    const found: Announced[] = [];
     for (let after = ''; ; ) {
       const page = await this.#roster.users(appId, after, USERS);
       found.push(...page.map((userId) => ({ appId, channel: '', userId })));
@@ -75,7 +75,7 @@ export class RosterWitness implements Witness {
   }
 
   /** @param same members of one channel, or one channel or user */
-  async #goneOf(same: readonly Told[]): Promise<readonly Told[]> {
+  async #goneOf(same: readonly Announced[]): Promise<readonly Announced[]> {
     const [first] = same;
     if (!first) return [];
     const { appId, channel, userId } = first;

@@ -5,12 +5,12 @@ import { increment, type Metrics } from '../../metrics.ts';
 import type { Attempt, Delivery, Outbox } from '../outbox/outbox.ts';
 import { backoffMs } from './backoff.ts';
 import type { Sent } from './circuit-breaker.ts';
-import type { Answer, Transport } from './http-client.ts';
-import { seal } from './signed-request.ts';
+import type { Answer, WebhookHttpClient } from './http-client.ts';
+import { signRequest } from './signed-request.ts';
 
 export interface CourierParts {
   readonly outbox: Outbox;
-  readonly transport: Transport;
+  readonly transport: WebhookHttpClient;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
@@ -58,7 +58,7 @@ export class Courier {
       const attempt = { at, status: null, answer: 'not sent: it was due after the time to retry' };
       return { sent: NOT_ASKED, committed: this.#giveUp(hook, delivery, attempt) };
     }
-    const { headers, body } = seal(app, hook, delivery, at);
+    const { headers, body } = signRequest(app, hook, delivery, at);
     const answer = await transport.post(hook.url, headers, body, () => onStep?.('afterSend'));
     if (!answer) return { sent: NOT_ASKED, committed: Promise.resolve('stop') };
     increment(metrics.app(hook.appId).webhookAttempts, answer.outcome);

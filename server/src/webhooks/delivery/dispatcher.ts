@@ -26,7 +26,7 @@ interface Desk {
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Brings deliveries to their receivers, each lane in order, until they are taken or given up. */
-export class Dispatcher implements Omit<OutboxListener, 'forgot'> {
+export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   readonly #parts: DispatcherParts;
   readonly #desks = new Map<HookKey, Desk>();
   readonly #courier: Courier;

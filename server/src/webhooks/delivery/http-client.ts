@@ -22,7 +22,7 @@ export interface Answer {
   readonly retryAfterMs: number | undefined;
 }
 
-export interface TransportParts {
+export interface WebhookHttpClientParts {
   /** `public`: no address is called that is not one of the public internet. */
   readonly addresses: 'public' | 'any';
   /** For the whole exchange. */
@@ -40,14 +40,14 @@ class ForbiddenAddress extends Error {}
 class TooLate extends Error {}
 
 /** Posts to receivers, and follows no redirect. */
-export class Transport {
-  readonly #parts: TransportParts;
+export class WebhookHttpClient {
+  readonly #parts: WebhookHttpClientParts;
   readonly #http = new HttpAgent({ keepAlive: true, timeout: IDLE_MS });
   readonly #https = new HttpsAgent({ keepAlive: true, timeout: IDLE_MS });
   readonly #underWay = new Set<ClientRequest>();
   #isCutOff = false;
 
-  constructor(parts: TransportParts) {
+  constructor(parts: WebhookHttpClientParts) {
     this.#parts = parts;
   }
 

@@ -5,7 +5,7 @@ import { VERSION } from '../../version.ts';
 import type { Delivery } from '../outbox/outbox.ts';
 
 /** One request as it is sent. */
-export interface Envelope {
+export interface SignedRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
@@ -15,7 +15,7 @@ export interface Envelope {
  *
  * @param now Unix milliseconds
  */
-export function seal(app: App, hook: Hook, { id, events }: Delivery, now: number): Envelope {
+export function signRequest(app: App, hook: Hook, { id, events }: Delivery, now: number): SignedRequest {
   const body = `{"time_ms":${now},"events":[${events}]}`;
   const timestamp = String(Math.floor(now / 1000));
   const text = webhookText(id, timestamp, body);

@@ -8,7 +8,7 @@ const ITEM_BYTES = 200;
 const ATTEMPT_BYTES = 50;
 
 /** How many deliveries each hook has in each state, and how much they take. */
-export class Tally {
+export class DeliveryCounts {
   /** Pending and failing ones. */
   readonly waiting: Stock<HookKey>;
   readonly dead: Stock<HookKey>;

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Unavailable } from '../../errors.ts';
-import type { Commands } from '../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
 import { scripts } from '../cluster/scripts.ts';
 
 /** The time for which one node is the clerk: it ends for good when another node may have begun. */
-export interface Tenure {
+export interface Leadership {
   /** No other has the same. */
   readonly id: string;
   /** Whether the clerk before handed the office over because his node ended: whoever was there may come back. */
@@ -14,10 +14,10 @@ export interface Tenure {
 }
 
 export interface FencedCommitParts {
-  readonly commands: Commands;
+  readonly commands: ScriptRunner;
   /** Names everything that webhooks keep. */
   readonly key: string;
-  readonly tenure: Tenure;
+  readonly tenure: Leadership;
   /** It is not known any more what Redis holds: the tenure is to end. */
   readonly onFailure: (error: unknown) => void;
 }

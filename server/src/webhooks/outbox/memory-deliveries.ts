@@ -1,5 +1,5 @@
 import { appOfHook, type HookKey } from '../../apps/hook.ts';
-import { bytesOf, bytesOfAttempts, Tally } from './delivery-counts.ts';
+import { bytesOf, bytesOfAttempts, DeliveryCounts } from './delivery-counts.ts';
 import {
   type Attempt,
   type Deliveries,
@@ -38,7 +38,7 @@ export interface MemoryDeliveriesParts {
   readonly now: () => number;
   readonly bounds: OutboxBounds;
   /** Is told of what had to go because there was too much. */
-  readonly listener: Pick<OutboxListener, 'overflowed' | 'forgot'>;
+  readonly listener: Pick<OutboxListener, 'overflowed' | 'dropped'>;
   readonly keeper?: DeliveryKeeper;
 }
 
@@ -49,7 +49,7 @@ export class MemoryDeliveries implements Deliveries {
   readonly #listener: MemoryDeliveriesParts['listener'];
   readonly #keeper: DeliveryKeeper | undefined;
   readonly #boxes = new Map<HookKey, Box>();
-  readonly #tally: Tally;
+  readonly #tally: DeliveryCounts;
   #count = 0;
 
   constructor({ id, now, bounds, listener, keeper }: MemoryDeliveriesParts) {
@@ -57,7 +57,7 @@ export class MemoryDeliveries implements Deliveries {
     this.#now = now;
     this.#listener = listener;
     this.#keeper = keeper;
-    this.#tally = new Tally(bounds);
+    this.#tally = new DeliveryCounts(bounds);
   }
 
   /** How many deliveries there have been: the number of the last one. */
@@ -272,7 +272,7 @@ export class MemoryDeliveries implements Deliveries {
       const oldest = owner && first(this.#box(owner).dead);
       if (!oldest) return;
       this.#delete(oldest.hook, oldest.n);
-      this.#listener.forgot(appOfHook(oldest.hook), 'dead_letter', 1);
+      this.#listener.dropped(appOfHook(oldest.hook), 'dead_letter', 1);
     }
   }
 }

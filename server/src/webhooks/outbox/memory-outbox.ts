@@ -3,7 +3,15 @@ import type { HookKey } from '../../apps/hook.ts';
 import { committedEvent } from '../event.ts';
 import { MemoryDeliveries } from './memory-deliveries.ts';
 import { MemoryLog } from './memory-log.ts';
-import type { Change, EventPage, HookState, Outbox, OutboxBounds, OutboxListener, Told } from './outbox.ts';
+import type {
+  Announced,
+  Change,
+  EventPage,
+  HookState,
+  Outbox,
+  OutboxBounds,
+  OutboxListener,
+} from './outbox.ts';
 
 export interface MemoryOutboxParts extends OutboxBounds {
   /** The clock, in Unix milliseconds. */
@@ -23,11 +31,11 @@ export class MemoryOutbox implements Outbox {
     const { maxLogEvents: maxCount, maxBytes, maxTotalBytes } = bounds;
     this.#now = now;
     this.#log = new MemoryLog({ maxCount, maxBytes, maxTotalBytes }, (appId) =>
-      this.#listener?.forgot(appId, 'event', 1),
+      this.#listener?.dropped(appId, 'event', 1),
     );
-    const listener: Pick<OutboxListener, 'overflowed' | 'forgot'> = {
+    const listener: Pick<OutboxListener, 'overflowed' | 'dropped'> = {
       overflowed: (...news) => this.#listener?.overflowed(...news),
-      forgot: (...news) => this.#listener?.forgot(...news),
+      dropped: (...news) => this.#listener?.dropped(...news),
     };
     this.deliveries = new MemoryDeliveries({ id: this.epoch, now, bounds, listener });
   }
@@ -36,7 +44,7 @@ export class MemoryOutbox implements Outbox {
     this.#listener = listener;
   }
 
-  told(): readonly Told[] {
+  told(): readonly Announced[] {
     return [];
   }
 

@@ -13,8 +13,8 @@ export class News implements Omit<OutboxListener, 'reopened'> {
     this.#items.push((listener) => listener.overflowed(hook, count));
   }
 
-  forgot(appId: string, what: Forgotten, count: number): void {
-    this.#items.push((listener) => listener.forgot(appId, what, count));
+  dropped(appId: string, what: Forgotten, count: number): void {
+    this.#items.push((listener) => listener.dropped(appId, what, count));
   }
 
   /** Tells it, and is empty. */

@@ -12,7 +12,7 @@ export interface Outbox {
   /** Hands in who wants to know what there is to deliver; called once, before anything else. */
   attach(listener: OutboxListener): void;
   /** What receivers had been told is there when the outbox was opened. */
-  told(): readonly Told[];
+  told(): readonly Announced[];
   /**
    * Commits changes, all or none, in the order of the calls.
    *
@@ -52,7 +52,7 @@ export interface OutboxListener {
   /** So many deliveries were too many to wait, and have become dead letters. */
   overflowed(hook: HookKey, count: number): void;
   /** There was too much of what is kept to be looked at, so the oldest had to go before its time. */
-  forgot(appId: string, what: Forgotten, count: number): void;
+  dropped(appId: string, what: Forgotten, count: number): void;
   /** There may be deliveries of which it was not told. */
   reopened(): void;
 }
@@ -69,14 +69,14 @@ export interface Change {
   /** Who is told. */
   readonly hooks: readonly Target[];
   /** What has come or gone, as receivers are told. */
-  readonly ledger?: { readonly told: Told; readonly is: 'there' | 'gone' };
+  readonly ledger?: { readonly told: Announced; readonly is: 'there' | 'gone' };
 }
 
 /** What an outbox has to know of a hook. */
 export type Target = Pick<Hook, 'key' | 'maxDelayMs'>;
 
 /** An occupied channel, a member of a presence channel, or a user who is online. */
-export interface Told {
+export interface Announced {
   readonly appId: string;
   /** Empty for a user who is online. */
   readonly channel: string;

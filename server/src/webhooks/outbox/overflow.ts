@@ -7,7 +7,7 @@ export interface OverflowParts {
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Is told of deliveries. */
-  readonly next: Omit<OutboxListener, 'forgot'>;
+  readonly next: Omit<OutboxListener, 'dropped'>;
 }
 
 /** Milliseconds without an overflow after which the next one is logged again. */
@@ -41,7 +41,7 @@ export class Overflow implements OutboxListener {
     this.#parts.next.overflowed(hook, count);
   }
 
-  forgot(appId: string, what: Forgotten, count: number): void {
+  dropped(appId: string, what: Forgotten, count: number): void {
     increment(this.#parts.metrics.app(appId).webhookForgotten, what, count);
     if (!this.#isNews(`${what} ${appId}`)) return;
     const text =

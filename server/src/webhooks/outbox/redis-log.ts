@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Commands } from '../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
 import { scripts } from '../cluster/scripts.ts';
 import { bytesOf } from './delivery-counts.ts';
 import type { FencedCommit } from './fenced-commit.ts';
@@ -22,7 +22,7 @@ const streamSchema = z.array(
 const amountSchema = z.tuple([z.number(), z.number()]);
 
 export interface RedisLogParts {
-  readonly commands: Commands;
+  readonly commands: ScriptRunner;
   /** Names everything that webhooks keep. */
   readonly key: string;
   readonly commit: FencedCommit;

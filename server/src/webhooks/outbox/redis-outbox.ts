@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { HookKey } from '../../apps/hook.ts';
-import type { Commands } from '../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
 import { JOURNAL_BYTES, scripts } from '../cluster/scripts.ts';
 import { committedEvent } from '../event.ts';
-import { FencedCommit, type Tenure } from './fenced-commit.ts';
+import { FencedCommit, type Leadership } from './fenced-commit.ts';
 import { News } from './news.ts';
 import type {
+  Announced,
   Change,
   Delivery,
   EventPage,
@@ -14,16 +15,15 @@ import type {
   Outbox,
   OutboxBounds,
   OutboxListener,
-  Told,
 } from './outbox.ts';
 import { DELIVERIES, deliverySchema, hookKeySchema, RedisDeliveries } from './redis-deliveries.ts';
 import { LOG, RedisLog, SEQUENCES } from './redis-log.ts';
 
 export interface RedisOutboxParts extends OutboxBounds {
-  readonly commands: Commands;
+  readonly commands: ScriptRunner;
   /** Names everything that webhooks keep. */
   readonly key: string;
-  readonly tenure: Tenure;
+  readonly tenure: Leadership;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
   /** Nothing can be committed any more: the tenure is to end. */
@@ -51,23 +51,23 @@ export class RedisOutbox implements Outbox {
   readonly #commit: FencedCommit;
   readonly #log: RedisLog;
   readonly #states = new Map<HookKey, HookState>();
-  readonly #told = new Map<string, Told>();
+  readonly #told = new Map<string, Announced>();
   #listener: OutboxListener | undefined;
 
   private constructor(parts: RedisOutboxParts, id: string) {
     this.#parts = parts;
     this.#commit = new FencedCommit(parts);
     const { commands, key, now, maxLogEvents: maxCount, maxBytes, maxTotalBytes } = parts;
-    const listener: Pick<OutboxListener, 'overflowed' | 'forgot'> = {
+    const listener: Pick<OutboxListener, 'overflowed' | 'dropped'> = {
       overflowed: (...news) => this.#listener?.overflowed(...news),
-      forgot: (...news) => this.#listener?.forgot(...news),
+      dropped: (...news) => this.#listener?.dropped(...news),
     };
     this.#log = new RedisLog({
       commands,
       key,
       commit: this.#commit,
       bounds: { maxCount, maxBytes, maxTotalBytes },
-      forgot: (appId, count) => listener.forgot(appId, 'event', count),
+      forgot: (appId, count) => listener.dropped(appId, 'event', count),
     });
     this.deliveries = new RedisDeliveries(this.#commit, { id, now, bounds: parts, listener });
   }
@@ -96,7 +96,7 @@ export class RedisOutbox implements Outbox {
     this.#listener = listener;
   }
 
-  told(): readonly Told[] {
+  told(): readonly Announced[] {
     return [...this.#told.values()];
   }
 
@@ -160,7 +160,7 @@ export class RedisOutbox implements Outbox {
     }
   }
 
-  #note({ appId, channel, userId }: Told, isThere: boolean): void {
+  #note({ appId, channel, userId }: Announced, isThere: boolean): void {
     const told = { appId, channel, userId };
     const json = JSON.stringify(told);
     this.#commit.set(TOLD, json, isThere ? '' : undefined);

@@ -1,6 +1,6 @@
 import { appOfHook, type HookKey } from '../../apps/hook.ts';
 import type { Database } from '../../data/database.ts';
-import { bytesOf, bytesOfAttempts, Tally } from './delivery-counts.ts';
+import { bytesOf, bytesOfAttempts, DeliveryCounts } from './delivery-counts.ts';
 import { type DeliveryRow, prepareDeliveries } from './delivery-table.ts';
 import type { GroupCommit } from './group-commit.ts';
 import {
@@ -33,7 +33,7 @@ export interface SqliteDeliveriesParts {
   readonly now: () => number;
   readonly bounds: OutboxBounds;
   /** Is told of what had to go because there was too much. */
-  readonly listener: Pick<OutboxListener, 'overflowed' | 'forgot'>;
+  readonly listener: Pick<OutboxListener, 'overflowed' | 'dropped'>;
 }
 
 /** Deliveries in a table. Each method that changes something does so in one of the grouped transactions. */
@@ -41,12 +41,12 @@ export class SqliteDeliveries implements Deliveries {
   readonly #parts: SqliteDeliveriesParts;
   readonly #sql: ReturnType<typeof prepareDeliveries>;
   /** Changes within a transaction, and back if that fails. */
-  readonly tally: Tally;
+  readonly tally: DeliveryCounts;
 
   constructor(parts: SqliteDeliveriesParts) {
     this.#parts = parts;
     this.#sql = prepareDeliveries(parts.database);
-    this.tally = new Tally(parts.bounds);
+    this.tally = new DeliveryCounts(parts.bounds);
     for (const { hook, dead, tried, count, bytes } of this.#sql.count.all()) {
       this.tally.add(hook, stateOf(dead, tried), count, bytes);
     }
@@ -216,7 +216,7 @@ export class SqliteDeliveries implements Deliveries {
       const [oldest] = owner ? this.#sql.oldest.all(owner, 1, 1) : [];
       if (!owner || !oldest) return;
       this.#delete(oldest.n);
-      this.#parts.listener.forgot(appOfHook(owner), 'dead_letter', 1);
+      this.#parts.listener.dropped(appOfHook(owner), 'dead_letter', 1);
     }
   }
 

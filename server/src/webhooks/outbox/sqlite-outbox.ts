@@ -3,7 +3,15 @@ import type { Database } from '../../data/database.ts';
 import { committedEvent } from '../event.ts';
 import { GroupCommit } from './group-commit.ts';
 import { News } from './news.ts';
-import type { Change, EventPage, HookState, Outbox, OutboxBounds, OutboxListener, Told } from './outbox.ts';
+import type {
+  Announced,
+  Change,
+  EventPage,
+  HookState,
+  Outbox,
+  OutboxBounds,
+  OutboxListener,
+} from './outbox.ts';
 import { SqliteDeliveries } from './sqlite-deliveries.ts';
 import { SqliteLog } from './sqlite-log.ts';
 
@@ -33,7 +41,7 @@ export class SqliteOutbox implements Outbox {
     this.#commit = new GroupCommit((work) => this.#transact(work));
     const id = this.#sql.identity.get()?.id ?? '';
     this.#log = new SqliteLog(database, { maxCount, maxBytes, maxTotalBytes }, (appId) =>
-      this.#news.forgot(appId, 'event', 1),
+      this.#news.dropped(appId, 'event', 1),
     );
     this.deliveries = new SqliteDeliveries({
       database,
@@ -50,7 +58,7 @@ export class SqliteOutbox implements Outbox {
     this.#listener = listener;
   }
 
-  told(): readonly Told[] {
+  told(): readonly Announced[] {
     return this.#sql.told.all().map(({ app, channel, user }) => ({ appId: app, channel, userId: user }));
   }
 

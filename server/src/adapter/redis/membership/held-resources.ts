@@ -1,31 +1,31 @@
-import type { Commands } from '../../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Keys } from '../keys.ts';
 import { scripts } from '../scripts.ts';
-import type { Node } from './node-lease.ts';
+import type { NodeLease } from './node-lease.ts';
 
 /** What a node holds something in. */
-export type Held = 'topics' | 'quotas';
+export type HeldResource = 'topics' | 'quotas';
 
 /** Notes, before a node takes something, where it is to be looked for when the node is gone. */
-export class Marks {
-  readonly #commands: Commands;
+export class HeldResources {
+  readonly #commands: ScriptRunner;
   readonly #keys: Keys;
-  readonly #node: Node;
+  readonly #node: NodeLease;
 
-  constructor(commands: Commands, keys: Keys, node: Node) {
+  constructor(commands: ScriptRunner, keys: Keys, node: NodeLease) {
     this.#commands = commands;
     this.#keys = keys;
     this.#node = node;
   }
 
   /** @returns the id under which it is noted */
-  async note(held: Held, name: string): Promise<string> {
+  async note(held: HeldResource, name: string): Promise<string> {
     const { id } = this.#node;
     await this.#commands.run(scripts.mark, this.#keys.node(id), held, name);
     return id;
   }
 
-  async forget(held: Held, name: string): Promise<void> {
+  async forget(held: HeldResource, name: string): Promise<void> {
     await this.#commands.run(scripts.unmark, this.#keys.node(this.#node.id), held, name);
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Unavailable } from '../../../errors.ts';
-import type { Commands } from '../../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Keys } from '../keys.ts';
 import { scripts } from '../scripts.ts';
 
@@ -30,10 +30,10 @@ const beatSchema = z.tuple([z.number(), z.union([z.literal(0), z.literal(1)]), z
  * This process among the nodes. What it holds in Redis is leased under an id, which other nodes take away when it
  * has not been heard of for a while. Whenever that may have happened, it begins a new life under a new id.
  */
-export class Node {
+export class NodeLease {
   /** By which one process tells its own signs of life from those of others; the ids of its lives begin with it. */
   readonly processId = randomBytes(8).toString('hex');
-  readonly #commands: Commands;
+  readonly #commands: ScriptRunner;
   readonly #keys: Keys;
   readonly #listener: NodeListener;
   readonly #log: Logger;
@@ -55,7 +55,7 @@ export class Node {
 
   /** @param timeoutMs milliseconds within which a dead node is gone */
   constructor(parts: {
-    readonly commands: Commands;
+    readonly commands: ScriptRunner;
     readonly keys: Keys;
     readonly listener: NodeListener;
     readonly log: Logger;

@@ -1,11 +1,11 @@
-import type { Commands } from '../../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Counts, Topic } from '../../adapter.ts';
 import type { Keys } from '../keys.ts';
-import type { Directory } from '../roster/channel-index.ts';
-import type { Edges } from '../roster/journal-recorder.ts';
-import { answers } from '../roster/replies.ts';
+import type { ChannelIndex } from '../roster/channel-index.ts';
+import type { JournalRecorder } from '../roster/journal-recorder.ts';
+import { replies } from '../roster/replies.ts';
 import { scripts } from '../scripts.ts';
-import type { Held } from './held-resources.ts';
+import type { HeldResource } from './held-resources.ts';
 
 /** Seats that are taken away in one step, during which Redis does nothing else. */
 const SEATS = 200;
@@ -14,18 +14,18 @@ const MARKS = 100;
 
 /** Takes away what a node that is gone held. Two at once do no harm: each step is taken by one of them. */
 export class Reaper {
-  readonly #commands: Commands;
+  readonly #commands: ScriptRunner;
   readonly #keys: Keys;
-  readonly #directory: Directory;
-  readonly #edges: Edges;
+  readonly #directory: ChannelIndex;
+  readonly #edges: JournalRecorder;
   readonly #onLapsed: (topic: Topic, left: Counts) => void;
 
   /** @param onLapsed is told of each topic of which something was taken away */
   constructor(
-    commands: Commands,
+    commands: ScriptRunner,
     keys: Keys,
-    directory: Directory,
-    edges: Edges,
+    directory: ChannelIndex,
+    edges: JournalRecorder,
     onLapsed: (topic: Topic, left: Counts) => void,
   ) {
     this.#commands = commands;
@@ -48,10 +48,10 @@ export class Reaper {
     return seats;
   }
 
-  async #each(node: string, held: Held, reap: (name: string) => Promise<void>): Promise<void> {
+  async #each(node: string, held: HeldResource, reap: (name: string) => Promise<void>): Promise<void> {
     const key = this.#keys.node(node);
     for (;;) {
-      const names = answers.texts.parse(await this.#commands.run(scripts.marks, key, held, MARKS));
+      const names = replies.texts.parse(await this.#commands.run(scripts.marks, key, held, MARKS));
       if (names.length === 0) return;
       await Promise.all(
         names.map(async (name) => {
@@ -68,12 +68,12 @@ export class Reaper {
     let taken = 0;
     do {
       const answer = await this.#commands.run(scripts.reap, key, node, SEATS);
-      const [left, version, changes] = answers.reap.parse(answer);
+      const [left, version, changes] = replies.reap.parse(answer);
       this.#edges.left(topic, version, changes, 'disconnected');
       taken += changes.length;
       remaining = left;
     } while (remaining > 0);
-    const counts = answers.counts.parse(await this.#commands.run(scripts.counts, key));
+    const counts = replies.counts.parse(await this.#commands.run(scripts.counts, key));
     if (taken > 0) this.#onLapsed(topic, counts);
     // What the node itself had to tell the directory may have died with it.
     await this.#directory.note(topic, counts.subscriptions > 0, counts.version);

@@ -1,7 +1,7 @@
-import type { Commands } from '../../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Bus, Command, EventMessage, Topic, Version } from '../../adapter.ts';
 import type { Keys } from '../keys.ts';
-import type { Edges } from '../roster/journal-recorder.ts';
+import type { JournalRecorder } from '../roster/journal-recorder.ts';
 import { scripts } from '../scripts.ts';
 import { type Body, encodeBody } from './envelope.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -11,14 +11,14 @@ export const COMMANDS: Topic = ':commands';
 
 /** Carries messages over Redis to the nodes that listen, this one included. */
 export class RedisBus implements Bus {
-  readonly #commands: Commands;
+  readonly #commands: ScriptRunner;
   readonly #keys: Keys;
   readonly #subscriber: Subscriber;
-  readonly #edges: Edges;
+  readonly #edges: JournalRecorder;
   /** The last message of each topic that waits for the journal; those that follow wait for it. */
   readonly #waiting = new Map<Topic, Promise<void>>();
 
-  constructor(commands: Commands, keys: Keys, subscriber: Subscriber, edges: Edges) {
+  constructor(commands: ScriptRunner, keys: Keys, subscriber: Subscriber, edges: JournalRecorder) {
     this.#commands = commands;
     this.#keys = keys;
     this.#subscriber = subscriber;
@@ -55,7 +55,7 @@ export class RedisBus implements Bus {
   #send(topic: Topic, body: Body, recorded?: Promise<void>, keepSeconds?: number): Promise<void> {
     const ends = body.kind === 'terminateUser';
     const send = async (): Promise<void> => {
-      await this.#commands.change(
+      await this.#commands.runBeforeDeadline(
         scripts.publish,
         this.#keys.topic(topic),
         encodeBody(body),

@@ -6,7 +6,7 @@ import type { Subscriber } from './subscriber.ts';
 const RETURN_MS = 3000;
 
 /** What the listener has to make up for, topic by topic, until it has. */
-export class Arrears {
+export class MissedQueue {
   readonly #subscriber: Subscriber;
   readonly #log: Logger;
   readonly #settled: () => Promise<void>;

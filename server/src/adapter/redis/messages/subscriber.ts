@@ -1,14 +1,14 @@
 import { Unavailable } from '../../../errors.ts';
 import type { RedisClient } from '../../../redis/client.ts';
-import type { Link } from '../../../redis/reconnecting-client.ts';
-import { within } from '../../../redis/timeout.ts';
+import type { ReconnectingClient } from '../../../redis/reconnecting-client.ts';
+import { withTimeout } from '../../../redis/timeout.ts';
 import type { Topic } from '../../adapter.ts';
 import type { Keys } from '../keys.ts';
-import { Feed, type FeedParts } from './topic-stream.ts';
+import { TopicStream, type TopicStreamParts } from './topic-stream.ts';
 
 /** A topic that this node listens to. */
 interface Listening {
-  readonly feed: Feed;
+  readonly feed: TopicStream;
   /** The connection on which it is subscribed. */
   client: RedisClient | undefined;
   /** Resolves when messages arrive. */
@@ -20,10 +20,10 @@ const SLICE = 500;
 
 /** The topics that this node listens to, each subscribed once however many of its connections are in it. */
 export class Subscriber {
-  readonly #link: Link;
+  readonly #link: ReconnectingClient;
   readonly #keys: Keys;
   readonly #pulse: string;
-  readonly #feeds: FeedParts;
+  readonly #feeds: TopicStreamParts;
   readonly #timeoutMs: number;
   readonly #topics = new Map<Topic, Listening>();
   /** The last step of each topic that has one under way: the client must not do two at once. */
@@ -35,10 +35,10 @@ export class Subscriber {
 
   /** @param parts.pulse the channel on which this process hears its own signs of life */
   constructor(parts: {
-    readonly link: Link;
+    readonly link: ReconnectingClient;
     readonly keys: Keys;
     readonly pulse: string;
-    readonly feeds: FeedParts;
+    readonly feeds: TopicStreamParts;
     readonly timeoutMs: number;
   }) {
     this.#link = parts.link;
@@ -52,7 +52,7 @@ export class Subscriber {
   listen(topic: Topic): Promise<void> {
     const present = this.#topics.get(topic);
     if (present) return present.open;
-    const feed = new Feed(this.#feeds, topic, this.#keys.topic(topic));
+    const feed = new TopicStream(this.#feeds, topic, this.#keys.topic(topic));
     const listening: Listening = { feed, client: undefined, open: Promise.resolve() };
     this.#topics.set(topic, listening);
     this.#open(topic, listening);
@@ -78,7 +78,7 @@ export class Subscriber {
       this.#pulseSentAt = undefined;
     };
     this.#isBehind = true;
-    await within(this.#timeoutMs, this.#link.client.sSubscribe(this.#pulse, heard));
+    await withTimeout(this.#timeoutMs, this.#link.client.sSubscribe(this.#pulse, heard));
     heard();
     await this.catchUp();
   }
@@ -119,7 +119,7 @@ export class Subscriber {
     const { feed } = listening;
     if (listening.client !== client) {
       const subscribed = client.sSubscribe(this.#keys.topic(topic), (json) => feed.receive(json));
-      await within(this.#timeoutMs, subscribed).catch((cause: unknown) => {
+      await withTimeout(this.#timeoutMs, subscribed).catch((cause: unknown) => {
         throw new Unavailable('Redis: the channel could not be subscribed', { cause });
       });
       listening.client = client;

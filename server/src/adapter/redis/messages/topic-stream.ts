@@ -2,13 +2,13 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { severityOf } from '../../../errors.ts';
 import { reasonOf } from '../../../redis/reconnecting-client.ts';
-import type { Commands } from '../../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Topic, Version } from '../../adapter.ts';
 import { scripts } from '../scripts.ts';
 import { type Envelope, readEnvelope } from './envelope.ts';
 
-export interface FeedParts {
-  readonly commands: Commands;
+export interface TopicStreamParts {
+  readonly commands: ScriptRunner;
   readonly log: Logger;
   deliver(topic: Topic, envelope: Envelope): void;
   /** More was missed than was still there. @param ended the version of the last end, if one may have been missed */
@@ -37,8 +37,8 @@ interface Since {
  * The messages of one topic, each once and in order. Each names the position of the one before it, so it is seen when
  * one is missing, which is fetched from the topic's log, and when Redis has lost what it held.
  */
-export class Feed {
-  readonly #parts: FeedParts;
+export class TopicStream {
+  readonly #parts: TopicStreamParts;
   readonly #topic: Topic;
   readonly #key: string;
   /** The position up to which everything was delivered, or did not concern this node. */
@@ -51,7 +51,7 @@ export class Feed {
   /** Why nothing could be fetched, as the log was told; `undefined`: it could. */
   #told: string | undefined;
 
-  constructor(parts: FeedParts, topic: Topic, key: string) {
+  constructor(parts: TopicStreamParts, topic: Topic, key: string) {
     this.#parts = parts;
     this.#topic = topic;
     this.#key = key;

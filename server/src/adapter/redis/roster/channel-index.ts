@@ -1,8 +1,8 @@
-import type { Commands } from '../../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import { appOfTopic, channelOfTopic, type Topic, userOfTopic, type Version } from '../../adapter.ts';
 import type { Keys, Listed } from '../keys.ts';
 import { scripts } from '../scripts.ts';
-import { answers } from './replies.ts';
+import { replies } from './replies.ts';
 
 /** Names that are read at a time. */
 const PAGE = 1000;
@@ -11,11 +11,11 @@ const PAGE = 1000;
  * The occupied channels and the signed-in users of each app, by their names. They are elsewhere than the topics, and
  * are told of each change by whoever made it; whoever reads them looks at the topics as well.
  */
-export class Directory {
-  readonly #commands: Commands;
+export class ChannelIndex {
+  readonly #commands: ScriptRunner;
   readonly #keys: Keys;
 
-  constructor(commands: Commands, keys: Keys) {
+  constructor(commands: ScriptRunner, keys: Keys) {
     this.#commands = commands;
     this.#keys = keys;
   }
@@ -38,7 +38,7 @@ export class Directory {
     const to = prefix === '' ? '+' : `(${prefix}\u{10ffff}`;
     let from = after > prefix ? `(${after}` : `[${prefix}`;
     for (;;) {
-      const names = answers.texts.parse(await this.#commands.run(scripts.names, key, from, to, PAGE));
+      const names = replies.texts.parse(await this.#commands.run(scripts.names, key, from, to, PAGE));
       if (names.length > 0) yield names;
       if (names.length < PAGE) return;
       from = `(${names.at(-1)}`;

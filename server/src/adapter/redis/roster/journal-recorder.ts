@@ -1,17 +1,17 @@
 import type { Logger } from 'pino';
 import { severityOf } from '../../../errors.ts';
 import { appOfTopic, channelOfTopic, type Topic, userOfTopic, type Version } from '../../adapter.ts';
-import { type Happening, type Journal, NO_JOURNAL } from '../../journal.ts';
-import type { Directory } from './channel-index.ts';
+import { type DomainEvent, type Journal, NO_JOURNAL } from '../../journal.ts';
+import type { ChannelIndex } from './channel-index.ts';
 import type { Change } from './replies.ts';
 
 /** What changes bring with them, on the one node that was told of it: the journal takes it down, the directory knows. */
-export class Edges {
-  readonly #directory: Directory;
+export class JournalRecorder {
+  readonly #directory: ChannelIndex;
   readonly #log: Logger;
   #journal: Journal = NO_JOURNAL;
 
-  constructor(directory: Directory, log: Logger) {
+  constructor(directory: ChannelIndex, log: Logger) {
     this.#directory = directory;
     this.#log = log;
   }
@@ -27,7 +27,7 @@ export class Edges {
     socketId: string,
     { occupied, added }: { readonly occupied: boolean; readonly added: string | undefined },
   ): void {
-    const happenings: Happening[] = [];
+    const happenings: DomainEvent[] = [];
     const userId = userOfTopic(topic);
     if (occupied && userId !== undefined) {
       happenings.push({ kind: 'userOnline', appId: appOfTopic(topic), userId, socketId });
@@ -42,8 +42,8 @@ export class Edges {
   /** @param version of the topic after the last of the changes */
   left(topic: Topic, version: Version, changes: readonly Change[], reason: string | undefined): void {
     const why = reason === undefined ? {} : { reason };
-    const happenings = changes.flatMap(({ socketId, memberRemoved, vacated }): Happening[] => {
-      const gone: Happening[] = [];
+    const happenings = changes.flatMap(({ socketId, memberRemoved, vacated }): DomainEvent[] => {
+      const gone: DomainEvent[] = [];
       const userId = userOfTopic(topic);
       if (memberRemoved !== undefined) {
         gone.push({ kind: 'memberRemoved', topic, userId: memberRemoved, socketId, ...why });
@@ -60,11 +60,11 @@ export class Edges {
   }
 
   /** Has the journal take down what others are told after it. */
-  record(happenings: readonly Happening[]): Promise<void> | undefined {
+  record(happenings: readonly DomainEvent[]): Promise<void> | undefined {
     return happenings.length === 0 ? undefined : this.#journal.record(happenings);
   }
 
-  #record(topic: Topic, happenings: readonly Happening[]): void {
+  #record(topic: Topic, happenings: readonly DomainEvent[]): void {
     this.record(happenings)?.catch((error: unknown) => {
       this.#log[severityOf(error)]({ err: error, topic }, 'happenings not taken down');
     });

@@ -23,7 +23,7 @@ const changeSchema = z.tuple([text, text, flag]).transform(([socketId, gone, vac
 });
 
 /** The answers of the scripts on seats. */
-export const answers = {
+export const replies = {
   join: z.union([
     z.literal('full'),
     z.tuple([z.number(), z.number(), flag, flag, json(z.array(memberSchema)), text, z.number()]),
@@ -44,7 +44,7 @@ const seatSchema = z.object({ socketId: text, since: z.number(), client: text, a
 
 /** Reads the seats of a topic: socket id and "NODE JSON", by turns. */
 export function readSeats(answer: unknown): Seat[] {
-  const parts = answers.texts.parse(answer);
+  const parts = replies.texts.parse(answer);
   return parts
     .filter((_, index) => index % 2 === 1)
     .map((stored) => seatSchema.parse(JSON.parse(stored.slice(stored.indexOf(' ') + 1))));

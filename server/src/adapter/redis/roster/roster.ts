@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { Unavailable } from '../../../errors.ts';
-import type { Commands } from '../../../redis/script-runner.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import {
   appOfTopic,
   type Counts,
@@ -17,22 +17,22 @@ import {
   userTopicOf,
 } from '../../adapter.ts';
 import type { Keys } from '../keys.ts';
-import type { Marks } from '../membership/held-resources.ts';
-import type { Node } from '../membership/node-lease.ts';
+import type { HeldResources } from '../membership/held-resources.ts';
+import type { NodeLease } from '../membership/node-lease.ts';
 import { scripts } from '../scripts.ts';
-import type { Directory } from './channel-index.ts';
-import type { Edges } from './journal-recorder.ts';
+import type { ChannelIndex } from './channel-index.ts';
+import type { JournalRecorder } from './journal-recorder.ts';
 import type { LocalSeats, LocalTopic } from './local-seats.ts';
-import { answers, readKept, readSeats } from './replies.ts';
+import { readKept, readSeats, replies } from './replies.ts';
 
 export interface RosterParts {
-  readonly commands: Commands;
+  readonly commands: ScriptRunner;
   readonly keys: Keys;
-  readonly node: Node;
-  readonly marks: Marks;
+  readonly node: NodeLease;
+  readonly marks: HeldResources;
   readonly seats: LocalSeats;
-  readonly directory: Directory;
-  readonly edges: Edges;
+  readonly directory: ChannelIndex;
+  readonly edges: JournalRecorder;
   readonly log: Logger;
   /** Who joined late has his seat now. */
   readonly onLate: (topic: Topic) => void;
@@ -81,7 +81,7 @@ export class RedisRoster implements Roster {
     local?.seats.delete(socketId);
     // Joins that were asked for before come first.
     await local?.marked.catch(() => {});
-    const answer = answers.leave.parse(await this.#run(scripts.leave, topic, socketId));
+    const answer = replies.leave.parse(await this.#run(scripts.leave, topic, socketId));
     // A join that was asked for just before may have noted it only now.
     local?.seats.delete(socketId);
     this.#closeIfEmpty(topic);
@@ -97,8 +97,8 @@ export class RedisRoster implements Roster {
       'userId' in who
         ? [JSON.stringify(who.userId), await this.#socketIdsOf(appOfTopic(topic), who.userId)]
         : ['', [who.socketId]];
-    const [version, changes] = answers.evict.parse(
-      await commands.change(
+    const [version, changes] = replies.evict.parse(
+      await commands.runBeforeDeadline(
         scripts.evict,
         keys.topic(topic),
         JSON.stringify(who),
@@ -112,13 +112,13 @@ export class RedisRoster implements Roster {
   }
 
   async snapshot(topic: Topic): Promise<Snapshot> {
-    const answer = answers.snapshot.parse(await this.#run(scripts.snapshot, topic));
+    const answer = replies.snapshot.parse(await this.#run(scripts.snapshot, topic));
     const [version, subscriptions, members, kept, keptMs] = answer;
     return { version, subscriptions, members, last: readKept(topic, kept, keptMs) };
   }
 
   async counts(topic: Topic): Promise<Counts> {
-    return answers.counts.parse(await this.#run(scripts.counts, topic));
+    return replies.counts.parse(await this.#run(scripts.counts, topic));
   }
 
   async channels(appId: string, prefix: string): Promise<ReadonlyMap<string, Counts>> {
@@ -230,8 +230,8 @@ export class RedisRoster implements Roster {
     { member, maxMembers }: JoinOptions,
   ): Promise<Joined | 'full'> {
     const { commands, keys, edges } = this.#parts;
-    const answer = answers.join.parse(
-      await commands.change(
+    const answer = replies.join.parse(
+      await commands.runBeforeDeadline(
         scripts.join,
         keys.topic(topic),
         node,
@@ -271,7 +271,7 @@ export class RedisRoster implements Roster {
   async #areSitting(topic: Topic, seats: readonly Seat[]): Promise<readonly boolean[]> {
     const { commands, keys } = this.#parts;
     const socketIds = seats.map(({ socketId }) => socketId);
-    return answers.flags.parse(await commands.run(scripts.hasSeat, keys.topic(topic), ...socketIds));
+    return replies.flags.parse(await commands.run(scripts.hasSeat, keys.topic(topic), ...socketIds));
   }
 
   #closeIfEmpty(topic: Topic): void {
