@@ -79,6 +79,8 @@ describe('what stands in the file', () => {
         channelNameLength: 200,
         keptEvents: 10_000,
         keptBytes: 16_777_216,
+        blocks: 100_000,
+        blockBytes: 33_554_432,
         channelsPerPublish: 100,
         batchSize: 10,
         presenceMembers: 100,

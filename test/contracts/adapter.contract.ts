@@ -290,14 +290,42 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
     test('a block stands until its time is over', async () => {
       const { blocks } = subject.adapter;
       const until = 1_700_000_010_000;
-      await blocks.add({ appId: 'app', userId: 'ann', channel: undefined, reason: 'rude', until });
-      await blocks.add({ appId: 'app', userId: '__proto__', channel: 'private-a', reason: 'no', until });
+      const room = { blocks: 10, bytes: 10_000 };
+      await blocks.add({ appId: 'app', userId: 'ann', channel: undefined, reason: 'rude', until }, room);
+      await blocks.add(
+        { appId: 'app', userId: '__proto__', channel: 'private-a', reason: 'no', until },
+        room,
+      );
       expect(await blocks.find('app', 'ann')).toMatchObject({ reason: 'rude' });
       expect(await blocks.find('app', 'ann', 'private-a')).toBeUndefined();
       expect(await blocks.find('other', 'ann')).toBeUndefined();
       expect(await blocks.find('app', '__proto__', 'private-a')).toMatchObject({ reason: 'no' });
       await subject.advance(10_000);
       expect(await blocks.find('app', 'ann')).toBeUndefined();
+    });
+
+    test('blocks have a bound in number and bytes, and those that are over take no room', async () => {
+      const { blocks } = subject.adapter;
+      const block = (userId: string, seconds: number, reason = 'rude') => ({
+        appId: 'app',
+        userId,
+        channel: undefined,
+        reason,
+        until: 1_700_000_000_000 + seconds * 1000,
+      });
+      const bounds = { blocks: 2, bytes: 1000 };
+      expect(await blocks.add(block('ann', 5), bounds)).toBe(true);
+      expect(await blocks.add(block('bob', 10), bounds)).toBe(true);
+      expect(await blocks.add(block('eve', 10), bounds)).toBe(false);
+      expect(await blocks.find('app', 'eve')).toBeUndefined();
+      expect(await blocks.add({ ...block('eve', 10), appId: 'other' }, bounds)).toBe(true);
+      expect(await blocks.add(block('bob', 20, 'again'), bounds)).toBe(true);
+      expect(await blocks.find('app', 'bob')).toMatchObject({ reason: 'again' });
+      await subject.advance(6000);
+      expect(await blocks.add(block('eve', 20), bounds)).toBe(true);
+      expect(await blocks.find('app', 'eve')).toMatchObject({ reason: 'rude' });
+      expect(await blocks.add(block('bob', 20, 'x'.repeat(1000)), bounds)).toBe(false);
+      expect(await blocks.find('app', 'bob')).toMatchObject({ reason: 'again' });
     });
 
     test('hits are counted in their window', async () => {

@@ -161,8 +161,9 @@ test('a block that could not be saved is saved later, as long as it stands', asy
   let now = 1000;
   const blocks = new MemoryBlocks({ now: () => now, monotonic: () => now }, store);
   const block = { appId: 'app-1', channel: undefined, reason: 'banned', until: 100_000 };
-  await blocks.add({ ...block, userId: 'ann' });
-  await blocks.add({ ...block, userId: 'bob', until: 2000 });
+  const bounds = { blocks: 10, bytes: 10_000 };
+  await blocks.add({ ...block, userId: 'ann' }, bounds);
+  await blocks.add({ ...block, userId: 'bob', until: 2000 }, bounds);
   expect(await blocks.isKept('app-1', 'ann')).toBe(false);
   expect(await blocks.find('app-1', 'ann')).toMatchObject({ userId: 'ann' });
   now = 3000;

@@ -282,10 +282,27 @@ export interface Block {
   readonly until: number;
 }
 
+/** How many users an app may keep out at a time. */
+export interface BlockBounds {
+  readonly blocks: number;
+  /** As {@link blockBytes} counts them. */
+  readonly bytes: number;
+}
+
+/** What a block takes, as it is counted: its texts, and what is kept beside them. */
+export function blockBytes({ userId, channel = '', reason }: Block): number {
+  return 100 + Buffer.byteLength(userId) + Buffer.byteLength(channel) + Buffer.byteLength(reason);
+}
+
 /** Who is kept out. */
 export interface Blocks {
-  /** When it resolves it holds on all nodes, until the end of this process at least. */
-  add(block: Block): Promise<void>;
+  /**
+   * When it resolves it holds on all nodes, until the end of this process at least; a block that the same user has
+   * already is replaced.
+   *
+   * @returns whether there was room for it; blocks that are over take none
+   */
+  add(block: Block, bounds: BlockBounds): Promise<boolean>;
   /** Whether the last block that was added outlives the process, where blocks do; waits for that a little. */
   isKept(appId: string, userId: string, channel?: string): Promise<boolean>;
   /** What keeps a user out altogether, or out of one channel. */

@@ -33,4 +33,6 @@ export interface Call {
   readonly webhooks: WebhookControl;
   /** Unix milliseconds. */
   now(): number;
+  /** Counts and logs that the app has reached a bound. */
+  reached(bound: string): void;
 }

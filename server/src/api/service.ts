@@ -3,7 +3,7 @@ import type { App } from '../apps/app.ts';
 import { ApiError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import { splitTarget } from '../http/target.ts';
-import { increment } from '../metrics.ts';
+import { increment, reached } from '../metrics.ts';
 import type { Answers } from './answers.ts';
 import type { ApiParts } from './api.ts';
 import { type Authenticated, authenticate, checkBody } from './authenticate.ts';
@@ -39,7 +39,7 @@ export class Service {
     endpoint: Endpoint,
     { appId, subject }: Names,
   ): Promise<void> {
-    const { apps, hub, adapter, webhooks, now } = this.#parts;
+    const { apps, hub, adapter, webhooks, now, metrics, log } = this.#parts;
     let status = 200;
     this.#inProgress += 1;
     try {
@@ -55,7 +55,17 @@ export class Service {
       refuseDisabled(app);
       app.keyUses.count(key.name, 'requests', now());
       await this.#limits.admit(app, request, response);
-      const result = await endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
+      const result = await endpoint.run({
+        app,
+        subject,
+        query,
+        body,
+        hub,
+        adapter,
+        webhooks,
+        now,
+        reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
+      });
       this.#answers.send(request, response, status, result);
     } catch (error) {
       status = this.#answers.refuse(request, response, error);

@@ -24,7 +24,8 @@ export const removeSubscriptions: Endpoint = {
   method: 'POST',
   path: 'channels/:subject/subscriptions/remove',
   publishes: false,
-  async run({ app, subject, body, hub, adapter, now }) {
+  async run(call) {
+    const { app, subject, body, hub, now } = call;
     const channel = readChannel(subject, app.limits.channelNameLength);
     if (!channel) throw invalidChannel('the path', subject, app.limits.channelNameLength);
     const {
@@ -47,7 +48,7 @@ export const removeSubscriptions: Endpoint = {
       block === undefined || userId === undefined
         ? undefined
         : { appId: app.id, userId, channel: channel.name, reason, until: now() + block * 1000 };
-    return endWithBlock(adapter.blocks, kept, async () => ({
+    return endWithBlock(call, kept, async () => ({
       removed: await hub.endings.evict(app, channel, who, reason),
     }));
   },

@@ -21,7 +21,8 @@ export const terminateConnections: Endpoint = {
   method: 'POST',
   path: 'users/:subject/terminate_connections',
   publishes: false,
-  async run({ app, subject, body, adapter, now }) {
+  async run(call) {
+    const { app, subject, body, adapter, now } = call;
     const { reason = DEFAULT_REASON, block } = check(
       terminateSchema,
       body.length > 0 ? parseBody(body) : {},
@@ -30,7 +31,7 @@ export const terminateConnections: Endpoint = {
     const user = { appId: app.id, userId: subject, reason };
     const until = block === undefined ? undefined : now() + block * 1000;
     return endWithBlock(
-      adapter.blocks,
+      call,
       until === undefined ? undefined : { ...user, channel: undefined, until },
       async () => {
         await adapter.bus.command({ kind: 'terminateUser', ...user });

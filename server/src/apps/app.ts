@@ -40,6 +40,10 @@ export const limitsSchema = z
     keptEvents: count.default(10_000),
     /** Bytes of those events. @default 16_777_216 */
     keptBytes: count.default(16_777_216),
+    /** Users that may be kept out at a time, each channel counted by itself; one more is refused. @default 100_000 */
+    blocks: count.default(100_000),
+    /** Bytes of those blocks. @default 33_554_432 */
+    blockBytes: count.default(33_554_432),
     /** Channels that one publish may name. @default 100 */
     channelsPerPublish: count.default(100),
     /** Events in one batch. @default 10 */

@@ -1,9 +1,12 @@
 import type { Adapter } from '../adapter/adapter.ts';
+import { ApiError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { LiveApps } from './live/live-apps.ts';
 import { type EndedSessions, endOf, type Session } from './sessions.ts';
 
 const REASON = 'The session has ended';
+/** Sessions begin with the secret of an app, and last for hours. */
+const BOUNDS = { blocks: 100_000, bytes: 33_554_432 };
 
 export interface LiveSessionsParts {
   readonly liveApps: LiveApps;
@@ -31,7 +34,9 @@ export class BlockedSessions implements EndedSessions {
     const { liveApps, adapter, hub } = this.#parts;
     const live = liveApps.beside(app);
     const block = { appId: live.app.id, userId: id, channel: undefined, reason: REASON, until: endOf(id) };
-    await adapter.blocks.add(block);
+    if (!(await adapter.blocks.add(block, BOUNDS))) {
+      throw new ApiError(503, 'Too many sessions were ended lately: this one stands until its time is over');
+    }
     await hub.endings.evict(live.app, live.channel, { userId: id }, REASON);
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isSocketId } from '@countersign/sdk-server/signature';
 import express, { type RequestHandler, type Router } from 'express';
+import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Call, Endpoint } from '../api/endpoint.ts';
@@ -14,7 +15,7 @@ import { check } from '../http/check.ts';
 import { readQuery } from '../http/query.ts';
 import { splitTarget } from '../http/target.ts';
 import type { Hub } from '../hub/hub.ts';
-import { increment, type Metrics } from '../metrics.ts';
+import { increment, type Metrics, reached } from '../metrics.ts';
 import { listChannels, showChannel } from './channels.ts';
 import { curlLine } from './curl.ts';
 import { diagnose } from './diagnosis/diagnosis.ts';
@@ -32,6 +33,7 @@ export interface ConsoleApiParts {
   readonly adapter: Adapter;
   readonly webhooks: Call['webhooks'];
   readonly metrics: Metrics;
+  readonly log: Logger;
   readonly pathPrefix: string;
   readonly now: () => number;
   readonly addressOf: (request: IncomingMessage) => string;
@@ -55,7 +57,8 @@ const proofSchema = z.object({
 
 /** What the pages of the console ask, each for the app that its session is for. */
 export function consoleApi(parts: ConsoleApiParts): Router {
-  const { liveApps, sessions, watches, hub, adapter, webhooks, metrics, pathPrefix, now, addressOf } = parts;
+  const { liveApps, sessions, watches, hub, adapter, webhooks, metrics, log, pathPrefix, now, addressOf } =
+    parts;
   const router = express.Router({ strict: true });
   router.use(ownPagesOnly);
 
@@ -154,7 +157,17 @@ export function consoleApi(parts: ConsoleApiParts): Router {
         try {
           await limits.admit(app, request, response);
           const [query] = readQuery(splitTarget(request.url).rawQuery);
-          const result = await endpoint.run({ app, subject, query, body, hub, adapter, webhooks, now });
+          const result = await endpoint.run({
+            app,
+            subject,
+            query,
+            body,
+            hub,
+            adapter,
+            webhooks,
+            now,
+            reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
+          });
           if (endpoint.publishes) increment(counts.publishes, 200);
           return result;
         } catch (error) {

@@ -51,7 +51,7 @@ export class WorkerAdapter implements Adapter {
       release: (key) => parent.call('release', [key]),
     };
     this.blocks = {
-      add: (block) => parent.call('add', [block]),
+      add: (block, bounds) => parent.call('add', [block, bounds]),
       isKept: (appId, userId, channel) => parent.call('isKept', [appId, userId, channel]),
       find: (appId, userId, channel) => parent.call('find', [appId, userId, channel]),
     };

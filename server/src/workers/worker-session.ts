@@ -1,5 +1,6 @@
 import type {
   Block,
+  BlockBounds,
   BusListener,
   Command,
   EventMessage,
@@ -136,8 +137,8 @@ export class WorkerSession implements ParentApi {
     await this.#shared.core.adapter.counters.release(key);
   }
 
-  add(block: Block) {
-    return this.#shared.core.adapter.blocks.add(block);
+  add(block: Block, bounds: BlockBounds) {
+    return this.#shared.core.adapter.blocks.add(block, bounds);
   }
 
   isKept(appId: string, userId: string, channel?: string) {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
-import type { Block, Blocks } from '../adapter.ts';
+import { type Block, type BlockBounds, type Blocks, blockBytes } from '../adapter.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
 
@@ -19,11 +19,21 @@ export class RedisBlocks implements Blocks {
     this.#now = now;
   }
 
-  async add({ appId, userId, channel, reason, until }: Block): Promise<void> {
+  async add(block: Block, bounds: BlockBounds): Promise<boolean> {
+    const { appId, userId, channel, reason, until } = block;
     const milliseconds = Math.ceil(until - this.#now());
-    if (milliseconds <= 0) return;
-    const key = this.#keys.block(appId, userId, channel);
-    await this.#commands.run(scripts.block, key, JSON.stringify({ reason, until }), milliseconds);
+    if (milliseconds <= 0) return true;
+    const added = await this.#commands.run(
+      scripts.block,
+      this.#keys.blocks(appId),
+      fieldOf(userId, channel),
+      JSON.stringify({ reason, until }),
+      milliseconds,
+      blockBytes(block),
+      bounds.blocks,
+      bounds.bytes,
+    );
+    return added === 1;
   }
 
   /** As good as Redis keeps what it has. */
@@ -32,8 +42,17 @@ export class RedisBlocks implements Blocks {
   }
 
   async find(appId: string, userId: string, channel?: string): Promise<Block | undefined> {
-    const answer = await this.#commands.run(scripts.blocked, this.#keys.block(appId, userId, channel));
+    const answer = await this.#commands.run(
+      scripts.blocked,
+      this.#keys.blocks(appId),
+      fieldOf(userId, channel),
+    );
     if (typeof answer !== 'string') return undefined;
     return { appId, userId, channel, ...blockSchema.parse(JSON.parse(answer)) };
   }
+}
+
+/** The id of a member may hold any text, so it stands last. */
+function fieldOf(userId: string, channel = ''): string {
+  return `${channel}:${userId}`;
 }

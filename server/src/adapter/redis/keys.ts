@@ -38,8 +38,7 @@ export class Keys {
     return `${this.prefix}:places:{${key}}`;
   }
 
-  /** The id of a member may hold any text, so it stands last. */
-  block(appId: string, userId: string, channel = ''): string {
-    return `${this.prefix}:block:{${appId}:${channel}}:${userId}`;
+  blocks(appId: string): string {
+    return `${this.prefix}:blocks:{${appId}}`;
   }
 }
