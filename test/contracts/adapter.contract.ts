@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Adapter, EventMessage, Message, Seat } from '#server/adapter/adapter';
-import { userTopicOf } from '#server/adapter/adapter';
 import { NO_JOURNAL } from '#server/adapter/journal';
+import { userTopicOf } from '#server/adapter/topic';
 
 /** An adapter under test, whose clock the test moves. */
 export interface Subject {

@@ -1,8 +1,9 @@
 import { MemoryAdapter } from '@countersign/server';
 import { pino } from 'pino';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { type Message, topicOf } from '#server/adapter/adapter';
+import type { Message } from '#server/adapter/adapter';
 import { NO_JOURNAL } from '#server/adapter/journal';
+import { topicOf } from '#server/adapter/topic';
 import { FileAppStore } from '#server/apps/file-store';
 import { CountAnnouncer } from '#server/hub/subscription-counts';
 import { publish } from '../helpers/api.ts';

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { createClient } from 'redis';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { scripts } from '#server/adapter/redis/scripts';
-import { connectRedis } from '#server/redis/client';
+import { connectRedis } from '#server/redis/connect';
 import { ReconnectingClient } from '#server/redis/reconnecting-client';
 import { ScriptRunner } from '#server/redis/script-runner';
 import { redisSchema } from '#server/redis/settings';

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectRedis } from '#server/redis/client';
+import { connectRedis } from '#server/redis/connect';
 import { ReconnectingClient } from '#server/redis/reconnecting-client';
 import { ScriptRunner } from '#server/redis/script-runner';
 import { redisSchema } from '#server/redis/settings';

@@ -1,5 +1,6 @@
 import type { Member } from '../protocol/frames.ts';
 import type { Journal } from './journal.ts';
+import type { Topic } from './topic.ts';
 
 /**
  * What all nodes share. Memory answers at once and other adapters after a while, so every capability answers
@@ -17,37 +18,6 @@ export interface Adapter {
   attach(listener: AdapterListener, journal: Journal): void;
   /** Ends all timers and connections of the adapter. */
   close(): Promise<void>;
-}
-
-/** A channel of one app, as all nodes know it. Neither part can hold the separator. */
-export type Topic = `${string}:${string}`;
-
-export function topicOf(appId: string, channel: string): Topic {
-  return `${appId}:${channel}`;
-}
-
-/**
- * Where the connections sit that are signed in as one user. No channel can be called that, so nobody can join it
- * but by signing in.
- */
-export function userTopicOf(appId: string, userId: string): Topic {
-  return `${appId}:${USER_TOPIC}${userId}`;
-}
-
-/** The user of a topic that {@link userTopicOf} made. */
-export function userOfTopic(topic: Topic): string | undefined {
-  const name = channelOfTopic(topic);
-  return name.startsWith(USER_TOPIC) ? name.slice(USER_TOPIC.length) : undefined;
-}
-
-const USER_TOPIC = '#user-';
-
-export function appOfTopic(topic: Topic): string {
-  return topic.slice(0, topic.indexOf(':'));
-}
-
-export function channelOfTopic(topic: Topic): string {
-  return topic.slice(topic.indexOf(':') + 1);
 }
 
 /**

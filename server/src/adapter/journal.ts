@@ -1,4 +1,4 @@
-import type { Topic } from './adapter.ts';
+import type { Topic } from './topic.ts';
 
 /** What the backend of an app may want to know. */
 export type DomainEvent =

@@ -1,5 +1,5 @@
 import { isChannelName } from '@countersign/sdk-server/signature';
-import { topicOf } from '../adapter/adapter.ts';
+import { topicOf } from '../adapter/topic.ts';
 import { ApiError } from '../errors.ts';
 import { invalidChannel } from '../http/check.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';

@@ -1,4 +1,5 @@
-import { type Adapter, type Counts, topicOf } from '../adapter/adapter.ts';
+import type { Adapter, Counts } from '../adapter/adapter.ts';
+import { topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
 import { ApiError } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';

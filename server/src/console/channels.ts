@@ -1,4 +1,5 @@
-import { type Adapter, topicOf } from '../adapter/adapter.ts';
+import type { Adapter } from '../adapter/adapter.ts';
+import { topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
 import { invalidChannel } from '../http/check.ts';
 import { readChannel } from '../protocol/channel.ts';

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
-import type { Counters, Topic } from '../adapter/adapter.ts';
+import type { Counters } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
+import type { Topic } from '../adapter/topic.ts';
 import { severityOf } from '../errors.ts';
 
 /** A cache miss is told to the backend once in so many milliseconds, however many subscribe. */

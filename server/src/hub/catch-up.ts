@@ -1,4 +1,5 @@
-import type { Adapter, Missed, Snapshot, Topic, Version } from '../adapter/adapter.ts';
+import type { Adapter, Missed, Snapshot, Version } from '../adapter/adapter.ts';
+import type { Topic } from '../adapter/topic.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import type { CacheMisses } from './cache-misses.ts';
 import type { Channels } from './channels.ts';

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { appOfTopic, type Bus, type Topic } from '../adapter/adapter.ts';
+import type { Bus } from '../adapter/adapter.ts';
+import { appOfTopic, type Topic } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
 import { severityOf } from '../errors.ts';
 import { type Metrics, zeroOfEachKind } from '../metrics.ts';

@@ -1,12 +1,6 @@
 import type { Logger } from 'pino';
-import {
-  type Adapter,
-  type Evicted,
-  type Left,
-  type Message,
-  type Topic,
-  topicOf,
-} from '../adapter/adapter.ts';
+import type { Adapter, Evicted, Left, Message } from '../adapter/adapter.ts';
+import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
 import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';

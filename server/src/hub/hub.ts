@@ -1,15 +1,7 @@
 import type { Logger } from 'pino';
-import {
-  type Adapter,
-  type AdapterListener,
-  type Command,
-  type Counts,
-  type Message,
-  type Missed,
-  type Topic,
-  topicOf,
-} from '../adapter/adapter.ts';
+import type { Adapter, AdapterListener, Command, Counts, Message, Missed } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
+import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App, AppStore } from '../apps/app.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';

@@ -1,12 +1,6 @@
 import type { Logger } from 'pino';
-import {
-  type Adapter,
-  appOfTopic,
-  channelOfTopic,
-  type Message,
-  type Topic,
-  type Version,
-} from '../adapter/adapter.ts';
+import type { Adapter, Message, Version } from '../adapter/adapter.ts';
+import { appOfTopic, channelOfTopic, type Topic } from '../adapter/topic.ts';
 import type { App, AppStore } from '../apps/app.ts';
 import { severityOf } from '../errors.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { type Adapter, type Joined, type LeaveReason, type Topic, topicOf } from '../adapter/adapter.ts';
+import type { Adapter, Joined, LeaveReason } from '../adapter/adapter.ts';
+import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';

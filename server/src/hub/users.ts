@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { type Adapter, type LeaveReason, type Seat, userTopicOf } from '../adapter/adapter.ts';
+import type { Adapter, LeaveReason, Seat } from '../adapter/adapter.ts';
+import { userTopicOf } from '../adapter/topic.ts';
 import { severityOf } from '../errors.ts';
 
 /** What {@link Users} needs of a connection. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { type Adapter, type Topic, userOfTopic, userTopicOf, type Version } from '../adapter/adapter.ts';
+import type { Adapter, Version } from '../adapter/adapter.ts';
+import { type Topic, userOfTopic, userTopicOf } from '../adapter/topic.ts';
 import { severityOf } from '../errors.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 

@@ -1,11 +1,6 @@
-import { connectCluster } from './connect-cluster.ts';
-import { connectMaster } from './connect-sentinel.ts';
-import { addressOf, ConnectError, connectServer, readConnection } from './connect-server.ts';
-import type { RedisSettings } from './settings.ts';
-
 /**
- * What we need of a client of one server, of a cluster, and of the master that sentinels name alike. It breaks once, for
- * all of it: whoever hears an `error` ends it and makes another one.
+ * What the broker needs of a client, alike for one server, a cluster and the master that sentinels name. The client fails
+ * as a whole, once: the listener of `error` destroys it and connects a new one.
  */
 export interface RedisClient {
   /** Ends at once; all that is under way fails. */
@@ -28,31 +23,4 @@ export interface Connected {
   readonly client: RedisClient;
   /** Host and port of what it is connected to: of a cluster, of each server that the settings name. */
   readonly server: string;
-}
-
-/**
- * Connects. The client never connects again by itself, and keeps nothing for later: what cannot be sent fails at once.
- *
- * @param name what `CLIENT LIST` calls the connection, without spaces
- * @param timeoutMs after which a server that does not answer is given up
- * @throws NotReached if there is no connection
- * @throws Error if a file of the settings cannot be read
- */
-export async function connectRedis(
-  settings: RedisSettings,
-  name: string,
-  timeoutMs: number,
-): Promise<Connected> {
-  const { url = '', sentinel, cluster } = settings;
-  const connection = await readConnection(settings, name, timeoutMs);
-  if (sentinel) return connectMaster(sentinel, connection);
-  const server = (cluster?.nodes ?? [url]).map(addressOf).join(', ');
-  try {
-    const client = await (cluster
-      ? connectCluster(cluster.nodes, connection)
-      : connectServer(url, connection));
-    return { client, server };
-  } catch (error) {
-    throw new ConnectError(server, error);
-  }
 }

@@ -1,5 +1,5 @@
-import { appOfTopic, channelOfTopic } from '../adapter/adapter.ts';
 import type { DomainEvent } from '../adapter/journal.ts';
+import { appOfTopic, channelOfTopic } from '../adapter/topic.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Hook, WebhookEventName } from '../apps/hook.ts';
 import type { Announced } from './outbox/outbox.ts';

@@ -1,7 +1,7 @@
 import { userChannel } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
-import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
 import type { DomainEvent, Journal } from '../adapter/journal.ts';
+import { appOfTopic, channelOfTopic, type Topic } from '../adapter/topic.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { WebhookEventName } from '../apps/hook.ts';
 import { Unavailable } from '../errors.ts';

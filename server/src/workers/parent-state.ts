@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { AdapterListener, Command, Counts, Message, Missed, Topic } from '../adapter/adapter.ts';
+import type { AdapterListener, Command, Counts, Message, Missed } from '../adapter/adapter.ts';
+import type { Topic } from '../adapter/topic.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Core } from '../core/core.ts';
 import { CountAnnouncer } from '../hub/subscription-counts.ts';

@@ -1,4 +1,4 @@
-import { appOfTopic, channelOfTopic, type Topic } from '../adapter/adapter.ts';
+import { appOfTopic, channelOfTopic, type Topic } from '../adapter/topic.ts';
 import type { AppCounts } from '../hub/channels.ts';
 import { zeroOfEachKind } from '../metrics.ts';
 import { readChannel } from '../protocol/channel.ts';

@@ -1,4 +1,5 @@
-import type { Bus, BusListener, Command, Message, Missed, Topic } from '../adapter/adapter.ts';
+import type { Bus, BusListener, Command, Message, Missed } from '../adapter/adapter.ts';
+import type { Topic } from '../adapter/topic.ts';
 
 /** The workers that listen to a topic, and since when the bus brings its messages. */
 interface Audience {

@@ -10,10 +10,10 @@ import type {
   LeaveReason,
   Left,
   Seat,
-  Topic,
   Version,
 } from '../adapter/adapter.ts';
 import type { DomainEvent } from '../adapter/journal.ts';
+import type { Topic } from '../adapter/topic.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type { DeliveryState, Which } from '../webhooks/outbox/outbox.ts';
 import type { ParentState } from './parent-state.ts';

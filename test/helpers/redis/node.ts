@@ -1,8 +1,9 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import type { Message, Seat, Topic } from '#server/adapter/adapter';
+import type { Message, Seat } from '#server/adapter/adapter';
 import type { DomainEvent } from '#server/adapter/journal';
 import { RedisAdapter } from '#server/adapter/redis/adapter';
+import type { Topic } from '#server/adapter/topic';
 import { Valve } from '../brokers/tcp-proxy.ts';
 import { eventually } from '../eventually.ts';
 import type { RedisServer } from './redis.ts';

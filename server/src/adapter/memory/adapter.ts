@@ -1,5 +1,6 @@
-import type { Adapter, BusListener, ChannelCache, KeptEvent, Topic } from '../adapter.ts';
+import type { Adapter, BusListener, ChannelCache, KeptEvent } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
+import type { Topic } from '../topic.ts';
 import { type BlockStore, MemoryBlocks } from './blocks.ts';
 import { MemoryBus } from './bus.ts';
 import { MemoryCounters } from './counters.ts';

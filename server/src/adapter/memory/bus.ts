@@ -1,5 +1,6 @@
-import type { Bus, BusListener, Command, EventMessage, Message, Topic, Version } from '../adapter.ts';
+import type { Bus, BusListener, Command, EventMessage, Message, Version } from '../adapter.ts';
 import type { DomainEvent, Journal } from '../journal.ts';
+import type { Topic } from '../topic.ts';
 import type { Topics } from './topics.ts';
 
 /** Carries messages within this process: to the one listener, at once or as soon as the journal has what they tell. */

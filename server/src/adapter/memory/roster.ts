@@ -1,22 +1,18 @@
 import type { Member } from '../../protocol/frames.ts';
-import {
-  appOfTopic,
-  type Counts,
-  channelOfTopic,
-  type Evicted,
-  type Joined,
-  type JoinOptions,
-  type Left,
-  type Message,
-  type Roster,
-  type Seat,
-  type SeatedConnection,
-  type Snapshot,
-  type Topic,
-  userOfTopic,
-  userTopicOf,
+import type {
+  Counts,
+  Evicted,
+  Joined,
+  JoinOptions,
+  Left,
+  Message,
+  Roster,
+  Seat,
+  SeatedConnection,
+  Snapshot,
 } from '../adapter.ts';
 import type { DomainEvent } from '../journal.ts';
+import { appOfTopic, channelOfTopic, type Topic, userOfTopic, userTopicOf } from '../topic.ts';
 import type { MemoryBus } from './bus.ts';
 import type { TakenSeat, TopicState, Topics } from './topics.ts';
 

@@ -1,13 +1,6 @@
 import type { Member } from '../../protocol/frames.ts';
-import {
-  appOfTopic,
-  type Counts,
-  channelOfTopic,
-  type KeptEvent,
-  type Seat,
-  type Topic,
-  type Version,
-} from '../adapter.ts';
+import type { Counts, KeptEvent, Seat, Version } from '../adapter.ts';
+import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
 import type { KeptEvents } from './kept-events.ts';
 
 /** One taken seat. */

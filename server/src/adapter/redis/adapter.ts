@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
-import { connectRedis } from '../../redis/client.ts';
+import { connectRedis } from '../../redis/connect.ts';
 import { ReconnectingClient } from '../../redis/reconnecting-client.ts';
 import { ScriptRunner } from '../../redis/script-runner.ts';
 import type { RedisSettings } from '../../redis/settings.ts';
-import type { Adapter, AdapterListener, Topic, Version } from '../adapter.ts';
+import type { Adapter, AdapterListener, Version } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
+import type { Topic } from '../topic.ts';
 import { RedisBlocks } from './blocks.ts';
 import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';

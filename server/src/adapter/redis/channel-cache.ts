@@ -1,5 +1,6 @@
 import type { ScriptRunner } from '../../redis/script-runner.ts';
-import type { ChannelCache, KeptEvent, Topic } from '../adapter.ts';
+import type { ChannelCache, KeptEvent } from '../adapter.ts';
+import type { Topic } from '../topic.ts';
 import type { Keys } from './keys.ts';
 import { readKept, replies } from './roster/replies.ts';
 import { scripts } from './scripts.ts';

@@ -1,4 +1,4 @@
-import type { Topic } from '../adapter.ts';
+import type { Topic } from '../topic.ts';
 
 /** What an app has a list of. */
 export type Listed = 'channels' | 'users';

@@ -1,5 +1,5 @@
 import type { Roster } from '../../adapter/adapter.ts';
-import { connectRedis } from '../../redis/client.ts';
+import { connectRedis } from '../../redis/connect.ts';
 import { ReconnectingClient, reasonOf } from '../../redis/reconnecting-client.ts';
 import { ScriptRunner } from '../../redis/script-runner.ts';
 import type { RedisSettings } from '../../redis/settings.ts';

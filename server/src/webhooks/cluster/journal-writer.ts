@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { appOfTopic } from '../../adapter/adapter.ts';
 import type { DomainEvent, Journal } from '../../adapter/journal.ts';
+import { appOfTopic } from '../../adapter/topic.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { Unavailable } from '../../errors.ts';
 import type { Metrics } from '../../metrics.ts';

@@ -1,4 +1,5 @@
-import { type Roster, topicOf, userTopicOf } from '../../adapter/adapter.ts';
+import type { Roster } from '../../adapter/adapter.ts';
+import { topicOf, userTopicOf } from '../../adapter/topic.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { readChannel } from '../../protocol/channel.ts';
 import { isAnybodysBusiness, keyOf } from '../announced.ts';

@@ -1,5 +1,6 @@
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
-import type { Counts, Topic } from '../../adapter.ts';
+import type { Counts } from '../../adapter.ts';
+import type { Topic } from '../../topic.ts';
 import type { Keys } from '../keys.ts';
 import type { ChannelIndex } from '../roster/channel-index.ts';
 import type { JournalRecorder } from '../roster/journal-recorder.ts';

@@ -1,5 +1,6 @@
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
-import type { Bus, Command, EventMessage, Topic, Version } from '../../adapter.ts';
+import type { Bus, Command, EventMessage, Version } from '../../adapter.ts';
+import type { Topic } from '../../topic.ts';
 import type { Keys } from '../keys.ts';
 import type { JournalRecorder } from '../roster/journal-recorder.ts';
 import { scripts } from '../scripts.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Command, Message, Topic } from '../../adapter.ts';
+import type { Command, Message } from '../../adapter.ts';
+import type { Topic } from '../../topic.ts';
 
 const text = z.string();
 /** A user in a presence channel, as he stands in Redis. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { BusListener, Missed, Topic } from '../../adapter.ts';
+import type { BusListener, Missed } from '../../adapter.ts';
+import type { Topic } from '../../topic.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** Milliseconds that all nodes have to come back to a Redis that has lost what it held; a link tries every 2 seconds. */

@@ -2,7 +2,7 @@ import { Unavailable } from '../../../errors.ts';
 import type { RedisClient } from '../../../redis/client.ts';
 import type { ReconnectingClient } from '../../../redis/reconnecting-client.ts';
 import { withTimeout } from '../../../redis/timeout.ts';
-import type { Topic } from '../../adapter.ts';
+import type { Topic } from '../../topic.ts';
 import type { Keys } from '../keys.ts';
 import { TopicStream, type TopicStreamParts } from './topic-stream.ts';
 

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { severityOf } from '../../../errors.ts';
 import { reasonOf } from '../../../redis/reconnecting-client.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
-import type { Topic, Version } from '../../adapter.ts';
+import type { Version } from '../../adapter.ts';
+import type { Topic } from '../../topic.ts';
 import { scripts } from '../scripts.ts';
 import { type Envelope, readEnvelope } from './envelope.ts';
 

@@ -1,5 +1,6 @@
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
-import { appOfTopic, channelOfTopic, type Topic, userOfTopic, type Version } from '../../adapter.ts';
+import type { Version } from '../../adapter.ts';
+import { appOfTopic, channelOfTopic, type Topic, userOfTopic } from '../../topic.ts';
 import type { Keys, Listed } from '../keys.ts';
 import { scripts } from '../scripts.ts';
 import { replies } from './replies.ts';

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { severityOf } from '../../../errors.ts';
-import { appOfTopic, channelOfTopic, type Topic, userOfTopic, type Version } from '../../adapter.ts';
+import type { Version } from '../../adapter.ts';
 import { type DomainEvent, type Journal, NO_JOURNAL } from '../../journal.ts';
+import { appOfTopic, channelOfTopic, type Topic, userOfTopic } from '../../topic.ts';
 import type { ChannelIndex } from './channel-index.ts';
 import type { Change } from './replies.ts';
 

@@ -1,5 +1,6 @@
 import type { Member } from '../../../protocol/frames.ts';
-import type { Seat, Topic } from '../../adapter.ts';
+import type { Seat } from '../../adapter.ts';
+import type { Topic } from '../../topic.ts';
 
 /** A seat of a connection of this node. */
 export interface LocalSeat {

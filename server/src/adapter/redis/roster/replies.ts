@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { KeptEvent, Seat, Topic } from '../../adapter.ts';
+import type { KeptEvent, Seat } from '../../adapter.ts';
+import type { Topic } from '../../topic.ts';
 import { memberSchema, messageOf, readEnvelope } from '../messages/envelope.ts';
 
 const flag = z.union([z.literal(0), z.literal(1)]).transform((bit) => bit === 1);

@@ -1,21 +1,18 @@
 import type { Logger } from 'pino';
 import { Unavailable } from '../../../errors.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
-import {
-  appOfTopic,
-  type Counts,
-  type Evicted,
-  type Joined,
-  type JoinOptions,
-  type Left,
-  type Roster,
-  type Seat,
-  type SeatedConnection,
-  type Snapshot,
-  type Topic,
-  topicOf,
-  userTopicOf,
+import type {
+  Counts,
+  Evicted,
+  Joined,
+  JoinOptions,
+  Left,
+  Roster,
+  Seat,
+  SeatedConnection,
+  Snapshot,
 } from '../../adapter.ts';
+import { appOfTopic, type Topic, topicOf, userTopicOf } from '../../topic.ts';
 import type { Keys } from '../keys.ts';
 import type { HeldResources } from '../membership/held-resources.ts';
 import type { NodeLease } from '../membership/node-lease.ts';
