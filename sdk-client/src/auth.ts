@@ -1,7 +1,8 @@
-import { Batch, type ChannelRequest } from './batch.ts';
+import { Batch } from './batch.ts';
 import { Credentials, type CredentialsSettings } from './credentials.ts';
 import { Endpoint, type EndpointOptions, type EndpointSettings } from './endpoint.ts';
 import { failure, isTemporary } from './errors.ts';
+import type { Authorizer, ChannelGrant, ChannelRequest, UserGrant, UserRequest } from './grants.ts';
 import { asObject } from './protocol.ts';
 
 /**
@@ -19,30 +20,6 @@ export interface AuthorizationOptions<Request, Grant> extends EndpointOptions {
   readonly customHandler?: CustomHandler<Request, Grant> | undefined;
 }
 
-export type { ChannelRequest };
-
-export interface UserRequest {
-  readonly socketId: string;
-}
-
-/** What the app's endpoint signs for a channel. */
-export interface ChannelGrant {
-  readonly auth: string;
-  /** JSON text, signed as it is. */
-  readonly channel_data?: string;
-  /** Base64 of the key of an encrypted channel. */
-  readonly shared_secret?: string;
-  /** Other keys that open its events, while the app changes its master key. */
-  readonly additional_shared_secrets?: readonly string[];
-}
-
-/** What the app's endpoint signs for a user. */
-export interface UserGrant {
-  readonly auth: string;
-  /** JSON text, signed as it is. */
-  readonly user_data: string;
-}
-
 export interface ChannelAuthorization extends AuthorizationOptions<ChannelRequest, ChannelGrant> {
   /**
    * Whether channels that ask at the same time share one request. An endpoint that does not understand it is asked for
@@ -58,7 +35,7 @@ export interface AuthorizerSettings extends EndpointSettings, CredentialsSetting
 }
 
 /** Asks the app for signatures. Each refusal is a {@link CountersignError} `auth_failed`. */
-export class Authorizer {
+export class AppAuthorizer implements Authorizer {
   /** Ends what is under way without anybody who waits for it. */
   readonly end: () => void;
   readonly #channels: Ask<ChannelRequest>;

@@ -1,13 +1,8 @@
 import type { Credentials } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type CountersignError, isTemporary } from './errors.ts';
+import type { ChannelRequest } from './grants.ts';
 import { asObject } from './protocol.ts';
-
-/** A signature for a private or presence channel is wanted on one connection. */
-export interface ChannelRequest {
-  readonly socketId: string;
-  readonly channelName: string;
-}
 
 interface Waiting extends ChannelRequest {
   readonly signal: AbortSignal;

@@ -1,5 +1,5 @@
-import type { ChannelGrant } from './auth.ts';
 import { open, readKey } from './cipher.ts';
+import type { ChannelGrant } from './grants.ts';
 
 interface Key {
   readonly text: string;

@@ -1,7 +1,7 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
-import type { Authorizer, ChannelGrant } from './auth.ts';
 import { Emitter, type Metadata } from './emitter.ts';
 import { CountersignError, isTemporary } from './errors.ts';
+import type { Authorizer, ChannelGrant } from './grants.ts';
 import {
   asObject,
   encode,

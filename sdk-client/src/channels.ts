@@ -1,12 +1,8 @@
 import { Channel, type ChannelOwner } from './channel.ts';
+import type { Encryption } from './encryption.ts';
 import { CountersignError } from './errors.ts';
 import { PresenceChannel } from './presence.ts';
 import { encode, INTERNAL, type Message, SUBSCRIPTION_ERROR } from './protocol.ts';
-
-/** What the entry `@countersign/sdk-client/encrypted` adds. */
-export interface Encryption {
-  readonly Channel: new (name: string, owner: ChannelOwner) => Channel;
-}
 
 /** The channels that the app wants, and their standing on the present connection. */
 export class Channels {

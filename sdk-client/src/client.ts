@@ -1,4 +1,4 @@
-import { Authorizer } from './auth.ts';
+import { AppAuthorizer } from './auth.ts';
 import type { AnyEvents, Channel, ChannelOwner } from './channel.ts';
 import type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
 import { Channels } from './channels.ts';
@@ -65,7 +65,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     const { connection } = this;
     const owner: ChannelOwner & UserOwner = {
       ...settings,
-      authorizer: new Authorizer(settings, () => this.emit('signedOut')),
+      authorizer: new AppAuthorizer(settings, () => this.emit('signedOut')),
       retries: new Retries(settings),
       get socketId() {
         return connection.socket_id;

@@ -1,8 +1,8 @@
 import { Attempt } from './attempt.ts';
-import type { ChannelGrant } from './auth.ts';
 import { type AnyEvents, Channel } from './channel.ts';
 import { ChannelKeys } from './channel-keys.ts';
 import { failure } from './errors.ts';
+import type { ChannelGrant } from './grants.ts';
 import { asObject, isReserved, type Message, parseJson } from './protocol.ts';
 
 /** Events that may wait for a new key; more are dropped. */

@@ -1,8 +1,8 @@
 import type { ChannelAuthorization, UserAuthentication } from './auth.ts';
 import type { Delays, ReconnectOptions } from './backoff.ts';
-import type { Encryption } from './channels.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { AuthOptions } from './credentials.ts';
+import type { Encryption } from './encryption.ts';
 import { CountersignError } from './errors.ts';
 import { bundled, type Fetch, type WebSocketConstructor } from './platform.ts';
 

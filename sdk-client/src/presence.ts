@@ -1,6 +1,6 @@
-import type { ChannelGrant } from './auth.ts';
 import { type AnyEvents, Channel } from './channel.ts';
 import { failure } from './errors.ts';
+import type { ChannelGrant } from './grants.ts';
 import { asObject, INTERNAL, parseJson } from './protocol.ts';
 
 /** A user in a presence channel, on however many connections. */

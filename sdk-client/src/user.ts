@@ -1,8 +1,8 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
-import type { Authorizer, UserGrant } from './auth.ts';
 import { type AnyEvents, type SubscriptionError, subscriptionError } from './channel.ts';
 import { Emitter } from './emitter.ts';
 import { CountersignError } from './errors.ts';
+import type { Authorizer, UserGrant } from './grants.ts';
 import {
   asObject,
   encode,

@@ -1,0 +1,9 @@
+import type { Channel, ChannelOwner } from './channel.ts';
+
+/**
+ * Support for encrypted channels, exported by `@countersign/sdk-client/encrypted`. Pages without encrypted channels do
+ * not download it.
+ */
+export interface Encryption {
+  readonly Channel: new (name: string, owner: ChannelOwner) => Channel;
+}
