@@ -26,7 +26,7 @@ export class Attempt<Answer> {
     const { signal } = this.#controller;
     this.#cancelTimeout = clock.after(requestTimeout, () => {
       this.end();
-      failed(new CountersignError('timeout', 'No answer in time', 0, 0));
+      failed(new CountersignError('timeout', 'Timed out', 0, 0));
     });
     // Later, so that what is asked can end the attempt: its maker holds it by then.
     queueMicrotask(() => {

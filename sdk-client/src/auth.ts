@@ -48,6 +48,7 @@ export class AppAuthorizer implements Authorizer {
     const batch = new Batch(
       new Endpoint(channels, settings, credentials),
       credentials,
+      settings,
       channels.batch ?? true,
     );
     const endpoint = new Endpoint(users, settings, credentials);

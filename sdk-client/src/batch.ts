@@ -1,3 +1,4 @@
+import type { AttemptSettings } from './attempt.ts';
 import type { Credentials } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type CountersignError, isTemporary } from './errors.ts';
@@ -14,24 +15,28 @@ interface Waiting extends ChannelRequest {
 const MAX_CHANNELS = 200;
 
 /**
- * Channels that ask in the same tick share one request, as far as the app's endpoint understands that. Until it has
- * answered one such request well, what it says to one decides for no channel.
+ * Sends one request for all channels that ask in the same tick, if the app's endpoint understands that. Until the
+ * endpoint has answered one such request well, a failure of it is never the answer for a single channel.
  */
 export class Batch {
   readonly #endpoint: Endpoint;
   readonly #credentials: Credentials;
+  readonly #settings: AttemptSettings;
   #enabled: boolean;
-  /** Whether the last request for several got no good answer. */
+  /** Whether the endpoint has ever answered a request for several channels well. */
+  #isProven = false;
+  /** Whether the last request for several channels got no good answer. */
   #isDoubted = false;
   #waiting: Waiting[] = [];
 
-  constructor(endpoint: Endpoint, credentials: Credentials, enabled: boolean) {
+  constructor(endpoint: Endpoint, credentials: Credentials, settings: AttemptSettings, enabled: boolean) {
     this.#endpoint = endpoint;
     this.#credentials = credentials;
+    this.#settings = settings;
     this.#enabled = enabled;
   }
 
-  /** What the endpoint answers for this channel. Rejects with CountersignError `auth_failed`. */
+  /** Resolves with the endpoint's answer for this channel; rejects with CountersignError `auth_failed`. */
   ask(request: ChannelRequest, signal: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length === 0) queueMicrotask(() => this.#begin());
@@ -46,7 +51,7 @@ export class Batch {
     for (const one of waiting) void this.#askAlone(one);
   }
 
-  /** Answers why there is no grant. */
+  /** Resolves with the reason if there is no grant; never rejects. */
   #askAlone({
     socketId,
     channelName,
@@ -56,7 +61,7 @@ export class Batch {
   }: Waiting): Promise<CountersignError | undefined> {
     return this.#endpoint.post({ socket_id: socketId, channel_name: channelName }, signal).then(
       (answer) => {
-        // It is the number of channels, then, that it does not understand.
+        // One channel works where several failed: the endpoint does not understand batches.
         if (this.#isDoubted) this.#enabled = false;
         resolve(answer);
         return undefined;
@@ -68,32 +73,47 @@ export class Batch {
     );
   }
 
-  /** Never rejects: each of those that wait is told. */
+  /** Never rejects: it settles each of `waiting`. */
   async #askTogether(waiting: Waiting[]): Promise<void> {
     const fields: Record<string, string> = { socket_id: waiting[0]!.socketId };
     for (const [index, { channelName }] of waiting.entries()) fields[`channel_name[${index}]`] = channelName;
-    // It goes on while anybody waits for it.
+    // The request goes on while at least one channel waits for it.
     const group = new AbortController();
     let wanted = waiting.length;
     for (const { signal } of waiting) signal.addEventListener('abort', () => --wanted || group.abort());
+    const { clock, requestTimeout } = this.#settings;
+    let cancel!: () => void;
     let error: CountersignError | undefined;
     const answers = asObject(
-      await this.#endpoint.post(fields, group.signal).catch((reason) => {
+      await new Promise((resolve, reject) => {
+        // An endpoint that hangs on a batch may answer for one channel, in the other half of the time.
+        cancel = clock.after(requestTimeout / 2, () => {
+          if (this.#isProven) return;
+          resolve(undefined);
+          group.abort();
+        });
+        this.#endpoint.post(fields, group.signal).then(resolve, reject);
+      }).catch((reason) => {
         error = reason;
       }),
     );
+    cancel();
+    if (!wanted) return;
     this.#isDoubted = true;
     const rest = waiting.filter((one) => {
       const { status, data } = asObject(answers?.[one.channelName]) ?? {};
       const code = Number(status);
-      if (code > 0) this.#isDoubted = false;
+      if (code > 0) {
+        this.#isProven = true;
+        this.#isDoubted = false;
+      }
       if (code >= 200 && code < 300) one.resolve(data);
       else if (code >= 400 && code !== 401 && !isTemporary(code)) one.reject(this.#endpoint.refusal(code));
       else return true;
       return false;
     });
-    // One by itself tells whether it was their number. The others need not ask where it gets no answer either, or where
-    // nobody is signed in.
+    // One channel alone shows whether the endpoint does not understand batches. The others do not ask if it gets no
+    // answer either, or if nobody is signed in.
     let isForAll = this.#credentials.signedOut;
     if (this.#isDoubted && !isForAll) {
       const [first] = rest.splice(0, 1);

@@ -4,7 +4,6 @@ import { crypto_secretbox_open as openBox } from 'tweetnacl/nacl.js';
 const KEY_BYTES = 32;
 const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
-const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 /** The key that the app's endpoint answers as `shared_secret`; `undefined` if that is not base64 of 32 bytes. */
 export function readKey(sharedSecret: unknown): Uint8Array | undefined {
@@ -28,16 +27,23 @@ export function open(sealed: Readonly<Record<string, unknown>>, key: Uint8Array)
 // `atob` and `TextDecoder` are not everywhere, so both are done here.
 
 function fromBase64(text: unknown): Uint8Array | undefined {
-  const [, digits = ''] = /^([\w+/]*)={0,2}$/.exec(String(text)) ?? [undefined, '_'];
+  const [, digits] = /^([A-Za-z\d+/]*)={0,2}$/.exec(String(text)) ?? [];
+  if (digits === undefined) return undefined;
   const bytes: number[] = [];
   let bits = 0;
   for (const [index, digit] of [...digits].entries()) {
-    const value = DIGITS.indexOf(digit);
-    if (value < 0) return undefined;
-    bits = ((bits << 6) | value) & 0xffff;
+    bits = ((bits << 6) | sixBitsOf(digit.charCodeAt(0))) & 0xffff;
     if (index % 4) bytes.push((bits >> (6 - 2 * (index % 4))) & 0xff);
   }
   return Uint8Array.from(bytes);
+}
+
+/** The six bits of a base64 digit: capitals, small letters, figures, `+`, `/`. */
+function sixBitsOf(code: number): number {
+  if (code > 96) return code - 71;
+  if (code > 64) return code - 65;
+  if (code > 47) return code + 4;
+  return code === 43 ? 62 : 63;
 }
 
 /** UTF-8, or `undefined`. */

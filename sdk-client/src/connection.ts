@@ -145,7 +145,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   #received(message: Message | undefined): void {
-    if (!message) return this.#report('WebSocketError', null, 'Not a frame of the protocol');
+    if (!message) return this.#report('WebSocketError', null, 'Not a protocol frame');
     if (message.event === 'pusher:error') {
       const { code, message: text } = asObject(message.data) ?? {};
       this.#announced = typeof code === 'number' ? code : null;

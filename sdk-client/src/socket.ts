@@ -58,7 +58,7 @@ export class Socket {
     this.#heardAt = options.clock.now();
     // Looked up at each dial, for what a page has may be replaced.
     const WebSocket = options.WebSocket ?? globalThis.WebSocket ?? bundled.WebSocket;
-    if (!WebSocket) throw new Error('There is no WebSocket here');
+    if (!WebSocket) throw new Error('No WebSocket available');
     this.#socket = new WebSocket(url);
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = (event) =>
@@ -115,7 +115,7 @@ export class Socket {
     }
     const code = Number(data?.['code']);
     if (message?.event === 'pusher:error' && code >= 4000) this.#end(code, String(data?.['message'] ?? ''));
-    else this.#end(ABNORMAL, 'Not a frame of the protocol');
+    else this.#end(ABNORMAL, 'Not a protocol frame');
     this.#socket.close(1000);
   }
 
@@ -145,7 +145,7 @@ export class Socket {
 
   /** Gives up on a peer that does not answer, and would not answer a close frame either. */
   #abandon(): void {
-    this.#end(this.#established ? NO_ANSWER : ABNORMAL, 'No answer in time');
+    this.#end(this.#established ? NO_ANSWER : ABNORMAL, 'Timed out');
     if (this.#socket.terminate) this.#socket.terminate();
     else this.#socket.close();
   }

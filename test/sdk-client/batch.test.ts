@@ -257,3 +257,40 @@ test('the request ends when nobody waits for it any more', async () => {
   client.unsubscribe('private-1');
   expect(signals[0]?.aborted).toBe(true);
 });
+
+/** Never answers a request for several channels; grants a single one. */
+const hangingOnBatches = (request: AuthRequest): AuthAnswer | Promise<AuthAnswer> =>
+  request.channels.length > 1 ? new Promise(() => {}) : { body: GRANT };
+
+test('an endpoint that hangs on a batch is asked for one channel, and then for each', async () => {
+  const { url, requests } = await startAuthEndpoint(hangingOnBatches);
+  const endpoint = await startEndpoint();
+  const client = startClient(endpoint, { channelAuthorization: { endpoint: url }, requestTimeout: 1_000 });
+  const failures: unknown[] = [];
+  for (const name of NAMES.slice(0, 3))
+    client.subscribe(name).bind('pusher:subscription_error', (error) => failures.push(error));
+  const peer = await endpoint.welcome();
+  expect((await subscriptions(peer, 3)).sort()).toEqual(NAMES.slice(0, 3));
+  peer.socket.close(4200);
+  await subscriptions(await endpoint.welcome(), 3);
+  expect(requests.map(({ channels }) => channels.length)).toEqual([3, 1, 1, 1, 1, 1, 1]);
+  expect(failures).toEqual([]);
+});
+
+test('a connection that is lost while a batch is in progress does not end batches', async () => {
+  let isHanging = true;
+  const { client, requests, endpoint } = await open((request) =>
+    isHanging ? new Promise(() => {}) : batchAnswer(request),
+  );
+  for (const name of ['private-0', 'private-1']) client.subscribe(name);
+  const peer = await endpoint.welcome();
+  await eventually(() => requests.length).toBe(1);
+  isHanging = false;
+  peer.socket.close(4200);
+  await subscriptions(await endpoint.welcome(), 2);
+  client.subscribe('private-2');
+  await eventually(() => requests.length).toBe(3);
+  for (const name of ['private-3', 'private-4']) client.subscribe(name);
+  await eventually(() => requests.length).toBe(4);
+  expect(requests.map(({ channels }) => channels.length)).toEqual([2, 2, 1, 2]);
+});

@@ -85,7 +85,7 @@ describe('connecting', () => {
       'the server speaks another protocol',
       (server) =>
         new WebSocketServer({ server }).on('connection', (socket) => socket.send('{"type":"hello"}')),
-      /Not a frame of the protocol/,
+      /Not a protocol frame/,
     ],
   ])('when %s, each try tells one error with what the platform says', async (_, prepare, text) => {
     const server = createServer().listen(0, '127.0.0.1');

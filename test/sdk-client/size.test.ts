@@ -94,8 +94,3 @@ test.each([
     encrypted ? 'private-encrypted-a' : 'encryption_missing',
   );
 });
-
-test('the version told to the broker is that of the package', async () => {
-  const { version } = require('@countersign/sdk-client/package.json') as { version: string };
-  expect(await bundled(OURS)).toContain(`"${version}"`);
-});
