@@ -1,2 +1,2 @@
-/** The version of this package, told to the broker. */
+/** The version of this package; the broker shows it in logs and metrics. */
 export const VERSION = '0.1.0';

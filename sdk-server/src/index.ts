@@ -36,7 +36,7 @@ export {
   userChannel,
   verify,
 } from './signature.ts';
-export { version } from './version.ts';
+export { VERSION } from './version.ts';
 export { type VerifyOptions, Webhook } from './webhook.ts';
 export type {
   ChannelEvent,

@@ -6,7 +6,7 @@ import type { Settings } from './options.ts';
 import { isPathAsSent } from './path.ts';
 import { parseRetryAfter, retryDelay } from './retry.ts';
 import { bodyMd5, canonicalQuery, requestText, sign } from './signature.ts';
-import { version } from './version.ts';
+import { VERSION } from './version.ts';
 
 /** One call of the broker's HTTP API. */
 export interface Call {
@@ -76,7 +76,7 @@ async function send(
     response = await fetch(`${url}&auth_signature=${signature}`, {
       method,
       headers: {
-        'x-pusher-library': `countersign-sdk-server ${version}`,
+        'x-pusher-library': `countersign-sdk-server ${VERSION}`,
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       body: body ?? null,

@@ -1,2 +1,2 @@
-/** The version of this package, which the broker's logs and metrics show. */
-export const version = '0.1.0';
+/** The version of this package; the broker shows it in logs and metrics. */
+export const VERSION = '0.1.0';

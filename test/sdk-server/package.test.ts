@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
-import { version } from '@countersign/sdk-server';
 import { describe, expect, test } from 'vitest';
 import { app, channelVectors, MASTER_KEY } from '../packages/vectors.ts';
 
@@ -45,6 +44,7 @@ describe.each(Object.entries(loads))('%s', (_, [type, load]) => {
       'NetworkError',
       'RequestError',
       'TimeoutError',
+      'VERSION',
       'Webhook',
       'WebhookError',
       'isChannelName',
@@ -53,7 +53,6 @@ describe.each(Object.entries(loads))('%s', (_, [type, load]) => {
       'sign',
       'userChannel',
       'verify',
-      'version',
     ]);
     expect(await evaluate(`Object.keys(${load('@countersign/sdk-server/express')}).sort()`)).toEqual([
       'authRouter',
@@ -81,9 +80,4 @@ test.each([
   expect(require(folder)).toHaveProperty(name);
   const { types } = JSON.parse(await readFile(`${folder}/package.json`, 'utf8'));
   expect(await readFile(`${folder}/${types}`, 'utf8')).toContain(name);
-});
-
-test('the version is that of the package', async () => {
-  const manifest = await readFile(new URL('../../sdk-server/package.json', here), 'utf8');
-  expect(JSON.parse(manifest).version).toBe(version);
 });
