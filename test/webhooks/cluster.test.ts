@@ -106,7 +106,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     const start = async (name: string, webhooks: readonly object[]) => {
       const redisSettings = { url: redis.url, prefix: `clerk-${name}` };
       const { cli } = await startNodeOn(redisSettings, { config, app: { webhooks } });
-      return (await cli.logged('this node is the clerk of webhooks'))['level'];
+      return (await cli.logged('this node delivers webhooks now'))['level'];
     };
     expect(await start('with', [{ url: receiver.url(), events: EVENTS }])).toBe(30);
     expect(await start('without', [])).toBe(20);

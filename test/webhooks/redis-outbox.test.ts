@@ -38,7 +38,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
 
   /** Becomes the clerk, unless somebody is, and opens the outbox. */
   async function open(key: string, term: string, now = Date.now, bounds = BOUNDS) {
-    await commands.run(scripts.appoint, key, term, 60_000);
+    await commands.run(scripts.acquireLeadership, key, term, 60_000);
     const failures: unknown[] = [];
     const outbox = await RedisOutbox.open({
       commands,
@@ -72,7 +72,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     const { events, lastSeq } = await outbox.events('app-1', 0, 1000);
     expect([lastSeq, Number(JSON.parse(events.at(-1) ?? '').seq)]).toEqual([500, 500]);
 
-    await commands.run(scripts.resign, key, 'one', 0);
+    await commands.run(scripts.releaseLeadership, key, 'one', 0);
     const next = await open(key, 'two', Date.now, { ...BOUNDS, maxLogEvents: 50 });
     await next.outbox.append([told('a')]);
     await expect.poll(() => kept(next.outbox)).toBeLessThanOrEqual(50);
@@ -96,7 +96,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     );
     await first.outbox.deliveries.head(hook.key, 'c', 2);
     await first.outbox.setState(hook.key, 'paused');
-    await commands.run(scripts.resign, key, 'one', 0);
+    await commands.run(scripts.releaseLeadership, key, 'one', 0);
 
     const { outbox } = await open(key, 'two');
     expect(outbox.told()).toEqual([member]);
@@ -121,7 +121,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     const key = newKey();
     const { outbox, failures } = await open(key, 'one');
     await outbox.append([told('a')]);
-    await commands.run(scripts.resign, key, 'one', 0);
+    await commands.run(scripts.releaseLeadership, key, 'one', 0);
     const second = await open(key, 'two');
 
     await expect(outbox.append([told('a')])).rejects.toThrow('Another node is the clerk of webhooks by now');
@@ -136,7 +136,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
   test('a commit that fails is told to whoever asked for it, and to nobody else', async () => {
     const key = newKey();
     const { outbox } = await open(key, 'one');
-    await commands.run(scripts.resign, key, 'one', 0);
+    await commands.run(scripts.releaseLeadership, key, 'one', 0);
     // A promise of which nobody hears would fail the run.
     const consumed = outbox.consume(['1-0'], 0, () => outbox.append([told('a')]));
     await expect(consumed).rejects.toThrow('Another node is the clerk of webhooks by now');
@@ -159,18 +159,18 @@ describe.skipIf(!hasRedis)('on Redis', () => {
 
   test('nobody holds the office together with another, and the next one knows how it became free', async () => {
     const key = newKey();
-    const appoint = (term: string) => commands.run(scripts.appoint, key, term, 60_000);
-    expect(await Promise.all(['one', 'two', 'one'].map(appoint))).toEqual([
+    const acquire = (term: string) => commands.run(scripts.acquireLeadership, key, term, 60_000);
+    expect(await Promise.all(['one', 'two', 'one'].map(acquire))).toEqual([
       ['one', 0, 0],
       ['one', 0, 0],
       ['one', 0, 0],
     ]);
-    await commands.run(scripts.resign, key, 'two', 1);
-    expect(await appoint('two')).toEqual(['one', 0, 0]);
-    await commands.run(scripts.resign, key, 'one', 1);
-    expect(await appoint('two')).toEqual(['two', 1, 0]);
-    await commands.run(scripts.resign, key, 'two', 0);
+    await commands.run(scripts.releaseLeadership, key, 'two', 1);
+    expect(await acquire('two')).toEqual(['one', 0, 0]);
+    await commands.run(scripts.releaseLeadership, key, 'one', 1);
+    expect(await acquire('two')).toEqual(['two', 1, 0]);
+    await commands.run(scripts.releaseLeadership, key, 'two', 0);
     await redis.command('XADD', `${key}:journal`, '*', 'entry', '{}');
-    expect(await appoint('three')).toEqual(['three', 0, 1]);
+    expect(await acquire('three')).toEqual(['three', 0, 1]);
   });
 });

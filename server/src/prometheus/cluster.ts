@@ -11,7 +11,7 @@ export interface ClusterStats {
   };
   readonly webhooks: {
     readonly links: readonly LinkStats[];
-    readonly isClerk: boolean;
+    readonly isLeader: boolean;
     /** Entries that the clerk has not taken from the journal; 0 if this node is not the clerk. */
     readonly journalEntries: number;
   };
@@ -42,7 +42,7 @@ export function registerClusterMetrics(page: MetricsRegistry, { node, webhooks }
     () => only(node.lapsedNodes),
   );
   page.gauge('webhook_leader', '1 on the node that delivers webhooks for all', [], () =>
-    only(webhooks.isClerk ? 1 : 0),
+    only(webhooks.isLeader ? 1 : 0),
   );
   page.gauge(
     'webhook_journal_entries',

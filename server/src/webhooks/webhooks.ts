@@ -144,8 +144,7 @@ export class Webhooks implements WebhookControl {
     // What happened last is committed behind all that came before.
     await this.#parts.outbox.append([]).catch(() => {});
     await this.#dispatcher.drain(deadline, !this.#outlives);
-    let deliveries = 0;
-    for (const { pending, failing } of this.countDeliveries().values()) deliveries += pending + failing;
+    const deliveries = this.countWaiting();
     if (deliveries === 0) return;
     if (this.#outlives) this.#parts.log.info({ deliveries }, 'webhook deliveries wait for the next start');
     else this.#parts.log.warn({ deliveries }, 'webhook deliveries are lost: they were not taken in time');
@@ -162,6 +161,13 @@ export class Webhooks implements WebhookControl {
   async statusOf(hook: HookKey): Promise<HookStatus> {
     const { outbox } = this.#parts;
     return { state: outbox.stateOf(hook), deliveries: outbox.deliveries.counts(hook) };
+  }
+
+  /** Number of deliveries that are neither delivered nor given up. */
+  countWaiting(): number {
+    let deliveries = 0;
+    for (const { pending, failing } of this.countDeliveries().values()) deliveries += pending + failing;
+    return deliveries;
   }
 
   /** Deliveries by state, by app id. */

@@ -11,6 +11,7 @@ import { LeaderRpc } from './leader-rpc.ts';
 import { controlOf } from './leader-rpc-messages.ts';
 import { LeaderTerm } from './leader-term.ts';
 import { RosterPresence } from './roster-presence.ts';
+import { VACANT } from './scripts.ts';
 
 export interface ClusterWebhooksParts extends Omit<WebhooksParts, 'outbox' | 'witness'> {
   readonly redis: RedisSettings;
@@ -81,13 +82,13 @@ export class ClusterWebhooks {
   }
 
   /** Whether this node is the clerk. */
-  get isClerk(): boolean {
+  get isLeader(): boolean {
     return this.#clerk.term !== undefined;
   }
 
   /** Entries of the journal that the clerk has not taken, a moment ago: 0 if this node is not the clerk. */
   get journalEntries(): number {
-    return this.isClerk ? this.#clerk.journalEntries : 0;
+    return this.isLeader ? this.#clerk.journalEntries : 0;
   }
 
   /** Why nothing can be written or asked at present; `undefined`: it can. */
@@ -106,16 +107,20 @@ export class ClusterWebhooks {
     this.#clerk.term?.webhooks.reload();
   }
 
-  /** Those who leave from now on have the time of a restart to come back to another process. */
+  /**
+   * Another node becomes the leader, and clients that leave from now on have `webhookRestartGraceSeconds` to come back to
+   * another node.
+   */
   handOver(): void {
     this.journal.handOver();
+    void this.#clerk.resign();
   }
 
   /** Ends, and leaves the rest to the other nodes, or to those to come. */
   async close(): Promise<void> {
     clearInterval(this.#listening);
     await this.journal.close();
-    await this.#clerk.close();
+    await this.#clerk.resign();
     this.#messageLink.close();
     this.#commandLink.close();
   }
@@ -126,7 +131,7 @@ export class ClusterWebhooks {
   }
 
   #opened(): void {
-    if (this.#started) this.#clerk.stand();
+    if (this.#started) this.#clerk.acquire();
   }
 
   async #subscribe(): Promise<void> {
@@ -149,6 +154,7 @@ export class ClusterWebhooks {
     this.#heardAt = performance.now();
     const term = this.#clerk.term;
     if (message === '') term?.wake();
+    else if (message === VACANT) this.#clerk.acquire();
     else if (term) void this.#counter.serve(message, term.webhooks);
   }
 

@@ -11,148 +11,156 @@ import { scripts } from './scripts.ts';
 export interface LeaderElectionParts {
   readonly commands: ScriptRunner;
   readonly apps: AppStore;
-  /** Names everything that webhooks keep. */
+  /** The prefix of all keys of webhooks. */
   readonly key: string;
   readonly log: Logger;
-  /** Milliseconds within which somebody else is the clerk if the clerk dies. */
+  /** Milliseconds within which another node takes over if the leader dies. */
   readonly timeoutMs: number;
-  begin(tenure: Leadership, onFailure: (error: unknown) => void): Promise<LeaderTerm>;
+  begin(leadership: Leadership, onFailure: (error: unknown) => void): Promise<LeaderTerm>;
   /** Redis does not answer. */
   lost(reason: string): void;
 }
 
-/** The office is held for this part of that time without renewal, and asked for that often. */
+/** Lease duration and renewal interval, as fractions of `timeoutMs`. */
 const LEASE = 0.6;
-const BEAT = 0.2;
+const RENEWAL = 0.2;
 
-const appointSchema = z.tuple([z.string(), z.number(), z.number()]);
+const acquireSchema = z.tuple([z.string(), z.number(), z.number()]);
 
-interface Office extends Leadership {
+interface Lease extends Leadership {
   until: () => number;
 }
 
 /**
- * One node at a time is the clerk, and each stands ready to be it. After a failure it gives the office up, and whoever
- * takes it begins with what Redis holds.
+ * Leader election: one node at a time delivers webhooks, and every other node tries to become the leader. After a failure
+ * the leader gives up its leadership, and the next one begins with what Redis holds.
  */
 export class LeaderElection {
   readonly #parts: LeaderElectionParts;
   readonly #leaseMs: number;
   #timer: NodeJS.Timeout | undefined;
-  #office: Office | undefined;
+  #lease: Lease | undefined;
   #term: LeaderTerm | undefined;
   #journalEntries = 0;
-  #turn: Promise<void> = Promise.resolve();
+  #attempt: Promise<void> = Promise.resolve();
   /** Terms that begin or end. */
-  readonly #moving = new Set<Promise<void>>();
-  #closed = false;
+  readonly #transitions = new Set<Promise<void>>();
+  #resigned: Promise<void> | undefined;
 
   constructor(parts: LeaderElectionParts) {
     this.#parts = parts;
     this.#leaseMs = parts.timeoutMs * LEASE;
   }
 
-  /** The term of this node, if it is the clerk. */
+  /** The term of this node; `undefined` if another node is the leader. */
   get term(): LeaderTerm | undefined {
     return this.#term;
   }
 
-  /** Entries that the journal had when the office was last asked for. */
+  /** Number of entries in the journal at the last renewal. */
   get journalEntries(): number {
     return this.#journalEntries;
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.stand(), this.#parts.timeoutMs * BEAT);
-    this.stand();
+    this.#timer = setInterval(() => this.acquire(), this.#parts.timeoutMs * RENEWAL);
+    this.acquire();
   }
 
-  /** Asks for the office, or to keep it. */
-  stand(): void {
-    this.#turn = this.#turn
-      .then(() => this.#ask())
+  /** Tries to become the leader, or renews the leadership. */
+  acquire(): void {
+    this.#attempt = this.#attempt
+      .then(() => this.#acquire())
       .catch((error: unknown) => {
         this.#parts.lost(reasonOf(error));
-        if (this.#office && performance.now() > this.#office.until()) this.#fail(this.#office, error);
+        if (this.#lease && performance.now() > this.#lease.until()) this.#fail(this.#lease, error);
       });
   }
 
-  /** Hands the office over, once what is under way is done. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  /** Hands the leadership over once what is in flight is done. This node does not become the leader again. */
+  resign(): Promise<void> {
+    this.#resigned ??= this.#handOver();
+    return this.#resigned;
+  }
+
+  async #handOver(): Promise<void> {
+    await this.#attempt;
+    while (this.#transitions.size > 0) await Promise.all(this.#transitions);
+    const term = this.#term;
+    // The lease is renewed until the last request is answered: its outcome can still be committed.
+    await term?.close();
     clearInterval(this.#timer);
-    await this.#turn;
-    const office = this.#office;
-    this.#office = undefined;
-    while (this.#moving.size > 0) await Promise.all(this.#moving);
-    await this.#term?.close();
+    await this.#attempt;
+    const lease = this.#lease;
+    this.#lease = undefined;
     this.#term = undefined;
-    if (office) await this.#resign(office, 1);
+    if (!lease) return;
+    await this.#release(lease, 1);
+    const deliveries = term?.webhooks.countWaiting() ?? 0;
+    this.#parts.log[this.#levelOf('info')](
+      { term: lease.id, deliveries },
+      'webhook deliveries wait for the next leader',
+    );
   }
 
-  async #ask(): Promise<void> {
-    if (this.#closed) return;
+  async #acquire(): Promise<void> {
     const { commands, key } = this.#parts;
-    const office = this.#office;
-    const id = office?.id ?? randomBytes(8).toString('hex');
+    const lease = this.#lease;
+    if (this.#resigned && !lease) return;
+    const id = lease?.id ?? randomBytes(8).toString('hex');
     const askedAt = performance.now();
-    const answer = await commands.run(scripts.appoint, key, id, Math.ceil(this.#leaseMs));
-    const [holder, handedOver, journalEntries] = appointSchema.parse(answer);
+    const answer = await commands.run(scripts.acquireLeadership, key, id, Math.ceil(this.#leaseMs));
+    const [leader, isHandedOver, journalEntries] = acquireSchema.parse(answer);
     this.#journalEntries = journalEntries;
-    const isHolder = holder === id;
+    const isLeader = leader === id;
     const until = () => askedAt + this.#leaseMs;
-    if (office && isHolder) office.until = until;
-    else if (office) this.#fail(office, new Error('Another node is the clerk by now'));
-    else if (isHolder) this.#move(this.#take({ id, until, isHandedOver: handedOver === 1 }));
+    if (lease && isLeader) lease.until = until;
+    else if (lease) this.#fail(lease, new Error('Another node is the leader by now'));
+    else if (isLeader) this.#track(this.#begin({ id, until, isHandedOver: isHandedOver === 1 }));
   }
 
-  async #take(office: Office): Promise<void> {
+  async #begin(lease: Lease): Promise<void> {
     const { begin, log } = this.#parts;
-    this.#office = office;
+    this.#lease = lease;
     try {
-      const term = await begin(office, (error) => this.#fail(office, error));
-      if (this.#office !== office) return await term.close();
+      const term = await begin(lease, (error) => this.#fail(lease, error));
+      if (this.#lease !== lease) return await term.close();
       this.#term = term;
-      log[this.#levelOf('info')]({ term: office.id }, 'this node is the clerk of webhooks');
+      log[this.#levelOf('info')]({ term: lease.id }, 'this node delivers webhooks now');
     } catch (error) {
-      this.#fail(office, error);
+      this.#fail(lease, error);
     }
   }
 
-  /** Ends a term of which it is not known what Redis holds, or whether it lasts. */
-  #fail(office: Office, error: unknown): void {
-    if (this.#office !== office) return;
+  /** Ends a term when it is unknown what Redis holds, or whether the lease lasts. */
+  #fail(lease: Lease, error: unknown): void {
+    if (this.#lease !== lease) return;
     const term = this.#term;
-    this.#office = undefined;
+    this.#lease = undefined;
     this.#term = undefined;
     const level = this.#levelOf('warn');
-    this.#parts.log[level](
-      { err: error, term: office.id },
-      'this node is not the clerk of webhooks any more',
-    );
-    this.#move(this.#resign(office, 0));
-    if (term) this.#move(term.close());
+    this.#parts.log[level]({ err: error, term: lease.id }, 'this node does not deliver webhooks any more');
+    this.#track(this.#release(lease, 0));
+    if (term) this.#track(term.close());
   }
 
-  /** Who is the clerk is no news where there are no webhooks: the office is there for those that a reload brings. */
+  /** Leadership is no news without webhooks: the leader is elected for those that a reload may bring. */
   #levelOf(usual: 'info' | 'warn'): 'info' | 'warn' | 'debug' {
     for (const { hooks } of this.#parts.apps.all()) if (hooks.length > 0) return usual;
     return 'debug';
   }
 
-  async #resign({ id }: Office, handsOver: 0 | 1): Promise<void> {
+  async #release({ id }: Lease, isHandedOver: 0 | 1): Promise<void> {
     const { commands, key } = this.#parts;
-    // If it fails the office is free in a while all the same.
-    await commands.run(scripts.resign, key, id, handsOver).catch(() => {});
+    // If this fails, the lease expires soon.
+    await commands.run(scripts.releaseLeadership, key, id, isHandedOver).catch(() => {});
   }
 
-  #move(work: Promise<void>): void {
+  #track(work: Promise<void>): void {
     const { log } = this.#parts;
     const done: Promise<void> = work
-      .catch((error: unknown) =>
-        log.error({ err: error }, 'a term of the clerk of webhooks did not end well'),
-      )
-      .finally(() => this.#moving.delete(done));
-    this.#moving.add(done);
+      .catch((error: unknown) => log.error({ err: error }, 'failed to end a term of the webhook leader'))
+      .finally(() => this.#transitions.delete(done));
+    this.#transitions.add(done);
   }
 }

@@ -6,6 +6,9 @@ const MAX_JOURNAL = 1_000_000;
 /** Bytes of them. */
 const MAX_JOURNAL_BYTES = 256 * 1024 * 1024;
 
+/** The message on the channel of webhooks that says that there is no leader. */
+export const VACANT = 'vacant';
+
 /** The end of the name of the key that holds how many bytes the entries of the journal have. */
 export const JOURNAL_BYTES = 'journal-bytes';
 
@@ -15,25 +18,34 @@ export const JOURNAL_BYTES = 'journal-bytes';
  */
 export const scripts = {
   /**
-   * Takes or renews the office of the clerk. ARGV: id of the term, which no other has; milliseconds that it lasts.
-   * Answers the id of whoever holds the office now, 1 if the one before has handed it over, and how many entries the
-   * journal has.
+   * Acquires or renews the leadership. ARGV: the unique id of the term; its duration in milliseconds. Answers the id of the
+   * present term, 1 if the leader before has handed over, and the number of entries in the journal. A Redis without free
+   * memory renews the leadership, too: PEXPIRE takes none.
    */
-  appoint: script(`
-    local clerk = KEYS[1] .. ':clerk'
+  acquireLeadership: script(`
+    local leader = KEYS[1] .. ':clerk'
     redis.call('SPUBLISH', KEYS[1], '')
     local entries = redis.call('XLEN', KEYS[1] .. ':journal')
-    local holder = redis.call('GET', clerk)
+    local holder = redis.call('GET', leader)
     if holder and holder ~= ARGV[1] then return { holder, 0, entries } end
-    redis.call('SET', clerk, ARGV[1], 'PX', ARGV[2])
-    return { ARGV[1], holder and 0 or redis.call('DEL', KEYS[1] .. ':handed-over'), entries }`),
+    if holder then
+      redis.call('PEXPIRE', leader, ARGV[2])
+      return { ARGV[1], 0, entries }
+    end
+    redis.call('SET', leader, ARGV[1], 'PX', ARGV[2])
+    return { ARGV[1], redis.call('DEL', KEYS[1] .. ':handed-over'), entries }`),
 
-  /** Gives the office up. ARGV: id of the term, 1 if it is handed over because the node ends. */
-  resign: script(`
-    local clerk = KEYS[1] .. ':clerk'
-    if redis.call('GET', clerk) ~= ARGV[1] then return end
-    redis.call('DEL', clerk)
-    if ARGV[2] == '1' then redis.call('SET', KEYS[1] .. ':handed-over', '1') end`),
+  /**
+   * Releases the leadership. ARGV: id of the term, 1 if the node hands over because it ends; the other nodes hear
+   * of that at once.
+   */
+  releaseLeadership: script(`
+    local leader = KEYS[1] .. ':clerk'
+    if redis.call('GET', leader) ~= ARGV[1] then return end
+    redis.call('DEL', leader)
+    if ARGV[2] ~= '1' then return end
+    redis.call('SPUBLISH', KEYS[1], '${VACANT}')
+    redis.call('SET', KEYS[1] .. ':handed-over', '1')`),
 
   /**
    * Makes the changes of a clerk, if he still is the clerk. ARGV: id of the term; the changes as JSON, each a list of
