@@ -44,6 +44,25 @@ export function openPusher(
   return client;
 }
 
+/** What all versions of `pusher-js` have. */
+export type PusherClass = new (key: string, options: object) => Pick<Pusher, 'subscribe' | 'disconnect'>;
+
+/** Another version of `pusher-js`, with the options that all versions know. It disconnects when the test ends. */
+export function openPusherOf(
+  version: PusherClass,
+  broker: Pick<Broker, 'host' | 'port'>,
+  { backend = '', user = '' }: Identity,
+): InstanceType<PusherClass> {
+  const client = new version(APP.key, {
+    ...wireOptions(broker),
+    disableStats: true,
+    authEndpoint: `${backend}/auth`,
+    auth: { headers: { 'x-user': user } },
+  });
+  onTestFinished(() => client.disconnect());
+  return client;
+}
+
 /** `pusher-js`, connected. */
 export async function connectPusher(
   broker: Pick<Broker, 'host' | 'port'>,
