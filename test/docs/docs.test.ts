@@ -52,12 +52,24 @@ describe('links in the documentation lead somewhere', () => {
     test(page, () => {
       const base = new URL(page, DOCS);
       const text = readFileSync(base, 'utf8');
-      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
-        expect(() => readFileOrFolder(new URL(target, base)), target).not.toThrow();
+      for (const [, path = '', heading] of text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
+        const target = path === '' ? base : new URL(path, base);
+        expect(() => readFileOrFolder(target), path).not.toThrow();
+        if (heading !== undefined) expect(anchorsOf(readFileSync(target, 'utf8')), path).toContain(heading);
       }
     });
   }
 });
+
+/** The names that headings have in links. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 function readFileOrFolder(url: URL): void {
   try {
