@@ -16,7 +16,8 @@ const PATH = `/app/${APP.key}?protocol=7`;
 const FIRST_FRAME =
   'A < {"event":"pusher:connection_established","data":"{\\"socket_id\\":\\"1234.1234\\",\\"activity_timeout\\":120}"}';
 
-const pages = readdirSync(DOCS).filter((name) => name.endsWith('.md'));
+const pages = readdirSync(DOCS, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
+const readmes = ['', 'server/', 'sdk-server/', 'sdk-client/'].map((folder) => `../${folder}README.md`);
 
 describe('the conversations in the documentation happen as written', () => {
   for (const page of pages) {
@@ -48,7 +49,7 @@ describe('every error has a heading in errors.md', () => {
 });
 
 describe('links in the documentation lead somewhere', () => {
-  for (const page of ['../../README.md', ...pages]) {
+  for (const page of [...readmes, ...pages]) {
     test(page, () => {
       const base = new URL(page, DOCS);
       const text = readFileSync(base, 'utf8');
