@@ -49,7 +49,7 @@ async function signedIn(site: Site, user: string): Promise<Client> {
 const COME_BACK_LATER = { reason: 'Come back later', block: 60 };
 
 keepPromises('identity.md', {
-  'A connection is one user, from his sign-in to its end': async () => {
+  'A connection is one user, from its sign-in to its end': async () => {
     const broker = await startServer();
     const client = await connect(broker);
     await client.signIn({ id: 'ann' });
@@ -59,7 +59,7 @@ keepPromises('identity.md', {
     expect((await countersign.user('bob')).connections).toEqual([]);
   },
 
-  'A sign-in counts for the connection that it was signed for': async () => {
+  'A sign-in is valid only for the connection that it was signed for': async () => {
     const broker = await startServer();
     const ann = await connect(broker);
     const thief = await connect(broker);
@@ -72,7 +72,7 @@ keepPromises('identity.md', {
     expect((await thief.closed()).code).toBe(4009);
   },
 
-  'What is sent to a user reaches all his devices, and nobody else': async () => {
+  'A message to a user reaches all their devices, and nobody else': async () => {
     const site = await startApp();
     const devices = [await signedIn(site, 'ann'), await signedIn(site, 'ann')];
     const mails = devices.map((client) => nextEvent(client.user, 'mail'));
@@ -84,7 +84,7 @@ keepPromises('identity.md', {
     expect(await stranger.nothing()).toEqual([]);
   },
 
-  'A user is online with his first connection, and offline after his last': async () => {
+  'A user is online with their first connection, and offline after their last': async () => {
     const site = await startApp();
     const bob = open(site, 'bob');
     const heard: WatchlistEvent[] = [];
@@ -122,7 +122,7 @@ keepPromises('identity.md', {
     expect(await site.countersign.users()).toEqual({ users: [{ id: 'ann' }] });
   },
 
-  'Terminating a user closes all his connections, and tells each why': async () => {
+  'Terminating a user closes all their connections, and sends each the reason': async () => {
     const site = await startApp();
     const devices = [await signedIn(site, 'ann'), await signedIn(site, 'ann')];
     const official = await connect(site.broker);
@@ -137,7 +137,7 @@ keepPromises('identity.md', {
     expect(await join(bob, 'private-a')).toBe(200);
   },
 
-  'A blocked user is kept out until the block ends': async () => {
+  'A blocked user is refused until the block ends': async () => {
     const data = await mkdtemp(pathOf(tmpdir(), 'countersign-'));
     onTestFinished(() => rm(data, { recursive: true }));
     let time = Date.now();
@@ -155,7 +155,7 @@ keepPromises('identity.md', {
     expect(await ann.signIn({ id: 'ann' })).toContain('pusher:signin_success');
   },
 
-  'Whoever is signed in by a key that is removed is nobody any more': async () => {
+  'Removing a key closes the connections that signed in with it': async () => {
     const leaked = { ...APP, key: 'key-leaked', secret: 'a secret that has leaked' };
     const keys = [APP, leaked].map(({ key, secret }) => ({ key, secret }));
     const broker = await startServer({ app: { keys } });
@@ -183,7 +183,7 @@ keepPromises('identity.md', {
     await heard;
   },
 
-  'The connection cannot have that channel again': async () => {
+  'The connection cannot join that channel again': async () => {
     const site = await startApp();
     const [phone, laptop] = [await signedIn(site, 'ann'), await signedIn(site, 'ann')];
     expect(await join(phone, 'private-a')).toBe(200);
@@ -198,7 +198,7 @@ keepPromises('identity.md', {
     expect(await join(await signedIn(site, 'ann'), 'private-a')).toBe(403);
   },
 
-  'A block misses nobody who comes at the same moment': async () => {
+  'A block also reaches users who join at the same moment': async () => {
     const broker = await startServer({ parts: { adapter: new DelayedAdapter(new MemoryAdapter()) } });
     const clients = await Promise.all(Array.from({ length: 10 }, () => connect(broker)));
     const block = countersignFor(broker).removeSubscription('presence-a', { userId: 'ann', block: 60 });
@@ -209,7 +209,7 @@ keepPromises('identity.md', {
     await Promise.all([block, ...ends]);
   },
 
-  'An app that requires to know its users closes who proves nothing in time': async () => {
+  'An app that requires users closes connections that prove nothing in time': async () => {
     let time = Date.now();
     const settings = { app: { requireUserAuthentication: true }, parts: { monotonic: () => time } };
     const broker = await startServer(settings);
@@ -225,7 +225,7 @@ keepPromises('identity.md', {
     expect(await guest!.nothing()).toEqual([]);
   },
 
-  'Credentials that expired are refreshed once, for all that is waiting': async () => {
+  'Expired credentials are refreshed once, for everything that waits': async () => {
     const site = await startApp();
     let refreshed = 0;
     const refresh = async () => {
