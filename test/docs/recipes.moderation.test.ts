@@ -48,7 +48,7 @@ async function lobby() {
 }
 
 keepPromises('recipes/moderator-kick.md', {
-  'Only a moderator may': async () => {
+  'Only a moderator may remove somebody': async () => {
     const { visitor, kick } = await lobby();
     const bob = await visitor('bob');
     expect(await kick('ann')).toBe(403);
@@ -67,7 +67,7 @@ keepPromises('recipes/moderator-kick.md', {
     expect(ann.shown).toEqual(['bob was removed: Spam', 'bob left']);
   },
 
-  'He is removed at once, on all devices, and told the reason': async () => {
+  'The user is removed at once, on all devices, and gets the reason': async () => {
     const { site, visitor } = await lobby();
     const devices = [await visitor('bob'), await visitor('bob')];
     const out = devices.map(({ channel }) => nextEvent(channel, 'pusher:subscription_error'));
@@ -82,7 +82,7 @@ keepPromises('recipes/moderator-kick.md', {
     for (const { shown } of devices) expect(shown).toEqual(['bob was removed: Spam', 'You are out: Spam']);
   },
 
-  'His connections and his other rooms stay': async () => {
+  'Their connections and other rooms stay': async () => {
     const { site, visitor, kick } = await lobby();
     const { client, channel } = await visitor('bob');
     expect(await join(client, 'presence-room-garden')).toBe(200);
@@ -95,7 +95,7 @@ keepPromises('recipes/moderator-kick.md', {
     expect(client.connection.state).toBe('connected');
   },
 
-  'He cannot come back while the block lasts': async () => {
+  'They cannot come back while the block lasts': async () => {
     const { visitor, kick } = await lobby();
     const { client, channel } = await visitor('bob');
     const out = nextEvent(channel, 'pusher:subscription_error');
@@ -130,7 +130,7 @@ async function devices() {
 }
 
 keepPromises('recipes/sign-out-everywhere.md', {
-  'Every device is disconnected, told why, and stays away': async () => {
+  'Every device is disconnected, gets the reason, and stays away': async () => {
     const { device } = await devices();
     const all = [await device('ann'), await device('ann'), await device('ann')];
     const ended = all.map(({ client }) => nextEvent(client.connection, 'disconnected'));
@@ -142,7 +142,7 @@ keepPromises('recipes/sign-out-everywhere.md', {
     }
   },
 
-  'No old session gets anything granted': async () => {
+  'An old session is granted nothing': async () => {
     const { device } = await devices();
     const [phone, laptop] = [await device('ann'), await device('ann')];
     const ended = nextEvent(laptop.client.connection, 'disconnected');
@@ -153,7 +153,7 @@ keepPromises('recipes/sign-out-everywhere.md', {
     expect(await post(laptop.browser, '/logout-everywhere')).toBe(401);
   },
 
-  'Others stay': async () => {
+  'Other users stay': async () => {
     const { site, device } = await devices();
     const [ann, bob] = [await device('ann'), await device('bob')];
     const ended = nextEvent(ann.client.connection, 'disconnected');
@@ -164,7 +164,7 @@ keepPromises('recipes/sign-out-everywhere.md', {
     await heard;
   },
 
-  'Whoever logs in again is back': async () => {
+  'A user who logs in again is back': async () => {
     const { device } = await devices();
     const before = await device('ann');
     await post(before.browser, '/logout-everywhere');

@@ -33,7 +33,7 @@ async function sessions() {
 }
 
 keepPromises('recipes/session-cookie.md', {
-  'A user with a session signs in and joins his own channel': async () => {
+  'A user with a session signs in and joins their own channel': async () => {
     const { browser, open } = await sessions();
     expect(await post(browser, '/login', { name: 'ann' })).toBe(204);
     const client = open();
@@ -54,7 +54,7 @@ keepPromises('recipes/session-cookie.md', {
     expect(await join(open(), 'private-user-bob')).toBe(403);
   },
 
-  'A session that somebody made up is no session': async () => {
+  'A forged session is refused': async () => {
     const { site, open } = await sessions();
     const session = Buffer.from('{"user":{"id":"ann"}}').toString('base64');
     const forger: typeof fetch = (path, init) => {
@@ -131,14 +131,14 @@ keepPromises('recipes/json-web-token.md', {
     expect(await statusWith('no-token')).toBe(401);
   },
 
-  'A token for somebody else is refused': async () => {
+  'A token for another service is refused': async () => {
     const { issue, statusWith } = await tokens();
     expect(await statusWith(await issue({ aud: 'https://other.example.com' }))).toBe(401);
     expect(await statusWith(await issue({ iss: 'https://other.example.com' }))).toBe(401);
     expect(await statusWith(await issue({ sub: undefined }))).toBe(401);
   },
 
-  'A token that expires mid-session is refreshed once, for all that is waiting': async () => {
+  'A token that expires mid-session is refreshed once, for everything that waits': async () => {
     const { issue, open } = await tokens();
     let issued = 0;
     const client = open(() => {
@@ -217,7 +217,7 @@ async function openTo(site: Site, user: string, channels: readonly string[]): Pr
 }
 
 keepPromises('recipes/roles-and-groups.md', {
-  'A role opens what needs it': async () => {
+  'A role opens the channels that need it': async () => {
     const site = await rooms();
     expect(await openTo(site, 'eve', ['private-audit', 'presence-room-kitchen'])).toHaveLength(2);
     expect(await openTo(site, 'ann', ['private-audit'])).toEqual([]);
@@ -229,7 +229,7 @@ keepPromises('recipes/roles-and-groups.md', {
     expect(await openTo(await rooms(), 'ann', channels)).toEqual(opened);
   },
 
-  'What no pattern means is refused': async () => {
+  'A name that matches no pattern is refused': async () => {
     const channels = ['private-user-ann', 'private-user-', 'private-auditing', 'private-x', 'presence-room'];
     expect(await openTo(await rooms(), 'ann', channels)).toEqual(['private-user-ann']);
   },
@@ -254,7 +254,7 @@ keepPromises('recipes/roles-and-groups.md', {
     expect(site.requests).toEqual(['/countersign/auth']);
   },
 
-  'A policy without somebody who tells who is asking does not start': async () => {
+  'A policy without a function that finds the user does not start': async () => {
     const { countersign, modules } = await rooms();
     expect(() => modules.createBackend(countersign, undefined as never)).toThrow(/user\(req\)/);
     expect(() => authRouter(countersign, { canAccess: modules.access.canAccess } as never)).toThrow();
