@@ -57,7 +57,7 @@ keepPromises('recipes/moderator-kick.md', {
     expect(await kick('eve')).toBe(200);
   },
 
-  'The room is told who was removed, and why': async () => {
+  'The room learns who was removed, and why': async () => {
     const { visitor, kick } = await lobby();
     const ann = await visitor('ann');
     await visitor('bob');
