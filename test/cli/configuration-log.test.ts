@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { createLog } from '#server/cli/log';
 import { parseConfig } from '#server/config/config';
+import { createLog } from '#server/log/log';
 
 function logTo(settings: Partial<Parameters<typeof createLog>[0]> = {}) {
   const lines: string[] = [];

@@ -7,7 +7,7 @@ import { FileAppStore } from '#server/apps/file-store';
 import { Hub } from '#server/hub/hub';
 import type { Subscriber } from '#server/hub/subscriber';
 import { Metrics } from '#server/metrics';
-import { openFilesLimit } from '#server/prometheus/open-files';
+import { openFilesLimit } from '#server/http/open-files';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
 import { type FrameBatch, WriteQueue, type Writer } from '#server/socket/write-queue';

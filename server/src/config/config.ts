@@ -3,6 +3,7 @@ import proxyAddr from 'proxy-addr';
 import { z } from 'zod';
 import { appSchema } from '../apps/app.ts';
 import { hookIdOf } from '../apps/hook.ts';
+import { logSchema } from '../log/log.ts';
 import { redisSchema } from '../redis/settings.ts';
 import { ConfigError, explain, type Overridden, problemsOf } from './error.ts';
 import { fileProblem } from './file-problem.ts';
@@ -123,20 +124,7 @@ export const configSchema = z
       })
       .readonly()
       .optional(),
-    log: z
-      .strictObject({
-        /** Least severe level that is written. @default "info" */
-        level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-        /** Lines for people instead of JSON. @default false */
-        pretty: z.boolean().default(false),
-        /**
-         * Lines of one kind (text, app and cause) that are written per minute; one more line says how many there were
-         * beyond them. null: no limit. @default 60
-         */
-        linesPerMinute: z.union([z.int().min(1), z.null()]).default(60),
-      })
-      .readonly()
-      .prefault({}),
+    log: logSchema,
     /**
      * Where `GET /metrics` is answered: without both settings on the main port, if that is loopback. Without a token
      * loopback answers this machine only, and nobody through a proxy.

@@ -1,4 +1,4 @@
-import { HIDDEN } from '../cli/secret-mask.ts';
+import { HIDDEN } from '../log/secret-mask.ts';
 import { describeRedis } from '../redis/settings.ts';
 import type { Config } from './config.ts';
 

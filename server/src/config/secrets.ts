@@ -1,6 +1,6 @@
 import type { AppConfig } from '../apps/app.ts';
 import { isGuessable } from '../apps/guessable.ts';
-import { hideSecret } from '../cli/secret-mask.ts';
+import { hideSecret } from '../log/secret-mask.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './error.ts';
 

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { openFilesLimit } from '../prometheus/open-files.ts';
+import { openFilesLimit } from './open-files.ts';
 
 /** How many sockets a process may have open, and for what. */
 export interface SocketBounds {

@@ -1,7 +1,7 @@
 import type { Histogram, Registry } from 'prom-client';
 import type { AppStore } from '../apps/app.ts';
-import { suppression } from '../cli/log-limit.ts';
 import type { Hub } from '../hub/hub.ts';
+import { suppression } from '../log/log-limit.ts';
 import { type AppMetrics, type Metrics, zeroOfEachKind } from '../metrics.ts';
 import type { FlushStatistics } from '../socket/write-queue.ts';
 import type { Certificate } from '../tls/certificate.ts';

@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { cpuUsage, memoryUsage, version } from 'node:process';
 import { getHeapStatistics } from 'node:v8';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { openFilesLimit } from './open-files.ts';
+import { openFilesLimit } from '../http/open-files.ts';
 
 /** Milliseconds between two looks at the event loop. They are part of what the monitor measures. */
 const RESOLUTION_MS = 20;

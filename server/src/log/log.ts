@@ -1,8 +1,24 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
 import { PinoPretty } from 'pino-pretty';
-import type { Config } from '../config/config.ts';
+import { z } from 'zod';
 import { LogLimit } from './log-limit.ts';
 import { maskLine } from './secret-mask.ts';
+
+/** Settings of the log. */
+export const logSchema = z
+  .strictObject({
+    /** Least severe level that is written. @default "info" */
+    level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    /** Lines for people instead of JSON. @default false */
+    pretty: z.boolean().default(false),
+    /**
+     * Lines of one kind (text, app and cause) that are written per minute; one more line says how many there were
+     * beyond them. null: no limit. @default 60
+     */
+    linesPerMinute: z.union([z.int().min(1), z.null()]).default(60),
+  })
+  .readonly()
+  .prefault({});
 
 /** Fields that never reach the log, in case one is logged by mistake; the code does not log them. */
 const SECRETS = ['secret', 'token', 'auth', 'signature', 'auth_signature', 'shared_secret', 'authorization'];
@@ -16,7 +32,7 @@ const MAX_TRACE = 4000;
  *
  * @param destination standard output, unless given
  */
-export function createLog(settings: Config['log'], destination?: DestinationStream): Logger {
+export function createLog(settings: z.infer<typeof logSchema>, destination?: DestinationStream): Logger {
   const paths = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
   const { level, linesPerMinute } = settings;
   const options: LoggerOptions = {
