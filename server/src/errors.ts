@@ -66,7 +66,7 @@ export class Disconnect extends Error {
   override readonly name = 'Disconnect';
 
   constructor(
-    readonly code: Code | 1003,
+    readonly code: Code | 1003 | 1008,
     readonly reason: string,
   ) {
     super(reason);

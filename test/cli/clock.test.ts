@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { ok, startReceiver, status } from '../helpers/brokers/receiver.ts';
+import { startServer } from '../helpers/brokers/server.ts';
+import { connect } from '../helpers/clients/client.ts';
 import { send, signed, startExample } from '../helpers/http.ts';
 import { app, TIMESTAMP } from '../packages/vectors.ts';
 
@@ -26,6 +29,23 @@ describe.each([
     expect(await ask('channels')).toMatchObject({ status: 429, headers: { 'retry-after': '1' } });
     clock.monotonic += 1000;
     expect(await ask('channels')).toMatchObject({ status: 200 });
+  });
+
+  test('neither delays the next attempt of a webhook nor gives it up', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = status(503);
+    const webhooks = [{ url: receiver.url(), events: ['channel_existence'] }];
+    const clock = { now: Date.now() };
+    const broker = await startServer({
+      app: { webhooks },
+      config: { webhookRetrySeconds: 600 },
+      parts: { now: () => clock.now },
+    });
+    await (await connect(broker)).join('news');
+    await expect.poll(() => receiver.posted.length).toBe(1);
+    clock.now += stepMs;
+    receiver.reply = ok;
+    await expect.poll(() => receiver.posted.length, { timeout: 10_000 }).toBe(2);
   });
 
   test('neither forgets a kept event nor makes it last', async () => {

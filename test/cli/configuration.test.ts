@@ -69,7 +69,7 @@ describe('what stands in the file', () => {
       requireUserAuthentication: false,
       allowedOrigins: ['*'],
       limits: {
-        connections: null,
+        connections: 50_000,
         clientEventsPerSecond: 10,
         framesPerSecond: 100,
         refusedProofsPerMinute: 60,
@@ -86,7 +86,7 @@ describe('what stands in the file', () => {
         presenceMembers: 100,
         presenceMemberBytes: 1024,
         subscriptionsPerConnection: 200,
-        httpRequestsPerSecond: null,
+        httpRequestsPerSecond: 2000,
       },
       webhooks: [],
     });

@@ -25,3 +25,13 @@ test('beyond the bound of blocks, what a user has is ended, and the answer says 
   const samples = await readSamples(broker.metricsUrl!);
   expect(samples.get('countersign_bounds_reached_total{bound="blocks"}')).toBe(2);
 });
+
+test('a user id with one half of a surrogate pair is refused', async () => {
+  const broker = await startServer();
+  const body = { user_id: '\ud800', block: 600 };
+  const answer = await request(broker, 'POST', '/channels/presence-a/subscriptions/remove', { body });
+  expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining('surrogate') } });
+  const client = await connect(broker);
+  expect(await client.join('presence-a', { user_id: '\ud800' })).toContain('surrogate');
+  expect(await client.signIn({ id: 'ann', watchlist: ['bob\n'] })).toContain('watchlist must be a list');
+});

@@ -5,6 +5,8 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { OTHER_APP } from '../helpers/brokers/server.ts';
 import { get, type HttpAnswer, post, send, signed, startExample } from '../helpers/http.ts';
+import { recordLog } from '../helpers/log.ts';
+import { readSamples } from '../helpers/metrics.ts';
 import { TIMESTAMP } from '../packages/vectors.ts';
 
 const EVENT = { name: 'e', channel: 'c', data: 'x' };
@@ -61,11 +63,26 @@ describe('httpRequestsPerSecond', () => {
     expect(await get(broker, 'channels')).toMatchObject({ status: 200 });
   });
 
-  test('is none unless it is set', async () => {
-    const { broker } = await startClocked({});
+  test('is exact where it is taken in steps, also by many at once', async () => {
+    const { broker } = await startClocked({ app: { limits: { httpRequestsPerSecond: 120 } } });
     const answers = await Promise.all(Array.from({ length: 200 }, () => post(broker, 'events', EVENT)));
-    expect(new Set(answers.map(statusOf))).toEqual(new Set([200]));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(120);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(80);
   });
+
+  test('is 2000 unless it is set, and none if it is null', async () => {
+    const ask = async (limits: object) => {
+      const { broker } = await startClocked({ app: { limits } });
+      const counts = new Map<number, number>();
+      for (let round = 0; round < 21; round += 1) {
+        const answers = await Promise.all(Array.from({ length: 100 }, () => post(broker, 'events', EVENT)));
+        for (const { status } of answers) counts.set(status, (counts.get(status) ?? 0) + 1);
+      }
+      return Object.fromEntries(counts);
+    };
+    expect(await ask({})).toEqual({ 200: 2000, 429: 100 });
+    expect(await ask({ httpRequestsPerSecond: null })).toEqual({ 200: 2100 });
+  }, 30_000);
 });
 
 describe('failedAuthenticationsPerMinute', () => {
@@ -149,4 +166,27 @@ test('bodies of many who prove nothing do not fill the memory', async () => {
   collect();
   // They sent 50 MB; a little of it may be on its way.
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(25_000_000);
+});
+
+test('a request whose headers are too large is answered, counted and logged', async () => {
+  const { log, lines } = recordLog('warn');
+  const broker = await startExample({ parts: { log } });
+  const socket = createConnection(broker.port, broker.host);
+  socket.write(`GET /health HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(40_000)}\r\n\r\n`);
+  const [answer] = await once(socket, 'data');
+  expect(String(answer)).toBe('HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n');
+  socket.destroy();
+  const samples = await readSamples(broker.metricsUrl!);
+  expect(samples.get('countersign_bounds_reached_total{bound="header_bytes"}')).toBe(1);
+  expect(lines).toContainEqual(expect.objectContaining({ msg: 'bound reached', type: 'header_bytes' }));
+});
+
+test('a request that makes no end is answered, counted and logged', async () => {
+  const { log, lines } = recordLog('warn');
+  const broker = await startExample({ config: { requestTimeoutSeconds: 1 }, parts: { log } });
+  const socket = createConnection(broker.port, broker.host);
+  socket.write('POST /apps/3/events HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{');
+  const [answer] = await once(socket, 'data');
+  expect(String(answer)).toMatch(/^HTTP\/1.1 408 Request Timeout\r\n/);
+  expect(lines).toContainEqual(expect.objectContaining({ msg: 'bound reached', type: 'request_timeout' }));
 });

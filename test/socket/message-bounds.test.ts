@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startServer } from '../helpers/brokers/server.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { connectRaw, frameOf, opcodes } from '../helpers/clients/raw.ts';
@@ -47,6 +47,32 @@ describe('a message in fragments', () => {
       expect.objectContaining({ msg: 'message too large', type: 'message_fragments', appId: 'app-1' }),
     );
   });
+});
+
+test('a message that makes no end closes its connection, whatever frames of control come with it', async () => {
+  let ms = 0;
+  const { log, lines } = recordLog('info');
+  const parts = { log, monotonic: () => ms };
+  const broker = await startServer({ config: { requestTimeoutSeconds: 30 }, parts });
+  const [half, whole] = [await connectRaw(broker), await connectRaw(broker)];
+  half.send(...fragmentsOf(PING, 3).slice(0, 2));
+  const timer = setInterval(() => {
+    ms += 2000;
+    half.send(frameOf({ opcode: opcodes.ping }));
+  }, 100);
+  onTestFinished(() => clearInterval(timer));
+  let received = await half.next();
+  while (typeof received === 'object' && 'opcode' in received && received.opcode === opcodes.pong) {
+    received = await half.next();
+  }
+  clearInterval(timer);
+  expect(received).toMatchObject({ code: 1008, reason: 'The message takes too long' });
+  expect(ms).toBeGreaterThanOrEqual(30_000);
+  whole.send(frameOf({ payload: PING }));
+  expect(await whole.next()).toEqual(PONG);
+  const samples = await readSamples(broker.metricsUrl!);
+  expect(samples.get('countersign_refusals_total{app="app-1",reason="message_time"}')).toBe(1);
+  expect(lines).toContainEqual(expect.objectContaining({ msg: 'connection closed', code: 1008 }));
 });
 
 describe('sign-ins', () => {

@@ -48,6 +48,7 @@ function start(urls: readonly string[], settings: Settings = {}) {
     metrics,
     log,
     now: Date.now,
+    wallClock: Date.now,
     random,
     retryMs,
   });

@@ -225,7 +225,7 @@ export interface ChannelCache {
   last(topic: Topic): Promise<KeptEvent | undefined>;
 }
 
-/** How a window stands after one more was counted. */
+/** How a window stands after more was counted. */
 export interface Hit {
   readonly hits: number;
   /** Milliseconds until the window ends: a duration, since the clocks of nodes differ and can be set. */
@@ -234,8 +234,8 @@ export interface Hit {
 
 /** Numbers that all nodes count together. */
 export interface Counters {
-  /** Counts one more in the running window of `key`. */
-  hit(key: string, windowMs: number): Promise<Hit>;
+  /** Counts more in the running window of `key`, one if nothing else is said. */
+  hit(key: string, windowMs: number, by?: number): Promise<Hit>;
   /** Takes one of `limit` places, if one is free; with `Infinity` there always is one. */
   hold(key: string, limit: number): Promise<boolean>;
   release(key: string): Promise<void>;

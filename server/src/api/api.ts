@@ -29,6 +29,8 @@ export interface ApiParts {
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   now(): number;
+  /** Milliseconds, by a clock that nobody sets. */
+  monotonic(): number;
   /** The client's address, as far as proxies are trusted. */
   addressOf(request: IncomingMessage): string;
   /** What `GET /ready` answers: 200 while the node accepts connections. */

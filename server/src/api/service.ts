@@ -8,7 +8,8 @@ import type { Answers } from './answers.ts';
 import type { ApiParts } from './api.ts';
 import { type Authenticated, authenticate, checkBody } from './authenticate.ts';
 import type { Endpoint } from './endpoint.ts';
-import { ApiLimits } from './limits.ts';
+import { RefusalLimit } from './refusal-limit.ts';
+import { RequestQuota } from './request-quota.ts';
 
 /** What a path names. */
 export interface Names {
@@ -21,15 +22,17 @@ export interface Names {
 export class Service {
   readonly #parts: ApiParts;
   readonly #answers: Answers;
-  readonly #limits: ApiLimits;
+  readonly #quota: RequestQuota;
+  readonly #refusals: RefusalLimit;
   #inProgress = 0;
   #idle: (() => void) | undefined;
 
   constructor(parts: ApiParts, answers: Answers) {
-    const { adapter, config, addressOf } = parts;
+    const { adapter, config, addressOf, monotonic } = parts;
     this.#parts = parts;
     this.#answers = answers;
-    this.#limits = new ApiLimits(adapter.counters, config.failedAuthenticationsPerMinute, addressOf);
+    this.#quota = new RequestQuota(adapter.counters, monotonic);
+    this.#refusals = new RefusalLimit(adapter.counters, config.failedAuthenticationsPerMinute, addressOf);
   }
 
   /** Never rejects: whatever goes wrong is answered. */
@@ -54,7 +57,7 @@ export class Service {
         throw new ApiError(401, 'The key that signed the request was removed');
       refuseDisabled(app);
       app.keyUses.count(key.name, 'requests', now());
-      await this.#limits.admit(app, request, response);
+      await this.#quota.admit(app);
       const result = await endpoint.run({
         app,
         subject,
@@ -95,7 +98,7 @@ export class Service {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<ApiError> {
-    if (refusal.status !== 400) await this.#limits.refuse(request, response);
+    if (refusal.status !== 400) await this.#refusals.refuse(request, response);
     return refusal;
   }
 

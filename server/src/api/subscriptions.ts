@@ -4,12 +4,18 @@ import { ApiError } from '../errors.ts';
 import { parseBody } from '../http/body.ts';
 import { check, invalidChannel } from '../http/check.ts';
 import { readChannel } from '../protocol/channel.ts';
+import { isWellFormed } from '../protocol/well-formed.ts';
 import { endWithBlock } from './block.ts';
 import type { Endpoint } from './endpoint.ts';
 import { blockSchema, reasonSchema } from './users.ts';
 
 const removeSchema = z.object({
-  user_id: z.string().min(1).max(128).optional(),
+  user_id: z
+    .string()
+    .min(1)
+    .max(128)
+    .refine(isWellFormed, 'must not hold one half of a surrogate pair')
+    .optional(),
   socket_id: z.string().optional(),
   reason: reasonSchema,
   block: blockSchema,

@@ -13,6 +13,8 @@ export const blockSchema = z.int().min(1).max(31_536_000).optional();
 /** Characters of a reason; a close frame holds the first 123 bytes of it. */
 export const reasonSchema = z.string().min(1).max(500).optional();
 
+/** Characters of an id, also of one that only presence channels know. */
+const MAX_ID_LENGTH = 128;
 const terminateSchema = z.object({ reason: reasonSchema, block: blockSchema });
 const DEFAULT_REASON = 'Connection terminated by the application';
 
@@ -23,6 +25,9 @@ export const terminateConnections: Endpoint = {
   publishes: false,
   async run(call) {
     const { app, subject, body, adapter, now } = call;
+    if (subject.length > MAX_ID_LENGTH) {
+      throw new ApiError(400, `The user id is longer than ${MAX_ID_LENGTH} characters`);
+    }
     const { reason = DEFAULT_REASON, block } = check(
       terminateSchema,
       body.length > 0 ? parseBody(body) : {},

@@ -13,8 +13,8 @@ const countOrUnlimited = z.union([count, z.null()]);
 /** Rates and sizes that an app is held to. Characters are UTF-16 code units; bytes are those of UTF-8. */
 export const limitsSchema = z
   .strictObject({
-    /** Connections at one time; null: no limit. @default null */
-    connections: countOrUnlimited.default(null),
+    /** Connections at one time; null: no limit. @default 50_000 */
+    connections: countOrUnlimited.default(50_000),
     /** Client events that one connection may send per second, and in one burst; null: no limit. @default 10 */
     clientEventsPerSecond: countOrUnlimited.default(10),
     /**
@@ -54,8 +54,8 @@ export const limitsSchema = z
     presenceMemberBytes: count.default(1024),
     /** Channels that one connection may be subscribed to. @default 200 */
     subscriptionsPerConnection: count.default(200),
-    /** Requests to the HTTP API per second; null: no limit. @default null */
-    httpRequestsPerSecond: countOrUnlimited.default(null),
+    /** Requests to the HTTP API per second, and in one burst; null: no limit. @default 2000 */
+    httpRequestsPerSecond: countOrUnlimited.default(2000),
   })
   .readonly();
 

@@ -36,6 +36,8 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly incarnation: string;
   readonly log: Logger;
   readonly now: () => number;
+  /** Milliseconds, by a clock that nobody sets. */
+  readonly monotonic: () => number;
   readonly addressOf: (request: IncomingMessage) => string;
   readonly isSecure: (request: IncomingMessage) => boolean;
   /** Socket ids of an app, the newest first. */

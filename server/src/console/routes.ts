@@ -1,11 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import { isSocketId } from '@countersign/sdk-server/signature';
 import express, { type RequestHandler, type Router } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Call, Endpoint } from '../api/endpoint.ts';
-import { ApiLimits } from '../api/limits.ts';
+import { RequestQuota } from '../api/request-quota.ts';
 import { publish } from '../api/publish.ts';
 import { refuseDisabled } from '../api/service.ts';
 import { webhookEndpoints } from '../api/webhooks.ts';
@@ -36,7 +35,7 @@ export interface ConsoleApiParts {
   readonly log: Logger;
   readonly pathPrefix: string;
   readonly now: () => number;
-  readonly addressOf: (request: IncomingMessage) => string;
+  readonly monotonic: () => number;
 }
 
 /** One request of somebody who is signed in. */
@@ -57,7 +56,7 @@ const proofSchema = z.object({
 
 /** What the pages of the console ask, each for the app that its session is for. */
 export function consoleApi(parts: ConsoleApiParts): Router {
-  const { liveApps, sessions, watches, hub, adapter, webhooks, metrics, log, pathPrefix, now, addressOf } =
+  const { liveApps, sessions, watches, hub, adapter, webhooks, metrics, log, pathPrefix, now, monotonic } =
     parts;
   const router = express.Router({ strict: true });
   router.use(ownPagesOnly);
@@ -83,12 +82,12 @@ export function consoleApi(parts: ConsoleApiParts): Router {
       response.json((await answer({ session, body, query: new URLSearchParams(rawQuery) })) ?? {});
     };
   // What the HTTP API answers too counts as one of its requests.
-  const limits = new ApiLimits(adapter.counters, null, addressOf);
+  const quota = new RequestQuota(adapter.counters, monotonic);
   const limited =
     (answer: (visit: Visit) => unknown): RequestHandler =>
     (request, response, next) =>
       signedIn(async (visit) => {
-        await limits.admit(visit.session.app, request, response);
+        await quota.admit(visit.session.app);
         return answer(visit);
       })(request, response, next);
 
@@ -155,7 +154,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
       return signedIn(async ({ session: { app }, body }) => {
         const counts = metrics.app(app.id);
         try {
-          await limits.admit(app, request, response);
+          await quota.admit(app);
           const [query] = readQuery(splitTarget(request.url).rawQuery);
           const result = await endpoint.run({
             app,

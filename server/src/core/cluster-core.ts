@@ -5,7 +5,7 @@ import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { ClusterWebhooks } from '../webhooks/cluster/cluster-webhooks.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
-import { type Core, type CoreParts, LocalCore, type Readiness, readyDespite } from './core.ts';
+import { type Core, type CoreParts, keptOptions, LocalCore, type Readiness, readyDespite } from './core.ts';
 
 interface ClusterCoreParts extends CoreParts {
   readonly redis: RedisSettings;
@@ -52,7 +52,8 @@ class ClusterCore implements Core {
     const onGap = () => {
       metrics.gaps += 1;
     };
-    const adapter = await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now, onGap });
+    const kept = keptOptions(parts);
+    const adapter = await RedisAdapter.open({ redis, nodeTimeoutSeconds, log, now, onGap, kept });
     const { roster } = adapter;
     const webhooks = await ClusterWebhooks.open({ ...parts, roster, onStep });
     return new ClusterCore(adapter, webhooks, certificate);

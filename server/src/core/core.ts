@@ -150,7 +150,8 @@ function degraded(reason: string): Readiness {
   return { status: 200, body: { status: 'degraded', reason } };
 }
 
-function keptOptions({ apps, config, metrics, log }: CoreParts): KeptEventsOptions {
+/** What the cache channels of each app may keep, and who is told. */
+export function keptOptions({ apps, config, metrics, log }: CoreParts): KeptEventsOptions {
   return {
     boundsOf(appId) {
       const limits = apps.byId(appId)?.limits;

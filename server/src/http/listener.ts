@@ -4,6 +4,7 @@ import {
   type RequestListener,
   type Server,
   type ServerOptions,
+  STATUS_CODES,
 } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
@@ -33,6 +34,16 @@ const CLOSE_STEP_MS = 50;
 /** Milliseconds that the requests in progress have at a drain, more than Redis has for an answer. */
 const REQUEST_GRACE_MS = 3000;
 
+/** How a request is answered that cannot be read, by the code of what is wrong, and the bound that it went beyond. */
+const CLIENT_ERRORS: ReadonlyMap<
+  string | undefined,
+  readonly [status: number, bound?: 'header_bytes' | 'request_timeout']
+> = new Map([
+  ['HPE_HEADER_OVERFLOW', [431, 'header_bytes']],
+  ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'request_timeout']],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', [413]],
+] as const);
+
 /** The HTTP or HTTPS server, and how it begins and ends. */
 export class Listener {
   readonly server: Server;
@@ -61,6 +72,16 @@ export class Listener {
       socket.once('close', forget);
     });
     server.on('request', ({ socket }) => silent.delete(socket));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      const [status, bound] = CLIENT_ERRORS.get(error.code) ?? [400];
+      const client = socket as Socket;
+      // A socket on which nothing was sent is one that a browser keeps ready.
+      if (bound && client.bytesRead > 0) sockets.refused(client, bound);
+      if (socket.writable && !sockets.isAnswering(client)) {
+        socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
+      }
+      socket.destroy(error);
+    });
     server.on('upgrade', (request, socket, head) => {
       silent.delete(request.socket);
       socket.off('close', forget);

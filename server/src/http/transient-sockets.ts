@@ -104,6 +104,17 @@ export class TransientSockets {
     else this.#end(visit, 'pipelined_requests');
   }
 
+  /** A request cannot be answered because of a bound: counts and logs it. */
+  refused(socket: VisitedSocket, bound: 'header_bytes' | 'request_timeout'): void {
+    const { metrics, log } = this.#parts;
+    reached(metrics, log, bound, { address: socket.remoteAddress });
+  }
+
+  /** Whether a part of an answer has been written. */
+  isAnswering(socket: VisitedSocket): boolean {
+    return socket[VISIT]?.answer?.headersSent ?? false;
+  }
+
   /** The last answer that a socket waits for. */
   lastAnswer(socket: VisitedSocket): ServerResponse | undefined {
     const visit = socket[VISIT];

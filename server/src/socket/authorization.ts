@@ -13,6 +13,7 @@ import { type Grant, PUBLIC_GRANT } from '../hub/grant.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { Member } from '../protocol/frames.ts';
 import { memberText, NestedTooDeeply } from '../protocol/json-text.ts';
+import { isWellFormed } from '../protocol/well-formed.ts';
 import { parseObject } from '../protocol/messages.ts';
 
 /** Who a connection has signed in as. */
@@ -125,6 +126,10 @@ function readMember(
       `user_id is longer than ${MEMBER_ID_LENGTH} characters`,
     );
   }
+  // One half of a surrogate pair is no text: on its way over Redis it would become another id.
+  if (!isWellFormed(userId)) {
+    throw new SubscriptionRefusal('InvalidChannelData', 400, 'user_id holds one half of a surrogate pair');
+  }
   const userInfo = readInfo(info, data, (why) => new SubscriptionRefusal('InvalidChannelData', 400, why));
   return userInfo === undefined ? { userId } : { userId, userInfo };
 }
@@ -192,8 +197,8 @@ export function authenticateUser(
     throw new SignInRefusal(`user_data is longer than ${app.limits.presenceMemberBytes} bytes`);
   }
   const watched = watchlist ?? [];
-  if (!Array.isArray(watched) || !watched.every((entry) => typeof entry === 'string' && entry !== '')) {
-    throw new SignInRefusal('watchlist must be a list of user ids');
+  if (!Array.isArray(watched) || !watched.every((entry) => isUserId(entry))) {
+    throw new SignInRefusal('watchlist must be a list of user ids, each 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;');
   }
   return {
     id,

@@ -16,6 +16,17 @@ export interface SocketOwner {
 /** Milliseconds that a close frame has to leave for a client that does not read. */
 const LAST_WORD_MS = 1000;
 
+/** What ws keeps of what it has received; it has no public name. */
+interface WithReceiver {
+  readonly _receiver: {
+    readonly _bufferedBytes: number;
+    /** The opcode of the message whose fragments arrive, or 0. */
+    readonly _fragmented: number;
+    /** 0 between two frames. */
+    readonly _state: number;
+  };
+}
+
 /** A WebSocket that knows its owner, so that all sockets can share the same few listeners. */
 export class ClientSocket extends WebSocket {
   owner: SocketOwner | undefined;
@@ -28,6 +39,12 @@ export class ClientSocket extends WebSocket {
     this.on('pong', onControl);
     this.on('close', onClose);
     this.on('error', onError);
+  }
+
+  /** Whether a part of a message or frame has arrived, and the rest has not. */
+  get isReceiving(): boolean {
+    const { _bufferedBytes, _fragmented, _state } = (this as unknown as WithReceiver)._receiver;
+    return _bufferedBytes > 0 || _fragmented > 0 || _state !== 0;
   }
 
   /** Sends a close frame, with as much of the reason as fits. */

@@ -66,6 +66,8 @@ export class Connection implements Subscriber, Writer, SocketOwner {
   /** `undefined`: it need not prove who it is, or has. */
   #deadline: AuthenticationDeadline | undefined;
   #refusedProofs: RefusedProofs | undefined;
+  /** Since when a part of a message waits for the rest, as far as was seen. */
+  #receivingSince: number | undefined;
   /** Bytes that waited when it was last looked at. */
   #buffered = 0;
   #ended = false;
@@ -195,6 +197,7 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     this.countBuffered();
     const unproven = this.#deadline?.check(now);
     if (unproven) return this.close(unproven);
+    if (this.#isTooLong(now)) return this.answer(new Disconnect(1008, 'The message takes too long'));
     if (this.#pingedAt === undefined) {
       if (now - this.#heardAt < this.#activityTimeoutSeconds * 1000) return;
       this.#pingedAt = now;
@@ -205,9 +208,19 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     }
   }
 
+  /** Whether a message has been on its way for too long; frames of control do not count for it. */
+  #isTooLong(now: number): boolean {
+    this.#receivingSince = this.#webSocket.isReceiving ? (this.#receivingSince ?? now) : undefined;
+    const { requestTimeoutSeconds } = this.#parts.config;
+    const isTooLong = now - (this.#receivingSince ?? now) >= requestTimeoutSeconds * 1000;
+    if (isTooLong) increment(this.metrics.refusals, 'message_time');
+    return isTooLong;
+  }
+
   receive(data: Buffer, isBinary: boolean): void {
     if (this.#ended) return;
     this.metrics.messagesIn += 1;
+    this.#receivingSince = undefined;
     this.metrics.bytesIn += data.length;
     try {
       this.#takeFrame();

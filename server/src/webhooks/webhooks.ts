@@ -87,7 +87,8 @@ export class Webhooks implements WebhookControl {
       }),
       metrics,
       log,
-      now,
+      now: steadyClock(now),
+      wallClock: now,
       random: Math.random,
       retryMs: config.webhookRetrySeconds * 1000,
       onStep,
@@ -240,4 +241,10 @@ export class Webhooks implements WebhookControl {
 /** A broker on loopback with no proxy in front is for trying things out, and its receivers are there too. */
 function addressesOf({ webhookAddresses, host, trustProxy }: Config): 'public' | 'any' {
   return webhookAddresses ?? (isLoopback(host) && trustProxy === false ? 'any' : 'public');
+}
+
+/** A clock that tells the time of the other one as it is now, and goes on evenly whatever that is set to. */
+function steadyClock(now: () => number): () => number {
+  const origin = now() - performance.now();
+  return () => origin + performance.now();
 }

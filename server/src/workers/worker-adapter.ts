@@ -42,7 +42,7 @@ export class WorkerAdapter implements Adapter {
     };
     this.channelCache = { last: (topic) => parent.call('last', [topic]) };
     this.counters = {
-      hit: (key, windowMs) => parent.call('hit', [key, windowMs]),
+      hit: (key, windowMs, by) => parent.call('hit', [key, windowMs, by]),
       hold: (key, limit) => {
         // By then the connection has been turned away, so nobody else would give its place back.
         const late = (held: boolean) => held && void this.counters.release(key).catch(() => {});

@@ -118,8 +118,8 @@ export class WorkerSession implements ParentApi {
     return this.#shared.core.adapter.channelCache.last(topic);
   }
 
-  hit(key: string, windowMs: number) {
-    return this.#shared.core.adapter.counters.hit(key, windowMs);
+  hit(key: string, windowMs: number, by?: number) {
+    return this.#shared.core.adapter.counters.hit(key, windowMs, by);
   }
 
   async hold(key: string, limit: number): Promise<boolean> {

@@ -11,14 +11,14 @@ export class MemoryCounters implements Counters {
     this.#monotonic = monotonic;
   }
 
-  async hit(key: string, windowMs: number): Promise<Hit> {
+  async hit(key: string, windowMs: number, by = 1): Promise<Hit> {
     const now = this.#monotonic();
     let window = this.#windows.get(key);
     if (!window || window.endsAt <= now) {
       window = { hits: 0, endsAt: now + windowMs };
       this.#windows.set(key, window);
     }
-    window.hits += 1;
+    window.hits += by;
     return { hits: window.hits, leftMs: window.endsAt - now };
   }
 

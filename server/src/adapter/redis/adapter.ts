@@ -7,6 +7,7 @@ import type { Adapter, AdapterListener, Version } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import type { Topic } from '../topic.ts';
 import { RedisBlocks } from './blocks.ts';
+import { CacheIndex, type CacheIndexBounds } from './cache-index.ts';
 import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
 import { Keys } from './keys.ts';
@@ -32,8 +33,11 @@ export interface RedisAdapterOptions {
   readonly now?: () => number;
   /** Is told when messages of a topic were missed for good. */
   readonly onGap?: () => void;
+  /** What the cache channels of an app may keep. @default whatever is published to them */
+  readonly kept?: CacheIndexBounds;
 }
 
+const UNBOUNDED: CacheIndexBounds = { boundsOf: () => ({ events: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }) };
 /** What who joins late has missed is whatever there is; who has a snapshot has missed nothing. */
 const FIRST_VERSION: Version = 1;
 /** Milliseconds that Redis has to answer, or this part of the time after which a dead node must be gone, if less. */
@@ -58,13 +62,14 @@ export class RedisAdapter implements Adapter {
   readonly #subscriber: Subscriber;
   readonly #arrears: MissedQueue;
   readonly #edges: JournalRecorder;
+  readonly #cacheIndex: CacheIndex;
   readonly #seats = new LocalSeats();
   readonly #reaper: Reaper;
   readonly #node: NodeLease;
   #lapsedNodes = 0;
   #listener: AdapterListener | undefined;
 
-  private constructor({ redis, nodeTimeoutSeconds, log, now = Date.now, onGap }: RedisAdapterOptions) {
+  private constructor({ redis, nodeTimeoutSeconds, log, now = Date.now, onGap, kept = UNBOUNDED }: RedisAdapterOptions) {
     const timeoutMs = nodeTimeoutSeconds * 1000;
     const commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
     this.#log = log;
@@ -125,7 +130,8 @@ export class RedisAdapter implements Adapter {
     this.#reaper = new Reaper(commands, keys, directory, this.#edges, (topic, left) =>
       this.#listener?.lapsed(topic, left),
     );
-    this.bus = new RedisBus(commands, keys, this.#subscriber, this.#edges);
+    this.#cacheIndex = new CacheIndex(commands, keys, kept, log);
+    this.bus = new RedisBus(commands, keys, this.#subscriber, this.#edges, this.#cacheIndex);
     this.roster = new RedisRoster({
       commands,
       keys,
@@ -178,6 +184,7 @@ export class RedisAdapter implements Adapter {
 
   async close(): Promise<void> {
     this.#arrears.close();
+    this.#cacheIndex.close();
     const node = await this.#node.close();
     try {
       if (node !== undefined) await this.#bury(node);

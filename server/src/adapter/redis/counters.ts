@@ -30,8 +30,8 @@ export class RedisCounters implements Counters {
     this.#marks = marks;
   }
 
-  async hit(key: string, windowMs: number): Promise<Hit> {
-    const answer = await this.#commands.run(scripts.hit, this.#keys.hits(key), windowMs);
+  async hit(key: string, windowMs: number, by = 1): Promise<Hit> {
+    const answer = await this.#commands.run(scripts.hit, this.#keys.hits(key), windowMs, by);
     const [hits, leftMs] = hitSchema.parse(answer);
     return { hits, leftMs };
   }

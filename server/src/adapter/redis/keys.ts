@@ -38,6 +38,11 @@ export class Keys {
     return `${this.prefix}:places:{${key}}`;
   }
 
+  /** Of what the cache channels of an app keep. */
+  cached(appId: string): string {
+    return `${this.prefix}:cached:{${appId}}`;
+  }
+
   blocks(appId: string): string {
     return `${this.prefix}:blocks:{${appId}}`;
   }

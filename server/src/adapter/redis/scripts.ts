@@ -19,6 +19,8 @@ export const scripts = {
   counts: load('topic', 'counts'),
   snapshot: load('topic', 'seats', 'snapshot'),
   kept: load('topic', 'kept'),
+  keep: load('keep'),
+  forget: loadFreeing('topic', 'forget'),
   sitting: load('topic', 'sitting'),
   hasSeat: load('topic', 'has-seat'),
   beat: loadFreeing('beat'),

@@ -63,7 +63,7 @@ export class LiveObserver implements AppObserver {
 
   /** Goes on for a while. */
   renew(channel: string | undefined): void {
-    const until = this.#parts.now() + PATIENCE_MS;
+    const until = performance.now() + PATIENCE_MS;
     this.#until = until;
     if (channel === undefined) return;
     const isNew = !this.#channels.has(channel);
@@ -73,8 +73,8 @@ export class LiveObserver implements AppObserver {
   }
 
   observe(sighting: AppEvent): void {
+    if (performance.now() > this.#until) return this.end();
     const time = this.#parts.now();
-    if (time > this.#until) return this.end();
     this.#remember(sighting);
     if (sighting.kind === 'published' && !this.#channels.has(sighting.channel)) return;
     const unproven = unprovenOf(sighting);
@@ -109,10 +109,11 @@ export class LiveObserver implements AppObserver {
   #tick(): void {
     const { app, now, feed, figures } = this.#parts;
     const time = now();
-    if (time > this.#until) return this.end();
+    const elapsed = performance.now();
+    if (elapsed > this.#until) return this.end();
     feed.endExpired(app, time);
     for (const [channel, until] of this.#channels) {
-      if (time > until) this.#channels.delete(channel);
+      if (elapsed > until) this.#channels.delete(channel);
       else this.#tellSubscribers(channel);
     }
     this.#examiner.renew();

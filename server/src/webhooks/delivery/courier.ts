@@ -13,8 +13,10 @@ export interface CourierParts {
   readonly transport: WebhookHttpClient;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** The clock, in Unix milliseconds. */
+  /** Unix milliseconds, by a clock that nobody sets while the process runs: for all that is waited for. */
   readonly now: () => number;
+  /** Unix milliseconds, as receivers have them. */
+  readonly wallClock: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
   /** Milliseconds after the first attempt until which a delivery is tried again. */
@@ -52,13 +54,13 @@ export class Courier {
   }
 
   async deliver(app: App, hook: Hook, delivery: Delivery): Promise<Tried> {
-    const { transport, metrics, onStep, now, retryMs } = this.#parts;
+    const { transport, metrics, onStep, now, wallClock, retryMs } = this.#parts;
     const at = now();
     if (delivery.triedSince !== undefined && at >= delivery.triedSince + retryMs) {
       const attempt = { at, status: null, answer: 'not sent: it was due after the time to retry' };
       return { sent: NOT_ASKED, committed: this.#giveUp(hook, delivery, attempt) };
     }
-    const { headers, body } = signRequest(app, hook, delivery, at);
+    const { headers, body } = signRequest(app, hook, delivery, wallClock());
     const answer = await transport.post(hook.url, headers, body, () => onStep?.('afterSend'));
     if (!answer) return { sent: NOT_ASKED, committed: Promise.resolve('stop') };
     increment(metrics.app(hook.appId).webhookAttempts, answer.outcome);

@@ -207,7 +207,9 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   }
 
   #schedule(lane: Lane, dueAt: number, state: 'gathering' | 'resting' = 'resting'): void {
-    const delay = dueAt - this.#parts.now();
+    const left = dueAt - this.#parts.now();
+    // What was appended was timed by a clock that may have been set.
+    const delay = state === 'gathering' ? Math.min(left, lane.hook().maxDelayMs) : left;
     if (delay > 0 && !this.#closed) lane.wait(state, delay, () => this.#enqueue(lane));
     else this.#enqueue(lane);
   }

@@ -1,6 +1,7 @@
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Bus, Command, EventMessage, Version } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
+import type { CacheIndex } from '../cache-index.ts';
 import type { Keys } from '../keys.ts';
 import type { JournalRecorder } from '../roster/journal-recorder.ts';
 import { scripts } from '../scripts.ts';
@@ -16,14 +17,22 @@ export class RedisBus implements Bus {
   readonly #keys: Keys;
   readonly #subscriber: Subscriber;
   readonly #edges: JournalRecorder;
+  readonly #cacheIndex: CacheIndex;
   /** The last message of each topic that waits for the journal; those that follow wait for it. */
   readonly #waiting = new Map<Topic, Promise<void>>();
 
-  constructor(commands: ScriptRunner, keys: Keys, subscriber: Subscriber, edges: JournalRecorder) {
+  constructor(
+    commands: ScriptRunner,
+    keys: Keys,
+    subscriber: Subscriber,
+    edges: JournalRecorder,
+    cacheIndex: CacheIndex,
+  ) {
     this.#commands = commands;
     this.#keys = keys;
     this.#subscriber = subscriber;
     this.#edges = edges;
+    this.#cacheIndex = cacheIndex;
   }
 
   listen(topic: Topic): Promise<void> {
@@ -56,13 +65,18 @@ export class RedisBus implements Bus {
   #send(topic: Topic, body: Body, recorded?: Promise<void>, keepSeconds?: number): Promise<void> {
     const ends = body.kind === 'terminateUser';
     const send = async (): Promise<void> => {
-      await this.#commands.runBeforeDeadline(
+      const message = encodeBody(body);
+      const version = await this.#commands.runBeforeDeadline(
         scripts.publish,
         this.#keys.topic(topic),
-        encodeBody(body),
+        message,
         keepSeconds ?? '',
         ends ? 1 : 0,
       );
+      if (keepSeconds !== undefined) {
+        const bytes = Buffer.byteLength(message) + topic.length;
+        this.#cacheIndex.note(topic, { version: String(version), bytes, seconds: keepSeconds });
+      }
     };
     const before = this.#waiting.get(topic);
     if (!before && !recorded) return send();

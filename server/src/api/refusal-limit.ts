@@ -7,11 +7,9 @@ import {
   type Options,
   type RateLimitRequestHandler,
   rateLimit,
-  SECOND,
   type Store,
 } from 'express-rate-limit';
 import type { Counters } from '../adapter/adapter.ts';
-import type { App } from '../apps/app.ts';
 import { ApiError } from '../errors.ts';
 
 /** Counts for express-rate-limit what all nodes count together. */
@@ -41,10 +39,8 @@ class CounterStore implements Store {
   resetKey(): void {}
 }
 
-/** How often an app may ask, and how often an address may be refused. Neither costs anything where it does not limit. */
-export class ApiLimits {
-  readonly #counters: Counters;
-  readonly #requests = new WeakMap<App, RateLimitRequestHandler>();
+/** How often an address may be refused. */
+export class RefusalLimit {
   readonly #refusals: RateLimitRequestHandler | undefined;
 
   /** @param refusalsPerMinute per client address; null: no limit */
@@ -53,7 +49,6 @@ export class ApiLimits {
     refusalsPerMinute: number | null,
     addressOf: (request: IncomingMessage) => string,
   ) {
-    this.#counters = counters;
     if (refusalsPerMinute === null) return;
     this.#refusals = limiter(new CounterStore(counters, 'api-refusals'), {
       windowMs: MINUTE,
@@ -62,26 +57,6 @@ export class ApiLimits {
       refusal:
         'Too many refused requests from this address: check the key, secret and clock, and try again later',
     });
-  }
-
-  /**
-   * Counts one request of an app; there is nothing to wait for where the app has no limit.
-   *
-   * @throws ApiError 429 past `httpRequestsPerSecond`
-   */
-  admit(app: App, request: IncomingMessage, response: ServerResponse): Promise<void> | undefined {
-    if (app.limits.httpRequestsPerSecond === null) return undefined;
-    let requests = this.#requests.get(app);
-    if (!requests) {
-      requests = limiter(new CounterStore(this.#counters, 'api-requests'), {
-        windowMs: SECOND,
-        limit: () => app.limits.httpRequestsPerSecond ?? Number.POSITIVE_INFINITY,
-        keyGenerator: () => app.id,
-        refusal: 'Too many requests for this app: try again later',
-      });
-      this.#requests.set(app, requests);
-    }
-    return ask(requests, request, response);
   }
 
   /**
