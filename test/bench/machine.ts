@@ -37,7 +37,12 @@ export class Machine {
     try {
       const redisPort = await findPort();
       if (store === 'redis') await machine.#startRedis(redisPort);
-      const limits = { connections: null, clientEventsPerSecond: 1e6, framesPerSecond: 1e6, httpRequestsPerSecond: null };
+      const limits = {
+        connections: null,
+        clientEventsPerSecond: 1e6,
+        framesPerSecond: 1e6,
+        httpRequestsPerSecond: null,
+      };
       const keys = [{ key: 'app-key', secret: 'app-secret' }];
       const env = {
         COUNTERSIGN_APPS: JSON.stringify([{ id: 'app-id', keys, limits, ...app }]),

@@ -34,7 +34,7 @@ describe.each([
   test('neither delays the next attempt of a webhook nor gives it up', async () => {
     const receiver = await startReceiver();
     receiver.reply = status(503);
-    const webhooks = [{ url: receiver.url(), events: ['channel_existence'] }];
+    const webhooks = [{ url: receiver.url(), events: ['channel_occupied'] }];
     const clock = { now: Date.now() };
     const broker = await startServer({
       app: { webhooks },

@@ -85,9 +85,11 @@ describe('sign-ins', () => {
     }
     ms += 20_000;
     expect(await client.signIn({ id: 'ann' })).toBe(frames.signedIn('{"id":"ann"}'));
-    expect(await client.signIn({ id: 'ann' })).toEqual({
+    const reason = 'Too many sign-ins: at most 3 a minute';
+    expect(await client.signIn({ id: 'ann' })).toBe(frames.error(4100, reason));
+    expect(await client.closed()).toEqual({
       code: 4100,
-      reason: 'Too many sign-ins: at most 3 a minute',
+      reason,
     });
   });
 

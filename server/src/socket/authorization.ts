@@ -13,8 +13,8 @@ import { type Grant, PUBLIC_GRANT } from '../hub/grant.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { Member } from '../protocol/frames.ts';
 import { memberText, NestedTooDeeply } from '../protocol/json-text.ts';
-import { isWellFormed } from '../protocol/well-formed.ts';
 import { parseObject } from '../protocol/messages.ts';
+import { isWellFormed } from '../protocol/well-formed.ts';
 
 /** Who a connection has signed in as. */
 export interface User {
@@ -198,7 +198,9 @@ export function authenticateUser(
   }
   const watched = watchlist ?? [];
   if (!Array.isArray(watched) || !watched.every((entry) => isUserId(entry))) {
-    throw new SignInRefusal('watchlist must be a list of user ids, each 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;');
+    throw new SignInRefusal(
+      'watchlist must be a list of user ids, each 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;',
+    );
   }
   return {
     id,

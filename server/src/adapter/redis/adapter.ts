@@ -37,7 +37,9 @@ export interface RedisAdapterOptions {
   readonly kept?: CacheIndexBounds;
 }
 
-const UNBOUNDED: CacheIndexBounds = { boundsOf: () => ({ events: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }) };
+const UNBOUNDED: CacheIndexBounds = {
+  boundsOf: () => ({ events: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
+};
 /** What who joins late has missed is whatever there is; who has a snapshot has missed nothing. */
 const FIRST_VERSION: Version = 1;
 /** Milliseconds that Redis has to answer, or this part of the time after which a dead node must be gone, if less. */
@@ -69,7 +71,14 @@ export class RedisAdapter implements Adapter {
   #lapsedNodes = 0;
   #listener: AdapterListener | undefined;
 
-  private constructor({ redis, nodeTimeoutSeconds, log, now = Date.now, onGap, kept = UNBOUNDED }: RedisAdapterOptions) {
+  private constructor({
+    redis,
+    nodeTimeoutSeconds,
+    log,
+    now = Date.now,
+    onGap,
+    kept = UNBOUNDED,
+  }: RedisAdapterOptions) {
     const timeoutMs = nodeTimeoutSeconds * 1000;
     const commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
     this.#log = log;
