@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { InDoubt, Unavailable } from '../../errors.ts';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
-import { appOfTopic, channelOfTopic, type Topic, topicOf } from '../adapter.ts';
 import type { KeptEventsOptions } from '../memory/kept-events.ts';
+import { appOfTopic, channelOfTopic, type Topic, topicOf } from '../topic.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
 
