@@ -154,7 +154,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     onTestFinished(() => link.close());
     await link.start();
     await redis.command('CONFIG', 'SET', 'maxmemory', '1');
-    const run = new ScriptRunner(link, 2000).run(scripts.mark, 'key', 'kind', 'name', 1000);
+    const run = new ScriptRunner(link, 2000).run(scripts.addHeld, 'key', 'kind', 'name', 1000);
     await expect(run).rejects.toThrow(/^Redis: OOM command not allowed when used memory > 'maxmemory'$/);
   });
 

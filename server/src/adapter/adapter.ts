@@ -187,7 +187,7 @@ export interface Roster {
    * Joins, or answers `full`. To join again changes nothing and answers the present state. Who is `late` joins in a
    * while; then the listener is told that it has missed what happened up to there.
    */
-  join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full' | 'late'>;
+  join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full' | 'queued'>;
   /**
    * Leaves; `undefined` if it had not joined.
    *

@@ -137,7 +137,7 @@ export class Subscriptions {
     if (joined === 'full') {
       throw new SubscriptionRefusal('LimitReached', 409, `The channel is full: it has ${maxMembers} members`);
     }
-    return joined === 'late' ? undefined : joined;
+    return joined === 'queued' ? undefined : joined;
   }
 
   #tellJoined(topic: Topic, local: LocalChannel, { version, subscriptions, last }: Joined): void {

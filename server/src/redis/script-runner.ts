@@ -1,14 +1,14 @@
 import { ClientClosedError, ClientOfflineError, ErrorReply } from 'redis';
-import type { Script } from '../adapter/redis/scripts.ts';
 import { InDoubt, Unavailable } from '../errors.ts';
 import type { ReconnectingClient } from './reconnecting-client.ts';
 import { reasonOf } from './reconnecting-client.ts';
+import type { Script } from './script.ts';
 import { withTimeout } from './timeout.ts';
 
-/** What a script answers to something that came too late. */
-const LATE = 'late';
-/** The part of the time for an answer in which a change can be made; the rest is for the answer to arrive. */
-const IN_TIME = 0.8;
+/** The answer of a script that ran after its deadline and changed nothing. */
+const EXPIRED = 'expired';
+/** The part of the timeout within which a change may be made; the rest is for the answer to arrive. */
+const DEADLINE = 0.8;
 
 /** Has Redis run scripts. */
 export class ScriptRunner {
@@ -66,9 +66,9 @@ export class ScriptRunner {
     ...args: readonly (string | number)[]
   ): Promise<unknown> {
     if (this.#ahead === undefined) throw new Unavailable('Redis has not told the time yet');
-    const deadline = this.#ahead + (performance.now() + this.#timeoutMs * IN_TIME) * 1000;
+    const deadline = this.#ahead + (performance.now() + this.#timeoutMs * DEADLINE) * 1000;
     const answer = await this.run(script, key, deadline.toFixed(0), ...args);
-    if (answer === LATE) throw new Unavailable('Redis was reached too late');
+    if (answer === EXPIRED) throw new Unavailable('Redis was reached too late');
     return answer;
   }
 }

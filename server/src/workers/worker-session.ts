@@ -74,7 +74,7 @@ export class WorkerSession implements ParentApi {
     return this.#shared.core.adapter.bus.command(command);
   }
 
-  async join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full' | 'late'> {
+  async join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full' | 'queued'> {
     const { core, seats } = this.#shared;
     const { socketId } = seat;
     // Noted before it is known to be taken: to leave a seat that was not taken is harmless.

@@ -244,7 +244,7 @@ export class RedisAdapter implements Adapter {
     const seats = await this.#reaper.reap(node);
     // Another one that came back in time has taken its seats already.
     if (seats > 0 && !this.#node.isOwn(node)) this.#lapsedNodes += 1;
-    await this.#commands.run(scripts.bury, this.#keys.nodes, node);
+    await this.#commands.run(scripts.removeNode, this.#keys.nodes, node);
     this.#log.info({ node, seats }, 'node buried');
   }
 

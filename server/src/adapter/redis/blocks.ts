@@ -24,7 +24,7 @@ export class RedisBlocks implements Blocks {
     const milliseconds = Math.ceil(until - this.#now());
     if (milliseconds <= 0) return true;
     const added = await this.#commands.run(
-      scripts.block,
+      scripts.addBlock,
       this.#keys.blocks(appId),
       fieldOf(userId, channel),
       JSON.stringify({ reason, until }),
@@ -43,7 +43,7 @@ export class RedisBlocks implements Blocks {
 
   async find(appId: string, userId: string, channel?: string): Promise<Block | undefined> {
     const answer = await this.#commands.run(
-      scripts.blocked,
+      scripts.findBlock,
       this.#keys.blocks(appId),
       fieldOf(userId, channel),
     );

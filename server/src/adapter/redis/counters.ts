@@ -67,7 +67,7 @@ export class RedisCounters implements Counters {
       [...this.#shares].map(async ([key, share]) => {
         share.marked = this.#marks.note('quotas', key);
         const node = await share.marked;
-        await this.#commands.run(scripts.occupy, this.#keys.places(key), node, share.held);
+        await this.#commands.run(scripts.setPlaces, this.#keys.places(key), node, share.held);
       }),
     );
   }

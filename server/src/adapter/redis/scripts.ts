@@ -1,57 +1,40 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { loadScript, type Script } from '../../redis/script.ts';
 
-/** What Redis runs in one step. */
-export interface Script {
-  readonly text: string;
-  /** By which Redis knows it once it has seen it. */
-  readonly sha1: string;
-}
-
-/** The scripts, each from the files that it is put together from (`lua/`). */
+/**
+ * The scripts of the adapter. Some consist of one command: they are scripts all the same, because then everything that the
+ * adapter asks of Redis times out, fails and follows its key through a cluster in the same way (see `ScriptRunner`). Those
+ * that begin with `allow-oom` run even if Redis is out of memory, so that nodes stay alive and leaving frees memory.
+ */
 export const scripts = {
-  join: load('topic', 'seats', 'join'),
-  leave: loadFreeing('topic', 'seats', 'leave'),
-  evict: load('topic', 'seats', 'evict'),
-  reap: loadFreeing('topic', 'seats', 'reap'),
-  publish: load('topic', 'publish'),
-  since: load('topic', 'since'),
-  counts: load('topic', 'counts'),
-  snapshot: load('topic', 'seats', 'snapshot'),
-  kept: load('topic', 'kept'),
-  keep: load('keep'),
-  forget: loadFreeing('topic', 'forget'),
-  sitting: load('topic', 'sitting'),
-  hasSeat: load('topic', 'has-seat'),
-  beat: loadFreeing('beat'),
-  bury: loadFreeing('bury'),
-  mark: load('mark'),
-  unmark: loadFreeing('unmark'),
-  marks: load('marks'),
-  list: load('list'),
-  names: load('names'),
-  hit: load('hit'),
-  hold: load('hold'),
-  release: loadFreeing('release'),
-  occupy: loadFreeing('occupy'),
-  block: load('block'),
-  blocked: load('blocked'),
-  persistence: load('persistence'),
+  join: load('roster/join'),
+  leave: load('roster/leave'),
+  evict: load('roster/evict'),
+  reap: load('roster/reap'),
+  counts: load('roster/counts'),
+  snapshot: load('roster/snapshot'),
+  seats: load('roster/seats'),
+  hasSeats: load('roster/has-seats'),
+  noteInIndex: load('roster/index-note'),
+  indexPage: load('roster/index-page'),
+  publish: load('messages/publish'),
+  since: load('messages/since'),
+  kept: load('messages/kept'),
+  keep: load('messages/keep'),
+  forget: load('messages/forget'),
+  renewLease: load('membership/renew-lease'),
+  removeNode: load('membership/remove-node'),
+  addHeld: load('membership/add-held'),
+  removeHeld: load('membership/remove-held'),
+  someHeld: load('membership/some-held'),
+  persistence: load('membership/persistence'),
+  hit: load('counters/hit'),
+  hold: load('counters/hold'),
+  release: load('counters/release'),
+  setPlaces: load('counters/set-places'),
+  addBlock: load('blocks/add'),
+  findBlock: load('blocks/find'),
 } as const;
 
-function load(...names: readonly string[]): Script {
-  return scriptOf(textOf(names));
-}
-
-/** One that a Redis without memory runs all the same: nodes stay alive, and whoever goes leaves room. */
-function loadFreeing(...names: readonly string[]): Script {
-  return scriptOf(`#!lua flags=allow-oom\n${textOf(names)}`);
-}
-
-function textOf(names: readonly string[]): string {
-  return names.map((name) => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8')).join('\n');
-}
-
-function scriptOf(text: string): Script {
-  return { text, sha1: createHash('sha1').update(text).digest('hex') };
+function load(name: string): Script {
+  return loadScript(new URL(`lua/${name}.lua`, import.meta.url));
 }

@@ -49,7 +49,7 @@ export class LeaderRpc {
     });
     const question = JSON.stringify({ from: this.ownChannel, id, request });
     try {
-      await Promise.all([this.#commands.run(scripts.say, this.#key, '', question), answered]);
+      await Promise.all([this.#commands.run(scripts.send, this.#key, '', question), answered]);
       return schema.parse(await answered);
     } finally {
       clearTimeout(this.#asked.get(id)?.timer);
@@ -68,7 +68,7 @@ export class LeaderRpc {
           return [true, null];
         },
       );
-      await this.#commands.run(scripts.say, this.#key, from, JSON.stringify({ id, answer, isRefused }));
+      await this.#commands.run(scripts.send, this.#key, from, JSON.stringify({ id, answer, isRefused }));
     } catch (error) {
       this.#log.warn({ err: error }, 'a node asked about webhooks, and could not be answered');
     }

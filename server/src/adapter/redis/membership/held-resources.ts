@@ -21,11 +21,11 @@ export class HeldResources {
   /** @returns the id under which it is noted */
   async note(held: HeldResource, name: string): Promise<string> {
     const { id } = this.#node;
-    await this.#commands.run(scripts.mark, this.#keys.node(id), held, name);
+    await this.#commands.run(scripts.addHeld, this.#keys.node(id), held, name);
     return id;
   }
 
   async forget(held: HeldResource, name: string): Promise<void> {
-    await this.#commands.run(scripts.unmark, this.#keys.node(this.#node.id), held, name);
+    await this.#commands.run(scripts.removeHeld, this.#keys.node(this.#node.id), held, name);
   }
 }

@@ -177,7 +177,7 @@ export class NodeLease {
     const askedAt = performance.now();
     const leaseMicroseconds = Math.round(this.#leaseMs * 1000);
     const answer = await this.#commands.run(
-      scripts.beat,
+      scripts.renewLease,
       this.#keys.nodes,
       id,
       leaseMicroseconds,

@@ -44,7 +44,7 @@ export class Reaper {
       seats += taken;
     });
     await this.#each(node, 'quotas', async (key) => {
-      await this.#commands.run(scripts.occupy, this.#keys.places(key), node, 0);
+      await this.#commands.run(scripts.setPlaces, this.#keys.places(key), node, 0);
     });
     return seats;
   }
@@ -52,12 +52,12 @@ export class Reaper {
   async #each(node: string, held: HeldResource, reap: (name: string) => Promise<void>): Promise<void> {
     const key = this.#keys.node(node);
     for (;;) {
-      const names = replies.texts.parse(await this.#commands.run(scripts.marks, key, held, MARKS));
+      const names = replies.texts.parse(await this.#commands.run(scripts.someHeld, key, held, MARKS));
       if (names.length === 0) return;
       await Promise.all(
         names.map(async (name) => {
           await reap(name);
-          await this.#commands.run(scripts.unmark, key, held, name);
+          await this.#commands.run(scripts.removeHeld, key, held, name);
         }),
       );
     }

@@ -26,7 +26,7 @@ export class ChannelIndex {
     const userId = userOfTopic(topic);
     const key = this.#keys.list(appOfTopic(topic), userId === undefined ? 'channels' : 'users');
     const name = userId ?? channelOfTopic(topic);
-    await this.#commands.run(scripts.list, key, name, version, isOccupied ? 1 : 0);
+    await this.#commands.run(scripts.noteInIndex, key, name, version, isOccupied ? 1 : 0);
   }
 
   /** Pages of names in the order of their bytes, those after `after` only, that begin with `prefix`. */
@@ -39,7 +39,7 @@ export class ChannelIndex {
     const to = prefix === '' ? '+' : `(${prefix}\u{10ffff}`;
     let from = after > prefix ? `(${after}` : `[${prefix}`;
     for (;;) {
-      const names = replies.texts.parse(await this.#commands.run(scripts.names, key, from, to, PAGE));
+      const names = replies.texts.parse(await this.#commands.run(scripts.indexPage, key, from, to, PAGE));
       if (names.length > 0) yield names;
       if (names.length < PAGE) return;
       from = `(${names.at(-1)}`;

@@ -48,7 +48,7 @@ export class RedisRoster implements Roster {
     this.#parts = parts;
   }
 
-  async join(topic: Topic, seat: Seat, options: JoinOptions = {}): Promise<Joined | 'full' | 'late'> {
+  async join(topic: Topic, seat: Seat, options: JoinOptions = {}): Promise<Joined | 'full' | 'queued'> {
     const { seats, marks } = this.#parts;
     const local = seats.open(topic, () => marks.note('topics', topic));
     local.joining += 1;
@@ -66,7 +66,7 @@ export class RedisRoster implements Roster {
       if (!options.mayBeLate || !(error instanceof Unavailable)) throw error;
       local.seats.set(seat.socketId, { seat, member: options.member });
       this.#late.add(topic);
-      return 'late';
+      return 'queued';
     } finally {
       local.joining -= 1;
       this.#closeIfEmpty(topic);
@@ -141,7 +141,7 @@ export class RedisRoster implements Roster {
   }
 
   async connections(appId: string, userId: string): Promise<readonly SeatedConnection[]> {
-    const seats = readSeats(await this.#run(scripts.sitting, userTopicOf(appId, userId)));
+    const seats = readSeats(await this.#run(scripts.seats, userTopicOf(appId, userId)));
     if (seats.length === 0) return [];
     const channels = seats.map((): string[] => []);
     for await (const names of this.#parts.directory.pages(appId, 'channels', {})) {
@@ -253,7 +253,7 @@ export class RedisRoster implements Roster {
   }
 
   async #socketIdsOf(appId: string, userId: string): Promise<string[]> {
-    const seats = readSeats(await this.#run(scripts.sitting, userTopicOf(appId, userId)));
+    const seats = readSeats(await this.#run(scripts.seats, userTopicOf(appId, userId)));
     return seats.map(({ socketId }) => socketId);
   }
 
@@ -268,7 +268,7 @@ export class RedisRoster implements Roster {
   async #areSitting(topic: Topic, seats: readonly Seat[]): Promise<readonly boolean[]> {
     const { commands, keys } = this.#parts;
     const socketIds = seats.map(({ socketId }) => socketId);
-    return replies.flags.parse(await commands.run(scripts.hasSeat, keys.topic(topic), ...socketIds));
+    return replies.flags.parse(await commands.run(scripts.hasSeats, keys.topic(topic), ...socketIds));
   }
 
   #closeIfEmpty(topic: Topic): void {

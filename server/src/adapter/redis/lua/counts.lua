@@ -1,1 +1,0 @@
-return { redis.call('HLEN', SEATS), redis.call('HLEN', MEMBERS), version }

@@ -1,1 +1,0 @@
-return { redis.call('GET', KEPT) or '', redis.call('PTTL', KEPT) }

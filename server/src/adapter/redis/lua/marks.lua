@@ -1,2 +1,0 @@
--- Some of what was noted of a node.
-return redis.call('SRANDMEMBER', KEYS[1] .. ':' .. ARGV[1], ARGV[2])
