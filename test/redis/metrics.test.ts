@@ -86,7 +86,7 @@ describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_0
     valve.cut();
     await told(back, { countersign_degraded: 0, ...lost(1) });
     // What it was before its connection broke is buried, by one of the two.
-    await eventually(() => expect(lines).toContainEqual(expect.objectContaining({ msg: 'node buried' })));
+    await eventually(() => expect(lines).toContainEqual(expect.objectContaining({ msg: 'dead node cleaned up' })));
     for (const node of [back, other])
       expect(await tell(node)).toMatchObject({ countersign_nodes_lapsed_total: 0 });
     valve.close();

@@ -1,4 +1,5 @@
 import type { Member } from '../protocol/frames.ts';
+import type { Blocks } from './blocks.ts';
 import type { Journal } from './journal.ts';
 import type { Topic } from './topic.ts';
 
@@ -239,42 +240,4 @@ export interface Counters {
   /** Takes one of `limit` places, if one is free; with `Infinity` there always is one. */
   hold(key: string, limit: number): Promise<boolean>;
   release(key: string): Promise<void>;
-}
-
-/** A user who is kept out for a while. */
-export interface Block {
-  readonly appId: string;
-  readonly userId: string;
-  /** Kept out of this channel only; `undefined`: he may not sign in, nor join a presence channel. */
-  readonly channel: string | undefined;
-  readonly reason: string;
-  /** Unix milliseconds. */
-  readonly until: number;
-}
-
-/** How many users an app may keep out at a time. */
-export interface BlockBounds {
-  readonly blocks: number;
-  /** As {@link blockBytes} counts them. */
-  readonly bytes: number;
-}
-
-/** What a block takes, as it is counted: its texts, and what is kept beside them. */
-export function blockBytes({ userId, channel = '', reason }: Block): number {
-  return 100 + Buffer.byteLength(userId) + Buffer.byteLength(channel) + Buffer.byteLength(reason);
-}
-
-/** Who is kept out. */
-export interface Blocks {
-  /**
-   * When it resolves it holds on all nodes, until the end of this process at least; a block that the same user has
-   * already is replaced.
-   *
-   * @returns whether there was room for it; blocks that are over take none
-   */
-  add(block: Block, bounds: BlockBounds): Promise<boolean>;
-  /** Whether the last block that was added outlives the process, where blocks do; waits for that a little. */
-  isKept(appId: string, userId: string, channel?: string): Promise<boolean>;
-  /** What keeps a user out altogether, or out of one channel. */
-  find(appId: string, userId: string, channel?: string): Promise<Block | undefined>;
 }

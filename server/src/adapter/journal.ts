@@ -1,6 +1,6 @@
 import type { Topic } from './topic.ts';
 
-/** What the backend of an app may want to know. */
+/** What happened on a topic that the backend of an app may want to know. */
 export type DomainEvent =
   | {
       readonly kind: 'occupied' | 'vacated';
@@ -13,7 +13,7 @@ export type DomainEvent =
       readonly topic: Topic;
       readonly userId: string;
       readonly socketId: string;
-      /** Why he left. */
+      /** Why the seat was given up. */
       readonly reason?: string;
     }
   | {
@@ -34,16 +34,16 @@ export type DomainEvent =
   | { readonly kind: 'cacheMiss'; readonly topic: Topic }
   | { readonly kind: 'subscriptionCount'; readonly topic: Topic; readonly count: number };
 
-/** Is told what happens before others are shown it. */
+/** Records events before subscribers see their effects. */
 export interface Journal {
   /**
-   * Takes down what one change brought, in its order; for one topic changes come in the order in which they happened.
+   * Records the events of one change, in their order. The changes of one topic arrive in the order in which they happened.
    *
-   * @returns a promise for the moment from which on it cannot be lost, rejected if it is lost, which the journal
-   *   itself reports; `undefined` if nobody wants to know, and then nothing waits
+   * @returns a promise that resolves once the events cannot be lost any more, and rejects if they are lost, which the
+   *   journal itself reports; `undefined` if no hook wants them, so that nothing waits
    */
-  record(happenings: readonly DomainEvent[]): Promise<void> | undefined;
+  record(events: readonly DomainEvent[]): Promise<void> | undefined;
 }
 
-/** Takes nothing down. */
+/** Records nothing. */
 export const NO_JOURNAL: Journal = { record: () => undefined };

@@ -1,4 +1,4 @@
-import type { Block } from '../adapter/adapter.ts';
+import type { Block } from '../adapter/blocks.ts';
 import { ApiError } from '../errors.ts';
 import type { Call } from './endpoint.ts';
 

@@ -1,4 +1,4 @@
-import type { Block } from '../adapter/adapter.ts';
+import type { Block } from '../adapter/blocks.ts';
 import type { Database, Statement } from './database.ts';
 
 /** Who is kept out, beyond the end of the process. */

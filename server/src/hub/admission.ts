@@ -1,4 +1,4 @@
-import type { Blocks } from '../adapter/adapter.ts';
+import type { Blocks } from '../adapter/blocks.ts';
 import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';

@@ -1,4 +1,4 @@
-import type { Block } from '../adapter/adapter.ts';
+import type { Block } from '../adapter/blocks.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type {
   Announced,

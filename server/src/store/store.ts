@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Block } from '../adapter/adapter.ts';
+import type { Block } from '../adapter/blocks.ts';
 import type { BlockStore } from '../adapter/memory/blocks.ts';
 import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import { DataThread } from './data-thread.ts';

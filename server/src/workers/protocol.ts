@@ -1,5 +1,6 @@
 import type { MetricObject } from 'prom-client';
-import type { Blocks, Bus, BusListener, ChannelCache, Counters, Roster } from '../adapter/adapter.ts';
+import type { Bus, BusListener, ChannelCache, Counters, Roster } from '../adapter/adapter.ts';
+import type { Blocks } from '../adapter/blocks.ts';
 import type { DomainEvent } from '../adapter/journal.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';

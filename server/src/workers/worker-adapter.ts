@@ -1,12 +1,5 @@
-import type {
-  Adapter,
-  Blocks,
-  Bus,
-  BusListener,
-  ChannelCache,
-  Counters,
-  Roster,
-} from '../adapter/adapter.ts';
+import type { Adapter, Bus, BusListener, ChannelCache, Counters, Roster } from '../adapter/adapter.ts';
+import type { Blocks } from '../adapter/blocks.ts';
 import type { ParentApi } from './protocol.ts';
 import type { Rpc } from './rpc.ts';
 

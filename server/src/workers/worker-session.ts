@@ -1,17 +1,5 @@
-import type {
-  Block,
-  BlockBounds,
-  BusListener,
-  Command,
-  EventMessage,
-  Evicted,
-  Joined,
-  JoinOptions,
-  LeaveReason,
-  Left,
-  Seat,
-  Version,
-} from '../adapter/adapter.ts';
+import type { BusListener, Command, EventMessage, Evicted, Joined, JoinOptions, LeaveReason, Left, Seat, Version } from '../adapter/adapter.ts';
+import type { Block, BlockBounds } from '../adapter/blocks.ts';
 import type { DomainEvent } from '../adapter/journal.ts';
 import type { Topic } from '../adapter/topic.ts';
 import type { HookKey } from '../apps/hook.ts';

@@ -1,13 +1,5 @@
-import type {
-  Adapter,
-  AdapterListener,
-  Blocks,
-  Bus,
-  ChannelCache,
-  Counters,
-  Message,
-  Roster,
-} from '#server/adapter/adapter';
+import type { Adapter, AdapterListener, Bus, ChannelCache, Counters, Message, Roster } from '#server/adapter/adapter';
+import type { Blocks } from '#server/adapter/blocks';
 import type { Journal } from '#server/adapter/journal';
 
 /** Turns of the event loop that a delay takes at most. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Block, type BlockBounds, type Blocks, blockBytes } from '../adapter.ts';
+import { type Block, type BlockBounds, type Blocks, blockBytes } from '../blocks.ts';
 
 /** Where blocks outlive the process. */
 export interface BlockStore {

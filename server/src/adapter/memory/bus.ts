@@ -3,12 +3,12 @@ import type { DomainEvent, Journal } from '../journal.ts';
 import type { Topic } from '../topic.ts';
 import type { Topics } from './topics.ts';
 
-/** Carries messages within this process: to the one listener, at once or as soon as the journal has what they tell. */
+/** Carries messages within this process to the one listener, at once or as soon as the journal has recorded their events. */
 export class MemoryBus implements Bus {
   readonly #topics: Topics;
   #listener: BusListener | undefined;
   #journal: Journal | undefined;
-  /** The last message of each topic that waits for the journal; those that follow wait for it. */
+  /** The last message of each topic that waits for the journal; later ones wait for it. */
   readonly #waiting = new Map<Topic, Promise<void>>();
 
   constructor(topics: Topics) {
@@ -46,16 +46,16 @@ export class MemoryBus implements Bus {
     this.#listener?.obey(command);
   }
 
-  /** Has the journal take down what happened. What it could not take down it has reported itself. */
-  record(happenings: readonly DomainEvent[]): Promise<void> | undefined {
-    if (happenings.length === 0) return undefined;
-    return this.#journal?.record(happenings)?.catch(() => {});
+  /** Records events in the journal, which reports its own failures. */
+  record(events: readonly DomainEvent[]): Promise<void> | undefined {
+    if (events.length === 0) return undefined;
+    return this.#journal?.record(events)?.catch(() => {});
   }
 
   /**
-   * Sends messages of one topic out, in the order of the calls.
+   * Delivers messages of one topic, in the order of the calls.
    *
-   * @param committed what they have to wait for
+   * @param committed what the messages must wait for
    */
   emit(messages: readonly Message[], committed?: Promise<void>): void {
     const topic = messages[0]?.topic;

@@ -10,13 +10,15 @@ import type {
   Seat,
   SeatedConnection,
   Snapshot,
+  Version,
 } from '../adapter.ts';
+import { domainEventsOf } from '../domain-events.ts';
 import type { DomainEvent } from '../journal.ts';
-import { appOfTopic, channelOfTopic, type Topic, userOfTopic, userTopicOf } from '../topic.ts';
+import { appOfTopic, type Topic, userOfTopic, userTopicOf } from '../topic.ts';
 import type { MemoryBus } from './bus.ts';
 import type { TakenSeat, TopicState, Topics } from './topics.ts';
 
-/** Who sits where, in this process. */
+/** Who holds a seat in which topic, in this process. */
 export class MemoryRoster implements Roster {
   readonly #topics: Topics;
   readonly #bus: MemoryBus;
@@ -35,10 +37,11 @@ export class MemoryRoster implements Roster {
     if (!again) {
       state.seats.set(seat.socketId, { seat, userId: member?.userId });
       state.version = this.#topics.nextVersion();
-      if (member) takeMemberSeat(state, member);
+      if (member) addMemberSeat(state, member);
     }
     const occupied = !again && state.seats.size === 1;
-    this.#tellJoined(topic, state, seat, occupied, isNewMember ? member : undefined);
+    const added = isNewMember ? member : undefined;
+    this.#announceJoin(topic, state.version, seat, occupied, added);
     const snapshot = this.#snapshot(state);
     return { ...snapshot, members: member ? snapshot.members : [], occupied, memberAdded: isNewMember };
   }
@@ -47,8 +50,8 @@ export class MemoryRoster implements Roster {
     const state = this.#topics.find(topic);
     const taken = state?.seats.get(socketId);
     if (!state || !taken) return undefined;
-    const { happenings, messages, memberRemoved } = this.#vacate(topic, state, taken, reason);
-    this.#bus.emit(messages, this.#bus.record(happenings));
+    const { events, messages, memberRemoved } = this.#vacate(topic, state, taken, reason);
+    this.#bus.emit(messages, this.#bus.record(events));
     this.#topics.closeIfEmpty(topic, state);
     const subscriptions = state.seats.size;
     return { version: state.version, subscriptions, vacated: subscriptions === 0, memberRemoved };
@@ -60,10 +63,10 @@ export class MemoryRoster implements Roster {
     state.version = this.#topics.nextVersion();
     const { version } = state;
     const changes = evicted.map((taken) => this.#vacate(topic, state, taken, reason));
-    // First those who go, so that they are not told of their own removal.
+    // The eviction comes first, so that evicted subscribers do not receive their own removal.
     this.#bus.emit(
       [{ kind: 'evicted', topic, version, who, reason }, ...changes.flatMap(({ messages }) => messages)],
-      this.#bus.record(changes.flatMap(({ happenings }) => happenings)),
+      this.#bus.record(changes.flatMap(({ events }) => events)),
     );
     this.#topics.closeIfEmpty(topic, state);
     return evicted.length;
@@ -121,79 +124,55 @@ export class MemoryRoster implements Roster {
     return ({ seat, userId }) => userId === who.userId || signedIn?.has(seat.socketId) === true;
   }
 
-  #tellJoined(
+  #announceJoin(
     topic: Topic,
-    state: TopicState,
-    seat: Seat,
+    version: Version,
+    { socketId }: Seat,
     occupied: boolean,
     added: Member | undefined,
   ): void {
-    const { socketId } = seat;
-    const { version } = state;
-    const happenings: DomainEvent[] = [];
     const messages: Message[] = [];
-    const userId = userOfTopic(topic);
-    if (occupied && userId !== undefined) {
-      happenings.push({ kind: 'userOnline', appId: appOfTopic(topic), userId, socketId });
-      messages.push({ kind: 'userOnline', topic, version });
-    } else if (occupied && isPublicBusiness(topic)) {
-      happenings.push({ kind: 'occupied', topic, socketId });
-    }
-    if (added) {
-      happenings.push({ kind: 'memberAdded', topic, userId: added.userId, socketId });
-      messages.push({ kind: 'memberAdded', topic, version, member: added });
-    }
-    this.#bus.emit(messages, this.#bus.record(happenings));
+    if (occupied && userOfTopic(topic) !== undefined) messages.push({ kind: 'userOnline', topic, version });
+    if (added) messages.push({ kind: 'memberAdded', topic, version, member: added });
+    const change = { kind: 'joined', socketId, occupied, memberAdded: added?.userId } as const;
+    this.#bus.emit(messages, this.#bus.record(domainEventsOf(topic, change)));
   }
 
-  /** Takes one seat away, and tells what that changes. */
+  /** Removes one seat; answers what that changes and the messages that announce it. */
   #vacate(
     topic: Topic,
     state: TopicState,
     { seat: { socketId }, userId }: TakenSeat,
     reason: string | undefined,
-  ): { happenings: DomainEvent[]; messages: Message[]; memberRemoved: string | undefined } {
+  ): { events: DomainEvent[]; messages: Message[]; memberRemoved: string | undefined } {
     state.seats.delete(socketId);
     state.version = this.#topics.nextVersion();
     const { version } = state;
-    const why = reason === undefined ? {} : { reason };
-    const happenings: DomainEvent[] = [];
+    const vacated = state.seats.size === 0;
+    const memberRemoved = userId !== undefined && removeMemberSeat(state, userId) ? userId : undefined;
     const messages: Message[] = [];
-
-    const memberRemoved = userId !== undefined && giveUpMemberSeat(state, userId) ? userId : undefined;
     if (memberRemoved !== undefined) {
-      happenings.push({ kind: 'memberRemoved', topic, userId: memberRemoved, socketId, ...why });
       messages.push({ kind: 'memberRemoved', topic, version, userId: memberRemoved });
     }
-    const user = userOfTopic(topic);
-    if (state.seats.size === 0 && user !== undefined) {
-      happenings.push({ kind: 'userOffline', appId: appOfTopic(topic), userId: user, socketId, ...why });
-      messages.push({ kind: 'userOffline', topic, version });
-    } else if (state.seats.size === 0 && isPublicBusiness(topic)) {
-      happenings.push({ kind: 'vacated', topic, socketId, ...why });
-    }
-    return { happenings, messages, memberRemoved };
+    if (vacated && userOfTopic(topic) !== undefined) messages.push({ kind: 'userOffline', topic, version });
+    const change = { kind: 'left', socketId, vacated, memberRemoved, reason } as const;
+    return { events: domainEventsOf(topic, change), messages, memberRemoved };
   }
 }
 
-function takeMemberSeat(state: TopicState, member: Member): void {
+function addMemberSeat(state: TopicState, member: Member): void {
   state.members ??= new Map();
   const presence = state.members.get(member.userId);
   if (presence) presence.seats += 1;
   else state.members.set(member.userId, { member, seats: 1 });
 }
 
-/** Answers whether it was the last one of the user. */
-function giveUpMemberSeat(state: TopicState, userId: string): boolean {
+/** Answers whether it was the last seat of the user. */
+function removeMemberSeat(state: TopicState, userId: string): boolean {
   const presence = state.members?.get(userId);
   if (!presence) return false;
   presence.seats -= 1;
   if (presence.seats > 0) return false;
   state.members?.delete(userId);
   return true;
-}
-
-/** Whether the backend is told of it: a user's own channel is nobody else's business. */
-function isPublicBusiness(topic: Topic): boolean {
-  return !channelOfTopic(topic).startsWith('#');
 }

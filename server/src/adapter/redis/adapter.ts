@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { connectRedis } from '../../redis/connect.ts';
-import { ReconnectingClient } from '../../redis/reconnecting-client.ts';
+import { ReconnectingClient, reasonOf } from '../../redis/reconnecting-client.ts';
 import { ScriptRunner } from '../../redis/script-runner.ts';
 import type { RedisSettings } from '../../redis/settings.ts';
 import type { Adapter, AdapterListener, Version } from '../adapter.ts';
@@ -24,31 +24,18 @@ import { LocalSeats } from './roster/local-seats.ts';
 import { RedisRoster } from './roster/roster.ts';
 import { scripts } from './scripts.ts';
 
-export interface RedisAdapterOptions {
-  readonly redis: RedisSettings;
-  /** Seconds within which what a dead node held is gone. */
-  readonly nodeTimeoutSeconds: number;
-  readonly log: Logger;
-  /** The clock, in Unix milliseconds. @default Date.now */
-  readonly now?: () => number;
-  /** Is told when messages of a topic were missed for good. */
-  readonly onGap?: () => void;
-  /** What the cache channels of an app may keep. @default whatever is published to them */
-  readonly kept?: CacheIndexBounds;
-}
-
+/** A late joiner has missed everything up to now; a subscriber with a snapshot has missed nothing. */
+const FIRST_VERSION: Version = 1;
 const UNBOUNDED: CacheIndexBounds = {
   boundsOf: () => ({ events: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
 };
-/** What who joins late has missed is whatever there is; who has a snapshot has missed nothing. */
-const FIRST_VERSION: Version = 1;
-/** Milliseconds that Redis has to answer, or this part of the time after which a dead node must be gone, if less. */
+/** Milliseconds within which Redis must answer, or this part of the time within which a dead node must be gone, if less. */
 const COMMAND_TIMEOUT_MS = 2000;
 const COMMAND_TIMEOUT = 0.15;
 
 /**
- * The adapter of many nodes: everything is in Redis. While that cannot be reached, what nodes share cannot change,
- * and calls reject with {@link Unavailable}; afterwards each node takes its seats again by itself.
+ * The adapter of a cluster: all shared state is in Redis. While Redis cannot be reached, the shared state cannot change and
+ * calls reject with {@link Unavailable}; afterwards each node takes its seats again by itself.
  */
 export class RedisAdapter implements Adapter {
   readonly bus: RedisBus;
@@ -62,8 +49,8 @@ export class RedisAdapter implements Adapter {
   readonly #messageLink: ReconnectingClient;
   readonly #commands: ScriptRunner;
   readonly #subscriber: Subscriber;
-  readonly #arrears: MissedQueue;
-  readonly #edges: JournalRecorder;
+  readonly #missedQueue: MissedQueue;
+  readonly #recorder: JournalRecorder;
   readonly #cacheIndex: CacheIndex;
   readonly #seats = new LocalSeats();
   readonly #reaper: Reaper;
@@ -88,7 +75,7 @@ export class RedisAdapter implements Adapter {
     this.#commandLink = new ReconnectingClient({
       ...link,
       name: 'commands',
-      onOpen: () => this.#node.begin(),
+      onOpen: () => this.#node.rejoin(),
     });
     this.#messageLink = new ReconnectingClient({
       ...link,
@@ -104,10 +91,10 @@ export class RedisAdapter implements Adapter {
       timeoutMs,
       commandTimeoutMs,
       listener: {
-        live: () => this.#announce(),
-        beating: () => this.#subscriber.expectPulse(),
-        heard: () => this.#catchUp(),
-        bury: (id) => this.#bury(id),
+        joined: () => this.#retakeAll(),
+        beforeHeartbeat: () => this.#subscriber.expectHeartbeat(),
+        onHeartbeat: () => this.#catchUp(),
+        cleanUp: (id) => this.#cleanUp(id),
         lost: (reason) => this.#commandLink.fail(reason),
       },
     });
@@ -116,48 +103,48 @@ export class RedisAdapter implements Adapter {
       keys,
       pulse: keys.pulse(this.#node.processId),
       timeoutMs: commandTimeoutMs,
-      feeds: {
+      streams: {
         commands,
         log,
         deliver: (topic, envelope) => this.#deliver(topic, envelope),
         missed: (topic, version, ended) => {
           onGap?.();
-          log.error({ topic }, 'messages missed: the link was down for too long');
+          log.error({ topic }, 'messages lost; the connection was down for too long');
           this.#missed(topic, version, ended);
         },
         forgotten: (topic, version, ended) => {
-          log.debug({ topic }, 'a topic has begun anew: its subscribers are told how it stands');
+          log.debug({ topic }, 'topic restarted in redis; subscribers will resync');
           this.#missed(topic, version, ended, 'later');
         },
-        late: (topic, version) => this.#missed(topic, version),
+        startedLate: (topic, version) => this.#missed(topic, version),
       },
     });
-    this.#arrears = new MissedQueue(this.#subscriber, log, () => this.#node.settled());
-    const directory = new ChannelIndex(commands, keys);
-    const marks = new HeldResources(commands, keys, this.#node);
-    this.#edges = new JournalRecorder(directory, log);
-    this.#reaper = new Reaper(commands, keys, directory, this.#edges, (topic, left) =>
+    this.#missedQueue = new MissedQueue(this.#subscriber, log, () => this.#node.settled());
+    const index = new ChannelIndex(commands, keys);
+    const held = new HeldResources(commands, keys, this.#node);
+    this.#recorder = new JournalRecorder(index, log);
+    this.#reaper = new Reaper(commands, keys, index, this.#recorder, (topic, left) =>
       this.#listener?.lapsed(topic, left),
     );
     this.#cacheIndex = new CacheIndex(commands, keys, kept, log);
-    this.bus = new RedisBus(commands, keys, this.#subscriber, this.#edges, this.#cacheIndex);
+    this.bus = new RedisBus(commands, keys, this.#subscriber, this.#recorder, this.#cacheIndex);
     this.roster = new RedisRoster({
       commands,
       keys,
       node: this.#node,
-      marks,
+      held,
       seats: this.#seats,
-      directory,
-      edges: this.#edges,
+      index,
+      recorder: this.#recorder,
       log,
-      onLate: (topic) => this.#missed(topic, FIRST_VERSION),
+      onQueuedTaken: (topic) => this.#missed(topic, FIRST_VERSION),
     });
     this.channelCache = new RedisChannelCache(commands, keys);
-    this.counters = new RedisCounters(commands, keys, marks);
+    this.counters = new RedisCounters(commands, keys, held);
     this.blocks = new RedisBlocks(commands, keys, now);
   }
 
-  /** Connects; where that does not succeed at once, it goes on trying. */
+  /** Connects; resolves after the first attempt, and keeps trying if that failed. */
   static async open(options: RedisAdapterOptions): Promise<RedisAdapter> {
     const adapter = new RedisAdapter(options);
     adapter.bus.listen(COMMANDS).catch(() => {});
@@ -170,7 +157,7 @@ export class RedisAdapter implements Adapter {
     return this.#commandLink.fault ?? this.#messageLink.fault;
   }
 
-  /** Its connections. */
+  /** The connections of the adapter. */
   get links(): readonly ReconnectingClient[] {
     return [this.#commandLink, this.#messageLink];
   }
@@ -180,25 +167,25 @@ export class RedisAdapter implements Adapter {
     return this.#node.heartbeatSeconds;
   }
 
-  /** How many other nodes were gone, or cut off for too long, and had seats that this one took away. */
+  /** How many other nodes were dead, or cut off for too long, and had seats that this node removed. */
   get lapsedNodes(): number {
     return this.#lapsedNodes;
   }
 
   attach(listener: AdapterListener, journal: Journal): void {
     this.#listener = listener;
-    this.#arrears.attach(listener);
-    this.#edges.attach(journal);
+    this.#missedQueue.attach(listener);
+    this.#recorder.attach(journal);
   }
 
   async close(): Promise<void> {
-    this.#arrears.close();
+    this.#missedQueue.close();
     this.#cacheIndex.close();
     const node = await this.#node.close();
     try {
-      if (node !== undefined) await this.#bury(node);
+      if (node !== undefined) await this.#cleanUp(node);
     } catch (error) {
-      this.#log.warn({ err: error }, 'seats not given up: other nodes take them away');
+      this.#log.warn({ err: error }, 'failed to give up seats; other nodes will remove them');
     }
     this.#messageLink.close();
     this.#commandLink.close();
@@ -214,43 +201,56 @@ export class RedisAdapter implements Adapter {
 
   #missed(topic: Topic, version: Version, ended?: Version, when: 'now' | 'later' = 'now'): void {
     if (topic === COMMANDS) {
-      if (ended !== undefined) this.#arrears.note(topic, { kind: 'terminations' });
+      if (ended !== undefined) this.#missedQueue.add(topic, { kind: 'terminations' });
       return;
     }
     const missed = { kind: 'messages', topic, version, evicted: ended } as const;
-    if (when === 'later') this.#arrears.noteLater(topic, missed);
-    else this.#arrears.note(topic, missed);
+    if (when === 'later') this.#missedQueue.addLater(topic, missed);
+    else this.#missedQueue.add(topic, missed);
   }
 
-  /** Redis can be reached: does what could not be done before. */
+  /** Retries what failed before, now that Redis can be reached. */
   #catchUp(): void {
     void this.#subscriber.catchUp();
-    void this.roster.takeLate();
-    this.#arrears.settle();
+    void this.roster.takeQueued();
+    this.#missedQueue.retry();
   }
 
   #subscribe(): void {
     this.#subscriber.open().catch((error: unknown) => {
-      this.#messageLink.fail(error instanceof Error ? error.message : String(error));
+      this.#messageLink.fail(reasonOf(error));
     });
   }
 
-  async #announce(): Promise<void> {
-    await Promise.all([this.roster.announce(), this.counters.announce()]);
-    await this.#warnIfForgetful();
+  async #retakeAll(): Promise<void> {
+    await Promise.all([this.roster.retakeAll(), this.counters.retakeAll()]);
+    await this.#warnIfNotPersistent();
   }
 
-  async #bury(node: string): Promise<void> {
+  async #cleanUp(node: string): Promise<void> {
     const seats = await this.#reaper.reap(node);
-    // Another one that came back in time has taken its seats already.
+    // A node that came back in time has taken its seats again already.
     if (seats > 0 && !this.#node.isOwn(node)) this.#lapsedNodes += 1;
     await this.#commands.run(scripts.removeNode, this.#keys.nodes, node);
-    this.#log.info({ node, seats }, 'node buried');
+    this.#log.info({ node, seats }, 'dead node cleaned up');
   }
 
-  async #warnIfForgetful(): Promise<void> {
+  async #warnIfNotPersistent(): Promise<void> {
     const persistence = String(await this.#commands.run(scripts.persistence, this.#keys.nodes));
     if (!persistence.includes('aof_enabled:0')) return;
-    this.#log.warn('redis has appendonly off: what it holds is lost when it stops');
+    this.#log.warn('redis has appendonly off; shared state is lost when it stops');
   }
+}
+
+export interface RedisAdapterOptions {
+  readonly redis: RedisSettings;
+  /** Seconds within which what a dead node held is removed. */
+  readonly nodeTimeoutSeconds: number;
+  readonly log: Logger;
+  /** The clock, in Unix milliseconds. @default Date.now */
+  readonly now?: () => number;
+  /** Called when messages of a topic are lost to this node. */
+  readonly onGap?: () => void;
+  /** What the cache channels of an app may keep. @default no bound */
+  readonly kept?: CacheIndexBounds;
 }

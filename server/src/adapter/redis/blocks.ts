@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
-import { type Block, type BlockBounds, type Blocks, blockBytes } from '../adapter.ts';
+import { type Block, type BlockBounds, type Blocks, blockBytes } from '../blocks.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
 
 const blockSchema = z.object({ reason: z.string(), until: z.number() });
 
-/** Who is kept out, on all nodes. */
+/** The blocks of all apps, in Redis. */
 export class RedisBlocks implements Blocks {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
@@ -36,7 +36,7 @@ export class RedisBlocks implements Blocks {
     return added === 1;
   }
 
-  /** As good as Redis keeps what it has. */
+  /** Blocks persist as far as Redis does. */
   async isKept(): Promise<boolean> {
     return true;
   }
@@ -52,7 +52,7 @@ export class RedisBlocks implements Blocks {
   }
 }
 
-/** The id of a member may hold any text, so it stands last. */
+/** A user id may contain any text, so it comes last. */
 function fieldOf(userId: string, channel = ''): string {
   return `${channel}:${userId}`;
 }

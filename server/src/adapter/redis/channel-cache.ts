@@ -5,7 +5,7 @@ import type { Keys } from './keys.ts';
 import { readKept, replies } from './roster/replies.ts';
 import { scripts } from './scripts.ts';
 
-/** What was published, as Redis keeps it. */
+/** The kept events of cache channels, in Redis. */
 export class RedisChannelCache implements ChannelCache {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;

@@ -8,26 +8,26 @@ import { scripts } from './scripts.ts';
 
 const hitSchema = z.tuple([z.number(), z.number()]);
 
-/** What this node holds of one quota. */
+/** The places of this node in one quota. */
 interface Share {
-  /** Places that it holds, or has asked for. */
+  /** Places that the node holds or has requested. */
   held: number;
-  /** The id under which they are held, once that is noted. */
-  marked: Promise<string>;
+  /** Resolves to the id under which they are held. */
+  nodeId: Promise<string>;
 }
 
-/** Numbers that all nodes count together. Places are held by a node, and free when it is gone. */
+/** Counters that all nodes share. Places are held by a node, and become free when it is gone. */
 export class RedisCounters implements Counters {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
-  readonly #marks: HeldResources;
-  /** By quota; there is one an app. */
+  readonly #held: HeldResources;
+  /** By quota; each app has one. */
   readonly #shares = new Map<string, Share>();
 
-  constructor(commands: ScriptRunner, keys: Keys, marks: HeldResources) {
+  constructor(commands: ScriptRunner, keys: Keys, held: HeldResources) {
     this.#commands = commands;
     this.#keys = keys;
-    this.#marks = marks;
+    this.#held = held;
   }
 
   async hit(key: string, windowMs: number, by = 1): Promise<Hit> {
@@ -36,7 +36,7 @@ export class RedisCounters implements Counters {
     return { hits, leftMs };
   }
 
-  /** While Redis cannot be reached, a node looks at its own places only. */
+  /** While Redis cannot be reached, the node counts its own places only. */
   async hold(key: string, limit: number): Promise<boolean> {
     const share = this.#share(key);
     share.held += 1;
@@ -54,36 +54,36 @@ export class RedisCounters implements Counters {
     const share = this.#share(key);
     share.held -= 1;
     try {
-      await this.#commands.run(scripts.release, this.#keys.places(key), await share.marked);
+      await this.#commands.run(scripts.release, this.#keys.places(key), await share.nodeId);
     } catch (error) {
-      // It is given back when the node begins a new life.
+      // The place is given back when the node joins again.
       if (!(error instanceof Unavailable)) throw error;
     }
   }
 
   /** Takes all places of this node again, under its present id. */
-  async announce(): Promise<void> {
+  async retakeAll(): Promise<void> {
     await Promise.all(
       [...this.#shares].map(async ([key, share]) => {
-        share.marked = this.#marks.note('quotas', key);
-        const node = await share.marked;
+        share.nodeId = this.#held.note('quotas', key);
+        const node = await share.nodeId;
         await this.#commands.run(scripts.setPlaces, this.#keys.places(key), node, share.held);
       }),
     );
   }
 
   async #hold(key: string, share: Share, limit: number): Promise<boolean> {
-    const { marked } = share;
+    const { nodeId } = share;
     const taken = await this.#commands.runBeforeDeadline(
       scripts.hold,
       this.#keys.places(key),
-      await marked,
+      await nodeId,
       Number.isFinite(limit) ? limit : '',
     );
     if (taken === 1) return true;
-    // What was refused was counted all the same if the node has begun a new life meanwhile.
-    if (share.marked !== marked) {
-      await this.#commands.run(scripts.release, this.#keys.places(key), await share.marked);
+    // If the node has joined again meanwhile, the refused place was counted there.
+    if (share.nodeId !== nodeId) {
+      await this.#commands.run(scripts.release, this.#keys.places(key), await share.nodeId);
     }
     return false;
   }
@@ -91,8 +91,8 @@ export class RedisCounters implements Counters {
   #share(key: string): Share {
     let share = this.#shares.get(key);
     if (!share) {
-      share = { held: 0, marked: this.#marks.note('quotas', key) };
-      share.marked.catch(() => {});
+      share = { held: 0, nodeId: this.#held.note('quotas', key) };
+      share.nodeId.catch(() => {});
       this.#shares.set(key, share);
     }
     return share;

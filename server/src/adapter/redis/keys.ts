@@ -1,23 +1,23 @@
 import type { Topic } from '../topic.ts';
 
-/** What an app has a list of. */
+/** What an app has an index of. */
 export type Listed = 'channels' | 'users';
 
-/** Names of keys. What stands in braces decides where a key is in a cluster, so what one script touches has it in common. */
+/** The names of keys. The hash tag in braces decides the slot of a key in a cluster, so all keys of one script share it. */
 export class Keys {
   constructor(private readonly prefix: string) {}
 
-  /** Of all that is known of a topic; it is also the name of the channel on which its messages travel. */
+  /** The common beginning of the keys of a topic, and the channel on which its messages travel. */
   topic(topic: Topic): string {
     return `${this.prefix}:topic:{${topic}}`;
   }
 
-  /** Of what all nodes share. */
+  /** The common beginning of the keys that all nodes share. */
   get nodes(): string {
     return `${this.prefix}:{nodes}`;
   }
 
-  /** The channel on which one process hears its own signs of life. */
+  /** The channel on which one process receives its own heartbeats. */
   pulse(processId: string): string {
     return `${this.prefix}:{nodes}:pulse:${processId}`;
   }

@@ -1,3 +1,4 @@
+import { inSlices } from '../../async/in-slices.ts';
 import type { Roster } from '../../adapter/adapter.ts';
 import { topicOf, userTopicOf } from '../../adapter/topic.ts';
 import type { AppStore } from '../../apps/app.ts';
@@ -34,7 +35,7 @@ export class RosterPresence implements PresenceSource {
       if (same) same.push(each);
       else questions.set(key, [each]);
     }
-    return new Set((await inSlices([...questions.values()], (same) => this.#goneOf(same))).flat());
+    return new Set((await inSlices([...questions.values()], SLICE, (same) => this.#goneOf(same))).flat());
   }
 
   /** All who are there and are anybody's business, under their keys. */
@@ -56,7 +57,7 @@ export class RosterPresence implements PresenceSource {
     const occupied = await this.#roster.channels(appId, '');
     // What belongs to a user is nobody else's business.
     const channels = [...occupied.keys()].filter((name) => !name.startsWith('#'));
-    const found = await inSlices(channels, async (channel): Promise<readonly Announced[]> => {
+    const found = await inSlices(channels, SLICE, async (channel): Promise<readonly Announced[]> => {
       const itself = { appId, channel, userId: '' };
       if (readChannel(channel)?.kind !== 'presence') return [itself];
       const { members } = await this.#roster.snapshot(topicOf(appId, channel));
@@ -89,15 +90,4 @@ export class RosterPresence implements PresenceSource {
     const { subscriptions } = await this.#roster.counts(topic);
     return subscriptions === 0 ? same : [];
   }
-}
-
-async function inSlices<Item, Answer>(
-  items: readonly Item[],
-  ask: (item: Item) => Promise<Answer>,
-): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  for (let from = 0; from < items.length; from += SLICE) {
-    answers.push(...(await Promise.all(items.slice(from, from + SLICE).map(ask))));
-  }
-  return answers;
 }

@@ -3,10 +3,7 @@ import type { Keys } from '../keys.ts';
 import { scripts } from '../scripts.ts';
 import type { NodeLease } from './node-lease.ts';
 
-/** What a node holds something in. */
-export type HeldResource = 'topics' | 'quotas';
-
-/** Notes, before a node takes something, where it is to be looked for when the node is gone. */
+/** Index of the topics and quotas in which a node holds something: notes each before the node takes it, so that the reaper finds it. */
 export class HeldResources {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
@@ -18,7 +15,7 @@ export class HeldResources {
     this.#node = node;
   }
 
-  /** @returns the id under which it is noted */
+  /** @returns the id of the node under which it is noted */
   async note(held: HeldResource, name: string): Promise<string> {
     const { id } = this.#node;
     await this.#commands.run(scripts.addHeld, this.#keys.node(id), held, name);
@@ -29,3 +26,6 @@ export class HeldResources {
     await this.#commands.run(scripts.removeHeld, this.#keys.node(this.#node.id), held, name);
   }
 }
+
+/** What a node holds something in. */
+export type HeldResource = 'topics' | 'quotas';

@@ -2,58 +2,45 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Unavailable } from '../../../errors.ts';
+import { reasonOf } from '../../../redis/reconnecting-client.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Keys } from '../keys.ts';
 import { scripts } from '../scripts.ts';
 
-/** What a node asks of the parts of its adapter. */
-export interface NodeListener {
-  /** The node has a new id: what it holds must be taken under that before the old one lapses. */
-  live(): Promise<void>;
-  /** A sign of life is about to be sent. */
-  beating(): void;
-  /** Redis has answered: what went wrong before may be tried again. */
-  heard(): void;
-  /** Another node is gone: what it held is to be taken away. */
-  bury(id: string): Promise<void>;
-  /** Redis does not answer. */
-  lost(reason: string): void;
-}
-
-/** A lease stands for this part of the time after which a dead node must be gone, and is renewed after half of that. */
+/** Duration and renewal interval of a lease, as fractions of the time within which a dead node must be gone. */
 const LEASE = 0.6;
-const BEAT = 0.3;
+const HEARTBEAT = 0.3;
 
-const beatSchema = z.tuple([z.number(), z.union([z.literal(0), z.literal(1)]), z.string()]);
+const renewalSchema = z.tuple([z.number(), z.union([z.literal(0), z.literal(1)]), z.string()]);
 
 /**
- * This process among the nodes. What it holds in Redis is leased under an id, which other nodes take away when it
- * has not been heard of for a while. Whenever that may have happened, it begins a new life under a new id.
+ * The membership of this process in the cluster. What the node holds in Redis is leased under an id; when the node stops
+ * renewing the lease, other nodes remove what it held. Whenever that may have happened, the node joins under a new id.
  */
 export class NodeLease {
-  /** By which one process tells its own signs of life from those of others; the ids of its lives begin with it. */
+  /** Tells the heartbeats of this process from those of others; all its node ids begin with it. */
   readonly processId = randomBytes(8).toString('hex');
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
   readonly #listener: NodeListener;
   readonly #log: Logger;
   readonly #leaseMs: number;
-  readonly #beatMs: number;
+  readonly #heartbeatIntervalMs: number;
   readonly #marginMs: number;
   #id: string | undefined;
-  #lives = 0;
+  #generation = 0;
   #heartbeatMs: number | undefined;
-  /** Until when the lease stands at least, by the monotonic clock. */
+  /** Until when the lease holds at least, by the monotonic clock. */
   #until = 0;
   #timer: NodeJS.Timeout | undefined;
-  #beating: Promise<void> = Promise.resolve();
-  /** What it holds is taken under its id. */
-  #settling: Promise<void> = Promise.resolve();
-  /** The node whose seats it takes away. */
-  #burying: Promise<void> | undefined;
+  #heartbeat: Promise<void> = Promise.resolve();
+  /** Taking what the node holds under its id. */
+  #joining: Promise<void> = Promise.resolve();
+  /** The clean-up of a dead node. */
+  #cleaningUp: Promise<void> | undefined;
   #closed = false;
 
-  /** @param timeoutMs milliseconds within which a dead node is gone */
+  /** @param parts.timeoutMs milliseconds within which a dead node is gone */
   constructor(parts: {
     readonly commands: ScriptRunner;
     readonly keys: Keys;
@@ -67,14 +54,14 @@ export class NodeLease {
     this.#listener = parts.listener;
     this.#log = parts.log;
     this.#leaseMs = parts.timeoutMs * LEASE;
-    this.#beatMs = parts.timeoutMs * BEAT;
+    this.#heartbeatIntervalMs = parts.timeoutMs * HEARTBEAT;
     this.#marginMs = parts.commandTimeoutMs;
   }
 
   /**
    * The id under which something can be held now.
    *
-   * @throws Unavailable if it could be taken away before it is there
+   * @throws Unavailable if the lease could lapse before Redis has it
    */
   get id(): string {
     if (this.#id === undefined || performance.now() + this.#marginMs > this.#until) {
@@ -88,24 +75,24 @@ export class NodeLease {
     return this.#heartbeatMs === undefined ? undefined : this.#heartbeatMs / 1000;
   }
 
-  /** Whether an id is that of a life of this process. */
+  /** Whether an id is, or was, one of this process. */
   isOwn(id: string): boolean {
     return id.startsWith(this.processId);
   }
 
-  /** Begins a new life: there is a new connection, or it is not known any more what Redis knows. */
-  begin(): void {
+  /** Joins under a new id, because a new connection may have met another state of Redis. */
+  rejoin(): void {
     this.#id = undefined;
-    this.#beat();
+    this.#scheduleHeartbeat();
   }
 
-  /** Resolves when what was begun is done, with or without success. */
+  /** Resolves when the heartbeat and the join in progress are done, with or without success. */
   async settled(): Promise<void> {
-    await this.#beating;
-    await this.#settling;
+    await this.#heartbeat;
+    await this.#joining;
   }
 
-  /** Ends the lease; what it held is taken away by the caller. Answers the last id. */
+  /** Stops renewing the lease. Answers the last id, whose resources the caller removes. */
   async close(): Promise<string | undefined> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -113,67 +100,67 @@ export class NodeLease {
     return this.#id;
   }
 
-  #beat(): void {
+  #scheduleHeartbeat(): void {
     clearTimeout(this.#timer);
-    this.#beating = this.#beating
-      .then(() => this.#turn())
+    this.#heartbeat = this.#heartbeat
+      .then(() => this.#sendHeartbeat())
       .catch((error: unknown) => this.#lose(error))
       .finally(() => {
         clearTimeout(this.#timer);
-        if (!this.#closed) this.#timer = setTimeout(() => this.#beat(), this.#beatMs);
+        if (!this.#closed) this.#timer = setTimeout(() => this.#scheduleHeartbeat(), this.#heartbeatIntervalMs);
       });
   }
 
-  async #turn(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     if (this.#closed) return;
-    const gone = this.#id === undefined ? await this.#live() : await this.#stay(this.#id);
-    this.#listener.heard();
-    if (gone !== '') this.#bury(gone);
+    const dead = this.#id === undefined ? await this.#join() : await this.#renew(this.#id);
+    this.#listener.onHeartbeat();
+    if (dead !== '') this.#cleanUp(dead);
   }
 
-  async #live(): Promise<string> {
-    this.#lives += 1;
-    const id = `${this.processId}.${this.#lives}`;
-    const { gone } = await this.#renew(id, true);
+  async #join(): Promise<string> {
+    this.#generation += 1;
+    const id = `${this.processId}.${this.#generation}`;
+    const { dead } = await this.#requestLease(id, 'new');
     this.#id = id;
-    // It may take longer than the lease stands, so the heartbeats go on meanwhile.
-    this.#settling = this.#listener.live().then(
+    // This may take longer than the lease holds, so heartbeats go on meanwhile.
+    this.#joining = this.#listener.joined().then(
       () => this.#log.info({ node: id }, 'node joined'),
       (error: unknown) => this.#lose(error),
     );
-    return gone;
+    return dead;
   }
 
-  async #stay(id: string): Promise<string> {
-    const { stands, gone } = await this.#renew(id, false);
-    if (stands) return gone;
-    this.#log.warn({ node: id }, 'node had lapsed: it joins again');
+  async #renew(id: string): Promise<string> {
+    const { holds, dead } = await this.#requestLease(id, 'known');
+    if (holds) return dead;
+    this.#log.warn({ node: id }, 'lease of this node lapsed; joining again');
     this.#id = undefined;
-    await this.#live();
-    return gone;
+    await this.#join();
+    return dead;
   }
 
-  #bury(gone: string): void {
-    this.#burying ??= this.#listener
-      .bury(gone)
+  #cleanUp(dead: string): void {
+    this.#cleaningUp ??= this.#listener
+      .cleanUp(dead)
       .then(
-        // There may be another one.
-        () => this.#beat(),
+        // There may be another dead node.
+        () => this.#scheduleHeartbeat(),
         (error: unknown) =>
-          this.#log.warn({ err: error, node: gone }, 'node not buried: another one will be asked'),
+          this.#log.warn({ err: error, node: dead }, 'failed to clean up dead node; another node will retry'),
       )
       .finally(() => {
-        this.#burying = undefined;
+        this.#cleaningUp = undefined;
       });
   }
 
   #lose(error: unknown): void {
-    this.#listener.lost(error instanceof Error ? error.message : String(error));
+    this.#listener.lost(reasonOf(error));
     if (!(error instanceof Unavailable)) this.#log.error({ err: error }, 'heartbeat failed');
   }
 
-  async #renew(id: string, isNew: boolean): Promise<{ stands: boolean; gone: string }> {
-    this.#listener.beating();
+  async #requestLease(id: string, state: 'new' | 'known'): Promise<{ holds: boolean; dead: string }> {
+    this.#listener.beforeHeartbeat();
     const askedAt = performance.now();
     const leaseMicroseconds = Math.round(this.#leaseMs * 1000);
     const answer = await this.#commands.run(
@@ -181,13 +168,27 @@ export class NodeLease {
       this.#keys.nodes,
       id,
       leaseMicroseconds,
-      isNew ? 1 : 0,
+      state === 'new' ? 1 : 0,
       this.#keys.pulse(this.processId),
     );
-    const [time, stands, gone] = beatSchema.parse(answer);
+    const [time, holds, dead] = renewalSchema.parse(answer);
     this.#heartbeatMs = performance.now() - askedAt;
     this.#commands.synchronize(time);
-    if (stands === 1) this.#until = askedAt + this.#leaseMs;
-    return { stands: stands === 1, gone };
+    if (holds === 1) this.#until = askedAt + this.#leaseMs;
+    return { holds: holds === 1, dead };
   }
+}
+
+/** What the adapter does for its node. */
+export interface NodeListener {
+  /** The node has a new id: takes what the node holds under that id, before the old one lapses. */
+  joined(): Promise<void>;
+  /** A heartbeat is about to be sent. */
+  beforeHeartbeat(): void;
+  /** Redis has answered a heartbeat: what failed before may be tried again. */
+  onHeartbeat(): void;
+  /** Another node is dead: removes what it held. */
+  cleanUp(id: string): Promise<void>;
+  /** Redis does not answer. */
+  lost(reason: string): void;
 }

@@ -8,40 +8,40 @@ import { replies } from '../roster/replies.ts';
 import { scripts } from '../scripts.ts';
 import type { HeldResource } from './held-resources.ts';
 
-/** Seats that are taken away in one step, during which Redis does nothing else. */
+/** Seats that are removed in one step, during which Redis does nothing else. */
 const SEATS = 200;
-/** Topics or quotas that are looked through at a time. */
-const MARKS = 100;
+/** Topics or quotas that are cleaned up at a time. */
+const PAGE = 100;
 
-/** Takes away what a node that is gone held. Two at once do no harm: each step is taken by one of them. */
+/** Removes what a dead node held. Two nodes may do so at once: each seat is removed by one of them. */
 export class Reaper {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
-  readonly #directory: ChannelIndex;
-  readonly #edges: JournalRecorder;
+  readonly #index: ChannelIndex;
+  readonly #recorder: JournalRecorder;
   readonly #onLapsed: (topic: Topic, left: Counts) => void;
 
-  /** @param onLapsed is told of each topic of which something was taken away */
+  /** @param onLapsed called for each topic of which seats were removed */
   constructor(
     commands: ScriptRunner,
     keys: Keys,
-    directory: ChannelIndex,
-    edges: JournalRecorder,
+    index: ChannelIndex,
+    recorder: JournalRecorder,
     onLapsed: (topic: Topic, left: Counts) => void,
   ) {
     this.#commands = commands;
     this.#keys = keys;
-    this.#directory = directory;
-    this.#edges = edges;
+    this.#index = index;
+    this.#recorder = recorder;
     this.#onLapsed = onLapsed;
   }
 
-  /** Answers how many seats were taken away. */
+  /** Answers how many seats were removed. */
   async reap(node: string): Promise<number> {
     let seats = 0;
     await this.#each(node, 'topics', async (topic) => {
-      const taken = await this.#reapTopic(node, topic as Topic);
-      seats += taken;
+      const removed = await this.#reapTopic(node, topic as Topic);
+      seats += removed;
     });
     await this.#each(node, 'quotas', async (key) => {
       await this.#commands.run(scripts.setPlaces, this.#keys.places(key), node, 0);
@@ -52,7 +52,7 @@ export class Reaper {
   async #each(node: string, held: HeldResource, reap: (name: string) => Promise<void>): Promise<void> {
     const key = this.#keys.node(node);
     for (;;) {
-      const names = replies.texts.parse(await this.#commands.run(scripts.someHeld, key, held, MARKS));
+      const names = replies.texts.parse(await this.#commands.run(scripts.someHeld, key, held, PAGE));
       if (names.length === 0) return;
       await Promise.all(
         names.map(async (name) => {
@@ -66,18 +66,22 @@ export class Reaper {
   async #reapTopic(node: string, topic: Topic): Promise<number> {
     const key = this.#keys.topic(topic);
     let remaining: number;
-    let taken = 0;
+    let removed = 0;
     do {
       const answer = await this.#commands.run(scripts.reap, key, node, SEATS);
       const [left, version, changes] = replies.reap.parse(answer);
-      this.#edges.left(topic, version, changes, 'disconnected');
-      taken += changes.length;
+      this.#recorder.recordChanges(
+        topic,
+        version,
+        changes.map((change) => ({ kind: 'left', ...change, reason: 'disconnected' })),
+      );
+      removed += changes.length;
       remaining = left;
     } while (remaining > 0);
     const counts = replies.counts.parse(await this.#commands.run(scripts.counts, key));
-    if (taken > 0) this.#onLapsed(topic, counts);
-    // What the node itself had to tell the directory may have died with it.
-    await this.#directory.note(topic, counts.subscriptions > 0, counts.version);
-    return taken;
+    if (removed > 0) this.#onLapsed(topic, counts);
+    // The dead node may not have noted its last change in the index.
+    await this.#index.note(topic, counts.subscriptions > 0, counts.version);
+    return removed;
   }
 }

@@ -8,30 +8,30 @@ import { scripts } from '../scripts.ts';
 import { type Body, encodeBody } from './envelope.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Where every node listens; no app can have it. */
+/** The topic of commands, to which every node listens; no app can have it. */
 export const COMMANDS: Topic = ':commands';
 
-/** Carries messages over Redis to the nodes that listen, this one included. */
+/** Carries messages over Redis to all nodes that listen, including this one. */
 export class RedisBus implements Bus {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
   readonly #subscriber: Subscriber;
-  readonly #edges: JournalRecorder;
+  readonly #recorder: JournalRecorder;
   readonly #cacheIndex: CacheIndex;
-  /** The last message of each topic that waits for the journal; those that follow wait for it. */
+  /** The last message of each topic that waits for the journal; later ones wait for it. */
   readonly #waiting = new Map<Topic, Promise<void>>();
 
   constructor(
     commands: ScriptRunner,
     keys: Keys,
     subscriber: Subscriber,
-    edges: JournalRecorder,
+    recorder: JournalRecorder,
     cacheIndex: CacheIndex,
   ) {
     this.#commands = commands;
     this.#keys = keys;
     this.#subscriber = subscriber;
-    this.#edges = edges;
+    this.#recorder = recorder;
     this.#cacheIndex = cacheIndex;
   }
 
@@ -48,12 +48,12 @@ export class RedisBus implements Bus {
     const recorded =
       socketId === undefined
         ? undefined
-        : this.#edges.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
+        : this.#recorder.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
     return this.#send(topic, message, recorded, keepSeconds);
   }
 
   publishCount(topic: Topic, count: number, version: Version): Promise<void> {
-    const recorded = this.#edges.record([{ kind: 'subscriptionCount', topic, count }]);
+    const recorded = this.#recorder.record([{ kind: 'subscriptionCount', topic, count }]);
     return this.#send(topic, { kind: 'count', count, version }, recorded);
   }
 
@@ -61,7 +61,7 @@ export class RedisBus implements Bus {
     return this.#send(COMMANDS, command);
   }
 
-  /** @param recorded what it has to wait for */
+  /** @param recorded what the message must wait for */
   #send(topic: Topic, body: Body, recorded?: Promise<void>, keepSeconds?: number): Promise<void> {
     const ends = body.kind === 'terminateUser';
     const send = async (): Promise<void> => {
@@ -80,7 +80,7 @@ export class RedisBus implements Bus {
     };
     const before = this.#waiting.get(topic);
     if (!before && !recorded) return send();
-    // What the journal could not take down is its own loss to report; the others are told all the same.
+    // The journal reports its own failures; the message is sent anyway.
     const ready = Promise.allSettled([before, recorded]);
     const sent = ready.then(send);
     const turn: Promise<void> = ready.then(() => {

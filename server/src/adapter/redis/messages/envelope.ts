@@ -3,7 +3,7 @@ import type { Command, Message } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
 
 const text = z.string();
-/** A user in a presence channel, as he stands in Redis. */
+/** A user in a presence channel, as stored in Redis. */
 export const memberSchema = z.object({ userId: text, userInfo: z.exactOptional(text) });
 
 const bodySchema = z.discriminatedUnion('kind', [
@@ -35,41 +35,41 @@ const commandSchema = z.discriminatedUnion('kind', [
 ]);
 
 const envelopeSchema = z.object({
-  /** Where the message stands among those of its topic. */
+  /** The position of the message in its topic. */
   version: z.number(),
-  /** Where the one before it stands. */
+  /** The position of the previous message. */
   previous: z.number(),
   message: z.unknown(),
 });
 
 type Without<T, Key extends string> = T extends unknown ? Omit<T, Key> : never;
 
-/** A message as it is handed to the script that gives it its position. */
+/** A message before a script gives it its position. */
 export type Body = Without<Message, 'topic'> | Command;
 
-/** A message as it travels. */
+/** A message as it travels between nodes. */
 export type Envelope = z.infer<typeof envelopeSchema>;
 
 export function encodeBody(body: Body): string {
   return JSON.stringify(body);
 }
 
-/** @throws Error if it is no envelope */
+/** @throws Error if the text is no envelope */
 export function readEnvelope(json: string): Envelope {
   return envelopeSchema.parse(JSON.parse(json));
 }
 
 /**
- * What arrived, as the hub knows it. A count has the version of what was counted.
+ * The message in an envelope. A count has the version of the roster that was counted.
  *
- * @throws Error if it is none
+ * @throws Error if it is no message
  */
 export function messageOf(topic: Topic, { version, message }: Envelope): Message {
   const body = bodySchema.parse(message);
   return body.kind === 'count' ? { ...body, topic } : { ...body, topic, version };
 }
 
-/** @throws Error if it is none */
+/** @throws Error if it is no command */
 export function commandOf({ message }: Envelope): Command {
   return commandSchema.parse(message);
 }

@@ -1,3 +1,4 @@
+import { inSlices } from '../../../async/in-slices.ts';
 import { Unavailable } from '../../../errors.ts';
 import type { RedisClient } from '../../../redis/client.ts';
 import type { ReconnectingClient } from '../../../redis/reconnecting-client.ts';
@@ -6,61 +7,52 @@ import type { Topic } from '../../topic.ts';
 import type { Keys } from '../keys.ts';
 import { TopicStream, type TopicStreamParts } from './topic-stream.ts';
 
-/** A topic that this node listens to. */
-interface Listening {
-  readonly feed: TopicStream;
-  /** The connection on which it is subscribed. */
-  client: RedisClient | undefined;
-  /** Resolves when messages arrive. */
-  open: Promise<void>;
-}
-
-/** Topics that are subscribed at a time after the connection was lost. */
+/** Topics that are subscribed at a time after a connection was lost. */
 const SLICE = 500;
 
-/** The topics that this node listens to, each subscribed once however many of its connections are in it. */
+/** The topics that this node listens to, each subscribed once however many of its connections subscribe to it. */
 export class Subscriber {
   readonly #link: ReconnectingClient;
   readonly #keys: Keys;
   readonly #pulse: string;
-  readonly #feeds: TopicStreamParts;
+  readonly #streams: TopicStreamParts;
   readonly #timeoutMs: number;
   readonly #topics = new Map<Topic, Listening>();
-  /** The last step of each topic that has one under way: the client must not do two at once. */
+  /** The last step of each topic that has one in progress: the client must not run two at once. */
   readonly #steps = new Map<Topic, Promise<void>>();
-  /** When a sign of life was sent that has not been heard yet, by the monotonic clock. */
+  /** When a heartbeat was sent that has not arrived yet, by the monotonic clock. */
   #pulseSentAt: number | undefined;
-  /** Since the last connection something could not be subscribed or fetched. */
+  /** Something could not be subscribed or fetched since the last connection. */
   #isBehind = false;
 
-  /** @param parts.pulse the channel on which this process hears its own signs of life */
+  /** @param parts.pulse the channel on which this process receives its own heartbeats */
   constructor(parts: {
     readonly link: ReconnectingClient;
     readonly keys: Keys;
     readonly pulse: string;
-    readonly feeds: TopicStreamParts;
+    readonly streams: TopicStreamParts;
     readonly timeoutMs: number;
   }) {
     this.#link = parts.link;
     this.#keys = parts.keys;
     this.#pulse = parts.pulse;
-    this.#feeds = parts.feeds;
+    this.#streams = parts.streams;
     this.#timeoutMs = parts.timeoutMs;
   }
 
-  /** Messages arrive from the moment on in which it resolves; if it rejects, as soon as they can again. */
+  /** Messages arrive from the moment it resolves; if it rejects, as soon as Redis can be reached again. */
   listen(topic: Topic): Promise<void> {
     const present = this.#topics.get(topic);
     if (present) return present.open;
-    const feed = new TopicStream(this.#feeds, topic, this.#keys.topic(topic));
-    const listening: Listening = { feed, client: undefined, open: Promise.resolve() };
+    const stream = new TopicStream(this.#streams, topic, this.#keys.topic(topic));
+    const listening: Listening = { stream, client: undefined, open: Promise.resolve() };
     this.#topics.set(topic, listening);
     this.#open(topic, listening);
     return listening.open;
   }
 
-  /** Resolves when messages of the topic arrive, or nobody listens to it; rejects if they do not yet. */
-  async settled(topic: Topic): Promise<void> {
+  /** Resolves when messages of the topic arrive, or this node does not listen to it; rejects if they do not arrive yet. */
+  async subscribed(topic: Topic): Promise<void> {
     await this.#topics.get(topic)?.open;
   }
 
@@ -72,7 +64,7 @@ export class Subscriber {
     });
   }
 
-  /** There is a new connection: subscribes everything again, and fetches what was missed meanwhile. */
+  /** Subscribes everything again on a new connection, and fetches what was missed meanwhile. */
   async open(): Promise<void> {
     const heard = (): void => {
       this.#pulseSentAt = undefined;
@@ -83,22 +75,19 @@ export class Subscriber {
     await this.catchUp();
   }
 
-  /** Does what could not be done before, if there is something. */
+  /** Retries what could not be subscribed or fetched. */
   async catchUp(): Promise<void> {
     if (!this.#isBehind || this.#link.fault) return;
     this.#isBehind = false;
-    const topics = [...this.#topics];
-    for (let from = 0; from < topics.length; from += SLICE) {
-      const slice = topics
-        .slice(from, from + SLICE)
-        .filter(([topic, each]) => this.#topics.get(topic) === each);
-      for (const [topic, listening] of slice) this.#open(topic, listening);
-      await Promise.allSettled(slice.map(([, { open }]) => open));
-    }
+    await inSlices([...this.#topics], SLICE, async ([topic, listening]) => {
+      if (this.#topics.get(topic) !== listening) return;
+      this.#open(topic, listening);
+      await listening.open.catch(ignoreError);
+    });
   }
 
-  /** A sign of life is sent now; the last one must have been heard. */
-  expectPulse(): void {
+  /** A heartbeat is about to be sent: the last one must have arrived. */
+  expectHeartbeat(): void {
     if (this.#link.fault) return;
     const now = performance.now();
     this.#pulseSentAt ??= now;
@@ -109,22 +98,22 @@ export class Subscriber {
     const opened = this.#enqueue(topic, () => this.#subscribe(topic, listening));
     listening.open = opened;
     opened.catch(() => {
-      listening.feed.delay();
+      listening.stream.markLate();
       this.#isBehind = true;
     });
   }
 
   async #subscribe(topic: Topic, listening: Listening): Promise<void> {
     const { client } = this.#link;
-    const { feed } = listening;
+    const { stream } = listening;
     if (listening.client !== client) {
-      const subscribed = client.sSubscribe(this.#keys.topic(topic), (json) => feed.receive(json));
+      const subscribed = client.sSubscribe(this.#keys.topic(topic), (json) => stream.receive(json));
       await withTimeout(this.#timeoutMs, subscribed).catch((cause: unknown) => {
         throw new Unavailable('Redis: the channel could not be subscribed', { cause });
       });
       listening.client = client;
     }
-    await feed.catchUp();
+    await stream.catchUp();
   }
 
   #enqueue(topic: Topic, step: () => Promise<void>): Promise<void> {
@@ -139,3 +128,12 @@ export class Subscriber {
 }
 
 function ignoreError(): void {}
+
+/** A topic that this node listens to. */
+interface Listening {
+  readonly stream: TopicStream;
+  /** The connection on which it is subscribed. */
+  client: RedisClient | undefined;
+  /** Resolves when messages arrive. */
+  open: Promise<void>;
+}

@@ -8,49 +8,28 @@ import type { Topic } from '../../topic.ts';
 import { scripts } from '../scripts.ts';
 import { type Envelope, readEnvelope } from './envelope.ts';
 
-export interface TopicStreamParts {
-  readonly commands: ScriptRunner;
-  readonly log: Logger;
-  deliver(topic: Topic, envelope: Envelope): void;
-  /** More was missed than was still there. @param ended the version of the last end, if one may have been missed */
-  missed(topic: Topic, version: Version, ended: Version | undefined): void;
-  /** Redis has begun the topic anew: it has lost it, or nobody was in it. What was missed is not known. */
-  forgotten(topic: Topic, version: Version, ended: Version | undefined): void;
-  /** It begins only now, although somebody may have been told of the topic before. */
-  late(topic: Topic, version: Version): void;
-}
-
-/** The position of a topic in which nothing was told yet. */
-const NOTHING = 0;
+/** The position of a topic without messages. */
+const START = 0;
 
 const sinceSchema = z.tuple([z.number(), z.number(), z.array(z.string()), z.number()]);
 
-/** How a topic stands, and what was told after a position. */
-interface Since {
-  readonly version: Version;
-  readonly position: Version;
-  readonly log: readonly string[];
-  /** The version of the last message that ended something, or 0. */
-  readonly ended: Version;
-}
-
 /**
- * The messages of one topic, each once and in order. Each names the position of the one before it, so it is seen when
- * one is missing, which is fetched from the topic's log, and when Redis has lost what it held.
+ * The messages of one topic, each once and in order. Each message carries the position of the previous one, which shows a
+ * gap, to be filled from the topic's log, and a loss of data in Redis.
  */
 export class TopicStream {
   readonly #parts: TopicStreamParts;
   readonly #topic: Topic;
   readonly #key: string;
-  /** The position up to which everything was delivered, or did not concern this node. */
+  /** The position up to which everything was delivered or does not concern this node. */
   #seen: number | undefined;
   #catchingUp: Promise<void> | undefined;
-  /** Something arrived while the log was read: it may not have been in it. */
+  /** A message arrived while the log was read, which may not contain it. */
   #arrived = false;
-  /** It could not begin when it was to. */
-  #isLate = false;
-  /** Why nothing could be fetched, as the log was told; `undefined`: it could. */
-  #told: string | undefined;
+  /** The topic could not be subscribed when it was asked for. */
+  #startedLate = false;
+  /** The last fault that was logged; `undefined` after a success. */
+  #lastLoggedFault: string | undefined;
 
   constructor(parts: TopicStreamParts, topic: Topic, key: string) {
     this.#parts = parts;
@@ -65,19 +44,19 @@ export class TopicStream {
     }
     const envelope = this.#read(json);
     if (!envelope || this.#seen === undefined || envelope.version <= this.#seen) return;
-    // A topic that nobody sat in may have been forgotten meanwhile; where a link broke, what was missed is fetched first.
-    if (envelope.previous === this.#seen || envelope.previous === NOTHING) return this.#deliver(envelope);
-    this.catchUp().catch((error: unknown) => this.#tellFault(error));
+    // A topic without seats may have been forgotten meanwhile; after a broken connection, missed messages are fetched first.
+    if (envelope.previous === this.#seen || envelope.previous === START) return this.#deliver(envelope);
+    this.catchUp().catch((error: unknown) => this.#logFault(error));
   }
 
-  /** The topic could not be subscribed. */
-  delay(): void {
-    this.#isLate = true;
+  /** The topic could not be subscribed yet. */
+  markLate(): void {
+    this.#startedLate = true;
   }
 
   /**
-   * Fetches what was missed since the last message, or begins with what comes from now on. To be called once the
-   * topic is subscribed, and again after it may have not been for a while.
+   * Fetches what was missed since the last message, or starts with the messages from now on. To be called when the topic
+   * is subscribed, and again whenever it may not have been for a while.
    */
   catchUp(): Promise<void> {
     this.#catchingUp ??= this.#fetch().finally(() => {
@@ -91,15 +70,15 @@ export class TopicStream {
       this.#arrived = false;
       const answer = await this.#parts.commands.run(scripts.since, this.#key, this.#seen ?? '');
       const [version, position, log, ended] = sinceSchema.parse(answer);
-      this.#told = undefined;
+      this.#lastLoggedFault = undefined;
       if (this.#seen !== undefined) this.#replay(this.#seen, { version, position, log, ended });
-      else this.#begin(version, position);
+      else this.#start(version, position);
     } while (this.#arrived);
   }
 
-  #begin(version: Version, position: Version): void {
+  #start(version: Version, position: Version): void {
     this.#seen = position;
-    if (this.#isLate) this.#parts.late(this.#topic, version);
+    if (this.#startedLate) this.#parts.startedLate(this.#topic, version);
   }
 
   #replay(seen: Version, { version, position, log, ended }: Since): void {
@@ -115,8 +94,8 @@ export class TopicStream {
     this.#seen = position;
     if (isComplete && covered === position) return;
     const [first] = log;
-    const isNew = position === NOTHING || (first !== undefined && this.#read(first)?.previous === NOTHING);
-    // If its clock is behind, what comes is older than what was before: nobody can go on with what it has.
+    const isNew = position === START || (first !== undefined && this.#read(first)?.previous === START);
+    // If the clock of Redis went back, new versions are lower than old ones: no subscriber can keep its state.
     const lost = version <= seen ? Number.POSITIVE_INFINITY : ended > seen ? ended : undefined;
     if (isNew) this.#parts.forgotten(this.#topic, version, lost);
     else this.#parts.missed(this.#topic, version, lost);
@@ -140,16 +119,37 @@ export class TopicStream {
     }
   }
 
-  #tellFault(error: unknown): void {
+  #logFault(error: unknown): void {
     const reason = reasonOf(error);
-    // Each message that arrives meanwhile is another attempt.
-    if (reason === this.#told) return;
-    this.#told = reason;
-    this.#parts.log[severityOf(error)]({ topic: this.#topic, err: error }, 'missed messages not fetched yet');
+    // Each message that arrives meanwhile causes another attempt.
+    if (reason === this.#lastLoggedFault) return;
+    this.#lastLoggedFault = reason;
+    this.#parts.log[severityOf(error)]({ topic: this.#topic, err: error }, 'failed to fetch missed messages; will retry');
   }
 
-  /** One message that cannot be read or delivered must not hold up the others. */
+  /** A message that cannot be read or delivered must not delay the others. */
   #drop(error: unknown): void {
     this.#parts.log.error({ topic: this.#topic, err: error }, 'message dropped');
   }
+}
+
+export interface TopicStreamParts {
+  readonly commands: ScriptRunner;
+  readonly log: Logger;
+  deliver(topic: Topic, envelope: Envelope): void;
+  /** More was missed than the log has. @param ended the version of the last end, if one may have been missed */
+  missed(topic: Topic, version: Version, ended: Version | undefined): void;
+  /** Redis has restarted the topic, because it lost it or the topic had no seats. What was missed is unknown. */
+  forgotten(topic: Topic, version: Version, ended: Version | undefined): void;
+  /** The stream starts only now, although subscribers may have a snapshot of the topic already. */
+  startedLate(topic: Topic, version: Version): void;
+}
+
+/** The state of a topic, and its messages after a position. */
+interface Since {
+  readonly version: Version;
+  readonly position: Version;
+  readonly log: readonly string[];
+  /** The version of the last message that ended something, or 0. */
+  readonly ended: Version;
 }

@@ -9,8 +9,8 @@ import { replies } from './replies.ts';
 const PAGE = 1000;
 
 /**
- * The occupied channels and the signed-in users of each app, by their names. They are elsewhere than the topics, and
- * are told of each change by whoever made it; whoever reads them looks at the topics as well.
+ * The names of the occupied channels and the signed-in users of each app. The index is in other slots than the topics, so
+ * the node that made a change notes it here afterwards; readers of the index check the topics.
  */
 export class ChannelIndex {
   readonly #commands: ScriptRunner;
@@ -21,7 +21,7 @@ export class ChannelIndex {
     this.#keys = keys;
   }
 
-  /** @param version of the change that it comes from: of two, the later one holds */
+  /** @param version of the change: of two notes, the later one holds */
   async note(topic: Topic, isOccupied: boolean, version: Version): Promise<void> {
     const userId = userOfTopic(topic);
     const key = this.#keys.list(appOfTopic(topic), userId === undefined ? 'channels' : 'users');
@@ -29,7 +29,7 @@ export class ChannelIndex {
     await this.#commands.run(scripts.noteInIndex, key, name, version, isOccupied ? 1 : 0);
   }
 
-  /** Pages of names in the order of their bytes, those after `after` only, that begin with `prefix`. */
+  /** Pages of the names after `after` that begin with `prefix`, in the order of their bytes. */
   async *pages(
     appId: string,
     listed: Listed,

@@ -2,23 +2,7 @@ import type { Member } from '../../../protocol/frames.ts';
 import type { Seat } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
 
-/** A seat of a connection of this node. */
-export interface LocalSeat {
-  readonly seat: Seat;
-  readonly member: Member | undefined;
-}
-
-/** What this node has in one topic. */
-export class LocalTopic {
-  readonly seats = new Map<string, LocalSeat>();
-  /** Joins under way. */
-  joining = 0;
-
-  /** @param marked the id under which the topic is noted, once it is */
-  constructor(public marked: Promise<string>) {}
-}
-
-/** The seats of this node's connections: what it has to take again when its lease has lapsed. */
+/** The seats of this node's connections: what it takes again when its lease has lapsed. */
 export class LocalSeats {
   readonly #topics = new Map<Topic, LocalTopic>();
 
@@ -30,19 +14,35 @@ export class LocalSeats {
     return this.#topics.get(topic);
   }
 
-  /** @param mark notes the topic under this node, if it is not noted yet */
-  open(topic: Topic, mark: () => Promise<string>): LocalTopic {
+  /** @param note notes the topic under this node, if it is not noted yet */
+  open(topic: Topic, note: () => Promise<string>): LocalTopic {
     let local = this.#topics.get(topic);
     if (!local) {
-      local = new LocalTopic(mark());
+      local = new LocalTopic(note());
       this.#topics.set(topic, local);
     }
     return local;
   }
 
-  /** Forgets the topic if nothing is left of it; answers whether it did. */
+  /** Forgets the topic if it has no seats and no joins in progress; answers whether it did. */
   closeIfEmpty(topic: Topic, local: LocalTopic): boolean {
     if (local.seats.size > 0 || local.joining > 0 || this.#topics.get(topic) !== local) return false;
     return this.#topics.delete(topic);
   }
+}
+
+/** What this node holds in one topic. */
+export class LocalTopic {
+  readonly seats = new Map<string, LocalSeat>();
+  /** Joins in progress. */
+  joining = 0;
+
+  /** @param nodeId resolves to the id of the node under which the topic is noted */
+  constructor(public nodeId: Promise<string>) {}
+}
+
+/** A seat of a connection of this node. */
+export interface LocalSeat {
+  readonly seat: Seat;
+  readonly member: Member | undefined;
 }

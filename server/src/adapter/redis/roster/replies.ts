@@ -10,20 +10,20 @@ function json<Schema extends z.ZodType>(schema: Schema) {
   return text.transform((value): unknown => JSON.parse(value)).pipe(schema);
 }
 
-/** What one seat that was taken away changed. */
-export interface Change {
+/** What one seat that was removed changed. */
+export interface SeatRemoval {
   readonly socketId: string;
-  /** The user whose last one it was. */
+  /** The user whose last seat it was. */
   readonly memberRemoved: string | undefined;
-  /** It was the last one of the topic. */
+  /** It was the last seat of the topic. */
   readonly vacated: boolean;
 }
 
-const changeSchema = z.tuple([text, text, flag]).transform(([socketId, gone, vacated]): Change => {
-  return { socketId, memberRemoved: gone === '' ? undefined : text.parse(JSON.parse(gone)), vacated };
+const changeSchema = z.tuple([text, text, flag]).transform(([socketId, removed, vacated]): SeatRemoval => {
+  return { socketId, memberRemoved: removed === '' ? undefined : text.parse(JSON.parse(removed)), vacated };
 });
 
-/** The answers of the scripts on seats. */
+/** The answers of the scripts of rosters. */
 export const replies = {
   join: z.union([
     z.literal('full'),
@@ -43,7 +43,7 @@ export const replies = {
 
 const seatSchema = z.object({ socketId: text, since: z.number(), client: text, address: text });
 
-/** Reads the seats of a topic: socket id and "NODE JSON", by turns. */
+/** Reads the seats of a topic: socket ids and "NODE JSON" in turn. */
 export function readSeats(answer: unknown): Seat[] {
   const parts = replies.texts.parse(answer);
   return parts
@@ -51,12 +51,12 @@ export function readSeats(answer: unknown): Seat[] {
     .map((stored) => seatSchema.parse(JSON.parse(stored.slice(stored.indexOf(' ') + 1))));
 }
 
-/** @param milliseconds that it is still kept */
+/** @param milliseconds for which it is still kept */
 export function readKept(topic: Topic, json: string, milliseconds: number): KeptEvent | undefined {
   if (json === '' || milliseconds <= 0) return undefined;
   const envelope = readEnvelope(json);
   const message = messageOf(topic, envelope);
-  if (message.kind !== 'event') throw new Error(`A ${message.kind} is kept as an event`);
+  if (message.kind !== 'event') throw new Error(`expected a kept event, got ${message.kind}`);
   const { version } = envelope;
   const { name, data } = message;
   return { name, data, version, ttlSeconds: Math.ceil(milliseconds / 1000) };

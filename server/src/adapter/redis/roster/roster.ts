@@ -1,6 +1,4 @@
-import type { Logger } from 'pino';
 import { Unavailable } from '../../../errors.ts';
-import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type {
   Counts,
   Evicted,
@@ -13,59 +11,39 @@ import type {
   Snapshot,
 } from '../../adapter.ts';
 import { appOfTopic, type Topic, topicOf, userTopicOf } from '../../topic.ts';
-import type { Keys } from '../keys.ts';
-import type { HeldResources } from '../membership/held-resources.ts';
-import type { NodeLease } from '../membership/node-lease.ts';
 import { scripts } from '../scripts.ts';
-import type { ChannelIndex } from './channel-index.ts';
-import type { JournalRecorder } from './journal-recorder.ts';
-import type { LocalSeats, LocalTopic } from './local-seats.ts';
 import { readKept, readSeats, replies } from './replies.ts';
+import { SeatTaker, type SeatTakerParts } from './seat-taker.ts';
 
-export interface RosterParts {
-  readonly commands: ScriptRunner;
-  readonly keys: Keys;
-  readonly node: NodeLease;
-  readonly marks: HeldResources;
-  readonly seats: LocalSeats;
-  readonly directory: ChannelIndex;
-  readonly edges: JournalRecorder;
-  readonly log: Logger;
-  /** Who joined late has his seat now. */
-  readonly onLate: (topic: Topic) => void;
-}
-
-/** Seats that are taken again at a time. */
-const SLICE = 500;
-
-/** Who sits where, on all nodes. */
+/** Who holds a seat in which topic, on all nodes. */
 export class RedisRoster implements Roster {
-  readonly #parts: RosterParts;
-  /** Topics with seats of this node that Redis does not know of yet. */
-  readonly #late = new Set<Topic>();
+  readonly #parts: SeatTakerParts;
+  readonly #taker: SeatTaker;
 
-  constructor(parts: RosterParts) {
+  constructor(parts: SeatTakerParts) {
     this.#parts = parts;
+    this.#taker = new SeatTaker(parts);
   }
 
   async join(topic: Topic, seat: Seat, options: JoinOptions = {}): Promise<Joined | 'full' | 'queued'> {
-    const { seats, marks } = this.#parts;
-    const local = seats.open(topic, () => marks.note('topics', topic));
+    const { seats, held } = this.#parts;
+    const taker = this.#taker;
+    const { member } = options;
+    const local = seats.open(topic, () => held.note('topics', topic));
     local.joining += 1;
     try {
-      const node = await this.#standing(local);
-      const joined = await this.#sit(topic, node, seat, options);
+      const nodeId = await taker.nodeIdOf(local);
+      const joined = await taker.take(topic, nodeId, seat, options);
       if (joined === 'full') return 'full';
-      const { member } = options;
       local.seats.set(seat.socketId, { seat, member });
-      // The node may have begun a new life meanwhile, and did not know of this seat yet.
-      const now = await this.#standing(local);
-      if (now !== node) await this.#sit(topic, now, seat, { member });
+      // The node may have joined again meanwhile, before it knew of this seat.
+      const nodeIdNow = await taker.nodeIdOf(local);
+      if (nodeIdNow !== nodeId) await taker.take(topic, nodeIdNow, seat, { member });
       return joined;
     } catch (error) {
       if (!options.mayBeLate || !(error instanceof Unavailable)) throw error;
-      local.seats.set(seat.socketId, { seat, member: options.member });
-      this.#late.add(topic);
+      local.seats.set(seat.socketId, { seat, member });
+      taker.queue(topic);
       return 'queued';
     } finally {
       local.joining -= 1;
@@ -77,19 +55,19 @@ export class RedisRoster implements Roster {
     const local = this.#parts.seats.get(topic);
     local?.seats.delete(socketId);
     // Joins that were asked for before come first.
-    await local?.marked.catch(() => {});
+    await local?.nodeId.catch(() => {});
     const answer = replies.leave.parse(await this.#run(scripts.leave, topic, socketId));
-    // A join that was asked for just before may have noted it only now.
+    // A join that was asked for just before may have added it only now.
     local?.seats.delete(socketId);
     this.#closeIfEmpty(topic);
     if (!answer) return undefined;
     const [version, subscriptions, change] = answer;
-    this.#parts.edges.left(topic, version, [change], reason);
+    this.#parts.recorder.recordChanges(topic, version, [{ kind: 'left', ...change, reason }]);
     return { version, subscriptions, vacated: change.vacated, memberRemoved: change.memberRemoved };
   }
 
   async evict(topic: Topic, who: Evicted, reason: string): Promise<number> {
-    const { commands, keys, edges } = this.#parts;
+    const { commands, keys, recorder } = this.#parts;
     const [member, socketIds] =
       'userId' in who
         ? [JSON.stringify(who.userId), await this.#socketIdsOf(appOfTopic(topic), who.userId)]
@@ -104,7 +82,11 @@ export class RedisRoster implements Roster {
         ...socketIds,
       ),
     );
-    edges.left(topic, version, changes, reason);
+    recorder.recordChanges(
+      topic,
+      version,
+      changes.map((change) => ({ kind: 'left', ...change, reason })),
+    );
     return changes.length;
   }
 
@@ -120,7 +102,7 @@ export class RedisRoster implements Roster {
 
   async channels(appId: string, prefix: string): Promise<ReadonlyMap<string, Counts>> {
     const found = new Map<string, Counts>();
-    for await (const names of this.#parts.directory.pages(appId, 'channels', { prefix })) {
+    for await (const names of this.#parts.index.pages(appId, 'channels', { prefix })) {
       const counts = await Promise.all(names.map((name) => this.#countsIfOccupied(topicOf(appId, name))));
       names.forEach((name, index) => {
         const count = counts[index];
@@ -132,7 +114,7 @@ export class RedisRoster implements Roster {
 
   async users(appId: string, after: string, limit: number): Promise<readonly string[]> {
     const ids: string[] = [];
-    for await (const names of this.#parts.directory.pages(appId, 'users', { after })) {
+    for await (const names of this.#parts.index.pages(appId, 'users', { after })) {
       const online = await Promise.all(names.map((id) => this.#countsIfOccupied(userTopicOf(appId, id))));
       ids.push(...names.filter((_, index) => online[index]));
       if (ids.length >= limit) break;
@@ -144,10 +126,10 @@ export class RedisRoster implements Roster {
     const seats = readSeats(await this.#run(scripts.seats, userTopicOf(appId, userId)));
     if (seats.length === 0) return [];
     const channels = seats.map((): string[] => []);
-    for await (const names of this.#parts.directory.pages(appId, 'channels', {})) {
-      const sitting = await Promise.all(names.map((name) => this.#areSitting(topicOf(appId, name), seats)));
+    for await (const names of this.#parts.index.pages(appId, 'channels', {})) {
+      const found = await Promise.all(names.map((name) => this.#haveSeats(topicOf(appId, name), seats)));
       names.forEach((name, index) => {
-        for (const [seat, isThere] of (sitting[index] ?? []).entries())
+        for (const [seat, isThere] of (found[index] ?? []).entries())
           if (isThere) channels[seat]?.push(name);
       });
     }
@@ -155,101 +137,13 @@ export class RedisRoster implements Roster {
   }
 
   /** Takes all seats of this node again, under its present id. */
-  announce(): Promise<void> {
-    return this.#takeAgain([...this.#parts.seats]);
+  retakeAll(): Promise<void> {
+    return this.#taker.retakeAll();
   }
 
   /** Takes the seats that could not be taken when they were asked for. */
-  async takeLate(): Promise<void> {
-    const { seats, log } = this.#parts;
-    const topics = [...this.#late].flatMap((topic) => {
-      const local = seats.get(topic);
-      return local ? [[topic, local] as const] : [];
-    });
-    await this.#takeAgain(topics).catch((error: unknown) => {
-      log.debug({ err: error }, 'late seats not taken yet');
-    });
-  }
-
-  async #takeAgain(topics: readonly (readonly [Topic, LocalTopic])[]): Promise<void> {
-    const { marks } = this.#parts;
-    for (const [topic, local] of topics) {
-      local.marked = marks.note('topics', topic);
-      // Whoever waits for it is told.
-      local.marked.catch(() => {});
-    }
-    for (let from = 0; from < topics.length; from += SLICE) {
-      const slice = topics.slice(from, from + SLICE);
-      await Promise.all(slice.map(([topic, local]) => this.#takeTopicAgain(topic, local)));
-    }
-  }
-
-  async #takeTopicAgain(topic: Topic, local: LocalTopic): Promise<void> {
-    const node = await local.marked;
-    const wasLate = this.#late.delete(topic);
-    try {
-      await this.#sitAgain(topic, node, local);
-      if (wasLate) this.#parts.onLate(topic);
-    } catch (error) {
-      if (wasLate) this.#late.add(topic);
-      throw error;
-    }
-  }
-
-  async #sitAgain(topic: Topic, node: string, local: LocalTopic): Promise<void> {
-    const taken = [...local.seats.values()];
-    for (let from = 0; from < taken.length; from += SLICE) {
-      // Who has left meanwhile must not come back.
-      const slice = taken.slice(from, from + SLICE).filter(({ seat }) => local.seats.has(seat.socketId));
-      const joined = await Promise.all(
-        slice.map(({ seat, member }) => this.#sit(topic, node, seat, { member })),
-      );
-      const last = joined.at(-1);
-      if (last && last !== 'full') await this.#parts.directory.note(topic, true, last.version);
-    }
-  }
-
-  /** The id under which a seat can be taken now. */
-  async #standing(local: LocalTopic): Promise<string> {
-    for (;;) {
-      const { marked } = local;
-      const id = await marked;
-      if (marked !== local.marked) continue;
-      if (id !== this.#parts.node.id) throw new Unavailable('This node begins a new life');
-      return id;
-    }
-  }
-
-  async #sit(
-    topic: Topic,
-    node: string,
-    { socketId, since, client, address }: Seat,
-    { member, maxMembers }: JoinOptions,
-  ): Promise<Joined | 'full'> {
-    const { commands, keys, edges } = this.#parts;
-    const answer = replies.join.parse(
-      await commands.runBeforeDeadline(
-        scripts.join,
-        keys.topic(topic),
-        node,
-        socketId,
-        JSON.stringify({ socketId, since, client, address }),
-        member ? JSON.stringify(member.userId) : '',
-        member ? JSON.stringify(member) : '',
-        maxMembers ?? '',
-      ),
-    );
-    if (answer === 'full') return 'full';
-    const [version, subscriptions, occupied, memberAdded, members, kept, keptMs] = answer;
-    edges.joined(topic, version, socketId, { occupied, added: memberAdded ? member?.userId : undefined });
-    return {
-      version,
-      subscriptions,
-      occupied,
-      memberAdded,
-      members,
-      last: readKept(topic, kept, keptMs),
-    };
+  takeQueued(): Promise<void> {
+    return this.#taker.takeQueued();
   }
 
   async #socketIdsOf(appId: string, userId: string): Promise<string[]> {
@@ -257,27 +151,27 @@ export class RedisRoster implements Roster {
     return seats.map(({ socketId }) => socketId);
   }
 
-  /** The directory may be behind: the topic knows, and the directory is told. */
+  /** The index may be outdated: the topic decides, and the index is corrected. */
   async #countsIfOccupied(topic: Topic): Promise<Counts | undefined> {
     const counts = await this.counts(topic);
     if (counts.subscriptions > 0) return counts;
-    await this.#parts.directory.note(topic, false, counts.version);
+    await this.#parts.index.note(topic, false, counts.version);
     return undefined;
   }
 
-  async #areSitting(topic: Topic, seats: readonly Seat[]): Promise<readonly boolean[]> {
+  async #haveSeats(topic: Topic, seats: readonly Seat[]): Promise<readonly boolean[]> {
     const { commands, keys } = this.#parts;
     const socketIds = seats.map(({ socketId }) => socketId);
     return replies.flags.parse(await commands.run(scripts.hasSeats, keys.topic(topic), ...socketIds));
   }
 
   #closeIfEmpty(topic: Topic): void {
-    const { seats, marks, log } = this.#parts;
+    const { seats, held, log } = this.#parts;
     const local = seats.get(topic);
     if (!local || !seats.closeIfEmpty(topic, local)) return;
-    this.#late.delete(topic);
-    marks.forget('topics', topic).catch((error: unknown) => {
-      log.debug({ err: error, topic }, 'topic not forgotten: it is when the node ends');
+    this.#taker.unqueue(topic);
+    held.forget('topics', topic).catch((error: unknown) => {
+      log.debug({ err: error, topic }, 'held topic not forgotten; will be when the node ends');
     });
   }
 
