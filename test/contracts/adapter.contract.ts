@@ -3,10 +3,10 @@ import type { Adapter, EventMessage, Message, Seat } from '#server/adapter/adapt
 import { NO_JOURNAL } from '#server/adapter/journal';
 import { userTopicOf } from '#server/adapter/topic';
 
-/** An adapter under test, whose clock the test moves. */
+/** An adapter under test, with a clock that the test moves. */
 export interface Subject {
   readonly adapter: Adapter;
-  /** Moves the clock on. */
+  /** Moves the clock forward. */
   advance(milliseconds: number): void | Promise<void>;
 }
 
@@ -20,7 +20,7 @@ const ann = { userId: 'ann', userInfo: '{"name":"Ann"}' };
 const bob = { userId: 'bob' };
 const event: EventMessage = { kind: 'event', topic: 'app:cache-a', name: 'e', data: '1' };
 
-/** What every adapter promises. */
+/** The promises of every adapter. */
 export function adapterContract(name: string, make: () => Subject | Promise<Subject>): void {
   describe(`${name} keeps the contract of an adapter`, () => {
     let subject: Subject;
@@ -29,7 +29,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
 
     beforeEach(async () => {
       subject = await make();
-      // What an earlier test left under way must not arrive here.
+      // Messages of an earlier test must not arrive here.
       const inbox: Message[] = [];
       received = inbox;
       arrived = () => {};
@@ -48,7 +48,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
     });
     afterEach(() => subject.adapter.close());
 
-    /** Waits until a marker that is published now has arrived, and everything before it. */
+    /** Waits until a marker that is published now, and everything before it, has arrived. */
     async function settled(topic: EventMessage['topic']): Promise<Message[]> {
       const marker = `marker-${Math.random()}`;
       const isHere = () => received.some((m) => m.kind === 'event' && m.name === marker);
@@ -72,7 +72,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await roster.counts('app:a')).toMatchObject({ subscriptions: 0, members: 0 });
     });
 
-    test('a user is one member from his first seat to his last', async () => {
+    test('a user is one member from their first seat to their last', async () => {
       const { roster } = subject.adapter;
       const topic = 'app:presence-a';
       await subject.adapter.bus.listen(topic);
@@ -97,7 +97,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(first).toMatchObject({ version: typeof second !== 'string' && second.version });
     });
 
-    test('a full channel admits nobody new, and a member always', async () => {
+    test('a full channel refuses new members, and admits present ones', async () => {
       const { roster } = subject.adapter;
       const join = (socketId: string, member: typeof bob) =>
         roster.join('app:presence-a', seat(socketId), { member, maxMembers: 1 });
@@ -107,7 +107,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await roster.counts('app:presence-a')).toMatchObject({ subscriptions: 2, members: 1 });
     });
 
-    test('whoever is one of a hundred racing members counts once', async () => {
+    test('each of a hundred racing members counts once', async () => {
       const { roster } = subject.adapter;
       const topic = 'app:presence-a';
       const ids = Array.from({ length: 100 }, (_, i) => String(i));
@@ -120,7 +120,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect((await roster.snapshot(topic)).members.map((m) => m.userId).sort()).toEqual(ids.sort());
     });
 
-    test('a snapshot and the news above its version are the whole truth', async () => {
+    test('a snapshot and the messages above its version are the whole state', async () => {
       const { roster, bus } = subject.adapter;
       const topic = 'app:presence-a';
       await bus.listen(topic);
@@ -150,7 +150,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect([...members].sort()).toEqual((await roster.snapshot(topic)).members.map((m) => m.userId).sort());
     });
 
-    test('versions grow, also after a topic was forgotten', async () => {
+    test('versions grow even after a topic was forgotten', async () => {
       const { roster } = subject.adapter;
       const first = await roster.join('app:a', seat('1.1'));
       const left = await roster.leave('app:a', '1.1');
@@ -167,7 +167,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect((await settled('app:a')).map((m) => m.kind === 'event' && m.name)).toEqual(names);
     });
 
-    test('what names and data hold does not matter', async () => {
+    test('names and data may contain any text', async () => {
       const odd = {
         ...event,
         topic: 'app:a' as const,
@@ -185,7 +185,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       });
     });
 
-    test('a kept event is the last one until its time is over', async () => {
+    test('a kept event is the last one until it expires', async () => {
       const { bus, channelCache, roster } = subject.adapter;
       await bus.publish({ ...event, data: '1' }, 10);
       await bus.publish({ ...event, data: '2' }, 10);
@@ -208,7 +208,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await roster.channels('app', '')).toEqual(new Map());
     });
 
-    test('channels are listed by app and prefix while somebody is there', async () => {
+    test('channels are listed by app and prefix while they have a subscriber', async () => {
       const { roster } = subject.adapter;
       await roster.join('app:a', seat('1.1'));
       await roster.join('app:presence-b', seat('1.1'), { member: ann });
@@ -220,7 +220,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect([...(await roster.channels('app', 'presence-')).keys()]).toEqual(['presence-b']);
     });
 
-    test('a user is online from his first connection to his last', async () => {
+    test('a user is online from their first connection to their last', async () => {
       const { roster, bus } = subject.adapter;
       const topic = userTopicOf('app', 'ann');
       await bus.listen(topic);
@@ -245,7 +245,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await roster.connections('app', 'nobody')).toEqual([]);
     });
 
-    test('an eviction takes the seats of a user, and tells those who go first', async () => {
+    test('an eviction removes the seats of a user, and reaches the evicted first', async () => {
       const { roster, bus } = subject.adapter;
       const topic = 'app:presence-a';
       await bus.listen(topic);
@@ -266,7 +266,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await roster.counts(topic)).toMatchObject({ subscriptions: 0, members: 0 });
     });
 
-    test('a snapshot is what a join would be told', async () => {
+    test('a snapshot equals the answer to a join', async () => {
       const { roster, bus } = subject.adapter;
       const topic = 'app:presence-cache-a';
       expect(await roster.snapshot(topic)).toMatchObject({ subscriptions: 0, members: [], last: undefined });
@@ -287,7 +287,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect((await roster.snapshot(topic)).version).toBeGreaterThan(joined.version);
     });
 
-    test('a block stands until its time is over', async () => {
+    test('a block holds until it expires', async () => {
       const { blocks } = subject.adapter;
       const until = 1_700_000_010_000;
       const room = { blocks: 10, bytes: 10_000 };
@@ -304,7 +304,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await blocks.find('app', 'ann')).toBeUndefined();
     });
 
-    test('blocks have a bound in number and bytes, and those that are over take no room', async () => {
+    test('blocks are bounded in number and bytes, and expired ones take no room', async () => {
       const { blocks } = subject.adapter;
       const block = (userId: string, seconds: number, reason = 'rude') => ({
         appId: 'app',
@@ -337,7 +337,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await counters.hit('k', 1000)).toMatchObject({ hits: 1 });
     });
 
-    test('places are held up to the limit, and given back', async () => {
+    test('places are held up to the limit, and released', async () => {
       const { counters } = subject.adapter;
       const held = await Promise.all(Array.from({ length: 5 }, () => counters.hold('k', 3)));
       expect(held.filter(Boolean)).toHaveLength(3);

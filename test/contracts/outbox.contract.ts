@@ -3,7 +3,7 @@ import { Hook } from '#server/apps/hook';
 import { newEvent } from '#server/webhooks/event';
 import type { Change, Delivery, Outbox, OutboxBounds, Target } from '#server/webhooks/outbox/outbox';
 
-/** An outbox under test, whose clock the test moves, and in which 5 deliveries of a hook may wait. */
+/** An outbox under test, with a clock that the test moves and room for 5 waiting deliveries of a hook. */
 export interface OutboxSubject {
   readonly outbox: Outbox;
   advance(milliseconds: number): void;
@@ -11,7 +11,7 @@ export interface OutboxSubject {
 
 export const MAX_PENDING = 5;
 
-/** So much that only what a test fills on purpose comes to a bound. */
+/** Bounds that are reached only by tests that fill them on purpose. */
 export const BOUNDS: OutboxBounds = {
   maxPending: MAX_PENDING,
   maxLogEvents: 100_000,
@@ -36,7 +36,7 @@ export function newHook(id: string, settings: { maxEvents?: number; maxDelayMs?:
   });
 }
 
-/** The change that tells hooks of one event in a channel. */
+/** The change that adds one event of a channel for hooks. */
 export function told(channel: string, hooks: readonly Target[] = [hook], appId = APP): Change {
   return { appId, lane: channel, hooks, event: newEvent(0, 'cache_miss', channel) };
 }
@@ -45,7 +45,7 @@ function eventsOf(delivery: Delivery | undefined): readonly { seq: string; chann
   return delivery ? JSON.parse(`[${delivery.events}]`) : [];
 }
 
-/** What every outbox promises. */
+/** The promises of every outbox. */
 export function outboxContract(
   name: string,
   make: (bounds: OutboxBounds) => OutboxSubject | Promise<OutboxSubject>,
@@ -103,7 +103,7 @@ export function outboxContract(
       expect(await outbox.events('nobody', 0, 10)).toEqual({ events: [], lastSeq: 0 });
     });
 
-    test('whoever listens knows of a delivery once it is committed', async () => {
+    test('listeners learn of a delivery once it is committed', async () => {
       await outbox.append([told('a', [newHook('hook-1', { maxDelayMs: 70 })])]);
       expect(appended).toEqual([[hook.key, 'a', 1070]]);
       expect(await outbox.deliveries.lanes(hook.key)).toEqual([{ name: 'a', dueAt: 1070 }]);
@@ -132,7 +132,7 @@ export function outboxContract(
       expect(eventsOf(await outbox.deliveries.head(other.key, 'a', 1))).toMatchObject([{ seq: '1' }]);
     });
 
-    test('a failed delivery stays first, and keeps what became of its attempts', async () => {
+    test('a failed delivery stays first, and keeps the outcomes of its attempts', async () => {
       await outbox.append([told('a'), told('a')]);
       await outbox.deliveries.fail((await head('a'))!, attempt, 5000);
       await outbox.deliveries.fail((await head('a'))!, { ...attempt, at: 2000, status: null }, 9000);
@@ -157,7 +157,7 @@ export function outboxContract(
       expect([tries, attempts.length, attempts.at(-1)?.at]).toEqual([25, 20, 25]);
     });
 
-    test('a dead letter gives way to those behind it', async () => {
+    test('a dead letter lets the deliveries behind it pass', async () => {
       await outbox.append([told('a'), told('a')]);
       await outbox.deliveries.park((await head('a'))!, attempt);
       expect(await seqs('a')).toEqual([2]);
@@ -181,14 +181,14 @@ export function outboxContract(
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 2, failing: 0, dead: 0 });
     });
 
-    test('deliveries join up to a size that every receiver takes', async () => {
+    test('deliveries join up to a size that every receiver accepts', async () => {
       const data = 'x'.repeat(100_000);
       const change = told('a');
       await outbox.append([1, 2, 3].map(() => ({ ...change, event: { ...change.event!, data } })));
       expect(await seqs('a', 100)).toEqual([1, 2]);
     });
 
-    test('what was tried once keeps its events and its id', async () => {
+    test('a delivery that was tried once keeps its events and its id', async () => {
       await outbox.append([told('a'), told('a')]);
       const { id } = (await head('a'))!;
       await outbox.deliveries.fail((await head('a'))!, attempt, 0);
@@ -214,7 +214,7 @@ export function outboxContract(
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 3, failing: 0, dead: 0 });
     });
 
-    test('deliveries are given up one by one, or all of one state', async () => {
+    test('deliveries are given up one at a time, or all of one state', async () => {
       await outbox.append([told('a'), told('a'), told('b')]);
       const { id } = (await head('a'))!;
       expect(await outbox.deliveries.skip(other.key, { ids: [id] })).toBe(0);
@@ -225,7 +225,7 @@ export function outboxContract(
       expect(await outbox.deliveries.lanes(hook.key)).toEqual([]);
     });
 
-    test('the oldest of too many become dead letters', async () => {
+    test('the oldest of too many deliveries become dead letters', async () => {
       await outbox.append(Array.from({ length: MAX_PENDING }, () => told('a')));
       const inFlight = (await head('a'))!;
       await outbox.append([told('b'), told('b')]);
@@ -241,7 +241,7 @@ export function outboxContract(
       expect(await list('dead')).toEqual([2]);
     });
 
-    test('no more dead letters are kept than may wait: the oldest go', async () => {
+    test('as many dead letters are kept as deliveries may wait, without the oldest', async () => {
       await outbox.append(Array.from({ length: 2 * MAX_PENDING + 2 }, () => told('a')));
       expect(await list('dead')).toEqual([3, 4, 5, 6, 7]);
       expect(outbox.deliveries.counts(hook.key)).toEqual({ pending: 5, failing: 0, dead: 5 });
@@ -261,7 +261,7 @@ export function outboxContract(
       expect(rest.flatMap((each) => eventsOf(each).map(({ seq }) => Number(seq)))).toEqual([3]);
     });
 
-    test('the outcome of a delivery that is gone changes nothing', async () => {
+    test('the outcome of a removed delivery changes nothing', async () => {
       await outbox.append([told('a')]);
       const delivery = (await head('a'))!;
       await outbox.deliveries.acknowledge(delivery);
@@ -277,7 +277,7 @@ export function outboxContract(
       expect([outbox.stateOf(hook.key), outbox.stateOf(other.key)]).toEqual(['disabled', 'active']);
     });
 
-    test('a sweep forgets old events and dead letters, and what hooks that are gone had to deliver', async () => {
+    test('a sweep forgets old events and dead letters, and the deliveries of removed hooks', async () => {
       await outbox.append([told('a', [hook, other]), told('b', [hook, other])]);
       await outbox.deliveries.park((await head('a'))!, attempt);
       subject.advance(100);
@@ -301,7 +301,7 @@ export function outboxContract(
       expect(await list('dead')).toEqual([3, 4, 5, 6, 7]);
     });
 
-    describe('that has a bound in bytes', () => {
+    describe('with a bound in bytes', () => {
       const KILOBYTE = 1000;
       const big = (channel: string, hooks: readonly Target[] = [hook], appId = APP): Change => {
         const change = told(channel, hooks, appId);
@@ -315,7 +315,7 @@ export function outboxContract(
         return events.length;
       };
 
-      test('an app keeps so many bytes waiting, of dead letters, and in the log', async () => {
+      test('an app is bounded in bytes of waiting deliveries, of dead letters and of the log', async () => {
         await outbox.close();
         await begin({ ...BOUNDS, maxPending: 1000, maxBytes: 20 * KILOBYTE });
         for (let n = 0; n < 50; n += 1) await outbox.append([big('a', [hook, other])]);
@@ -330,7 +330,7 @@ export function outboxContract(
         expect((await list('pending')).at(-1)).toBe(50);
       });
 
-      test('the biggest app gives way when all have too much together', async () => {
+      test('the biggest app loses deliveries when all apps together exceed the bound', async () => {
         await outbox.close();
         await begin({ ...BOUNDS, maxPending: 1000, maxTotalBytes: 30 * KILOBYTE });
         const small: Target = { key: 'app-2:hook-1', maxDelayMs: 0 };
@@ -342,7 +342,7 @@ export function outboxContract(
         expect(await logOf('app-2')).toBe(2);
       });
 
-      test('what was tried takes more, and what is gone takes nothing', async () => {
+      test('a delivery that was tried takes more bytes, and a removed one takes none', async () => {
         await outbox.close();
         await begin({ ...BOUNDS, maxPending: 1000, maxBytes: 20 * KILOBYTE });
         for (let n = 0; n < 40; n += 1) {

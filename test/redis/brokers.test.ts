@@ -11,7 +11,7 @@ import { eventually } from '../helpers/eventually.ts';
 import { frames } from '../helpers/frames.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 
-/** Members that come and go at a time: the test is one process, and has to read what each of them is told of all. */
+/** Members that join and leave at a time: the test is one process, which reads what each of them receives about all others. */
 const AT_ONCE = 30;
 
 describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
@@ -37,7 +37,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
     }, 30_000);
     afterAll(() => Promise.all(nodes.map(({ cli }) => cli.kill())));
 
-    test('what any of them is told to publish reaches all, once, in order, and not who is left out', async () => {
+    test('an event published on any node reaches all subscribers once and in order, except the excluded one', async () => {
       const clients = await Promise.all(nodes.map((node) => connectPusher(node)));
       const inboxes = await Promise.all(
         clients.map(async (client) => listen<number>(await join(client, 'news'), 'e')),
@@ -53,7 +53,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
       }
     });
 
-    test('presence is one list with one word about each, and the API answers the same everywhere', async () => {
+    test('presence is one list with each member once, and the API answers the same on every node', async () => {
       const backend = await officialBackend(nodes[0]);
       const [ann, bob, ann2] = await Promise.all(
         ['ann', 'bob', 'ann'].map((user, index) => connectPusher(nodes[index]!, { backend, user })),
@@ -82,7 +82,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
       expect(room.members.count).toBe(1);
     });
 
-    test('client events, kept events, messages to a user and the end of his connections cross nodes', async () => {
+    test('client events, kept events, messages to a user and the termination of their connections cross nodes', async () => {
       const backend = await officialBackend(nodes[0]);
       const [ann, bob] = await Promise.all(
         ['ann', 'bob'].map((user, index) => connectPusher(nodes[index]!, { backend, user })),
@@ -106,7 +106,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
     });
   });
 
-  test('a quota is that of all nodes together', async () => {
+  test('a quota counts the connections of all nodes', async () => {
     const [a, b] = await three({ limits: { connections: 2 } });
     const first = await connect(a);
     await connect(b);
@@ -115,7 +115,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
     await eventually(() => connect(b));
   });
 
-  test('what a killed node held is gone in time, told once', async () => {
+  test('the seats of a killed node are removed in time, and announced once', async () => {
     const [a, b, dead] = await three({ app: { subscriptionCount: true } });
     const watching = await Promise.all([connect(a), connect(b)]);
     for (const [index, client] of watching.entries())
@@ -140,7 +140,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
     });
   });
 
-  test('a thousand members who come and go while a node is killed leave equal lists that are true', async () => {
+  test('a thousand members that join and leave while a node is killed leave equal and correct lists', async () => {
     const nodes = await three({ limits: { presenceMembers: 2000 } });
     const channel = 'presence-crowd';
     const observers = await Promise.all(
@@ -170,7 +170,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
       const user_id = `user-${index}`;
       if (index === 500) nodes[2].cli.signal('SIGKILL');
       const answer = await client.join(channel, { user_id });
-      // Some go by a word, some without, the others stay.
+      // Some unsubscribe, some disconnect, the others stay.
       if (index % 4 === 0) client.unsubscribe(channel);
       else if (index % 4 === 1) client.close();
       else if (index % 3 !== 2 && String(answer).includes('subscription_succeeded')) truth.add(user_id);
@@ -179,7 +179,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
       const slice = clients.slice(from, from + AT_ONCE);
       await Promise.all(slice.map((client, i) => move(client, from + i)));
     }
-    // Those of the two nodes that live, less those who went.
+    // The members of the two live nodes, without those that left.
     expect(truth.size).toBe(2 + 332);
 
     const expected = [...truth].sort();
@@ -201,7 +201,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
     }
   });
 
-  test('while Redis is down nothing new happens, and afterwards everything goes on', async () => {
+  test('while Redis is down nothing changes, and afterwards everything continues', async () => {
     const own = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
     try {
       const [a, b] = await Promise.all([start({ redisPort: own.port }), start({ redisPort: own.port })]);
@@ -252,7 +252,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
     }
   });
 
-  test('a node that is cut off is told off the list, and comes back without ghosts', async () => {
+  test('members of a node that is cut off are removed, and come back without ghosts', async () => {
     const valve = await Valve.open(redis.port);
     try {
       const a = await start();

@@ -24,7 +24,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
   const start = (settings: Partial<NodeSettings> = {}) =>
     startNode({ redisPort: redis.port, prefix, ...settings });
 
-  /** A node that is never cut off, and one that is when its valve is shut. */
+  /** A node that is never cut off, and one that is cut off while its valve is shut. */
   async function two(settings: Partial<NodeSettings> = {}) {
     const valve = await Valve.open(redis.port);
     onTestFinished(() => valve.close());
@@ -32,7 +32,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     return { near, far, valve };
   }
 
-  /** The way is open again, and whatever was on it is lost. */
+  /** Opens the way again; what was on it is lost. */
   function reopen(valve: Valve): void {
     valve.cut();
     valve.reopen();
@@ -46,14 +46,14 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     return Number(/^countersign_message_gaps_total (\d+)$/m.exec(metrics)?.[1]);
   }
 
-  /** Has more happen in a channel than Redis keeps. */
+  /** Publishes more in a channel than Redis logs. */
   async function publishTooMany(node: RunningNode, channel: string): Promise<void> {
     const batch = Array.from({ length: 10 }, (_, i) => ({ channel, name: 'noise', data: String(i) }));
     await publishBatch(node, batch);
     await redis.forgetMessages(prefix);
   }
 
-  test('lets everybody into public channels, and brings them what is there when it is back', async () => {
+  test('accepts subscriptions to public channels, and resyncs them when it is back', async () => {
     const { near, far, valve } = await two();
     await publish(near, 'cache-score', 'goal', '1:0');
     valve.shut();
@@ -82,7 +82,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     );
   });
 
-  test('whoever leaves a public channel before it is back has never been there', async () => {
+  test('a client that leaves a public channel before it is back was never counted there', async () => {
     const { near, far, valve } = await two();
     valve.shut();
     await isDegraded(far);
@@ -97,7 +97,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     );
   });
 
-  test('tells members anew who is there when it has missed too much', async () => {
+  test('sends members the whole list when it has missed too much', async () => {
     const { near, far, valve } = await two();
     const [ann, bob, cid] = await Promise.all([connect(near), connect(far), connect(near)]);
     await ann.join('presence-room', { user_id: 'ann' });
@@ -116,12 +116,12 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     expect(ids.sort()).toEqual(['bob', 'cid']);
     await publish(near, 'presence-room', 'end', '');
     const rest = await bob.until(has('"event":"end"'));
-    // He takes his seat again, of which he may be told; nobody else comes or goes.
+    // The member takes its seat again, of which it may be told; no other member joins or leaves.
     expect(rest.filter(has('member_')).filter((frame) => !has('bob')(frame))).toEqual([]);
     expect(await gaps(far)).toBe(1);
   });
 
-  test('ends what the application has ended meanwhile, on whose connections it was', async () => {
+  test('ends the subscriptions of its connections that the application ended meanwhile', async () => {
     const { near, far, valve } = await two();
     const [ann, bob, cid] = await Promise.all([connect(far), connect(far), connect(near)]);
     await ann.signIn({ id: 'ann' });
@@ -130,7 +130,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     await bob.join('presence-room', { user_id: 'bob' });
     await cid.join('presence-room', { user_id: 'cid' });
     valve.shut();
-    // Its seats are taken away.
+    // Its seats are removed.
     await cid.until(has('member_removed'));
     await cid.until(has('member_removed'));
     for (const channel of ['private-room', 'presence-room']) {
@@ -150,7 +150,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     expect(await ann.join('private-room')).toContain('subscription_error');
   });
 
-  test('has everybody prove anew what he may, if it cannot know who was ended', async () => {
+  test('requires new proofs from all subscribers if it cannot know which of them were evicted', async () => {
     const { near, far, valve } = await two();
     const [ann, bob, cid] = await Promise.all([connect(far), connect(far), connect(near)]);
     await ann.join('private-room');
@@ -171,7 +171,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     expect(await bob.nothing()).toEqual([]);
   });
 
-  test('has everybody sign in anew, if it cannot know whose session was ended', async () => {
+  test('requires a new sign-in from all users if it cannot know which of them were terminated', async () => {
     const { near, far, valve } = await two();
     const [ann, bob, cid] = await Promise.all([connect(far), connect(far), connect(far)]);
     await ann.signIn({ id: 'ann' });
@@ -189,7 +189,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     expect(await cid.nothing()).toEqual([]);
   });
 
-  test('tells watchers how users are by now', async () => {
+  test('tells watchers the present state of users', async () => {
     const { near, far, valve } = await two();
     const [watcher, witness] = await Promise.all([connect(far), connect(near)]);
     for (const client of [watcher, witness]) {
@@ -198,7 +198,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     }
     valve.shut();
     await isDegraded(far);
-    // Each time that he comes or goes is a message.
+    // Each sign-in and each disconnection is a message.
     for (let n = 0; n < 5; n += 1) {
       const ann = await connect(near);
       await ann.signIn({ id: 'ann' });
@@ -213,11 +213,11 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     expect(await gaps(far)).toBe(1);
   });
 
-  test('has nobody repeat a publish that was perhaps made', async () => {
+  test('does not ask for a retry of a publish that may have been made', async () => {
     const { near, far, valve } = await two();
     const ann = await connect(near);
     await ann.join('news');
-    // The script has to be known, or the first answer that is missed is that it is not.
+    // Redis must know the script, or the first lost answer is that it does not.
     await publish(far, 'news', 'first', '');
     expect(await ann.next()).toBe(frames.event('first', 'news', ''));
     valve.withhold();
@@ -241,7 +241,7 @@ describe.skipIf(!hasRedis)('a node that was cut off from Redis', { timeout: 60_0
     ]);
   });
 
-  test('says of a publish that was not made that it may be repeated', async () => {
+  test('asks for a retry of a publish that was not made', async () => {
     const { far, valve } = await two();
     valve.shut();
     await eventually(async () => {
@@ -263,7 +263,7 @@ describe.skipIf(!hasRedis)('a Redis that was away', { timeout: 60_000 }, () => {
     }
   };
 
-  test('for longer than a lease takes nobody off a list', () =>
+  test('for longer than a lease removes no member', () =>
     withRedis(async (redis) => {
       const nodes = await Promise.all([1, 2].map(() => startNode({ redisPort: redis.port })));
       const clients = await Promise.all(nodes.map((node) => connect(node)));
@@ -276,7 +276,7 @@ describe.skipIf(!hasRedis)('a Redis that was away', { timeout: 60_000 }, () => {
         );
       }
       await redis.start();
-      // As if it had been away for a minute.
+      // As if Redis had been away for a minute.
       const minute = 60_000_000;
       await redis.command('EVAL', PUT_BACK, '0', 'test:{nodes}', String(minute));
       for (const node of nodes) {
@@ -288,7 +288,7 @@ describe.skipIf(!hasRedis)('a Redis that was away', { timeout: 60_000 }, () => {
       }
     }));
 
-  test('or is full keeps who is there, and lets them go', () =>
+  test('or is out of memory keeps members, and lets them leave', () =>
     withRedis(async (redis) => {
       const nodes = await Promise.all([1, 2].map(() => startNode({ redisPort: redis.port })));
       const [ann, bob] = await Promise.all(nodes.map((node) => connect(node)));
@@ -307,7 +307,7 @@ describe.skipIf(!hasRedis)('a Redis that was away', { timeout: 60_000 }, () => {
     }));
 });
 
-/** Moves all that nodes have last said to an earlier time. */
+/** Moves the last heartbeats of all nodes to an earlier time. */
 const PUT_BACK = `
   local function earlier(number) return string.format('%.0f', tonumber(number) - ARGV[2]) end
   redis.call('SET', ARGV[1] .. ':heard', earlier(redis.call('GET', ARGV[1] .. ':heard')))

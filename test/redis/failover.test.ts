@@ -10,14 +10,14 @@ import { documentedPermissions } from '../helpers/redis/documented-acl.ts';
 import { hasRedis, type RedisServer } from '../helpers/redis/redis.ts';
 import { freeze, ReplicatedCluster, WatchedMaster } from '../helpers/redis/replicas.ts';
 
-/** Milliseconds within which a replica has taken over, and every node knows. */
+/** Milliseconds within which a replica has taken over and every node uses it. */
 const FAILOVER_MS = 40_000;
 const PREFIX = 'test';
 
 const publishTo = (node: ConfiguredNode, channel: string, data: unknown) =>
   request(node, 'POST', '/events', { body: { name: 'e', channel, data: JSON.stringify(data) } });
 
-/** Publishes until it is answered that it was done. */
+/** Publishes until it is acknowledged. */
 async function publishOnce(node: ConfiguredNode, channel: string, data: unknown): Promise<void> {
   await eventually(async () => expect((await publishTo(node, channel, data)).status).toBe(200), FAILOVER_MS);
 }
@@ -33,10 +33,10 @@ async function usersAt(node: ConfiguredNode, channel: string): Promise<string[]>
   return (body as { users: { id: string }[] }).users.map(({ id }) => id).sort();
 }
 
-/** So many milliseconds apart that what is missed in a failover is still in the log of the channel. */
+/** Milliseconds between two events, so that the log of the channel holds those that are missed in a failover. */
 const PUBLISH_MS = 30;
 
-/** Publishes numbers, from 0 on, until it is stopped; answers those that were acknowledged. */
+/** Publishes numbers from 0 until it is stopped; answers the acknowledged ones. */
 function publishNumbers(node: ConfiguredNode, channel: string): () => Promise<number[]> {
   const acknowledged: number[] = [];
   let isStopped = false;
@@ -56,13 +56,13 @@ function publishNumbers(node: ConfiguredNode, channel: string): () => Promise<nu
   return stop;
 }
 
-/** How many connections of brokers a server has. */
+/** The number of connections of brokers to a server. */
 async function connectionsTo(server: RedisServer): Promise<number> {
   const list = String(await server.command('CLIENT', 'LIST'));
   return list.split('\n').filter((line) => /cmd=(evalsha|eval|ssubscribe) /.test(line)).length;
 }
 
-/** What came is in order, nothing twice, and has everything that was acknowledged. */
+/** Expects events in order, none twice, with all that were acknowledged. */
 function expectAll(received: readonly unknown[], acknowledged: readonly number[]): void {
   const numbers = received.filter((data) => typeof data === 'number');
   expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
@@ -88,7 +88,7 @@ describe.skipIf(!hasRedis)('brokers on a server that sentinels watch', { timeout
     return { watched, receiver, nodes, backend, clients, rooms, inboxes };
   }
 
-  test('go on with the replica when the master is killed, and nobody restarts anything', async () => {
+  test('continue with the replica when the master is killed, without a restart', async () => {
     const { watched, receiver, nodes, backend, clients, rooms, inboxes } = await start();
     const words = nodes.map(followReadiness);
     await watched.master.kill();
@@ -125,7 +125,7 @@ describe.skipIf(!hasRedis)('brokers on a server that sentinels watch', { timeout
     for (const inbox of inboxes) await inbox.until((data) => data === 'with its replica');
   });
 
-  test('leave a master that lives on when the sentinels name another one', async () => {
+  test('leave a live master when the sentinels name another one', async () => {
     const user = `broker on >hush ${documentedPermissions('sentinel').join(' ')}`;
     const { watched, nodes, rooms, inboxes } = await start(user, 'broker:hush@');
     await watched.pace(2000);
@@ -134,7 +134,7 @@ describe.skipIf(!hasRedis)('brokers on a server that sentinels watch', { timeout
       expect(await connectionsTo(watched.replica)).toBeGreaterThan(0);
       expect(await connectionsTo(watched.master)).toBe(0);
     }, FAILOVER_MS);
-    // It would have taken everything until the sentinels have it follow the new one.
+    // The old master accepts writes until the sentinels make it follow the new one.
     expect(await watched.master.command('ROLE')).toContain('master');
     await allReady(nodes);
     await publishOnce(nodes[1], 'presence-room', 'end');
@@ -148,7 +148,7 @@ describe.skipIf(!hasRedis)('brokers on a server that sentinels watch', { timeout
     expect(await publishTo(nodes[0], 'presence-room', 'end')).toMatchObject({ status: 200 });
   });
 
-  test('ask the next sentinel when one is gone', async () => {
+  test('ask the next sentinel when one is down', async () => {
     const { watched, nodes, inboxes } = await start();
     await watched.killSentinel();
     await publishOnce(nodes[0], 'presence-room', 'end');
@@ -179,7 +179,7 @@ describe.skipIf(!hasRedis)('brokers on a Redis Cluster with replicas', { timeout
     return Promise.all([startNodeOn(redis), startNodeOn(redis)]);
   };
 
-  test('follow a part that moves to another server: nobody misses what was acknowledged', async () => {
+  test('follow a part that moves to another server, and no subscriber misses an acknowledged event', async () => {
     const nodes = await start();
     const backend = await officialBackend(nodes[0]);
     const channel = await channelIn(0, 'presence-room');
@@ -214,7 +214,7 @@ describe.skipIf(!hasRedis)('brokers on a Redis Cluster with replicas', { timeout
   ])('go on with the replica when a master %s, and miss nothing of the other ones', async (_, fail, turn) => {
     const nodes = await start();
     const backend = await officialBackend(nodes[0]);
-    // Not the one that has the leases, whose silence would be heard.
+    // Not the server with the leases, whose silence the nodes would notice.
     const leases = await cluster.shardOf(`${PREFIX}:{nodes}`);
     const others = [0, 1, 2].filter((each) => each !== leases);
     const [lost = 0, other = 0] = turn === 0 ? others : others.reverse();

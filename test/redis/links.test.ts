@@ -40,7 +40,7 @@ async function expectReady(node: ConfiguredNode): Promise<void> {
   await eventually(async () => expect(await node.ready()).toEqual({ status: 'ready' }));
 }
 
-/** A way into a server that nothing below closes. */
+/** A connection to a server that the tests below do not close. */
 async function adminOf(server: RedisServer) {
   await server.command('ACL', 'SETUSER', 'admin', 'on', '>admin', '~*', '&*', '+@all');
   const admin = createClient({ url: server.url.replace('://', '://admin:admin@') });
@@ -50,7 +50,7 @@ async function adminOf(server: RedisServer) {
   return admin;
 }
 
-/** Waits until so many more connections were made to a server. */
+/** Waits until a server has accepted this many more connections. */
 async function attempts(admin: Awaited<ReturnType<typeof adminOf>>, atLeast: number): Promise<void> {
   const count = async () => Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1]);
   const before = await count();
@@ -73,7 +73,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     return [...list.matchAll(/ name=(countersign\S+)/g)].map(([, name = '']) => name).sort();
   }
 
-  test('say once that a password is missing, and who they are when it is not', async () => {
+  test('log once that a password is missing, and name their connections when it is right', async () => {
     const admin = await adminOf(redis);
     await admin.configSet('requirepass', 'hush');
     const node = await startNodeOn({ url: redis.url });
@@ -90,7 +90,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     expect(told(node.cli, 'redis lost')).toEqual([]);
   });
 
-  test('that break as soon as they are made are told of once, and again when they last', async () => {
+  test('that break as soon as they are made are logged once, and again when they are stable', async () => {
     await allow('resetchannels', `~${PREFIX}:*`, '+@all', '-eval', '-evalsha');
     const node = await startNodeOn({ url: asBroker(), prefix: PREFIX });
     const reason = expect.stringContaining('NOPERM');
@@ -104,7 +104,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     await eventually(() => expect(told(node.cli, 'redis connected')).toHaveLength(2 * LINKS.length));
   });
 
-  test('name the master when sentinels are asked, and the sentinel when it names none', async () => {
+  test('log the master that a sentinel names, and the sentinel when it names none', async () => {
     const watched = await WatchedMaster.start();
     onTestFinished(() => watched.stop());
     const settings = watched.settings();
@@ -123,7 +123,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     expect(told(lost.cli, 'redis not reached')).toEqual(ofEach(sentinel, reason));
   });
 
-  test('say once that a password of a cluster is missing', async () => {
+  test('log once that a password of a cluster is missing', async () => {
     const cluster = await ReplicatedCluster.start();
     onTestFinished(() => cluster.stop());
     const admins = await Promise.all(cluster.servers.map(adminOf));
@@ -144,7 +144,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     expect(told(node.cli, 'redis lost')).toEqual([]);
   });
 
-  test('say why a script is refused, without its hash', async () => {
+  test('report why a script is refused, without its hash', async () => {
     const link = new ReconnectingClient({
       name: 'test',
       connect: (name) => connectRedis(redisSchema.parse({ url: redis.url }), name, 2000),
@@ -158,7 +158,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     await expect(run).rejects.toThrow(/^Redis: OOM command not allowed when used memory > 'maxmemory'$/);
   });
 
-  test('that cannot fetch what was missed say so once for each channel, and fetch it when they can', async () => {
+  test('that cannot fetch missed messages log it once for each channel, and fetch them when they can', async () => {
     const permissions = documentedPermissions('server', PREFIX);
     await allow(...permissions);
     const config = { log: { level: 'debug' } };
@@ -171,7 +171,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
       Number(((await redis.command('PUBSUB', 'SHARDNUMSUB', topic)) as unknown[])[1]);
     expect(await subscriptions()).toBe(1);
 
-    // Redis ends the subscriptions of a user who may not have them any more.
+    // Redis ends the subscriptions of a Redis user that has lost the permission.
     await allow('resetchannels', '-eval', '-evalsha');
     await eventually(async () => expect(await subscriptions()).toBe(0));
     await publish(near, 'news', 'e', '0');

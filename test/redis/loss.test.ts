@@ -1,4 +1,4 @@
-/** A Redis that is killed and comes back with nothing: nobody goes on with what is out of date. */
+/** Redis is killed and comes back empty: no subscriber keeps outdated state. */
 import { expect, onTestFinished, test } from 'vitest';
 import { publish, request } from '../helpers/api.ts';
 import { startNode } from '../helpers/brokers/running-node.ts';
@@ -15,13 +15,13 @@ async function startRedis(): Promise<RedisServer> {
   return redis;
 }
 
-/** How many clients a node has. */
+/** The number of clients of a node. */
 async function connections({ url }: { readonly url: string }): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   return Number(/^countersign_connections\{[^}]*\} (\d+)$/m.exec(metrics)?.[1]);
 }
 
-/** A member who keeps the list as a stock client does. */
+/** A member that keeps the list as a stock client does. */
 class Member {
   readonly list = new Set<string>();
 
@@ -91,7 +91,7 @@ test.skipIf(!hasRedis)(
       const { body } = await request(node, 'GET', `/channels/${ROOM}/users`);
       expect(new Set((body as { users: { id: string }[] }).users.map(({ id }) => id))).toEqual(left);
     }
-    // What happens from then on is told to all, once.
+    // What happens from then on reaches all members once.
     const late = new Member(await connect(nodes[0]!), 'late');
     await late.join();
     await eventually(async () =>

@@ -11,14 +11,14 @@ import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 
 const LINKS = ['commands', 'messages', 'webhooks', 'webhook messages'];
 
-/** The samples of a node whose links were each lost so often. */
+/** The samples of a node of which each connection was lost this many times. */
 function lost(times: number): Record<string, number> {
   return Object.fromEntries(
     LINKS.map((link) => [`countersign_redis_reconnects_total{link="${link}"}`, times]),
   );
 }
 
-describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_000 }, () => {
+describe.skipIf(!hasRedis)('the metrics of a cluster', { timeout: 30_000 }, () => {
   let redis: RedisServer;
   let prefix = '';
   beforeAll(async () => {
@@ -38,7 +38,7 @@ describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_0
   const told = (node: { readonly url: string }, samples: object) =>
     eventually(async () => expect(await tell(node)).toMatchObject(samples));
 
-  /** Waits until the nodes have told so much of it together. */
+  /** Waits until a metric of all nodes has this sum. */
   const toldTogether = (nodes: readonly { readonly url: string }[], sample: string, sum: number) =>
     eventually(async () => {
       const each = await Promise.all(nodes.map(tell));
@@ -63,7 +63,7 @@ describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_0
     await told(node, { ...well, ...lost(1) });
   });
 
-  test('a node that is killed lapses once, and another one becomes the clerk', async () => {
+  test('a node that is killed lapses once, and another one becomes the leader', async () => {
     const dead = await MortalBroker.start(configOf({ config: settings() }));
     await told(dead.broker, { countersign_webhook_leader: 1 });
     const client = await connect(dead.broker);
@@ -85,7 +85,7 @@ describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_0
     await client.join('news');
     valve.cut();
     await told(back, { countersign_degraded: 0, ...lost(1) });
-    // What it was before its connection broke is buried, by one of the two.
+    // One of the two nodes cleans up the id that the node had before its connection broke.
     await eventually(() => expect(lines).toContainEqual(expect.objectContaining({ msg: 'dead node cleaned up' })));
     for (const node of [back, other])
       expect(await tell(node)).toMatchObject({ countersign_nodes_lapsed_total: 0 });
@@ -102,7 +102,7 @@ describe.skipIf(!hasRedis)('what the metrics tell of a cluster', { timeout: 30_0
     await own.stop();
   });
 
-  test('a node without a cluster tells nothing of one', async () => {
+  test('a node without a cluster has no metrics of one', async () => {
     const samples = Object.keys(await tell(await startServer()));
     expect(samples).toContain('countersign_degraded');
     expect(samples.filter((name) => /redis|lapsed|clerk|journal/.test(name))).toEqual([]);

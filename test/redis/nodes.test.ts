@@ -20,7 +20,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
 
   const start = () => RedisNode.start(redis, prefix);
 
-  test('what one publishes reaches all, once and in order', async () => {
+  test('an event of one node reaches all, once and in order', async () => {
     const nodes = await Promise.all([start(), start(), start()]);
     await Promise.all(nodes.map(({ adapter }) => adapter.bus.listen(NEWS)));
     const names = Array.from({ length: 200 }, (_, i) => `e${i}`);
@@ -28,7 +28,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     for (const node of nodes) expect(await node.heard('end')).toEqual(names);
   });
 
-  test('nodes with another prefix are strangers', async () => {
+  test('nodes with another prefix are separate', async () => {
     const node = await start();
     const stranger = await RedisNode.start(redis, `${prefix}-other`);
     await stranger.join(ROOM, '1.1', 'ann');
@@ -48,7 +48,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     expect(b.happenings.map(({ kind }) => kind)).toEqual(['memberAdded', 'memberRemoved']);
   });
 
-  test('versions grow also in a topic that was quiet for long', async () => {
+  test('versions grow even in a topic that was quiet for long', async () => {
     const node = await start();
     const joined = await node.join(ROOM, '1.1', 'ann');
     await redis.age(24 * 3600 * 1000);
@@ -63,7 +63,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     expect(later.version).toBeGreaterThan(left?.version ?? 0);
   });
 
-  test('the seats of a node that died go in time, and one of the others tells', async () => {
+  test('the seats of a dead node are removed in time, and one other node announces it', async () => {
     const [dead, b, c] = await Promise.all([start(), start(), start()]);
     await Promise.all([b.adapter.bus.listen(ROOM), c.adapter.bus.listen(ROOM)]);
     await dead.join(ROOM, '1.1', 'ann');
@@ -90,14 +90,14 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     expect(told).toContainEqual({ kind: 'vacated', topic: NEWS, socketId: '1.1', reason: 'disconnected' });
   });
 
-  test('a node that comes back after it was given up takes the seats again that it still has', async () => {
+  test('a node that comes back after it was cleaned up takes its remaining seats again', async () => {
     const [a, b] = await Promise.all([start(), start()]);
     await b.adapter.bus.listen(ROOM);
     await a.join(ROOM, '1.1', 'ann');
     await a.join(ROOM, '2.2', 'bob');
     a.valve.shut();
     await eventually(async () => expect(await b.userIds(ROOM)).toEqual([]));
-    // Somebody goes whose leave does not get through.
+    // A client leaves, and its leave does not get through.
     await expect(a.adapter.roster.leave(ROOM, '2.2')).rejects.toThrow(Unavailable);
     a.valve.reopen();
     await eventually(async () => expect(await b.userIds(ROOM)).toEqual(['ann']));
@@ -117,7 +117,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     expect(changes.slice(4)).toEqual(['+ann', '-ann']);
   });
 
-  test('what was published while the link was down is made up for, once and in order', async () => {
+  test('events published while a connection was down are delivered later, once and in order', async () => {
     const [a, b] = await Promise.all([start(), start()]);
     await a.adapter.bus.listen(NEWS);
     await b.publish(NEWS, 'before');
@@ -132,7 +132,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     expect(a.gaps).toHaveLength(0);
   });
 
-  test('what was missed for good is counted, and the rest arrives', async () => {
+  test('lost messages are counted, and the others arrive', async () => {
     const [a, b] = await Promise.all([start(), start()]);
     await a.adapter.bus.listen(NEWS);
     a.valve.shut();
@@ -145,7 +145,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     expect(a.gaps).toHaveLength(1);
   });
 
-  test('what was answered as unavailable does not happen later', async () => {
+  test('a call that was answered as unavailable does not take effect later', async () => {
     const [a, b] = await Promise.all([start(), start()]);
     await b.adapter.bus.listen(NEWS);
     a.valve.shut();
@@ -157,7 +157,7 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     expect(await b.adapter.roster.counts(NEWS)).toMatchObject({ subscriptions: 0 });
   });
 
-  test('nodes survive a Redis that is killed and comes back with nothing', async () => {
+  test('nodes survive a Redis that is killed and comes back empty', async () => {
     const own = await RedisServer.start();
     const [a, b] = await Promise.all([RedisNode.start(own, prefix), RedisNode.start(own, prefix)]);
     await Promise.all([a.adapter.bus.listen(ROOM), b.adapter.bus.listen(ROOM)]);

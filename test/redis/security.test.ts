@@ -32,7 +32,7 @@ async function expectReady(...nodes: readonly ConfiguredNode[]): Promise<void> {
   }
 }
 
-/** Two nodes do all that needs Redis. */
+/** Makes two nodes do everything that needs Redis. */
 async function useEverything(redis: object): Promise<void> {
   const receiver = await startReceiver();
   const webhooks = [{ id: 'hook', url: receiver.url(), events: ['member_added', 'member_removed'] }];
@@ -85,7 +85,7 @@ describe.skipIf(!hasRedis)(
       expect(await redis.command('ACL', 'LOG')).toEqual([]);
     });
 
-    test('is told apart by a wrong password, which is not shown', async () => {
+    test('with a wrong password is reported, without showing the password', async () => {
       const redis = await RedisServer.start();
       onTestFinished(() => redis.stop());
       await allow(redis, ...documentedPermissions('server', PREFIX));
@@ -98,7 +98,7 @@ describe.skipIf(!hasRedis)(
       expect(node.cli.stdout).not.toMatch(/wrong.{1,3}secret/);
     });
 
-    test('needs one more on a cluster', async () => {
+    test('needs one more permission on a cluster', async () => {
       const cluster = await ReplicatedCluster.start();
       onTestFinished(() => cluster.stop());
       for (const server of cluster.servers) {
@@ -121,7 +121,7 @@ describe.skipIf(!hasRedis)(
 );
 
 describe.skipIf(!hasRedis)('Redis behind TLS of a private authority', { timeout: 60_000 }, () => {
-  test('is reached with its certificate and ours', async () => {
+  test('is reached with its certificate and that of the broker', async () => {
     const certificates = makeCertificates(newFolder());
     const { port, settings } = await tlsSettings(certificates);
     const redis = await RedisServer.start(settings);

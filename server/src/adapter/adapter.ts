@@ -4,8 +4,8 @@ import type { Journal } from './journal.ts';
 import type { Topic } from './topic.ts';
 
 /**
- * What all nodes share. Memory answers at once and other adapters after a while, so every capability answers
- * with a promise, and the same contract suite holds for each of them.
+ * What all nodes share. Every capability answers with a promise, because memory answers at once and other adapters do not;
+ * one contract suite holds for all adapters.
  */
 export interface Adapter {
   readonly bus: Bus;
@@ -13,22 +13,22 @@ export interface Adapter {
   readonly channelCache: ChannelCache;
   readonly counters: Counters;
   readonly blocks: Blocks;
-  /** Why it cannot do its work at present; `undefined`: it can. */
+  /** Why the adapter cannot work at present; `undefined` if it can. */
   readonly fault?: string | undefined;
-  /** Hands in who receives, and who takes down what happens; called once, before anything else. */
+  /** Sets the receiver of messages and the journal of events; called once, before anything else. */
   attach(listener: AdapterListener, journal: Journal): void;
-  /** Ends all timers and connections of the adapter. */
+  /** Stops all timers and closes all connections of the adapter. */
   close(): Promise<void>;
 }
 
 /**
- * A topic has one version, which each change of its roster and each kept event raises. Whoever joins gets a
- * snapshot with its version, and drops what it later receives with the same or a lower one: so nobody sees a
- * member or a kept event twice, or never.
+ * The version of a topic, which each change of its roster and each kept event raises. A subscriber that joins gets a
+ * snapshot with its version, and drops messages with the same or a lower one, so that it sees each member and each kept
+ * event exactly once.
  */
 export type Version = number;
 
-/** What travels from one node to all that listen to a topic, in the same order to each. */
+/** A message from one node to all nodes that listen to a topic; all receive messages in the same order. */
 export type Message =
   | EventMessage
   | {
@@ -58,9 +58,9 @@ export interface EventMessage {
   readonly topic: Topic;
   readonly name: string;
   readonly data: string;
-  /** The member who sent it, for a client event in a presence channel. */
+  /** The member that sent it, for a client event in a presence channel. */
   readonly userId?: string | undefined;
-  /** The socket id of the one connection that is left out. */
+  /** The socket id of the one connection that does not receive it. */
   readonly except?: string | undefined;
   /** The socket id of the client that sent it, if a client did. */
   readonly sender?: string | undefined;
@@ -68,7 +68,7 @@ export interface EventMessage {
   readonly version?: Version;
 }
 
-/** What is said to every node. */
+/** A message to every node. */
 export type Command =
   | {
       readonly kind: 'terminateUser';
@@ -76,15 +76,15 @@ export type Command =
       readonly userId: string;
       readonly reason: string;
     }
-  /** Somebody watches an app, and one of its channels closely. */
+  /** The console watches an app, and perhaps one of its channels closely. */
   | { readonly kind: 'watch'; readonly appId: string; readonly channel: string | undefined };
 
-/** What a node may not have heard of, because it was cut off for longer than the others keep what they say. */
+/** What a node may have missed while it was cut off for longer than messages are logged. */
 export type Missed =
   | {
       readonly kind: 'messages';
       readonly topic: Topic;
-      /** Up to this version something may be missing. */
+      /** The version up to which messages may be missing. */
       readonly version: Version;
       /** The version of the last eviction, if one may be missing. */
       readonly evicted?: Version | undefined;
@@ -94,47 +94,47 @@ export type Missed =
 export interface BusListener {
   deliver(message: Message): void;
   obey(command: Command): void;
-  /** Sees to it that nobody goes on with what is out of date; called again after a while if it rejects. */
+  /** Resyncs subscribers whose state may be outdated; called again later if it rejects. */
   missed(missed: Missed): Promise<void>;
 }
 
 export interface AdapterListener extends BusListener {
-  /** Seats of a node that is gone were taken away, and of all nodes this one tells how many are left. */
+  /** Seats of a dead node were removed, and this one node must announce how many are left. */
   lapsed(topic: Topic, left: Pick<Counts, 'subscriptions' | 'version'>): void;
 }
 
-/** Carries messages to the nodes. Calls that name the same topic take effect in the order in which they were made. */
+/** Carries messages to the nodes. Calls for the same topic take effect in the order in which they were made. */
 export interface Bus {
-  /** From the moment it resolves on, messages of the topic arrive. */
+  /** Messages of the topic arrive from the moment it resolves. */
   listen(topic: Topic): Promise<void>;
   ignore(topic: Topic): Promise<void>;
   /** @param keepSeconds if given, the event is also kept as the topic's last one, in the same step */
   publish(message: EventMessage, keepSeconds?: number): Promise<void>;
-  /** Tells all subscribers how many they are. */
+  /** Announces the number of subscriptions to all subscribers. */
   publishCount(topic: Topic, count: number, version: Version): Promise<void>;
   command(command: Command): Promise<void>;
 }
 
-/** One connection, as the roster knows it. */
+/** One connection's place in a topic, as the roster knows it. */
 export interface Seat {
   readonly socketId: string;
   /** Unix milliseconds at which it connected. */
   readonly since: number;
-  /** Library and version that it named, such as `js/8.6.0`. */
+  /** The library and version that the client named, such as `js/8.6.0`. */
   readonly client: string;
   readonly address: string;
 }
 
 export interface JoinOptions {
-  /** Who joins, in a presence channel. */
+  /** The member that joins, in a presence channel. */
   readonly member?: Member | undefined;
-  /** Distinct users after which nobody new is admitted. */
+  /** The number of distinct users above which a new one is refused. */
   readonly maxMembers?: number | undefined;
-  /** It needs no answer now: where the others cannot be reached, it joins as soon as they can. */
+  /** Whether the join may be queued while the other nodes cannot be reached. */
   readonly mayBeLate?: boolean | undefined;
 }
 
-/** A topic as it stands. */
+/** The state of a topic at one version. */
 export interface Snapshot {
   readonly version: Version;
   readonly subscriptions: number;
@@ -143,11 +143,11 @@ export interface Snapshot {
   readonly last: KeptEvent | undefined;
 }
 
-/** What one join changed, and the topic as it stood right after. The members are there if a member joined. */
+/** What one join changed, and the snapshot right after it, with members only if a member joined. */
 export interface Joined extends Snapshot {
-  /** This was the first one. */
+  /** The seat is the first one of the topic. */
   readonly occupied: boolean;
-  /** This was the first one of its user. */
+  /** The seat is the first one of its user. */
   readonly memberAdded: boolean;
 }
 
@@ -157,9 +157,9 @@ export type LeaveReason = 'unsubscribed' | 'disconnected';
 export interface Left {
   readonly version: Version;
   readonly subscriptions: number;
-  /** This was the last one. */
+  /** The seat was the last one of the topic. */
   readonly vacated: boolean;
-  /** The user whose last one this was. */
+  /** The user whose last seat it was. */
   readonly memberRemoved: string | undefined;
 }
 
@@ -170,23 +170,23 @@ export interface Counts {
   readonly version: Version;
 }
 
-/** A connection of a signed-in user, and the channels that it is in. */
+/** A connection of a signed-in user, and the channels to which it is subscribed. */
 export interface SeatedConnection {
   readonly seat: Seat;
   readonly channels: readonly string[];
 }
 
-/** Whose subscriptions end: one connection's, or all of a member or signed-in user. */
+/** Whose subscriptions an eviction ends: one connection's, or all of a member or signed-in user. */
 export type Evicted = { readonly socketId: string } | { readonly userId: string };
 
 /**
- * Who sits where. A change is decided in one step and answers what it changed; the difference that others must
- * know (`memberAdded`, `memberRemoved`) goes out on the bus in that step, so that differences arrive in order.
+ * Who holds a seat in which topic. A change is decided in one step and answers what it changed; the difference that others
+ * must know (`memberAdded`, `memberRemoved`) goes out on the bus in that step, so that differences arrive in order.
  */
 export interface Roster {
   /**
-   * Joins, or answers `full`. To join again changes nothing and answers the present state. Who is `late` joins in a
-   * while; then the listener is told that it has missed what happened up to there.
+   * Joins, or answers `full`. To join again changes nothing and answers the present state. A `queued` join happens later;
+   * the listener then learns by `missed` that it must resync.
    */
   join(topic: Topic, seat: Seat, options?: JoinOptions): Promise<Joined | 'full' | 'queued'>;
   /**
@@ -196,17 +196,17 @@ export interface Roster {
    */
   leave(topic: Topic, socketId: string, reason?: string): Promise<Left | undefined>;
   /**
-   * Takes seats away; the nodes hear of it on the bus, in the same step, also those that were cut off and whose seats
-   * were taken away before.
+   * Removes seats, and announces the eviction on the bus in the same step, also to nodes that were cut off and whose seats
+   * were removed before.
    *
-   * @returns how many seats there were to take
+   * @returns how many seats were removed
    */
   evict(topic: Topic, who: Evicted, reason: string): Promise<number>;
   snapshot(topic: Topic): Promise<Snapshot>;
   counts(topic: Topic): Promise<Counts>;
-  /** Occupied channels of an app whose names begin with `prefix`. */
+  /** The occupied channels of an app whose names begin with `prefix`. */
   channels(appId: string, prefix: string): Promise<ReadonlyMap<string, Counts>>;
-  /** Ids of signed-in users in their order, those after `after` only. */
+  /** The ids of signed-in users after `after`, in order. */
   users(appId: string, after: string, limit: number): Promise<readonly string[]>;
   /** All connections of a signed-in user. */
   connections(appId: string, userId: string): Promise<readonly SeatedConnection[]>;
@@ -216,28 +216,28 @@ export interface KeptEvent {
   readonly name: string;
   readonly data: string;
   readonly version: Version;
-  /** Whole seconds until it is forgotten, at least 1. */
+  /** Whole seconds until it expires, at least 1. */
   readonly ttlSeconds: number;
 }
 
-/** What was published. */
+/** The last events of cache channels. */
 export interface ChannelCache {
-  /** The last kept event, while it lives. */
+  /** The kept event of a topic, until it expires. */
   last(topic: Topic): Promise<KeptEvent | undefined>;
 }
 
-/** How a window stands after more was counted. */
+/** The state of a window after more hits. */
 export interface Hit {
   readonly hits: number;
   /** Milliseconds until the window ends: a duration, since the clocks of nodes differ and can be set. */
   readonly leftMs: number;
 }
 
-/** Numbers that all nodes count together. */
+/** Counters that all nodes share. */
 export interface Counters {
-  /** Counts more in the running window of `key`, one if nothing else is said. */
+  /** Counts hits in the running window of `key`, one by default. */
   hit(key: string, windowMs: number, by?: number): Promise<Hit>;
-  /** Takes one of `limit` places, if one is free; with `Infinity` there always is one. */
+  /** Takes one of `limit` places, if one is free; with `Infinity` one always is. */
   hold(key: string, limit: number): Promise<boolean>;
   release(key: string): Promise<void>;
 }

@@ -3,7 +3,7 @@
  * as a whole, once: the listener of `error` destroys it and connects a new one.
  */
 export interface RedisClient {
-  /** Ends at once; all that is under way fails. */
+  /** Closes at once; all calls in progress fail. */
   destroy(): unknown;
   on(event: 'error', listener: (error: unknown) => void): unknown;
   evalSha(sha1: string, options: Call): Promise<unknown>;
@@ -12,7 +12,7 @@ export interface RedisClient {
   sUnsubscribe(channel: string): Promise<unknown>;
 }
 
-/** A script's keys, all in one slot, and its arguments. */
+/** The keys of a script, all in one slot, and its arguments. */
 export interface Call {
   readonly keys: string[];
   readonly arguments: string[];
@@ -21,6 +21,6 @@ export interface Call {
 /** A connected client. */
 export interface Connected {
   readonly client: RedisClient;
-  /** Host and port of what it is connected to: of a cluster, of each server that the settings name. */
+  /** Host and port of the server; for a cluster, those of each server that the settings name. */
   readonly server: string;
 }

@@ -19,15 +19,15 @@ export async function connectCluster(
 }
 
 /**
- * A client of a whole cluster. The one that it is made of goes on when it loses a server, without the topics of that
- * one, and never looks for the server that takes over; nor does it follow subscriptions that move to another server.
- * This one breaks instead, so that everything begins anew with the cluster as it is then.
+ * A client of a whole cluster. The library's client continues when it loses a server, without the topics of that server,
+ * and never looks for the server that takes over; nor does it follow subscriptions that move to another server. This
+ * client fails instead, so that a new one connects to the cluster in its new shape.
  */
 class ClusterClient implements RedisClient {
   readonly #cluster: ReturnType<typeof makeCluster>;
   readonly #timeoutMs: number;
   readonly #pinging: NodeJS.Timeout;
-  /** What went wrong with one server: it tells more than that all were tried. */
+  /** The error of one server, which says more than that all servers were tried. */
   #fault: unknown;
 
   constructor(nodes: readonly string[], connection: ConnectionOptions) {
@@ -35,7 +35,7 @@ class ClusterClient implements RedisClient {
     this.#cluster = cluster;
     this.#timeoutMs = connection.timeoutMs;
     this.on('error', (error) => {
-      // The order in which servers are tried differs each time, and the same trouble is to read the same each time.
+      // Servers are tried in random order, and the same fault must read the same each time.
       if (this.#fault === undefined || String(error) < String(this.#fault)) this.#fault = error;
     });
     cluster.on('node-error', (error) => this.#break(error));
@@ -47,7 +47,7 @@ class ClusterClient implements RedisClient {
   async connect(): Promise<void> {
     try {
       await withTimeout(this.#timeoutMs, this.#cluster.connect());
-      // It calls itself connected also without a server that it could not reach, or has lost meanwhile.
+      // The library reports a connection even if a server could not be reached or was lost meanwhile.
       const { isOpen, masters } = this.#cluster;
       const isWhole = isOpen && masters.every(({ client }) => client?.isReady);
       if (!isWhole) throw new Error('A server of the Redis Cluster cannot be reached');
@@ -60,7 +60,7 @@ class ClusterClient implements RedisClient {
 
   destroy(): void {
     clearInterval(this.#pinging);
-    // The cluster's own end stops at the first server that is lost, and leaves the others connected.
+    // The library's own `destroy` stops at the first server that is lost, and leaves the others connected.
     for (const node of this.#cluster.nodeByAddress.values()) {
       for (const each of [node, 'pubSub' in node && node.pubSub]) if (each) this.#end(each);
     }
@@ -84,14 +84,14 @@ class ClusterClient implements RedisClient {
   }
 
   async sUnsubscribe(channel: string): Promise<void> {
-    // The cluster's own would end the connection with its last subscription, also for whoever is about to use it.
+    // The library's own method would close the connection with its last subscription, even if another is about to use it.
     for (const { pubSub } of this.#cluster.masters) {
       const isHere = pubSub?.client.getPubSubListeners('SHARDED').has(channel);
       if (isHere) await pubSub?.client.sUnsubscribe(channel);
     }
   }
 
-  /** Each server tells its subscribers what it gives away. */
+  /** Each server tells its subscribers which slots it gives away. */
   #watchSubscriptions(): void {
     for (const { pubSub } of this.#cluster.masters) {
       if (!pubSub || pubSub.client.listenerCount(MOVED) > 0) continue;
@@ -101,7 +101,7 @@ class ClusterClient implements RedisClient {
     }
   }
 
-  /** A server that is cut off says nothing, not even that it is; and most commands go to others. */
+  /** Pings all servers: one that is cut off reports nothing, and most commands go to others. */
   #check(): void {
     this.#ping().catch((error: unknown) => this.#break(error));
   }
@@ -113,7 +113,7 @@ class ClusterClient implements RedisClient {
   }
 
   #break(error: unknown): void {
-    // At once: a socket with TLS may fail once more, and then nobody would hear it.
+    // At once: a TLS socket may fail once more, when nobody listens any more.
     this.destroy();
     this.#cluster.emit('error', error);
   }
@@ -121,20 +121,20 @@ class ClusterClient implements RedisClient {
   #end({ client, connectPromise }: NodeClient): void {
     if (!client) return;
     if (!connectPromise) return discard(client);
-    // One that is being connected cannot be ended before it is.
+    // A client that is connecting cannot be closed before it is connected.
     withTimeout(this.#timeoutMs, connectPromise)
       .catch(() => {})
       .finally(() => discard(client));
   }
 }
 
-/** The client of one server of the cluster, which may be about to connect. */
+/** The client of one server of the cluster, which may still be connecting. */
 interface NodeClient {
   readonly client?: { destroy(): unknown };
   readonly connectPromise?: Promise<unknown>;
 }
 
-/** The event of a client whose server has ended a subscription by itself. */
+/** The event of a client whose server has ended a subscription. */
 const MOVED = 'sharded-channel-moved';
 
 function makeCluster(nodes: readonly string[], connection: ConnectionOptions) {

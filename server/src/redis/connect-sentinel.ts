@@ -15,15 +15,15 @@ import { withTimeout } from './timeout.ts';
 
 type SentinelSettings = NonNullable<RedisSettings['sentinel']>;
 
-/** Where a sentinel tells that another server is the master now. */
+/** The channel on which a sentinel announces a new master. */
 const SWITCHED = '+switch-master';
 
 const addressSchema = z.tuple([z.string(), z.string()]);
 
 /**
- * Connects to the master that the sentinels name: they are asked one after the other, until the word of one proves true.
+ * Connects to the master that the sentinels name. They are asked one after the other until one names a reachable master.
  *
- * @throws NotReached what the last one failed with, if there is none
+ * @throws ConnectError the failure of the last sentinel, if none does
  */
 export async function connectMaster(
   settings: SentinelSettings,
@@ -44,8 +44,8 @@ export async function connectMaster(
 }
 
 /**
- * A client of the server that a sentinel names as the master. It breaks when that sentinel names another one: the one
- * before may live on, and take writes for seconds that are lost once it follows the new one.
+ * A client of the server that a sentinel names as the master. It fails when that sentinel names another one: the previous
+ * master may still accept writes for seconds, which are lost once it follows the new master.
  */
 class MasterClient implements RedisClient {
   readonly #settings: SentinelSettings;
@@ -53,7 +53,7 @@ class MasterClient implements RedisClient {
   readonly #sentinel: ReturnType<typeof makeSentinelClient>;
   readonly #sentinelUrl: URL;
   #server: Awaited<ReturnType<typeof connectServer>> | undefined;
-  /** Host and port of the server, as the sentinel has named it. */
+  /** Host and port of the server, as the sentinel named it. */
   #address: readonly string[] | undefined;
   #fault: unknown;
 
@@ -64,7 +64,7 @@ class MasterClient implements RedisClient {
     this.#sentinel = makeSentinelClient(sentinel, connection);
   }
 
-  /** @throws Error if the sentinel, or the server that it names, cannot be reached, or that is no master */
+  /** @throws Error if the sentinel or its server cannot be reached, or the server is no master */
   async connect(): Promise<void> {
     const { timeoutMs } = this.#connection;
     await open(this.#sentinel, this.#connection);
@@ -77,7 +77,7 @@ class MasterClient implements RedisClient {
     if (this.#fault) throw this.#fault;
   }
 
-  /** Host and port of the server, or of the sentinel as long as that has named none. */
+  /** Host and port of the server, or of the sentinel until it has named one. */
   get server(): string {
     return addressOf(this.#address ? this.#url : this.#sentinelUrl.href);
   }
@@ -122,7 +122,7 @@ class MasterClient implements RedisClient {
 
   async #ask(): Promise<void> {
     const { name } = this.#settings;
-    // It listens before it asks, so that no change is missed between the two.
+    // Subscribes before it asks, so that no change is missed in between.
     await this.#sentinel.subscribe(SWITCHED, (text) => this.#hear(text));
     const answer = await this.#sentinel.sendCommand(['SENTINEL', 'get-master-addr-by-name', name]);
     if (answer === null) throw new Error(`The sentinels know no server called "${name}"`);
@@ -142,7 +142,7 @@ class MasterClient implements RedisClient {
   }
 }
 
-/** One that can be asked and listened to at a time, which needs the third version of the protocol of Redis. */
+/** A client for commands and subscriptions on one connection, which requires version 3 of the Redis protocol. */
 function makeSentinelClient(url: string, connection: ConnectionOptions) {
   return createClient({
     url,

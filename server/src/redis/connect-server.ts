@@ -3,13 +3,13 @@ import { createClient } from 'redis';
 import type { RedisSettings } from './settings.ts';
 import { withTimeout } from './timeout.ts';
 
-/** How servers are reached, whichever they are. */
+/** Options of connections to all servers. */
 export interface ConnectionOptions {
-  /** What `CLIENT LIST` calls it. */
+  /** The name of the connection in `CLIENT LIST`. */
   readonly name: string;
   /** Milliseconds after which a server that does not answer is given up. */
   readonly timeoutMs: number;
-  /** What TLS is checked with, and how we prove who we are. */
+  /** The CA that verifies servers, and the certificate and key of this client. */
   readonly tls: Readonly<Record<'ca' | 'cert' | 'key', Buffer | undefined>>;
 }
 
@@ -21,11 +21,11 @@ interface Openable {
   on(event: 'error', listener: (error: unknown) => void): unknown;
 }
 
-/** A connection failed, for the reason that is its cause. */
+/** A connection failed; its `cause` is the reason. */
 export class ConnectError extends Error {
   override readonly name = 'NotReached';
 
-  /** @param server host and port, of each server that could have been reached instead */
+  /** @param server host and port; of all servers that were tried, for a cluster */
   constructor(
     readonly server: string,
     cause: unknown,
@@ -34,12 +34,12 @@ export class ConnectError extends Error {
   }
 }
 
-/** Commands that may wait for their answers; more would fill the memory. */
+/** Commands that may wait for answers at a time; more would fill the memory. */
 const MAX_WAITING = 100_000;
 const DEFAULT_PORT = 6379;
 
 /**
- * Reads the files of the settings, for each connection anew: one that was renewed counts from then on.
+ * Reads the files of the settings, again for each connection, so that renewed files take effect.
  *
  * @throws Error if one cannot be read
  */
@@ -53,13 +53,13 @@ export async function readConnection(
   return { name, timeoutMs, tls: { ca, cert, key } };
 }
 
-/** Host and port of a URL, and nothing of who we are there. */
+/** Host and port of a URL, without user and password. */
 export function addressOf(url: string): string {
   const { hostname, port } = new URL(url);
   return `${hostname}:${port || DEFAULT_PORT}`;
 }
 
-/** Options of the client of one server, whose URL decides about TLS. */
+/** Options of the client of one server; the scheme of the URL decides about TLS. */
 export function clientOptions(url: string, { name, timeoutMs, tls }: ConnectionOptions) {
   const socket = { connectTimeout: timeoutMs, reconnectStrategy: false } as const;
   return {
@@ -80,7 +80,7 @@ export function connectServer(url: string, connection: ConnectionOptions) {
 }
 
 /**
- * Connects a client, which ends with its first error.
+ * Connects a client, which is destroyed at its first error.
  *
  * @throws Error if there is no connection, or one on which nothing is answered
  */
@@ -91,12 +91,12 @@ export async function open<Client extends Openable>(
   let fault: unknown;
   client.on('error', (error) => {
     fault ??= error;
-    // A socket with TLS may fail twice, for what the server says and for its going. The client hears the first one only,
-    // and the second one would end the process; but a socket that is destroyed fails no more.
+    // A TLS socket may fail twice: with an alert of the server and with its close. The client handles only the first one, and
+    // the second would end the process; but a destroyed socket fails no more.
     discard(client);
   });
   try {
-    // A server takes whoever says nothing of a password, and refuses what is asked of it then.
+    // A server accepts a connection without a password and refuses its first command, so a ping must succeed, too.
     const asked = client.connect().then(() => client.ping());
     await withTimeout(timeoutMs, asked);
   } catch (error) {
@@ -107,9 +107,9 @@ export async function open<Client extends Openable>(
   return client;
 }
 
-/** Ends a client, whatever state it is in. */
+/** Destroys a client in any state. */
 export function discard(client: { destroy(): unknown }): void {
-  // It refuses to end twice, and its end may be what broke it.
+  // The library throws if the client was destroyed before.
   try {
     client.destroy();
   } catch {}

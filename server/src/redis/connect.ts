@@ -5,10 +5,10 @@ import { addressOf, ConnectError, connectServer, readConnection } from './connec
 import type { RedisSettings } from './settings.ts';
 
 /**
- * Connects. The client never connects again by itself, and keeps nothing for later: what cannot be sent fails at once.
+ * Connects. The client never reconnects by itself and queues nothing: what cannot be sent fails at once.
  *
- * @param name what `CLIENT LIST` calls the connection, without spaces
- * @param timeoutMs after which a server that does not answer is given up
+ * @param name the name of the connection in `CLIENT LIST`, without spaces
+ * @param timeoutMs milliseconds after which a server that does not answer is given up
  * @throws ConnectError if there is no connection
  * @throws Error if a file of the settings cannot be read
  */

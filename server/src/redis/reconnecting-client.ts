@@ -3,37 +3,27 @@ import { Unavailable } from '../errors.ts';
 import type { Connected, RedisClient } from './client.ts';
 import { ConnectError, discard } from './connect-server.ts';
 
-export interface ReconnectingClientParts {
-  /** What the link is for, for the log and for `CLIENT LIST`. */
-  readonly name: string;
-  /** Makes a connection that is called so; rejects after a while if there is none. */
-  readonly connect: (name: string) => Promise<Connected>;
-  /** There is a new connection; what the one before it knew is gone. */
-  readonly onOpen: () => void;
-  readonly log: Logger;
-}
-
-/** Milliseconds before the first attempt to connect again; they double with each attempt. */
+/** Milliseconds before the first attempt to reconnect; they double with each attempt. */
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2000;
-/** A connection that broke before it was so many milliseconds old counts as an attempt. */
+/** A connection that breaks before this age in milliseconds counts as a failed attempt. */
 const STABLE_MS = 5000;
-/** So that whoever looks at Redis sees who it is. */
+/** Tells the connections of brokers from others in `CLIENT LIST`. */
 const CLIENT_NAME = 'countersign-';
 
-/** A connection to Redis. When it breaks or does not answer it is thrown away, and a new one is made, until it is closed. */
+/** A connection to Redis that is replaced by a new one whenever it breaks or does not answer. */
 export class ReconnectingClient {
   readonly #parts: ReconnectingClientParts;
-  #reached: Connected | undefined;
+  #connected: Connected | undefined;
   #fault: string | undefined = 'Redis has not been reached yet';
-  /** The fault that the log tells of; `undefined`: it tells of a connection. */
-  #told: string | undefined;
-  /** The last connection lasted, or there was none yet. */
-  #lasted = true;
-  /** Attempts since the last connection that lasted. */
+  /** The last fault that was logged; `undefined` if a connection was logged after it. */
+  #loggedFault: string | undefined;
+  /** The last connection was stable, or there was none yet. */
+  #wasStable = true;
+  /** Attempts since the last stable connection. */
   #tries = 0;
   #losses = 0;
-  /** Until the next attempt, or until the connection has lasted. */
+  /** Runs until the next attempt, or until the connection is stable. */
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -41,17 +31,17 @@ export class ReconnectingClient {
     this.#parts = parts;
   }
 
-  /** What the link is for. */
+  /** The purpose of the connection. */
   get name(): string {
     return this.#parts.name;
   }
 
-  /** Connections that broke or did not answer. */
+  /** The number of connections that broke or did not answer. */
   get losses(): number {
     return this.#losses;
   }
 
-  /** Why there is no connection; `undefined`: there is one. */
+  /** Why there is no connection; `undefined` if there is one. */
   get fault(): string | undefined {
     return this.#fault;
   }
@@ -62,76 +52,76 @@ export class ReconnectingClient {
    * @throws Unavailable if there is none
    */
   get client(): RedisClient {
-    if (!this.#reached) throw new Unavailable(this.#fault ?? 'The connection to Redis is closed');
-    return this.#reached.client;
+    if (!this.#connected) throw new Unavailable(this.#fault ?? 'The connection to Redis is closed');
+    return this.#connected.client;
   }
 
-  /** Begins; resolves after the first attempt, whether or not it succeeded. */
+  /** Starts connecting; resolves after the first attempt, whether or not it succeeded. */
   start(): Promise<void> {
     return this.#connect();
   }
 
-  /** Throws the connection away, because it broke or does not answer, and makes another one. */
+  /** Replaces the connection, because it broke or does not answer. */
   fail(reason: string): void {
-    const reached = this.#reached;
-    if (!reached || this.#closed) return;
-    this.#reached = undefined;
-    discard(reached.client);
+    const connected = this.#connected;
+    if (!connected || this.#closed) return;
+    this.#connected = undefined;
+    discard(connected.client);
     this.#losses += 1;
-    this.#tellFault(reason, reached.server, 'redis lost');
+    this.#logFault(reason, connected.server, 'redis lost');
     this.#connectLater();
   }
 
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    if (this.#reached) discard(this.#reached.client);
-    this.#reached = undefined;
+    if (this.#connected) discard(this.#connected.client);
+    this.#connected = undefined;
   }
 
   async #connect(): Promise<void> {
     const { name, connect, onOpen } = this.#parts;
-    let reached: Connected;
+    let connected: Connected;
     try {
-      reached = await connect(CLIENT_NAME + name.replaceAll(' ', '-'));
+      connected = await connect(CLIENT_NAME + name.replaceAll(' ', '-'));
     } catch (error) {
       const [server, cause] =
         error instanceof ConnectError ? [error.server, error.cause] : [undefined, error];
-      this.#tellFault(reasonOf(cause), server, 'redis not reached');
+      this.#logFault(reasonOf(cause), server, 'redis not reached');
       this.#connectLater();
       return;
     }
-    if (this.#closed) return discard(reached.client);
-    reached.client.on('error', (error) => {
-      if (reached === this.#reached) this.fail(reasonOf(error));
+    if (this.#closed) return discard(connected.client);
+    connected.client.on('error', (error) => {
+      if (connected === this.#connected) this.fail(reasonOf(error));
     });
-    this.#reached = reached;
+    this.#connected = connected;
     this.#fault = undefined;
-    // One that comes and goes would fill the log: what went wrong stays told until a connection has lasted.
-    if (this.#lasted) this.#tellConnected(reached);
-    this.#lasted = false;
-    this.#timer = setTimeout(() => this.#settle(reached), STABLE_MS);
+    // An unstable connection would fill the log: a logged fault stays until a connection is stable.
+    if (this.#wasStable) this.#logConnected(connected);
+    this.#wasStable = false;
+    this.#timer = setTimeout(() => this.#markStable(connected), STABLE_MS);
     onOpen();
   }
 
-  #settle(reached: Connected): void {
-    this.#lasted = true;
+  #markStable(connected: Connected): void {
+    this.#wasStable = true;
     this.#tries = 0;
-    if (this.#told !== undefined) this.#tellConnected(reached);
+    if (this.#loggedFault !== undefined) this.#logConnected(connected);
   }
 
-  #tellConnected({ server }: Connected): void {
+  #logConnected({ server }: Connected): void {
     const { name, log } = this.#parts;
-    this.#told = undefined;
+    this.#loggedFault = undefined;
     log.info({ link: name, server }, 'redis connected');
   }
 
-  #tellFault(reason: string, server: string | undefined, event: 'redis lost' | 'redis not reached'): void {
+  #logFault(reason: string, server: string | undefined, event: 'redis lost' | 'redis not reached'): void {
     const { name, log } = this.#parts;
     this.#fault = reason;
-    // Each attempt fails for the same reason, which is worth one line.
-    if (reason !== this.#told) log.warn({ link: name, server, reason }, event);
-    this.#told = reason;
+    // All attempts that fail for the same reason are worth one line.
+    if (reason !== this.#loggedFault) log.warn({ link: name, server, reason }, event);
+    this.#loggedFault = reason;
   }
 
   #connectLater(): void {
@@ -143,10 +133,20 @@ export class ReconnectingClient {
   }
 }
 
-/** The script and the line at which Redis refused something: the script by a hash that nobody knows. */
+export interface ReconnectingClientParts {
+  /** The purpose of the connection, for the log and for `CLIENT LIST`. */
+  readonly name: string;
+  /** Connects under a name; rejects after a while if that is impossible. */
+  readonly connect: (name: string) => Promise<Connected>;
+  /** A new connection is there, without the subscriptions of the previous one. */
+  readonly onOpen: () => void;
+  readonly log: Logger;
+}
+
+/** Where in a script Redis refused something; it names the script by its hash, which says nothing to a reader. */
 const WHERE_IN_SCRIPT = /[. ]*script: [0-9a-f]{40}, on @user_script:\d+\.?$/;
 
-/** What an error says, with the code of the system where it says nothing else. */
+/** The message of an error, or its system code if it has none. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.message.replace(WHERE_IN_SCRIPT, '') || ('code' in error ? String(error.code) : error.name);

@@ -10,34 +10,34 @@ const EXPIRED = 'expired';
 /** The part of the timeout within which a change may be made; the rest is for the answer to arrive. */
 const DEADLINE = 0.8;
 
-/** Has Redis run scripts. */
+/** Runs scripts in Redis. */
 export class ScriptRunner {
   readonly #link: ReconnectingClient;
   readonly #timeoutMs: number;
-  /** The difference between the clock of Redis and ours, in microseconds; `undefined` before the first answer. */
-  #ahead: number | undefined;
+  /** The clock of Redis minus the monotonic clock, in microseconds; `undefined` before the first answer. */
+  #clockOffset: number | undefined;
 
-  /** @param timeoutMs milliseconds after which nobody waits for an answer any longer */
+  /** @param timeoutMs milliseconds after which an answer is no longer waited for */
   constructor(link: ReconnectingClient, timeoutMs: number) {
     this.#link = link;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Tells what time it was at Redis not long ago, in microseconds. */
+  /** @param time the time of Redis a moment ago, in microseconds */
   synchronize(time: number): void {
-    this.#ahead = time - performance.now() * 1000;
+    this.#clockOffset = time - performance.now() * 1000;
   }
 
   /**
    * Runs a script that reads, or may take effect at any time.
    *
    * @throws Unavailable if it was not run
-   * @throws InDoubt if there is no telling
+   * @throws InDoubt if it is unknown whether it was run
    */
   async run(script: Script, key: string, ...args: readonly (string | number)[]): Promise<unknown> {
     const { client } = this.#link;
-    // Of two keys that are never there a cluster says "try again" while it moves what they name to another server. With
-    // one it would send us there, and the script would begin with nothing beside what is on its way.
+    // Neither key exists. For two missing keys a cluster answers "try again" while it moves their slot to another server.
+    // For one it would redirect the script there, where it would start without the keys that are still being moved.
     const call = { keys: [key, `${key}:`], arguments: args.map(String) };
     try {
       return await withTimeout(this.#timeoutMs, client.evalSha(script.sha1, call).catch(evaluate));
@@ -55,25 +55,25 @@ export class ScriptRunner {
   }
 
   /**
-   * Runs a script that takes effect before this gives up waiting for its answer, or never, wherever it is held up.
+   * Runs a script that takes effect before the timeout of its answer, or never, wherever it is delayed.
    *
    * @throws Unavailable if it was not run
-   * @throws InDoubt if there is no telling
+   * @throws InDoubt if it is unknown whether it was run
    */
   async runBeforeDeadline(
     script: Script,
     key: string,
     ...args: readonly (string | number)[]
   ): Promise<unknown> {
-    if (this.#ahead === undefined) throw new Unavailable('Redis has not told the time yet');
-    const deadline = this.#ahead + (performance.now() + this.#timeoutMs * DEADLINE) * 1000;
+    if (this.#clockOffset === undefined) throw new Unavailable('Redis has not answered a heartbeat yet');
+    const deadline = this.#clockOffset + (performance.now() + this.#timeoutMs * DEADLINE) * 1000;
     const answer = await this.run(script, key, deadline.toFixed(0), ...args);
     if (answer === EXPIRED) throw new Unavailable('Redis was reached too late');
     return answer;
   }
 }
 
-/** Redis has refused it, or it was not sent. */
+/** Whether Redis refused the script, or the script was not sent. */
 function wasNotRun(error: unknown): boolean {
   return [ErrorReply, ClientClosedError, ClientOfflineError].some((kind) => error instanceof kind);
 }

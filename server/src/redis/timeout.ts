@@ -1,7 +1,7 @@
 import { Unavailable } from '../errors.ts';
 
 /**
- * Waits for an answer.
+ * Bounds the time for which an answer is awaited.
  *
  * @throws Unavailable if it takes longer than so many milliseconds
  */

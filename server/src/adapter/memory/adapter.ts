@@ -8,7 +8,7 @@ import { KeptEvents, type KeptEventsOptions } from './kept-events.ts';
 import { MemoryRoster } from './roster.ts';
 import { Topics } from './topics.ts';
 
-/** Milliseconds between two sweeps for what has expired. */
+/** Milliseconds between two sweeps of expired entries. */
 const SWEEP_MS = 30_000;
 
 const UNBOUNDED: KeptEventsOptions = {
@@ -16,18 +16,7 @@ const UNBOUNDED: KeptEventsOptions = {
   bytes: Infinity,
 };
 
-export interface MemoryAdapterOptions {
-  /** The clock that people read, in Unix milliseconds. @default Date.now */
-  readonly now?: () => number;
-  /** Milliseconds, by a clock that nobody sets: all that expires does so by it. @default performance.now */
-  readonly monotonic?: () => number;
-  /** Where blocks outlive the process. */
-  readonly blockStore?: BlockStore | undefined;
-  /** What cache channels may keep. @default whatever is published to them */
-  readonly kept?: KeptEventsOptions;
-}
-
-/** The adapter of a single node: everything is in this process, and gone with it, but for blocks that have a store. */
+/** The adapter of a single node: all state is in this process and ends with it, except blocks that have a store. */
 export class MemoryAdapter implements Adapter {
   readonly bus: MemoryBus;
   readonly roster: MemoryRoster;
@@ -45,7 +34,7 @@ export class MemoryAdapter implements Adapter {
     const topics = new Topics(monotonic, new KeptEvents(kept));
     this.bus = new MemoryBus(topics);
     this.roster = new MemoryRoster(topics, this.bus);
-    this.channelCache = new MemoryHistory(topics);
+    this.channelCache = new MemoryChannelCache(topics);
     this.counters = new MemoryCounters(monotonic);
     this.blocks = new MemoryBlocks({ now, monotonic }, blockStore);
     this.#sweep = setInterval(() => {
@@ -64,7 +53,7 @@ export class MemoryAdapter implements Adapter {
   }
 }
 
-class MemoryHistory implements ChannelCache {
+class MemoryChannelCache implements ChannelCache {
   readonly #topics: Topics;
 
   constructor(topics: Topics) {
@@ -75,4 +64,15 @@ class MemoryHistory implements ChannelCache {
     const state = this.#topics.find(topic);
     return state && this.#topics.kept(state);
   }
+}
+
+export interface MemoryAdapterOptions {
+  /** Wall-clock time in Unix milliseconds. @default Date.now */
+  readonly now?: () => number;
+  /** Milliseconds of a monotonic clock, by which everything expires. @default performance.now */
+  readonly monotonic?: () => number;
+  /** Persists blocks. */
+  readonly blockStore?: BlockStore | undefined;
+  /** Bounds of what cache channels keep. @default none */
+  readonly kept?: KeptEventsOptions;
 }

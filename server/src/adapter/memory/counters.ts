@@ -1,12 +1,12 @@
 import type { Counters, Hit } from '../adapter.ts';
 
-/** Numbers that only this process counts. */
+/** Counters of this process only. */
 export class MemoryCounters implements Counters {
   readonly #monotonic: () => number;
   readonly #windows = new Map<string, { hits: number; readonly endsAt: number }>();
   readonly #held = new Map<string, number>();
 
-  /** @param monotonic milliseconds, by a clock that nobody sets */
+  /** @param monotonic milliseconds of a monotonic clock */
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
   }
@@ -35,7 +35,7 @@ export class MemoryCounters implements Counters {
     else this.#held.delete(key);
   }
 
-  /** Forgets the windows that are over. */
+  /** Forgets windows that have ended. */
   sweep(): void {
     const now = this.#monotonic();
     for (const [key, window] of this.#windows) if (window.endsAt <= now) this.#windows.delete(key);

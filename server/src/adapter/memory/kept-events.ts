@@ -1,4 +1,4 @@
-/** How much of the last events of its cache channels an app may keep. */
+/** Bounds of the events that an app keeps. */
 export interface KeptBounds {
   readonly events: number;
   readonly bytes: number;
@@ -8,19 +8,19 @@ export interface KeptEventsOptions {
   readonly boundsOf: (appId: string) => KeptBounds;
   /** Bytes of all apps together. */
   readonly bytes: number;
-  /** Is told of which app an event was forgotten before its time. */
+  /** Called with the app whose event was forgotten before it expired. */
   readonly onEvicted?: (appId: string) => void;
 }
 
 interface Kept {
-  /** Bytes by channel, the one that was published to first first. */
+  /** Bytes by channel, in the order in which they were last published to. */
   readonly channels: Map<string, number>;
   bytes: number;
 }
 
 /**
- * Counts what cache channels keep. Beyond the bounds of an app its oldest event is forgotten, beyond the bound of all
- * apps the oldest one of the app that keeps the most, so that nobody loses anything by what another app does.
+ * Counts the events that cache channels keep. Beyond the bounds of an app, its oldest event is forgotten; beyond the bound
+ * of all apps, the oldest event of the app that keeps the most, so that no app loses events through another one.
  */
 export class KeptEvents {
   readonly #options: KeptEventsOptions;
@@ -31,7 +31,7 @@ export class KeptEvents {
     this.#options = options;
   }
 
-  /** Counts the event of a channel in the place of its last one, and answers what has to be forgotten for it. */
+  /** Counts the event of a channel in place of its previous one; answers the channels whose events must be forgotten. */
   add(appId: string, channel: string, bytes: number): (readonly [appId: string, channel: string])[] {
     this.delete(appId, channel);
     const kept = this.#apps.get(appId) ?? { channels: new Map(), bytes: 0 };

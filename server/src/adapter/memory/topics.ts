@@ -3,32 +3,32 @@ import type { Counts, KeptEvent, Seat, Version } from '../adapter.ts';
 import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
 import type { KeptEvents } from './kept-events.ts';
 
-/** One taken seat. */
+/** A seat that is taken. */
 export interface TakenSeat {
   readonly seat: Seat;
-  /** The member that sits there, in a presence channel. */
+  /** The user who holds the seat, in a presence channel. */
   readonly userId: string | undefined;
 }
 
 /** One user in a presence channel. */
 export interface Presence {
-  /** As his first connection described him. */
+  /** As their first connection described them. */
   readonly member: Member;
   seats: number;
 }
 
-/** What is known of one topic. */
+/** The state of one topic. */
 export class TopicState {
   version: Version = 0;
   readonly seats = new Map<string, TakenSeat>();
   /** By user id; only in presence channels. */
   members: Map<string, Presence> | undefined;
-  /** The last kept event; it lives until `until`, by the monotonic clock. */
+  /** The last kept event; it expires at `until`, by the monotonic clock. */
   kept:
     | {
         readonly name: string;
         readonly bytes: Buffer;
-        /** How many of the bytes are its data. */
+        /** How many of the bytes are the data. */
         readonly size: number;
         readonly version: Version;
         readonly until: number;
@@ -44,7 +44,7 @@ export class TopicState {
   }
 }
 
-/** All topics by app. A topic lives while somebody sits there or an event is kept. */
+/** All topics by app. A topic exists while it has a seat or a kept event. */
 export class Topics {
   readonly monotonic: () => number;
   readonly #apps = new Map<string, Map<string, TopicState>>();
@@ -52,18 +52,18 @@ export class Topics {
 
   readonly #keptEvents: KeptEvents;
 
-  /** @param monotonic milliseconds, by a clock that nobody sets */
+  /** @param monotonic milliseconds of a monotonic clock */
   constructor(monotonic: () => number, keptEvents: KeptEvents) {
     this.monotonic = monotonic;
     this.#keptEvents = keptEvents;
   }
 
-  /** One clock for all topics, so that a topic which was forgotten does not begin again at versions that it had. */
+  /** One counter for all topics, so that a topic that was forgotten does not start again at versions that it had. */
   nextVersion(): Version {
     return ++this.#version;
   }
 
-  /** How a topic that nobody knows stands. */
+  /** The counts of a topic that does not exist. */
   get empty(): Counts {
     return { subscriptions: 0, members: 0, version: this.#version };
   }
@@ -93,7 +93,7 @@ export class Topics {
     return this.#apps.get(appId) ?? new Map();
   }
 
-  /** The kept event of a topic, while it lives. */
+  /** The kept event of a topic, until it expires. */
   kept({ kept }: TopicState): KeptEvent | undefined {
     if (!kept) return undefined;
     const left = kept.until - this.monotonic();
@@ -106,7 +106,7 @@ export class Topics {
     };
   }
 
-  /** Keeps an event as the last one of its topic; answers the version that it has. */
+  /** Keeps an event as the last one of its topic; answers its version. */
   keep(
     topic: Topic,
     { name, data }: { readonly name: string; readonly data: string },
@@ -116,7 +116,7 @@ export class Topics {
     const version = this.nextVersion();
     const channel = channelOfTopic(topic);
     const size = Buffer.byteLength(data);
-    // Outside of the heap, and where another one was: kept texts would pile up there until all of it is collected.
+    // Outside the heap, where kept texts would pile up until a full collection, and in the buffer of a previous event if one fits.
     let room = state.kept?.bytes;
     let fits = true;
     for (const [appId, other] of this.#keptEvents.add(appOfTopic(topic), channel, size + name.length)) {
@@ -138,7 +138,7 @@ export class Topics {
     this.closeIfEmpty(topic, state);
   }
 
-  /** Forgets the topic if nothing is left of it. */
+  /** Forgets the topic if it has neither seats nor a kept event. */
   closeIfEmpty(topic: Topic, state: TopicState): void {
     if (state.seats.size > 0 || this.kept(state)) return;
     const appId = appOfTopic(topic);
@@ -148,7 +148,7 @@ export class Topics {
     if (channels?.size === 0) this.#apps.delete(appId);
   }
 
-  /** Forgets the events that have expired, and the topics that had nothing else. */
+  /** Forgets expired events, and topics that had nothing else. */
   sweep(): void {
     for (const [appId, channels] of this.#apps) {
       for (const [name, state] of channels) {
