@@ -86,7 +86,9 @@ describe.skipIf(!hasRedis)('the metrics of a cluster', { timeout: 30_000 }, () =
     valve.cut();
     await told(back, { countersign_degraded: 0, ...lost(1) });
     // One of the two nodes cleans up the id that the node had before its connection broke.
-    await eventually(() => expect(lines).toContainEqual(expect.objectContaining({ msg: 'dead node cleaned up' })));
+    await eventually(() =>
+      expect(lines).toContainEqual(expect.objectContaining({ msg: 'dead node cleaned up' })),
+    );
     for (const node of [back, other])
       expect(await tell(node)).toMatchObject({ countersign_nodes_lapsed_total: 0 });
     valve.close();

@@ -1,4 +1,15 @@
-import type { BusListener, Command, EventMessage, Evicted, Joined, JoinOptions, LeaveReason, Left, Seat, Version } from '../adapter/adapter.ts';
+import type {
+  BusListener,
+  Command,
+  EventMessage,
+  Evicted,
+  Joined,
+  JoinOptions,
+  LeaveReason,
+  Left,
+  Seat,
+  Version,
+} from '../adapter/adapter.ts';
 import type { Block, BlockBounds } from '../adapter/blocks.ts';
 import type { DomainEvent } from '../adapter/journal.ts';
 import type { Topic } from '../adapter/topic.ts';

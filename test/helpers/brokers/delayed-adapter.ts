@@ -1,4 +1,12 @@
-import type { Adapter, AdapterListener, Bus, ChannelCache, Counters, Message, Roster } from '#server/adapter/adapter';
+import type {
+  Adapter,
+  AdapterListener,
+  Bus,
+  ChannelCache,
+  Counters,
+  Message,
+  Roster,
+} from '#server/adapter/adapter';
 import type { Blocks } from '#server/adapter/blocks';
 import type { Journal } from '#server/adapter/journal';
 

@@ -1,7 +1,7 @@
-import { inSlices } from '../../async/in-slices.ts';
 import type { Roster } from '../../adapter/adapter.ts';
 import { topicOf, userTopicOf } from '../../adapter/topic.ts';
 import type { AppStore } from '../../apps/app.ts';
+import { inSlices } from '../../async/in-slices.ts';
 import { readChannel } from '../../protocol/channel.ts';
 import { isAnybodysBusiness, keyOf } from '../announced.ts';
 import type { Announced } from '../outbox/outbox.ts';

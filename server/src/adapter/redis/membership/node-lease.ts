@@ -107,7 +107,8 @@ export class NodeLease {
       .catch((error: unknown) => this.#lose(error))
       .finally(() => {
         clearTimeout(this.#timer);
-        if (!this.#closed) this.#timer = setTimeout(() => this.#scheduleHeartbeat(), this.#heartbeatIntervalMs);
+        if (!this.#closed)
+          this.#timer = setTimeout(() => this.#scheduleHeartbeat(), this.#heartbeatIntervalMs);
       });
   }
 

@@ -124,7 +124,10 @@ export class TopicStream {
     // Each message that arrives meanwhile causes another attempt.
     if (reason === this.#lastLoggedFault) return;
     this.#lastLoggedFault = reason;
-    this.#parts.log[severityOf(error)]({ topic: this.#topic, err: error }, 'failed to fetch missed messages; will retry');
+    this.#parts.log[severityOf(error)](
+      { topic: this.#topic, err: error },
+      'failed to fetch missed messages; will retry',
+    );
   }
 
   /** A message that cannot be read or delivered must not delay the others. */

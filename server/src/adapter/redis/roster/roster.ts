@@ -129,8 +129,7 @@ export class RedisRoster implements Roster {
     for await (const names of this.#parts.index.pages(appId, 'channels', {})) {
       const found = await Promise.all(names.map((name) => this.#haveSeats(topicOf(appId, name), seats)));
       names.forEach((name, index) => {
-        for (const [seat, isThere] of (found[index] ?? []).entries())
-          if (isThere) channels[seat]?.push(name);
+        for (const [seat, isThere] of (found[index] ?? []).entries()) if (isThere) channels[seat]?.push(name);
       });
     }
     return seats.map((seat, index) => ({ seat, channels: channels[index] ?? [] }));
