@@ -1,5 +1,5 @@
 import { isChannelName } from '@countersign/sdk-server/signature';
-import { topicOf } from '../adapter/topic.ts';
+import { isUserTopic, topicOf } from '../adapter/topic.ts';
 import { ApiError } from '../errors.ts';
 import { invalidChannel } from '../http/check.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
@@ -22,8 +22,7 @@ export const listChannels: Endpoint = {
     }
     const found = await adapter.roster.channels(app.id, prefix);
     const channels = Array.from(found)
-      // What begins with # is about a user, and not what anybody else may know.
-      .filter(([name]) => !name.startsWith('#'))
+      .filter(([name]) => !isUserTopic(topicOf(app.id, name)))
       .map(([name, counts]) => [name, describeCounts(counts, info)] as const);
     return { channels: Object.fromEntries(channels) };
   },

@@ -6,7 +6,7 @@ import { withTimeout } from './timeout.ts';
 /**
  * Connects to all masters of a Redis Cluster.
  *
- * @param nodes URLs of some of its servers; user and password of the first one are for all
+ * @param nodes URLs of some of its servers; the user and password of the first one apply to all
  * @throws Error if one of the masters cannot be reached
  */
 export async function connectCluster(

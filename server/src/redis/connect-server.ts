@@ -23,7 +23,7 @@ interface Openable {
 
 /** A connection failed; its `cause` is the reason. */
 export class ConnectError extends Error {
-  override readonly name = 'NotReached';
+  override readonly name = 'ConnectError';
 
   /** @param server host and port; of all servers that were tried, for a cluster */
   constructor(

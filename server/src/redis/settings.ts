@@ -5,7 +5,7 @@ const url = z
   .refine(isRedisUrl, 'expected a URL such as "redis://user:password@host:6379", or rediss:// for TLS');
 const urls = z.array(url).min(1).readonly();
 
-/** Where Redis is, by exactly one of `url`, `sentinel` and `cluster`. */
+/** How to reach Redis, by exactly one of `url`, `sentinel` and `cluster`. */
 export const redisSchema = z
   .strictObject({
     /** One server. */
@@ -18,13 +18,13 @@ export const redisSchema = z
     /** A server that sentinels watch. */
     sentinel: z
       .strictObject({
-        /** What the sentinels call it. */
+        /** The name of the server at the sentinels. */
         name: z.string().min(1),
         /** URLs of the sentinels. */
         nodes: urls,
-        /** For the server; what the sentinels ask for stands in their URLs. */
+        /** The user of the server; those of the sentinels are in their URLs. */
         username: z.string().min(1).optional(),
-        /** For the server. */
+        /** The password of the server. */
         password: z.string().min(1).optional(),
       })
       .readonly()
@@ -32,17 +32,17 @@ export const redisSchema = z
     /** A Redis Cluster. */
     cluster: z
       .strictObject({
-        /** URLs of some of its servers; user and password of the first one are for all. */
+        /** URLs of some of its servers; the user and password of the first one apply to all. */
         nodes: urls,
       })
       .readonly()
       .optional(),
-    /** Files in PEM format for the TLS of `rediss://`, read for each connection anew. */
+    /** Files in PEM format for the TLS of `rediss://`, read again for each connection. */
     tls: z
       .strictObject({
-        /** File of the certificates of those who may sign that of a server. */
+        /** File of the CA certificates that verify servers. */
         ca: z.string().min(1).optional(),
-        /** File of the certificate chain by which the broker proves who it is. */
+        /** File of the certificate chain of the broker. */
         cert: z.string().min(1).optional(),
         /** File of the private key of that certificate. */
         key: z.string().min(1).optional(),
@@ -65,7 +65,7 @@ export const redisSchema = z
   )
   .readonly();
 
-/** Where Redis is. */
+/** How to reach Redis. */
 export type RedisSettings = z.infer<typeof redisSchema>;
 
 function isRedisUrl(text: string): boolean {
@@ -78,13 +78,13 @@ interface Place {
   readonly cluster?: { readonly nodes: readonly string[] } | undefined;
 }
 
-/** Those of the URLs, each once. */
+/** The protocols of the URLs, each once. */
 function protocolsOf({ url = '', sentinel, cluster }: Place): string[] {
   const urls = [url, ...(sentinel?.nodes ?? []), ...(cluster?.nodes ?? [])].filter(isRedisUrl);
   return [...new Set(urls.map((each) => new URL(each).protocol))];
 }
 
-/** Settings as they may be shown: passwords are masked. */
+/** The settings with masked passwords. */
 export function describeRedis({ url, sentinel, cluster, ...rest }: RedisSettings, mask: string): object {
   const hide = (text: string): string => {
     const shown = new URL(text);

@@ -1,20 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Block, type BlockBounds, type Blocks, blockBytes } from '../blocks.ts';
 
-/** Where blocks outlive the process. */
+/** Persists blocks beyond the end of the process. */
 export interface BlockStore {
-  /** Those that stood when it was opened. */
+  /** The blocks that held when the store was opened. */
   readonly standing: Iterable<Block>;
   save(block: Block): Promise<void>;
 }
 
-/** Milliseconds that a store has before its answer is not waited for any more. */
+/** Milliseconds for which the answer of a store is awaited. */
 const SAVE_MS = 2000;
 
 interface Clocks {
-  /** In Unix milliseconds, as blocks are stored and told. */
+  /** Wall-clock time in Unix milliseconds, in which the end of a block is stored and reported. */
   readonly now: () => number;
-  /** Milliseconds, by a clock that nobody sets. */
+  /** Milliseconds of a monotonic clock. */
   readonly monotonic: () => number;
 }
 
@@ -25,21 +25,21 @@ interface StandingBlock {
   readonly bytes: number;
 }
 
-/** What an app has at present, those included that are over and not forgotten yet. */
+/** The blocks of an app, including expired ones that are not forgotten yet. */
 interface Taken {
   blocks: number;
   bytes: number;
 }
 
-/** Who is kept out, in this process, and beyond it if there is a store. */
+/** The blocks of all apps, in this process and in a store if there is one. */
 export class MemoryBlocks implements Blocks {
   readonly #clocks: Clocks;
   readonly #store: BlockStore | undefined;
   readonly #blocks = new Map<string, StandingBlock>();
   readonly #taken = new Map<string, Taken>();
-  /** Before this time, by the monotonic clock, none of them is over. */
+  /** No block of the app expires before this time, by the monotonic clock. */
   #firstEnd = Infinity;
-  /** Those that the store does not have, with the attempt to save each. */
+  /** The blocks that the store does not have, each with the attempt to save it. */
   readonly #unsaved = new Map<string, { readonly block: Block; attempt: Promise<void> }>();
 
   constructor(clocks: Clocks, store?: BlockStore) {
@@ -73,7 +73,7 @@ export class MemoryBlocks implements Blocks {
     return standing && standing.endsAt > this.#clocks.monotonic() ? standing.block : undefined;
   }
 
-  /** Forgets the blocks that are over, and tries again to save those that could not be saved. */
+  /** Forgets expired blocks, and retries to save those that could not be saved. */
   sweep(): void {
     this.#forgetEnded();
     for (const [key, { block }] of this.#unsaved) {
@@ -82,7 +82,7 @@ export class MemoryBlocks implements Blocks {
     }
   }
 
-  /** It holds meanwhile; that it could not be saved is for the store to report. */
+  /** The block holds meanwhile; the store reports its own failures. */
   #save(block: Block, store: BlockStore): void {
     const key = keyOf(block.appId, block.userId, block.channel);
     const saved = () => {
@@ -99,7 +99,7 @@ export class MemoryBlocks implements Blocks {
     return blocks <= bounds.blocks && taken.bytes - (before?.bytes ?? 0) + blockBytes(block) <= bounds.bytes;
   }
 
-  /** A clock that is set later neither ends a block nor makes it last. */
+  /** A later change of the wall clock neither shortens nor extends a block. */
   #put(block: Block): void {
     const { now, monotonic } = this.#clocks;
     const key = keyOf(block.appId, block.userId, block.channel);
@@ -136,7 +136,7 @@ export class MemoryBlocks implements Blocks {
   }
 }
 
-/** The id of a member may hold any text, so it stands last. */
+/** A user id may contain any text, so it comes last. */
 function keyOf(appId: string, userId: string, channel = ''): string {
   return `${appId}:${channel}:${userId}`;
 }

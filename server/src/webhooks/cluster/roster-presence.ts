@@ -1,5 +1,5 @@
 import type { Roster } from '../../adapter/adapter.ts';
-import { topicOf, userTopicOf } from '../../adapter/topic.ts';
+import { isUserTopic, topicOf, userTopicOf } from '../../adapter/topic.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { inSlices } from '../../async/in-slices.ts';
 import { readChannel } from '../../protocol/channel.ts';
@@ -55,8 +55,7 @@ export class RosterPresence implements PresenceSource {
   /** Occupied channels, and the members of each. */
   async #inChannels(appId: string): Promise<readonly Announced[]> {
     const occupied = await this.#roster.channels(appId, '');
-    // What belongs to a user is nobody else's business.
-    const channels = [...occupied.keys()].filter((name) => !name.startsWith('#'));
+    const channels = [...occupied.keys()].filter((name) => !isUserTopic(topicOf(appId, name)));
     const found = await inSlices(channels, SLICE, async (channel): Promise<readonly Announced[]> => {
       const itself = { appId, channel, userId: '' };
       if (readChannel(channel)?.kind !== 'presence') return [itself];
