@@ -1,19 +1,19 @@
 import { isChannelName, userOfChannel } from '@countersign/sdk-server/signature';
 
-/** What a channel asks of those who join it. */
+/** What a channel requires of a subscriber. */
 export type ChannelKind = 'public' | 'private' | 'encrypted' | 'presence' | 'user';
 
-/** What the name of a channel means (docs/protocol.md, "Channels"). */
+/** A channel, as its name describes it (docs/protocol.md, "Channels"). */
 export interface Channel {
   readonly name: string;
   readonly kind: ChannelKind;
-  /** Whether its last published event is kept for those who join later. */
+  /** Whether its last published event is kept for later subscribers. */
   readonly cache: boolean;
-  /** The user whom a channel of kind `user` belongs to. */
+  /** The user that a channel of kind `user` belongs to. */
   readonly userId?: string;
 }
 
-// Longest prefix first: the first that fits decides.
+// Longest prefix first: the first match decides.
 const PREFIXES: readonly (readonly [prefix: string, kind: ChannelKind, cache: boolean])[] = [
   ['private-encrypted-cache-', 'encrypted', true],
   ['private-encrypted-', 'encrypted', false],
@@ -24,7 +24,7 @@ const PREFIXES: readonly (readonly [prefix: string, kind: ChannelKind, cache: bo
   ['cache-', 'public', true],
 ];
 
-/** Reads the name of a channel; `undefined` if no channel may be called that. */
+/** Parses the name of a channel; `undefined` if it is not valid. */
 export function readChannel(name: string, maxLength?: number): Channel | undefined {
   if (name.startsWith('#')) {
     const userId = userOfChannel(name);

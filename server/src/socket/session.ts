@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Adapter, LeaveReason } from '../adapter/adapter.ts';
+import { KeyedQueue } from '../async/keyed-queue.ts';
 import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Grant } from '../hub/grant.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -37,8 +38,8 @@ export class Session {
   #channels = NO_CHANNELS;
   /** Subscriptions under way, which count towards the limit. */
   #joining = 0;
-  /** The last step of each channel that has one under way: the next one waits for it. */
-  #steps: Map<string, Promise<void>> | undefined;
+  /** Subscribes and unsubscribes of one channel run one after the other. */
+  #steps: KeyedQueue<string> | undefined;
   /** Channels that the application ended for this connection, and why. */
   #barred: Map<string, string> | undefined;
   #identity: SignIn | undefined;
@@ -191,20 +192,11 @@ export class Session {
     app.observer?.observe({ kind: 'unsubscribed', who: this.#connection, channel: channel.name });
   }
 
-  /** Steps of one channel run one after the other; the first runs at once. */
   #enqueue(channel: string, step: () => Promise<void>): void {
-    this.#steps ??= new Map();
-    const steps = this.#steps;
-    const running = steps.get(channel)?.then(step) ?? step();
-    const done: Promise<void> = running
-      .catch((error: unknown) => {
-        this.#parts.log.error({ ...this.#connection.ids, err: error, channel }, 'step failed');
-      })
-      .finally(() => {
-        if (steps.get(channel) === done) steps.delete(channel);
-        if (steps.size === 0 && this.#steps === steps) this.#steps = undefined;
-      });
-    steps.set(channel, done);
+    this.#steps ??= new KeyedQueue();
+    this.#steps.run(channel, step).catch((error: unknown) => {
+      this.#parts.log.error({ ...this.#connection.ids, err: error, channel }, 'step failed');
+    });
   }
 
   #refuse(channel: string, error: unknown, message?: Subscribe): void {
