@@ -1,16 +1,14 @@
 import type { RequestListener } from 'node:http';
-import type { Express } from 'express';
-import { type Logger, pino } from 'pino';
-import type { Adapter } from './adapter/adapter.ts';
+import { pino } from 'pino';
 import { Api } from './api/api.ts';
-import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
+import type { Broker, BrokerParts } from './broker.ts';
 import type { Config } from './config/config.ts';
 import { isLoopback } from './config/loopback.ts';
 import { hideSecrets, hideSecretsOf } from './config/secrets.ts';
-import { Console, type ConsoleOptions } from './console/console.ts';
+import { Console } from './console/console.ts';
 import { openCore } from './core/cluster-core.ts';
-import { type Core, type Readiness, webhookDeadline } from './core/core.ts';
+import { type Readiness, webhookDeadline } from './core/core.ts';
 import { addressKey, readForwarding } from './http/forwarding.ts';
 import { Listener } from './http/listener.ts';
 import { localOnly, notLocal, whyForeign } from './http/local-only.ts';
@@ -21,63 +19,16 @@ import { Metrics } from './metrics.ts';
 import { MetricsEndpoint } from './prometheus/endpoint.ts';
 import { MetricsExporter } from './prometheus/exporter.ts';
 import { Gateway } from './socket/gateway.ts';
+import { OpenConnections } from './socket/open-connections.ts';
 import { randomSocketId } from './socket/socket-id.ts';
 import { WriteQueue } from './socket/write-queue.ts';
 import { Certificate } from './tls/certificate.ts';
-import type { WebhookStep } from './webhooks/webhooks.ts';
-
-/** A running broker. */
-export interface Broker {
-  readonly host: string;
-  /** The port that it listens on, also where the configuration said 0. */
-  readonly port: number;
-  readonly url: string;
-  /** Where `GET /metrics` is answered, if anywhere. */
-  readonly metricsUrl: string | undefined;
-  /** Takes over another list of apps; connections stay where their app and key still stand. */
-  reload(apps: readonly AppConfig[]): void;
-  /**
-   * Ends gracefully: not ready, connections closed over the drain window, requests answered, then all ended. Asked again,
-   * it goes on.
-   *
-   * @param replaced another process accepts on the same socket by now: nobody more is accepted here, and nobody refused
-   */
-  drain(replaced?: boolean): Promise<void>;
-  /** Ends at once. */
-  close(): Promise<void>;
-}
-
-/** Parts that may be given instead of made. */
-export interface BrokerParts {
-  /** @default a silent one */
-  readonly log?: Logger;
-  /** @default the one in Redis if that is configured, else one that keeps everything in memory */
-  readonly adapter?: Adapter;
-  /** @default one of this process alone, with the adapter */
-  readonly core?: Core;
-  /** Descriptor of a socket that listens already, in the place of host and port; of several processes, in their parent. */
-  readonly fd?: number | undefined;
-  /** The clock, in Unix milliseconds. @default Date.now */
-  readonly now?: () => number;
-  /** Milliseconds, by a clock that nobody sets: for all that is waited for or limited. @default performance.now */
-  readonly monotonic?: () => number;
-  /** Names a new connection. @default random numbers that nobody can guess */
-  readonly newSocketId?: () => string;
-  /** Is told each step of a webhook, so that a test can end the process there. */
-  readonly onWebhookStep?: (step: WebhookStep) => void;
-  /** How its console differs from the usual one. */
-  readonly console?: ConsoleOptions;
-  /** Whether it answers this machine and its pages only, whatever the way. @default false */
-  readonly localOnly?: boolean;
-  /** Adds routes to the HTTP server, in front of its 404. */
-  readonly routes?: (app: Express) => void;
-}
 
 /**
  * Starts a broker.
  *
  * @throws ConfigError if a file or directory that the configuration names cannot be used
- * @throws DataError if what is in its data directory cannot be used
+ * @throws DataError if the content of its data directory cannot be used
  * @throws ListenError if it cannot listen
  */
 export async function createServer(config: Config, parts: BrokerParts = {}): Promise<Broker> {
@@ -92,18 +43,10 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     parts.core ??
     (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
   const { adapter, webhooks } = core;
-  const outbox = new WriteQueue({
-    gapMaxMs: config.flushGapMaxMs,
-    onFlush: (milliseconds, connections) => exporter.flushed(milliseconds, connections),
-  });
-  const hub = new Hub({
-    adapter,
-    apps,
-    journal: core.journal,
-    metrics,
-    log,
-    onWatch: (...watched) => pages?.watch(...watched),
-  });
+  const hub = new Hub({ adapter, apps, journal: core.journal, metrics, log });
+  const connections = new OpenConnections();
+  const writeQueue = new WriteQueue({ gapMaxMs: config.flushGapMaxMs });
+
   const { addressOf, isSecure, isProxy } = readForwarding(config.trustProxy);
   const bounds = socketBounds(config);
   const ownerOf = (address: string) =>
@@ -131,15 +74,17 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
         monotonic,
         addressOf,
         isSecure,
-        socketIds: (app, limit) => gateway.socketIds(app, limit),
+        socketIds: (app, limit) => connections.socketIds(app, limit),
       })
     : undefined;
+  if (pages) hub.onWatch = (appId, channel) => pages.watch(appId, channel);
   const gateway = new Gateway({
     config,
     apps: pages?.connectable ?? apps,
     adapter,
     hub,
-    outbox,
+    connections,
+    writeQueue,
     metrics,
     log,
     now,
@@ -151,23 +96,24 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     sockets,
     isSecure,
   });
+
   let isDraining = false;
   let isReplaced = false;
-  let drained: Promise<void> | undefined;
-  // One that is replaced speaks for all: the others take connections.
+  // A replaced process keeps its readiness: the processes that replace it accept connections.
   const readiness = (): Readiness =>
     isDraining && !isReplaced ? { status: 503, body: { status: 'draining' } } : core.ready();
   const exporter = new MetricsExporter({
     apps,
     metrics,
     hub,
-    flushes: outbox.statistics,
-    bufferedBytes: () => gateway.bufferedBytes(),
+    flushes: writeQueue.statistics,
+    bufferedBytes: () => connections.bufferedBytes(),
     webhookDeliveries: () => core.countDeliveries(),
     isDegraded: () => readiness().body.status === 'degraded',
     cluster: core.cluster,
     certificates: [...(certificate ? [certificate] : []), ...core.certificates],
   });
+  writeQueue.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
   const endpoint = new MetricsEndpoint(core.metricsOf(exporter.registry), config);
   const api = new Api({
     config,
@@ -201,11 +147,11 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metricsListener.use(pem);
   });
 
-  /** @param deadline until when webhooks are delivered; without it they are not waited for */
+  /** @param deadline the end of webhook deliveries; without it they are not waited for */
   const endAll = async (deadline?: number): Promise<void> => {
     gateway.close();
     pages?.close();
-    outbox.close();
+    writeQueue.close();
     hub.close();
     await api.close();
     if (deadline !== undefined) await core.drain(deadline);
@@ -232,14 +178,15 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     closed ??= closeAll();
     return closed;
   };
+  let drained: Promise<void> | undefined;
   const drain = async (replaced: boolean): Promise<void> => {
     isDraining = true;
     isReplaced = replaced;
-    // Whoever comes now finds the socket open, and another process behind it: at once, or as soon as that has begun.
+    // The socket stays open for the next process, which accepts new clients as soon as it has started.
     const isLeft = replaced || parts.fd !== undefined;
     const deadline = webhookDeadline(config);
     core.handOver();
-    log.info({ connections: gateway.size }, 'draining');
+    log.info({ connections: connections.size }, 'draining');
     if (isLeft) listener.leave();
     await gateway.drain(isLeft);
     await listener.drain(replaced);
@@ -276,7 +223,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       core.reload();
       gateway.closeOrphans();
       hub.endings.endInvalid();
-      // It says itself what became of it.
+      // Logs its own outcome.
       void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');
     },

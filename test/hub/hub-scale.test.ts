@@ -63,7 +63,8 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and lets everything els
   const app = apps.byId(APP.id)!;
   const channel = readChannel('news', 200)!;
   let flushed: () => void = () => {};
-  const outbox = new WriteQueue({ gapMaxMs: 0, onFlush: () => flushed() });
+  const outbox = new WriteQueue({ gapMaxMs: 0 });
+  outbox.onFlush = () => flushed();
   const standIns = Array.from({ length: STAND_INS }, (_, index) => new StandIn(`1.${index}`, outbox));
   for (const standIn of standIns) await hub.subscriptions.subscribe(app, channel, standIn);
   await nextFlush();

@@ -40,7 +40,8 @@ function recorders(count: number, onWrite?: () => void): readonly Recorder[] {
 /** An outbox, and a promise for its next flush. */
 function outboxOf(options: Partial<WriteQueueOptions> = {}) {
   let done: () => void = () => {};
-  const outbox = new WriteQueue({ gapMaxMs: 0, ...options, onFlush: () => done() });
+  const outbox = new WriteQueue({ gapMaxMs: 0, ...options });
+  outbox.onFlush = () => done();
   onTestFinished(() => outbox.close());
   return { outbox, flushed: () => new Promise<void>((resolve) => (done = resolve)) };
 }

@@ -1,9 +1,9 @@
 /** How a running broker takes over what has changed in its configuration. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import { shortSecrets } from '../config/secrets.ts';
-import type { Broker } from '../server.ts';
 import { OF_PARENT, WorkerGroup } from '../workers/worker-group.ts';
 
 /**

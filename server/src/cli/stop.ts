@@ -1,6 +1,6 @@
 /** How the process ends: because it is asked to, or because of an error that nobody caught. */
 import type { Logger } from 'pino';
-import type { Broker } from '../server.ts';
+import type { Broker } from '../broker.ts';
 
 export class Stop {
   readonly #log: Logger;

@@ -36,7 +36,8 @@ export class Hub implements AdapterListener {
   readonly watchlists: Watchlists;
   readonly #channels: Channels;
   readonly #adapter: Adapter;
-  readonly #onWatch: (appId: string, channel: string | undefined) => void;
+  /** Called on every node when somebody watches an app in the console. */
+  onWatch: ((appId: string, channel: string | undefined) => void) | undefined;
   readonly #counts: CountAnnouncer;
   readonly #catchUp: CatchUp;
 
@@ -46,16 +47,13 @@ export class Hub implements AdapterListener {
     readonly journal: Journal;
     readonly metrics: Metrics;
     readonly log: Logger;
-    /** Is told, on every node, that somebody watches an app. */
-    readonly onWatch?: (appId: string, channel: string | undefined) => void;
   }) {
-    const { adapter, apps, journal, metrics, log, onWatch = ignoreWatch } = parts;
+    const { adapter, apps, journal, metrics, log } = parts;
     const channels = new Channels(adapter.bus, metrics, log);
     const counts = new CountAnnouncer(adapter, apps, log);
     const cacheMisses = new CacheMisses(adapter.counters, journal, log);
     const catchUp = new CatchUp({ adapter, channels, counts, cacheMisses });
     this.#adapter = adapter;
-    this.#onWatch = onWatch;
     this.#channels = channels;
     this.#counts = counts;
     this.#catchUp = catchUp;
@@ -115,7 +113,7 @@ export class Hub implements AdapterListener {
       case 'terminateUser':
         return this.users.expel(command.appId, command.userId, command.reason);
       case 'watch':
-        return this.#onWatch(command.appId, command.channel);
+        return this.onWatch?.(command.appId, command.channel);
     }
   }
 
@@ -139,5 +137,3 @@ export class Hub implements AdapterListener {
     this.#counts.close();
   }
 }
-
-function ignoreWatch(): void {}

@@ -1,19 +1,19 @@
-/** Handshakes done before everything else gets its turn. */
+/** Handshakes in one turn of the event loop. */
 const SLICE_SIZE = 50;
 /** Handshakes that may wait; beyond it the node is over capacity. */
 const MAX_WAITING = 10_000;
 
 /**
- * Lets handshakes in a slice at a time, so that thousands of clients who come back at once do not keep the
- * heartbeats and requests of the others waiting.
+ * Admits handshakes a slice at a time, so that thousands of reconnecting clients do not delay the heartbeats and
+ * requests of others.
  */
 export class AdmissionQueue {
   readonly #waiting: (() => void)[] = [];
-  /** How many of those who wait were let in already. */
+  /** Entries of `#waiting` that were admitted already. */
   #done = 0;
   #scheduled = false;
 
-  /** Lets one in when it is its turn; false if too many wait. */
+  /** Calls `admit` in its turn. Returns false if too many wait. */
   enter(admit: () => void): boolean {
     if (this.#waiting.length - this.#done >= MAX_WAITING) return false;
     this.#waiting.push(admit);
@@ -23,10 +23,10 @@ export class AdmissionQueue {
 
   #schedule(): void {
     this.#scheduled = true;
-    setImmediate(this.#letIn);
+    setImmediate(this.#admitSlice);
   }
 
-  readonly #letIn = (): void => {
+  readonly #admitSlice = (): void => {
     const end = Math.min(this.#done + SLICE_SIZE, this.#waiting.length);
     while (this.#done < end) {
       const admit = this.#waiting[this.#done]!;

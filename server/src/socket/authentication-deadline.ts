@@ -1,19 +1,19 @@
 import { codes, Disconnect } from '../errors.ts';
 
-/** Until when a connection must have proven who it is. Only those that have not yet, and must, have one. */
+/** The deadline of a connection that must prove a right: by a sign-in, or by a channel that requires a signature. */
 export class AuthenticationDeadline {
-  /** Why the last proof was refused. */
+  /** The reason why the last proof was refused. */
   fault: string | undefined;
   readonly #seconds: number;
   readonly #at: number;
 
-  /** @param since when it connected, by the monotonic clock */
+  /** @param since when the connection began, in monotonic milliseconds */
   constructor(since: number, seconds: number) {
     this.#seconds = seconds;
     this.#at = since + seconds * 1000;
   }
 
-  /** Why a connection that has proven nothing is closed now; `undefined`: it still has time. */
+  /** Why a connection without a valid proof must close now; `undefined` while there is time. */
   check(now: number): Disconnect | undefined {
     if (now < this.#at) return undefined;
     return late(
@@ -23,7 +23,7 @@ export class AuthenticationDeadline {
     );
   }
 
-  /** Why a connection is closed although a proof holds; `undefined`: it came in time. */
+  /** Why a connection must close although its proof is valid; `undefined` if the proof came in time. */
   checkProof(now: number): Disconnect | undefined {
     return now < this.#at ? undefined : late('the proof came too late');
   }

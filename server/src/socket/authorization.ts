@@ -16,7 +16,7 @@ import { memberText, NestedTooDeeply } from '../protocol/json-text.ts';
 import { parseObject } from '../protocol/messages.ts';
 import { isWellFormed } from '../protocol/well-formed.ts';
 
-/** Who a connection has signed in as. */
+/** The user that a connection has signed in as. */
 export interface User {
   readonly id: string;
   /** JSON of an object, as the backend wrote it. */
@@ -25,26 +25,26 @@ export interface User {
   readonly key: AppKey;
 }
 
-/** What a sign-in proves. */
+/** A verified sign-in. */
 export interface SignInData extends User {
-  /** `user_data` as it came. */
+  /** `user_data` as the client sent it. */
   readonly data: string;
-  /** The ids of users whom he watches. */
+  /** Ids of the users that this user watches. */
   readonly watchlist: readonly string[];
-  /** Whether he wanted to watch more than he may. */
+  /** Whether the list was longer than allowed. */
   readonly watchlistCut: boolean;
 }
 
-/** Users whom one user may watch. */
+/** Users that one user may watch. */
 export const WATCHLIST_LENGTH = 100;
 
-/** Characters that the id of a presence member may have. */
+/** Characters in the id of a presence member. */
 const MEMBER_ID_LENGTH = 128;
 
 /**
- * Decides whether one connection may join one channel, and as whom (docs/protocol.md, "Authorization").
+ * Checks whether a connection may subscribe to a channel, and as which member (docs/protocol.md, "Authorization").
  *
- * @param user who the connection has signed in as
+ * @param user the user that the connection has signed in as
  * @throws SubscriptionRefusal if it may not
  */
 export function authorizeSubscription(
@@ -71,7 +71,7 @@ export function authorizeSubscription(
     const limit = app.limits.presenceMemberBytes;
     throw new SubscriptionRefusal('LimitReached', 413, `channel_data is longer than ${limit} bytes`);
   }
-  // Signed or not, it must be an object: a careless endpoint can be made to sign other text in its place.
+  // Even signed text must be an object: an attacker can make a careless endpoint sign other text in its place.
   const object = data === undefined ? undefined : parseObject(data);
   if (data !== undefined && !object) {
     throw new SubscriptionRefusal('InvalidChannelData', 400, 'channel_data must be a JSON object');
@@ -95,7 +95,7 @@ function checkChannelProof(app: App, text: string, auth: unknown): AppKey {
   return key;
 }
 
-/** The key that signed a text, or what is wrong with the proof. */
+/** The key that signed a text, or the fault of the proof. */
 function signerOf(app: App, text: string, proof: Proof | undefined): AppKey | string {
   if (!proof) return 'Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits';
   const key = app.keyOf(proof.key);
@@ -134,7 +134,12 @@ function readMember(
   return userInfo === undefined ? { userId } : { userId, userInfo };
 }
 
-/** The text of `user_info`, of which `info` is what was parsed. @throws what `refuse` makes of what is wrong with it */
+/**
+ * The JSON text of `user_info`.
+ *
+ * @param info the parsed value of `user_info`
+ * @throws the error that `refuse` creates for an invalid value
+ */
 function readInfo(
   info: unknown,
   data: string,
@@ -149,7 +154,7 @@ function readInfo(
   }
 }
 
-/** A whole number in decimal digits; beyond 2^53, where JSON.parse has rounded it, those that were written. */
+/** A whole number in decimal digits. Beyond 2^53, where JSON.parse rounds, the digits of the text. */
 function decimalOf(number: number, data: string): string | undefined {
   if (Number.isSafeInteger(number)) return String(number);
   const written = memberText(data, 'user_id') ?? '';
@@ -160,8 +165,9 @@ function memberOf({ id, info }: User): Member {
   return info ? { userId: id, userInfo: info } : { userId: id };
 }
 
-/** Why a sign-in was refused, with what would have been right. */
+/** The broker refuses a sign-in. */
 export class SignInRefusal extends Refusal {
+  /** @param explanation the text that should have been signed */
   constructor(
     message: string,
     readonly explanation?: string,
@@ -171,7 +177,7 @@ export class SignInRefusal extends Refusal {
 }
 
 /**
- * Decides whether a connection may sign in, and as whom (docs/protocol.md, "Sign-in").
+ * Checks whether a connection may sign in, and as which user (docs/protocol.md, "Sign-in").
  *
  * @throws SignInRefusal if it may not
  */
@@ -212,10 +218,10 @@ export function authenticateUser(
   };
 }
 
-/** What a client is told about a refusal: what would have been right only if the app says so. */
+/** The text of a refusal for the client: with the explanation only if the app says so. */
 export function explain(
   { message, explanation }: { readonly message: string; readonly explanation?: string | undefined },
-  aloud: boolean,
+  { explainRefusals }: App,
 ): string {
-  return aloud && explanation ? `${message}: ${explanation}` : message;
+  return explainRefusals && explanation ? `${message}: ${explanation}` : message;
 }

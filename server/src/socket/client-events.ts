@@ -1,38 +1,36 @@
-import { codes, Refusal, severityOf } from '../errors.ts';
+import { Refusal } from '../errors.ts';
 import { readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
-import type { Connection } from './connection.ts';
-import type { SessionParts } from './session.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { ClientEventRate } from './rate-limits.ts';
+import type { SessionContext, SessionParts } from './session-context.ts';
 
-/** What one client sends to the others in its channels. */
+/** Publishes the client events of one connection. */
 export class ClientEvents {
-  readonly #connection: Connection;
+  readonly #connection: SessionContext;
   readonly #parts: SessionParts;
-  readonly #bucket: TokenBucket;
+  readonly #rate: ClientEventRate;
 
-  constructor(connection: Connection, parts: SessionParts) {
+  constructor(connection: SessionContext, parts: SessionParts) {
     this.#connection = connection;
     this.#parts = parts;
-    this.#bucket = new TokenBucket(
-      connection.app.limits.clientEventsPerSecond ?? Infinity,
-      parts.monotonic(),
-    );
+    this.#rate = new ClientEventRate(connection.app.limits, parts.monotonic());
   }
 
   /**
    * Publishes one client event.
    *
-   * @throws Refusal if that is not allowed here, or too often
+   * @throws Refusal if the client may not send it, or sends too many
    */
   publish({ name, channel: channelName, data }: Extract<ClientMessage, { kind: 'clientEvent' }>): void {
-    const { app, socketId, metrics } = this.#connection;
+    const { app, socketId } = this.#connection;
+    const { hub, report, monotonic } = this.#parts;
     if (!app.clientEvents) throw new Refusal(null, 'Client events are turned off for this app');
-    const { clientEventsPerSecond: rate, eventNameLength, eventDataBytes, channelNameLength } = app.limits;
-    if (rate !== null && !this.#bucket.take(rate, rate, this.#parts.monotonic())) {
-      metrics.rateLimitHits += 1;
-      throw new Refusal(codes.clientEventRate, `Too many client events: at most ${rate} a second`);
+    const { eventNameLength, eventDataBytes, channelNameLength } = app.limits;
+    const tooMany = this.#rate.count(app.limits, monotonic());
+    if (tooMany) {
+      report.clientEventRateExceeded(this.#connection);
+      throw tooMany;
     }
     if (name.length > eventNameLength) {
       throw new Refusal(null, `Client event rejected: its name is longer than ${eventNameLength} characters`);
@@ -42,7 +40,7 @@ export class ClientEvents {
       const allowed = 'only private and presence channels that are not encrypted take them';
       throw new Refusal(null, `Client event rejected: ${allowed}`);
     }
-    const subscription = this.#parts.hub.subscriptions.get(app, channelName, this.#connection);
+    const subscription = hub.subscriptions.get(app, channelName, this.#connection);
     if (!subscription) {
       throw new Refusal(
         null,
@@ -52,13 +50,10 @@ export class ClientEvents {
     if (Buffer.byteLength(data) > eventDataBytes) {
       throw new Refusal(null, `Client event rejected: its data is longer than ${eventDataBytes} bytes`);
     }
-    metrics.clientEvents += 1;
+    report.clientEventAccepted(this.#connection);
     const publication = { name, data, userId: subscription.userId, except: socketId, sender: socketId };
-    this.#parts.hub.publish(app, [channel], publication).catch((error: unknown) => {
-      this.#parts.log[severityOf(error)](
-        { ...this.#connection.ids, err: error, channel: channelName },
-        'client event failed',
-      );
+    hub.publish(app, [channel], publication).catch((error: unknown) => {
+      report.clientEventFailed(this.#connection, channelName, error);
       this.#connection.send(frames.error(null, 'Client event rejected: it could not be published'));
     });
   }

@@ -3,18 +3,11 @@ import { WebSocket } from 'ws';
 import type { Disconnect } from '../errors.ts';
 import { closeReason } from './close-frame.ts';
 
-/** Whoever is told what comes out of a socket. */
-export interface SocketOwner {
-  receive(data: Buffer, isBinary: boolean): void;
-  /** A Ping, which is answered already, or a Pong. */
-  receiveControl(): void;
-  /** What was received is against the protocol of WebSockets or too large; the socket ends. */
-  failed(error: Error): void;
-  ended(code: number, reason: string): void;
-}
+/** Milliseconds in which a client that does not read may still receive the close frame. */
+const CUT_OFF_DELAY_MS = 1000;
 
-/** Milliseconds that a close frame has to leave for a client that does not read. */
-const LAST_WORD_MS = 1000;
+/** A bound of one message, as metrics name it. */
+export type MessageBound = 'message_bytes' | 'message_fragments';
 
 /** What ws keeps of what it has received; it has no public name. */
 interface WithReceiver {
@@ -27,11 +20,17 @@ interface WithReceiver {
   };
 }
 
-/** A WebSocket that knows its owner, so that all sockets can share the same few listeners. */
+/** Bounds of one message by the error code of the WebSocket library. */
+const BOUNDS: ReadonlyMap<unknown, MessageBound> = new Map([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_bytes'],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'message_fragments'],
+]);
+
+/** A WebSocket that holds its owner, so that all sockets share the same few listeners. */
 export class ClientSocket extends WebSocket {
   owner: SocketOwner | undefined;
 
-  /** Tells the owner from now on. */
+  /** Passes everything that the socket receives to the owner. */
   belongTo(owner: SocketOwner): void {
     this.owner = owner;
     this.on('message', onMessage);
@@ -52,11 +51,21 @@ export class ClientSocket extends WebSocket {
     this.close(code, closeReason(reason));
   }
 
-  /** The same for a client that does not read: soon after it all ends, read or not. */
+  /** Sends a close frame to a client that does not read, and soon destroys the socket. */
   cutOff(why: Disconnect, socket: Duplex): void {
     this.dismiss(why);
-    setTimeout(destroy, LAST_WORD_MS, socket).unref();
+    setTimeout(destroy, CUT_OFF_DELAY_MS, socket).unref();
   }
+}
+
+/** The receiver of everything that comes out of a socket. */
+export interface SocketOwner {
+  receive(data: Buffer, isBinary: boolean): void;
+  /** Receives a Ping, which the library has answered, or a Pong. */
+  receiveControl(): void;
+  /** A message exceeded a bound; the socket closes after it. */
+  receiveOversized(bound: MessageBound): void;
+  ended(code: number, reason: string): void;
 }
 
 function destroy(socket: Duplex): void {
@@ -79,7 +88,8 @@ function onClose(this: WebSocket, code: number, reason: Buffer): void {
   ownerOf(this)?.ended(code, reason.toString());
 }
 
-/** The socket closes after it. */
+/** The socket closes after an error. */
 function onError(this: WebSocket, error: Error): void {
-  ownerOf(this)?.failed(error);
+  const bound = 'code' in error ? BOUNDS.get(error.code) : undefined;
+  if (bound) ownerOf(this)?.receiveOversized(bound);
 }

@@ -1,52 +1,25 @@
 import type { Duplex } from 'node:stream';
-import type { Logger } from 'pino';
-import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
-import { codes, Disconnect, Refusal, type SubscriptionRefusal, severityOf } from '../errors.ts';
-import type { Hub } from '../hub/hub.ts';
-import type { Subscriber } from '../hub/subscriber.ts';
-import { type AppMetrics, increment } from '../metrics.ts';
+import { codes, Disconnect, Refusal, type SubscriptionRefusal } from '../errors.ts';
+import type { AppMetrics } from '../metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
 import { AuthenticationDeadline } from './authentication-deadline.ts';
-import type { ClientSocket, SocketOwner } from './client-socket.ts';
-import { countedCode, farewell } from './close-frame.ts';
-import { FrameRate } from './frame-rate.ts';
+import type { ClientSocket, MessageBound, SocketOwner } from './client-socket.ts';
+import { closeErrorFrame } from './close-frame.ts';
 import type { Handshake } from './handshake.ts';
 import type { OutboundBuffers } from './outbound-buffers.ts';
-import { RefusedProofs } from './refused-proofs.ts';
+import { FrameRate, RefusedProofRate } from './rate-limits.ts';
 import { Session } from './session.ts';
+import type { SessionContext, SessionParts } from './session-context.ts';
 import type { FrameBatch, WriteQueue, Writer } from './write-queue.ts';
 
-/** What all connections of a broker share. */
-export interface ConnectionParts {
-  readonly config: Config;
-  readonly hub: Hub;
-  readonly adapter: Adapter;
-  readonly outbox: WriteQueue;
-  readonly buffers: OutboundBuffers;
-  readonly log: Logger;
-  /** The clock, in Unix milliseconds. */
-  readonly now: () => number;
-  /** Milliseconds, by a clock that nobody sets: for all that is waited for or limited. */
-  readonly monotonic: () => number;
-  /** Names a new connection. */
-  readonly newSocketId: () => string;
-  /** Is told when a connection has ended. */
-  readonly onEnd: (connection: Connection, socket: Duplex) => void;
-}
-
-/** Bounds of one message, by how the WebSocket names what goes beyond them, as they are counted. */
-const BOUNDS: ReadonlyMap<string, string> = new Map([
-  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_bytes'],
-  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'message_fragments'],
-]);
-/** How our own client begins to name itself. */
+/** The start of the name of our own client library. */
 const OWN_CLIENT = 'countersign-';
 
-/** One client: its socket, what waits for it, its signs of life, and the one way out. */
-export class Connection implements Subscriber, Writer, SocketOwner {
+/** The connection of one client: its socket, its pending frames, its signs of life, and the one place where it ends. */
+export class Connection implements SessionContext, Writer, SocketOwner {
   readonly socketId: string;
   readonly since: number;
   readonly client: string;
@@ -61,14 +34,14 @@ export class Connection implements Subscriber, Writer, SocketOwner {
   readonly #session: Session;
   readonly #frameRate: FrameRate;
   #heardAt: number;
-  /** When it was asked for a sign of life that has not come yet. */
+  /** When the last ping was sent; `undefined` if the client has answered since. */
   #pingedAt: number | undefined;
-  /** `undefined`: it need not prove who it is, or has. */
+  /** `undefined`: the connection need not prove a right, or has. */
   #deadline: AuthenticationDeadline | undefined;
-  #refusedProofs: RefusedProofs | undefined;
-  /** Since when a part of a message waits for the rest, as far as was seen. */
+  #refusedProofs: RefusedProofRate | undefined;
+  /** Since when the rest of a message is awaited, as far as was observed. */
   #receivingSince: number | undefined;
-  /** Bytes that waited when it was last looked at. */
+  /** Bytes in the send buffer at the last count. */
   #buffered = 0;
   #ended = false;
 
@@ -97,15 +70,12 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     this.#session = new Session(this, parts);
 
     webSocket.belongTo(this);
-    metrics.connections += 1;
-    metrics.connects += 1;
     this.send(frames.established(this.socketId, this.#activityTimeoutSeconds));
-    this.#parts.log.debug({ ...this.ids, client: this.client, address }, 'connected');
-    this.app.observer?.observe({ kind: 'connected', who: this });
+    parts.report.connected(this);
   }
 
   send(frame: Frame): void {
-    if (!this.#ended) this.#parts.outbox.push(this, frame);
+    if (!this.#ended) this.#parts.writeQueue.push(this, frame);
   }
 
   write(bytes: Buffer, frames: number): void {
@@ -120,7 +90,7 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     this.#session.lose(channel, why, left);
   }
 
-  /** Closes it because the application said so; our own client is told why in a frame, others by the close reason. */
+  /** Closes the connection for the application. Our own client gets the reason in a frame, other clients in the close frame. */
   expel(reason: string): void {
     if (this.client.startsWith(OWN_CLIENT)) this.send(frames.terminated(reason));
     this.close(new Disconnect(codes.unauthorized, reason));
@@ -130,27 +100,26 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     this.close(new Disconnect(codes.reconnect, reason));
   }
 
-  /** It has signed in, or was let into a channel that needs a signature. */
   authenticated(): void {
     const late = this.#deadline?.checkProof(this.#parts.monotonic());
     if (late) return this.close(late);
     this.#deadline = undefined;
   }
 
-  /** A proof that it offered was refused: a few are an accident, many are somebody who tries. */
+  /** Closes the connection after too many: a few refused proofs are a mistake, many are an attack. */
   proofRefused(reason: string): void {
     if (this.#ended) return;
     if (this.#deadline) this.#deadline.fault = reason;
     const { limits } = this.app;
     const now = this.#parts.monotonic();
-    this.#refusedProofs ??= new RefusedProofs(limits, now);
+    this.#refusedProofs ??= new RefusedProofRate(limits, now);
     const tooMany = this.#refusedProofs.count(limits, now);
     if (!tooMany) return;
-    increment(this.metrics.refusals, 'proof_rate');
+    this.#parts.report.limitExceeded(this, 'proof_rate');
     this.close(tooMany);
   }
 
-  /** Looks how much waits now. */
+  /** Adds the bytes that the send buffer gained or lost to the total of the process. */
   countBuffered(): void {
     const { writableLength } = this.#socket;
     if (writableLength === this.#buffered || this.#ended) return;
@@ -162,9 +131,9 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     return this.#session.userId;
   }
 
-  /** Whether the key that signed who it is, if one did, is still one of the app. */
-  get identityStands(): boolean {
-    return this.#session.identityStands;
+  /** Whether the app still has the key that signed the sign-in; true without a sign-in. */
+  get hasValidSignIn(): boolean {
+    return this.#session.hasValidSignIn;
   }
 
   /** Bytes that wait until the client reads. */
@@ -172,14 +141,14 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     return this.#socket.writableLength;
   }
 
-  /** Sends what waits, why it ends, and a close frame, all in one write. */
+  /** Sends the pending frames, the reason and a close frame in one write. */
   close(why: Disconnect): void {
     if (this.#ended) return;
     this.#socket.cork();
-    const error = farewell(why);
+    const error = closeErrorFrame(why);
     if (error) this.send(error);
-    this.#parts.outbox.flushOne(this);
-    // Flushing may have shown that the client reads too slowly, which ends the connection as well.
+    this.#parts.writeQueue.flushOne(this);
+    // Flushing may have ended the connection already, because the client reads too slowly.
     if (!this.#ended) {
       this.#webSocket.dismiss(why);
       this.ended(why.code, why.reason);
@@ -187,12 +156,12 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     this.#socket.uncork();
   }
 
-  /** Ends without a word. */
+  /** Ends the connection without a close frame. */
   terminate(): void {
     this.#webSocket.terminate();
   }
 
-  /** Pings a client that has been silent, and closes one that does not answer (docs/protocol.md, "Ping and pong"). */
+  /** Pings a silent client, and closes the connection if it does not answer (docs/protocol.md, "Ping and pong"). */
   checkActivity(now: number): void {
     this.countBuffered();
     const unproven = this.#deadline?.check(now);
@@ -208,12 +177,12 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     }
   }
 
-  /** Whether a message has been on its way for too long; frames of control do not count for it. */
+  /** Whether a message has been arriving for too long; control frames do not count. */
   #isTooLong(now: number): boolean {
     this.#receivingSince = this.#webSocket.isReceiving ? (this.#receivingSince ?? now) : undefined;
     const { requestTimeoutSeconds } = this.#parts.config;
     const isTooLong = now - (this.#receivingSince ?? now) >= requestTimeoutSeconds * 1000;
-    if (isTooLong) increment(this.metrics.refusals, 'message_time');
+    if (isTooLong) this.#parts.report.limitExceeded(this, 'message_time');
     return isTooLong;
   }
 
@@ -223,7 +192,8 @@ export class Connection implements Subscriber, Writer, SocketOwner {
     this.#receivingSince = undefined;
     this.metrics.bytesIn += data.length;
     try {
-      this.#takeFrame();
+      const tooMany = this.#countFrame();
+      if (tooMany) throw tooMany;
       if (isBinary) throw new Disconnect(1003, 'Binary frames are not part of the protocol');
       this.#session.handle(parseMessage(data.toString()));
     } catch (error) {
@@ -233,84 +203,71 @@ export class Connection implements Subscriber, Writer, SocketOwner {
 
   receiveControl(): void {
     if (this.#ended) return;
-    try {
-      this.#takeFrame();
-    } catch (error) {
-      this.answer(error);
-    }
+    const tooMany = this.#countFrame();
+    if (tooMany) this.answer(tooMany);
   }
 
-  failed(error: Error): void {
-    if (this.#ended || !('code' in error)) return;
-    const bound = BOUNDS.get(String(error.code));
-    if (bound === undefined) return;
-    increment(this.metrics.refusals, bound);
-    this.#parts.log.info({ ...this.ids, type: bound, address: this.address }, 'message too large');
+  receiveOversized(bound: MessageBound): void {
+    if (!this.#ended) this.#parts.report.messageTooLarge(this, bound);
   }
 
-  /** What each log line names. */
-  get ids(): object {
-    return { appId: this.app.id, key: this.key, socketId: this.socketId };
-  }
-
-  /** Each frame is a sign of life, which what the broker sends is not, and counts towards the rate. */
-  #takeFrame(): void {
+  /** Notes a frame from the client as a sign of life. Returns why the connection must close if it was one too many. */
+  #countFrame(): Disconnect | undefined {
     this.#heardAt = this.#parts.monotonic();
     this.#pingedAt = undefined;
     const tooMany = this.#frameRate.count(this.app.limits, this.#heardAt);
-    if (!tooMany) return;
-    increment(this.metrics.refusals, 'frame_rate');
-    throw tooMany;
+    if (tooMany) this.#parts.report.limitExceeded(this, 'frame_rate');
+    return tooMany;
   }
 
-  /** Tells the client what went wrong. */
   answer(error: unknown): void {
+    const { report } = this.#parts;
     if (error instanceof Refusal) {
-      increment(this.metrics.refusals, error.code === null ? 'message' : String(error.code));
-      this.#parts.log.debug({ ...this.ids, code: error.code, reason: error.message }, 'message refused');
-      // A refused sign-in has been told with its evidence.
-      if (error.code !== codes.unauthorized)
-        this.app.observer?.observe({ kind: 'messageRefused', who: this, reason: error.message });
+      report.messageRefused(this, error);
       this.send(frames.error(error.code, error.message));
     } else if (error instanceof Disconnect) {
-      const { code, reason } = error;
-      this.#parts.log.info({ ...this.ids, code, reason, address: this.address }, 'connection closed');
+      report.connectionClosed(this, error);
       this.close(error);
     } else {
-      this.#parts.log[severityOf(error)]({ ...this.ids, err: error }, 'message failed');
+      report.messageFailed(this, error);
       this.send(frames.error(null, 'Internal error'));
     }
   }
 
-  /** Ends it with what waits for it. */
+  /** Ends the connection of a client that reads too slowly, and discards the pending frames. */
   dropSlowReader(): void {
     if (this.#ended) return;
-    this.#parts.outbox.drop(this);
-    this.metrics.slowReaders += 1;
+    this.#parts.writeQueue.drop(this);
+    this.#parts.report.slowReader(this);
     const why = new Disconnect(codes.overCapacity, 'The client reads too slowly');
     this.#socket.write(frames.error(why.code, why.reason));
     this.#webSocket.cutOff(why, this.#socket);
     this.ended(why.code, why.reason);
   }
 
-  /** The one way out. */
+  /** Every way out of the connection ends here. */
   ended(code: number, reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#parts.buffers.add(-this.#buffered);
-    this.#parts.outbox.drop(this);
-    this.metrics.connections -= 1;
-    increment(this.metrics.closes, countedCode(code));
+    this.#parts.writeQueue.drop(this);
     this.#session.end();
-    this.#parts.log.debug(
-      { ...this.ids, code, reason, client: this.client, address: this.address },
-      'disconnected',
-    );
-    this.app.observer?.observe({ kind: 'disconnected', who: this, code, reason });
+    this.#parts.report.disconnected(this, code, reason);
     this.#parts.onEnd(this, this.#socket);
   }
 
   get #activityTimeoutSeconds(): number {
     return this.app.activityTimeoutSeconds ?? this.#parts.config.activityTimeoutSeconds;
   }
+}
+
+/** What all connections of a broker share. */
+export interface ConnectionParts extends SessionParts {
+  readonly config: Config;
+  readonly writeQueue: WriteQueue;
+  readonly buffers: OutboundBuffers;
+  /** Creates the id of a new connection. */
+  readonly newSocketId: () => string;
+  /** Called when a connection has ended. */
+  readonly onEnd: (connection: Connection, socket: Duplex) => void;
 }

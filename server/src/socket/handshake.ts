@@ -2,20 +2,20 @@ import type { IncomingMessage } from 'node:http';
 import type { App, AppStore } from '../apps/app.ts';
 import { codes, Disconnect } from '../errors.ts';
 
-/** Versions of the protocol that differ in nothing that the broker does. */
+/** Supported versions of the protocol; the broker treats them alike. */
 const PROTOCOLS: ReadonlySet<string> = new Set(['5', '6', '7']);
 const CONTROL_CHARACTER = /\p{Cc}/u;
 
-/** What a client asked for when it connected. */
+/** A valid request to connect. */
 export interface Handshake {
   readonly app: App;
   readonly key: string;
-  /** Library and version, such as `js/8.6.0`. */
+  /** The client library and its version, such as `js/8.6.0`. */
   readonly client: string;
 }
 
 /**
- * Reads the request that opens a connection, in the order of docs/protocol.md, "Connecting".
+ * Parses the request that opens a connection, in the order of docs/protocol.md, "Connecting".
  *
  * @throws Disconnect with the reason to close the new connection
  */
@@ -47,7 +47,7 @@ export function readHandshake(
   if (!app.allowsOrigin(request.headers.origin)) {
     throw new Disconnect(codes.unauthorized, 'The origin is not among the allowedOrigins of the app');
   }
-  // The key as it is configured: what was read here would keep the whole request alive.
+  // Returns the configured string: a slice of the request would keep all of it in memory.
   const configured = app.keys.find((each) => each === key) ?? key;
   return { app, key: configured, client: `${(query.get('client') ?? '').slice(0, 64)}/${version}` };
 }

@@ -1,20 +1,20 @@
 import type { Frame } from '../protocol/frames.ts';
 
-/** Something that frames are written to: a connection. */
+/** A destination of frames: a connection. */
 export interface Writer {
-  /** What waits for this sink; only the outbox changes it. */
+  /** The pending frames. Only the write queue changes them; they are here, not in a map, for speed. */
   pending: FrameBatch | undefined;
   /** Writes the bytes of so many whole frames to the socket. */
   write(bytes: Buffer, frames: number): void;
 }
 
 /**
- * A list of frames that wait, shared by all sinks that wait for the same ones: a frame more leads to the next
- * batch, which all of them find. So a delivery is a pointer, and the bytes are joined once for all.
+ * A list of pending frames, shared by all writers with the same pending frames. A further frame leads to the next
+ * batch, which is shared in turn. So a delivery moves a pointer, and the bytes are joined once for all writers.
  */
 export class FrameBatch {
   next: FrameBatch | undefined;
-  /** How many frames it holds. */
+  /** The number of frames. */
   readonly frames: number;
   readonly #previous: FrameBatch | undefined;
   readonly #size: number;
@@ -30,7 +30,7 @@ export class FrameBatch {
     if (!previous) this.#bytes = last;
   }
 
-  /** All frames in one buffer, made when it is first asked for; `joined` counts how often that is. */
+  /** All frames in one buffer, joined on first use. */
   bytes(statistics: FlushStatistics): Buffer {
     if (this.#bytes) return this.#bytes;
     const bytes = Buffer.allocUnsafe(this.#size);
@@ -45,10 +45,10 @@ export class FrameBatch {
   }
 }
 
-/** What the outbox did since it was made. */
+/** Totals of a write queue. */
 export interface FlushStatistics {
   flushes: number;
-  /** Buffers written: one a sink and flush. */
+  /** Buffers written: one for each writer and flush. */
   writes: number;
   bytes: number;
   /** Buffers that had to be joined from several frames. */
@@ -59,34 +59,34 @@ export interface FlushStatistics {
 
 export interface WriteQueueOptions {
   /**
-   * A flush that took a while is followed by a pause as long as itself, but of at most this many milliseconds, in
-   * which frames gather and the rest of the process gets its turn. 0: no pause.
+   * The longest pause after a flush. A long flush is followed by a pause of the same length, in which frames gather
+   * and the rest of the process runs. 0: no pause.
    */
   readonly gapMaxMs: number;
-  /** Sinks written to before everything else gets its turn. */
+  /** Writers in one turn of the event loop. */
   readonly sliceSize?: number;
-  /** Is told about each flush, in milliseconds and sinks written to. */
-  readonly onFlush?: (milliseconds: number, sinks: number) => void;
-  /** The clock that flushes are measured with, in milliseconds. @default performance.now */
+  /** Monotonic milliseconds. @default performance.now */
   readonly now?: () => number;
 }
 
-/** Shorter flushes than this are followed by no pause. */
+/** Shorter flushes are not followed by a pause. */
 const SMALL_FLUSH_MS = 1;
 
 /**
- * Gathers what is sent during one turn of the event loop, and writes it with one call for each sink. Small
- * flushes happen at the end of the turn; big ones are cut into slices, and paced.
+ * Collects the frames of one turn of the event loop, and writes them with one call for each writer. Small flushes
+ * happen at the end of the turn; large ones are paced, and cut into slices.
  */
 export class WriteQueue {
   readonly statistics: FlushStatistics = { flushes: 0, writes: 0, bytes: 0, joined: 0, milliseconds: 0 };
+  /** Called after each flush, with its milliseconds and the number of writers. */
+  onFlush: ((milliseconds: number, writers: number) => void) | undefined;
   readonly #options: WriteQueueOptions;
   readonly #sliceSize: number;
   readonly #now: () => number;
-  /** Where sinks that wait for nothing yet begin. */
+  /** The batch of a writer whose first pending frame is the last pushed one. */
   #first: FrameBatch | undefined;
   #dirty: Writer[] = [];
-  /** The sinks of the flush under way, and how many of them are done. */
+  /** The writers of the flush in progress, and the number of them that are done. */
   #flushing: Writer[] = [];
   #done = 0;
   #flushMs = 0;
@@ -100,33 +100,33 @@ export class WriteQueue {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  push(sink: Writer, frame: Frame): void {
-    const { pending } = sink;
+  push(writer: Writer, frame: Frame): void {
+    const { pending } = writer;
     if (pending) {
       if (pending.next?.last !== frame) pending.next = new FrameBatch(pending, frame);
-      sink.pending = pending.next;
+      writer.pending = pending.next;
       return;
     }
     if (this.#first?.last !== frame) this.#first = new FrameBatch(undefined, frame);
-    sink.pending = this.#first;
-    this.#dirty.push(sink);
+    writer.pending = this.#first;
+    this.#dirty.push(writer);
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** Writes what waits for one sink now. */
-  flushOne(sink: Writer): void {
-    const { pending } = sink;
+  /** Writes the pending frames of one writer now. */
+  flushOne(writer: Writer): void {
+    const { pending } = writer;
     if (!pending) return;
-    sink.pending = undefined;
+    writer.pending = undefined;
     const bytes = pending.bytes(this.statistics);
     this.statistics.writes += 1;
     this.statistics.bytes += bytes.length;
-    sink.write(bytes, pending.frames);
+    writer.write(bytes, pending.frames);
   }
 
-  /** Forgets what waits for one sink. */
-  drop(sink: Writer): void {
-    sink.pending = undefined;
+  /** Discards the pending frames of one writer. */
+  drop(writer: Writer): void {
+    writer.pending = undefined;
   }
 
   /** Ends all timers. */
@@ -164,7 +164,7 @@ export class WriteQueue {
     const { statistics } = this;
     statistics.flushes += 1;
     statistics.milliseconds += this.#flushMs;
-    this.#options.onFlush?.(this.#flushMs, this.#flushing.length);
+    this.onFlush?.(this.#flushMs, this.#flushing.length);
     this.#flushing = [];
     const gap = this.#flushMs < SMALL_FLUSH_MS ? 0 : Math.min(this.#flushMs, this.#options.gapMaxMs);
     this.#notBefore = now + gap;

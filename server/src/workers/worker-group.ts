@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { openCore } from '../core/cluster-core.ts';
 import { webhookDeadline } from '../core/core.ts';
 import { Metrics } from '../metrics.ts';
-import type { Broker } from '../server.ts';
+import type { Broker } from '../broker.ts';
 import { readPem } from '../tls/pem-files.ts';
 import { VERSION } from '../version.ts';
 import { GroupMetrics } from './group-metrics.ts';

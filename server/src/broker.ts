@@ -1,0 +1,54 @@
+import type { Express } from 'express';
+import type { Logger } from 'pino';
+import type { Adapter } from './adapter/adapter.ts';
+import type { AppConfig } from './apps/app.ts';
+import type { ConsoleOptions } from './console/console.ts';
+import type { Core } from './core/core.ts';
+import type { WebhookStep } from './webhooks/webhooks.ts';
+
+/** A running broker. */
+export interface Broker {
+  readonly host: string;
+  /** The port that it listens on, also if the configuration says 0. */
+  readonly port: number;
+  readonly url: string;
+  /** The URL of `GET /metrics`; `undefined` if metrics are off. */
+  readonly metricsUrl: string | undefined;
+  /** Replaces the apps. Connections stay open while their app and key are still valid. */
+  reload(apps: readonly AppConfig[]): void;
+  /**
+   * Ends gracefully: reports that it is not ready, closes the connections over the drain window, answers the requests
+   * in progress, and ends. A second call waits for the first one.
+   *
+   * @param replaced another process accepts connections on the same socket: this one accepts no more, and refuses none
+   */
+  drain(replaced?: boolean): Promise<void>;
+  /** Ends at once. */
+  close(): Promise<void>;
+}
+
+/** Parts that a caller may provide. */
+export interface BrokerParts {
+  /** @default a silent logger */
+  readonly log?: Logger;
+  /** @default Redis if it is configured, else memory */
+  readonly adapter?: Adapter;
+  /** @default a core of this process alone, with the adapter */
+  readonly core?: Core;
+  /** Descriptor of a socket that listens already, instead of host and port. For several processes, in their parent. */
+  readonly fd?: number | undefined;
+  /** Unix milliseconds. @default Date.now */
+  readonly now?: () => number;
+  /** Monotonic milliseconds, for everything that is waited for or limited. @default performance.now */
+  readonly monotonic?: () => number;
+  /** Creates the id of a new connection. @default random numbers that nobody can guess */
+  readonly newSocketId?: () => string;
+  /** Called at each step of a webhook, so that a test can end the process there. */
+  readonly onWebhookStep?: (step: WebhookStep) => void;
+  /** Options of the console. */
+  readonly console?: ConsoleOptions;
+  /** Whether the broker answers only this machine and pages from it. @default false */
+  readonly localOnly?: boolean;
+  /** Adds routes to the HTTP server, before its 404. */
+  readonly routes?: (app: Express) => void;
+}

@@ -1,0 +1,28 @@
+import type { Blocks } from '../adapter/blocks.ts';
+import type { App } from '../apps/app.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Subscriber } from '../hub/subscriber.ts';
+import type { UserConnection } from '../hub/users.ts';
+import type { Report, ReportedConnection } from './report.ts';
+
+/** The connection of a session, as far as the session needs it. */
+export interface SessionContext extends Subscriber, UserConnection, ReportedConnection {
+  readonly app: App;
+  /** The connection proved a right: it signed in, or subscribed to a channel that requires a signature. */
+  authenticated(): void;
+  /** The broker refused a proof that the client sent. */
+  proofRefused(reason: string): void;
+  /** Sends the client the error that its message caused, or closes the connection for it. */
+  answer(error: unknown): void;
+}
+
+/** What all sessions share. */
+export interface SessionParts {
+  readonly hub: Hub;
+  readonly blocks: Blocks;
+  readonly report: Report;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Monotonic milliseconds, for everything that is waited for or limited. */
+  readonly monotonic: () => number;
+}
