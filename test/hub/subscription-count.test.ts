@@ -205,7 +205,7 @@ describe('the subscription count above 100, of several nodes', () => {
     const deliver = (message: Message) => {
       if (message.kind !== 'count') return;
       told.push([message.count, Date.now() - start]);
-      for (const node of nodes) node.told(message);
+      for (const node of nodes) node.announced(message);
     };
     const listener = { deliver, obey: () => {}, missed: async () => {}, lapsed: () => {} };
     adapter.attach(listener, NO_JOURNAL);

@@ -6,8 +6,9 @@ import type { Grant } from './grant.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /**
- * Whom the application keeps out although a signature is right. It is asked before a seat is taken, so that nobody sees
- * come who may not, and again after: what was decided meanwhile could not end a subscription that was not there yet.
+ * Checks the blocks of the application, which a valid signature does not override. The check runs before a seat is
+ * taken, so that others do not see a blocked member join, and again after it: a block that was added in between could
+ * not end a subscription that did not exist yet.
  */
 export class Admission {
   readonly #blocks: Blocks;
@@ -16,7 +17,7 @@ export class Admission {
     this.#blocks = blocks;
   }
 
-  /** @throws SubscriptionRefusal if the subscriber may not be in the channel now */
+  /** @throws SubscriptionRefusal if the subscriber's user is blocked */
   async check(app: App, channel: Channel, subscriber: Subscriber, grant: Grant): Promise<void> {
     const userId = grant.member?.userId ?? subscriber.userId;
     if (userId === undefined) return;

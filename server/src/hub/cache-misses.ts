@@ -4,10 +4,10 @@ import type { Journal } from '../adapter/journal.ts';
 import type { Topic } from '../adapter/topic.ts';
 import { severityOf } from '../errors.ts';
 
-/** A cache miss is told to the backend once in so many milliseconds, however many subscribe. */
+/** Milliseconds in which the backend gets at most one `cache_miss` for a channel, however many clients subscribe. */
 const INTERVAL_MS = 5000;
 
-/** Tells the backend that somebody came to a cache channel which has nothing to tell. */
+/** Reports to the backend that a client subscribed to a cache channel without a kept event. */
 export class CacheMisses {
   readonly #counters: Counters;
   readonly #journal: Journal;
@@ -19,13 +19,13 @@ export class CacheMisses {
     this.#log = log;
   }
 
-  tell(topic: Topic): void {
-    const tell = async (): Promise<void> => {
+  report(topic: Topic): void {
+    const record = async (): Promise<void> => {
       const { hits } = await this.#counters.hit(`cache_miss:${topic}`, INTERVAL_MS);
       if (hits === 1) await this.#journal.record([{ kind: 'cacheMiss', topic }]);
     };
-    tell().catch((error: unknown) =>
-      this.#log[severityOf(error)]({ err: error, topic }, 'cache miss not told'),
+    record().catch((error: unknown) =>
+      this.#log[severityOf(error)]({ err: error, topic }, 'failed to report cache miss'),
     );
   }
 }

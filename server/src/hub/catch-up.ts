@@ -6,9 +6,9 @@ import type { Channels } from './channels.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
-import { type CountAnnouncer, tellsCount } from './subscription-counts.ts';
+import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 
-/** After its node was cut off for long, tells each subscriber what it may have missed, or has it begin anew. */
+/** Sends subscribers what they may have missed while this node was cut off, or makes them reconnect. */
 export class CatchUp {
   readonly #adapter: Adapter;
   readonly #channels: Channels;
@@ -35,9 +35,9 @@ export class CatchUp {
     await this.bringUpToDate(topic, local);
   }
 
-  /** Tells those whose snapshot is too old how the topic stands now. */
+  /** Sends the present state of a topic to the subscribers whose snapshot is too old. */
   async bringUpToDate(topic: Topic, local: LocalChannel): Promise<void> {
-    // Whose subscription was ended is not known any more: whoever may still have his proves it again.
+    // It is unknown which subscriptions the missed evictions ended, so every possible one must be proven again.
     for (const [subscriber, subscription] of [...local.all()]) {
       if (subscription.isOlderThan(local.evictionMissed)) {
         subscriber.renew('The node may have missed the end of a subscription');
@@ -50,25 +50,25 @@ export class CatchUp {
     try {
       const snapshot = await this.#adapter.roster.snapshot(topic);
       state = stateOf(topic, local, snapshot);
-      if (tellsCount(local.app, local.channel)) this.#tellCount(topic, local, snapshot);
+      if (announcesCount(local.app, local.channel)) this.#sendCount(topic, local, snapshot);
     } finally {
       for (const [subscriber, subscription] of behind) {
-        // Who has left meanwhile is told nothing.
+        // A subscriber that has left in the meantime gets nothing.
         if (local.get(subscriber) === subscription) this.#resume(subscriber, subscription, state);
       }
     }
   }
 
-  /** Who was late has changed it, which all must be told; otherwise somebody has told it already, and not been heard here. */
-  #tellCount(topic: Topic, local: LocalChannel, { subscriptions, version }: Snapshot): void {
-    const wasLate = ([, subscription]: readonly [Subscriber, Subscription]) => subscription.isLate;
-    if ([...local.all()].some(wasLate)) this.#counts.changed(topic, subscriptions, version);
+  /** If one of our joins was queued, the count changed and we must announce it; otherwise another node already did. */
+  #sendCount(topic: Topic, local: LocalChannel, { subscriptions, version }: Snapshot): void {
+    const wasQueued = ([, subscription]: readonly [Subscriber, Subscription]) => subscription.hasNoSeat;
+    if ([...local.all()].some(wasQueued)) this.#counts.changed(topic, subscriptions, version);
     else local.deliver({ kind: 'count', topic, count: subscriptions, version });
   }
 
   #resume(subscriber: Subscriber, subscription: Subscription, state: State | undefined): void {
     let news: readonly Frame[];
-    // Of two snapshots the one that was asked for first may come last.
+    // Two snapshots may arrive in the reverse of the order in which they were requested.
     const isNews = state && !subscription.isAhead(state.version);
     try {
       news = subscription.resume(state?.version);
@@ -78,28 +78,28 @@ export class CatchUp {
     if (!state) return;
     if (state.roster && isNews) subscriber.send(state.roster);
     for (const frame of news) subscriber.send(frame);
-    if (state.isCache) this.#tellLast(subscriber, subscription, state);
+    if (state.isCache) this.#sendLast(subscriber, subscription, state);
   }
 
-  #tellLast(
+  #sendLast(
     subscriber: Subscriber,
     subscription: Subscription,
     { topic, channel, last, missedUntil }: State,
   ): void {
-    // Nothing that was missed arrives any more, and what is newer arrives by itself.
-    let told = missedUntil;
+    // Missed events do not arrive any more, and newer ones arrive by themselves.
+    let seen = missedUntil;
     if (last && subscription.misses(last.version, missedUntil)) {
       subscriber.send(last.frame);
-      told = Math.max(told, last.version);
+      seen = Math.max(seen, last.version);
     } else if (!last && !subscription.knowsEvents) {
       subscriber.send(frames.cacheMiss(channel));
-      this.#cacheMisses.tell(topic);
+      this.#cacheMisses.report(topic);
     }
-    subscription.markSeen(told);
+    subscription.markSeen(seen);
   }
 }
 
-/** A topic as its subscribers are told it. */
+/** The state of a topic, as its subscribers get it. */
 interface State {
   readonly topic: Topic;
   readonly channel: string;

@@ -7,15 +7,15 @@ import { type Metrics, zeroOfEachKind } from '../metrics.ts';
 import type { Channel, ChannelKind } from '../protocol/channel.ts';
 import { LocalChannel } from './local-channel.ts';
 
-/** What an app has on this node. */
+/** The size of an app on this node. */
 export interface AppCounts {
-  /** Channels that have a subscriber. */
+  /** Channels with a subscriber. */
   readonly channels: Record<ChannelKind, number>;
-  /** Users in presence channels, one for each channel. */
+  /** Users in presence channels; a user in two channels counts twice. */
   members: number;
 }
 
-/** The channels that have subscribers on this node, each of which it listens to. */
+/** The channels with subscribers on this node. The node listens to each of them. */
 export class Channels {
   readonly #channels = new Map<Topic, LocalChannel>();
   readonly #bus: Bus;
@@ -36,7 +36,7 @@ export class Channels {
     return this.#channels;
   }
 
-  /** The channel, from now on listened to. */
+  /** Returns the channel, and starts to listen to it if it is new. */
   open(app: App, channel: Channel, topic: Topic): LocalChannel {
     let local = this.#channels.get(topic);
     if (!local) {
@@ -52,11 +52,11 @@ export class Channels {
     this.#channels.delete(topic);
     local.metrics.channels -= 1;
     this.#bus.ignore(topic).catch((error: unknown) => {
-      this.#log[severityOf(error)]({ err: error, topic }, 'ignore failed');
+      this.#log[severityOf(error)]({ err: error, topic }, 'failed to stop listening to a topic');
     });
   }
 
-  /** Counts, by app id, what there is; it takes a look at each channel. */
+  /** Counts by app id. Iterates over all channels. */
   census(): ReadonlyMap<string, AppCounts> {
     const apps = new Map<string, AppCounts>();
     for (const [topic, local] of this.#channels) {

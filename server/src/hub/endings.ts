@@ -9,9 +9,9 @@ import type { Channels } from './channels.ts';
 import { keyRemoved } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
-import { type CountAnnouncer, tellsCount } from './subscription-counts.ts';
+import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 
-/** How subscriptions end that their subscribers would have kept: the application says so, or what let them in is gone. */
+/** Ends subscriptions against the will of their subscribers: the application evicts them, or their grant is not valid any more. */
 export class Endings {
   readonly #adapter: Adapter;
   readonly #channels: Channels;
@@ -34,31 +34,31 @@ export class Endings {
   }
 
   /**
-   * Ends subscriptions to a channel because the application says so.
+   * Evicts subscribers from a channel, for the application.
    *
-   * @returns how many there were
+   * @returns the number of ended subscriptions
    */
   async evict(app: App, channel: Channel, who: Evicted, reason: string): Promise<number> {
     const topic = topicOf(app.id, channel.name);
     const evicted = await this.#adapter.roster.evict(topic, who, reason);
-    if (evicted > 0 && tellsCount(app, channel)) {
+    if (evicted > 0 && announcesCount(app, channel)) {
       const { subscriptions, version } = await this.#adapter.roster.counts(topic);
       this.#counts.changed(topic, subscriptions, version);
     }
     return evicted;
   }
 
-  /** Subscriptions were ended, on whichever node it was asked for. */
+  /** A node, perhaps this one, has evicted subscribers. */
   evicted({ topic, who, version, reason }: Extract<Message, { kind: 'evicted' }>): void {
     const local = this.#channels.get(topic);
     if (!local) return;
-    // The seats are gone, unless this node was cut off meanwhile and has taken them again.
+    // The seats are gone already, unless this node was cut off and has taken them again.
     for (const subscriber of local.evict(who, version, reason))
       this.#lose(topic, local, subscriber, new Eviction(reason));
     this.#channels.closeIfEmpty(topic, local);
   }
 
-  /** Its subscriber has signed in since it was let in as nobody: ends it if the application keeps that user out. */
+  /** The subscriber has signed in after it subscribed: ends the subscription if the user is blocked. */
   async recheck(app: App, channel: Channel, subscriber: Subscriber): Promise<void> {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.get(topic);
@@ -76,7 +76,7 @@ export class Endings {
     }
   }
 
-  /** Apps were reloaded: ends what was let in by keys that do not stand any more. */
+  /** Ends the subscriptions whose key was removed by a reload. */
   endInvalid(): void {
     const why = keyRemoved();
     for (const [topic, local] of [...this.#channels.all()]) {
@@ -90,18 +90,21 @@ export class Endings {
   #lose(topic: Topic, local: LocalChannel, subscriber: Subscriber, why: SubscriptionRefusal): void {
     local.metrics.subscriptions[local.channel.kind] -= 1;
     const left = this.leave(topic, subscriber, why.message).then((change) => {
-      if (change && tellsCount(local.app, local.channel))
+      if (change && announcesCount(local.app, local.channel))
         this.#counts.changed(topic, change.subscriptions, change.version);
     });
     subscriber.lose(local.channel.name, why, left);
   }
 
-  /** Gives a seat up; where that fails, it goes with the node's lease. */
+  /** Gives up a seat. If that fails, the seat ends with the node's lease. */
   async leave(topic: Topic, subscriber: Subscriber, reason?: string): Promise<Left | undefined> {
     try {
       return await this.#adapter.roster.leave(topic, subscriber.socketId, reason);
     } catch (error) {
-      this.#log[severityOf(error)]({ err: error, topic, socketId: subscriber.socketId }, 'leave failed');
+      this.#log[severityOf(error)](
+        { err: error, topic, socketId: subscriber.socketId },
+        'failed to leave a topic',
+      );
       return undefined;
     }
   }

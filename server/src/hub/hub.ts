@@ -16,19 +16,19 @@ import { Subscriptions } from './subscriptions.ts';
 import { Users } from './users.ts';
 import { Watchlists } from './watchlists.ts';
 
-/** An event that somebody asks to publish. */
+/** An event to publish. */
 export interface Publication {
   readonly name: string;
   readonly data: string;
-  /** The member who sent it, for a client event in a presence channel. */
+  /** The member that sent it, for a client event in a presence channel. */
   readonly userId?: string | undefined;
-  /** The socket id of the one connection that is left out. */
+  /** The socket id of a connection that does not receive it. */
   readonly except?: string | undefined;
-  /** The socket id of the client that sent it: cache channels do not keep what clients send. */
+  /** The socket id of the client that sent it. Cache channels do not keep client events. */
   readonly sender?: string | undefined;
 }
 
-/** Who listens on this node, and fan-out. */
+/** Publishes events, and delivers messages to the subscribers of this node. */
 export class Hub implements AdapterListener {
   readonly subscriptions: Subscriptions;
   readonly endings: Endings;
@@ -79,7 +79,7 @@ export class Hub implements AdapterListener {
    * Publishes one event to each of the channels, in their order.
    *
    * @throws Unavailable if it was published to none
-   * @throws InDoubt if it was published to some of them, or there is no telling
+   * @throws InDoubt if it was published to some of them, or the outcome is unknown
    */
   async publish(app: App, channels: readonly Channel[], publication: Publication): Promise<void> {
     const { name, data, userId, except, sender } = publication;
@@ -103,7 +103,7 @@ export class Hub implements AdapterListener {
       case 'evicted':
         return this.endings.evicted(message);
       default:
-        if (message.kind === 'count') this.#counts.told(message);
+        if (message.kind === 'count') this.#counts.announced(message);
         this.#channels.get(message.topic)?.deliver(message);
     }
   }
@@ -127,12 +127,12 @@ export class Hub implements AdapterListener {
     this.#counts.lapsed(topic, left);
   }
 
-  /** Counts, by app id, what there is; it takes a look at each channel. */
+  /** Counts by app id. Iterates over all channels. */
   census(): ReadonlyMap<string, AppCounts> {
     return this.#channels.census();
   }
 
-  /** Ends what the hub has under way. */
+  /** Ends all timers. */
   close(): void {
     this.#counts.close();
   }

@@ -8,22 +8,22 @@ import { isValid } from './grant.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { News, Subscription } from './subscription.ts';
 
-/** What subscribers are sent. */
+/** A message to the subscribers of a channel. */
 export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 'memberRemoved' | 'count' }>;
 
-/** The subscribers that one channel has on this node. */
+/** The subscribers of one channel on this node. */
 export class LocalChannel {
-  /** Whoever has a snapshot before this version has missed something since. */
+  /** Subscribers with a snapshot older than this version have missed something. */
   missedUntil: Version = 0;
-  /** Whoever joined before this version may have been evicted. */
+  /** Subscribers that joined before this version may have been evicted. */
   evictionMissed: Version = 0;
   readonly #subscriptions = new Map<Subscriber, Subscription>();
-  /** Those who wait for their first snapshot: they are sent news once it is there, and no events before. */
-  #joining: Map<Subscriber, Subscription> | undefined;
-  /** The last count that was told, by its version. */
+  /** Subscribers that wait for their first snapshot. They get no messages before it, and the newer ones after it. */
+  #pending: Map<Subscriber, Subscription> | undefined;
+  /** The version of the last count that was sent. */
   #countVersion = 0;
 
-  /** @param listening resolves when messages of the channel arrive at this node */
+  /** @param listening resolves when messages of the channel reach this node */
   constructor(
     readonly app: App,
     readonly channel: Channel,
@@ -32,10 +32,10 @@ export class LocalChannel {
   ) {}
 
   get isEmpty(): boolean {
-    return this.#subscriptions.size === 0 && !this.#joining;
+    return this.#subscriptions.size === 0 && !this.#pending;
   }
 
-  /** Distinct users among the subscribers of a presence channel. */
+  /** The number of distinct users in a presence channel. */
   countMembers(): number {
     return new Set([...this.#subscriptions.values()].map(({ userId }) => userId)).size;
   }
@@ -44,46 +44,46 @@ export class LocalChannel {
     return this.#subscriptions.get(subscriber);
   }
 
-  /** Those who have been let in. */
+  /** The subscribers that have their first snapshot. */
   all(): Iterable<readonly [Subscriber, Subscription]> {
     return this.#subscriptions;
   }
 
-  /** Lets a subscriber wait for its snapshot. */
+  /** Adds a subscriber that waits for its first snapshot. */
   addPending(subscriber: Subscriber, subscription: Subscription): void {
-    this.#joining ??= new Map();
-    this.#joining.set(subscriber, subscription);
+    this.#pending ??= new Map();
+    this.#pending.set(subscriber, subscription);
   }
 
-  /** The snapshot is there: from here on the subscriber is sent everything. */
+  /** The subscriber has its first snapshot, and gets all messages from now on. */
   activate(subscriber: Subscriber, subscription: Subscription): void {
     this.#subscriptions.set(subscriber, subscription);
   }
 
-  /** Ends the wait, with or without success. */
+  /** Ends the wait for a first snapshot, with or without success. */
   removePending(subscriber: Subscriber): void {
-    if (this.#joining?.delete(subscriber) && this.#joining.size === 0) this.#joining = undefined;
+    if (this.#pending?.delete(subscriber) && this.#pending.size === 0) this.#pending = undefined;
   }
 
   remove(subscriber: Subscriber): boolean {
     return this.#subscriptions.delete(subscriber);
   }
 
-  /** Ends what somebody has joined before a version; answers those who had been let in. */
+  /** Ends the subscriptions that were joined before a version. Returns their subscribers, without those that had no snapshot yet. */
   evict(who: Evicted, version: Version, reason: string): readonly Subscriber[] {
-    for (const [subscriber, subscription] of this.#joining ?? []) {
-      if (isMeant(who, subscriber, subscription)) subscription.evict(reason, version);
+    for (const [subscriber, subscription] of this.#pending ?? []) {
+      if (matches(who, subscriber, subscription)) subscription.evict(reason, version);
     }
     const subscribers: Subscriber[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
-      if (!isMeant(who, subscriber, subscription) || !subscription.evict(reason, version)) continue;
+      if (!matches(who, subscriber, subscription) || !subscription.evict(reason, version)) continue;
       this.#subscriptions.delete(subscriber);
       subscribers.push(subscriber);
     }
     return subscribers;
   }
 
-  /** Ends what was let in by a key that does not stand any more; answers whose it was. */
+  /** Ends the subscriptions whose grant is not valid any more. Returns their subscribers. */
   endInvalid(why: SubscriptionRefusal): readonly Subscriber[] {
     const subscribers: Subscriber[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
@@ -95,10 +95,10 @@ export class LocalChannel {
     return subscribers;
   }
 
-  /** Frames a message once, and sends all whom it concerns the same bytes. */
+  /** Frames a message once, and sends the same bytes to all subscribers. */
   deliver(message: ChannelMessage): void {
     if (message.kind === 'count') {
-      // Counts may overtake each other on their way here; an older one is no news.
+      // Counts may arrive out of order; an older one is outdated.
       if (message.version <= this.#countVersion) return;
       this.#countVersion = message.version;
     }
@@ -134,7 +134,7 @@ export class LocalChannel {
   }
 
   #sendNews(news: News, except: string | undefined): void {
-    for (const waiting of [this.#subscriptions, this.#joining]) {
+    for (const waiting of [this.#subscriptions, this.#pending]) {
       if (!waiting) continue;
       for (const [subscriber, subscription] of waiting) {
         if (except !== undefined && subscriber.socketId === except) continue;
@@ -144,8 +144,8 @@ export class LocalChannel {
   }
 }
 
-/** A user's subscriptions are those of the member that he is, and those of his signed-in connections. */
-function isMeant(who: Evicted, { socketId, userId }: Subscriber, subscription: Subscription): boolean {
+/** The subscriptions of a user are those as a member, and those of their signed-in connections. */
+function matches(who: Evicted, { socketId, userId }: Subscriber, subscription: Subscription): boolean {
   if ('socketId' in who) return socketId === who.socketId;
   return subscription.userId === who.userId || userId === who.userId;
 }

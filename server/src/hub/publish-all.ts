@@ -1,10 +1,10 @@
 import { InDoubt, Unavailable } from '../errors.ts';
 
 /**
- * Waits for publishes that were asked for together.
+ * Waits for several publishes of one request.
  *
- * @throws Unavailable if none was made
- * @throws InDoubt if some were made and others not, or there is no telling
+ * @throws Unavailable if all failed without effect
+ * @throws InDoubt if only some succeeded, or the outcome of one is unknown
  */
 export async function publishAll(publishes: readonly Promise<void>[]): Promise<void> {
   const [first] = publishes;

@@ -2,18 +2,18 @@ import type { Seat } from '../adapter/adapter.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 
-/** What the hub needs of a connection. */
+/** A connection, as far as the hub needs it. */
 export interface Subscriber extends Seat {
-  /** Who it has signed in as, if it has. */
+  /** The user that it has signed in as. */
   readonly userId?: string | undefined;
-  /** Queues a frame; what one subscriber is sent, it is sent in this order. */
+  /** Queues a frame. Frames are sent in the order of the calls. */
   send(frame: Frame): void;
   /**
-   * Its subscription to a channel was ended.
+   * The broker ended its subscription to a channel.
    *
    * @param left resolves when its seat is given up
    */
   lose(channel: string, why: SubscriptionRefusal, left: Promise<unknown>): void;
-  /** Closes it, so that it comes back at once and proves anew what it may. */
+  /** Closes it, so that the client reconnects at once and proves its rights again. */
   renew(reason: string): void;
 }

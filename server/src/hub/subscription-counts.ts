@@ -5,9 +5,9 @@ import type { App, AppStore } from '../apps/app.ts';
 import { severityOf } from '../errors.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 
-/** Up to this many subscriptions each change is told at once. */
-const ALWAYS_TOLD = 100;
-/** Milliseconds between two counts of a channel that has more, whichever nodes tell them. */
+/** Up to this many subscriptions, each change is announced at once. */
+const MAX_UNTHROTTLED = 100;
+/** Milliseconds between two announcements of a channel with more, over all nodes. */
 const INTERVAL_MS = 5000;
 
 interface Count {
@@ -15,30 +15,30 @@ interface Count {
   readonly version: Version;
 }
 
-/** A big channel of which a count was told a short time ago. */
-interface Rest {
-  /** The newest change that this node has made. */
+/** The state of a channel whose announcements are throttled. */
+interface Throttle {
+  /** The newest change that this node made. */
   changed: Version;
-  /** The newest count that was told, by whichever node. */
-  told: Version;
+  /** The newest count that a node announced. */
+  announced: Version;
   timer?: NodeJS.Timeout;
 }
 
-/** Presence channels tell their members, and user channels are nobody else's business. */
-export function tellsCount(app: App, { kind }: Channel): boolean {
+/** Whether the broker announces counts of a channel. Presence channels have their members, and user channels are private. */
+export function announcesCount(app: App, { kind }: Channel): boolean {
   return app.subscriptionCount && kind !== 'presence' && kind !== 'user';
 }
 
 /**
- * Tells subscribers how many they are: each change in small channels, at most every 5 seconds in big ones, where the
- * nodes take turns. Who has made a change takes turns until a count is told that includes it. So the last one is told
- * in the end, unless the node that has to tell it ends before: then it is told with the next change.
+ * Announces subscription counts to subscribers: each change in small channels, and at most one count in 5 seconds in
+ * large ones, over all nodes. A node that changed a large channel tries to announce until a count that includes its
+ * change was announced. So the last change is announced in the end. If that node ends before, the next change does it.
  */
 export class CountAnnouncer {
   readonly #adapter: Adapter;
   readonly #apps: AppStore;
   readonly #log: Logger;
-  readonly #resting = new Map<Topic, Rest>();
+  readonly #throttled = new Map<Topic, Throttle>();
   #closed = false;
 
   constructor(adapter: Adapter, apps: AppStore, log: Logger) {
@@ -47,15 +47,15 @@ export class CountAnnouncer {
     this.#log = log;
   }
 
-  /** This node has changed who subscribes. While a channel rests that costs next to nothing. */
+  /** This node changed the number of subscriptions. Cheap while the channel is throttled. */
   changed(topic: Topic, subscriptions: number, version: Version): void {
-    const resting = this.#resting.get(topic);
-    if (resting) {
-      resting.changed = Math.max(resting.changed, version);
-    } else if (subscriptions > ALWAYS_TOLD) {
-      const rest = this.#begin(topic);
-      rest.changed = version;
-      void this.#takeTurn(topic, rest, { subscriptions, version });
+    const throttled = this.#throttled.get(topic);
+    if (throttled) {
+      throttled.changed = Math.max(throttled.changed, version);
+    } else if (subscriptions > MAX_UNTHROTTLED) {
+      const throttle = this.#begin(topic);
+      throttle.changed = version;
+      void this.#tryAnnounce(topic, throttle, { subscriptions, version });
     } else {
       this.#adapter.bus
         .publishCount(topic, subscriptions, version)
@@ -63,72 +63,72 @@ export class CountAnnouncer {
     }
   }
 
-  /** The same for seats that somebody else has left behind. */
+  /** The same for seats of a node that is gone. */
   lapsed(topic: Topic, { subscriptions, version }: Count): void {
     const app = this.#apps.byId(appOfTopic(topic));
     const channel = readChannel(channelOfTopic(topic));
-    if (app && channel && tellsCount(app, channel)) this.changed(topic, subscriptions, version);
+    if (app && channel && announcesCount(app, channel)) this.changed(topic, subscriptions, version);
   }
 
-  /** Some node, maybe this one, has told a count: a big channel rests from now on, and a small one does no longer. */
-  told({ topic, count, version }: Extract<Message, { kind: 'count' }>): void {
-    const isBig = count > ALWAYS_TOLD;
-    const rest = this.#resting.get(topic) ?? (isBig ? this.#begin(topic) : undefined);
-    if (!rest) return;
-    rest.told = Math.max(rest.told, version);
-    if (isBig) this.#wait(topic, rest, INTERVAL_MS);
-    else if (rest.changed <= rest.told) this.#end(topic, rest);
+  /** A node, perhaps this one, announced a count: starts to throttle a large channel, and stops for a small one. */
+  announced({ topic, count, version }: Extract<Message, { kind: 'count' }>): void {
+    const isLarge = count > MAX_UNTHROTTLED;
+    const throttle = this.#throttled.get(topic) ?? (isLarge ? this.#begin(topic) : undefined);
+    if (!throttle) return;
+    throttle.announced = Math.max(throttle.announced, version);
+    if (isLarge) this.#wait(topic, throttle, INTERVAL_MS);
+    else if (throttle.changed <= throttle.announced) this.#end(topic, throttle);
   }
 
-  /** Ends all waits; counts that were not told yet are lost. */
+  /** Ends all timers. Counts that wait for their turn are lost. */
   close(): void {
     this.#closed = true;
-    for (const { timer } of this.#resting.values()) clearTimeout(timer);
-    this.#resting.clear();
+    for (const { timer } of this.#throttled.values()) clearTimeout(timer);
+    this.#throttled.clear();
   }
 
-  #begin(topic: Topic): Rest {
-    const rest = { changed: 0, told: 0 };
-    this.#resting.set(topic, rest);
-    return rest;
+  #begin(topic: Topic): Throttle {
+    const throttle = { changed: 0, announced: 0 };
+    this.#throttled.set(topic, throttle);
+    return throttle;
   }
 
-  #end(topic: Topic, { timer }: Rest): void {
+  #end(topic: Topic, { timer }: Throttle): void {
     clearTimeout(timer);
-    this.#resting.delete(topic);
+    this.#throttled.delete(topic);
   }
 
-  #wait(topic: Topic, rest: Rest, milliseconds: number): void {
-    // Whoever takes a turn may find that the rest has ended meanwhile.
-    if (this.#closed || this.#resting.get(topic) !== rest) return;
-    clearTimeout(rest.timer);
-    rest.timer = setTimeout(() => {
-      if (rest.changed > rest.told) void this.#takeTurn(topic, rest);
-      else this.#end(topic, rest);
+  #wait(topic: Topic, throttle: Throttle, milliseconds: number): void {
+    // The throttle may have ended while an announcement was in progress.
+    if (this.#closed || this.#throttled.get(topic) !== throttle) return;
+    clearTimeout(throttle.timer);
+    throttle.timer = setTimeout(() => {
+      if (throttle.changed > throttle.announced) void this.#tryAnnounce(topic, throttle);
+      else this.#end(topic, throttle);
     }, milliseconds);
   }
 
   /**
-   * Tells a count, unless another node has had its turn in this interval: then this one waits for the next interval.
+   * Announces a count, or waits for the next interval if another node has announced one in this interval.
    *
-   * @param count without it the channel is counted afresh
+   * @param count without it the roster is asked
    */
-  async #takeTurn(topic: Topic, rest: Rest, count?: Count): Promise<void> {
+  async #tryAnnounce(topic: Topic, throttle: Throttle, count?: Count): Promise<void> {
     const { counters, roster, bus } = this.#adapter;
     try {
       const { hits, leftMs } = await counters.hit(`subscription_count:${topic}`, INTERVAL_MS);
-      if (hits > 1) return this.#wait(topic, rest, leftMs);
+      if (hits > 1) return this.#wait(topic, throttle, leftMs);
       const { subscriptions, version } = count ?? (await roster.counts(topic));
       await bus.publishCount(topic, subscriptions, version);
-      // Where nobody subscribes any more, the bus brings no news of it.
-      this.told({ kind: 'count', topic, count: subscriptions, version });
+      // This node does not hear its own message if it has no subscriber of the channel.
+      this.announced({ kind: 'count', topic, count: subscriptions, version });
     } catch (error) {
       this.#logFailure(topic, error);
-      this.#wait(topic, rest, INTERVAL_MS);
+      this.#wait(topic, throttle, INTERVAL_MS);
     }
   }
 
   #logFailure(topic: Topic, error: unknown): void {
-    this.#log[severityOf(error)]({ err: error, topic }, 'subscription count not told');
+    this.#log[severityOf(error)]({ err: error, topic }, 'failed to announce subscription count');
   }
 }

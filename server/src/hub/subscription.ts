@@ -5,14 +5,14 @@ import type { Grant } from './grant.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** Frames that may wait for one snapshot: an adapter that does not answer must not fill the memory. */
-const MAX_HELD_FRAMES = 10_000;
+const MAX_BUFFERED_FRAMES = 10_000;
 
-/** More happened while a snapshot was on its way than could be held back. */
-export class TooMuchHeld extends Error {
-  override readonly name = 'TooMuchHeld';
+/** Too many messages arrived while a snapshot was on its way. */
+export class BufferOverflow extends Error {
+  override readonly name = 'BufferOverflow';
 }
 
-/** What has a version: an event that is kept, or a difference in the roster. */
+/** A message with a version: a kept event, or a change of the roster. */
 export interface News {
   readonly frame: Frame;
   readonly version: Version;
@@ -20,21 +20,21 @@ export interface News {
 }
 
 /**
- * One subscriber's part in one channel, and what lets it in. While a snapshot is on its way to it, news is held back;
- * once it is there, only what is newer passes. The first snapshot tells the kept event and the roster, a later one the roster.
+ * One subscriber's part in one channel. Buffers versioned messages while a snapshot is on its way, and then passes
+ * only newer ones. The first snapshot holds the kept event and the roster, later ones hold the roster.
  */
 export class Subscription {
-  /** Whoever evicts him after this version means this subscription. */
+  /** The version of the join. Evictions with a higher version end this subscription. */
   #joinedAt: Version = 0;
   #eventsSince: Version = 0;
   #rosterSince: Version = 0;
-  /** Snapshots that are on their way. */
+  /** The number of snapshots that are on their way. */
   #awaited = 1;
-  /** `undefined` while none is. */
-  #held: News[] | undefined = [];
-  /** The application ends it. */
+  /** Messages that wait for a snapshot; `undefined` while none is on its way. */
+  #buffered: News[] | undefined = [];
+  /** The eviction that ends it, once the version of the join is known. */
   #evicted: { readonly reason: string; readonly version: Version } | undefined;
-  /** Why it has ended. */
+  /** The reason for its end. */
   #ended: SubscriptionRefusal | undefined;
   #grant: Grant;
 
@@ -42,40 +42,39 @@ export class Subscription {
     this.#grant = grant;
   }
 
-  /** What lets its subscriber in. */
   get grant(): Grant {
     return this.#grant;
   }
 
-  /** The member that the subscriber is, in a presence channel. */
+  /** The id of the member, in a presence channel. */
   get userId(): string | undefined {
     return this.#grant.member?.userId;
   }
 
-  /** Goes on by a later grant, unless that is one for somebody else. */
+  /** Replaces the grant, unless the new one is for another user. */
   renew(grant: Grant): void {
     if (grant.member?.userId === this.userId) this.#grant = grant;
   }
 
-  /** It is over; whatever of it is still under way is refused for the same reason. */
+  /** Ends the subscription. A join in progress is refused for the same reason. */
   end(why: SubscriptionRefusal): void {
     this.#ended = why;
   }
 
-  /** Sends news, holds it back, or drops what a snapshot already told; answers whether it was sent. */
+  /** Sends a message, buffers it, or drops it if a snapshot included it. Returns whether it was sent. */
   deliver(subscriber: Subscriber, news: News): boolean {
-    if (this.#held) {
-      if (this.#held.length <= MAX_HELD_FRAMES) this.#held.push(news);
+    if (this.#buffered) {
+      if (this.#buffered.length <= MAX_BUFFERED_FRAMES) this.#buffered.push(news);
       return false;
     }
-    if (this.#isTold(news)) return false;
+    if (this.#isSeen(news)) return false;
     this.#note(news);
     subscriber.send(news.frame);
     return true;
   }
 
   /**
-   * The application ends what was joined before a version, also if no snapshot was there yet.
+   * Ends the subscription if it was joined before a version, also if its snapshot is still on its way.
    *
    * @returns whether it ends
    */
@@ -85,8 +84,8 @@ export class Subscription {
     return true;
   }
 
-  /** Whether it was let in before its seat was taken. */
-  get isLate(): boolean {
+  /** Whether its join is queued: it was acknowledged before it has a seat. */
+  get hasNoSeat(): boolean {
     return this.#joinedAt === 0;
   }
 
@@ -95,30 +94,30 @@ export class Subscription {
     return this.#joinedAt < version;
   }
 
-  /** Whether what its subscriber knows of the roster is older than a version. */
+  /** Whether the subscriber's view of the roster is older than a version. */
   isBehind(version: Version): boolean {
     return this.#rosterSince < version;
   }
 
-  /** Whether its subscriber knows more of the roster than a version. */
+  /** Whether the subscriber's view of the roster is newer than a version. */
   isAhead(version: Version): boolean {
     return this.#rosterSince > version;
   }
 
-  /** Whether its subscriber has been told what was kept when it joined, or something later. */
+  /** Whether the subscriber got the event that was kept when it joined, or a later one. */
   get knowsEvents(): boolean {
     return this.#eventsSince > 0;
   }
 
-  /** Whether its subscriber lacks a kept event: it was missed, or nothing has been told yet. */
+  /** Whether the subscriber lacks a kept event: the node missed it, or the subscriber has got none yet. */
   misses(version: Version, missedUntil: Version): boolean {
     return version > this.#eventsSince && (version <= missedUntil || !this.knowsEvents);
   }
 
-  /** Holds news back, since another snapshot was asked for. */
+  /** Buffers messages from now on, because another snapshot was requested. */
   buffer(): void {
     this.#awaited += 1;
-    this.#held ??= [];
+    this.#buffered ??= [];
   }
 
   /**
@@ -132,35 +131,36 @@ export class Subscription {
     return this.resume(since);
   }
 
-  /** Its subscriber needs no events up to this version any more. */
+  /** The subscriber needs no events up to this version. */
   markSeen(version: Version): void {
     this.#eventsSince = Math.max(this.#eventsSince, version);
   }
 
   /**
-   * Ends the wait for one snapshot, now that it is there or will not come. While another one is on its way, news goes on
-   * being held back: that one may be older than what would pass.
+   * Ends the wait for one snapshot, which has arrived or will not come. While another one is on its way, buffering
+   * goes on: that one may be older than the messages that would pass.
    *
    * @param since the version of the snapshot
-   * @returns what was held back and is newer
-   * @throws SubscriptionRefusal if it was ended meanwhile
-   * @throws TooMuchHeld if news is lost
+   * @returns the buffered frames that are newer
+   * @throws SubscriptionRefusal if the subscription was ended in the meantime
+   * @throws BufferOverflow if messages were lost
    */
   resume(since: Version = this.#rosterSince): readonly Frame[] {
-    const held = this.#held ?? [];
+    const buffered = this.#buffered ?? [];
     this.#awaited -= 1;
-    if (held.length > MAX_HELD_FRAMES) throw new TooMuchHeld('Too many frames waited for one snapshot');
+    if (buffered.length > MAX_BUFFERED_FRAMES)
+      throw new BufferOverflow('Too many frames waited for one snapshot');
     this.#rosterSince = Math.max(this.#rosterSince, since);
     if (this.#ended) throw this.#ended;
     if (this.#evicted && this.isOlderThan(this.#evicted.version)) throw new Eviction(this.#evicted.reason);
     if (this.#awaited > 0) return [];
-    this.#held = undefined;
-    const news = held.filter((each) => !this.#isTold(each));
+    this.#buffered = undefined;
+    const news = buffered.filter((each) => !this.#isSeen(each));
     for (const each of news) this.#note(each);
     return news.map(({ frame }) => frame);
   }
 
-  #isTold({ version, isEvent }: News): boolean {
+  #isSeen({ version, isEvent }: News): boolean {
     return version <= (isEvent ? this.#eventsSince : this.#rosterSince);
   }
 

@@ -13,10 +13,10 @@ import type { Endings } from './endings.ts';
 import { type Grant, isValid, keyRemoved, PUBLIC_GRANT } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
-import { Subscription, TooMuchHeld } from './subscription.ts';
-import { type CountAnnouncer, tellsCount } from './subscription-counts.ts';
+import { BufferOverflow, Subscription } from './subscription.ts';
+import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 
-/** Who of this node subscribes to what: how subscriptions begin, and how their subscribers end them. */
+/** Begins subscriptions, and ends them for their subscribers. */
 export class Subscriptions {
   readonly #adapter: Adapter;
   readonly #channels: Channels;
@@ -48,12 +48,12 @@ export class Subscriptions {
   }
 
   /**
-   * Subscribes, and sends the subscriber what belongs to it: `subscription_succeeded`, then the kept event or
-   * `cache_miss`. To subscribe again changes nothing and sends a new snapshot. While what nodes share is out of reach,
-   * public channels let everybody in, and tell the rest when it is back.
+   * Subscribes, and sends `subscription_succeeded`, then the kept event or `cache_miss`. A repeated subscribe changes
+   * nothing and sends a new snapshot. While the adapter is unavailable, public channels still accept subscribers, and
+   * send them the kept event when it is back.
    *
-   * @throws SubscriptionRefusal if the presence channel is full, or the application keeps the subscriber out
-   * @throws Unavailable if what nodes share is out of reach
+   * @throws SubscriptionRefusal if the presence channel is full, or the user is blocked
+   * @throws Unavailable if the adapter is unavailable
    */
   async subscribe(app: App, channel: Channel, subscriber: Subscriber, grant = PUBLIC_GRANT): Promise<void> {
     const topic = topicOf(app.id, channel.name);
@@ -66,16 +66,16 @@ export class Subscriptions {
     try {
       const joined = await this.#enter(topic, local, subscriber, grant);
       if (!isValid(grant, app)) throw keyRemoved();
-      // Nothing waits from here on, so that no message comes between the snapshot and what was held back for it.
+      // No await from here on, so that no message comes between the snapshot and the buffered messages.
       const news = subscription.start(joined?.version ?? 0);
       local.activate(subscriber, subscription);
       local.metrics.subscriptions[channel.kind] += 1;
       subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members));
       if (channel.cache && joined) subscriber.send(keptFrame(channel.name, joined));
       for (const frame of news) subscriber.send(frame);
-      if (joined) this.#tellJoined(topic, local, joined);
+      if (joined) this.#announceJoin(topic, local, joined);
     } catch (error) {
-      // Whether the join took effect is not known if the adapter failed; to leave is harmless if it did not.
+      // If the adapter failed, the join may have taken effect; leaving is harmless if it did not.
       await this.#endings.leave(topic, subscriber);
       throw error;
     } finally {
@@ -84,7 +84,7 @@ export class Subscriptions {
     }
   }
 
-  /** Ends a subscription: from here on the subscriber is sent nothing of this channel. */
+  /** Ends a subscription. The subscriber gets no further message of the channel. */
   async unsubscribe(app: App, channel: Channel, subscriber: Subscriber, reason: LeaveReason): Promise<void> {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.get(topic);
@@ -92,7 +92,7 @@ export class Subscriptions {
     local.metrics.subscriptions[channel.kind] -= 1;
     this.#channels.closeIfEmpty(topic, local);
     const left = await this.#endings.leave(topic, subscriber, reason);
-    if (left && tellsCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
+    if (left && announcesCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
   }
 
   /** The acknowledged subscription of this subscriber to a channel. */
@@ -105,7 +105,7 @@ export class Subscriptions {
     return this.#channels.get(topicOf(app.id, channel))?.all() ?? [];
   }
 
-  /** Takes a seat that the application lets it have. */
+  /** Takes a seat if the user is not blocked. */
   async #enter(
     topic: Topic,
     local: LocalChannel,
@@ -124,7 +124,7 @@ export class Subscriptions {
     return joined;
   }
 
-  /** Answers nothing if the join is late. */
+  /** Returns `undefined` if the join is queued. */
   async #join(
     topic: Topic,
     { app, channel }: LocalChannel,
@@ -140,12 +140,12 @@ export class Subscriptions {
     return joined === 'queued' ? undefined : joined;
   }
 
-  #tellJoined(topic: Topic, local: LocalChannel, { version, subscriptions, last }: Joined): void {
-    if (tellsCount(local.app, local.channel)) this.#counts.changed(topic, subscriptions, version);
-    if (local.channel.cache && !last) this.#cacheMisses.tell(topic);
+  #announceJoin(topic: Topic, local: LocalChannel, { version, subscriptions, last }: Joined): void {
+    if (announcesCount(local.app, local.channel)) this.#counts.changed(topic, subscriptions, version);
+    if (local.channel.cache && !last) this.#cacheMisses.report(topic);
     if (version >= local.missedUntil) return;
     this.#catchUp.bringUpToDate(topic, local).catch((error: unknown) => {
-      this.#log.warn({ err: error, topic }, 'a subscriber does not know all of a topic');
+      this.#log.warn({ err: error, topic }, 'subscriber catch-up failed');
     });
   }
 
@@ -160,7 +160,7 @@ export class Subscriptions {
     let news: readonly Frame[] = [];
     try {
       let joined = await this.#enter(topic, local, subscriber, grant);
-      // Another snapshot may have overtaken it.
+      // The subscriber may have got a newer snapshot in the meantime.
       while (joined && subscription.isAhead(joined.version))
         joined = await this.#join(topic, local, subscriber, grant);
       if (!isValid(grant, local.app)) throw keyRemoved();
@@ -168,8 +168,8 @@ export class Subscriptions {
       subscription.renew(grant);
       subscriber.send(frames.subscriptionSucceeded(local.channel.name, grant.member && joined?.members));
     } catch (error) {
-      // The subscription stays as it was, unless it was ended meanwhile: then the join has taken its seat again.
-      if (error instanceof TooMuchHeld)
+      // The subscription stays unchanged, unless it was ended in the meantime: then the join has taken its seat again.
+      if (error instanceof BufferOverflow)
         subscriber.renew('Too much happened while the channel was joined again');
       else if (local.get(subscriber) === subscription) news = subscription.resume();
       else await this.#endings.leave(topic, subscriber);

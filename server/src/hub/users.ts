@@ -3,19 +3,18 @@ import type { Adapter, LeaveReason, Seat } from '../adapter/adapter.ts';
 import { userTopicOf } from '../adapter/topic.ts';
 import { severityOf } from '../errors.ts';
 
-/** What {@link Users} needs of a connection. */
+/** A connection, as far as {@link Users} needs it. */
 export interface UserConnection extends Seat {
-  /** Closes it because the application said so. */
+  /** Closes it for the application. */
   expel(reason: string): void;
-  /** Closes it, so that it comes back at once and signs in anew. */
+  /** Closes it, so that the client reconnects at once and signs in again. */
   renew(reason: string): void;
 }
 
-/** Who is signed in. */
+/** The signed-in users of this node. */
 export class Users {
   readonly #adapter: Adapter;
   readonly #log: Logger;
-  /** Connections of this node. */
   readonly #connections = new Map<string, Set<UserConnection>>();
 
   constructor(adapter: Adapter, log: Logger) {
@@ -23,7 +22,7 @@ export class Users {
     this.#log = log;
   }
 
-  /** Takes a seat for one connection of a user: with the first one he comes online. */
+  /** Takes a seat for one connection of a user. The first seat brings the user online. */
   async signIn(appId: string, userId: string, connection: UserConnection): Promise<void> {
     const key = keyOf(appId, userId);
     const connections = this.#connections.get(key);
@@ -32,7 +31,7 @@ export class Users {
     await this.#adapter.roster.join(userTopicOf(appId, userId), connection);
   }
 
-  /** Gives the seat up: with the last one the user goes offline. */
+  /** Gives up the seat. Without a seat the user is offline. */
   async signOut(
     appId: string,
     userId: string,
@@ -47,25 +46,25 @@ export class Users {
     } catch (error) {
       this.#log[severityOf(error)](
         { err: error, appId, userId, socketId: connection.socketId },
-        'sign-out failed',
+        'failed to sign a user out',
       );
     }
   }
 
-  /** Closes all connections of this node that are signed in as this user. */
+  /** Closes all connections of one user on this node. */
   expel(appId: string, userId: string, reason: string): void {
     for (const connection of [...(this.#connections.get(keyOf(appId, userId)) ?? [])])
       connection.expel(reason);
   }
 
-  /** Has all connections of this node that are signed in come back and sign in anew. */
+  /** Makes all signed-in connections of this node reconnect and sign in again. */
   renew(reason: string): void {
     const connections = [...this.#connections.values()].flatMap((each) => [...each]);
     for (const connection of connections) connection.renew(reason);
   }
 }
 
-/** App ids hold no colon. */
+/** Unique, because app ids hold no colon. */
 function keyOf(appId: string, userId: string): string {
   return `${appId}:${userId}`;
 }

@@ -4,28 +4,28 @@ import { type Topic, userOfTopic, userTopicOf } from '../adapter/topic.ts';
 import { severityOf } from '../errors.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 
-/** What {@link Watchlists} needs of a connection. */
+/** A connection, as far as {@link Watchlists} needs it. */
 export interface Watcher {
   send(frame: Frame): void;
 }
 
-/** A user whom somebody on this node watches. */
+/** A user that connections of this node watch. */
 interface WatchedUser {
-  /** Resolves when it is known whether he is online; `undefined`: it could not be learnt, and is when somebody asks again. */
+  /** Resolves when the state is known; `undefined` if that failed, until the next connection watches the user. */
   known: Promise<void> | undefined;
   online: boolean;
-  /** Of the last thing heard of him. */
+  /** The version of the state. */
   version: Version;
   readonly watchers: Set<Watcher>;
 }
 
-/** Tells connections when users whom they watch come online, which is with their first connection, and go with the last. */
+/** Notifies connections when the users that they watch come online, with a first connection, or go offline, with the last. */
 export class Watchlists {
   readonly #adapter: Adapter;
   readonly #log: Logger;
   readonly #watched = new Map<Topic, WatchedUser>();
   readonly #watchlists = new Map<Watcher, readonly Topic[]>();
-  /** What changed in this turn, and whom it concerns: each watcher gets one frame for all of it. */
+  /** The changes of this turn of the event loop, by watcher: each watcher gets one frame for all of them. */
   #changes: Map<Watcher, Map<string, boolean>> | undefined;
 
   constructor(adapter: Adapter, log: Logger) {
@@ -33,21 +33,21 @@ export class Watchlists {
     this.#log = log;
   }
 
-  /** Replaces whom a connection watches, and tells it how they are. */
+  /** Replaces the watchlist of a connection, and sends it the state of these users. */
   async watch(appId: string, watcher: Watcher, userIds: readonly string[]): Promise<void> {
     this.unwatch(watcher);
     if (userIds.length === 0) return;
     const topics = [...new Set(userIds)].map((userId) => userTopicOf(appId, userId));
     this.#watchlists.set(watcher, topics);
     const users = topics.map((topic) => this.#open(topic));
-    // From now on nobody closes them, and what changes before they are all known is part of what is told first.
-    const reserve: Watcher = { send: () => {} };
-    for (const { watchers } of users) watchers.add(reserve);
+    // Keeps the users open until all states are known, so that the first frame includes changes until then.
+    const placeholder: Watcher = { send: () => {} };
+    for (const { watchers } of users) watchers.add(placeholder);
     try {
       await Promise.all(users.map(({ known }) => known));
     } finally {
       users.forEach(({ watchers }, index) => {
-        watchers.delete(reserve);
+        watchers.delete(placeholder);
         if (this.#watchlists.get(watcher) === topics) watchers.add(watcher);
         this.#closeIfUnwatched(topics[index]!);
       });
@@ -67,7 +67,7 @@ export class Watchlists {
     }
   }
 
-  /** A user came or went. */
+  /** A user came online or went offline. */
   changed(topic: Topic, online: boolean, version: Version): void {
     const user = this.#watched.get(topic);
     if (!user || version <= user.version) return;
@@ -77,7 +77,7 @@ export class Watchlists {
     for (const watcher of user.watchers) this.#note(watcher, userOfTopic(topic) ?? '', online);
   }
 
-  /** Something about a user may have been missed: looks how he is. */
+  /** The node may have missed a change of a user: asks for the present state. */
   async missed(topic: Topic): Promise<void> {
     if (!this.#watched.has(topic)) return;
     const { subscriptions, version } = await this.#adapter.roster.counts(topic);
@@ -90,11 +90,11 @@ export class Watchlists {
       user = { known: undefined, online: false, version: 0, watchers: new Set() };
       this.#watched.set(topic, user);
     }
-    user.known ??= this.#learn(topic, user);
+    user.known ??= this.#load(topic, user);
     return user;
   }
 
-  async #learn(topic: Topic, user: WatchedUser): Promise<void> {
+  async #load(topic: Topic, user: WatchedUser): Promise<void> {
     try {
       await this.#adapter.bus.listen(topic);
       const { subscriptions, version } = await this.#adapter.roster.counts(topic);
@@ -110,20 +110,22 @@ export class Watchlists {
     this.#watched.delete(topic);
     this.#adapter.bus
       .ignore(topic)
-      .catch((error: unknown) => this.#log[severityOf(error)]({ err: error, topic }, 'ignore failed'));
+      .catch((error: unknown) =>
+        this.#log[severityOf(error)]({ err: error, topic }, 'failed to stop listening to a topic'),
+      );
   }
 
   #note(watcher: Watcher, userId: string, online: boolean): void {
     if (!this.#changes) {
       this.#changes = new Map();
-      setImmediate(() => this.#tell());
+      setImmediate(() => this.#sendChanges());
     }
     const changes = this.#changes.get(watcher);
     if (changes) changes.set(userId, online);
     else this.#changes.set(watcher, new Map([[userId, online]]));
   }
 
-  #tell(): void {
+  #sendChanges(): void {
     const changes = this.#changes ?? new Map<Watcher, Map<string, boolean>>();
     this.#changes = undefined;
     for (const [watcher, states] of changes) watcher.send(frameOf([...states]));

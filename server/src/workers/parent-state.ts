@@ -27,7 +27,7 @@ export class ParentState implements AdapterListener {
   }
 
   deliver(message: Message): void {
-    if (message.kind === 'count') this.counts.told(message);
+    if (message.kind === 'count') this.counts.announced(message);
     this.switchboard.deliver(message);
   }
 

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { AppConfig } from '../apps/app.ts';
 import { FileAppStore } from '../apps/file-store.ts';
+import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import { openCore } from '../core/cluster-core.ts';
 import { webhookDeadline } from '../core/core.ts';
 import { Metrics } from '../metrics.ts';
-import type { Broker } from '../broker.ts';
 import { readPem } from '../tls/pem-files.ts';
 import { VERSION } from '../version.ts';
 import { GroupMetrics } from './group-metrics.ts';
