@@ -1,4 +1,4 @@
-/** Every code that the broker closes a connection with or puts into `pusher:error`: docs/errors.md has a heading for each. */
+/** Every close code and `pusher:error` code of the broker. docs/errors.md has a heading for each. */
 export const codes = {
   tlsRequired: 4000,
   appNotFound: 4001,
@@ -18,11 +18,11 @@ export const codes = {
 
 export type Code = (typeof codes)[keyof typeof codes];
 
-/** The broker says no to one message and the connection stays: `pusher:error`. */
+/** The broker refuses one message, and the connection stays open: `pusher:error`. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 
-  /** @param code null where the protocol has no code for the case */
+  /** @param code null if the protocol has no code for the case */
   constructor(
     readonly code: Code | null,
     message: string,
@@ -39,11 +39,11 @@ export type SubscriptionRefusalType =
   | 'LimitReached'
   | 'ServerError';
 
-/** The broker says no to one subscription and the connection stays: `pusher:subscription_error`. */
+/** The broker refuses or ends one subscription, and the connection stays open: `pusher:subscription_error`. */
 export class SubscriptionRefusal extends Error {
   override readonly name = 'SubscriptionRefusal';
 
-  /** @param explanation what would have been right, told to the client only if its app has `explainRefusals` */
+  /** @param explanation the text that should have been signed; clients get it only if their app has `explainRefusals` */
   constructor(
     readonly type: SubscriptionRefusalType,
     readonly status: number,
@@ -54,14 +54,14 @@ export class SubscriptionRefusal extends Error {
   }
 }
 
-/** A subscription was ended by the application, and this connection may not have it again. */
+/** The application ended a subscription. This connection may not subscribe to the channel again. */
 export class Eviction extends SubscriptionRefusal {
   constructor(reason: string) {
     super('AuthError', 403, reason);
   }
 }
 
-/** Ends a connection: 40xx do not come back, 41xx back off, 42xx come back at once. */
+/** Closes a connection. After 40xx clients do not reconnect, after 41xx they back off, after 42xx they reconnect at once. */
 export class Disconnect extends Error {
   override readonly name = 'Disconnect';
 
@@ -73,11 +73,11 @@ export class Disconnect extends Error {
   }
 }
 
-/** The HTTP API says no. */
+/** The HTTP API refuses a request. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
 
-  /** @param message what to change, for the developer who reads the answer */
+  /** @param message tells the developer what to change */
   constructor(
     readonly status: number,
     message: string,
@@ -87,17 +87,17 @@ export class ApiError extends Error {
   }
 }
 
-/** What the nodes share cannot be reached now, and nothing was changed. */
+/** The shared state cannot be reached, and nothing was changed. */
 export class Unavailable extends Error {
   override readonly name: string = 'Unavailable';
 }
 
-/** What the nodes share was asked for a change, and there is no telling whether it was made, or it was made in part. */
+/** A change of the shared state may have been made, or was made in part. */
 export class InDoubt extends Unavailable {
   override readonly name = 'InDoubt';
 }
 
-/** How a failure is logged: whoever lost sight of what nodes share has said so already, and each thing that fails of it is no news. */
+/** The log level of a failure. An outage of the shared state is logged once, so each failure that it causes is only `debug`. */
 export function severityOf(error: unknown): 'error' | 'debug' {
   return error instanceof Unavailable ? 'debug' : 'error';
 }

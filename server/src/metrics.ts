@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import type { ChannelKind } from './protocol/channel.ts';
 
-/** What happened in one app on this node since it started. Plain numbers: whoever publishes them reads them when asked. */
+/** Counts of one app on this node since it started. Plain numbers, which exporters read on demand. */
 export class AppMetrics {
   /** Open connections. */
   connections = 0;
-  /** Connections that were established. */
+  /** Connections established. */
   connects = 0;
-  /** Ended connections by close code. */
+  /** Ended connections, by close code. */
   readonly closes = new Map<number, number>();
   readonly subscriptions = zeroOfEachKind();
   /** Channels with a subscriber. */
@@ -16,36 +16,36 @@ export class AppMetrics {
   bytesIn = 0;
   messagesOut = 0;
   bytesOut = 0;
-  /** Events and news sent to one subscriber each. */
+  /** Channel messages sent, counted for each subscriber. */
   deliveries = 0;
-  /** Requests to publish by the status that they were answered with. */
+  /** Publish requests, by HTTP status. */
   readonly publishes = new Map<number, number>();
   clientEvents = 0;
-  /** Refusals by reason. */
+  /** Refusals, by reason. */
   readonly refusals = new Map<string, number>();
   rateLimitHits = 0;
   slowReaders = 0;
-  /** Requests to receivers of webhooks by what became of them. */
+  /** Webhook requests, by outcome. */
   readonly webhookAttempts = new Map<string, number>();
-  /** Webhook deliveries that were given up. */
+  /** Webhook deliveries that became dead letters. */
   webhookDeadLetters = 0;
-  /** Webhook events that could not be committed. */
+  /** Webhook events that could not be recorded. */
   webhookEventsLost = 0;
-  /** Dead letters and events that had to go before their time, because there were too many. */
+  /** Dead letters and events that were dropped early, because there were too many. */
   readonly webhookForgotten = new Map<'dead_letter' | 'event', number>([
     ['dead_letter', 0],
     ['event', 0],
   ]);
 }
 
-/** What happened on this node since it started. */
+/** Counts of this node since it started. */
 export class Metrics {
   readonly apps = new Map<string, AppMetrics>();
-  /** Handshakes that were refused, by close code. */
+  /** Refused handshakes, by close code. */
   readonly refusedHandshakes = new Map<number, number>();
-  /** How often each bound of the broker itself was reached. */
+  /** The number of times that each bound of the broker was reached. */
   readonly bounds = new Map<string, number>();
-  /** How often the link to what nodes share was down for so long that messages of a channel were missed for good. */
+  /** The number of times that an outage lasted so long that messages of a channel were lost. */
   gaps = 0;
   readonly #hidden = new Map<string, AppMetrics>();
 
@@ -59,7 +59,7 @@ export class Metrics {
     return metrics;
   }
 
-  /** Keeps an app of the broker's own out of {@link apps}. */
+  /** Keeps an internal app of the broker out of {@link apps}. */
   hide(appId: string): void {
     this.#hidden.set(appId, new AppMetrics());
   }
@@ -71,7 +71,7 @@ export function zeroOfEachKind(): Record<ChannelKind, number> {
 }
 
 /**
- * A bound of the broker was reached: counts and tells it.
+ * Counts and logs that a bound of the broker was reached.
  *
  * @param bound one of a fixed set (docs/security.md has the table)
  */
@@ -80,7 +80,7 @@ export function reached(metrics: Metrics, log: Logger, bound: string, fields: ob
   log.warn({ ...fields, type: bound }, 'bound reached');
 }
 
-/** Counts more, one if nothing else is said, under a key from a fixed set. */
+/** Adds to the count of a key, which must be one of a fixed set. */
 export function increment<K>(counts: Map<K, number>, key: K, by = 1): void {
   counts.set(key, (counts.get(key) ?? 0) + by);
 }

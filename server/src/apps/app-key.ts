@@ -1,8 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 
-/** A key of an app. One whose secret was replaced is another key under the same name: what the first one signed does not stand. */
+/** A key of an app. A new secret makes a new key with the same name, and signatures of the old one are not valid any more. */
 export class AppKey {
-  /** Ready to sign with. */
   readonly secret: KeyObject;
 
   constructor(

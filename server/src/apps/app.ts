@@ -10,7 +10,7 @@ import { AllowedOrigins, isOriginPattern } from './origins.ts';
 const count = z.int().min(1);
 const countOrUnlimited = z.union([count, z.null()]);
 
-/** Rates and sizes that an app is held to. Characters are UTF-16 code units; bytes are those of UTF-8. */
+/** Limits of an app, in rates and sizes. Characters are UTF-16 code units; bytes are those of UTF-8. */
 export const limitsSchema = z
   .strictObject({
     /** Connections at one time; null: no limit. @default 50_000 */
@@ -19,16 +19,16 @@ export const limitsSchema = z
     clientEventsPerSecond: countOrUnlimited.default(10),
     /**
      * Frames that one connection may send per second. The burst is this and `subscriptionsPerConnection`
-     * together, so that a page which comes back with all its channels is never punished; null: no limit. @default 100
+     * together, so that a page can reconnect with all its channels; null: no limit. @default 100
      */
     framesPerSecond: countOrUnlimited.default(100),
     /**
-     * Subscriptions and sign-ins of one connection that may be refused per minute for want of a valid proof. The
-     * burst is this and `subscriptionsPerConnection` together, so that a page is told of each of its channels what a
-     * broken backend did. One more closes it with 4009. @default 60
+     * Subscriptions and sign-ins of one connection that may be refused per minute for an invalid proof. The burst is
+     * this and `subscriptionsPerConnection` together, so that a page with a broken backend gets the error of each of
+     * its channels. One more closes the connection with 4009. @default 60
      */
     refusedProofsPerMinute: count.default(60),
-    /** Sign-ins of one connection per minute; one more closes it with 4100. @default 30 */
+    /** Sign-ins of one connection per minute; one more closes the connection with 4100. @default 30 */
     signInsPerMinute: count.default(30),
     /** Bytes of `data` in one event. @default 10_240 */
     eventDataBytes: count.default(10_240),
@@ -36,9 +36,9 @@ export const limitsSchema = z
     eventNameLength: count.max(1000).default(200),
     /** Characters in a channel name. @default 200 */
     channelNameLength: count.max(1000).default(200),
-    /** Channels of which the last event is kept at a time; beyond it the oldest one is forgotten. @default 10_000 */
+    /** Channels with a kept event at one time; beyond it the oldest event is dropped. @default 10_000 */
     keptEvents: count.default(10_000),
-    /** Bytes of those events. @default 16_777_216 */
+    /** Bytes of the kept events. @default 16_777_216 */
     keptBytes: count.default(16_777_216),
     /** Users that may be kept out at a time, each channel counted by itself; one more is refused. @default 100_000 */
     blocks: count.default(100_000),
@@ -63,11 +63,11 @@ export type Limits = z.infer<typeof limitsSchema>;
 
 const keySchema = z
   .strictObject({
-    /** Public: clients name it when they connect. */
+    /** Public name, which clients connect with. */
     key: z
       .string()
       .refine((key) => isChannelName(key, 128), 'expected 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;'),
-    /** Signs. Known to the broker and to the customer's backend only. */
+    /** Signs for the key. Only the broker and the customer's backend know it. */
     secret: z.string().min(8).max(256),
   })
   .readonly();
@@ -82,7 +82,7 @@ const origin = z
 /** One tenant, as the configuration describes it. */
 export const appSchema = z
   .strictObject({
-    /** Names the app in the paths of the HTTP API. */
+    /** The id of the app in paths of the HTTP API. */
     id: z.string().refine((id) => /^[A-Za-z0-9_-]{1,64}$/.test(id), 'expected 1 to 64 of A-Z a-z 0-9 _ -'),
     /** For people; defaults to the id. */
     name: z.string().max(200).optional(),
@@ -92,17 +92,17 @@ export const appSchema = z
     enabled: z.boolean().default(true),
     /** Closes connections that do not use TLS with 4000. @default false */
     requireTLS: z.boolean().default(false),
-    /** Tells a client over the socket which text should have been signed. It holds no secret. @default false */
+    /** Sends clients the text that should have been signed, which holds no secret. @default false */
     explainRefusals: z.boolean().default(false),
     /** Seconds for which a cache channel keeps its last event. @default 1800 */
     cacheSeconds: count.default(1800),
     /** Whether clients may send client events. @default true */
     clientEvents: z.boolean().default(true),
-    /** Whether subscribers are told how many connections share their channel. @default false */
+    /** Whether subscribers get the number of subscriptions of their channel. @default false */
     subscriptionCount: z.boolean().default(false),
     /**
-     * Closes connections with 4009 that have neither signed in nor been let into a channel that needs a signature
-     * within `authenticationTimeoutSeconds`. Those that are connected when it is turned on stay. @default false
+     * Closes connections with 4009 that neither sign in nor subscribe to a channel that requires a signature within
+     * `authenticationTimeoutSeconds`. Connections that are open when it is turned on stay. @default false
      */
     requireUserAuthentication: z.boolean().default(false),
     /** Origins whose pages may connect: "*", exact origins, "file://", "null", or "https://*.example.com". @default ["*"] */
@@ -110,7 +110,7 @@ export const appSchema = z
     /** Overrides the broker's setting of the same name for this app. */
     activityTimeoutSeconds: count.optional(),
     limits: limitsSchema.prefault({}),
-    /** Where its backend is told what happens. @default [] */
+    /** The receivers of its events. @default [] */
     webhooks: z.array(webhookSchema).readonly().default([]),
   })
   .readonly();
@@ -119,13 +119,13 @@ export type AppConfig = z.infer<typeof appSchema>;
 export type AppInput = z.input<typeof appSchema>;
 
 /**
- * One tenant at work. There is one object per app id for as long as the app stands; a reload swaps what it
- * holds, so connections keep their reference and always see the settings of now.
+ * One tenant of the running broker. Each app id has one object; a reload replaces its settings, so that connections
+ * keep their reference and always see the present ones.
  */
 export class App {
   readonly id: string;
   readonly keyUses = new KeyUsage();
-  /** Is told what happens; `undefined` while nobody watches, and then nothing is done for it. */
+  /** Set while somebody watches the app in the console. Without it, no events are created. */
   observer: AppObserver | undefined;
   #config!: AppConfig;
   #keys: ReadonlyMap<string, AppKey> = new Map();
@@ -137,10 +137,10 @@ export class App {
     this.update(config);
   }
 
-  /** Takes over new settings for the same id. */
+  /** Replaces the settings. */
   update(config: AppConfig): void {
     this.#config = config;
-    const keys = config.keys.map(({ key, secret }) => this.#standing(new AppKey(key, secret)));
+    const keys = config.keys.map(({ key, secret }) => this.#unchanged(new AppKey(key, secret)));
     this.#keys = new Map(keys.map((key) => [key.name, key]));
     this.#origins = new AllowedOrigins(config.allowedOrigins);
     this.#hooks = config.webhooks.map((webhook) => new Hook(this.id, webhook));
@@ -173,24 +173,23 @@ export class App {
   get allowedOrigins(): readonly string[] {
     return this.#config.allowedOrigins;
   }
-  /** undefined: the broker's own setting holds. */
+  /** `undefined`: the broker's setting applies. */
   get activityTimeoutSeconds(): number | undefined {
     return this.#config.activityTimeoutSeconds;
   }
   get limits(): Limits {
     return this.#config.limits;
   }
-  /** Its webhooks, in their order. */
   get hooks(): readonly Hook[] {
     return this.#hooks;
   }
 
-  /** Its public keys, oldest first. */
+  /** The names of its keys, oldest first. */
   get keys(): readonly string[] {
     return [...this.#keys.keys()];
   }
 
-  /** Its keys, each with the secret ready to sign with, oldest first; there is at least one. */
+  /** Its keys with their secrets, oldest first; at least one. */
   get secrets(): readonly (readonly [key: string, secret: KeyObject])[] {
     return Array.from(this.#keys.values(), ({ name, secret }) => [name, secret]);
   }
@@ -199,34 +198,32 @@ export class App {
     return this.#keys.has(key);
   }
 
-  /** The key of a name. */
   keyOf(name: string): AppKey | undefined {
     return this.#keys.get(name);
   }
 
-  /** Whether a key is still one of its own, with the same secret. */
+  /** Whether the app still has a key, with the same secret. */
   accepts(key: AppKey): boolean {
     return this.#keys.get(key.name) === key;
   }
 
-  /** The secret that belongs to a key, ready to sign with. */
   secretOf(key: string): KeyObject | undefined {
     return this.#keys.get(key)?.secret;
   }
 
-  /** Whether a page of this origin may connect. What sends no `Origin` is not a browser, and is allowed. */
+  /** Whether a page of this origin may connect. Clients without an `Origin` are not browsers, and may connect. */
   allowsOrigin(origin: string | undefined): boolean {
     return origin === undefined || this.#origins.allows(origin);
   }
 
-  /** The object that a key had before, so that what it signed is known to stand. */
-  #standing(key: AppKey): AppKey {
+  /** Returns the earlier object of an unchanged key, so that its signatures stay valid. */
+  #unchanged(key: AppKey): AppKey {
     const before = this.#keys.get(key.name);
     return before?.equals(key) ? before : key;
   }
 }
 
-/** Where the broker finds its apps. */
+/** The apps of the broker. */
 export interface AppStore {
   byId(id: string): App | undefined;
   byKey(key: string): App | undefined;

@@ -1,6 +1,6 @@
 import { App, type AppConfig, type AppStore } from './app.ts';
 
-/** The apps of the configuration. Ids and keys are unique across apps; the configuration sees to that. */
+/** The apps of the configuration, which guarantees that ids and keys are unique across apps. */
 export class FileAppStore implements AppStore {
   #byId: ReadonlyMap<string, App> = new Map();
   #byKey: ReadonlyMap<string, App> = new Map();
@@ -9,13 +9,13 @@ export class FileAppStore implements AppStore {
     this.replace(apps);
   }
 
-  /** Takes over what a reload brought: an app whose id still stands keeps its object. */
+  /** Replaces the apps. An app whose id remains keeps its object. */
   replace(apps: readonly AppConfig[]): void {
     const byId = new Map<string, App>();
     for (const config of apps) {
-      const standing = this.#byId.get(config.id);
-      standing?.update(config);
-      byId.set(config.id, standing ?? new App(config));
+      const existing = this.#byId.get(config.id);
+      existing?.update(config);
+      byId.set(config.id, existing ?? new App(config));
     }
     this.#byId = byId;
     this.#byKey = new Map([...byId.values()].flatMap((app) => app.keys.map((key) => [key, app] as const)));

@@ -1,4 +1,4 @@
-/** Secrets that stand in documentation, ours and that of others, and words that come first in every list of passwords. */
+/** Secrets from documentation, ours and that of others, and the most common passwords. */
 const KNOWN: ReadonlySet<string> = new Set([
   'dev-secret',
   'a-long-random-secret',
@@ -42,11 +42,11 @@ const KNOWN: ReadonlySet<string> = new Set([
   'whatever',
   'countersign',
 ]);
-/** How documentation says that a value is to be replaced. */
+/** Placeholders of documentation. */
 const PLACEHOLDER = /replace|change[ _-]?(me|this|it)|placeholder|your[ _-]|<.*>|…/i;
 const MIN_DISTINCT_CHARACTERS = 5;
 
-/** Whether somebody who has seen one signature finds the secret at once, because it is in a documentation or a list. */
+/** Whether an attacker with one signature can guess the secret, because it is in documentation or a list of passwords. */
 export function isGuessable(secret: string): boolean {
   const text = secret.toLowerCase().trim();
   return (
@@ -57,7 +57,7 @@ export function isGuessable(secret: string): boolean {
   );
 }
 
-/** Whether each character follows the one before it, as in `12345678`; after 9 comes 0. */
+/** Whether all characters have the same distance to the next, as in `12345678`; 0 follows 9. */
 function isSequence(text: string): boolean {
   const steps = new Set<number>();
   for (let at = 1; at < text.length; at += 1) {

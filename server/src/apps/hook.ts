@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
-/** What a backend can be told. */
+/** The names of all webhook events. */
 export const webhookEventNames = [
   'channel_occupied',
   'channel_vacated',
@@ -18,21 +18,21 @@ export type WebhookEventName = (typeof webhookEventNames)[number];
 
 const OWN_HEADERS = /^(host|connection|content-|transfer-encoding|user-agent|x-pusher-|webhook-)/i;
 
-/** One webhook of an app, as the configuration describes it. */
+/** One webhook of an app, in the configuration. */
 export const webhookSchema = z
   .strictObject({
-    /** Names it among the hooks of its app; the first 8 hex digits of the SHA-256 of `url` if there is none. */
+    /** The id of the hook in its app. @default the first 8 hex digits of the SHA-256 of `url` */
     id: z
       .string()
       .refine((id) => /^[A-Za-z0-9_-]{1,64}$/.test(id), 'expected 1 to 64 of A-Z a-z 0-9 _ -')
       .optional(),
-    /** Where deliveries are posted. */
+    /** The URL that receives deliveries by POST. */
     url: z.string().refine(isCallable, 'expected an http or https URL without a user name and a fragment'),
-    /** What it wants to be told. */
+    /** The events that it receives. */
     events: z.array(z.enum(webhookEventNames)).min(1).readonly(),
-    /** Only of channels whose names begin with this. What has no channel is told all the same. */
+    /** Limits events to channels whose names begin with it. Events without a channel are always sent. */
     channelPrefix: z.string().min(1).optional(),
-    /** Sent along with each request; values are never shown. */
+    /** Headers of each request. Their values are never shown. */
     headers: z
       .record(
         z
@@ -53,7 +53,7 @@ export const webhookSchema = z
 
 export type WebhookConfig = z.infer<typeof webhookSchema>;
 
-/** Names one hook among those of all apps. */
+/** The key of one hook among all apps. */
 export type HookKey = `${string}:${string}`;
 
 export function hookKeyOf(appId: string, hookId: string): HookKey {
@@ -65,7 +65,7 @@ export function appOfHook(key: HookKey): string {
   return key.slice(0, key.indexOf(':'));
 }
 
-/** One webhook of one app. A reload replaces the object; the key tells which one it follows. */
+/** One webhook of one app. A reload replaces the object; a new object with the same key continues the old one. */
 export class Hook {
   readonly id: string;
   readonly key: HookKey;
@@ -90,7 +90,7 @@ export class Hook {
     this.maxDelayMs = config.maxDelayMs;
   }
 
-  /** @param channel `undefined` for an event that concerns none */
+  /** @param channel `undefined` for an event without a channel */
   wants(name: WebhookEventName, channel: string | undefined): boolean {
     if (!this.events.includes(name)) return false;
     return (
@@ -99,7 +99,7 @@ export class Hook {
   }
 }
 
-/** The id that a hook has, given or not. */
+/** The id of a hook: the configured one, or the default. */
 export function hookIdOf({ id, url }: Pick<WebhookConfig, 'id' | 'url'>): string {
   return id ?? createHash('sha256').update(url).digest('hex').slice(0, 8);
 }

@@ -1,25 +1,25 @@
-/** What a key signed that was accepted. */
+/** The purpose of an accepted signature. */
 export type KeyUse = 'channels' | 'users' | 'requests';
 
-/** What one key signed since this process started. */
+/** Counts of accepted signatures of one key since this process started. */
 export interface KeyCounts {
   readonly channels: number;
   readonly users: number;
   readonly requests: number;
-  /** All of them within the last hour. */
+  /** The sum of the last hour. */
   readonly lastHour: number;
-  /** Unix milliseconds of the last one. */
+  /** Unix milliseconds of the last use. */
   readonly lastAt: number;
 }
 
 const MINUTES = 60;
 const MINUTE_MS = 60_000;
 
-/** Counts what each key of an app signs, so that people see whether an old key is still in use. */
+/** Counts the signatures of each key of an app, which shows whether an old key is still in use. */
 export class KeyUsage {
   readonly #keys = new Map<string, Ledger>();
 
-  /** @param key one that the app has, never a text from outside */
+  /** @param key a key that the app has, never input */
   count(key: string, use: KeyUse, now: number): void {
     let ledger = this.#keys.get(key);
     if (!ledger) {
@@ -29,7 +29,7 @@ export class KeyUsage {
     ledger.count(use, now);
   }
 
-  /** `undefined` if the key has signed nothing. */
+  /** `undefined` if the key has not been used. */
   of(key: string, now: number): KeyCounts | undefined {
     return this.#keys.get(key)?.tally(now);
   }
@@ -37,7 +37,7 @@ export class KeyUsage {
 
 class Ledger {
   readonly #totals: Record<KeyUse, number> = { channels: 0, users: 0, requests: 0 };
-  /** A ring: what was counted in each of the last minutes. */
+  /** A ring buffer: one count for each of the last minutes. */
   readonly #minutes = new Uint32Array(MINUTES);
   #minute = 0;
   #lastAt = 0;
@@ -55,7 +55,7 @@ class Ledger {
     return { ...this.#totals, lastHour, lastAt: this.#lastAt };
   }
 
-  /** Empties the minutes that have passed; answers the slot of the present one. */
+  /** Clears the minutes that have passed. Returns the slot of the present one. */
   #advance(now: number): number {
     const minute = Math.floor(now / MINUTE_MS);
     const passed = Math.min(Math.max(minute - this.#minute, 0), MINUTES);

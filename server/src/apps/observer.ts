@@ -1,21 +1,21 @@
-/** A connection, as whoever watches is told of it. */
+/** A connection, as observers see it. */
 export interface ClientInfo {
   readonly socketId: string;
   /** The key that it connected with. */
   readonly key: string;
-  /** Library and version that it named. */
+  /** The client library and its version. */
   readonly client: string;
   readonly address: string;
 }
 
-/** What a client sent as its proof; nothing of it has been checked. */
+/** The proof that a client sent, unchecked. */
 export interface ClaimedProof {
   readonly auth: unknown;
   /** `channel_data` or `user_data`. */
   readonly data: unknown;
 }
 
-/** Something that happened in an app. */
+/** An event in an app, for observers. */
 export type AppEvent =
   | { readonly kind: 'connected'; readonly who: ClientInfo }
   | {
@@ -38,7 +38,7 @@ export type AppEvent =
       readonly channel: string;
       readonly reason: string;
       readonly evidence: ClaimedProof;
-      /** Whether it was the signature that did not hold. */
+      /** Whether the signature was not valid. */
       readonly unproven: boolean;
     }
   | {
@@ -66,7 +66,7 @@ export type AppEvent =
       readonly sender: string | undefined;
     };
 
-/** Is told what happens in an app, for people who watch. An app has one only while somebody does. */
+/** Receives the events of an app, for the console. An app has an observer only while somebody watches. */
 export interface AppObserver {
-  observe(sighting: AppEvent): void;
+  observe(event: AppEvent): void;
 }

@@ -1,16 +1,16 @@
-/** Splits "https://*.example.com" into what an origin must start with and end with. */
+/** Splits "https://*.example.com" into the start and the end of an origin. */
 const WILDCARD = /^([^*]+:\/\/)\*(\.[^*]+)$/;
 const SUBDOMAINS = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/;
 
 /**
- * What pages send that have no host: `file://` in Electron and Cordova or the scheme of an app, and `null` where the
- * browser gives them no origin, as to sandboxed ones.
+ * Origins without a host: `file://` in Electron and Cordova, the scheme of an app, and `null` for pages without an
+ * origin, such as sandboxed ones.
  */
 const WITHOUT_HOST = /^(null|(?!https?:|wss?:)[a-z][a-z0-9+.-]*:\/\/)$/;
 
 /**
- * Whether this can stand in `allowedOrigins`: "*", an origin exactly as browsers send it (lower case, no path, no
- * default port), one whose host starts with "*.", or one of those without a host.
+ * Whether a text is valid in `allowedOrigins`: "*", an origin exactly as browsers send it (lower case, no path, no
+ * default port), an origin whose host starts with "*.", or an origin without a host.
  */
 export function isOriginPattern(value: string): boolean {
   if (value === '*' || WITHOUT_HOST.test(value)) return true;
@@ -20,7 +20,7 @@ export function isOriginPattern(value: string): boolean {
   return host !== '' && sample === `${protocol}//${host}`;
 }
 
-/** The origins whose pages may connect to one app. */
+/** The origins that may connect to one app. */
 export class AllowedOrigins {
   readonly #any: boolean;
   readonly #exact: ReadonlySet<string>;

@@ -1,4 +1,4 @@
-/** A WebSocket text frame, ready for the socket. The same frame goes to every subscriber, so nobody may change it. */
+/** A WebSocket text frame, ready for the socket. All subscribers share it, so it must not be changed. */
 export type Frame = Buffer;
 
 /** A user in a presence channel. */
@@ -8,7 +8,7 @@ export interface Member {
   readonly userInfo?: string;
 }
 
-/** Frames what the broker says, by the table of docs/protocol.md: `data` is a string everywhere but in `pusher:error`. */
+/** The frames that the broker sends (docs/protocol.md). `data` is a string in all of them but `pusher:error`. */
 export const frames = {
   established: (socketId: string, activityTimeout: number): Frame =>
     encodeJson({
@@ -28,7 +28,7 @@ export const frames = {
   subscriptionError: (channel: string, type: string, status: number, message: string): Frame =>
     encodeEvent('pusher:subscription_error', channel, JSON.stringify({ type, error: message, status })),
 
-  /** An event of the application; `data` is passed on as it came. */
+  /** An event of the application, with `data` unchanged. */
   event: encodeEvent,
 
   cacheMiss: (channel: string): Frame => encodeEvent('pusher:cache_miss', channel, '{}'),
@@ -46,7 +46,7 @@ export const frames = {
   subscriptionCount: (channel: string, count: number): Frame =>
     encodeEvent('pusher_internal:subscription_count', channel, JSON.stringify({ subscription_count: count })),
 
-  /** Users who came online, and users who went. */
+  /** Users that came online, and users that went offline. */
   watchlistEvents: (online: readonly string[], offline: readonly string[]): Frame => {
     const events = [
       { name: 'online', user_ids: online },
@@ -55,7 +55,7 @@ export const frames = {
     return encodeJson({ event: 'pusher_internal:watchlist_events', data: JSON.stringify({ events }) });
   },
 
-  /** Our own client is told why it is closed before it is. */
+  /** Tells our own client why the connection closes. */
   terminated: (reason: string): Frame =>
     encodeJson({ event: 'countersign:terminated', data: JSON.stringify({ reason }) }),
 
@@ -79,7 +79,7 @@ function encodeJson(message: object): Frame {
   return encode(JSON.stringify(message));
 }
 
-/** Puts a text into one unmasked WebSocket frame (RFC 6455, section 5.2). */
+/** Encodes a text as one unmasked WebSocket frame (RFC 6455, section 5.2). */
 export function encode(text: string): Frame {
   const size = Buffer.byteLength(text);
   const header = size < 126 ? 2 : size < 65_536 ? 4 : 10;

@@ -1,6 +1,6 @@
-/** The text of a part of JSON, for what is passed on as it was written: a parser changes numbers beyond 2^53, among others. */
+// Finds the text of a value in JSON, to pass it on unchanged: a parser changes numbers beyond 2^53, among others.
 
-/** Levels that a value may have: parsers of other languages end, or their process does, at a few thousand. */
+/** Levels of nesting in a value. Parsers of other languages fail, or crash their process, at a few thousand. */
 const MAX_DEPTH = 2000;
 
 const QUOTE = 34;
@@ -11,13 +11,13 @@ const CLOSE_LIST = 93;
 const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 
-/** A value has more levels than others should have to read. */
+/** A value has too many levels of nesting. */
 export class NestedTooDeeply extends Error {}
 
 /**
- * The value of one member of an object, as it is written. Of several with this name it is the last one, as for JSON.parse.
+ * The text of one member's value in a JSON object. If several members have the name, the last one counts, as for JSON.parse.
  *
- * @param json text that JSON.parse reads as an object
+ * @param json text that JSON.parse accepts as an object
  * @throws NestedTooDeeply
  */
 export function memberText(json: string, name: string): string | undefined {
@@ -79,7 +79,7 @@ function endOfValue(json: string, start: number): number {
   return at;
 }
 
-/** Whether it is one of the four that JSON allows between its parts. */
+/** Whether a character is JSON whitespace. */
 function isSpace(character: number): boolean {
   return character === 32 || character === 10 || character === 13 || character === 9;
 }

@@ -1,7 +1,7 @@
 import { Refusal } from '../errors.ts';
 import { memberText, NestedTooDeeply } from './json-text.ts';
 
-/** What a client may say, parsed once. Proofs stay `unknown`: whoever checks them decides what they are worth. */
+/** A message from a client, parsed once. Proofs stay `unknown` until they are verified. */
 export type ClientMessage =
   | { readonly kind: 'ping' }
   | { readonly kind: 'pong' }
@@ -21,7 +21,7 @@ const PONG: ClientMessage = { kind: 'pong' };
 type JsonObject = { readonly [key: string]: unknown };
 
 /**
- * Reads one text frame.
+ * Parses one text frame.
  *
  * @throws Refusal if it is not a message of the protocol
  */
@@ -60,7 +60,7 @@ function readClientEvent(name: string, frame: JsonObject, text: string): ClientM
   return { kind: 'clientEvent', name, channel, data: typeof data === 'string' ? data : dataText(text) };
 }
 
-/** Subscribers are always given a string, since not all clients can read anything else: what the client wrote. */
+/** The text of `data`, exactly as the client wrote it. Subscribers get a string, because some clients accept nothing else. */
 function dataText(frame: string): string {
   try {
     return memberText(frame, 'data') ?? '';
@@ -70,7 +70,7 @@ function dataText(frame: string): string {
   }
 }
 
-/** `data` of a `pusher:` event is an object, or that object as JSON text. */
+/** The `data` of a `pusher:` event: an object, or an object as JSON text. */
 function readData(event: string, frame: JsonObject): JsonObject {
   const { data } = frame;
   const object = typeof data === 'string' ? parseObject(data) : asObject(data);
@@ -84,7 +84,7 @@ function readChannelName(event: string, data: JsonObject): string {
   return channel;
 }
 
-/** The JSON object that a text holds, or `undefined` if it holds anything else. */
+/** Parses a JSON object; `undefined` if the text is anything else. */
 export function parseObject(text: string): JsonObject | undefined {
   try {
     return asObject(JSON.parse(text));
