@@ -1,4 +1,4 @@
-/** Whom the application keeps out is kept out, also who comes at that very moment. */
+/** Bans hold, also for clients that connect at the same moment. */
 import type { Broker } from '@countersign/server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MemoryAdapter } from '#server/adapter/memory/adapter';
@@ -24,7 +24,7 @@ async function soon<T>(act: () => Promise<T>): Promise<T> {
   return act();
 }
 
-/** Has many clients act as one user while he is banned; each of them may be done before it, or refused, and none stays. */
+/** Makes many clients act as one user during a ban. Each of them may succeed before it or be refused, and none stays. */
 async function race(
   places: readonly Place[],
   act: (place: Place) => Promise<unknown>,
@@ -113,7 +113,7 @@ const races = [
   ['sign in with a channel', banWhileTheySignInWithAChannel],
 ] as const;
 
-describe('a ban reaches everybody who is about to', { timeout: 120_000 }, () => {
+describe('a ban reaches every connection that is about to', { timeout: 120_000 }, () => {
   describe.each(races)('%s', (_, run) => {
     test('one process, whose answers take their time', async () => {
       const adapter = new DelayedAdapter(new MemoryAdapter());

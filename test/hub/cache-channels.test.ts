@@ -13,7 +13,7 @@ async function startClock(settings: ServerSettings = {}) {
   const clock = { now: 1_700_000_000_000 };
   const adapter = new MemoryAdapter({ monotonic: () => clock.now });
   const server = await startServer({ ...settings, parts: { adapter } });
-  /** What somebody new is sent when he joins. */
+  /** The frames that a new subscriber gets. */
   const arrive = async (channel = NEWS): Promise<Received[]> => {
     const client = await connect(server);
     const received = [await client.join(channel, ANN), ...(await client.nothing())];
@@ -29,7 +29,7 @@ describe.each([
   ['private-cache-a', frames.subscribed('private-cache-a')],
   ['presence-cache-a', frames.presence('presence-cache-a', [['ann', null]])],
 ])('%s', (channel, acknowledged) => {
-  test('tells a newcomer that nothing was published', async () => {
+  test('sends a new subscriber cache_miss if nothing was published', async () => {
     const { arrive } = await startClock();
     expect(await arrive(channel)).toEqual([acknowledged, frames.cacheMiss(channel)]);
     expect(await arrive(channel)).toEqual([acknowledged, frames.cacheMiss(channel)]);
@@ -128,7 +128,7 @@ describe('the kept event', () => {
     expect(await arrive()).toEqual(hit('3'));
   });
 
-  test('stands for each of the channels that it was published to', async () => {
+  test('is kept in each channel that it was published to', async () => {
     const { server, arrive } = await startClock();
     await publishTo(server, [NEWS, 'news', 'cache-other'], 'e', '1');
     expect(await arrive()).toEqual(hit('1'));
@@ -146,7 +146,7 @@ describe('the kept event', () => {
     expect(await client.nothing()).toEqual([frames.event('e', NEWS, '1'), frames.event('e', NEWS, '2')]);
   });
 
-  test('does not come again to who subscribes again', async () => {
+  test('is not sent again after a repeated subscribe', async () => {
     const { server } = await startClock();
     const client = await connect(server);
     await client.join(NEWS);
@@ -159,7 +159,7 @@ describe('the kept event', () => {
   });
 });
 
-test('news of members are not kept, and come to the others after the joiner has his snapshot', async () => {
+test('member events are not kept, and reach the others after the new member has its snapshot', async () => {
   const { server } = await startClock();
   const channel = 'presence-cache-room';
   const [ann, bob, cal] = [await connect(server), await connect(server), await connect(server)];

@@ -123,14 +123,14 @@ describe.each(kinds)('$channel', ({ channel, signed, cache, presence, encrypted 
     );
   });
 
-  test(presence ? 'shows who is there' : 'shows nobody', async () => {
+  test(presence ? 'lists the members' : 'lists no members', async () => {
     const server = await startServer();
     const client = await connect(server);
     const acknowledged = presence ? frames.presence(channel, [['ann', null]]) : frames.subscribed(channel);
     expect(await client.join(channel, ANN)).toBe(acknowledged);
   });
 
-  test(cache ? 'tells what it has kept' : 'keeps no event', async () => {
+  test(cache ? 'sends the kept event' : 'keeps no event', async () => {
     const server = await startServer();
     const client = await connect(server);
     await client.join(channel, ANN);

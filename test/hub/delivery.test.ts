@@ -106,7 +106,7 @@ describe('an event', () => {
     expect(await bob.nothing()).toEqual(['not ann', 'all'].map((data) => frames.event('e', 'news', data)));
   });
 
-  test('comes to all when the socket id is nobody', async () => {
+  test('reaches all if the socket id is unknown', async () => {
     const server = await startServer();
     const client = await connect(server);
     await client.join('news');

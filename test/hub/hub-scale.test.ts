@@ -49,7 +49,7 @@ class StandIn implements Subscriber, Writer {
   }
 }
 
-test(`a publish to ${STAND_INS} subscribers reaches all, and lets everything else have its turn`, async () => {
+test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event loop to others in between`, async () => {
   const adapter = new MemoryAdapter();
   onTestFinished(() => adapter.close());
   const apps = new FileAppStore(configOf().apps);

@@ -62,7 +62,7 @@ describe('the devices of a user', () => {
 });
 
 describe('to terminate a user', () => {
-  test('closes all his connections with the reason, and nobody else', async () => {
+  test('closes all connections of the user with the reason, and no others', async () => {
     const broker = await startServer();
     const devices = [await device(broker, { id: 'ann' }), await device(broker, { id: 'ann' })];
     const bob = await device(broker, { id: 'bob' });
@@ -71,7 +71,7 @@ describe('to terminate a user', () => {
     expect(await bob.nothing()).toEqual([]);
   });
 
-  test('tells our own client why before it closes', async () => {
+  test('sends our own client the reason before it closes', async () => {
     const broker = await startServer();
     const path = `/app/${APP.key}?protocol=7&client=countersign-js&version=1`;
     const client = await open(broker, path).established();
@@ -88,7 +88,7 @@ describe('to terminate a user', () => {
     expect(await ann.closed()).toEqual({ code: 4009, reason: 'ö'.repeat(61) });
   });
 
-  test('keeps him out for as long as it says', async () => {
+  test('blocks the user for the given time', async () => {
     let now = 1_700_000_000_000;
     const broker = await startServer({ parts: { now: () => now, monotonic: () => now } });
     const query = { auth_timestamp: String(now / 1000) };
@@ -148,7 +148,7 @@ describe('to end a subscription', () => {
     expect(await (await connect(broker)).join('private-a')).toBe(frames.subscribed('private-a'));
   });
 
-  test('finds the private channels of a signed-in user, and keeps him out on any connection', async () => {
+  test('finds the private channels of a signed-in user, and blocks the user on every connection', async () => {
     let now = 1_700_000_000_000;
     const broker = await startServer({ parts: { now: () => now, monotonic: () => now } });
     const query = { auth_timestamp: String(now / 1000) };
@@ -166,7 +166,7 @@ describe('to end a subscription', () => {
     expect(await other.join('private-a')).toBe(frames.subscribed('private-a'));
   });
 
-  test('of nobody ends none', async () => {
+  test('of an unknown user ends nothing', async () => {
     const broker = await startServer();
     expect((await remove(broker, 'private-a', { user_id: 'ann' })).body).toEqual({ removed: 0 });
   });
@@ -184,7 +184,7 @@ describe('to end a subscription', () => {
 });
 
 describe('a watchlist', () => {
-  test('tells how its users are, and when that changes, however many devices they have', async () => {
+  test('reports the state of its users and each change of it, however many devices they have', async () => {
     const broker = await startServer();
     await device(broker, { id: 'amy' });
     const watcher = await device(broker, { id: 'bob', watchlist: ['amy', 'cid'] });
@@ -220,7 +220,7 @@ describe('a watchlist', () => {
     expect(await watcher.next()).toBe(frames.watchlist({ online: ['cid'] }));
   });
 
-  test('of more than 100 users is cut, and the client is told', async () => {
+  test('of more than 100 users is cut, and the client gets an error', async () => {
     const broker = await startServer({ limits: { presenceMemberBytes: 4096 } });
     const ids = Array.from({ length: 101 }, (_, index) => `u${index}`);
     const watcher = await connect(broker);
@@ -240,7 +240,7 @@ describe('an app that requires to know its users', () => {
   };
   const late = 'Connection not authorized within timeout: ';
 
-  test('closes who has proven nothing in time', async () => {
+  test('closes a connection without a proof in time', async () => {
     const { broker, pass } = await start();
     const client = await connect(broker);
     await client.join('news');
@@ -271,7 +271,7 @@ describe('an app that requires to know its users', () => {
     expect((await client.closed()).reason).toMatch(/too late|no sign-in/);
   });
 
-  test('keeps who has signed in, or was let into a channel', async () => {
+  test('keeps a connection that signed in or subscribed to a private channel', async () => {
     const { broker, pass } = await start();
     const ann = await device(broker, { id: 'ann' });
     const bob = await connect(broker);

@@ -26,7 +26,7 @@ function removeKey(broker: Broker): void {
   broker.reload(configOf({ app: { keys: keysOf(APP) } }).apps);
 }
 
-/** A client that came by one key, for whom another one signs. */
+/** A client that connects by one key, with signatures of another. */
 async function connectFor(
   broker: Pick<Broker, 'host' | 'port' | 'url'>,
   signer: Credentials,
@@ -67,7 +67,7 @@ describe('the removal of a key', () => {
     });
   });
 
-  test('lets the connection in again by another key', async () => {
+  test('leaves the connection free to subscribe again by another key', async () => {
     const broker = await start();
     const client = await connectFor(broker, LEAKED);
     await client.join('presence-room', { user_id: 'ann' });
@@ -103,7 +103,7 @@ describe('the removal of a key', () => {
     expect(await client.nothing()).toEqual([]);
   });
 
-  test('closes a connection whose sign-in it signed, and nobody else', async () => {
+  test('closes a connection whose sign-in it signed, and no other', async () => {
     const broker = await start();
     const [thief, ann] = [await connectFor(broker, LEAKED), await connectFor(broker, APP)];
     for (const client of [thief, ann]) {
@@ -122,7 +122,7 @@ describe('the removal of a key', () => {
     });
   });
 
-  test('leaves who has signed in again by another key', async () => {
+  test('keeps a connection that signed in again by another key', async () => {
     const broker = await start();
     const client = await connectFor(broker, LEAKED);
     await client.signIn({ id: 'ann' });
@@ -132,7 +132,7 @@ describe('the removal of a key', () => {
     expect(await client.nothing()).toEqual([]);
   });
 
-  test('is told to pusher-js as an error of the subscription', async () => {
+  test('reaches pusher-js as an error of the subscription', async () => {
     const broker = await start();
     const channelAuthorization: NonNullable<Options['channelAuthorization']> = {
       transport: 'ajax',

@@ -19,14 +19,14 @@ function full(members: number): string {
 }
 
 describe('the first connection of a user', () => {
-  test('sees who is there, himself too', async () => {
+  test('gets all members, including itself', async () => {
     const server = await startServer();
     const [first, second] = [await connect(server), await connect(server)];
     expect(await first.join(ROOM, ANN)).toBe(frames.presence(ROOM, [ann]));
     expect(await second.join(ROOM, BOB)).toBe(frames.presence(ROOM, [ann, bob]));
   });
 
-  test('is told to all others, and not to himself', async () => {
+  test('is announced to all others, and not to itself', async () => {
     const server = await startServer();
     const [first, second, third] = [await connect(server), await connect(server), await connect(server)];
     await first.join(ROOM, ANN);
@@ -37,7 +37,7 @@ describe('the first connection of a user', () => {
     for (const client of [first, second, third]) expect(await client.nothing()).toEqual([]);
   });
 
-  test('is told to nobody outside of the channel', async () => {
+  test('is announced to nobody outside of the channel', async () => {
     const server = await startServer();
     const [inside, outside] = [await connect(server), await connect(server)];
     await outside.join('presence-hall', BOB);
@@ -47,7 +47,7 @@ describe('the first connection of a user', () => {
 });
 
 describe('a further connection of a user', () => {
-  test('sees the user once, and is told to nobody', async () => {
+  test('gets the user once, and is announced to nobody', async () => {
     const server = await startServer();
     const [witness, tab, secondTab] = [await connect(server), await connect(server), await connect(server)];
     await witness.join(ROOM, BOB);
@@ -81,7 +81,7 @@ describe.each([
   ],
   ['is cut off', (client: TestClient) => client.close()],
 ])('a connection that %s', (_, leave) => {
-  test('leaves its user behind if he has another one', async () => {
+  test('leaves its user in the channel if the user has another one', async () => {
     const server = await startServer();
     const [witness, tab, secondTab] = [await connect(server), await connect(server), await connect(server)];
     for (const client of [tab, secondTab]) await client.join(ROOM, ANN);
@@ -118,7 +118,7 @@ test('a connection that is cut off while it joins leaves nothing behind', async 
   expect(await count()).toBe(1);
 });
 
-test('a user who comes back is removed and added, and may be described anew', async () => {
+test('a returning user is removed and added, and may have a new description', async () => {
   const server = await startServer();
   const [witness, client] = [await connect(server), await connect(server)];
   await witness.join(ROOM, BOB);
@@ -173,7 +173,7 @@ describe('a channel that is full', () => {
     expect(await (await connect(server)).join(ROOM, BOB)).toBe(frames.presence(ROOM, [ann, bob]));
   });
 
-  test('tells its members nothing of whom it refused', async () => {
+  test('announces no refused user to its members', async () => {
     const server = await startServer({ limits: { presenceMembers: 1 } });
     const [member, stranger] = [await connect(server), await connect(server)];
     await member.join(ROOM, ANN);
@@ -204,7 +204,7 @@ describe.each<[string, () => BrokerParts]>([
       else leaver.close();
     }
 
-    // Everyone joins or leaves once, so this roster stands only when all have.
+    // Each client joins or leaves once, so this roster is complete only when all have.
     const users = new Set(['stayer-0', 'stayer-1', ...joiners.map((_, n) => userOf('joiner', n))]);
     for (const client of [...stayers, ...joiners]) await reads(client, [...users].sort());
     await publish(server, ROOM, 'marker', '');

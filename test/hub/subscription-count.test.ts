@@ -20,7 +20,7 @@ const INTERVAL_MS = 5000;
 const counted = { app: { subscriptionCount: true } };
 
 describe('the subscription count', () => {
-  test('is told to everyone, after the acknowledgement, whenever it changes', async () => {
+  test('is announced to all subscribers, after the acknowledgement, whenever it changes', async () => {
     const server = await startServer(counted);
     const [first, second] = [await connect(server), await connect(server)];
     expect(await first.join('news')).toBe(frames.subscribed('news'));
@@ -41,7 +41,7 @@ describe('the subscription count', () => {
     expect(await first.next()).toBe(frames.count('news', 1));
   });
 
-  test.each(['private-a', 'private-encrypted-a'])('is told in %s', async (channel) => {
+  test.each(['private-a', 'private-encrypted-a'])('is announced in %s', async (channel) => {
     const server = await startServer(counted);
     const client = await connect(server);
     expect(await client.join(channel)).toBe(frames.subscribed(channel));
@@ -66,14 +66,14 @@ describe('the subscription count', () => {
     expect(await second.next()).toBe(frames.count('private-a', 2));
   });
 
-  test.each(['presence-a', 'presence-cache-a'])('is not told in %s', async (channel) => {
+  test.each(['presence-a', 'presence-cache-a'])('is not announced in %s', async (channel) => {
     const server = await startServer(counted);
     const client = await connect(server);
     await client.join(channel, { user_id: 'ann' });
     expect(await client.nothing()).toEqual(channel === 'presence-a' ? [] : [frames.cacheMiss(channel)]);
   });
 
-  test("is not told in a user's channel", async () => {
+  test("is not announced in a user's channel", async () => {
     const server = await startServer(counted);
     const client = await connect(server);
     await client.signIn({ id: 'ann' });
@@ -81,7 +81,7 @@ describe('the subscription count', () => {
     expect(await client.nothing()).toEqual([]);
   });
 
-  test('is not told when it does not change', async () => {
+  test('is not announced when it does not change', async () => {
     const server = await startServer(counted);
     const client = await connect(server);
     await client.join('private-a');
@@ -93,7 +93,7 @@ describe('the subscription count', () => {
     expect(await client.nothing()).toEqual([]);
   });
 
-  test('is not told when a newer one was told already', async () => {
+  test('is not announced after a newer one', async () => {
     const adapter = new MemoryAdapter();
     const client = await connect(await startServer({ parts: { adapter } }));
     await client.join('news');
@@ -107,7 +107,7 @@ describe('the subscription count', () => {
     expect(await client.nothing()).toEqual([frames.count('news', 3), frames.count('news', 4)]);
   });
 
-  test('is not told in an app that does not ask for it', async () => {
+  test('is not announced in an app without it', async () => {
     const server = await startServer();
     const client = await connect(server);
     await client.join('news');
@@ -141,7 +141,7 @@ describe('the subscription count above 100', () => {
     await client.nothing();
   }
 
-  test('is told at most every 5 seconds, and then as it stands', async () => {
+  test('is announced at most every 5 seconds, with the present value', async () => {
     const { witness, others } = await startCrowd(3);
     const [first, second, third] = others;
     await first!.join('news');
@@ -159,7 +159,7 @@ describe('the subscription count above 100', () => {
     expect(await witness.nothing()).toEqual([frames.count('news', 102)]);
   });
 
-  test('is told at once again after 5 seconds without a change', async () => {
+  test('is announced at once again after 5 seconds without a change', async () => {
     const { witness, others } = await startCrowd(2);
     await others[0]!.join('news');
     expect(await witness.next()).toBe(frames.count('news', 101));
@@ -169,7 +169,7 @@ describe('the subscription count above 100', () => {
     expect(await witness.next()).toBe(frames.count('news', 102));
   });
 
-  test('is told with the next turn also if it has fallen to 100', async () => {
+  test('is announced with the next turn also if it has fallen to 100', async () => {
     const { witness, others, crowd } = await startCrowd(1);
     await others[0]!.join('news');
     expect(await witness.next()).toBe(frames.count('news', 101));
@@ -200,7 +200,7 @@ describe('the subscription count above 100, of several nodes', () => {
       for (const node of nodes) node.close();
       return adapter.close();
     });
-    /** What was told, and after how many milliseconds. */
+    /** The announced counts, each with its milliseconds since the start. */
     const told: [count: number, afterMs: number][] = [];
     const deliver = (message: Message) => {
       if (message.kind !== 'count') return;
@@ -231,7 +231,7 @@ describe('the subscription count above 100, of several nodes', () => {
     return { adapter, told, joinAt, a, b, c };
   }
 
-  test('is told by one of them every 5 seconds, and then as it stands', async () => {
+  test('is announced by one of them every 5 seconds, with the present value', async () => {
     const { told, joinAt, a, b, c } = await startNodes();
     await joinAt(a);
     for (const node of [b, c, a, b]) await joinAt(node);
@@ -247,7 +247,7 @@ describe('the subscription count above 100, of several nodes', () => {
     ]);
   });
 
-  test('is told by the others when one ends', async () => {
+  test('is announced by the others when one ends', async () => {
     const { told, joinAt, a, b, c } = await startNodes();
     for (const node of [a, b, c]) await joinAt(node);
     a.close();
@@ -259,7 +259,7 @@ describe('the subscription count above 100, of several nodes', () => {
     ]);
   });
 
-  test('is told in the next interval by the others when one ends in its turn', async () => {
+  test('is announced in the next interval by the others when one ends in its turn', async () => {
     const { adapter, told, joinAt, a, b } = await startNodes();
     setTimeout(() => void adapter.counters.hit(`subscription_count:${topic}`, INTERVAL_MS), INTERVAL_MS);
     for (const node of [a, b]) await joinAt(node);
@@ -270,7 +270,7 @@ describe('the subscription count above 100, of several nodes', () => {
     ]);
   });
 
-  test('is told in the next interval when it could not be told', async () => {
+  test('is announced in the next interval after a failure', async () => {
     const { adapter, told, joinAt, a } = await startNodes();
     vi.spyOn(adapter.bus, 'publishCount').mockRejectedValueOnce(new Error('out of reach'));
     await joinAt(a);
@@ -278,7 +278,7 @@ describe('the subscription count above 100, of several nodes', () => {
     expect(told).toEqual([[101, 5000]]);
   });
 
-  test('is told at once again when it has fallen to 100', async () => {
+  test('is announced at once again when it has fallen to 100', async () => {
     const { adapter, told, joinAt, a, b } = await startNodes();
     await joinAt(a);
     for (const [node, socketId] of [
@@ -348,7 +348,7 @@ describe('the subscription count above 100, while a crowd comes and goes', () =>
       const big = events.filter(({ subscription_count }) => Number(subscription_count) > 100);
       const bigFrames = big.map(({ subscription_count }) => frames.count('news', Number(subscription_count)));
       expect(received.filter((frame) => bigFrames.includes(String(frame)))).toEqual(bigFrames);
-      // What a busy machine takes to tell a count after its turn was taken.
+      // The time that a busy machine takes from its turn to the announcement.
       const toleranceMs = 1000;
       for (const [n, { at }] of big.slice(1).entries())
         expect(at - big[n]!.at).toBeGreaterThan(INTERVAL_MS - toleranceMs);

@@ -25,7 +25,7 @@ describe('a subscription', () => {
     subscription = new Subscription({ key: undefined, member: { userId: 'ann' } });
   });
 
-  test('holds news back until its first snapshot, which tells all up to its version', () => {
+  test('buffers messages until its first snapshot, which includes everything up to its version', () => {
     for (const news of [member(1), event(2), event(3), member(4)]) expect(offer(news)).toBe(false);
     expect(text(subscription.start(2))).toEqual(['event 3', 'member 4']);
     expect(sent).toEqual([]);
@@ -37,7 +37,7 @@ describe('a subscription', () => {
     expect(text(sent)).toEqual(['event 6', 'member 7']);
   });
 
-  test('holds news back until a later snapshot, which tells the roster and no event', () => {
+  test('buffers messages until a later snapshot, which holds the roster and no event', () => {
     subscription.start(1);
     subscription.buffer();
     for (const news of [event(2), member(3), member(4), event(5)]) expect(offer(news)).toBe(false);
@@ -52,7 +52,7 @@ describe('a subscription', () => {
     expect(text(sent)).toEqual(['event 2']);
   });
 
-  test('holds news back until the last of two snapshots, whichever comes first', () => {
+  test('buffers messages until the last of two snapshots, in either order', () => {
     subscription.start(1);
     subscription.buffer();
     subscription.buffer();
@@ -71,7 +71,7 @@ describe('a subscription', () => {
     expect(text(subscription.resume())).toEqual(['member 2']);
   });
 
-  test('gives up when too much waits for a snapshot', () => {
+  test('fails if too many messages wait for a snapshot', () => {
     for (let version = 1; version <= 10_001; version += 1) offer(event(version));
     expect(() => subscription.start(1)).toThrow('Too many frames waited for one snapshot');
   });

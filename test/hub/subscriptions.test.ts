@@ -67,7 +67,7 @@ describe('to subscribe again', () => {
     expect(await client.nothing()).toEqual([frames.event('e', 'news', '1')]);
   });
 
-  test('shows who is there now, and tells the others nothing', async () => {
+  test('sends the present members, and announces nothing to the others', async () => {
     const server = await startServer();
     const [ann, bob] = [await connect(server), await connect(server)];
     await ann.join('presence-room', ANN);
@@ -83,7 +83,7 @@ describe('to subscribe again', () => {
     expect(await bob.nothing()).toEqual([]);
   });
 
-  test('keeps who the member was', async () => {
+  test('keeps the member', async () => {
     const server = await startServer();
     const [ann, bob] = [await connect(server), await connect(server)];
     await ann.join('presence-room', { user_id: 'ann', user_info: { name: 'Ann' } });

@@ -15,7 +15,7 @@ describe("a user's channel", () => {
     401,
   );
 
-  test('is refused to who has not signed in, whatever he shows', async () => {
+  test('is refused to a connection without a sign-in, whatever proof it sends', async () => {
     const client = await connect(await startServer());
     client.subscribe(ANN);
     expect(await client.next()).toBe(denied);
@@ -29,7 +29,7 @@ describe("a user's channel", () => {
     expect(await client.join(ANN)).toBe(denied);
   });
 
-  test('delivers to all connections of the user in this app, and to nobody else', async () => {
+  test('delivers to all connections of the user in this app, and to no others', async () => {
     const server = await startServer();
     const tabs = [await connect(server), await connect(server)];
     const [bob, stranger] = [await connect(server), await connect(server, OTHER_APP)];
@@ -96,7 +96,7 @@ describe('terminate_connections', () => {
     for (const client of [bob, stranger, member]) expect(await client.nothing()).toEqual([]);
   });
 
-  test('reaches who was refused as another user meanwhile', async () => {
+  test('reaches a connection that was refused as another user in the meantime', async () => {
     const server = await startServer();
     const client = await connect(server);
     await client.signIn({ id: 'ann' });
@@ -107,7 +107,7 @@ describe('terminate_connections', () => {
     expect(await client.closed()).toEqual(terminated);
   });
 
-  test('takes the user out of his presence channels', async () => {
+  test('removes the user from presence channels', async () => {
     const server = await startServer();
     const [witness, client] = [await connect(server), await connect(server)];
     await client.signIn({ id: 'ann' });
@@ -117,7 +117,7 @@ describe('terminate_connections', () => {
     expect(await witness.next()).toBe(frames.memberRemoved('presence-room', 'ann'));
   });
 
-  test('lets the user come back', async () => {
+  test('leaves the user free to reconnect', async () => {
     const server = await startServer();
     const client = await connect(server);
     await client.signIn({ id: 'ann' });
@@ -128,7 +128,7 @@ describe('terminate_connections', () => {
     expect(await again.nothing()).toEqual([]);
   });
 
-  test('of somebody who is not there is fine', async () => {
+  test('of a user who is offline succeeds', async () => {
     expect(await terminate(await startServer(), 'nobody')).toMatchObject({ status: 200, body: {} });
   });
 });

@@ -6,8 +6,8 @@ import { connect, open } from '../helpers/clients/client.ts';
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('clients who come at once', () => {
-  test('are let in a slice at a time, in the order in which they came', async () => {
+describe('clients that connect at once', () => {
+  test('are admitted a slice at a time, in the order of their arrival', async () => {
     const queue = new AdmissionQueue();
     const admitted: number[] = [];
     for (let index = 0; index < 120; index += 1) queue.enter(() => admitted.push(index));
@@ -21,7 +21,7 @@ describe('clients who come at once', () => {
     expect(admitted).toEqual(Array.from({ length: 120 }, (_, index) => index));
   });
 
-  test('are refused when ten thousand wait, and let in again when there is room', async () => {
+  test('are refused while ten thousand wait, and admitted again when there is room', async () => {
     const queue = new AdmissionQueue();
     const admit = vi.fn();
     const entered = Array.from({ length: 10_001 }, () => queue.enter(admit));

@@ -131,14 +131,14 @@ test('a signature holds for as long as its connection', async () => {
 describe('a refusal', () => {
   const wrong = { auth: `${APP.key}:${'0'.repeat(64)}`, channel_data: '{"user_id":"7"}' };
 
-  test('tells no reason beyond what the client knows', async () => {
+  test('holds nothing that the client does not know', async () => {
     const server = await startServer();
     const client = await connect(server);
     client.subscribe('presence-a', wrong);
     expect(await client.next()).toBe(refusal('presence-a', NO_MATCH));
   });
 
-  test('tells what should have been signed if the app says so', async () => {
+  test('holds the text that should have been signed if the app says so', async () => {
     const server = await startServer({ app: { explainRefusals: true } });
     const client = await connect(server);
     const text = `${client.socketId}:presence-a:{"user_id":"7"}`;

@@ -25,7 +25,7 @@ async function startPair(channel = BOX, settings?: ServerSettings) {
   return { server, sender, receiver };
 }
 
-/** Proves that an event was delivered to nobody: the next thing that arrives is what is published now. */
+/** Proves that no client received an event: the next frame is that of an event published now. */
 async function expectNothing(server: Broker, receiver: TestClient, channel: string) {
   await publish(server, channel, 'marker', '');
   expect(await receiver.next()).toBe(frames.event('marker', channel, ''));
@@ -222,7 +222,7 @@ describe('the data of a client event', () => {
 });
 
 describe('the user_id of a client event', () => {
-  test('is the member who sent it', async () => {
+  test('is the member that sent it', async () => {
     const { sender, receiver } = await startPair(ROOM);
     sender.trigger(ROOM, 'client-e', 'x');
     expect(await receiver.next()).toBe(frames.eventOf('bob', 'client-e', ROOM, 'x'));
@@ -237,7 +237,7 @@ describe('the user_id of a client event', () => {
     expect(await receiver.next()).toBe(frames.eventOf('10', 'client-e', ROOM, 'x'));
   });
 
-  test('is who has signed in, where no channel_data was given', async () => {
+  test('is the signed-in user if there is no channel_data', async () => {
     const { server, receiver } = await startPair(ROOM);
     const client = await connect(server);
     await client.signIn({ id: 'cal' });

@@ -24,7 +24,7 @@ const established = 'pusher:connection_established';
 const refused = (code: number, message: string) => ({ code, message, close: { code, reason: message } });
 
 describe('an accepted connection', () => {
-  test('is told its socket id and the activity timeout, before anything else', async () => {
+  test('gets its socket id and the activity timeout first', async () => {
     const client = open(await startServer());
     expect(await client.next()).toMatch(
       /^\{"event":"pusher:connection_established","data":"\{\\"socket_id\\":\\"[1-9][0-9]*\.[1-9][0-9]*\\",\\"activity_timeout\\":120\}"\}$/,
@@ -32,7 +32,7 @@ describe('an accepted connection', () => {
     expect(await client.nothing()).toEqual([]);
   });
 
-  test('is told the activity timeout of its app', async () => {
+  test('gets the activity timeout of its app', async () => {
     const client = open(await startServer({ app: { activityTimeoutSeconds: 17 } }));
     expect(await client.next()).toMatch(/\\"activity_timeout\\":17\}"\}$/);
   });
@@ -170,7 +170,7 @@ describe('the app', () => {
     },
   );
 
-  test('that is not known is told in full, the close reason as far as it fits', async () => {
+  test('that is unknown is named in full in the error, and as far as it fits in the close reason', async () => {
     const shown = '💥'.repeat(32);
     expect(await knock({}, `/app/${encodeURIComponent('💥'.repeat(40))}?protocol=7`)).toEqual({
       code: 4001,
@@ -213,7 +213,7 @@ describe('an app that requires TLS', () => {
     },
   );
 
-  test.each([false, ['10.0.0.0/8']])('believes nobody where trustProxy is %j', async (trustProxy) => {
+  test.each([false, ['10.0.0.0/8']])('ignores the headers if trustProxy is %j', async (trustProxy) => {
     expect(await answerTo(trustProxy, 'https')).toEqual(refusal);
   });
 });
@@ -289,7 +289,7 @@ describe('the quota of connections', () => {
     await connect(broker);
   });
 
-  test('is not taken by those who are refused', async () => {
+  test('is not used up by refused clients', async () => {
     const broker = await startServer({ limits: { connections: 1 } });
     await open(broker, `/app/${APP.key}?protocol=3`).closed();
     await open(broker, `/app/other?protocol=7`).closed();
@@ -297,7 +297,7 @@ describe('the quota of connections', () => {
   });
 });
 
-describe('of several faults the first is told:', () => {
+describe('of several faults the client gets the first:', () => {
   const path = '/app/other?protocol=3&version=%00';
   const app = { allowedOrigins: ['https://example.com'], requireTLS: true, enabled: false };
   const limits = { connections: 1 };

@@ -66,7 +66,7 @@ describe('a broker that drains', () => {
     await drained;
   });
 
-  test('upgrades those who still come, and closes them with 4100', async () => {
+  test('upgrades new clients, and closes them with 4100', async () => {
     const broker = await startServer(slowly);
     await connectMany(broker, 2);
     const drained = broker.drain();
@@ -77,7 +77,7 @@ describe('a broker that drains', () => {
     await drained;
   });
 
-  test('holds those who still come, each for a time of his own', async () => {
+  test('holds each new client for a random time', async () => {
     const random = vi.spyOn(Math, 'random');
     onTestFinished(() => random.mockRestore());
     const broker = await startServer(slowly);
@@ -99,7 +99,7 @@ describe('a broker that drains', () => {
     await drained;
   });
 
-  test('tells those who still come what else is wrong first', async () => {
+  test('refuses new clients for their own fault first', async () => {
     const broker = await startServer(slowly);
     await connectMany(broker, 2);
     const drained = broker.drain();
@@ -108,7 +108,7 @@ describe('a broker that drains', () => {
     await drained;
   });
 
-  test('lets nobody in whose handshake was under way, and keeps no place for him', async () => {
+  test('refuses a client whose handshake was in progress, and keeps no place for it', async () => {
     const adapter = new MemoryAdapter();
     const { hold, release } = adapter.counters;
     const steps: string[] = [];
@@ -171,7 +171,7 @@ describe('a broker that drains', () => {
     await closed;
   });
 
-  test('does not wait for clients who only keep a connection for later requests', async () => {
+  test('does not wait for idle HTTP connections', async () => {
     const broker = await startServer();
     expect(await read(broker, '/health')).toEqual([200, { status: 'ok' }]);
     const silent = connectTcp(broker.port, broker.host);
@@ -218,7 +218,7 @@ describe('a reload', () => {
   const keys = (...names: string[]) => names.map((key) => ({ key, secret: APP.secret }));
   const keyOf = (name: string) => ({ ...APP, key: name });
 
-  test('keeps the connections whose app and key still stand', async () => {
+  test('keeps the connections whose app and key remain', async () => {
     const broker = await startServer({ app: { keys: keys('old', 'new') } });
     const client = await connect(broker, keyOf('new'));
     await client.join('presence-a', { user_id: 'ann' });
@@ -267,7 +267,7 @@ describe('a reload', () => {
     await connect(broker);
   });
 
-  test('lets new apps and keys in', async () => {
+  test('accepts new apps and keys', async () => {
     const broker = await startServer();
     expect(await open(broker, '/app/later?protocol=7').closed()).toMatchObject({ code: 4001 });
     reload(broker, { app: { keys: keys(APP.key, 'later') } });
@@ -324,7 +324,7 @@ describe('a reload', () => {
   test.each([
     ['4001, since its app was removed', { app: { id: 'successor' } }, 4001],
     ['4003, since its app was disabled', { app: { enabled: false } }, 4003],
-  ])('closes who was just coming with %s', async (_what, settings, code) => {
+  ])('closes a client that was connecting with %s', async (_what, settings, code) => {
     const adapter = new MemoryAdapter();
     const { hold } = adapter.counters;
     adapter.counters.hold = async (key, limit) => {

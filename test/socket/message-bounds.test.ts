@@ -35,7 +35,7 @@ describe('a message in fragments', () => {
     expect(await client.next()).toEqual(PONG);
   });
 
-  test('of more ends its connection, is counted and told', async () => {
+  test('of more closes the connection, and is counted and logged', async () => {
     const { log, lines } = recordLog('info');
     const broker = await startServer({ parts: { log } });
     const client = await connectRaw(broker);

@@ -4,7 +4,7 @@ import { startServer } from '../helpers/brokers/server.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { recordLog } from '../helpers/log.ts';
 
-test('of all who read slowly the slowest goes first, when together they hold too much', async () => {
+test('the slowest reader is closed first when all buffers together are too large', async () => {
   const { log, lines } = recordLog();
   const config = { maxBufferedBytes: 100_000_000, maxBufferedTotalBytes: 1_048_576 };
   const broker = await startServer({ limits: { eventDataBytes: 60_000 }, config, parts: { log } });

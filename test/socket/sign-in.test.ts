@@ -20,7 +20,7 @@ async function signInWith(client: TestClient, data: unknown) {
   return client.next();
 }
 
-/** Whether a connection is signed in as a user: only then it may subscribe to his channel. */
+/** Whether a connection is signed in as a user: only then it may subscribe to the user's channel. */
 async function isSignedInAs(client: TestClient, id: string): Promise<boolean> {
   client.subscribe(`#server-to-user-${id}`);
   return (await client.next()) === frames.subscribed(`#server-to-user-${id}`);
@@ -168,7 +168,7 @@ describe('a refused sign-in', () => {
     expect(await isSignedInAs(client, '7')).toBe(true);
   });
 
-  test('tells what should have been signed only if the app says so', async () => {
+  test('gets the text that should have been signed only if the app says so', async () => {
     const server = await startServer({ app: { explainRefusals: true } });
     const client = await connect(server);
     const text = JSON.stringify(`${client.socketId}::user::{"id":"7"}`);
@@ -191,7 +191,7 @@ describe('a refused sign-in', () => {
 });
 
 describe('a connection that is signed in', () => {
-  test('stays who it is when it tries to be another user', async () => {
+  test('stays the same user after a sign-in as another one', async () => {
     const client = await connect(await startServer());
     await client.signIn({ id: 'ann' });
     expect(await client.signIn({ id: 'bob' })).toBe(refused('Signed in as another user already'));
@@ -228,7 +228,7 @@ describe('a connection that is signed in', () => {
     expect(await witness.next()).toBe(frames.memberAdded('presence-room', 'ann', info ?? undefined));
   });
 
-  test('joins a presence channel as who its channel_data says', async () => {
+  test('joins a presence channel as the member of its channel_data', async () => {
     const client = await connect(await startServer());
     await client.signIn({ id: 'ann', user_info: { name: 'Ann' } });
     expect(await client.join('presence-room', { user_id: 'guest' })).toBe(
@@ -295,7 +295,7 @@ describe('subscriptions that follow a sign-in at once', () => {
   });
 });
 
-test('a user is gone with a connection that ends while he signs in again', async () => {
+test('a user goes offline with a connection that ends during a second sign-in', async () => {
   const broker = await startServer();
   const client = new RawClient(broker);
   client.upgrade();

@@ -86,7 +86,7 @@ describe('what a flush costs', () => {
     expect(outbox.statistics).toMatchObject({ writes: 200, joined: 2 });
   });
 
-  test('who is left out of a frame misses only that one', async () => {
+  test('a writer that is excluded from a frame misses only that one', async () => {
     const { outbox, flushed } = outboxOf();
     const sinks = recorders(5);
     // Each sends one frame to all the others, as client events do.
