@@ -37,10 +37,10 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
   });
   afterAll(() => redis.stop());
 
-  /** Starts three nodes that tell the receiver what happens; the first one is the clerk. */
+  /** Starts three nodes that tell the receiver what happens; the first one is the leader. */
   async function startNodes(
     receiver: WebhookReceiver,
-    { app, hook, clerkUrl, ...settings }: Record<string, object | number | string> = {},
+    { app, hook, leaderUrl, ...settings }: Record<string, object | number | string> = {},
   ) {
     prefixes += 1;
     const prefix = `test-${prefixes}`;
@@ -61,20 +61,20 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
         },
       ],
     };
-    const clerk = await MortalBroker.start({ ...config, redis: { url: clerkUrl ?? redis.url, prefix } });
+    const leader = await MortalBroker.start({ ...config, redis: { url: leaderUrl ?? redis.url, prefix } });
     await eventually(async () => {
       expect(await redis.command('EXISTS', `${prefix}:{webhooks}:clerk`)).toBe(1);
     });
     const [second, third] = await Promise.all([MortalBroker.start(config), MortalBroker.start(config)]);
-    return { clerk, second, third, config };
+    return { leader, second, third, config };
   }
 
   test('what happens on any node is told once, in order', async () => {
     const receiver = await startReceiver();
-    const { clerk, second, third } = await startNodes(receiver);
+    const { leader, second, third } = await startNodes(receiver);
     const ann = await connect(second.broker);
     const again = await connect(third.broker);
-    const bob = await connect(clerk.broker);
+    const bob = await connect(leader.broker);
     await ann.join('presence-room', { user_id: 'ann' });
     await again.join('presence-room', { user_id: 'ann' });
     await bob.join('presence-room', { user_id: 'bob' });
@@ -100,11 +100,11 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, n) => n + 1));
   });
 
-  test('who the clerk is stands in the log where there is a webhook, and else only for debugging', async () => {
+  test('the log names the leader if there is a webhook, and otherwise only at debug level', async () => {
     const receiver = await startReceiver();
     const config = { log: { level: 'debug' } };
     const start = async (name: string, webhooks: readonly object[]) => {
-      const redisSettings = { url: redis.url, prefix: `clerk-${name}` };
+      const redisSettings = { url: redis.url, prefix: `leader-${name}` };
       const { cli } = await startNodeOn(redisSettings, { config, app: { webhooks } });
       return (await cli.logged('this node delivers webhooks now'))['level'];
     };
@@ -112,7 +112,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     expect(await start('without', [])).toBe(20);
   });
 
-  test('who comes back on another node had not left', async () => {
+  test('a client that comes back on another node has not left', async () => {
     const receiver = await startReceiver();
     const { second, third } = await startNodes(receiver);
     for (const [from, to] of [
@@ -137,7 +137,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
 
   test('each node answers for all of them', async () => {
     const receiver = await startReceiver();
-    const { clerk, second, third } = await startNodes(receiver);
+    const { leader, second, third } = await startNodes(receiver);
     const ask = (node: MortalBroker, method: 'GET' | 'POST', path: string, body?: object) =>
       request(node.broker, method, path, { body });
     const stands = (state: string, counts: object) => ({
@@ -149,7 +149,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     await eventually(async () => {
       expect(await ask(third, 'GET', '/webhooks')).toMatchObject(stands('paused', { pending: 1 }));
     });
-    expect(await ask(clerk, 'GET', '/webhook_events')).toMatchObject({
+    expect(await ask(leader, 'GET', '/webhook_events')).toMatchObject({
       body: { last_seq: 1, events: [{ name: 'channel_occupied', channel: 'private-a' }] },
     });
     expect(await ask(third, 'GET', '/webhooks/hook/deliveries')).toMatchObject({
@@ -171,10 +171,10 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     });
   });
 
-  test('kill -9 of the clerk in the middle of 500 events: each arrives, in order, none under two ids', async () => {
+  test('kill -9 of the leader in the middle of 500 events: each arrives, in order, none under two ids', async () => {
     const receiver = await startReceiver();
     const limits = { clientEventsPerSecond: 100_000, framesPerSecond: 100_000 };
-    const { clerk, second, third } = await startNodes(receiver, {
+    const { leader, second, third } = await startNodes(receiver, {
       app: { limits },
       hook: { events: ['client_event'], maxEvents: 3 },
     });
@@ -193,7 +193,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     await talk(0, 250);
     await eventually(() => expect(arrived().length).toBeGreaterThan(50));
     const talked = talk(250, 500);
-    await clerk.end('SIGKILL');
+    await leader.end('SIGKILL');
     await talked;
 
     await eventually(() => expect(new Set(arrived().map(({ data }) => data)).size).toBe(500));
@@ -217,12 +217,12 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     expect(new Map(log.map(({ data, id }) => [data, id]))).toEqual(ids);
   }, 40_000);
 
-  test.each(['the clerk', 'another node'])(
-    'who was on %s when it was killed is gone once',
+  test.each(['the leader', 'another node'])(
+    'the clients of %s that is killed leave once',
     async (which) => {
       const receiver = await startReceiver();
-      const { clerk, second, third } = await startNodes(receiver);
-      const [dead, alive] = which === 'the clerk' ? [clerk, second] : [second, clerk];
+      const { leader, second, third } = await startNodes(receiver);
+      const [dead, alive] = which === 'the leader' ? [leader, second] : [second, leader];
       const members: TestClient[] = [];
       for (let n = 0; n < 20; n += 1) {
         const client = await connect(dead.broker);
@@ -249,9 +249,9 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     40_000,
   );
 
-  test('a removal that waited with a clerk who died is told by the next one', async () => {
+  test('a pending removal of a leader that dies is delivered by the next leader', async () => {
     const receiver = await startReceiver();
-    const { clerk, second } = await startNodes(receiver, {
+    const { leader, second } = await startNodes(receiver, {
       webhookGraceSeconds: 3,
       webhookRestartGraceSeconds: 3600,
     });
@@ -261,20 +261,20 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     ann.unsubscribe('private-a');
     await ann.nothing();
     await delivered(second);
-    await clerk.end('SIGKILL');
+    await leader.end('SIGKILL');
     expect(await receiver.nextEvent()).toMatchObject({ name: 'channel_vacated', seq: 2 });
   }, 40_000);
 
-  test('who leaves because his node ends has the time of a restart to come back to another', async () => {
+  test('clients of a node that ends have the restart delay to come back to another node', async () => {
     const receiver = await startReceiver();
-    const { clerk, second } = await startNodes(receiver, {
+    const { leader, second } = await startNodes(receiver, {
       webhookGraceSeconds: 0,
       webhookRestartGraceSeconds: 4,
     });
     for (const name of ['ann', 'bob']) {
-      await (await connect(clerk.broker)).join('presence-room', { user_id: name });
+      await (await connect(leader.broker)).join('presence-room', { user_id: name });
     }
-    await clerk.end('SIGTERM');
+    await leader.end('SIGTERM');
     await (await connect(second.broker)).join('presence-room', { user_id: 'ann' });
     const events = await receiver.eventsUntil(({ name }) => name === 'member_removed');
     expect(events.map(told)).toEqual([
@@ -288,10 +288,10 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
   test('all nodes end and another begins: it goes on where they were', async () => {
     const receiver = await startReceiver();
     receiver.reply = status(500);
-    const { clerk, second, third, config } = await startNodes(receiver, { webhookRestartGraceSeconds: 1 });
+    const { leader, second, third, config } = await startNodes(receiver, { webhookRestartGraceSeconds: 1 });
     await (await connect(third.broker)).join('private-a');
     const { id } = await receiver.nextEvent();
-    for (const node of [clerk, second, third]) await node.end('SIGTERM');
+    for (const node of [leader, second, third]) await node.end('SIGTERM');
     receiver.reply = (response) => void response.writeHead(204).end();
     await MortalBroker.start(config);
     const events = await receiver.eventsUntil(({ name }) => name === 'channel_vacated');
@@ -301,20 +301,20 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     expect(events.at(-1)).toMatchObject({ channel: 'private-a', seq: 2 });
   }, 40_000);
 
-  test('a clerk who is cut off is replaced, and delivers nothing once he is back', async () => {
+  test('a leader that is cut off is replaced, and delivers nothing when it is back', async () => {
     const receiver = await startReceiver();
     const valve = await Valve.open(redis.port);
     onTestFinished(() => valve.close());
-    const { clerk, second, third } = await startNodes(receiver, {
-      clerkUrl: `redis://127.0.0.1:${valve.port}`,
+    const { leader, second, third } = await startNodes(receiver, {
+      leaderUrl: `redis://127.0.0.1:${valve.port}`,
       webhookGraceSeconds: 0,
     });
-    const ann = await connect(clerk.broker);
+    const ann = await connect(leader.broker);
     await ann.join('presence-room', { user_id: 'ann' });
     const bob = await connect(second.broker);
     await bob.join('presence-room', { user_id: 'bob' });
     await eventually(() => expect(receiver.posted).toHaveLength(3));
-    await delivered(clerk);
+    await delivered(leader);
 
     valve.shut();
     await (await connect(third.broker)).join('private-a');
@@ -327,14 +327,14 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     expect(told(await receiver.nextEvent())).toBe('member_added presence-room ann');
     ann.close();
     expect(told(await receiver.nextEvent())).toBe('member_removed presence-room ann');
-    await delivered(clerk);
+    await delivered(leader);
     const events = receiver.posted.flatMap((posted) => posted.events);
     expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   }, 40_000);
 
   test('a thousand members come and go while a node is killed: what each did pairs up', async () => {
     const receiver = await startReceiver();
-    const { clerk, second, third } = await startNodes(receiver, {
+    const { leader, second, third } = await startNodes(receiver, {
       hook: { events: ['member_added', 'member_removed'], maxEvents: 50 },
     });
     const come = async (n: number, { broker }: MortalBroker) => {
@@ -344,11 +344,11 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     };
     const numbers = Array.from({ length: 1000 }, (_, n) => n);
     const clients = new Map<number, TestClient>();
-    const nodes = [clerk, second, third];
+    const nodes = [leader, second, third];
     for (let from = 0; from < numbers.length; from += 100) {
       const slice = numbers.slice(from, from + 100);
       await Promise.all(slice.map(async (n) => clients.set(n, await come(n, nodes[n % 3]!))));
-      if (from === 500) await clerk.end('SIGKILL');
+      if (from === 500) await leader.end('SIGKILL');
       if (from >= 500) nodes[0] = second;
       // A third of them goes to another node, and a third leaves and stays away.
       await Promise.all(

@@ -22,18 +22,18 @@ const EVENTS = [
   'user_offline',
 ];
 
-/** A recorder of one of many nodes, and the roster that it has for a witness. */
+/** A recorder of one of many nodes, and the roster that it has for a presence. */
 function makeRecorder() {
   const { apps } = configOf({ app: { webhooks: [{ url: 'http://localhost/', events: EVENTS }] } });
   const store = new FileAppStore(apps);
   const database = new Database(newFolder());
   const outbox = new SqliteOutbox({ ...BOUNDS, database, now: Date.now });
   const { roster } = new MemoryAdapter();
-  const witness = new RosterPresence(roster, store);
+  const presence = new RosterPresence(roster, store);
   const recorder = new Recorder({
     apps: store,
     outbox,
-    witness,
+    presence,
     metrics: new Metrics(),
     log: pino({ level: 'silent' }),
     now: Date.now,
@@ -59,7 +59,7 @@ function makeRecorder() {
       userId === undefined ? {} : { member: { userId } },
     );
   const rise = (channel: string) => roster.leave(`${APP.id}:${channel}`, '1.1');
-  const compare = async () => recorder.compare(await witness.present());
+  const compare = async () => recorder.compare(await presence.present());
   return { recorder, told, sit, rise, compare };
 }
 

@@ -36,7 +36,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     return `test-${tests}:{webhooks}`;
   };
 
-  /** Becomes the clerk, unless somebody is, and opens the outbox. */
+  /** Becomes the leader, unless another term lasts, and opens the outbox. */
   async function open(key: string, term: string, now = Date.now, bounds = BOUNDS) {
     await commands.run(scripts.acquireLeadership, key, term, 60_000);
     const failures: unknown[] = [];
@@ -45,7 +45,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
       key,
       now,
       ...bounds,
-      tenure: { id: term, isHandedOver: false, until: () => Number.POSITIVE_INFINITY },
+      leadership: { id: term, isHandedOver: false, until: () => Number.POSITIVE_INFINITY },
       onFailure: (error) => failures.push(error),
     });
     return { outbox, failures };
@@ -62,7 +62,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     };
   });
 
-  test('no app fills the memory of Redis with its events, and the next clerk knows how many there are', async () => {
+  test('no app fills the memory of Redis with its events, and the next leader knows how many there are', async () => {
     const key = newKey();
     const { outbox } = await open(key, 'one', Date.now, { ...BOUNDS, maxLogEvents: 100 });
     const kept = async (from = outbox) => (await from.events('app-1', 0, 1000)).events.length;
@@ -78,7 +78,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     await expect.poll(() => kept(next.outbox)).toBeLessThanOrEqual(50);
   });
 
-  test('the next clerk has everything again', async () => {
+  test('the next leader has everything again', async () => {
     const key = newKey();
     const hook = newHook('hook-1');
     const member = { appId: 'app-1', channel: 'presence-a', userId: 'ann' };
@@ -117,14 +117,14 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     expect(await outbox.deliveries.head(hook.key, 'd', 1)).toMatchObject({ n: 5 });
   });
 
-  test('a clerk who was deposed can write nothing, and knows', async () => {
+  test('a leader whose term is over can write nothing, and knows it', async () => {
     const key = newKey();
     const { outbox, failures } = await open(key, 'one');
     await outbox.append([told('a')]);
     await commands.run(scripts.releaseLeadership, key, 'one', 0);
     const second = await open(key, 'two');
 
-    await expect(outbox.append([told('a')])).rejects.toThrow('Another node is the clerk of webhooks by now');
+    await expect(outbox.append([told('a')])).rejects.toThrow('Another node is the leader of webhooks by now');
     await expect(outbox.deliveries.head('app-1:hook-1', 'a', 1)).rejects.toThrow();
     expect(failures).toHaveLength(1);
     await second.outbox.append([told('b')]);
@@ -139,7 +139,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     await commands.run(scripts.releaseLeadership, key, 'one', 0);
     // A promise of which nobody hears would fail the run.
     const consumed = outbox.consume(['1-0'], 0, () => outbox.append([told('a')]));
-    await expect(consumed).rejects.toThrow('Another node is the clerk of webhooks by now');
+    await expect(consumed).rejects.toThrow('Another node is the leader of webhooks by now');
   });
 
   test('commits ten thousand changes of a burst in a few steps', async () => {
@@ -157,7 +157,7 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     expect((await outbox.events('app-1', 9_999, 1)).lastSeq).toBe(10_000);
   });
 
-  test('nobody holds the office together with another, and the next one knows how it became free', async () => {
+  test('no two nodes lead at the same time, and the next leader knows how the term ended', async () => {
     const key = newKey();
     const acquire = (term: string) => commands.run(scripts.acquireLeadership, key, term, 60_000);
     expect(await Promise.all(['one', 'two', 'one'].map(acquire))).toEqual([

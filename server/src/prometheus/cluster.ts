@@ -12,7 +12,7 @@ export interface ClusterStats {
   readonly webhooks: {
     readonly links: readonly LinkStats[];
     readonly isLeader: boolean;
-    /** Entries that the clerk has not taken from the journal; 0 if this node is not the clerk. */
+    /** Journal entries that the leader has not read yet; 0 if another node is the leader. */
     readonly journalEntries: number;
   };
 }
@@ -46,7 +46,7 @@ export function registerClusterMetrics(page: MetricsRegistry, { node, webhooks }
   );
   page.gauge(
     'webhook_journal_entries',
-    'Entries of the journal that the clerk has not taken yet; 0 on other nodes',
+    'Journal entries that the leader has not read yet; 0 on other nodes',
     [],
     () => only(webhooks.journalEntries),
   );

@@ -19,7 +19,7 @@ function say(outbox: SqliteOutbox, item: Item): void {
     setImmediate(() => {
       const items = said;
       said = [];
-      port?.postMessage({ counts: outbox.deliveries.tally.takeChanged(), items } satisfies Said);
+      port?.postMessage({ counts: outbox.deliveries.deliveryCounts.takeChanged(), items } satisfies Said);
     });
   }
   said.push(item);
@@ -39,7 +39,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     opened: {
       told: outbox.told(),
       states: outbox.states,
-      counts: outbox.deliveries.tally.takeChanged(),
+      counts: outbox.deliveries.deliveryCounts.takeChanged(),
       blocks: blocks.load(),
     },
   } satisfies Opening);

@@ -12,7 +12,7 @@ export interface PendingRemoval {
 
 /**
  * Knows who is there. Of what happens on several nodes some is recorded late, or never, if the node dies with it; so
- * nobody is told of a removal before the witness was asked.
+ * nobody is told of a removal before the presence was asked.
  */
 export interface PresenceSource {
   /** Those who are not there. */
@@ -25,7 +25,7 @@ export interface PendingRemovalsParts {
   /** The same where a process has ended. */
   readonly restartGraceMs: number;
   /** `undefined` where everything is recorded, in the order in which it happened. */
-  readonly witness: PresenceSource | undefined;
+  readonly presence: PresenceSource | undefined;
   readonly log: Logger;
   /** Is told of those who have not come back in time, in the order of their times. */
   readonly onEnd: (departures: readonly PendingRemoval[]) => void;
@@ -36,15 +36,15 @@ export class PendingRemovals {
   readonly #parts: PendingRemovalsParts;
   readonly #leaving: DelayQueue<PendingRemoval>;
   readonly #restarting: DelayQueue<PendingRemoval>;
-  /** Of whom the witness is being asked. */
+  /** Of whom the presence is being asked. */
   readonly #doubted = new Set<string>();
   #closed = false;
 
   constructor(parts: PendingRemovalsParts) {
     this.#parts = parts;
-    const { witness, onEnd } = parts;
+    const { presence, onEnd } = parts;
     const end = (ended: readonly PendingRemoval[]) =>
-      witness ? void this.#confirm(ended, witness) : onEnd(ended);
+      presence ? void this.#confirm(ended, presence) : onEnd(ended);
     this.#leaving = new DelayQueue(parts.graceMs, end);
     this.#restarting = new DelayQueue(parts.restartGraceMs, end);
   }
@@ -81,12 +81,12 @@ export class PendingRemovals {
     this.#restarting.close();
   }
 
-  async #confirm(ended: readonly PendingRemoval[], witness: PresenceSource): Promise<void> {
+  async #confirm(ended: readonly PendingRemoval[], presence: PresenceSource): Promise<void> {
     const { log, onEnd } = this.#parts;
     for (const { told } of ended) this.#doubted.add(keyOf(told));
     const stillDoubted = () => ended.filter(({ told }) => this.#doubted.delete(keyOf(told)) && !this.#closed);
     try {
-      const gone = await witness.gone(ended.map(({ told }) => told));
+      const gone = await presence.gone(ended.map(({ told }) => told));
       const certain = stillDoubted().filter(({ told }) => gone.has(told));
       if (certain.length > 0) onEnd(certain);
     } catch (error) {

@@ -23,7 +23,7 @@ export interface RecorderParts {
   /** The same for what was there when the last process ended. */
   readonly restartGraceMs: number;
   /** `undefined` where everything is recorded, in the order in which it happened. */
-  readonly witness?: PresenceSource | undefined;
+  readonly presence?: PresenceSource | undefined;
 }
 
 /** When something happened, and where. */
@@ -42,7 +42,7 @@ export interface Origin {
 export class Recorder implements Journal {
   readonly #parts: RecorderParts;
   readonly #ledger = new Set<string>();
-  readonly #departures: PendingRemovals;
+  readonly #removals: PendingRemovals;
   /** Those who were there without a record when it was looked last. */
   #unrecorded = new Set<string>();
   /** Whether the last commit failed. */
@@ -51,9 +51,9 @@ export class Recorder implements Journal {
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
-    const { graceMs, restartGraceMs, witness, log } = parts;
+    const { graceMs, restartGraceMs, presence, log } = parts;
     const onEnd = (departures: readonly PendingRemoval[]) => void this.#remove(departures);
-    this.#departures = new PendingRemovals({ graceMs, restartGraceMs, witness, log, onEnd });
+    this.#removals = new PendingRemovals({ graceMs, restartGraceMs, presence, log, onEnd });
   }
 
   /** Begins to wait for what was there when the last process ended. */
@@ -74,7 +74,7 @@ export class Recorder implements Journal {
     this.#unrecorded = new Set();
     for (const told of membersFirst(this.#parts.outbox.told())) {
       const key = keyOf(told);
-      if (!present.has(key) && !this.#departures.has(key)) this.#depart(told, 'usual');
+      if (!present.has(key) && !this.#removals.has(key)) this.#depart(told, 'usual');
     }
     const changes: Change[] = [];
     for (const [key, told] of present) {
@@ -101,14 +101,14 @@ export class Recorder implements Journal {
   /** Tells of all who have left: they cannot come back any more, and no other process knows of them. */
   async end(): Promise<void> {
     this.#ended = true;
-    const departures = this.#departures.take();
+    const departures = this.#removals.take();
     if (departures.length > 0) await this.#remove(departures);
   }
 
   /** Tells of no removal any more: what is in the ledger is left to the next process. */
   close(): void {
     this.#ended = true;
-    this.#departures.close();
+    this.#removals.close();
   }
 
   #changeOf(happening: DomainEvent, origin: Origin): Change | undefined {
@@ -151,29 +151,29 @@ export class Recorder implements Journal {
     const key = keyOf(told);
     if (!this.#ledger.has(key)) return this.#changeOfComing(told, at, edge.socketId);
     // It was gone for so short a time that nobody was told.
-    this.#departures.callOff(key);
+    this.#removals.callOff(key);
     return undefined;
   }
 
   #go(edge: Edge, { at, isHandedOver }: Origin): Change | undefined {
     if (this.#ended) return undefined;
-    const { graceMs, witness } = this.#parts;
+    const { graceMs, presence } = this.#parts;
     const { socketId: socket_id, reason } = edge;
     const told = announcedBy(edge);
-    // Without a witness it came before any hook wanted to know; with one, the node on which it came may have died before
+    // Without a presence it came before any hook wanted to know; with one, the node on which it came may have died before
     // it had told. Either way hooks are told that it goes, and in the second case that it came, too.
     const isKnown = this.#ledger.has(keyOf(told));
     const coming = isKnown ? undefined : this.#changeOfComing(told, at, socket_id);
     if (!isKnown && !coming) return undefined;
     const departure = { told, event: this.#removalOf(told, at, { socket_id, reason }) };
-    if (graceMs === 0 && !witness) return this.#changeOfRemoval(departure);
-    this.#departures.begin(departure, isHandedOver ? 'restart' : 'usual');
-    return witness && coming;
+    if (graceMs === 0 && !presence) return this.#changeOfRemoval(departure);
+    this.#removals.begin(departure, isHandedOver ? 'restart' : 'usual');
+    return presence && coming;
   }
 
   #depart(told: Announced, grace: 'usual' | 'restart'): void {
     const event = this.#removalOf(told, this.#parts.now(), { reason: 'disconnected' });
-    this.#departures.begin({ told, event }, grace);
+    this.#removals.begin({ told, event }, grace);
   }
 
   #removalOf(told: Announced, at: number, parts: Pick<EventParts, 'socket_id' | 'reason'>): WebhookEvent {
@@ -218,7 +218,7 @@ export class Recorder implements Journal {
         const key = keyOf(departure.told);
         if (this.#ended || this.#ledger.has(key)) continue;
         this.#ledger.add(key);
-        this.#departures.begin(departure, 'usual');
+        this.#removals.begin(departure, 'usual');
       }
     }
   }
@@ -254,7 +254,7 @@ function membersFirst(told: readonly Announced[]): readonly Announced[] {
   return told.toSorted((a, b) => Number(a.userId === '') - Number(b.userId === ''));
 }
 
-/** The channel that an event names: for a user who is online his own. */
+/** The channel of an event; for an online user, the channel of that user. */
 function channelOf({ channel, userId }: Announced): string {
   return channel || userChannel(userId);
 }

@@ -25,7 +25,7 @@ export interface WebhooksParts {
   readonly now: () => number;
   readonly onStep?: ((step: WebhookStep) => void) | undefined;
   /** Knows who is there where not everything that happens is heard of, or not in its order. */
-  readonly witness?: PresenceSource | undefined;
+  readonly presence?: PresenceSource | undefined;
 }
 
 /** What an app can see of its webhooks, and do to them. */
@@ -65,7 +65,7 @@ export class Webhooks implements WebhookControl {
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(parts: WebhooksParts) {
-    const { config, apps, outbox, metrics, log, now, onStep, witness } = parts;
+    const { config, apps, outbox, metrics, log, now, onStep, presence } = parts;
     this.#parts = parts;
     this.#recorder = new Recorder({
       apps,
@@ -75,7 +75,7 @@ export class Webhooks implements WebhookControl {
       now,
       graceMs: config.webhookGraceSeconds * 1000,
       restartGraceMs: config.webhookRestartGraceSeconds * 1000,
-      witness,
+      presence,
     });
     this.#dispatcher = new Dispatcher({
       apps,

@@ -13,31 +13,31 @@ import { LeaderTerm } from './leader-term.ts';
 import { RosterPresence } from './roster-presence.ts';
 import { VACANT } from './scripts.ts';
 
-export interface ClusterWebhooksParts extends Omit<WebhooksParts, 'outbox' | 'witness'> {
+export interface ClusterWebhooksParts extends Omit<WebhooksParts, 'outbox' | 'presence'> {
   readonly redis: RedisSettings;
   readonly roster: Roster;
 }
 
-/** Milliseconds that Redis has to answer, or this part of the time after which a dead node must be gone, if less. */
+/** Timeout of a Redis command: milliseconds, or a fraction of `nodeTimeoutSeconds` if that is less. */
 const COMMAND_TIMEOUT_MS = 2000;
 const COMMAND_TIMEOUT = 0.15;
-/** Silence for this part of that time means that nothing arrives any more: each node is heard of more often. */
+/** Silence for this fraction of `nodeTimeoutSeconds` means that messages no longer arrive: the leader renews more often. */
 const SILENCE = 0.6;
 
 /**
- * Webhooks of many nodes. Each writes what happens to a journal in Redis; one of them, the clerk, reads it, keeps the
- * outbox and delivers. The others ask the clerk what is asked of them.
+ * Webhooks of a cluster. Each node writes its events to a journal in Redis. One node, the leader, reads the journal, keeps
+ * the outbox and delivers. The other nodes forward requests about webhooks to the leader.
  */
 export class ClusterWebhooks {
   readonly journal: JournalWriter;
-  /** Asks the clerk, whichever node that is. */
+  /** Forwards requests to the leader. */
   readonly control: WebhookControl;
   readonly #key: string;
   readonly #commandTimeoutMs: number;
   readonly #commandLink: ReconnectingClient;
   readonly #messageLink: ReconnectingClient;
-  readonly #counter: LeaderRpc;
-  readonly #clerk: LeaderElection;
+  readonly #rpc: LeaderRpc;
+  readonly #election: LeaderElection;
   readonly #listening: NodeJS.Timeout;
   #heardAt = performance.now();
   #started = false;
@@ -56,20 +56,20 @@ export class ClusterWebhooks {
     });
     const commands = new ScriptRunner(this.#commandLink, this.#commandTimeoutMs);
     const shared = { ...parts, commands, key: this.#key };
-    const witness = new RosterPresence(roster, parts.apps);
+    const presence = new RosterPresence(roster, parts.apps);
     this.journal = new JournalWriter(shared);
-    this.#counter = new LeaderRpc(commands, this.#key, log);
-    this.control = controlOf(this.#counter);
-    this.#clerk = new LeaderElection({
+    this.#rpc = new LeaderRpc(commands, this.#key, log);
+    this.control = controlOf((request, schema) => this.#rpc.ask(request, schema));
+    this.#election = new LeaderElection({
       ...shared,
       timeoutMs,
       lost: (reason) => this.#commandLink.fail(reason),
-      begin: (tenure, onFailure) => LeaderTerm.begin({ ...shared, witness, tenure, onFailure }),
+      begin: (leadership, onFailure) => LeaderTerm.begin({ ...shared, presence, leadership, onFailure }),
     });
     this.#listening = setInterval(() => this.#expectNews(timeoutMs * SILENCE), timeoutMs * SILENCE).unref();
   }
 
-  /** Connects; where that does not succeed at once, it goes on trying. */
+  /** Connects to Redis, and keeps trying if that fails. */
   static async open(parts: ClusterWebhooksParts): Promise<ClusterWebhooks> {
     const webhooks = new ClusterWebhooks(parts);
     await Promise.all([webhooks.#commandLink.start(), webhooks.#messageLink.start()]);
@@ -81,30 +81,30 @@ export class ClusterWebhooks {
     return [this.#commandLink, this.#messageLink];
   }
 
-  /** Whether this node is the clerk. */
+  /** Whether this node is the leader. */
   get isLeader(): boolean {
-    return this.#clerk.term !== undefined;
+    return this.#election.term !== undefined;
   }
 
-  /** Entries of the journal that the clerk has not taken, a moment ago: 0 if this node is not the clerk. */
+  /** Number of unread journal entries at the last renewal of the lease; 0 if another node is the leader. */
   get journalEntries(): number {
-    return this.isLeader ? this.#clerk.journalEntries : 0;
+    return this.isLeader ? this.#election.journalEntries : 0;
   }
 
-  /** Why nothing can be written or asked at present; `undefined`: it can. */
+  /** Why webhooks cannot reach Redis; `undefined` if they can. */
   get fault(): string | undefined {
     return this.#commandLink.fault ?? this.#messageLink.fault;
   }
 
-  /** Stands ready to be the clerk. */
+  /** Begins to take part in the leader election. */
   start(): void {
     this.#started = true;
-    this.#clerk.start();
+    this.#election.start();
   }
 
-  /** Takes over the hooks that a reload brought. */
+  /** Applies the hooks of a reload. */
   reload(): void {
-    this.#clerk.term?.webhooks.reload();
+    this.#election.term?.webhooks.reload();
   }
 
   /**
@@ -113,25 +113,25 @@ export class ClusterWebhooks {
    */
   handOver(): void {
     this.journal.handOver();
-    void this.#clerk.resign();
+    void this.#election.resign();
   }
 
-  /** Ends, and leaves the rest to the other nodes, or to those to come. */
+  /** Ends, and leaves the remaining work to other nodes. */
   async close(): Promise<void> {
     clearInterval(this.#listening);
     await this.journal.close();
-    await this.#clerk.resign();
+    await this.#election.resign();
     this.#messageLink.close();
     this.#commandLink.close();
   }
 
-  /** Deliveries by state, by app id: those of all nodes if this one is the clerk, and none if not. */
+  /** Deliveries of the cluster by state, by app id; none if another node is the leader. */
   countDeliveries(): ReturnType<Webhooks['countDeliveries']> {
-    return this.#clerk.term?.webhooks.countDeliveries() ?? new Map();
+    return this.#election.term?.webhooks.countDeliveries() ?? new Map();
   }
 
   #opened(): void {
-    if (this.#started) this.#clerk.acquire();
+    if (this.#started) this.#election.acquire();
   }
 
   async #subscribe(): Promise<void> {
@@ -140,7 +140,7 @@ export class ClusterWebhooks {
       const { client } = link;
       const listen = async (): Promise<void> => {
         await client.sSubscribe(this.#key, (message) => this.#hear(message));
-        await client.sSubscribe(this.#key + this.#counter.ownChannel, (json) => this.#counter.take(json));
+        await client.sSubscribe(this.#key + this.#rpc.ownChannel, (json) => this.#rpc.take(json));
       };
       await withTimeout(this.#commandTimeoutMs, listen());
       this.#heardAt = performance.now();
@@ -149,13 +149,13 @@ export class ClusterWebhooks {
     }
   }
 
-  /** @param message what the clerk is asked; '' if there may be something new in the journal */
+  /** @param message a request to the leader; '' if the journal may have new entries; {@link VACANT} */
   #hear(message: string): void {
     this.#heardAt = performance.now();
-    const term = this.#clerk.term;
+    const term = this.#election.term;
     if (message === '') term?.wake();
-    else if (message === VACANT) this.#clerk.acquire();
-    else if (term) void this.#counter.serve(message, term.webhooks);
+    else if (message === VACANT) this.#election.acquire();
+    else if (term) void this.#rpc.serve(message, term.webhooks);
   }
 
   #expectNews(mostMs: number): void {

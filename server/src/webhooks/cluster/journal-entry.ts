@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { DomainEvent } from '../../adapter/journal.ts';
 import type { Origin } from '../recorder.ts';
 
-/** What one node tells the clerk: happenings that belong together, and their origin. */
+/** Domain events that one node writes together for the leader, and their origin. */
 export interface JournalEntry extends Origin {
   readonly happenings: readonly DomainEvent[];
 }
@@ -35,7 +35,7 @@ const entrySchema = z.object({
   happenings: z.array(happeningSchema),
 });
 
-/** @throws Error if it is no entry */
+/** @throws Error if the text is not a journal entry */
 export function readJournalEntry(json: string): JournalEntry {
   return entrySchema.parse(JSON.parse(json));
 }

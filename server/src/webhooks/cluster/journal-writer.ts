@@ -13,7 +13,7 @@ import { scripts } from './scripts.ts';
 
 export interface JournalWriterParts {
   readonly commands: ScriptRunner;
-  /** Names everything that webhooks keep. */
+  /** The prefix of all keys of webhooks. */
   readonly key: string;
   readonly apps: AppStore;
   readonly metrics: Metrics;
@@ -22,37 +22,37 @@ export interface JournalWriterParts {
   readonly now: () => number;
 }
 
-/** Entries that are written in one step. */
+/** Entries of one write. */
 const MAX_BATCH = 500;
-/** Entries that may wait for Redis, and bytes of them; further ones are refused. */
+/** Entries that may wait for Redis, and their bytes; further entries are refused. */
 const MAX_WAITING = 100_000;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 250;
-/** Milliseconds that the end waits for what is not written yet. */
+/** Milliseconds that `close` waits for unwritten entries. */
 const END_MS = 2000;
 
 interface Waiting {
   readonly entry: JournalEntry;
-  /** The entry as it is written. */
+  /** The serialized entry. */
   readonly json: string;
   resolve(): void;
   reject(error: unknown): void;
 }
 
 /**
- * What happens on this node, written to a stream that the clerk of all nodes reads. What came or went is written as
- * soon as Redis can be reached again; anything else is refused while it cannot.
+ * Writes the domain events of this node to a stream that the leader reads. While Redis is out of reach, arrivals and
+ * departures wait for it, and all other events are refused.
  */
 export class JournalWriter implements Journal {
   readonly #parts: JournalWriterParts;
   readonly #writer = randomBytes(8).toString('hex');
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  /** Too many have waited since all was written last. */
+  /** Whether the queue has been full since it was last empty. */
   #isFull = false;
   #batches = 0;
   #writing: Promise<void> | undefined;
-  /** Why nothing can be written at present. */
+  /** The last error of Redis; `undefined` after a successful write. */
   #fault: unknown;
   #isHandedOver = false;
   #closed = false;
@@ -67,7 +67,7 @@ export class JournalWriter implements Journal {
     if (wanted.length === 0) return undefined;
     const entry = { at: now(), isHandedOver: this.#isHandedOver, happenings: wanted };
     const json = JSON.stringify(entry);
-    if (this.#fault && !comesOrGoes(entry)) return this.#lose(entry, this.#fault);
+    if (this.#fault && !hasEdge(entry)) return this.#lose(entry, this.#fault);
     if (this.#waiting.length >= MAX_WAITING || this.#waitingBytes + json.length > MAX_WAITING_BYTES) {
       if (!this.#isFull) this.#parts.log.error('webhook events are lost: too many wait for Redis');
       this.#isFull = true;
@@ -80,12 +80,12 @@ export class JournalWriter implements Journal {
     });
   }
 
-  /** This process ends: who leaves from now on has the time of a restart to come back to another one. */
+  /** Marks later entries: the node ends, so clients have `webhookRestartGraceSeconds` to come back to another node. */
   handOver(): void {
     this.#isHandedOver = true;
   }
 
-  /** Writes what waits, if that succeeds soon, and ends. */
+  /** Writes waiting entries within {@link END_MS}, and ends. */
   async close(): Promise<void> {
     const ending = new AbortController();
     const tooLate = delay(END_MS, undefined, { signal: ending.signal }).catch(ignore);
@@ -108,10 +108,10 @@ export class JournalWriter implements Journal {
     this.#isFull = false;
   }
 
-  /** Only what came or went goes on waiting. */
+  /** Refuses entries without arrivals or departures. @returns those that keep waiting */
   #refuseAllEvents(waiting: readonly Waiting[], error: unknown): Waiting[] {
     return waiting.filter(({ entry, reject }) => {
-      if (comesOrGoes(entry)) return true;
+      if (hasEdge(entry)) return true;
       this.#lose(entry, error).catch(reject);
       return false;
     });
@@ -125,7 +125,7 @@ export class JournalWriter implements Journal {
     return Promise.reject(error);
   }
 
-  /** Tries until it succeeds. The batch keeps its number, so that it is written once also if an answer was lost. */
+  /** Retries until the write succeeds. The batch keeps its number, so a lost answer does not write it twice. */
   async #writeBatch(batch: readonly Waiting[]): Promise<void> {
     const { commands, key, log } = this.#parts;
     for (let left = batch; left.length > 0 && !this.#closed; ) {
@@ -148,7 +148,7 @@ export class JournalWriter implements Journal {
   }
 }
 
-function comesOrGoes({ happenings }: JournalEntry): boolean {
+function hasEdge({ happenings }: JournalEntry): boolean {
   return happenings.some(isEdge);
 }
 

@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import { deliverySchema, hookKeySchema } from '../outbox/redis-deliveries.ts';
 import type { HookStatus, WebhookControl } from '../webhooks.ts';
-import type { LeaderRpc } from './leader-rpc.ts';
 
 const hook = hookKeySchema;
 const state = z.enum(['pending', 'failing', 'dead']);
 const count = z.number();
 const which = z.union([z.object({ ids: z.array(z.string()).readonly() }), z.object({ state })]);
 
-/** What a node asks the clerk. */
+/** A request of a node to the leader. */
 export const requestSchema = z.discriminatedUnion('what', [
   z.object({ what: z.enum(['statusOf', 'pause', 'resume', 'test']), hook }),
   z.object({ what: z.literal('deliveries'), hook, state, after: count, limit: count }),
@@ -18,7 +17,7 @@ export const requestSchema = z.discriminatedUnion('what', [
 
 export type LeaderRequest = z.infer<typeof requestSchema>;
 
-/** What the clerk answers. */
+/** Answers of the leader. */
 const answers = {
   statusOf: z.object({
     state: z.enum(['active', 'paused', 'disabled']),
@@ -34,7 +33,7 @@ const answers = {
   events: z.object({ events: z.array(z.string()), lastSeq: count }),
 };
 
-/** Does what was asked. */
+/** Performs a request. */
 export function perform(webhooks: WebhookControl, request: LeaderRequest): Promise<unknown> {
   switch (request.what) {
     case 'statusOf':
@@ -52,18 +51,23 @@ export function perform(webhooks: WebhookControl, request: LeaderRequest): Promi
   }
 }
 
-/** What the clerk can be asked, whichever node that is. */
-export function controlOf(counter: LeaderRpc): WebhookControl {
+/** Sends a request to the leader, and parses its answer. */
+export type AskLeader = <Schema extends z.ZodType>(
+  request: LeaderRequest,
+  schema: Schema,
+) => Promise<z.infer<Schema>>;
+
+/** Forwards every call to the leader. */
+export function controlOf(ask: AskLeader): WebhookControl {
   return {
-    statusOf: (hook) => counter.ask({ what: 'statusOf', hook }, answers.statusOf),
+    statusOf: (hook) => ask({ what: 'statusOf', hook }, answers.statusOf),
     deliveries: (hook, state, after, limit) =>
-      counter.ask({ what: 'deliveries', hook, state, after, limit }, answers.deliveries),
-    retry: (hook, which) => counter.ask({ what: 'retry', hook, which }, answers.count),
-    skip: (hook, which) => counter.ask({ what: 'skip', hook, which }, answers.count),
-    pause: (hook) => counter.ask({ what: 'pause', hook }, answers.nothing),
-    resume: (hook) => counter.ask({ what: 'resume', hook }, answers.nothing),
-    test: (hook) => counter.ask({ what: 'test', hook }, answers.test),
-    events: (appId, afterSeq, limit) =>
-      counter.ask({ what: 'events', appId, afterSeq, limit }, answers.events),
+      ask({ what: 'deliveries', hook, state, after, limit }, answers.deliveries),
+    retry: (hook, which) => ask({ what: 'retry', hook, which }, answers.count),
+    skip: (hook, which) => ask({ what: 'skip', hook, which }, answers.count),
+    pause: (hook) => ask({ what: 'pause', hook }, answers.nothing),
+    resume: (hook) => ask({ what: 'resume', hook }, answers.nothing),
+    test: (hook) => ask({ what: 'test', hook }, answers.test),
+    events: (appId, afterSeq, limit) => ask({ what: 'events', appId, afterSeq, limit }, answers.events),
   };
 }

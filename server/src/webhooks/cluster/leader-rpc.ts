@@ -7,9 +7,9 @@ import type { WebhookControl } from '../webhooks.ts';
 import { type LeaderRequest, perform, requestSchema } from './leader-rpc-messages.ts';
 import { scripts } from './scripts.ts';
 
-/** Milliseconds that the clerk has to answer. */
+/** Milliseconds within which the leader answers. */
 const TIMEOUT_MS = 5000;
-/** Questions that may wait for their answers. */
+/** Requests that may wait for their answers. */
 const MAX_ASKED = 1000;
 
 const questionSchema = z.object({ from: z.string(), id: z.number(), request: requestSchema });
@@ -21,9 +21,9 @@ interface Asked {
   reject(error: unknown): void;
 }
 
-/** Where a node asks the clerk, who is another node, and where the clerk answers. */
+/** RPC between the nodes and the leader, by Redis pub/sub. */
 export class LeaderRpc {
-  /** The end of the name of the channel on which this node hears answers. */
+  /** Suffix of the channel on which this node receives answers. */
   readonly ownChannel = `:${randomBytes(8).toString('hex')}`;
   readonly #commands: ScriptRunner;
   readonly #key: string;
@@ -31,16 +31,17 @@ export class LeaderRpc {
   readonly #asked = new Map<number, Asked>();
   #lastId = 0;
 
-  /** @param key names everything that webhooks keep, and the channel on which the clerk is asked */
+  /** @param key the prefix of all keys of webhooks, and the channel of requests */
   constructor(commands: ScriptRunner, key: string, log: Logger) {
     this.#commands = commands;
     this.#key = key;
     this.#log = log;
   }
 
-  /** @throws Unavailable if there is no answer in time, or the clerk could not do it */
+  /** @throws Unavailable if no answer arrives in time, or the leader failed to perform the request */
   async ask<Schema extends z.ZodType>(request: LeaderRequest, schema: Schema): Promise<z.infer<Schema>> {
-    if (this.#asked.size >= MAX_ASKED) throw new Unavailable('Too much is being asked about webhooks');
+    if (this.#asked.size >= MAX_ASKED)
+      throw new Unavailable('Too many requests about webhooks are under way');
     this.#lastId += 1;
     const id = this.#lastId;
     const answered = new Promise((resolve, reject) => {
@@ -57,24 +58,24 @@ export class LeaderRpc {
     }
   }
 
-  /** Answers what a node asked, as the clerk. */
+  /** Performs and answers the request of a node, as the leader. */
   async serve(json: string, webhooks: WebhookControl): Promise<void> {
     try {
       const { from, id, request } = questionSchema.parse(JSON.parse(json));
       const [isRefused, answer] = await perform(webhooks, request).then(
         (value) => [false, value ?? null],
         (error: unknown) => {
-          this.#log.error({ err: error, request: request.what }, 'webhooks could not do what was asked');
+          this.#log.error({ err: error, request: request.what }, 'failed to perform a webhook request');
           return [true, null];
         },
       );
       await this.#commands.run(scripts.send, this.#key, from, JSON.stringify({ id, answer, isRefused }));
     } catch (error) {
-      this.#log.warn({ err: error }, 'a node asked about webhooks, and could not be answered');
+      this.#log.warn({ err: error }, 'failed to answer a webhook request of a node');
     }
   }
 
-  /** Takes an answer. */
+  /** Receives an answer. */
   take(json: string): void {
     try {
       const { id, answer, isRefused } = answerSchema.parse(JSON.parse(json));
@@ -82,7 +83,7 @@ export class LeaderRpc {
       if (isRefused) asked?.reject(new Unavailable('Webhooks cannot do that at present'));
       else asked?.resolve(answer);
     } catch (error) {
-      this.#log.warn({ err: error }, 'an answer about webhooks cannot be read');
+      this.#log.warn({ err: error }, 'failed to read the answer to a webhook request');
     }
   }
 }

@@ -8,30 +8,30 @@ import { type JournalEntry, readJournalEntry } from './journal-entry.ts';
 import type { RosterPresence } from './roster-presence.ts';
 import { scripts } from './scripts.ts';
 
-export interface LeaderTermParts extends Omit<WebhooksParts, 'outbox' | 'witness'> {
+export interface LeaderTermParts extends Omit<WebhooksParts, 'outbox' | 'presence'> {
   readonly commands: ScriptRunner;
-  /** Names everything that webhooks keep. */
+  /** The prefix of all keys of webhooks. */
   readonly key: string;
-  readonly tenure: Leadership;
-  readonly witness: RosterPresence;
-  /** It cannot go on: {@link LeaderTerm.close} is to be called. */
+  readonly leadership: Leadership;
+  readonly presence: RosterPresence;
+  /** The term failed: the caller must call {@link LeaderTerm.close}. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Entries of the journal that are read at a time. */
+/** Journal entries of one read. */
 const PAGE = 500;
-/** Milliseconds after which it is looked again who has come or gone without a record, because a node died with it. */
+/** Milliseconds between two comparisons with the roster, which find arrivals and departures that a dead node did not record. */
 const LOOK_MS = 60_000;
 
 const pageSchema = z.array(z.tuple([z.string(), z.tuple([z.literal('entry'), z.string()])]));
 
-/** The time in which this node is the clerk: it reads the journal of all nodes, and delivers. */
+/** The term of this node as leader: it reads the journal of all nodes, and delivers. */
 export class LeaderTerm {
   readonly webhooks: Webhooks;
-  readonly tenure: Leadership;
+  readonly leadership: Leadership;
   readonly #parts: LeaderTermParts;
   readonly #outbox: RedisOutbox;
-  #look: NodeJS.Timeout | undefined;
+  #comparison: NodeJS.Timeout | undefined;
   /** The last entry that was read. */
   #position = '0-0';
   #hasNews = false;
@@ -40,23 +40,23 @@ export class LeaderTerm {
 
   private constructor(parts: LeaderTermParts, outbox: RedisOutbox) {
     this.#parts = parts;
-    this.tenure = parts.tenure;
+    this.leadership = parts.leadership;
     this.#outbox = outbox;
     this.webhooks = new Webhooks({ ...parts, outbox });
-    this.#lookLater();
+    this.#scheduleComparison();
   }
 
-  /** Takes over what the one before has left. @throws Unavailable if Redis does not answer, or somebody else was faster */
+  /** Continues the work of the previous leader. @throws Unavailable if Redis does not answer, or another node leads by now */
   static async begin(parts: LeaderTermParts): Promise<LeaderTerm> {
-    const { config, commands, key, tenure, now, onFailure } = parts;
-    const outbox = await RedisOutbox.open({ commands, key, tenure, now, onFailure, ...boundsOf(config) });
+    const { config, commands, key, leadership, now, onFailure } = parts;
+    const outbox = await RedisOutbox.open({ commands, key, leadership, now, onFailure, ...boundsOf(config) });
     const term = new LeaderTerm(parts, outbox);
-    term.webhooks.start(tenure.isHandedOver ? 'restart' : 'usual');
+    term.webhooks.start(leadership.isHandedOver ? 'restart' : 'usual');
     term.wake();
     return term;
   }
 
-  /** There may be something new in the journal. */
+  /** Reads the journal: it may have new entries. */
   wake(): void {
     this.#hasNews = true;
     if (this.#reading || this.#ended) return;
@@ -67,28 +67,28 @@ export class LeaderTerm {
       });
   }
 
-  /** Ends: what is not done yet is left to the next one. */
+  /** Ends, and leaves the remaining work to the next leader. */
   async close(): Promise<void> {
     this.#ended = true;
-    clearTimeout(this.#look);
+    clearTimeout(this.#comparison);
     this.webhooks.handOver();
     await this.#reading;
     await this.webhooks.close();
   }
 
-  #lookLater(): void {
-    if (!this.#ended) this.#look = setTimeout(() => void this.#compare(), LOOK_MS).unref();
+  #scheduleComparison(): void {
+    if (!this.#ended) this.#comparison = setTimeout(() => void this.#compare(), LOOK_MS).unref();
   }
 
   async #compare(): Promise<void> {
-    const { witness, log } = this.#parts;
+    const { presence, log } = this.#parts;
     try {
-      const present = await witness.present();
+      const present = await presence.present();
       if (!this.#ended) await this.webhooks.journal.compare(present);
     } catch (error) {
-      log.warn({ err: error }, 'it is not known who has come or gone without a record: it is looked again');
+      log.warn({ err: error }, 'failed to compare webhooks with the roster, trying again later');
     }
-    this.#lookLater();
+    this.#scheduleComparison();
   }
 
   async #read(): Promise<void> {
@@ -116,7 +116,7 @@ export class LeaderTerm {
     try {
       entry = readJournalEntry(json);
     } catch (error) {
-      this.#parts.log.error({ err: error, entry: id }, 'webhook journal has an entry that nobody can read');
+      this.#parts.log.error({ err: error, entry: id }, 'failed to read an entry of the webhook journal');
       return undefined;
     }
     return this.webhooks.journal.record(entry.happenings, entry);

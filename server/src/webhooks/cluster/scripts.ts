@@ -3,7 +3,7 @@ import { loadScript, type Script } from '../../redis/script.ts';
 /** The message on the channel of webhooks that says that there is no leader: `release-leadership.lua` sends it. */
 export const VACANT = 'vacant';
 
-/** The end of the name of the key that holds how many bytes the entries of the journal have. */
+/** Suffix of the key that holds the number of bytes in the journal. */
 export const JOURNAL_BYTES = 'journal-bytes';
 
 /**

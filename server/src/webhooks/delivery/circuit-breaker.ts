@@ -18,7 +18,7 @@ export type Sent =
   | { readonly result: 'taken' | 'refused' | 'nothing' }
   | { readonly result: 'failed'; readonly retryAfterMs: number | undefined };
 
-export interface ReceiverParts {
+export interface EndpointQueueParts {
   /** Sends what is first in a lane. Resolves when the receiver can be sent more; never rejects. */
   send(lane: Lane): Promise<Sent>;
   /** From 0 to 1. */
@@ -32,8 +32,8 @@ export interface ReceiverParts {
  * by one request at a time, with a pause before each, until it answers one: nobody else waits for it, and when it
  * comes back it is not run over.
  */
-export class Receiver {
-  readonly #parts: ReceiverParts;
+export class EndpointQueue {
+  readonly #parts: EndpointQueueParts;
   readonly #turns = new Set<Lane>();
   #inFlight = 0;
   /** Lanes that failed since the last success; once there are {@link FAILING_LANES} the receiver does not work. */
@@ -42,7 +42,7 @@ export class Receiver {
   #pause: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(parts: ReceiverParts) {
+  constructor(parts: EndpointQueueParts) {
     this.#parts = parts;
   }
 

@@ -6,14 +6,14 @@ import { backoffMs } from './backoff.ts';
 import type { Sent } from './circuit-breaker.ts';
 import { Courier, type CourierParts, type Next } from './courier.ts';
 import { Lane } from './lane.ts';
-import { Receivers } from './receivers.ts';
+import { EndpointQueues } from './receivers.ts';
 
 export interface DispatcherParts extends CourierParts {
   readonly apps: AppStore;
 }
 
 /** One hook, and the lanes in which it has something to deliver. */
-interface Desk {
+interface HookQueues {
   hook: Hook;
   readonly lanes: Map<string, Lane>;
   /** Lanes to which something was appended since it began to forget lanes; `undefined`: it does not. */
@@ -28,9 +28,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Brings deliveries to their receivers, each lane in order, until they are taken or given up. */
 export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   readonly #parts: DispatcherParts;
-  readonly #desks = new Map<HookKey, Desk>();
+  readonly #hooks = new Map<HookKey, HookQueues>();
   readonly #courier: Courier;
-  readonly #receivers: Receivers;
+  readonly #receivers: EndpointQueues;
   /** What is under way, for the end to wait for. */
   readonly #running = new Set<Promise<unknown>>();
   /** Whether the outbox failed last: it is logged when that begins, since each lane comes to it. */
@@ -44,23 +44,23 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     this.#parts = parts;
     const { random, log } = parts;
     this.#courier = new Courier(parts);
-    this.#receivers = new Receivers({ send: (lane) => this.#track(this.#send(lane)), random, log });
+    this.#receivers = new EndpointQueues({ send: (lane) => this.#track(this.#send(lane)), random, log });
   }
 
   /** Takes over the hooks that stand from now on, and begins with what they have to deliver. */
   update(hooks: Iterable<Hook>): void {
     const standing = new Map(Array.from(hooks, (hook) => [hook.key, hook] as const));
-    for (const [key, { lanes, look }] of this.#desks) {
+    for (const [key, { lanes, look }] of this.#hooks) {
       if (standing.has(key)) continue;
       for (const lane of lanes.values()) lane.stop();
       clearTimeout(look);
-      this.#desks.delete(key);
+      this.#hooks.delete(key);
     }
     for (const [key, hook] of standing) {
-      const desk = this.#desks.get(key);
-      if (desk) desk.hook = hook;
-      else this.#desks.set(key, { hook, lanes: new Map(), pruning: undefined, look: undefined });
-      if (!desk) this.refresh(key);
+      const queues = this.#hooks.get(key);
+      if (queues) queues.hook = hook;
+      else this.#hooks.set(key, { hook, lanes: new Map(), pruning: undefined, look: undefined });
+      if (!queues) this.refresh(key);
     }
     for (const lane of this.#receivers.keep(standing.values())) this.#enqueue(lane);
   }
@@ -71,34 +71,34 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   }
 
   appended(key: HookKey, name: string, dueAt: number): void {
-    const desk = this.#desks.get(key);
-    if (!desk) return;
-    desk.pruning?.add(name);
-    const lane = this.#open(desk, name);
+    const queues = this.#hooks.get(key);
+    if (!queues) return;
+    queues.pruning?.add(name);
+    const lane = this.#open(queues, name);
     switch (lane.state) {
       case 'busy':
         lane.hasNews = true;
         return;
       case 'idle':
         lane.gathered = 1;
-        return desk.hook.maxEvents > 1 && !this.#draining
+        return queues.hook.maxEvents > 1 && !this.#draining
           ? this.#schedule(lane, dueAt, 'gathering')
           : this.#enqueue(lane);
       case 'gathering':
         lane.gathered += 1;
-        if (lane.gathered >= desk.hook.maxEvents) this.#enqueue(lane);
+        if (lane.gathered >= queues.hook.maxEvents) this.#enqueue(lane);
     }
   }
 
   reopened(): void {
-    for (const key of this.#desks.keys()) this.refresh(key);
+    for (const key of this.#hooks.keys()) this.refresh(key);
   }
 
   overflowed(key: HookKey): void {
-    const desk = this.#desks.get(key);
-    if (!desk || desk.pruning) return;
+    const queues = this.#hooks.get(key);
+    if (!queues || queues.pruning) return;
     const { pending, failing } = this.#parts.outbox.deliveries.counts(key);
-    if (desk.lanes.size > 2 * (pending + failing)) void this.#track(this.#prune(desk));
+    if (queues.lanes.size > 2 * (pending + failing)) void this.#track(this.#prune(queues));
   }
 
   /**
@@ -136,7 +136,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   #stop(): void {
     this.#closed = true;
     this.#receivers.close();
-    for (const { lanes, look } of this.#desks.values()) {
+    for (const { lanes, look } of this.#hooks.values()) {
       clearTimeout(look);
       for (const lane of lanes.values()) lane.stop();
     }
@@ -151,7 +151,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   }
 
   *#lanes(): Generator<Lane> {
-    for (const { lanes } of this.#desks.values()) yield* lanes.values();
+    for (const { lanes } of this.#hooks.values()) yield* lanes.values();
   }
 
   /** Finds the lanes of a hook in which something waits; after a failure it looks again, until the hook or all is gone. */
@@ -159,30 +159,30 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     const { outbox, log, random } = this.#parts;
     try {
       const found = await outbox.deliveries.lanes(key);
-      const desk = this.#desks.get(key);
-      if (!desk) return;
+      const queues = this.#hooks.get(key);
+      if (!queues) return;
       for (const { name, dueAt } of found) {
-        const lane = this.#open(desk, name);
+        const lane = this.#open(queues, name);
         if (lane.state === 'busy') lane.hasNews = true;
         else if (lane.state !== 'queued') this.#schedule(lane, dueAt);
       }
     } catch (error) {
-      const desk = this.#desks.get(key);
-      if (!desk || this.#closed) return;
+      const queues = this.#hooks.get(key);
+      if (!queues || this.#closed) return;
       log.error(
-        { err: error, appId: desk.hook.appId, hook: desk.hook.id },
+        { err: error, appId: queues.hook.appId, hook: queues.hook.id },
         'webhook deliveries could not be read',
       );
-      clearTimeout(desk.look);
-      desk.look = setTimeout(() => this.refresh(key), backoffMs(4, random()));
+      clearTimeout(queues.look);
+      queues.look = setTimeout(() => this.refresh(key), backoffMs(4, random()));
     }
   }
 
   /** Forgets lanes that have lost all they had to dead letters. */
-  async #prune(desk: Desk): Promise<void> {
-    const { hook, lanes } = desk;
+  async #prune(queues: HookQueues): Promise<void> {
+    const { hook, lanes } = queues;
     const appended = new Set<string>();
-    desk.pruning = appended;
+    queues.pruning = appended;
     try {
       const names = new Set((await this.#parts.outbox.deliveries.lanes(hook.key)).map(({ name }) => name));
       for (const lane of lanes.values()) {
@@ -193,15 +193,15 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     } catch {
       // The next overflow tries again.
     } finally {
-      desk.pruning = undefined;
+      queues.pruning = undefined;
     }
   }
 
-  #open(desk: Desk, name: string): Lane {
-    let lane = desk.lanes.get(name);
+  #open(queues: HookQueues, name: string): Lane {
+    let lane = queues.lanes.get(name);
     if (!lane) {
-      lane = new Lane(name, () => desk.hook);
-      desk.lanes.set(name, lane);
+      lane = new Lane(name, () => queues.hook);
+      queues.lanes.set(name, lane);
     }
     return lane;
   }
@@ -237,7 +237,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
       const delivery = await outbox.deliveries.head(key, lane.name, maxEvents);
       const hook = lane.hook();
       const app = apps.byId(hook.appId);
-      if (!app || this.#closed || !this.#stands(lane) || outbox.stateOf(hook.key) !== 'active') {
+      if (!app || this.#closed || !this.#isConfigured(lane) || outbox.stateOf(hook.key) !== 'active') {
         this.#forget(lane);
       } else if (!delivery) {
         this.#finish(lane);
@@ -249,7 +249,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
         return sent;
       }
     } catch (error) {
-      this.#rest(lane, error);
+      this.#retryLater(lane, error);
     }
     return { result: 'nothing' };
   }
@@ -269,7 +269,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
         this.#schedule(lane, next.dueAt);
       }
     } catch (error) {
-      this.#rest(lane, error);
+      this.#retryLater(lane, error);
     }
   }
 
@@ -281,16 +281,16 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   /** Until something is appended, or {@link refresh} finds what is still there. */
   #forget(lane: Lane): void {
     lane.stop();
-    if (this.#stands(lane)) this.#desks.get(lane.hook().key)?.lanes.delete(lane.name);
+    if (this.#isConfigured(lane)) this.#hooks.get(lane.hook().key)?.lanes.delete(lane.name);
   }
 
   /** Whether its hook is still configured. */
-  #stands(lane: Lane): boolean {
-    return this.#desks.get(lane.hook().key)?.lanes.get(lane.name) === lane;
+  #isConfigured(lane: Lane): boolean {
+    return this.#hooks.get(lane.hook().key)?.lanes.get(lane.name) === lane;
   }
 
   /** The outbox failed: what it did not take down happens again, after a while. */
-  #rest(lane: Lane, error: unknown): void {
+  #retryLater(lane: Lane, error: unknown): void {
     const { log, now, random } = this.#parts;
     const hook = lane.hook();
     if (!this.#fails) {

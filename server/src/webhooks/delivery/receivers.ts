@@ -1,18 +1,18 @@
 import type { Logger } from 'pino';
 import type { Hook } from '../../apps/hook.ts';
-import { Receiver, type ReceiverParts } from './circuit-breaker.ts';
+import { EndpointQueue, type EndpointQueueParts } from './circuit-breaker.ts';
 import type { Lane } from './lane.ts';
 
-export interface ReceiversParts extends Omit<ReceiverParts, 'turned'> {
+export interface EndpointQueuesParts extends Omit<EndpointQueueParts, 'turned'> {
   readonly log: Logger;
 }
 
 /** The receivers of all hooks. Each app has its own for a URL, so that none waits for what another app makes fail. */
-export class Receivers {
-  readonly #parts: ReceiversParts;
-  readonly #receivers = new Map<string, Receiver>();
+export class EndpointQueues {
+  readonly #parts: EndpointQueuesParts;
+  readonly #receivers = new Map<string, EndpointQueue>();
 
-  constructor(parts: ReceiversParts) {
+  constructor(parts: EndpointQueuesParts) {
     this.#parts = parts;
   }
 
@@ -22,7 +22,7 @@ export class Receivers {
     const key = keyOf(hook);
     let receiver = this.#receivers.get(key);
     if (!receiver) {
-      receiver = new Receiver({ ...this.#parts, turned: (works) => this.#logTurn(hook, works) });
+      receiver = new EndpointQueue({ ...this.#parts, turned: (works) => this.#logTurn(hook, works) });
       this.#receivers.set(key, receiver);
     }
     receiver.enqueue(lane);

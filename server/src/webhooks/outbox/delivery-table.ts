@@ -60,7 +60,7 @@ export function prepareDeliveries(database: Database) {
     retry: statement<[number, number]>(
       'UPDATE delivery SET dead = 0, tries = 0, tried_since = NULL, due_at = ? WHERE n = ?',
     ),
-    bury: statement<[number]>('UPDATE delivery SET dead = 1 WHERE n = ?'),
+    markDead: statement<[number]>('UPDATE delivery SET dead = 1 WHERE n = ?'),
     delete: statement<[number]>('DELETE FROM delivery WHERE n = ?'),
   };
 }

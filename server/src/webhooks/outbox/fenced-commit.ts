@@ -3,31 +3,31 @@ import { Unavailable } from '../../errors.ts';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
 import { scripts } from '../cluster/scripts.ts';
 
-/** The time for which one node is the clerk: it ends for good when another node may have begun. */
+/** The term of one leader. It is over when another node may have become the leader. */
 export interface Leadership {
-  /** No other has the same. */
+  /** Unique: the fencing token. */
   readonly id: string;
-  /** Whether the clerk before handed the office over because his node ended: whoever was there may come back. */
+  /** Whether the previous leader handed over because its node ended: its clients may come back. */
   readonly isHandedOver: boolean;
-  /** Until when it lasts at least, as `performance.now()` counts. */
+  /** When the lease ends at the earliest, by `performance.now()`. */
   until(): number;
 }
 
 export interface FencedCommitParts {
   readonly commands: ScriptRunner;
-  /** Names everything that webhooks keep. */
+  /** The prefix of all keys of webhooks. */
   readonly key: string;
-  readonly tenure: Leadership;
-  /** It is not known any more what Redis holds: the tenure is to end. */
+  readonly leadership: Leadership;
+  /** It is unknown what Redis holds: the term must end. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Changes after which a group is full. Redis does nothing else while it makes them. */
+/** Changes after which a group is full. Redis is blocked while it makes them. */
 const FULL = 2000;
 
-/** What is committed in one step. */
+/** The writes of one commit. */
 interface Group {
-  /** Fields of hashes; `undefined` for those that go. Of several changes of a field the last one counts. */
+  /** Fields of hashes; `undefined` deletes a field. The last change of a field counts. */
   readonly fields: Map<string, Map<string, string | undefined>>;
   readonly commands: (readonly string[])[];
   readonly done: Promise<void>;
@@ -35,8 +35,8 @@ interface Group {
 }
 
 /**
- * Commits the changes of one tenure to Redis, in groups, each whole or not at all: what gathers while one group is on
- * its way is the next one. Redis takes nothing of a tenure that is over. After a failure nothing is committed any more.
+ * Commits the changes of one term to Redis in groups: the changes that arrive during a commit are the next group.
+ * Redis refuses the changes of a term that is over. After a failure nothing is committed any more.
  */
 export class FencedCommit {
   readonly #parts: FencedCommitParts;
@@ -83,7 +83,7 @@ export class FencedCommit {
     group.size += 1;
   }
 
-  /** Resolves when nothing is on its way any more. */
+  /** Resolves when no commit is under way. */
   settled(): Promise<void> {
     return this.#last;
   }
@@ -94,7 +94,7 @@ export class FencedCommit {
     try {
       return work();
     } catch (error) {
-      // Half of it must not be committed.
+      // Never commit half of the work.
       this.#fail(error);
       throw error;
     } finally {
@@ -113,14 +113,14 @@ export class FencedCommit {
   }
 
   async #flush(group: Group): Promise<void> {
-    const { commands, key, tenure } = this.#parts;
+    const { commands, key, leadership } = this.#parts;
     if (this.#gathering === group) this.#gathering = undefined;
     try {
       if (this.#failure) throw this.#failure;
-      if (group.size === 0 && performance.now() < tenure.until()) return;
+      if (group.size === 0 && performance.now() < leadership.until()) return;
       const changes = JSON.stringify(changesOf(group));
-      const answer = await commands.run(scripts.commit, key, tenure.id, changes);
-      if (answer !== 'committed') throw new Unavailable('Another node is the clerk of webhooks by now');
+      const answer = await commands.run(scripts.commit, key, leadership.id, changes);
+      if (answer !== 'committed') throw new Unavailable('Another node is the leader of webhooks by now');
     } catch (error) {
       this.#fail(error);
       throw error;

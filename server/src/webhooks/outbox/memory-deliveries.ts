@@ -49,7 +49,7 @@ export class MemoryDeliveries implements Deliveries {
   readonly #listener: MemoryDeliveriesParts['listener'];
   readonly #keeper: DeliveryKeeper | undefined;
   readonly #boxes = new Map<HookKey, Box>();
-  readonly #tally: DeliveryCounts;
+  readonly #deliveryCounts: DeliveryCounts;
   #count = 0;
 
   constructor({ id, now, bounds, listener, keeper }: MemoryDeliveriesParts) {
@@ -57,7 +57,7 @@ export class MemoryDeliveries implements Deliveries {
     this.#now = now;
     this.#listener = listener;
     this.#keeper = keeper;
-    this.#tally = new DeliveryCounts(bounds);
+    this.#deliveryCounts = new DeliveryCounts(bounds);
   }
 
   /** How many deliveries there have been: the number of the last one. */
@@ -72,7 +72,7 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   counts(hook: HookKey): Readonly<Record<DeliveryState, number>> {
-    return this.#tally.of(hook);
+    return this.#deliveryCounts.of(hook);
   }
 
   async lanes(hook: HookKey): Promise<readonly Lane[]> {
@@ -120,7 +120,7 @@ export class MemoryDeliveries implements Deliveries {
 
   async park({ hook, n }: Dispatched, attempt: Attempt): Promise<void> {
     const delivery = this.#find(hook, n);
-    if (delivery) this.#bury(withAttempt(delivery, attempt));
+    if (delivery) this.#moveToDeadLetters(withAttempt(delivery, attempt));
   }
 
   async list(
@@ -187,10 +187,10 @@ export class MemoryDeliveries implements Deliveries {
   /** Makes the oldest of what is too much dead letters, once a hook has more. */
   overflow(hook: HookKey): void {
     for (;;) {
-      const owner = this.#tally.waiting.excess(hook);
+      const owner = this.#deliveryCounts.waiting.excess(hook);
       const oldest = owner && first(this.#box(owner).waiting);
       if (!oldest) return;
-      this.#bury(oldest);
+      this.#moveToDeadLetters(oldest);
       this.#listener.overflowed(oldest.hook, 1);
     }
   }
@@ -236,8 +236,8 @@ export class MemoryDeliveries implements Deliveries {
     const { hook, state, n, lane } = delivery;
     const { waiting, dead, lanes } = this.#box(hook);
     const before = waiting.get(n) ?? dead.get(n);
-    if (before) this.#tally.add(hook, before.state, -1, -weightOf(before));
-    this.#tally.add(hook, state, 1, weightOf(delivery));
+    if (before) this.#deliveryCounts.add(hook, before.state, -1, -weightOf(before));
+    this.#deliveryCounts.add(hook, state, 1, weightOf(delivery));
     if (state === 'dead') {
       dead.set(n, delivery);
       return delivery;
@@ -255,7 +255,7 @@ export class MemoryDeliveries implements Deliveries {
     const { waiting, dead, lanes } = this.#box(hook);
     const delivery = waiting.get(n) ?? dead.get(n);
     if (!delivery) return;
-    this.#tally.add(hook, delivery.state, -1, -weightOf(delivery));
+    this.#deliveryCounts.add(hook, delivery.state, -1, -weightOf(delivery));
     this.#keeper?.delete(n);
     dead.delete(n);
     if (!waiting.delete(n)) return;
@@ -264,11 +264,11 @@ export class MemoryDeliveries implements Deliveries {
     if (numbers?.size === 0) lanes.delete(delivery.lane);
   }
 
-  #bury(delivery: Delivery): void {
+  #moveToDeadLetters(delivery: Delivery): void {
     this.#delete(delivery.hook, delivery.n);
     this.#put({ ...delivery, state: 'dead' });
     for (;;) {
-      const owner = this.#tally.dead.excess(delivery.hook);
+      const owner = this.#deliveryCounts.dead.excess(delivery.hook);
       const oldest = owner && first(this.#box(owner).dead);
       if (!oldest) return;
       this.#delete(oldest.hook, oldest.n);

@@ -21,12 +21,12 @@ import { LOG, RedisLog, SEQUENCES } from './redis-log.ts';
 
 export interface RedisOutboxParts extends OutboxBounds {
   readonly commands: ScriptRunner;
-  /** Names everything that webhooks keep. */
+  /** The prefix of all keys of webhooks. */
   readonly key: string;
-  readonly tenure: Leadership;
+  readonly leadership: Leadership;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
-  /** Nothing can be committed any more: the tenure is to end. */
+  /** Nothing can be committed any more: the term must end. */
   readonly onFailure: (error: unknown) => void;
 }
 

@@ -41,19 +41,19 @@ export class SqliteDeliveries implements Deliveries {
   readonly #parts: SqliteDeliveriesParts;
   readonly #sql: ReturnType<typeof prepareDeliveries>;
   /** Changes within a transaction, and back if that fails. */
-  readonly tally: DeliveryCounts;
+  readonly deliveryCounts: DeliveryCounts;
 
   constructor(parts: SqliteDeliveriesParts) {
     this.#parts = parts;
     this.#sql = prepareDeliveries(parts.database);
-    this.tally = new DeliveryCounts(parts.bounds);
+    this.deliveryCounts = new DeliveryCounts(parts.bounds);
     for (const { hook, dead, tried, count, bytes } of this.#sql.count.all()) {
-      this.tally.add(hook, stateOf(dead, tried), count, bytes);
+      this.deliveryCounts.add(hook, stateOf(dead, tried), count, bytes);
     }
   }
 
   counts(hook: HookKey): Readonly<Record<DeliveryState, number>> {
-    return this.tally.of(hook);
+    return this.deliveryCounts.of(hook);
   }
 
   async lanes(hook: HookKey): Promise<readonly Lane[]> {
@@ -83,7 +83,7 @@ export class SqliteDeliveries implements Deliveries {
   park({ n, attempts }: Dispatched, attempt: Attempt): Promise<void> {
     return this.#parts.commit.add(() => {
       this.#attempted(n, attempts, attempt);
-      this.#bury(n);
+      this.#moveToDeadLetters(n);
     });
   }
 
@@ -114,24 +114,24 @@ export class SqliteDeliveries implements Deliveries {
     const dueAt = now + maxDelayMs;
     const bytes = bytesOf(event);
     this.#sql.insert.run(key, lane, now, dueAt, event, bytes);
-    this.tally.add(key, 'pending', 1, bytes);
+    this.deliveryCounts.add(key, 'pending', 1, bytes);
     return dueAt;
   }
 
   /** Within a transaction: makes the oldest of what is too much dead letters, once a hook has more; a page at a time. */
   overflow(hook: HookKey): void {
     for (let parked = 0; parked < PAGE; parked += 1) {
-      const owner = this.tally.waiting.excess(hook);
+      const owner = this.deliveryCounts.waiting.excess(hook);
       const [oldest] = owner ? this.#sql.oldest.all(owner, 0, 1) : [];
       if (!owner || !oldest) return;
-      this.#bury(oldest.n);
+      this.#moveToDeadLetters(oldest.n);
       this.#parts.listener.overflowed(owner, 1);
     }
   }
 
   /** Within a transaction: forgets some dead letters that are too old, and what hooks left that are gone. */
   sweep(before: number, hooks: ReadonlySet<HookKey>): void {
-    for (const hook of this.tally.hooks()) {
+    for (const hook of this.deliveryCounts.hooks()) {
       for (const dead of hooks.has(hook) ? [1] : [1, 0]) {
         for (const { n, committed_at: committedAt } of this.#sql.oldest.all(hook, dead, PAGE)) {
           if (committedAt >= before) break;
@@ -156,7 +156,7 @@ export class SqliteDeliveries implements Deliveries {
     const events = joined.map((row) => row.events).join(',');
     const bytes = bytesOf(events);
     this.#sql.grow.run(size, events, bytes, first.n);
-    this.tally.add(hook, 'pending', 0, bytes - first.bytes);
+    this.deliveryCounts.add(hook, 'pending', 0, bytes - first.bytes);
     for (const { n } of others) this.#delete(n);
     return this.#read({ ...first, size, events });
   }
@@ -196,23 +196,23 @@ export class SqliteDeliveries implements Deliveries {
     const kept = [...attempts, attempt].slice(-MAX_ATTEMPTS_KEPT);
     const bytes = bytesOfAttempts(kept) - bytesOfAttempts(attempts);
     this.#sql.attempted.run(JSON.stringify(kept), bytes, n);
-    this.tally.add(state.hook, state.name, 0, bytes);
+    this.deliveryCounts.add(state.hook, state.name, 0, bytes);
   }
 
   #delete(n: number): void {
     const state = this.#stateOf(n);
     if (!state) return;
     this.#sql.delete.run(n);
-    this.tally.add(state.hook, state.name, -1, -state.bytes);
+    this.deliveryCounts.add(state.hook, state.name, -1, -state.bytes);
   }
 
-  #bury(n: number): void {
+  #moveToDeadLetters(n: number): void {
     const state = this.#stateOf(n);
     if (!state || state.name === 'dead') return;
-    this.#sql.bury.run(n);
+    this.#sql.markDead.run(n);
     this.#move(state, 'dead');
     for (;;) {
-      const owner = this.tally.dead.excess(state.hook);
+      const owner = this.deliveryCounts.dead.excess(state.hook);
       const [oldest] = owner ? this.#sql.oldest.all(owner, 1, 1) : [];
       if (!owner || !oldest) return;
       this.#delete(oldest.n);
@@ -221,8 +221,8 @@ export class SqliteDeliveries implements Deliveries {
   }
 
   #move({ hook, name, bytes }: Counted, to: DeliveryState): void {
-    this.tally.add(hook, name, -1, -bytes);
-    this.tally.add(hook, to, 1, bytes);
+    this.deliveryCounts.add(hook, name, -1, -bytes);
+    this.deliveryCounts.add(hook, to, 1, bytes);
   }
 
   #read(row: DeliveryRow): Delivery {

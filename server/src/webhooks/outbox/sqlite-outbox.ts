@@ -121,7 +121,7 @@ export class SqliteOutbox implements Outbox {
 
   #transact(work: () => void): void {
     const { database } = this.#parts;
-    const counted = [this.#log, this.deliveries.tally];
+    const counted = [this.#log, this.deliveries.deliveryCounts];
     for (const each of counted) each.begin();
     try {
       database.transaction(work);
