@@ -17,28 +17,31 @@ const executablePath = (process.env['PATH'] ?? '')
 // Containers have neither the privileges for its sandbox nor much shared memory.
 const ARGUMENTS = ['--no-sandbox', '--disable-dev-shm-usage'];
 
-/** Browsers start slowly while others work, and pages then miss moments that have nothing to do with what is tested. */
+/** Browsers are slow on a busy machine, and pages then miss deadlines that are not under test. */
 const ON_A_BUSY_MACHINE = { timeout: 60_000, retry: 2 };
 
 let browser: Browser | undefined;
 
 /**
- * Tests that run in a real browser. Without one they are skipped with a word about it, but in continuous integration
- * they fail.
+ * Tests that run in a real browser. Without one they are skipped with a warning; in continuous integration they fail.
  */
 export function describeInChromium(name: string, tests: () => void): void {
   const isSkipped = !executablePath && !process.env['CI'];
-  if (isSkipped) console.warn(`Skipped, for there is no chromium in the path: ${name}`);
+  if (isSkipped) console.warn(`skipped, since no chromium is in the path: ${name}`);
   describe.skipIf(isSkipped)(name, ON_A_BUSY_MACHINE, () => {
     beforeAll(() => {
       if (!executablePath) throw new Error('There is no chromium in the path');
     });
-    afterAll(() => browser?.close());
+    afterAll(async () => {
+      await browser?.close();
+      // Another file in this process starts its own.
+      browser = undefined;
+    });
     tests();
   });
 }
 
-/** A browser without cookies, whose pages all believe that they are seen; closed with the test. */
+/** A context without cookies, in which all pages are visible; closed with the test. */
 export async function freshContext(): Promise<BrowserContext> {
   browser ??= await chromium.launch({ executablePath: executablePath!, args: ARGUMENTS });
   const context = await browser.newContext();
@@ -46,7 +49,7 @@ export async function freshContext(): Promise<BrowserContext> {
   return context;
 }
 
-/** A browser as people have it: one page is in front, and those that are left may be kept; ended with the test. */
+/** A browser as users have it: one page is in front, and it may keep pages in its back/forward cache; ended with the test. */
 export async function ordinaryBrowser(): Promise<BrowserContext> {
   const profile = await mkdtemp(join(tmpdir(), 'countersign-chromium-'));
   const args = [...ARGUMENTS, '--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`];

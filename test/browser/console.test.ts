@@ -1,119 +1,20 @@
-import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { channelText } from '@countersign/sdk-server/signature';
-import type { Broker } from '@countersign/server';
-import type { AxeResults } from 'axe-core';
-import type { Locator, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { publish } from '../helpers/api.ts';
 import { startReceiver, status } from '../helpers/brokers/receiver.ts';
-import { APP, configOf, type ServerSettings, startServer } from '../helpers/brokers/server.ts';
+import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
 import { authorize, connect } from '../helpers/clients/client.ts';
 import { newFolder } from '../helpers/folder.ts';
-import { describeInChromium, freshContext } from './chromium.ts';
+import { describeInChromium } from './chromium.ts';
+import { DEADLINE, openConsole, openSignedIn } from './console-page.ts';
 import { playScene, SCENE_APP } from './console-scene.ts';
 import { startAuthOrigin } from './site.ts';
 
-const ARTIFACTS = join(import.meta.dirname, '../artifacts');
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const DEADLINE = { timeout: 10_000 };
-
-type Scheme = 'light' | 'dark';
-
-/** The console in a browser. */
-class ConsolePage {
-  /** What no code of the page caught, and what it wrote as an error, such as a broken policy. */
-  readonly errors: string[] = [];
-
-  constructor(
-    readonly page: Page,
-    readonly broker: Broker,
-  ) {
-    page.on('pageerror', (error) => this.errors.push(String(error)));
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
-        this.errors.push(message.text());
-    });
-  }
-
-  async signIn(secret: string = APP.secret): Promise<void> {
-    await this.page.getByLabel('Key').fill(APP.key);
-    await this.page.getByLabel('Secret').fill(secret);
-    await this.page.getByRole('button', { name: 'Sign in' }).click();
-  }
-
-  /** Waits until live data has come. */
-  async live(): Promise<void> {
-    await this.page.getByText('connected', { exact: true }).waitFor(DEADLINE);
-  }
-
-  /** Opens a view, and waits for its heading. */
-  async view(title: string): Promise<void> {
-    await this.page.getByRole('navigation').getByRole('link', { name: title }).click();
-    await this.page.getByRole('heading', { name: title, level: 2 }).waitFor(DEADLINE);
-  }
-
-  /** Waits until the page shows this text. */
-  async sees(text: string | RegExp): Promise<Locator> {
-    const found = this.page.getByText(text).first();
-    await found.waitFor(DEADLINE);
-    return found;
-  }
-
-  /** Waits until a number on the live view fits. */
-  async figure(name: string, fits: (value: number) => boolean): Promise<void> {
-    const figure = this.page.locator(`[data-figure=${name}]`);
-    await expect.poll(async () => fits(Number(await figure.textContent())), DEADLINE).toBe(true);
-  }
-
-  async screenshot(name: string): Promise<void> {
-    await mkdir(ARTIFACTS, { recursive: true });
-    await this.page.screenshot({ path: join(ARTIFACTS, `console-${name}.png`) });
-  }
-
-  /** What axe-core finds that is serious, in the present view and both colour schemes. */
-  async violations(): Promise<string[]> {
-    const found: string[] = [];
-    for (const scheme of ['light', 'dark'] satisfies Scheme[]) {
-      await this.page.emulateMedia({ colorScheme: scheme });
-      const { violations } = (await this.page.evaluate('axe.run()')) as AxeResults;
-      for (const { id, impact, nodes } of violations) {
-        if (impact !== 'serious' && impact !== 'critical') continue;
-        found.push(`${scheme}: ${id} at ${nodes.map(({ target }) => target).join(', ')}`);
-      }
-    }
-    await this.page.emulateMedia({ colorScheme: 'light' });
-    return found;
-  }
-}
-
-/** Opens the console of a new broker, where nobody has signed in. */
-async function openConsole(settings: ServerSettings = {}): Promise<ConsolePage> {
-  const broker = await startServer(settings);
-  const context = await freshContext();
-  // Runs in the page as the developer tools would, past its policy.
-  await context.addInitScript(AXE);
-  const page = await context.newPage();
-  await page.setViewportSize({ width: 1180, height: 760 });
-  const opened = new ConsolePage(page, broker);
-  await page.goto(`${broker.url}/console`);
-  return opened;
-}
-
-async function openSignedIn(settings?: ServerSettings): Promise<ConsolePage> {
-  const opened = await openConsole(settings);
-  await opened.signIn();
-  await opened.live();
-  return opened;
-}
-
 describeInChromium('the console', () => {
-  test('lets in who has key and secret, and nobody else', async () => {
+  test('asks for a key and its secret, and keeps the user signed in until they sign out', async () => {
     const opened = await openConsole();
     await opened.signIn('wrong');
-    await opened.sees('Key and secret do not belong together');
+    await opened.sees('This key and secret do not match');
     expect(await opened.violations()).toEqual([]);
     await opened.screenshot('sign-in');
     await opened.signIn();
@@ -127,7 +28,7 @@ describeInChromium('the console', () => {
     expect(opened.errors).toEqual([]);
   });
 
-  test('slows down who guesses', async () => {
+  test('makes a guesser wait', async () => {
     const opened = await openConsole();
     for (let attempt = 0; attempt < 10; attempt += 1) {
       const answer = opened.page.waitForResponse(/api\/session/);
@@ -138,7 +39,7 @@ describeInChromium('the console', () => {
     await opened.sees('Too many attempts from this address: wait a minute');
   });
 
-  test('shows numbers that move when clients join and publish', async () => {
+  test('shows numbers that change when clients join and publish', async () => {
     const opened = await openSignedIn();
     const { broker } = opened;
     await opened.figure('connections', (value) => value === 0);
@@ -153,7 +54,7 @@ describeInChromium('the console', () => {
     expect(opened.errors).toEqual([]);
   });
 
-  test('says why a subscription was refused, and where the two texts differ', async () => {
+  test('explains a refused subscription, and marks where the two texts differ', async () => {
     const opened = await openSignedIn();
     await opened.view('Events');
     const [before, now] = [await connect(opened.broker), await connect(opened.broker)];
@@ -171,14 +72,14 @@ describeInChromium('the console', () => {
     expect(opened.errors).toEqual([]);
   });
 
-  test('shows a channel: subscribers, members, the kept event, and events as they pass', async () => {
+  test('shows a channel: subscribers, members, the kept event and live events', async () => {
     const opened = await openSignedIn();
     const { broker, page } = opened;
     const ann = await connect(broker);
     await ann.join('presence-cache-lobby', { user_id: 'ann', user_info: { name: 'Ann' } });
     await publish(broker, 'presence-cache-lobby', 'kept', '{"a":1}');
     await opened.view('Channels');
-    await page.getByLabel('Begins with').fill('presence-');
+    await page.getByLabel('Starts with').fill('presence-');
     await page.getByRole('link', { name: 'presence-cache-lobby' }).click();
     await page
       .getByRole('cell', { name: ann.socketId })
@@ -192,7 +93,7 @@ describeInChromium('the console', () => {
     expect(opened.errors).toEqual([]);
   });
 
-  test('publishes to a page, and shows the same as a line for a shell', async () => {
+  test('publishes an event, and shows the same as a curl command', async () => {
     const opened = await openSignedIn();
     const { page, broker } = opened;
     const client = await connect(broker);
@@ -202,7 +103,7 @@ describeInChromium('the console', () => {
     await page.getByLabel('Event').fill('hello');
     await page.getByLabel('Data').fill('{"text": ');
     await page.getByRole('button', { name: 'Publish' }).click();
-    await opened.sees('The data is not JSON.');
+    await opened.sees('The data is not valid JSON.');
     await page.getByLabel('Data').fill('{"text": "hi"}');
     await page.getByRole('button', { name: 'Publish' }).click();
     expect(await client.next()).toBe('{"event":"hello","channel":"news","data":"{\\"text\\": \\"hi\\"}"}');
@@ -235,7 +136,7 @@ describeInChromium('the console', () => {
     expect(opened.errors).toEqual([]);
   });
 
-  test('probes an auth endpoint as a page would meet it', async () => {
+  test('probes an auth endpoint as a page of the application would', async () => {
     const opened = await openSignedIn();
     const { page, broker } = opened;
     const probe = async (endpoint: string) => {
@@ -252,7 +153,7 @@ describeInChromium('the console', () => {
     await page.getByLabel('Channel').fill('private-room');
     const good = await probe(`${open.url}/countersign/auth`);
     expect(good).toMatch(/CORS\s+ok/);
-    expect(good).toMatch(/Cookies\s+ok\s+They tell who the user is: without them it answers 401/);
+    expect(good).toMatch(/Cookies\s+ok\s+They identify the user: without them the endpoint answers 401/);
     expect(good).toMatch(/Signature\s+ok/);
     expect(await opened.violations()).toEqual([]);
     await opened.screenshot('probe');
@@ -264,7 +165,7 @@ describeInChromium('the console', () => {
     expect(await probe('http://127.0.0.1:1/auth')).toMatch(/Reach\s+wrong/);
   });
 
-  test('comes back by itself when the broker restarts, and asks for a sign-in when the secret has changed', async () => {
+  test('reconnects when the broker restarts, and asks for a sign-in when the secret has changed', async () => {
     const data = newFolder();
     const opened = await openSignedIn({ config: { data } });
     const { port } = opened.broker;
@@ -275,10 +176,10 @@ describeInChromium('the console', () => {
     await connect(broker);
     await opened.figure('connections', (value) => value === 1);
     broker.reload(configOf({ app: { keys: [{ key: APP.key, secret: 'another secret' }] } }).apps);
-    await opened.sees('The session is over. Sign in again.');
+    await opened.sees('Your session has ended. Sign in again.');
   });
 
-  test('can be used by the keyboard alone', async () => {
+  test('works with the keyboard alone', async () => {
     const { page } = await openSignedIn();
     await page.getByRole('link', { name: 'Live' }).focus();
     for (let n = 0; n < 2; n += 1) await page.keyboard.press('Tab');
@@ -291,7 +192,7 @@ describeInChromium('the console', () => {
     expect(await page.getByLabel('Refusals only').isChecked()).toBe(true);
   });
 
-  test('has no serious flaw for those who read it otherwise, in light and dark', async () => {
+  test('has no serious accessibility violation in light and dark', async () => {
     const opened = await openSignedIn({ app: SCENE_APP });
     const { page } = opened;
     await playScene(opened.broker);
@@ -300,10 +201,7 @@ describeInChromium('the console', () => {
 
     const found: string[] = [];
     const look = async (name: string) => {
-      for (const scheme of ['light', 'dark'] satisfies Scheme[]) {
-        await page.emulateMedia({ colorScheme: scheme });
-        await opened.screenshot(scheme === 'light' ? name : `${name}-dark`);
-      }
+      await opened.screenshots(name);
       found.push(...(await opened.violations()).map((violation) => `${name}, ${violation}`));
     };
     await look('live');

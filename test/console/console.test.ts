@@ -95,7 +95,7 @@ describe('signing in', () => {
     for (const credentials of wrong) {
       expect(await visitor.signIn(credentials)).toMatchObject({
         status: 401,
-        body: { error: 'Key and secret do not belong together' },
+        body: { error: 'This key and secret do not match' },
       });
     }
     expect(visitor.cookie).toBe('');

@@ -13,12 +13,12 @@ const SOCKET = '1234.5678';
 const OTHER_SOCKET = '8765.4321';
 const ROOM = 'presence-room';
 const DATA = '{"user_id":"7","user_info":{"name":"Zoë / Ann"}}';
-const surroundings = { socketIds: [OTHER_SOCKET], channels: ['presence-hall'] };
+const recentNames = { socketIds: [OTHER_SOCKET], channels: ['presence-hall'] };
 
 /** What is said of a proof by one key over one text, for the presence room. */
 function examine(text: string, { auth, data = DATA }: { auth?: unknown; data?: string } = {}) {
   const proof = auth === undefined ? `${OLD.key}:${sign(OLD.secret, text)}` : auth;
-  return diagnose(app, { socketId: SOCKET, channel: ROOM, data }, proof, surroundings);
+  return diagnose(app, { socketId: SOCKET, channel: ROOM, data }, proof, recentNames);
 }
 
 const right = channelText(SOCKET, ROOM, DATA);
@@ -32,13 +32,13 @@ describe('a proof that does not hold is explained', () => {
     },
   );
 
-  test('data and proofs that are large are not looked into', () => {
+  test('large data and proofs are not diagnosed', () => {
     const data = JSON.stringify({ user_id: '7', a: 'x'.repeat(60_000) });
     expect(examine(channelText(SOCKET, ROOM), { data }).summary).toMatch(/more than 4096 characters/);
     expect(examine('', { auth: 'x'.repeat(60_000) }).summary).toMatch(/far too long/);
   });
 
-  test('one that holds is said to hold', () => {
+  test('a valid proof is valid', () => {
     expect(examine(right)).toMatchObject({ valid: true, expected: right, signed: right, key: OLD.key });
   });
 
@@ -75,11 +75,11 @@ describe('a proof that does not hold is explained', () => {
     indented: JSON.stringify(JSON.parse(DATA), null, 2),
   };
   for (const [name, data] of Object.entries(printed)) {
-    test(`channel data printed anew: ${name}`, () => {
+    test(`channel data serialized again: ${name}`, () => {
       const [sent, signed] = name === 'other order of keys' ? [data, DATA] : [DATA, data];
       const diagnosis = examine(channelText(SOCKET, ROOM, signed), { data: sent });
       expect(diagnosis).toMatchObject({ valid: false, signed: channelText(SOCKET, ROOM, signed) });
-      expect(diagnosis.summary).toMatch(/printed anew/);
+      expect(diagnosis.summary).toMatch(/serialized again/);
     });
   }
 
@@ -88,19 +88,19 @@ describe('a proof that does not hold is explained', () => {
       app,
       { socketId: SOCKET, channel: 'private-a', data: '' },
       `${OLD.key}:${sign(OLD.secret, `${SOCKET}:private-a:{}`)}`,
-      surroundings,
+      recentNames,
     );
     expect(diagnosis.summary).toMatch(/signed as channel data, but not sent/);
   });
 
-  test('a subscription in the place of a sign-in', () => {
+  test('a subscription in place of a sign-in', () => {
     const diagnosis = diagnose(
       app,
       { socketId: SOCKET, channel: undefined, data: '{"id":"7"}' },
       `${OLD.key}:${sign(OLD.secret, channelText(SOCKET, 'presence-hall', '{"id":"7"}'))}`,
-      surroundings,
+      recentNames,
     );
-    expect(diagnosis.summary).toMatch(/in the place of a sign-in/);
+    expect(diagnosis.summary).toMatch(/in place of a sign-in/);
     expect(diagnosis.expected).toBe(`${SOCKET}::user::{"id":"7"}`);
   });
 
@@ -111,22 +111,22 @@ describe('a proof that does not hold is explained', () => {
   });
 
   test.each([
-    ['nothing', '', /No "auth" came/],
+    ['nothing', '', /"auth" is missing/],
     ['a number', 7, /not a string/],
-    ['a text without a signature', 'old-key', /not the form/],
+    ['a text without a signature', 'old-key', /must be KEY:SIGNATURE, with/],
     ['upper-case hex', `old-key:${sign(OLD.secret, right).toUpperCase()}`, /lower case/],
     ['base64', `old-key:${Buffer.from(sign(OLD.secret, right), 'hex').toString('base64')}`, /base64/],
     ['no key', sign(OLD.secret, right), /does not name a key: expected "old-key:SIGNATURE"/],
-    ['a key of nobody', `stray:${sign(OLD.secret, right)}`, /names "stray", which is no key of this app/],
-    ['a stranger', `stray:${sign('elsewhere', right)}`, /set up for another app/],
-    ['a wrong secret', `old-key:${sign('guessed', right)}`, /the secret is not the one of this key/],
+    ['an unknown key', `stray:${sign(OLD.secret, right)}`, /names "stray", which is not a key of this app/],
+    ['a key of another app', `stray:${sign('elsewhere', right)}`, /configured for another app/],
+    ['a wrong secret', `old-key:${sign('guessed', right)}`, /uses a different secret/],
     ['a secret with a line break', `old-key:${sign('old-secret\n', right)}`, /ends with a line break/],
     ['a secret in quotes', `old-key:${sign('"old-secret"', right)}`, /quotes around it/],
   ])('the form of the proof: %s', (_, auth, summary) => {
     expect(examine('', { auth }).summary).toMatch(summary);
   });
 
-  test('a secret is never told', () => {
+  test('a diagnosis contains no secret', () => {
     const proofs = [right, channelText(OTHER_SOCKET, ROOM), 'anything'].map((text) => examine(text));
     proofs.push(examine(right, { auth: `old-key:${sign('old-secret\n', right)}` }));
     expect(JSON.stringify(proofs)).not.toMatch(/old-secret|new-secret/);
@@ -136,7 +136,9 @@ describe('a proof that does not hold is explained', () => {
     const socketIds = Array.from({ length: 100_000 }, (_, n) => `${n}.1`);
     const proof = `old-key:${sign(OLD.secret, channelText('99999.1', ROOM, DATA))}`;
     const claim = { socketId: SOCKET, channel: ROOM, data: DATA };
-    expect(diagnose(app, claim, proof, { socketIds, channels: [] }).summary).toMatch(/No usual mistake/);
+    expect(diagnose(app, claim, proof, { socketIds, channels: [] }).summary).toMatch(
+      /matches no known mistake/,
+    );
   });
 });
 

@@ -1,14 +1,14 @@
 import type {
   ChannelList,
   ChannelState,
-  Delivery,
   DeliveryState,
+  DeliveryView,
   Diagnosis,
-  Session,
-  Webhook,
+  HookView,
+  SessionView,
 } from './wire.ts';
 
-/** The broker said no; the message says what to change. */
+/** The broker refused a request, or did not answer (status 0). The message says what to change. */
 export class ApiFailure extends Error {
   constructor(
     readonly status: number,
@@ -18,25 +18,24 @@ export class ApiFailure extends Error {
   }
 }
 
-/** Without it the broker takes a request for one of another site's page. */
+/** The broker refuses requests without this header, since pages of other sites cannot send it. */
 export const OWN_HEADER = { 'X-Countersign-Console': '1' };
 
-/** What somebody signs in with. */
 export interface Credentials {
   readonly key: string;
   readonly secret: string;
 }
 
-/** What can be asked of the broker. Every call may fail with an {@link ApiFailure}; 401 means that the session is over. */
+/** The requests to the broker. Each may fail with an {@link ApiFailure}; 401 means that the session has ended. */
 export const api = {
-  session: () => ask<Session>('GET', 'session'),
-  signIn: (credentials: Credentials) => ask<Session>('POST', 'session', credentials),
+  session: () => ask<SessionView>('GET', 'session'),
+  signIn: (credentials: Credentials) => ask<SessionView>('POST', 'session', credentials),
   signOut: () => ask('DELETE', 'session'),
-  /** Keeps the broker telling what happens, and closely for one channel. */
+  /** Keeps the live data coming, with the events and subscribers of one channel. */
   watch: (channel: string | undefined) => ask('POST', 'watch', { channel }),
   channels: (prefix: string) => ask<ChannelList>('GET', `channels?prefix=${encodeURIComponent(prefix)}`),
   channel: (name: string) => ask<ChannelState>('GET', `channel?name=${encodeURIComponent(name)}`),
-  /** @param body that of `POST events` of the HTTP API */
+  /** @param body as for `POST events` of the HTTP API */
   publish: (body: object) => ask('POST', 'events', body),
   curl: (body: object) =>
     ask<{ readonly line: string }>('POST', 'curl', {
@@ -45,24 +44,28 @@ export const api = {
     }).then(({ line }) => line),
   checkProof: (proof: object) => ask<Diagnosis>('POST', 'proof', proof),
   webhooks: () =>
-    ask<{ readonly webhooks: readonly Webhook[] }>('GET', 'webhooks').then(({ webhooks }) => webhooks),
+    ask<{ readonly webhooks: readonly HookView[] }>('GET', 'webhooks').then(({ webhooks }) => webhooks),
   deliveries: (hook: string, state: DeliveryState) =>
-    ask<{ readonly deliveries: readonly Delivery[] }>(
+    ask<{ readonly deliveries: readonly DeliveryView[] }>(
       'GET',
       `webhooks/${encodeURIComponent(hook)}/deliveries?state=${state}&limit=50`,
     ).then(({ deliveries }) => deliveries),
   changeHook: (hook: string, verb: 'pause' | 'resume' | 'test') =>
     ask('POST', `webhooks/${encodeURIComponent(hook)}/${verb}`, {}),
-  /** @param which `{ deliveries: ids }`, or `{ state }` for all in one state */
+  /** @param which `{ deliveries: ids }`, or `{ state }` for all in that state */
   changeDeliveries: (hook: string, verb: 'retry' | 'skip', which: object) =>
     ask('POST', `webhooks/${encodeURIComponent(hook)}/${verb}`, which),
 };
+
+/** Milliseconds after which a request counts as failed, so that they do not pile up. */
+const TIMEOUT_MS = 10_000;
 
 async function ask<Answer = unknown>(method: string, path: string, body?: object): Promise<Answer> {
   let response: Response;
   try {
     response = await fetch(`api/${path}`, {
       method,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: { ...OWN_HEADER, ...(body && { 'Content-Type': 'application/json' }) },
       ...(body && { body: JSON.stringify(body) }),
     });
@@ -71,6 +74,6 @@ async function ask<Answer = unknown>(method: string, path: string, body?: object
   }
   const answer: unknown = await response.json().catch(() => undefined);
   if (response.ok) return answer as Answer;
-  const said = typeof answer === 'object' && answer && 'error' in answer ? String(answer.error) : '';
-  throw new ApiFailure(response.status, said || `The broker answered ${response.status}`);
+  const message = typeof answer === 'object' && answer && 'error' in answer ? String(answer.error) : '';
+  throw new ApiFailure(response.status, message || `The broker answered ${response.status}`);
 }

@@ -4,7 +4,7 @@ import { POINTS } from './series.ts';
 const WIDTH = 240;
 const HEIGHT = 44;
 
-/** A small line over the last two minutes, its newest point at the right. The number beside it says the same. */
+/** A small line over the last two minutes, the newest point at the right. The number beside it tells screen readers the same. */
 export const Chart: FunctionComponent<{ values: readonly number[] }> = ({ values }) => {
   const top = Math.max(1, ...values);
   const step = WIDTH / (POINTS - 1);

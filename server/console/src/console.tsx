@@ -4,21 +4,21 @@ import { Live } from './live.ts';
 import { LiveContext } from './live-context.ts';
 import { Shell } from './shell.tsx';
 import { SignIn } from './views/sign-in.tsx';
-import type { Session } from './wire.ts';
+import type { SessionView } from './wire.ts';
 
 type State =
   | { readonly kind: 'asking' }
   | { readonly kind: 'signedOut'; readonly why?: string }
-  | { readonly kind: 'signedIn'; readonly session: Session; readonly live: Live };
+  | { readonly kind: 'signedIn'; readonly session: SessionView; readonly live: Live };
 
-/** The whole page: somebody has to sign in, or looks at his app. */
+/** The whole page: the sign-in, or the app of a user who has signed in. */
 export function Console() {
   const [state, setState] = useState<State>({ kind: 'asking' });
 
-  const enter = useCallback((session: Session) => {
+  const enter = useCallback((session: SessionView) => {
     const live: Live = new Live(session, () => {
       live.close();
-      setState({ kind: 'signedOut', why: 'The session is over. Sign in again.' });
+      setState({ kind: 'signedOut', why: 'Your session has ended. Sign in again.' });
     });
     setState({ kind: 'signedIn', session, live });
   }, []);

@@ -1,30 +1,35 @@
 import type { FunctionComponent } from 'preact';
+import { Untrusted } from './untrusted.tsx';
 import type { Diagnosis } from './wire.ts';
 
-/** What is wrong with a proof: in words, and the two texts one above the other. */
+/** The diagnosis of a proof: one sentence, and the signed text above the expected one. */
 export const DiagnosisBox: FunctionComponent<{ diagnosis: Diagnosis }> = ({ diagnosis }) => {
   const { valid, summary, expected, signed, differs, key } = diagnosis;
   return (
     <div class={valid ? 'diagnosis good' : 'diagnosis'}>
-      <p>{summary}</p>
+      <p>
+        <Untrusted text={summary} />
+      </p>
       <dl>
         {signed !== undefined && (
           <>
             <dt>signed</dt>
             <dd>
-              <Text text={signed} differs={differs} />
+              <SignedText text={signed} differs={differs} />
             </dd>
           </>
         )}
         <dt>expected</dt>
         <dd>
-          <Text text={expected} differs={differs} />
+          <SignedText text={expected} differs={differs} />
         </dd>
         {key !== undefined && (
           <>
             <dt>by key</dt>
             <dd>
-              <code>{key}</code>
+              <code>
+                <Untrusted text={key} />
+              </code>
             </dd>
           </>
         )}
@@ -33,14 +38,21 @@ export const DiagnosisBox: FunctionComponent<{ diagnosis: Diagnosis }> = ({ diag
   );
 };
 
-const Text: FunctionComponent<{ text: string; differs: Diagnosis['differs'] }> = ({ text, differs }) => {
-  if (!differs) return <code>{text}</code>;
+const SignedText: FunctionComponent<{ text: string; differs: Diagnosis['differs'] }> = ({
+  text,
+  differs = { start: text.length, end: 0 },
+}) => {
   const end = text.length - differs.end;
+  const different = text.slice(differs.start, end);
   return (
     <code>
-      {text.slice(0, differs.start)}
-      <mark>{text.slice(differs.start, end)}</mark>
-      {text.slice(end)}
+      <Untrusted text={text.slice(0, differs.start)} />
+      {different && (
+        <mark>
+          <Untrusted text={different} />
+        </mark>
+      )}
+      <Untrusted text={text.slice(end)} />
     </code>
   );
 };

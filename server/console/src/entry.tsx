@@ -2,9 +2,10 @@ import type { FunctionComponent } from 'preact';
 import { DiagnosisBox } from './diagnosis.tsx';
 import { timeOf } from './format.ts';
 import { addressOf } from './route.ts';
-import type { Entry, EntryKind } from './wire.ts';
+import { Untrusted } from './untrusted.tsx';
+import type { EventLine } from './wire.ts';
 
-const TITLES: Readonly<Record<EntryKind, string>> = {
+const TITLES: Readonly<Record<EventLine['kind'], string>> = {
   connected: 'connected',
   disconnected: 'disconnected',
   signedIn: 'signed in',
@@ -17,62 +18,75 @@ const TITLES: Readonly<Record<EntryKind, string>> = {
   published: 'published',
 };
 
-export function isRefusal({ kind }: Entry): boolean {
+export function isRefusal({ kind }: EventLine): boolean {
   return kind.endsWith('Refused');
 }
 
-/** All that a line says, for the filter. */
-export function textOf(entry: Entry): string {
-  return [TITLES[entry.kind], detailOf(entry), entry.socketId, entry.channel, entry.diagnosis?.summary]
+/** The whole text of a line, for the filter. */
+export function textOf(entry: EventLine): string {
+  const details = detailsOf(entry).map((part) => (typeof part === 'string' ? part : part.untrusted));
+  return [TITLES[entry.kind], ...details, entry.socketId, entry.channel, entry.diagnosis?.summary]
     .join(' ')
     .toLowerCase();
 }
 
 /** One line of the event stream. */
-export const EntryLine: FunctionComponent<{ entry: Entry }> = ({ entry }) => (
+export const EntryLine: FunctionComponent<{ entry: EventLine }> = ({ entry }) => (
   <li class={isRefusal(entry) ? 'refused' : ''}>
     <div class="line">
       <time dateTime={new Date(entry.at).toISOString()}>{timeOf(entry.at)}</time>
       <span class="kind">{TITLES[entry.kind]}</span>
-      {entry.channel !== undefined && <a href={addressOf('channels', entry.channel)}>{entry.channel}</a>}
-      <span class="detail">{detailOf(entry)}</span>
+      {entry.channel !== undefined && (
+        <a href={addressOf('channels', entry.channel)}>
+          <Untrusted text={entry.channel} />
+        </a>
+      )}
+      <span class="detail">
+        {detailsOf(entry).map((part, index) => [
+          index > 0 && ' ',
+          typeof part === 'string' ? part : <Untrusted text={part.untrusted} />,
+        ])}
+      </span>
       {entry.socketId !== undefined && <code class="quiet">{entry.socketId}</code>}
     </div>
     {entry.diagnosis && <DiagnosisBox diagnosis={entry.diagnosis} />}
   </li>
 );
 
-function detailOf(entry: Entry): string {
-  const { kind, client, address, code, reason, userId, method, path, status, name, data } = entry;
+/** A word of ours, or text from outside. */
+type Detail = string | { readonly untrusted: string };
+
+function detailsOf(entry: EventLine): readonly Detail[] {
+  const { kind, client = '', address = '', code, reason = '', userId } = entry;
+  const { method, path = '', status, name = '', data = '' } = entry;
   switch (kind) {
     case 'connected':
-      return `${client} from ${address}`;
+      return [{ untrusted: client }, 'from', { untrusted: address }];
     case 'disconnected':
-      return `${code}${reason ? ` ${reason}` : closeText(code)}`;
+      return [String(code), reason ? { untrusted: reason } : closeText(code)];
     case 'signedIn':
-      return `as ${userId}`;
     case 'subscribed':
-      return userId === undefined ? '' : `as ${userId}`;
+      return userId === undefined ? [] : ['as', { untrusted: userId }];
     case 'requestRefused':
-      return `${status} ${method} ${path}: ${reason}`;
+      return [`${status} ${method}`, { untrusted: path }, { untrusted: reason }];
     case 'published':
-      return `${name} ${data}`;
+      return [{ untrusted: name }, { untrusted: data }];
     default:
-      return reason ?? '';
+      return [{ untrusted: reason }];
   }
 }
 
-/** What the usual codes mean that come without a reason. */
+/** What the usual close codes mean that come without a reason. */
 function closeText(code: number | undefined): string {
   switch (code) {
     case 1000:
-      return ' closed by the client';
+      return 'closed by the client';
     case 1001:
-      return ' the page was left';
+      return 'the user left the page';
     case 1005:
-      return ' closed by the client without a code';
+      return 'closed by the client without a code';
     case 1006:
-      return ' the connection was lost without a word';
+      return 'connection lost (no close frame)';
     default:
       return '';
   }

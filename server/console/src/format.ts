@@ -1,4 +1,5 @@
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const dayAndClock = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 const whole = new Intl.NumberFormat('en-US');
 const tenths = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 
@@ -7,8 +8,19 @@ export function timeOf(ms: number): string {
   return clock.format(ms);
 }
 
+/** The time of day, with the date if it is not today. */
+export function momentOf(ms: number): string {
+  const isToday = new Date(ms).toDateString() === new Date().toDateString();
+  return (isToday ? clock : dayAndClock).format(ms);
+}
+
 export function count(value: number): string {
   return whole.format(value);
+}
+
+/** A count with its noun, such as `1 subscription`. */
+export function countOf(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
 }
 
 /** A number per second: small ones with one decimal. */
@@ -16,7 +28,7 @@ export function rate(value: number): string {
   return value < 10 ? tenths.format(value) : whole.format(Math.round(value));
 }
 
-/** How long something has lasted, such as `3 min`. */
+/** A duration, such as `3 min`. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
@@ -26,7 +38,7 @@ export function age(ms: number): string {
   return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
 }
 
-/** JSON as people read it; anything else as it is. */
+/** JSON with line breaks; other text as it is. */
 export function readable(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);

@@ -1,51 +1,65 @@
 import { type ConnectionState, Countersign } from '@countersign/sdk-client';
 import { ApiFailure, api, OWN_HEADER } from './api.ts';
 import { Series } from './series.ts';
-import type { Entries, Entry, Figures, Session, Subscriber, Subscribers } from './wire.ts';
+import type {
+  ChannelSubscribers,
+  EventLine,
+  EventLines,
+  Figures,
+  LiveSubscriber,
+  SessionView,
+} from './wire.ts';
 
 /** Lines that the event stream keeps. */
 const MAX_ENTRIES = 500;
-/** Milliseconds between two signs that somebody watches; the broker waits for 25 seconds. */
+/** Milliseconds between two requests that keep the live data coming; the broker waits for 25 seconds. */
 const WATCH_MS = 10_000;
-/** Milliseconds before a connection that was sent away is made anew. */
+/** Milliseconds before the page connects again after the broker has closed its connection. */
 const RENEW_MS = 2000;
+/** Milliseconds without figures, which come once a second, after which the page calls its data old. */
+const STALE_MS = 5000;
 
-/** A line with a number of its own, so that the page can tell lines apart. */
-export interface NumberedEntry extends Entry {
+/** A line of the event stream with a number, by which the page tells lines apart. */
+export interface NumberedEntry extends EventLine {
   readonly n: number;
 }
 
-/** What happens in the app right now, told by the broker over our own client. */
+/** The live data of the app. The broker sends it over our own client. */
 export class Live {
   readonly series = new Series();
   /** The newest first. */
   entries: readonly NumberedEntry[] = [];
-  /** Lines that were too many to be told. */
+  /** Lines that the broker left out, because there were too many. */
   dropped = 0;
   state: ConnectionState = 'initialized';
+  /** Unix milliseconds of the last figures, if what the page shows is old; `undefined` while it is live. */
+  staleSince: number | undefined;
+  #lastFiguresAt = Date.now();
+  #staleTimer: ReturnType<typeof setTimeout> | undefined;
   #client: Countersign | undefined;
   #count = 0;
   #channel: string | undefined;
-  /** The subscribers of the watched channel, by node. */
-  readonly #subscribers = new Map<string, Subscribers>();
+  /** The subscribers of the open channel, by node. */
+  readonly #subscribers = new Map<string, ChannelSubscribers>();
   readonly #listeners = new Set<() => void>();
   readonly #onSignedOut: () => void;
-  readonly #beat: ReturnType<typeof setInterval>;
+  readonly #watchTimer: ReturnType<typeof setInterval>;
   #renewal: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(session: Session, onSignedOut: () => void) {
+  constructor(session: SessionView, onSignedOut: () => void) {
     this.#onSignedOut = onSignedOut;
+    this.#awaitFigures();
     this.#connect(session);
-    this.#beat = setInterval(this.#sayWatching, WATCH_MS);
-    document.addEventListener('visibilitychange', this.#sayWatching);
+    this.#watchTimer = setInterval(this.#sendWatch, WATCH_MS);
+    document.addEventListener('visibilitychange', this.#sendWatch);
   }
 
   get socketId(): string | undefined {
     return this.#client?.connection.socket_id;
   }
 
-  /** Whom the watched channel has, the longest there first, and how many there are. */
-  get subscribers(): { readonly total: number; readonly list: readonly Subscriber[] } {
+  /** The subscribers of the open channel, the longest connected first, and their number. */
+  get subscribers(): { readonly total: number; readonly list: readonly LiveSubscriber[] } {
     const reports = [...this.#subscribers.values()];
     return {
       total: reports.reduce((total, report) => total + report.total, 0),
@@ -53,72 +67,89 @@ export class Live {
     };
   }
 
-  /** Calls back at each change; returns its undo. */
+  /** Calls the listener at each change. @returns a function that removes it */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Looks at one channel closely, or at none. */
+  /** Opens one channel, whose events and subscribers the broker then sends, or none. */
   watch(channel: string | undefined): void {
     this.#channel = channel;
     this.#subscribers.clear();
-    this.#sayWatching();
+    this.#sendWatch();
   }
 
   close(): void {
-    clearInterval(this.#beat);
+    clearInterval(this.#watchTimer);
     clearTimeout(this.#renewal);
-    document.removeEventListener('visibilitychange', this.#sayWatching);
+    clearTimeout(this.#staleTimer);
+    document.removeEventListener('visibilitychange', this.#sendWatch);
     this.#listeners.clear();
     this.#client?.connection.unbind();
     this.#client?.disconnect();
   }
 
-  #connect({ live }: Session): void {
+  #connect({ live }: SessionView): void {
     const secure = location.protocol === 'https:';
     const client = new Countersign(live.key, {
       host: location.hostname,
       port: location.port || (secure ? 443 : 80),
-      // What stands in front of the console's own folder.
+      // The path in front of the console's own folder.
       path: new URL('..', location.href).pathname.slice(0, -1),
       forceTLS: false,
       channelAuthorization: { endpoint: 'api/live', headers: OWN_HEADER, batch: false },
     });
     this.#client = client;
-    client.connection.bind('state_change', ({ current }) => {
+    client.connection.bind('state_change', ({ previous, current }) => {
       this.state = current;
+      if (previous === 'connected') this.#setStale();
       if (current === 'disconnected') this.#renewSoon();
       this.#changed();
     });
     const channel = client.subscribe(live.channel);
-    channel.bind('pusher:subscription_succeeded', this.#sayWatching);
+    channel.bind('pusher:subscription_succeeded', this.#sendWatch);
     channel.bind('pusher:subscription_error', () => this.#renewSoon());
     channel.bind('figures', (figures: Figures) => {
       this.series.add(figures);
+      this.#lastFiguresAt = Date.now();
+      this.staleSince = undefined;
+      this.#awaitFigures();
       this.#changed();
     });
-    channel.bind('entries', ({ entries, dropped }: Entries) => this.#take(entries, dropped));
-    channel.bind('subscribers', (report: Subscribers) => {
+    channel.bind('entries', ({ entries, dropped }: EventLines) => this.#add(entries, dropped));
+    channel.bind('subscribers', (report: ChannelSubscribers) => {
       if (report.channel !== this.#channel) return;
       this.#subscribers.set(report.node, report);
       this.#changed();
     });
   }
 
-  #take(entries: readonly Entry[], dropped: number): void {
+  #awaitFigures(): void {
+    clearTimeout(this.#staleTimer);
+    this.#staleTimer = setTimeout(() => {
+      this.#setStale();
+      this.#changed();
+    }, STALE_MS);
+  }
+
+  #setStale(): void {
+    this.staleSince = this.#lastFiguresAt;
+  }
+
+  #add(entries: readonly EventLine[], dropped: number): void {
     const numbered = entries.map((entry) => ({ ...entry, n: ++this.#count }));
     this.entries = [...numbered.reverse(), ...this.entries].slice(0, MAX_ENTRIES);
     this.dropped += dropped;
     this.#changed();
   }
 
-  readonly #sayWatching = (): void => {
+  readonly #sendWatch = (): void => {
     if (document.hidden) return;
     api.watch(this.#channel).catch((error: unknown) => this.#failed(error));
   };
 
-  /** The broker has sent this page away: it has restarted, or its apps have changed. */
+  /** Connects again with a new session view: the broker has restarted, or its apps have changed. */
   #renewSoon(): void {
     clearTimeout(this.#renewal);
     this.#renewal = setTimeout(() => {
@@ -135,11 +166,11 @@ export class Live {
     }, RENEW_MS);
   }
 
-  /** @returns whether the session is over */
+  /** @returns whether the session has ended */
   #failed(error: unknown): boolean {
-    const isOver = error instanceof ApiFailure && error.status === 401;
-    if (isOver) this.#onSignedOut();
-    return isOver;
+    const hasEnded = error instanceof ApiFailure && error.status === 401;
+    if (hasEnded) this.#onSignedOut();
+    return hasEnded;
   }
 
   #changed(): void {

@@ -1,7 +1,7 @@
 import { api } from './api.ts';
 import type { Diagnosis } from './wire.ts';
 
-/** One thing that was found out about an endpoint. */
+/** One result of a probe. */
 export interface Finding {
   readonly verdict: 'good' | 'bad' | 'note';
   readonly about: string;
@@ -9,12 +9,12 @@ export interface Finding {
   readonly diagnosis?: Diagnosis;
 }
 
-/** What a client would ask an endpoint for. */
+/** The request that the probe sends to an endpoint. */
 export interface Probe {
   readonly endpoint: string;
   readonly channel: string;
   readonly socketId: string;
-  /** Value of an `Authorization` header; empty for none. */
+  /** Value of the `Authorization` header; empty for none. */
   readonly authorization: string;
 }
 
@@ -22,7 +22,7 @@ const TIMEOUT_MS = 10_000;
 /** Milliseconds after which users notice the wait. */
 const SLOW_MS = 500;
 
-/** Asks an auth endpoint as a page of this origin would, and tells everything that it meets. */
+/** Sends a request to an auth endpoint as a page of this origin would, and yields what it finds. */
 export async function* runProbe(probe: Probe): AsyncGenerator<Finding> {
   const start = performance.now();
   const response = await ask(probe, 'include').catch(() => undefined);
@@ -32,13 +32,15 @@ export async function* runProbe(probe: Probe): AsyncGenerator<Finding> {
   const isOtherOrigin = new URL(probe.endpoint, location.href).origin !== location.origin;
   yield good(
     'CORS',
-    isOtherOrigin ? `${location.origin} may ask, with cookies.` : 'The same origin: nothing to allow.',
+    isOtherOrigin
+      ? `Pages of ${location.origin} may send requests with cookies.`
+      : 'Same origin: CORS does not apply.',
   );
   if (response.redirected)
-    yield bad('Redirect', `The answer came from ${response.url}: is that a login page?`);
+    yield bad('Redirect', `The endpoint redirected to ${response.url}. Is that a login page?`);
   yield response.status === 200
     ? good('Status', '200')
-    : bad('Status', `${response.status}: clients take 200 only. ${meaningOf(response.status)}`);
+    : bad('Status', `${response.status}: clients accept 200 only. ${meaningOf(response.status)}`);
   yield* compareWithoutCookies(probe, response.status);
   const type = response.headers.get('content-type') ?? '';
   yield /^application\/json\b/.test(type)
@@ -65,27 +67,27 @@ function ask(
   });
 }
 
-/** Browsers do not say why there is no answer, so other ways to ask have to tell. */
+/** Finds out why there is no answer by other requests, since browsers do not say it. */
 async function* explainSilence(probe: Probe): AsyncGenerator<Finding> {
   if (location.protocol === 'https:' && probe.endpoint.startsWith('http:')) {
-    yield bad('Reach', 'A page that came over https cannot ask an endpoint over http.');
+    yield bad('Reach', 'A page on https cannot send requests to an http endpoint.');
     return;
   }
   const reached = await ask(probe, 'include', 'no-cors').catch(() => undefined);
   if (!reached) {
     yield bad(
       'Reach',
-      'No answer: the address is wrong, nothing listens there, or its certificate does not hold.',
+      'No answer: the address is wrong, nothing listens there, or the certificate is not valid.',
     );
     return;
   }
-  yield good('Reach', 'Something answers.');
+  yield good('Reach', 'The endpoint answers.');
   const wanted = `Access-Control-Allow-Origin: ${location.origin}`;
   const withoutCookies = await ask(probe, 'omit').catch(() => undefined);
   if (withoutCookies) {
     yield bad(
       'CORS',
-      `Pages may ask, but without cookies only. Answer with Access-Control-Allow-Credentials: true and ${wanted} (not *).`,
+      `The endpoint allows requests without cookies only. Answer with Access-Control-Allow-Credentials: true and ${wanted} (not *).`,
     );
     return;
   }
@@ -94,7 +96,7 @@ async function* explainSilence(probe: Probe): AsyncGenerator<Finding> {
     : '';
   yield bad(
     'CORS',
-    `The browser keeps the answer from pages of ${location.origin}. Answer with ${wanted}${headers}.`,
+    `The browser hides the answer from pages of ${location.origin}. Answer with ${wanted}${headers}.`,
   );
 }
 
@@ -104,16 +106,16 @@ async function* compareWithoutCookies(probe: Probe, status: number): AsyncGenera
   const about = 'Cookies';
   if (status === 200 && other.status === 200) {
     const text = probe.authorization
-      ? 'None are needed: the Authorization header is enough.'
-      : 'It signs without cookies too: does it ask who the user is?';
+      ? 'Not needed: the Authorization header is enough.'
+      : 'The endpoint signs without cookies, too. Does it check the user?';
     yield { verdict: probe.authorization ? 'good' : 'note', about, text };
   } else if (status === 200) {
-    yield good(about, `They tell who the user is: without them it answers ${other.status}.`);
+    yield good(about, `They identify the user: without them the endpoint answers ${other.status}.`);
   } else if (status === other.status) {
     yield {
       verdict: 'note',
       about,
-      text: 'They change nothing: either none were sent, or they do not help.',
+      text: 'They make no difference: none were sent, or the endpoint ignores them.',
     };
   }
 }
@@ -124,14 +126,14 @@ async function* checkBody({ channel, socketId }: Probe, text: string): AsyncGene
     const start = text.slice(0, 80);
     yield bad(
       'Body',
-      `Expected {"auth": "KEY:SIGNATURE"}, and got ${start ? JSON.stringify(start) : 'nothing'}.`,
+      `Expected {"auth": "KEY:SIGNATURE"}, got ${start ? JSON.stringify(start) : 'nothing'}.`,
     );
     return;
   }
   const { auth } = body;
   const data = 'channel_data' in body ? body.channel_data : undefined;
   if (data !== undefined && data !== null && typeof data !== 'string') {
-    yield bad('Body', '"channel_data" must be a string that holds JSON, signed as it is.');
+    yield bad('Body', '"channel_data" must be a JSON text, exactly as it was signed.');
     return;
   }
   if (channel.startsWith('presence-') && !data)
@@ -144,7 +146,7 @@ async function* checkBody({ channel, socketId }: Probe, text: string): AsyncGene
   yield {
     verdict: valid ? 'good' : 'bad',
     about: 'Signature',
-    text: valid ? 'It holds.' : 'It does not hold.',
+    text: valid ? 'Signature is valid.' : 'Signature does not match.',
     diagnosis,
   };
 }
@@ -152,13 +154,13 @@ async function* checkBody({ channel, socketId }: Probe, text: string): AsyncGene
 function meaningOf(status: number): string {
   switch (status) {
     case 401:
-      return 'It does not know who asks.';
+      return 'The endpoint does not recognize the user.';
     case 403:
-      return 'This user may not join this channel, or a CSRF token is missing.';
+      return 'The user may not subscribe to this channel, or a CSRF token is missing.';
     case 404:
-      return 'Nothing is at this path.';
+      return 'The server has nothing at this path.';
     case 405:
-      return 'It does not take POST.';
+      return 'The endpoint does not accept POST.';
     case 419:
       return 'A CSRF token is missing.';
     default:

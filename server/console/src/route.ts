@@ -1,15 +1,15 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** What the address says is to be shown: a view, and the one thing in it that is open. */
+/** The address as the page reads it: a view, and the item that is open in it. */
 export interface Route {
   readonly view: string;
   readonly item: string | undefined;
 }
 
-/** The view that has a page of its own, since it alone may connect to other hosts. */
+/** The view that has a page of its own, since only that page may connect to other hosts. */
 export const PROBE = 'probe';
 
-/** The address of a view, the same from both pages. */
+/** The address of a view; it works from both pages. */
 export function addressOf(view: string, item?: string): string {
   if (view === PROBE) return PROBE;
   return `./#/${view}${item === undefined ? '' : `/${encodeURIComponent(item)}`}`;

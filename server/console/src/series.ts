@@ -1,20 +1,20 @@
 import type { Figures } from './wire.ts';
 
-/** What the app does at one moment, on all nodes together. */
+/** The figures of the app at one moment, on all nodes together. */
 export interface Point {
   readonly connections: number;
   readonly channels: number;
   readonly subscriptions: number;
-  /** Per second, as the following ones. */
+  /** Per second, like those below. */
   readonly messagesIn: number;
   readonly messagesOut: number;
   readonly publishes: number;
   readonly refusals: number;
 }
 
-/** Points that are shown: two minutes of them. */
+/** Points in a chart: two minutes. */
 export const POINTS = 120;
-/** Milliseconds after which a node that says nothing is gone. */
+/** Milliseconds without a report after which a node no longer counts. */
 const GONE_MS = 5000;
 const RATES = ['messagesIn', 'messagesOut', 'publishes', 'refusals'] as const;
 
@@ -23,7 +23,7 @@ interface Report {
   readonly point: Point;
 }
 
-/** Makes a series of points from what each node has counted. */
+/** The figures of the last two minutes, summed over the reports of all nodes. */
 export class Series {
   readonly #nodes = new Map<string, Report>();
   points: readonly Point[] = [];
@@ -33,7 +33,7 @@ export class Series {
     return [...this.#nodes.values()].map(({ figures }) => figures);
   }
 
-  /** Takes one report; a point is made when the first of the nodes has spoken again. */
+  /** Adds one report. A new point is made each time that the first node reports. */
   add(figures: Figures): void {
     const before = this.#nodes.get(figures.node)?.figures;
     this.#nodes.set(figures.node, { figures, point: pointOf(figures, before) });

@@ -1,6 +1,9 @@
 import type { FunctionComponent } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { momentOf } from './format.ts';
 import { useLive } from './live-context.ts';
 import { addressOf, PROBE, type Route, useRoute } from './route.ts';
+import { Untrusted } from './untrusted.tsx';
 import { ChannelView } from './views/channel.tsx';
 import { ChannelsView } from './views/channels.tsx';
 import { EventsView } from './views/events.tsx';
@@ -9,7 +12,7 @@ import { LiveView } from './views/live.tsx';
 import { ProbeView } from './views/probe.tsx';
 import { PublishView } from './views/publish.tsx';
 import { WebhooksView } from './views/webhooks.tsx';
-import type { Session } from './wire.ts';
+import type { SessionView } from './wire.ts';
 
 const VIEWS = [
   ['live', 'Live'],
@@ -30,26 +33,23 @@ const STATES: Readonly<Record<string, string>> = {
   failed: 'no connection',
 };
 
-/** What stands around every view. */
-export const Shell: FunctionComponent<{ session: Session; onSignOut: () => void }> = ({
+/** The frame of all views: name of the app, navigation, state of the connection. */
+export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => void }> = ({
   session,
   onSignOut,
 }) => {
   const route = useRoute();
-  const { state } = useLive();
+  const { state, staleSince } = useLive();
   return (
     <>
       <header class="top">
         <h1>
-          Countersign <span class="app">{session.app.name}</span>
+          Countersign{' '}
+          <span class="app">
+            <Untrusted text={session.app.name} />
+          </span>
         </h1>
-        <nav aria-label="Views">
-          {VIEWS.map(([view, title]) => (
-            <a key={view} href={addressOf(view)} aria-current={view === route.view ? 'page' : undefined}>
-              {title}
-            </a>
-          ))}
-        </nav>
+        <Navigation view={route.view} />
         <p class={`state ${state}`} role="status">
           {STATES[state]}
         </p>
@@ -59,14 +59,40 @@ export const Shell: FunctionComponent<{ session: Session; onSignOut: () => void 
           </button>
         )}
       </header>
-      <main>
+      {staleSince !== undefined && (
+        <p class="stale-banner" role="alert">
+          <strong>No data from the broker since {momentOf(staleSince)}.</strong> This page shows what was true
+          then.
+        </p>
+      )}
+      <main class={staleSince === undefined ? '' : 'stale'}>
         <View route={route} session={session} />
       </main>
     </>
   );
 };
 
-const View: FunctionComponent<{ route: Route; session: Session }> = ({ route: { view, item }, session }) => {
+const Navigation: FunctionComponent<{ view: string }> = ({ view: current }) => {
+  const ref = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the row scrolls sideways.
+    ref.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }, [current]);
+  return (
+    <nav aria-label="Views" ref={ref}>
+      {VIEWS.map(([view, title]) => (
+        <a key={view} href={addressOf(view)} aria-current={view === current ? 'page' : undefined}>
+          {title}
+        </a>
+      ))}
+    </nav>
+  );
+};
+
+const View: FunctionComponent<{ route: Route; session: SessionView }> = ({
+  route: { view, item },
+  session,
+}) => {
   switch (view) {
     case 'live':
       return <LiveView />;

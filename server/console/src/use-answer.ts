@@ -3,31 +3,43 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 export interface Answer<T> {
   /** The last good answer. */
   readonly value: T | undefined;
-  /** Why there is none, or none that is new. */
-  readonly error: string | undefined;
+  /** Why the last request failed, if it did. */
+  readonly failure: AnswerFailure | undefined;
   readonly ask: () => void;
 }
 
+export interface AnswerFailure {
+  readonly message: string;
+  /** Unix milliseconds of the last good answer, which is still shown. */
+  readonly staleSince: number | undefined;
+}
+
+interface State<T> {
+  readonly value?: T;
+  readonly at?: number;
+  readonly error?: string;
+}
+
 /**
- * What the broker answers, asked for again and again while the page is visible.
+ * Polls the broker while the page is visible.
  *
- * @param question asks; another function asks anew
- * @param everyMs milliseconds between two questions
+ * @param question sends the request; another function is asked at once
+ * @param everyMs milliseconds between two requests
  */
 export function useAnswer<T>(question: () => Promise<T>, everyMs: number): Answer<T> {
-  const [answer, setAnswer] = useState<{ value?: T; error?: string }>({});
+  const [{ value, at, error }, setState] = useState<State<T>>({});
   const [round, setRound] = useState(0);
   useEffect(() => {
     let current = true;
     const ask = () => {
       if (document.hidden) return;
       question().then(
-        (value) => current && setAnswer({ value }),
-        (error: unknown) =>
+        (answer) => current && setState({ value: answer, at: Date.now() }),
+        (failure: unknown) =>
           current &&
-          setAnswer((before) => ({
+          setState((before) => ({
             ...before,
-            error: error instanceof Error ? error.message : String(error),
+            error: failure instanceof Error ? failure.message : String(failure),
           })),
       );
     };
@@ -39,5 +51,5 @@ export function useAnswer<T>(question: () => Promise<T>, everyMs: number): Answe
     };
   }, [question, everyMs, round]);
   const ask = useCallback(() => setRound((before) => before + 1), []);
-  return { value: answer.value, error: answer.error, ask };
+  return { value, failure: error === undefined ? undefined : { message: error, staleSince: at }, ask };
 }

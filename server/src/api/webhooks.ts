@@ -4,8 +4,27 @@ import { ApiError } from '../errors.ts';
 import { parseBody } from '../http/body.ts';
 import { check } from '../http/check.ts';
 import type { Delivery, DeliveryState, Which } from '../webhooks/outbox/outbox.ts';
+import type { HookStatus } from '../webhooks/webhooks.ts';
 import type { Call, Endpoint } from './endpoint.ts';
 import { readAfter, readLimit } from './page.ts';
+
+/** One hook, as the answer describes it. */
+export interface HookView extends HookStatus {
+  readonly id: string;
+  readonly url: string;
+  readonly events: readonly string[];
+  readonly channel_prefix?: string;
+}
+
+/** One delivery, as the answer describes it. */
+export interface DeliveryView extends Pick<Delivery, 'id' | 'state' | 'tries' | 'attempts'> {
+  /** A channel, or a user as "#user-ID". */
+  readonly lane: string;
+  readonly events: readonly { readonly name: string }[];
+  readonly committed_at: number;
+  /** Not of dead letters. */
+  readonly due_at?: number;
+}
 
 const STATES = ['pending', 'failing', 'dead'] as const satisfies readonly DeliveryState[];
 const whichSchema = z.object({
@@ -19,7 +38,7 @@ const listHooks: Endpoint = {
   path: 'webhooks',
   publishes: false,
   async run({ app, webhooks }) {
-    const hooks = app.hooks.map(async (hook) => {
+    const hooks = app.hooks.map(async (hook): Promise<HookView> => {
       const { state, deliveries } = await webhooks.statusOf(hook.key);
       const { id, url, events, channelPrefix: channel_prefix } = hook;
       return { id, url, events, ...(channel_prefix !== undefined && { channel_prefix }), state, deliveries };
@@ -135,11 +154,10 @@ function readWhich({ body }: Call): Which {
   );
 }
 
-function describe({ id, state, lane, events, committedAt, dueAt, tries, attempts }: Delivery): object {
+function describe({ id, state, lane, events, committedAt, dueAt, tries, attempts }: Delivery): DeliveryView {
   return {
     id,
     state,
-    // A channel, or a user as "#user-ID".
     lane,
     events: JSON.parse(`[${events}]`),
     committed_at: committedAt,

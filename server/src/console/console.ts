@@ -19,9 +19,9 @@ import { signIn } from './sign-in.ts';
 import { staticFiles } from './static-files.ts';
 import { statsOf } from './stats.ts';
 
-/** How a console differs from the usual one. */
+/** Options of a console. */
 export interface ConsoleOptions {
-  /** Lets everybody in without a sign-in, to the first app. Only on loopback. @default false */
+  /** Shows the first app without a sign-in. Only on loopback. @default false */
   readonly open?: boolean;
 }
 
@@ -32,7 +32,6 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly hub: Hub;
   readonly webhooks: Call['webhooks'];
   readonly metrics: Metrics;
-  /** That of the core. */
   readonly incarnation: string;
   readonly log: Logger;
   readonly now: () => number;
@@ -44,13 +43,13 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly socketIds: (app: App, limit: number) => readonly string[];
 }
 
-/** Pages on which people see what happens in their app (docs/console.md). */
+/** The console: pages on which users watch their app (docs/console.md). */
 export class Console {
   readonly #parts: ConsoleParts;
   readonly #liveApps: LiveApps;
-  readonly #watches: LiveObservers;
+  readonly #observers: LiveObservers;
 
-  /** @throws Error if it were to be open to others than this machine */
+  /** @throws Error if there is no sign-in and the broker does not listen on loopback */
   constructor(parts: ConsoleParts) {
     const { config, apps, hub, metrics, log, now, open = false } = parts;
     if (open && !isLoopback(config.host))
@@ -58,24 +57,24 @@ export class Console {
     this.#parts = parts;
     this.#liveApps = new LiveApps(apps, (appId) => metrics.hide(appId));
     const feed = new Feed({ liveApps: this.#liveApps, hub, log });
-    this.#watches = new LiveObservers({
+    this.#observers = new LiveObservers({
       ...parts,
       feed,
       figures: (app) => statsOf(app, metrics, now()),
     });
   }
 
-  /** The apps that clients may connect to: the given ones, and those of the console. */
+  /** The apps that clients may connect to: the configured ones, and those of the console. */
   get connectable(): AppStore {
     return this.#liveApps.connectable;
   }
 
-  /** Somebody watches an app; all nodes are told. */
+  /** Sends live data of an app for a while, with the events and subscribers of one channel. */
   watch(appId: string, channel: string | undefined): void {
-    this.#watches.renew(appId, channel);
+    this.#observers.renew(appId, channel);
   }
 
-  /** Adds its pages below `/console`. */
+  /** Adds the pages below `/console`. */
   routes(app: Express): void {
     const { config, adapter, open = false, isSecure } = this.#parts;
     const { pathPrefix } = config;
@@ -91,7 +90,7 @@ export class Console {
         pathPrefix,
         sessions,
         liveApps: this.#liveApps,
-        watches: this.#watches,
+        observers: this.#observers,
         signIn: signIn({ ...this.#parts, sessions, counters: adapter.counters }),
       }),
     );
@@ -100,6 +99,6 @@ export class Console {
   }
 
   close(): void {
-    this.#watches.close();
+    this.#observers.close();
   }
 }

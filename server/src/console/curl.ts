@@ -2,7 +2,7 @@ import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-ser
 import type { Session } from './sessions.ts';
 
 /**
- * A signed request to publish, as a line for a shell. The secret is not in it; the signature holds for ten minutes.
+ * The curl command of a signed publish. It does not contain the secret; its signature is valid for ten minutes.
  *
  * @param origin scheme, host and port of the broker
  * @param body the body of `POST events`
@@ -24,7 +24,7 @@ export function curlLine(
   return `curl -H 'Content-Type: application/json' -d ${quote(body)} ${quote(url)}`;
 }
 
-/** A text as one word of a shell. */
+/** Quotes a text as one word of a shell. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -5,7 +5,7 @@ import type { LiveApps } from './live/live-apps.ts';
 import { type EndedSessions, endOf, type Session } from './sessions.ts';
 
 const REASON = 'The session has ended';
-/** Sessions begin with the secret of an app, and last for hours. */
+/** Only users with the secret of an app can start sessions, so these bounds are generous. */
 const BOUNDS = { blocks: 100_000, bytes: 33_554_432 };
 
 export interface LiveSessionsParts {
@@ -15,8 +15,8 @@ export interface LiveSessionsParts {
 }
 
 /**
- * The sessions that were ended, as users of the built-in apps who are kept out: the adapter tells all nodes, and what
- * their pages hear ends with them.
+ * Stores ended sessions as blocks of users of the built-in apps: the adapter shares blocks with all nodes, and an
+ * eviction ends the live data of the session's pages.
  */
 export class BlockedSessions implements EndedSessions {
   readonly #parts: LiveSessionsParts;
@@ -27,15 +27,15 @@ export class BlockedSessions implements EndedSessions {
 
   async has({ id, app }: Session): Promise<boolean> {
     const { liveApps, adapter } = this.#parts;
-    return (await adapter.blocks.find(liveApps.beside(app).app.id, id)) !== undefined;
+    return (await adapter.blocks.find(liveApps.of(app).app.id, id)) !== undefined;
   }
 
   async add({ id, app }: Session): Promise<void> {
     const { liveApps, adapter, hub } = this.#parts;
-    const live = liveApps.beside(app);
+    const live = liveApps.of(app);
     const block = { appId: live.app.id, userId: id, channel: undefined, reason: REASON, until: endOf(id) };
     if (!(await adapter.blocks.add(block, BOUNDS))) {
-      throw new ApiError(503, 'Too many sessions were ended lately: this one stands until its time is over');
+      throw new ApiError(503, 'Too many sessions have ended lately: this one ends at its timeout');
     }
     await hub.endings.evict(live.app, live.channel, { userId: id }, REASON);
   }

@@ -21,13 +21,14 @@ import { diagnose } from './diagnosis/diagnosis.ts';
 import type { LiveObservers } from './live/app-observers.ts';
 import { authorize, type LiveApps } from './live/live-apps.ts';
 import { ownPagesOnly } from './security-headers.ts';
+import { sessionView } from './session-view.ts';
 import type { Session, Sessions } from './sessions.ts';
 
 export interface ConsoleApiParts {
   readonly liveApps: LiveApps;
   readonly sessions: Sessions;
   readonly signIn: readonly RequestHandler[];
-  readonly watches: LiveObservers;
+  readonly observers: LiveObservers;
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly webhooks: Call['webhooks'];
@@ -38,8 +39,8 @@ export interface ConsoleApiParts {
   readonly monotonic: () => number;
 }
 
-/** One request of somebody who is signed in. */
-interface Visit {
+/** One request of a user who has signed in. */
+interface SessionRequest {
   readonly session: Session;
   readonly body: Buffer;
   readonly query: URLSearchParams;
@@ -54,23 +55,16 @@ const proofSchema = z.object({
   channelData: z.string().optional(),
 });
 
-/** What the pages of the console ask, each for the app that its session is for. */
+/** The requests of the pages, each for the app of its session. */
 export function consoleApi(parts: ConsoleApiParts): Router {
-  const { liveApps, sessions, watches, hub, adapter, webhooks, metrics, log, pathPrefix, now, monotonic } =
+  const { liveApps, sessions, observers, hub, adapter, webhooks, metrics, log, pathPrefix, now, monotonic } =
     parts;
   const router = express.Router({ strict: true });
   router.use(ownPagesOnly);
 
-  const describe = ({ app }: Session) => {
-    const { key, channel } = liveApps.beside(app);
-    return {
-      app: { id: app.id, name: app.name, keys: app.keys },
-      live: { key, channel: channel.name },
-      signOut: !sessions.open,
-    };
-  };
+  const view = (session: Session) => sessionView(session, liveApps.of(session.app), !sessions.open);
   const signedIn =
-    (answer: (visit: Visit) => unknown): RequestHandler =>
+    (answer: (request: SessionRequest) => unknown): RequestHandler =>
     async (request, response) => {
       if (!sessions.claimed(request)) throw notSignedIn();
       const { rawQuery } = splitTarget(request.url);
@@ -81,35 +75,35 @@ export function consoleApi(parts: ConsoleApiParts): Router {
       sessions.keep(request, response, session);
       response.json((await answer({ session, body, query: new URLSearchParams(rawQuery) })) ?? {});
     };
-  // What the HTTP API answers too counts as one of its requests.
+  // A request that the HTTP API also offers counts as one of its requests.
   const quota = new RequestQuota(adapter.counters, monotonic);
   const limited =
-    (answer: (visit: Visit) => unknown): RequestHandler =>
+    (answer: (request: SessionRequest) => unknown): RequestHandler =>
     (request, response, next) =>
-      signedIn(async (visit) => {
-        await quota.admit(visit.session.app);
-        return answer(visit);
+      signedIn(async (signed) => {
+        await quota.admit(signed.session.app);
+        return answer(signed);
       })(request, response, next);
 
   router.get(
     '/session',
-    signedIn(({ session }) => describe(session)),
+    signedIn(({ session }) => view(session)),
   );
   router.post('/session', ...parts.signIn, (request, response) => {
     const session: Session = response.locals['session'];
     sessions.keep(request, response, session);
-    response.json(describe(session));
+    response.json(view(session));
   });
   router.delete('/session', async (request, response) => {
     await sessions.end(request, response);
     response.json({});
   });
-  // What the client SDK asks, as it would ask the backend of any app.
+  // The auth endpoint of the live data, as the client SDK calls it.
   router.post(
     '/live',
     signedIn(({ session, body }) => {
       const form = new URLSearchParams(body.toString());
-      const live = liveApps.beside(session.app);
+      const live = liveApps.of(session.app);
       const socketId = form.get('socket_id');
       if (form.get('channel_name') !== live.channel.name || !isSocketId(socketId))
         throw new ApiError(403, 'This session is for another channel');
@@ -135,7 +129,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     '/proof',
     limited(({ session: { app }, body }) => {
       const { socketId, channel, auth, channelData: data = '' } = check(proofSchema, parseBody(body));
-      return diagnose(app, { socketId, channel, data }, auth, watches.surroundings(app));
+      return diagnose(app, { socketId, channel, data }, auth, observers.recentNames(app));
     }),
   );
   router.post(
@@ -146,7 +140,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     }),
   );
 
-  // What the HTTP API does for a signature, it does here for a session.
+  // The endpoints of the HTTP API, with a session in place of a signature.
   const run =
     (endpoint: Endpoint): RequestHandler =>
     (request, response, next) => {

@@ -5,12 +5,12 @@ import { ApiError } from '../errors.ts';
 
 export interface SecurityHeadersParts {
   readonly config: Config;
-  /** Whether there is no sign-in; then it is for this machine only. */
+  /** Whether there is no sign-in; then the console is for this machine only. */
   readonly open: boolean;
   readonly isSecure: (request: Request) => boolean;
 }
 
-/** A page of another site cannot send it without being allowed to, which nobody is. */
+/** Pages of other sites cannot send this header: CORS would have to allow it. */
 const OWN_HEADER = 'X-Countersign-Console';
 
 const POLICY = [
@@ -26,11 +26,11 @@ const POLICY = [
 
 const NEEDS_TLS = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Countersign console</title>
 <h1>The console needs TLS</h1>
-<p>Whoever signs in here sends a secret. This request came without TLS and not from this machine alone (it came through a
-proxy, under another name than localhost, or to another address than loopback), so the console is not shown. Configure <code>tls</code>, or put a proxy with TLS in front and name it in
-<code>trustProxy</code>. <code>"console": false</code> turns it off.</p></html>`;
+<p>A sign-in sends a secret. This request came without TLS, and from outside of this machine: through a proxy, under
+another name than localhost, or to another address than loopback. Configure <code>tls</code>, or put a proxy with TLS in
+front and add it to <code>trustProxy</code>. <code>"console": false</code> turns the console off.</p></html>`;
 
-/** Answers nobody who would send a secret in the clear, and no page of another site. */
+/** Sets the security headers, and refuses requests that could send a secret without TLS. */
 export function securityHeaders({ config, open, isSecure }: SecurityHeadersParts): RequestHandler {
   const onLoopback = isLoopback(config.host);
   return (request, response, next) => {
@@ -43,22 +43,22 @@ export function securityHeaders({ config, open, isSecure }: SecurityHeadersParts
       'Cache-Control': 'no-store',
     });
     const isLocal = onLoopback && whyNotLocal(request) === undefined;
-    if (!isLocal && open) throw new ApiError(403, 'This console answers this machine only');
+    if (!isLocal && open) throw new ApiError(403, 'This console is for requests from this machine only');
     if (!isLocal && !isSecure(request)) return void response.status(403).type('html').send(NEEDS_TLS);
     next();
   };
 }
 
-/** Refuses what a page of another site can have sent. */
+/** Refuses requests that a page of another site could have sent. */
 export const ownPagesOnly: RequestHandler = (request, _response, next) => {
   if (request.get(OWN_HEADER) === undefined) throw new ApiError(403, `Send the header ${OWN_HEADER}`);
   next();
 };
 
 /**
- * Says where a page may connect to.
+ * Allows a page to connect.
  *
- * @param sources what stands in `connect-src`
+ * @param sources the value of `connect-src`
  */
 export function allowConnections(response: Response, sources: string): void {
   response.set('Content-Security-Policy', `${POLICY}; connect-src ${sources}`);

@@ -4,9 +4,9 @@ import type { CookieOptions, Request, Response } from 'express';
 import { z } from 'zod';
 import type { App, AppStore } from '../apps/app.ts';
 
-/** Somebody who looks at one app. */
+/** The session of one user with one app. */
 export interface Session {
-  /** Names it; begins with its end, in Unix milliseconds. */
+  /** Starts with the time when the session ends in any case, in Unix milliseconds. */
   readonly id: string;
   readonly app: App;
   /** The key that they signed in with. */
@@ -14,7 +14,7 @@ export interface Session {
   readonly secret: KeyObject;
 }
 
-/** The sessions that were ended, on all nodes. */
+/** The sessions that ended by a sign-out, on all nodes. */
 export interface EndedSessions {
   has(session: Session): Promise<boolean>;
   add(session: Session): Promise<void>;
@@ -22,11 +22,11 @@ export interface EndedSessions {
 
 export interface SessionsParts {
   readonly apps: AppStore;
-  /** Path that the cookie is sent to. */
+  /** Path of the cookie. */
   readonly path: string;
-  /** Whether everybody is let in, as somebody who looks at the first app. */
+  /** Whether there is no sign-in: every user sees the first app. */
   readonly open: boolean;
-  /** Tells this run of the broker from others where it forgets with its end which sessions were ended. */
+  /** Differs at each start of a broker that does not store which sessions have ended. */
   readonly incarnation: string;
   readonly ended: EndedSessions;
   readonly now: () => number;
@@ -42,8 +42,8 @@ const OPEN_SESSION = 'open';
 const ticketSchema = z.tuple([z.string(), z.string(), z.string(), z.number()]);
 
 /**
- * Who may look at what. A session is a cookie that names app and key and is signed with the secret of the key, so every
- * node knows it, and it ends when the secret changes. Only those that were ended before their time are stored.
+ * The sessions of the console. A session is a cookie that contains the app and the key and is signed with the secret of
+ * the key, so every node can verify it, and it ends when the secret changes. Only ended sessions are stored.
  */
 export class Sessions {
   readonly #parts: SessionsParts;
@@ -52,31 +52,31 @@ export class Sessions {
     this.#parts = parts;
   }
 
-  /** Whether nobody needs to sign in. */
+  /** Whether there is no sign-in. */
   get open(): boolean {
     return this.#parts.open;
   }
 
-  /** Begins a session if key and secret belong together. */
-  enter(key: string, secret: string): Session | undefined {
+  /** Starts a session if the secret is that of the key. */
+  start(key: string, secret: string): Session | undefined {
     const app = this.#parts.apps.byKey(key);
     const own = app?.secretOf(key);
-    // An unknown key costs as much as a wrong secret.
-    const isRight = isSame(own, secret);
-    if (!app || !own || !isRight) return undefined;
+    // An unknown key takes as long as a wrong secret.
+    const matches = isSame(own, secret);
+    if (!app || !own || !matches) return undefined;
     const id = `${this.#parts.now() + LIFETIME_MS}-${randomBytes(16).toString('hex')}`;
     return { id, app, key, secret: own };
   }
 
-  /** Whose request this is; `undefined` if it carries no session that still stands. */
+  /** The session of a request; `undefined` if it has none, or the session has ended. */
   async read(request: Request): Promise<Session | undefined> {
     const session = this.claimed(request);
     if (!session || this.open) return session;
-    // Meanwhile the key may have been removed.
+    // The key may have been removed meanwhile.
     return (await this.#parts.ended.has(session)) ? undefined : this.claimed(request);
   }
 
-  /** The session that a request carries; it may have been ended before its time. */
+  /** The session that the cookie of a request claims. The user may have signed out since. */
   claimed(request: Request): Session | undefined {
     const { apps, open, incarnation, now } = this.#parts;
     if (open) {
@@ -94,7 +94,7 @@ export class Sessions {
     return verify(secret, sessionText(incarnation, text), signature) ? { id, app, key, secret } : undefined;
   }
 
-  /** Makes the session last for the next half hour. */
+  /** Extends the session by another half hour. */
   keep(request: Request, response: Response, { id, app, key, secret }: Session): void {
     if (this.open) return;
     const ticket = JSON.stringify([app.id, key, id, this.#parts.now() + IDLE_MS]);
@@ -103,7 +103,7 @@ export class Sessions {
     response.cookie(COOKIE, `${text}.${signature}`, this.#attributes(request));
   }
 
-  /** Ends the session of a request on all nodes: whoever else has its cookie has nothing. */
+  /** Ends the session of a request on all nodes, for every copy of its cookie. */
   async end(request: Request, response: Response): Promise<void> {
     response.clearCookie(COOKIE, this.#attributes(request));
     const session = this.open ? undefined : await this.read(request);
@@ -121,12 +121,12 @@ export function endOf(sessionId: string): number {
   return sessionId === OPEN_SESSION ? Number.POSITIVE_INFINITY : Number.parseInt(sessionId, 10);
 }
 
-/** None of the texts that backends sign: it begins with no socket id, method or brace. */
+/** The text that the cookie signs. It cannot be a text that backends sign, since it starts with no socket id, method or brace. */
 function sessionText(incarnation: string, ticket: string): string {
   return `console session\n${incarnation}\n${ticket}`;
 }
 
-/** Compares in constant time; what has no secret is no different from what has another one. */
+/** Compares in constant time, also when there is no secret. */
 function isSame(secret: KeyObject | undefined, given: string): boolean {
   const expected = createHash('sha256')
     .update(secret?.export() ?? '')

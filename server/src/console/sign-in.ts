@@ -17,14 +17,14 @@ export interface SignInParts {
   readonly addressOf: (request: IncomingMessage) => string;
 }
 
-/** Sessions of one app that may begin per minute, so that those which are ended before their time are bounded too. */
+/** Sign-ins to one app per minute; this bounds the ended sessions, too. */
 const SIGN_INS_PER_MINUTE = 60;
-/** Wrong secrets per minute from one address; after that even the right one has to wait. */
+/** Wrong secrets per minute from one address; after that the right one has to wait, too. */
 const FAILURES_PER_MINUTE = 10;
 
 const credentialsSchema = z.object({ key: z.string().max(256), secret: z.string().max(512) });
 
-/** Signs somebody in by the key and secret of an app, which are not kept. */
+/** Signs a user in with the key and secret of an app, and stores neither. */
 export function signIn({ sessions, counters, log, addressOf }: SignInParts): RequestHandler[] {
   const limit = rateLimit({
     windowMs: MINUTE,
@@ -36,14 +36,14 @@ export function signIn({ sessions, counters, log, addressOf }: SignInParts): Req
     handler: (_request, _response, next) =>
       next(new ApiError(429, 'Too many attempts from this address: wait a minute')),
   });
-  const enter: RequestHandler = async (request, response, next) => {
+  const start: RequestHandler = async (request, response, next) => {
     const { key, secret } = check(credentialsSchema, parseBody(await readBody(request)));
-    const session = sessions.enter(key, secret);
+    const session = sessions.start(key, secret);
     const fields = { key, address: addressOf(request) };
     if (!session) {
-      // Whoever mixes up the two has put the secret there.
+      // A user may have put the secret into the field of the key.
       log.warn({ ...fields, key: `${key.slice(0, 4)}…` }, 'console sign-in refused');
-      throw new ApiError(401, 'Key and secret do not belong together');
+      throw new ApiError(401, 'This key and secret do not match');
     }
     refuseDisabled(session.app);
     const { hits } = await counters.hit(`console-sign-ins:${session.app.id}`, MINUTE);
@@ -52,5 +52,5 @@ export function signIn({ sessions, counters, log, addressOf }: SignInParts): Req
     response.locals['session'] = session;
     next();
   };
-  return [limit, enter];
+  return [limit, start];
 }

@@ -7,22 +7,21 @@ const ANYWHERE = "'self' http: https:";
 const ONLY_HERE = "'self'";
 
 /**
- * The files of the console. The view that probes somebody's auth endpoint is a page of its own, since it alone may
- * connect to other hosts.
+ * The files of the console. The auth probe is a page of its own, since only that page may connect to other hosts.
  */
 export function staticFiles(): Router {
   const router = express.Router({ strict: true });
-  const show =
+  const page =
     (sources: string): RequestHandler =>
     (request, response) => {
-      // Everything else is named relative to the folder.
+      // All other addresses are relative to the folder.
       if (!request.originalUrl.split('?', 1)[0]?.match(/\/(probe)?$/))
         return response.redirect(308, `${request.baseUrl}/`);
       allowConnections(response, sources);
       response.sendFile('index.html', { root: FILES, cacheControl: false });
     };
-  router.get('/', show(ONLY_HERE));
-  router.get('/probe', show(ANYWHERE));
+  router.get('/', page(ONLY_HERE));
+  router.get('/probe', page(ANYWHERE));
   router.use('/assets', express.static(`${FILES}assets`, { immutable: true, maxAge: '1y', index: false }));
   return router;
 }

@@ -1,9 +1,11 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useEffect } from 'preact/hooks';
 import { api } from '../api.ts';
-import { age, count, readable, timeOf } from '../format.ts';
+import { Failure } from '../failure.tsx';
+import { age, count, countOf, readable, timeOf } from '../format.ts';
 import { useLive } from '../live-context.ts';
 import { addressOf } from '../route.ts';
+import { Untrusted } from '../untrusted.tsx';
 import { useAnswer } from '../use-answer.ts';
 import type { ChannelState } from '../wire.ts';
 
@@ -11,25 +13,28 @@ const REFRESH_MS = 2000;
 /** Events that are shown. */
 const EVENTS = 100;
 
-/** One channel: who is there, and what passes while somebody looks. */
+/** One channel: its subscribers, members and kept event, and its events while the view is open. */
 export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
   const live = useLive();
   const question = useCallback(() => api.channel(name), [name]);
-  const { value: channel, error } = useAnswer(question, REFRESH_MS);
+  const { value: channel, failure } = useAnswer(question, REFRESH_MS);
   useEffect(() => {
     live.watch(name);
     return () => live.watch(undefined);
   }, [live, name]);
   const events = live.entries.filter((entry) => entry.kind === 'published' && entry.channel === name);
+  const freshness = failure ? 'panel stale' : 'panel';
   return (
     <>
-      <section class="panel">
+      <section class={freshness}>
         <div class="tools">
-          <h2>{name}</h2>
+          <h2>
+            <Untrusted text={name} />
+          </h2>
           {channel && (
             <p class="quiet">
               {channel.kind}
-              {channel.cache ? ', cache' : ''} · {count(channel.subscriptions)} subscriptions
+              {channel.cache ? ', cache' : ''} · {countOf(channel.subscriptions, 'subscription')}
             </p>
           )}
           <p class="end">
@@ -37,23 +42,27 @@ export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
             <a href={addressOf('channels')}>All channels</a>
           </p>
         </div>
-        {error && <p class="error">{error}</p>}
+        <Failure failure={failure} />
         <SubscriberTable />
       </section>
-      {channel?.kind === 'presence' && <Members members={channel.members} />}
-      {channel?.cache && <Kept last={channel.last} />}
+      {channel?.kind === 'presence' && <Members members={channel.members} freshness={freshness} />}
+      {channel?.cache && <KeptEvent event={channel.last} freshness={freshness} />}
       <section class="panel">
-        <h3>Events as they pass</h3>
+        <h3>Live events</h3>
         {events.length === 0 ? (
-          <p class="quiet">None since this channel was opened.</p>
+          <p class="quiet">No events since you opened this channel.</p>
         ) : (
           <ol class="entries" aria-label="Events">
             {events.slice(0, EVENTS).map((entry) => (
               <li key={entry.n}>
                 <div class="line">
                   <time dateTime={new Date(entry.at).toISOString()}>{timeOf(entry.at)}</time>
-                  <span class="kind">{entry.name}</span>
-                  <code class="detail">{entry.data}</code>
+                  <span class="kind">
+                    <Untrusted text={entry.name ?? ''} />
+                  </span>
+                  <code class="detail">
+                    <Untrusted text={entry.data ?? ''} />
+                  </code>
                   {entry.sender !== undefined && <span class="quiet">from {entry.sender}</span>}
                 </div>
               </li>
@@ -68,10 +77,11 @@ export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
 const SubscriberTable: FunctionComponent = () => {
   const { total, list } = useLive().subscribers;
   const now = Date.now();
-  if (list.length === 0) return <p class="quiet">Nobody is subscribed.</p>;
+  if (list.length === 0) return <p class="quiet">No subscribers.</p>;
   return (
     <>
-      <table>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too */}
+      <table tabIndex={0}>
         <caption class="unseen">Subscribers</caption>
         <thead>
           <tr>
@@ -90,8 +100,10 @@ const SubscriberTable: FunctionComponent = () => {
               <th scope="row">
                 <code>{socketId}</code>
               </th>
-              <td>{userId}</td>
-              <td>{client}</td>
+              <td>{userId !== undefined && <Untrusted text={userId} />}</td>
+              <td>
+                <Untrusted text={client} />
+              </td>
               <td>{address}</td>
               <td class="number">{age(now - since)}</td>
             </tr>
@@ -107,33 +119,51 @@ const SubscriberTable: FunctionComponent = () => {
   );
 };
 
-const Members: FunctionComponent<{ members: ChannelState['members'] }> = ({ members }) => (
-  <section class="panel">
+const Members: FunctionComponent<{ members: ChannelState['members']; freshness: string }> = ({
+  members,
+  freshness,
+}) => (
+  <section class={freshness}>
     <h3>Members ({count(members.length)})</h3>
     <ul class="members">
       {members.map(({ id, info }) => (
         <li key={id}>
-          <strong>{id}</strong> {info !== undefined && <code class="quiet">{JSON.stringify(info)}</code>}
+          <strong>
+            <Untrusted text={id} />
+          </strong>{' '}
+          {info !== undefined && (
+            <code class="quiet">
+              <Untrusted text={JSON.stringify(info)} />
+            </code>
+          )}
         </li>
       ))}
     </ul>
   </section>
 );
 
-const Kept: FunctionComponent<{ last: ChannelState['last'] }> = ({ last }) => (
-  <section class="panel">
+const KeptEvent: FunctionComponent<{ event: ChannelState['last']; freshness: string }> = ({
+  event,
+  freshness,
+}) => (
+  <section class={freshness}>
     <h3>Kept event</h3>
-    {last ? (
+    {event ? (
       <>
         <p>
-          <strong>{last.name}</strong> <span class="quiet">for {age(last.ttlSeconds * 1000)} more</span>
+          <strong>
+            <Untrusted text={event.name} />
+          </strong>{' '}
+          <span class="quiet">for {age(event.ttlSeconds * 1000)} more</span>
         </p>
         <pre>
-          <code>{readable(last.data)}</code>
+          <code>
+            <Untrusted text={readable(event.data)} lines />
+          </code>
         </pre>
       </>
     ) : (
-      <p class="quiet">None: who subscribes now gets pusher:cache_miss.</p>
+      <p class="quiet">None: new subscribers get pusher:cache_miss.</p>
     )}
   </section>
 );

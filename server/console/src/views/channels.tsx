@@ -1,8 +1,10 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import { api } from '../api.ts';
+import { Failure } from '../failure.tsx';
 import { count } from '../format.ts';
 import { addressOf } from '../route.ts';
+import { Untrusted } from '../untrusted.tsx';
 import { useAnswer } from '../use-answer.ts';
 
 const REFRESH_MS = 2000;
@@ -11,13 +13,13 @@ const REFRESH_MS = 2000;
 export const ChannelsView: FunctionComponent = () => {
   const [prefix, setPrefix] = useState('');
   const question = useCallback(() => api.channels(prefix), [prefix]);
-  const { value, error } = useAnswer(question, REFRESH_MS);
+  const { value, failure } = useAnswer(question, REFRESH_MS);
   return (
-    <section class="panel">
+    <section class={failure ? 'panel stale' : 'panel'}>
       <div class="tools">
         <h2>Channels</h2>
         <label class="inline">
-          Begins with
+          Starts with
           <input
             type="search"
             value={prefix}
@@ -28,8 +30,10 @@ export const ChannelsView: FunctionComponent = () => {
         </label>
         {value && <p class="quiet">{count(value.total)} occupied</p>}
       </div>
-      {error && <p class="error">{error}</p>}
-      {value && value.channels.length === 0 && <p class="quiet">Nobody is subscribed to such a channel.</p>}
+      <Failure failure={failure} />
+      {value && value.channels.length === 0 && (
+        <p class="quiet">{prefix ? `No channel starts with ${prefix}.` : 'No channels yet.'}</p>
+      )}
       {value && value.channels.length > 0 && (
         <table>
           <thead>
@@ -48,7 +52,9 @@ export const ChannelsView: FunctionComponent = () => {
             {value.channels.map(({ name, kind, subscriptions, members }) => (
               <tr key={name}>
                 <th scope="row">
-                  <a href={addressOf('channels', name)}>{name}</a>
+                  <a href={addressOf('channels', name)}>
+                    <Untrusted text={name} />
+                  </a>
                 </th>
                 <td>{kind}</td>
                 <td class="number">{count(subscriptions)}</td>
@@ -59,7 +65,9 @@ export const ChannelsView: FunctionComponent = () => {
         </table>
       )}
       {value && value.total > value.channels.length && (
-        <p class="quiet">The {count(value.channels.length)} with most subscriptions are shown.</p>
+        <p class="quiet">
+          Only the {count(value.channels.length)} channels with the most subscriptions are shown.
+        </p>
       )}
     </section>
   );

@@ -1,21 +1,21 @@
 import type { FunctionComponent } from 'preact';
 import { useState } from 'preact/hooks';
 import { EntryLine, isRefusal, textOf } from '../entry.tsx';
-import { count } from '../format.ts';
+import { countOf } from '../format.ts';
 import type { NumberedEntry } from '../live.ts';
 import { useLive } from '../live-context.ts';
 
-/** Lines that are drawn at a time. */
+/** Lines that are shown. */
 const SHOWN = 200;
 
-/** What happens, line by line, the newest first. */
+/** The event stream: one line for each event, the newest first. */
 export const EventsView: FunctionComponent = () => {
   const { entries, dropped } = useLive();
   const [filter, setFilter] = useState('');
   const [refusalsOnly, setRefusalsOnly] = useState(false);
-  const [held, setHeld] = useState<readonly NumberedEntry[]>();
+  const [paused, setPaused] = useState<readonly NumberedEntry[]>();
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = (held ?? entries)
+  const shown = (paused ?? entries)
     .filter((entry) => !refusalsOnly || isRefusal(entry))
     .filter((entry) => words.every((word) => textOf(entry).includes(word)));
   return (
@@ -43,18 +43,16 @@ export const EventsView: FunctionComponent = () => {
         <button
           type="button"
           class="plain end"
-          aria-pressed={held !== undefined}
-          onClick={() => setHeld(held ? undefined : entries)}
+          aria-pressed={paused !== undefined}
+          onClick={() => setPaused(paused ? undefined : entries)}
         >
           Pause
         </button>
       </div>
-      {dropped > 0 && <p class="quiet">{count(dropped)} more came too fast to be told.</p>}
+      {dropped > 0 && <p class="quiet">{countOf(dropped, 'more event')} not shown (too many per second).</p>}
       {shown.length === 0 ? (
         <p class="quiet">
-          {entries.length === 0
-            ? 'Nothing has happened since this page was opened.'
-            : 'Nothing fits the filter.'}
+          {entries.length === 0 ? 'No events since you opened this page.' : 'No event matches the filter.'}
         </p>
       ) : (
         <ol class="entries" aria-label="Events">

@@ -1,10 +1,11 @@
 import type { FunctionComponent } from 'preact';
 import { age, count } from '../format.ts';
 import { useLive } from '../live-context.ts';
-import type { KeyFigures, Session } from '../wire.ts';
+import { Untrusted } from '../untrusted.tsx';
+import type { KeyStats, SessionView } from '../wire.ts';
 
-/** What each key of the app signed, so that one sees whether an old one is still in use. */
-export const KeysView: FunctionComponent<{ session: Session }> = ({ session }) => {
+/** The valid signatures of each key of the app, which show whether an old key is still in use. */
+export const KeysView: FunctionComponent<{ session: SessionView }> = ({ session }) => {
   const { series } = useLive();
   const now = Date.now();
   const reports = series.figures.flatMap(({ keys }) => keys);
@@ -15,10 +16,9 @@ export const KeysView: FunctionComponent<{ session: Session }> = ({ session }) =
   return (
     <section class="panel">
       <h2>Keys</h2>
-      <p class="quiet">
-        What was signed and held, since the broker started. A key that signs nothing can go.
-      </p>
-      <table>
+      <p class="quiet">Valid signatures per key since the broker started. Unused keys can be removed.</p>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too */}
+      <table tabIndex={0}>
         <thead>
           <tr>
             <th scope="col">Key</th>
@@ -43,7 +43,9 @@ export const KeysView: FunctionComponent<{ session: Session }> = ({ session }) =
           {rows.map(({ key, lastHour, channels, users, requests, lastAt }) => (
             <tr key={key}>
               <th scope="row">
-                <code>{key}</code>
+                <code>
+                  <Untrusted text={key} />
+                </code>
               </th>
               <td class="number">{count(lastHour)}</td>
               <td class="number">{count(channels)}</td>
@@ -58,7 +60,7 @@ export const KeysView: FunctionComponent<{ session: Session }> = ({ session }) =
   );
 };
 
-function sumOf(reports: readonly KeyFigures[]): Required<Omit<KeyFigures, 'key'>> {
+function sumOf(reports: readonly KeyStats[]): Required<Omit<KeyStats, 'key'>> {
   const total = { lastHour: 0, channels: 0, users: 0, requests: 0, lastAt: 0 };
   for (const { lastHour = 0, channels = 0, users = 0, requests = 0, lastAt = 0 } of reports) {
     total.lastHour += lastHour;

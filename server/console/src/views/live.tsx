@@ -3,12 +3,13 @@ import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api.ts';
 import { Chart } from '../chart.tsx';
 import { EntryLine, isRefusal } from '../entry.tsx';
+import { Failure } from '../failure.tsx';
 import { count, rate } from '../format.ts';
 import { useLive } from '../live-context.ts';
 import { addressOf } from '../route.ts';
 import { POINTS, type Point } from '../series.ts';
 import { useAnswer } from '../use-answer.ts';
-import type { DeliveryState, Webhook } from '../wire.ts';
+import type { DeliveryState, HookView } from '../wire.ts';
 
 const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value: number) => string])[] = [
   ['connections', 'Connections', count],
@@ -19,11 +20,11 @@ const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value
   ['publishes', 'Publishes / s', rate],
   ['refusals', 'Refusals / s', rate],
 ];
-/** Refusals that are shown here; the others are among the events. */
+/** Refusals that this view shows; the Events view has the others. */
 const LATEST = 3;
 const WEBHOOKS_MS = 2000;
 
-/** The app in numbers that move. */
+/** The app in live numbers, and its latest refusals. */
 export const LiveView: FunctionComponent = () => {
   const { series, entries } = useLive();
   const latest = series.points.at(-1);
@@ -46,7 +47,7 @@ export const LiveView: FunctionComponent = () => {
       <section class="panel">
         <h3>Latest refusals</h3>
         {refusals.length === 0 ? (
-          <p class="quiet">None since this page was opened.</p>
+          <p class="quiet">No refusals since you opened this page.</p>
         ) : (
           <>
             <ol class="entries">
@@ -65,30 +66,31 @@ export const LiveView: FunctionComponent = () => {
 };
 
 const WebhooksCard: FunctionComponent = () => {
-  const { value: webhooks } = useAnswer(api.webhooks, WEBHOOKS_MS);
+  const { value: webhooks, failure } = useAnswer(api.webhooks, WEBHOOKS_MS);
   const { points } = useLive().series;
   const [values, setValues] = useState<readonly number[]>([]);
   const pending = webhooks && sum(webhooks, 'pending') + sum(webhooks, 'failing');
   useEffect(() => {
-    // A point for each one of the other charts.
+    // One point for each point of the other charts.
     if (pending !== undefined) setValues((before) => [...before, pending].slice(-POINTS));
   }, [points]);
   return (
-    <section class="card" aria-label="Webhooks pending">
+    <section class={failure ? 'card stale' : 'card'} aria-label="Webhooks pending">
       <h3>Webhooks pending</h3>
       <p class="figure" data-figure="webhooks">
-        {count(pending ?? 0)}
+        {pending === undefined ? '–' : count(pending)}
         {webhooks && (
           <small>
             {count(sum(webhooks, 'failing'))} failing, {count(sum(webhooks, 'dead'))} dead
           </small>
         )}
       </p>
+      <Failure failure={failure} />
       <Chart values={values} />
     </section>
   );
 };
 
-function sum(webhooks: readonly Webhook[], state: DeliveryState): number {
+function sum(webhooks: readonly HookView[], state: DeliveryState): number {
   return webhooks.reduce((total, { deliveries }) => total + deliveries[state], 0);
 }

@@ -3,10 +3,11 @@ import { useState } from 'preact/hooks';
 import { DiagnosisBox } from '../diagnosis.tsx';
 import { useLive } from '../live-context.ts';
 import { type Finding, runProbe } from '../probe.ts';
+import { Untrusted } from '../untrusted.tsx';
 
 const VERDICTS = { good: 'ok', bad: 'wrong', note: 'note' } as const;
 
-/** Tries somebody's auth endpoint as a browser would. */
+/** Sends a request to an auth endpoint as a browser would, and shows what it finds. */
 export const ProbeView: FunctionComponent = () => {
   const live = useLive();
   const [findings, setFindings] = useState<readonly Finding[]>();
@@ -38,8 +39,8 @@ export const ProbeView: FunctionComponent = () => {
     <section class="panel">
       <h2>Auth probe</h2>
       <p class="quiet">
-        This page asks your endpoint for a signature as a client in a page of {location.origin} would, cookies
-        included, and looks at the answer.
+        This page requests a signature from your endpoint as a client in a page of {location.origin} would,
+        cookies included, and checks the answer.
       </p>
       <form class="publish" onSubmit={submit}>
         <label class="wide">
@@ -51,7 +52,7 @@ export const ProbeView: FunctionComponent = () => {
           <input name="channel" required defaultValue="private-probe" spellcheck={false} autocomplete="off" />
         </label>
         <label>
-          Authorization header, if any
+          Authorization header (optional)
           <input name="authorization" spellcheck={false} autocomplete="off" placeholder="Bearer …" />
         </label>
         <p class="wide actions">
@@ -70,7 +71,7 @@ export const ProbeView: FunctionComponent = () => {
                   <span class={`verdict ${verdict}`}>{VERDICTS[verdict]}</span>
                 </td>
                 <td class="said">
-                  {text}
+                  <Untrusted text={text} />
                   {diagnosis && <DiagnosisBox diagnosis={diagnosis} />}
                 </td>
               </tr>

@@ -2,13 +2,14 @@ import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
 import { api } from '../api.ts';
 import { timeOf } from '../format.ts';
+import { Untrusted } from '../untrusted.tsx';
 
 interface Outcome {
   readonly text: string;
   readonly failed?: boolean;
 }
 
-/** Publishes an event, here or from a shell. */
+/** Publishes an event, or shows the command that publishes it. */
 export const PublishView: FunctionComponent<{ channel: string | undefined }> = ({ channel }) => {
   const [outcome, setOutcome] = useState<Outcome>();
   const [line, setLine] = useState<string>();
@@ -18,7 +19,7 @@ export const PublishView: FunctionComponent<{ channel: string | undefined }> = (
     const body = readBody(event.currentTarget);
     const wantsLine = event.submitter?.getAttribute('value') === 'curl';
     setLine(undefined);
-    if (!body) return setOutcome({ text: 'The data is not JSON.', failed: true });
+    if (!body) return setOutcome({ text: 'The data is not valid JSON.', failed: true });
     setOutcome(undefined);
     const done = wantsLine
       ? api.curl(body).then(setLine)
@@ -41,7 +42,7 @@ export const PublishView: FunctionComponent<{ channel: string | undefined }> = (
           <input name="event" required spellcheck={false} autocomplete="off" />
         </label>
         <label class="wide">
-          Data, as JSON
+          Data (JSON)
           <textarea name="data" rows={6} spellcheck={false} defaultValue="{}" />
         </label>
         <p class="wide actions">
@@ -51,12 +52,16 @@ export const PublishView: FunctionComponent<{ channel: string | undefined }> = (
           <button type="submit" value="curl" class="plain">
             Show as curl
           </button>
-          <output class={outcome?.failed ? 'error' : 'quiet'}>{outcome?.text}</output>
+          <output class={outcome?.failed ? 'error' : 'quiet'}>
+            {outcome && <Untrusted text={outcome.text} />}
+          </output>
         </p>
       </form>
       {line !== undefined && (
         <>
-          <p class="quiet">Signed for ten minutes; the secret is not in it.</p>
+          <p class="quiet">
+            The signature is valid for ten minutes. The command does not contain the secret.
+          </p>
           <pre>
             <code>{line}</code>
           </pre>

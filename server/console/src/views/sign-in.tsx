@@ -1,12 +1,13 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
 import { api } from '../api.ts';
-import type { Session } from '../wire.ts';
+import { Untrusted } from '../untrusted.tsx';
+import type { SessionView } from '../wire.ts';
 
-/** Asks for the key and secret of an app. */
+/** The form that asks for the key and secret of an app. */
 export const SignIn: FunctionComponent<{
   why: string | undefined;
-  onEnter: (session: Session) => void;
+  onEnter: (session: SessionView) => void;
 }> = ({ why, onEnter }) => {
   const [error, setError] = useState(why);
   const [busy, setBusy] = useState(false);
@@ -25,7 +26,7 @@ export const SignIn: FunctionComponent<{
     <main class="door">
       <form class="panel" onSubmit={submit}>
         <h1>Countersign</h1>
-        <p class="quiet">Sign in with a key and its secret to see what happens in that app.</p>
+        <p class="quiet">Sign in with a key of your app and its secret to watch the app live.</p>
         <label>
           Key
           <input name="key" required autocomplete="username" spellcheck={false} />
@@ -38,7 +39,7 @@ export const SignIn: FunctionComponent<{
           Sign in
         </button>
         <p class="error" role="alert">
-          {error}
+          {error !== undefined && <Untrusted text={error} />}
         </p>
       </form>
     </main>

@@ -1,29 +1,36 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import { api } from '../api.ts';
+import { Failure } from '../failure.tsx';
 import { count, timeOf } from '../format.ts';
+import { Untrusted } from '../untrusted.tsx';
 import { useAnswer } from '../use-answer.ts';
-import { type Delivery, type DeliveryState, deliveryStates, type Webhook } from '../wire.ts';
+import type { DeliveryState, DeliveryView, HookView } from '../wire.ts';
 
 const REFRESH_MS = 2000;
+const STATES = ['pending', 'failing', 'dead'] as const satisfies readonly DeliveryState[];
 
-/** What the backend has been told, and what it has not. */
+/** The webhooks of the app, and the deliveries that have not arrived. */
 export const WebhooksView: FunctionComponent = () => {
-  const { value: webhooks, error, ask } = useAnswer(api.webhooks, REFRESH_MS);
+  const { value: webhooks, failure, ask } = useAnswer(api.webhooks, REFRESH_MS);
   return (
     <>
       <h2 class="unseen">Webhooks</h2>
-      {error && <p class="error">{error}</p>}
+      <Failure failure={failure} />
       {webhooks?.length === 0 && <p class="panel quiet">This app has no webhooks.</p>}
       {webhooks?.map((webhook) => (
-        <HookPanel key={webhook.id} webhook={webhook} onChange={ask} />
+        <HookPanel key={webhook.id} hook={webhook} isStale={failure !== undefined} onChange={ask} />
       ))}
     </>
   );
 };
 
-const HookPanel: FunctionComponent<{ webhook: Webhook; onChange: () => void }> = ({ webhook, onChange }) => {
-  const { id, url, events, state, deliveries } = webhook;
+const HookPanel: FunctionComponent<{ hook: HookView; isStale: boolean; onChange: () => void }> = ({
+  hook,
+  isStale,
+  onChange,
+}) => {
+  const { id, url, events, state, deliveries } = hook;
   const [open, setOpen] = useState<DeliveryState>();
   const [error, setError] = useState<string>();
   const run = (change: Promise<unknown>) => {
@@ -37,9 +44,11 @@ const HookPanel: FunctionComponent<{ webhook: Webhook; onChange: () => void }> =
   };
   const isActive = state === 'active';
   return (
-    <section class="panel" aria-label={`Webhook ${id}`}>
+    <section class={isStale ? 'panel stale' : 'panel'} aria-label={`Webhook ${id}`}>
       <div class="tools">
-        <h3>{url}</h3>
+        <h3>
+          <Untrusted text={url} />
+        </h3>
         <p class={isActive ? 'quiet' : 'error'}>{state}</p>
         <p class="end actions">
           <button
@@ -56,7 +65,7 @@ const HookPanel: FunctionComponent<{ webhook: Webhook; onChange: () => void }> =
       </div>
       <p class="quiet">{events.join(', ')}</p>
       <p class="actions">
-        {deliveryStates.map((each) => (
+        {STATES.map((each) => (
           <button
             key={each}
             type="button"
@@ -84,15 +93,15 @@ const Deliveries: FunctionComponent<{
   run: (change: Promise<unknown>) => void;
 }> = ({ hook, state, run }) => {
   const question = useCallback(() => api.deliveries(hook, state), [hook, state]);
-  const { value: deliveries, error, ask } = useAnswer(question, REFRESH_MS);
-  if (error) return <p class="error">{error}</p>;
-  if (!deliveries) return null;
-  if (deliveries.length === 0) return <p class="quiet">None is {state}.</p>;
+  const { value: deliveries, failure, ask } = useAnswer(question, REFRESH_MS);
+  if (!deliveries) return <Failure failure={failure} />;
+  if (deliveries.length === 0) return <p class="quiet">No {state} deliveries.</p>;
   const change = (verb: 'retry' | 'skip', which: object) =>
     run(api.changeDeliveries(hook, verb, which).then(ask));
   const [retry, retryAll] = state === 'dead' ? ['Replay', 'Replay all'] : ['Send now', 'Send all now'];
   return (
     <>
+      <Failure failure={failure} />
       <p class="actions">
         <button type="button" onClick={() => change('retry', { state })}>
           {retryAll}
@@ -117,10 +126,14 @@ const Deliveries: FunctionComponent<{
           {deliveries.map((delivery) => (
             <tr key={delivery.id}>
               <td>{timeOf(delivery.committed_at)}</td>
-              <th scope="row">{delivery.lane}</th>
+              <th scope="row">
+                <Untrusted text={delivery.lane} />
+              </th>
               <td>{delivery.events.map(({ name }) => name).join(', ')}</td>
               <td class="number">{delivery.tries}</td>
-              <td>{lastAnswer(delivery)}</td>
+              <td>
+                <Untrusted text={lastAnswer(delivery)} />
+              </td>
               <td class="actions">
                 <button
                   type="button"
@@ -145,7 +158,7 @@ const Deliveries: FunctionComponent<{
   );
 };
 
-function lastAnswer({ attempts }: Delivery): string {
+function lastAnswer({ attempts }: DeliveryView): string {
   const last = attempts.at(-1);
-  return last ? `${last.status ?? 'none'} ${last.answer}` : '';
+  return last ? `${last.status ?? 'no answer:'} ${last.answer}` : '';
 }

@@ -4,11 +4,11 @@ import type { App } from '../../apps/app.ts';
 import { type Claim, candidates, expectedText, type Guess, type RecentNames } from './guesses.ts';
 import { type TextDiff, textDiff } from './text-diff.ts';
 
-/** What is wrong with a proof, in plain words. It never holds a secret. */
+/** The diagnosis of a proof, for the developer of the backend. It never contains a secret. */
 export interface Diagnosis {
-  /** Whether the proof holds. */
+  /** Whether the proof is valid. */
   readonly valid: boolean;
-  /** One sentence for the developer of the backend. */
+  /** One sentence. */
   readonly summary: string;
   /** The text that should have been signed. */
   readonly expected: string;
@@ -20,33 +20,33 @@ export interface Diagnosis {
   readonly key?: string;
 }
 
-/** Texts that are tried before giving up. */
+/** Texts that are tried. */
 const MAX_TRIES = 2000;
-/** Characters of the data, and of a proof, beyond which nothing is tried: each try costs as much as they are long. */
+/** Characters of the data, and of a proof, up to which texts are tried: the cost of a try grows with them. */
 const MAX_DATA = 4096;
 const MAX_AUTH = 1024;
-/** Characters of a text from outside that a sentence quotes. */
+/** Characters of an untrusted text that a sentence quotes. */
 const QUOTED = 128;
 
 /**
- * Finds out what a backend seems to have signed, by signing what is often signed by mistake with the app's own keys.
+ * Finds the text that a backend has signed, by signing common mistakes with the app's own keys.
  *
- * @param auth what came as the proof
+ * @param auth the received proof
  */
-export function diagnose(app: App, claim: Claim, auth: unknown, surroundings: RecentNames): Diagnosis {
-  const steps = diagnosis(app, claim, auth, surroundings);
+export function diagnose(app: App, claim: Claim, auth: unknown, recentNames: RecentNames): Diagnosis {
+  const steps = diagnosis(app, claim, auth, recentNames);
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
   }
 }
 
-/** The same in steps, each of which costs some microseconds. */
+/** The same in steps of some microseconds. */
 export function* diagnosis(
   app: App,
   claim: Claim,
   auth: unknown,
-  surroundings: RecentNames,
+  recentNames: RecentNames,
 ): Generator<void, Diagnosis> {
   const expected = expectedText(claim);
   const say = (summary: string, more: Partial<Diagnosis> = {}): Diagnosis => ({
@@ -56,44 +56,44 @@ export function* diagnosis(
     ...more,
   });
   if (auth === undefined || auth === null || auth === '')
-    return say('No "auth" came at all: the endpoint must answer {"auth": "KEY:SIGNATURE"}.');
+    return say('"auth" is missing: the endpoint must answer {"auth": "KEY:SIGNATURE"}.');
   if (claim.data.length > MAX_DATA)
-    return say(`The data has more than ${MAX_DATA} characters, so it was not looked into what was signed.`);
+    return say(`The data has more than ${MAX_DATA} characters: such proofs are not diagnosed.`);
   if (typeof auth !== 'string') return say('"auth" is not a string: it must be "KEY:SIGNATURE".');
   if (auth.length > MAX_AUTH) return say('"auth" is far too long: it must be "KEY:SIGNATURE".');
 
   const { named, signature, flaw } = readAuth(app, auth);
   if (signature === undefined)
-    return say('"auth" has not the form KEY:SIGNATURE with 64 lower-case hex digits behind the last colon.');
-  const found = yield* search(app, named, signature, claim, surroundings);
+    return say('"auth" must be KEY:SIGNATURE, with 64 lower-case hex digits after the last colon.');
+  const found = yield* search(app, named, signature, claim, recentNames);
   const unknownKey = named !== undefined && !app.hasKey(named);
   if (!found) {
     return say(
       unknownKey
-        ? `This app has no key "${named.slice(0, QUOTED)}", and no key of this app made the signature: is the backend set up for another app?`
-        : 'No usual mistake explains the signature: most likely the secret is not the one of this key, or something else was signed.',
+        ? `This app has no key "${named.slice(0, QUOTED)}", and no key of this app made the signature: is the backend configured for another app?`
+        : 'The signature matches no known mistake: most likely the backend uses a different secret, or signs a different text.',
     );
   }
   const mistakes = [
     ...(found.mistake ? [found.mistake] : []),
     ...(flaw ? [flaw] : []),
-    ...(unknownKey ? [`it names "${named.slice(0, QUOTED)}", which is no key of this app`] : []),
+    ...(unknownKey ? [`it names "${named.slice(0, QUOTED)}", which is not a key of this app`] : []),
     ...(named !== undefined && !unknownKey && named !== found.key
       ? [`it names the key ${named}, but the secret of ${found.key} signed`]
       : []),
   ];
   const { key, text } = found;
   const shown = { key, signed: text, ...(text !== expected && { differs: textDiff(text, expected) }) };
-  if (mistakes.length === 0) return { valid: true, summary: 'The signature is right.', expected, ...shown };
+  if (mistakes.length === 0) return { valid: true, summary: 'The signature is valid.', expected, ...shown };
   return say(`${capital(mistakes.join('; '))}.`, shown);
 }
 
 interface ReadAuth {
-  /** The key that it names; `undefined` if it names none. */
+  /** The key before the colon, if there is one. */
   readonly named: string | undefined;
-  /** 64 lower-case hex digits, if it can be brought into that form. */
+  /** 64 lower-case hex digits, if the proof contains a signature in some form. */
   readonly signature: string | undefined;
-  /** What is wrong with its form. */
+  /** The mistake in its form, if there is one. */
   readonly flaw: string | undefined;
 }
 
@@ -126,9 +126,9 @@ function* search(
   named: string | undefined,
   signature: string,
   claim: Claim,
-  surroundings: RecentNames,
+  recentNames: RecentNames,
 ): Generator<void, Found | undefined> {
-  // The key that is named comes first, so that what it explains is not put down to another one.
+  // The named key is tried first, so that a mistake with it is not attributed to another key.
   const keys = [...app.secrets].sort(([a], [b]) => Number(b === named) - Number(a === named));
   const right: Guess = { text: expectedText(claim), mistake: '' };
   for (const [key, secret] of keys) {
@@ -141,7 +141,7 @@ function* search(
     }
   }
   let tries = 0;
-  for (const { text, mistake } of candidates(claim, surroundings)) {
+  for (const { text, mistake } of candidates(claim, recentNames)) {
     for (const [key, secret] of keys) {
       if (verify(secret, text, signature)) return { key, text, mistake };
       yield;
@@ -152,7 +152,7 @@ function* search(
   return undefined;
 }
 
-/** The secret as careless settings hold it. */
+/** The secret as careless configuration contains it. */
 function secretVariants(secret: KeyObject): readonly (readonly [KeyObject, string])[] {
   const text = secret.export().toString('utf8');
   const variants = [

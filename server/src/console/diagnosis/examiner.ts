@@ -2,48 +2,48 @@ import type { App } from '../../apps/app.ts';
 import { type Diagnosis, diagnosis } from './diagnosis.ts';
 import type { Claim, RecentNames } from './guesses.ts';
 
-/** A refused proof that is to be looked into. */
+/** A refused proof that waits for its diagnosis. */
 export interface Case {
   readonly claim: Claim;
   readonly auth: unknown;
-  /** Is told what was found; nothing if there was no time for it. */
-  readonly onFound: (found: Diagnosis | undefined) => void;
+  /** Is called with the diagnosis, or with nothing if too many proofs wait. */
+  readonly onDone: (diagnosis: Diagnosis | undefined) => void;
 }
 
-/** Cases that are taken per second, and that wait at a time; each holds at most the data of one frame. */
+/** Cases accepted per second, and waiting at a time; each is at most as large as one frame. */
 const MAX_PER_SECOND = 10;
 const MAX_WAITING = 10;
-/** Milliseconds of work at a time, and of rest after it: so clients never wait longer, and get nine tenths of the time. */
+/** Milliseconds of work at a time, and of rest after it: clients wait no longer, and get nine tenths of the time. */
 const SLICE_MS = 2;
 const REST_MS = 18;
 
-/** Looks into refused proofs of one app, one after the other, while the broker does its work. */
+/** Diagnoses refused proofs of one app in the background, one after the other. */
 export class Examiner {
   readonly #app: App;
-  readonly #surroundings: () => RecentNames;
+  readonly #recentNames: () => RecentNames;
   readonly #waiting: Case[] = [];
   #current: { readonly steps: Generator<void, Diagnosis>; readonly of: Case } | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #taken = 0;
+  #accepted = 0;
 
-  /** @param surroundings what the backend of the app has lately heard of */
-  constructor(app: App, surroundings: () => RecentNames) {
+  /** @param recentNames names that the backend of the app has seen lately */
+  constructor(app: App, recentNames: () => RecentNames) {
     this.#app = app;
-    this.#surroundings = surroundings;
+    this.#recentNames = recentNames;
   }
 
-  /** Looks into a case later. */
+  /** Adds a case. */
   examine(examined: Case): void {
-    if (this.#taken >= MAX_PER_SECOND || this.#waiting.length >= MAX_WAITING)
-      return examined.onFound(undefined);
-    this.#taken += 1;
+    if (this.#accepted >= MAX_PER_SECOND || this.#waiting.length >= MAX_WAITING)
+      return examined.onDone(undefined);
+    this.#accepted += 1;
     this.#waiting.push(examined);
     this.#rest();
   }
 
-  /** A second has passed. */
+  /** Starts another second. */
   renew(): void {
-    this.#taken = 0;
+    this.#accepted = 0;
   }
 
   close(): void {
@@ -66,13 +66,13 @@ export class Examiner {
       const step = steps.next();
       if (!step.done) continue;
       this.#current = undefined;
-      of.onFound(step.value);
+      of.onDone(step.value);
     }
     this.#rest();
   }
 
   #next() {
     const of = this.#waiting.shift();
-    return of && { of, steps: diagnosis(this.#app, of.claim, of.auth, this.#surroundings()) };
+    return of && { of, steps: diagnosis(this.#app, of.claim, of.auth, this.#recentNames()) };
   }
 }

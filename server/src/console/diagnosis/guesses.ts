@@ -1,21 +1,21 @@
 import { channelText, userText } from '@countersign/sdk-server/signature';
 
-/** A text that a backend may have signed by mistake, and what the mistake would be. */
+/** A text that a backend may have signed by mistake, and the mistake in words. */
 export interface Guess {
   readonly text: string;
   readonly mistake: string;
 }
 
-/** What a proof should have been for. */
+/** What a proof should prove: the subscription or sign-in that a client asked for. */
 export interface Claim {
   readonly socketId: string;
   /** `undefined` for a sign-in. */
   readonly channel: string | undefined;
-  /** `channel_data` or `user_data` as it came; empty if there was none. */
+  /** `channel_data` or `user_data` as received; empty if there was none. */
   readonly data: string;
 }
 
-/** What else a backend has lately heard of. */
+/** Names that a backend has seen lately. */
 export interface RecentNames {
   /** The newest first. */
   readonly socketIds: readonly string[];
@@ -27,11 +27,11 @@ export function expectedText({ socketId, channel, data }: Claim): string {
   return channel === undefined ? userText(socketId, data) : channelText(socketId, channel, data || undefined);
 }
 
-/** The texts that are worth a try, the likeliest mistakes first, never the right one. */
-export function* candidates(claim: Claim, surroundings: RecentNames): Generator<Guess> {
+/** The texts to try, the likeliest mistakes first, without the right one. */
+export function* candidates(claim: Claim, recentNames: RecentNames): Generator<Guess> {
   const right = expectedText(claim);
   const tried = new Set([right]);
-  for (const candidate of allCandidates(claim, surroundings)) {
+  for (const candidate of allCandidates(claim, recentNames)) {
     if (tried.has(candidate.text)) continue;
     tried.add(candidate.text);
     yield candidate;
@@ -44,7 +44,7 @@ function* allCandidates(claim: Claim, { socketIds, channels }: RecentNames): Gen
     yield { text: expectedText({ ...claim, data: variant }), mistake };
   }
   for (const other of socketIds) {
-    const mistake = `another socket id was signed (${other}): an answer was kept and used again, or the page has reconnected since`;
+    const mistake = `another socket id was signed (${other}): the answer was cached, or the page has reconnected since`;
     yield { text: expectedText({ ...claim, socketId: other }), mistake };
     if (data) {
       yield {
@@ -57,7 +57,7 @@ function* allCandidates(claim: Claim, { socketIds, channels }: RecentNames): Gen
     for (const other of channels) {
       yield {
         text: channelText(socketId, other, data || undefined),
-        mistake: `a subscription to ${other} was signed in the place of a sign-in`,
+        mistake: `a subscription to ${other} was signed in place of a sign-in`,
       };
     }
     return;
@@ -69,7 +69,7 @@ function* allCandidates(claim: Claim, { socketIds, channels }: RecentNames): Gen
   }
   yield {
     text: userText(socketId, data),
-    mistake: 'a sign-in was signed in the place of a subscription: the endpoints are exchanged',
+    mistake: 'a sign-in was signed in place of a subscription: the two endpoints are swapped',
   };
   if (data) {
     yield {
@@ -80,7 +80,7 @@ function* allCandidates(claim: Claim, { socketIds, channels }: RecentNames): Gen
   yield { text: `${channel}:${socketId}`, mistake: 'channel and socket id were signed in the wrong order' };
 }
 
-/** The same data as other libraries print it, and without it. */
+/** The data as other libraries print it, and the empty text. */
 function* dataVariants(data: string): Generator<readonly [variant: string, mistake: string]> {
   if (!data) {
     yield ['{}', 'an empty object was signed as channel data, but not sent'];
@@ -88,7 +88,7 @@ function* dataVariants(data: string): Generator<readonly [variant: string, mista
     return;
   }
   yield ['', 'the data was not signed: it must be signed byte for byte as it is sent'];
-  // How deep it may be nested is for whoever sends it to choose, and to print it anew goes as deep.
+  // The sender chooses the depth, and printing recurses as deep.
   const value = depthOf(data) > MAX_DEPTH ? undefined : parse(data);
   if (value === undefined) return;
   const compact = JSON.stringify(value);
@@ -106,14 +106,14 @@ function* dataVariants(data: string): Generator<readonly [variant: string, mista
     JSON.stringify(data),
     ...idVariants(value),
   ]) {
-    yield [printed, 'the data was printed anew between signing and sending: sign and send the same text'];
+    yield [printed, 'the data was serialized again between signing and sending: sign and send the same text'];
   }
 }
 
-/** Levels of nested JSON that are printed anew. */
+/** Levels of nesting up to which data is printed again. */
 const MAX_DEPTH = 16;
 
-/** How many brackets are open at a time, those in strings too. */
+/** The most brackets that are open at a time, including those in strings. */
 function depthOf(json: string): number {
   let depth = 0;
   let deepest = 0;
@@ -133,14 +133,14 @@ function parse(text: string): unknown {
   }
 }
 
-/** As Python prints JSON: a space after each comma and colon that stands outside of strings. */
+/** As Python prints JSON: with a space after each comma and colon outside of strings. */
 function spaced(json: string): string {
   return json.replace(/"(?:[^"\\]|\\.)*"|[,:]/g, (part) =>
     part === ',' || part === ':' ? `${part} ` : part,
   );
 }
 
-/** As PHP and Python print JSON: everything in ASCII. */
+/** As PHP and Python print JSON: in ASCII. */
 function escaped(json: string): string {
   return json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
@@ -155,7 +155,7 @@ function sorted(value: unknown): unknown {
   );
 }
 
-/** A user id as a number where it is text, and the reverse. */
+/** The data with the user id as a number in place of a text, or the reverse. */
 function idVariants(value: unknown): string[] {
   if (typeof value !== 'object' || value === null || !('user_id' in value)) return [];
   const { user_id: id } = value;

@@ -1,13 +1,13 @@
-/** Where two texts differ: what they have in common at the beginning and at the end, in UTF-16 code units. */
+/** Where two texts differ: the lengths of their common start and end, in UTF-16 code units. */
 export interface TextDiff {
   readonly start: number;
   readonly end: number;
 }
 
-/** Ids, names and numbers are read as a whole, so they differ as a whole. */
+/** Ids, names and numbers differ as a whole, since people read them as a whole. */
 const WORD = /[\w.-]/;
 
-/** The smallest middle part of whole words in which two texts differ; surrogate pairs stay whole too. */
+/** Finds the smallest middle part of whole words in which two texts differ. It does not divide surrogate pairs. */
 export function textDiff(a: string, b: string): TextDiff {
   if (a === b) return { start: a.length, end: 0 };
   const shorter = Math.min(a.length, b.length);

@@ -5,8 +5,10 @@ import type { Hub } from '../../hub/hub.ts';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import { Examiner } from '../diagnosis/examiner.ts';
 import type { RecentNames } from '../diagnosis/guesses.ts';
+import type { AppStats } from '../stats.ts';
 import { type EventLine, eventLineOf, unprovenOf } from './event-line.ts';
 import type { Feed } from './feed.ts';
+import type { LiveSubscriber } from './live-reports.ts';
 
 export interface LiveObserverParts {
   readonly app: App;
@@ -16,32 +18,31 @@ export interface LiveObserverParts {
   readonly now: () => number;
   /** Socket ids of the app, the newest first. */
   readonly socketIds: (app: App, limit: number) => readonly string[];
-  /** The figures of now. */
-  readonly figures: (app: App) => object;
+  readonly figures: (app: App) => AppStats;
   readonly onEnd: () => void;
 }
 
 const TICK_MS = 1000;
-/** Milliseconds that a watch lasts when its page says nothing more. */
-const PATIENCE_MS = 25_000;
-/** Milliseconds that entries gather. */
-const GATHER_MS = 100;
-/** Entries that are told at a time; how many more there were is told too. */
+/** Milliseconds that the live data goes on after the last request of a page. */
+const WATCH_MS = 25_000;
+/** Milliseconds for which lines are collected before they are sent together. */
+const COLLECT_MS = 100;
+/** Lines sent together; the pages get the number of those left out. */
 const MAX_ENTRIES = 200;
-/** Characters of texts from outside in them. */
+/** Characters of untrusted text in them. */
 const MAX_CHARACTERS = 100_000;
-/** Socket ids and channels that a backend may have signed by mistake. */
+/** Recent socket ids and channels, which a backend may have signed by mistake. */
 const MAX_RECENT = 200;
 const MAX_CHANNELS = 20;
-/** Subscribers of a channel that are told of. */
+/** Subscribers of one channel in a report. */
 const MAX_SUBSCRIBERS = 200;
 
-/** Looks at one app on this node for as long as somebody wants to see it, and tells the pages of the console. */
+/** Observes one app on this node while a page of the console shows it, and sends reports to the pages. */
 export class LiveObserver implements AppObserver {
   readonly #parts: LiveObserverParts;
   readonly #timer: NodeJS.Timeout;
   #until = 0;
-  /** Channels that are watched closely, each until when. */
+  /** Channels whose events and subscribers are sent, each with the time when that ends. */
   readonly #channels = new Map<string, number>();
   #entries: EventLine[] = [];
   #dropped = 0;
@@ -56,43 +57,43 @@ export class LiveObserver implements AppObserver {
     this.#parts = parts;
     const { app, socketIds } = parts;
     this.#socketIds = [...socketIds(app, MAX_RECENT)];
-    this.#examiner = new Examiner(app, () => this.surroundings);
+    this.#examiner = new Examiner(app, () => this.recentNames);
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
     app.observer = this;
   }
 
-  /** Goes on for a while. */
+  /** Goes on for another while. */
   renew(channel: string | undefined): void {
-    const until = performance.now() + PATIENCE_MS;
+    const until = performance.now() + WATCH_MS;
     this.#until = until;
     if (channel === undefined) return;
     const isNew = !this.#channels.has(channel);
     if (isNew && this.#channels.size >= MAX_CHANNELS) return;
     this.#channels.set(channel, until);
-    if (isNew) this.#tellSubscribers(channel);
+    if (isNew) this.#sendSubscribers(channel);
   }
 
-  observe(sighting: AppEvent): void {
+  observe(event: AppEvent): void {
     if (performance.now() > this.#until) return this.end();
     const time = this.#parts.now();
-    this.#remember(sighting);
-    if (sighting.kind === 'published' && !this.#channels.has(sighting.channel)) return;
-    const unproven = unprovenOf(sighting);
-    if (!unproven || this.#isFull) return this.#add(sighting, time);
-    this.#examiner.examine({ ...unproven, onFound: (found) => this.#add(sighting, time, found) });
+    this.#remember(event);
+    if (event.kind === 'published' && !this.#channels.has(event.channel)) return;
+    const unproven = unprovenOf(event);
+    if (!unproven || this.#isFull) return this.#add(event, time);
+    this.#examiner.examine({ ...unproven, onDone: (diagnosis) => this.#add(event, time, diagnosis) });
   }
 
   get #isFull(): boolean {
     return this.#entries.length >= MAX_ENTRIES || this.#characters >= MAX_CHARACTERS;
   }
 
-  #add(sighting: AppEvent, time: number, diagnosis?: Diagnosis): void {
-    this.#flush ??= setTimeout(() => this.#tellEntries(), GATHER_MS).unref();
+  #add(event: AppEvent, time: number, diagnosis?: Diagnosis): void {
+    this.#flush ??= setTimeout(() => this.#sendEntries(), COLLECT_MS).unref();
     if (this.#isFull) {
       this.#dropped += 1;
       return;
     }
-    const entry = eventLineOf(sighting, time, diagnosis);
+    const entry = eventLineOf(event, time, diagnosis);
     for (const text of Object.values(entry)) if (typeof text === 'string') this.#characters += text.length;
     this.#entries.push(entry);
   }
@@ -114,45 +115,45 @@ export class LiveObserver implements AppObserver {
     feed.endExpired(app, time);
     for (const [channel, until] of this.#channels) {
       if (elapsed > until) this.#channels.delete(channel);
-      else this.#tellSubscribers(channel);
+      else this.#sendSubscribers(channel);
     }
     this.#examiner.renew();
-    feed.tell(app, 'figures', { at: time, ...figures(app) });
+    feed.send(app, 'figures', { at: time, ...figures(app) });
   }
 
-  #tellEntries(): void {
+  #sendEntries(): void {
     const entries = this.#entries;
     const dropped = this.#dropped;
     this.#flush = undefined;
     this.#entries = [];
     this.#dropped = 0;
     this.#characters = 0;
-    this.#parts.feed.tell(this.#parts.app, 'entries', { entries, dropped });
+    this.#parts.feed.send(this.#parts.app, 'entries', { entries, dropped });
   }
 
-  #tellSubscribers(channel: string): void {
+  #sendSubscribers(channel: string): void {
     const { app, hub, feed } = this.#parts;
     let total = 0;
-    const subscribers = [];
+    const subscribers: LiveSubscriber[] = [];
     for (const [subscriber, { userId = subscriber.userId }] of hub.subscriptions.of(app, channel)) {
       total += 1;
       if (total > MAX_SUBSCRIBERS) continue;
       const { socketId, since, client, address } = subscriber;
       subscribers.push({ socketId, since, client, address, userId });
     }
-    feed.tell(app, 'subscribers', { channel, total, subscribers });
+    feed.send(app, 'subscribers', { channel, total, subscribers });
   }
 
-  /** What the backend of the app has lately heard of. */
-  get surroundings(): RecentNames {
+  /** Names that the backend of the app has seen lately. */
+  get recentNames(): RecentNames {
     return { socketIds: this.#socketIds, channels: this.#recentChannels };
   }
 
-  #remember(sighting: AppEvent): void {
-    if (sighting.kind === 'connected' || sighting.kind === 'disconnected')
-      this.#socketIds = withFirst(sighting.who.socketId, this.#socketIds);
-    if (sighting.kind === 'subscribed' || sighting.kind === 'subscriptionRefused')
-      this.#recentChannels = withFirst(sighting.channel, this.#recentChannels);
+  #remember(event: AppEvent): void {
+    if (event.kind === 'connected' || event.kind === 'disconnected')
+      this.#socketIds = withFirst(event.who.socketId, this.#socketIds);
+    if (event.kind === 'subscribed' || event.kind === 'subscriptionRefused')
+      this.#recentChannels = withFirst(event.channel, this.#recentChannels);
   }
 }
 

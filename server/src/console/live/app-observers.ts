@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { App, AppStore } from '../../apps/app.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { RecentNames } from '../diagnosis/guesses.ts';
+import type { AppStats } from '../stats.ts';
 import { LiveObserver } from './app-observer.ts';
 import type { Feed } from './feed.ts';
 
@@ -12,38 +13,38 @@ export interface LiveObserversParts {
   readonly log: Logger;
   readonly now: () => number;
   readonly socketIds: (app: App, limit: number) => readonly string[];
-  readonly figures: (app: App) => object;
+  readonly figures: (app: App) => AppStats;
 }
 
-/** The apps that are watched on this node. */
+/** The observers on this node, one for each app that a page of the console shows. */
 export class LiveObservers {
   readonly #parts: LiveObserversParts;
-  readonly #watches = new Map<App, LiveObserver>();
+  readonly #observers = new Map<App, LiveObserver>();
 
   constructor(parts: LiveObserversParts) {
     this.#parts = parts;
   }
 
-  /** Somebody watches an app, and maybe one of its channels closely: begins to, or goes on. */
+  /** Starts to observe an app, and one of its channels closely, or goes on for another while. */
   renew(appId: string, channel: string | undefined): void {
     const app = this.#parts.apps.byId(appId);
     if (!app) return;
-    let watch = this.#watches.get(app);
-    if (!watch) {
-      watch = new LiveObserver({ ...this.#parts, app, onEnd: () => this.#watches.delete(app) });
-      this.#watches.set(app, watch);
+    let observer = this.#observers.get(app);
+    if (!observer) {
+      observer = new LiveObserver({ ...this.#parts, app, onEnd: () => this.#observers.delete(app) });
+      this.#observers.set(app, observer);
     }
-    watch.renew(channel);
+    observer.renew(channel);
   }
 
-  /** What the backend of an app has lately heard of. */
-  surroundings(app: App): RecentNames {
+  /** Names that the backend of an app has seen lately. */
+  recentNames(app: App): RecentNames {
     return (
-      this.#watches.get(app)?.surroundings ?? { socketIds: this.#parts.socketIds(app, 200), channels: [] }
+      this.#observers.get(app)?.recentNames ?? { socketIds: this.#parts.socketIds(app, 200), channels: [] }
     );
   }
 
   close(): void {
-    for (const watch of [...this.#watches.values()]) watch.end();
+    for (const observer of [...this.#observers.values()]) observer.end();
   }
 }

@@ -2,40 +2,54 @@ import type { AppEvent, ClientInfo } from '../../apps/observer.ts';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import type { Claim } from '../diagnosis/guesses.ts';
 
-/** A sighting as the pages of the console get it: one line of the event stream. */
-export interface EventLine {
+/** One line of the event stream; its kind decides which details it has. */
+export interface EventLine extends EventDetails {
   /** Unix milliseconds. */
   readonly at: number;
   readonly kind: AppEvent['kind'];
-  readonly [detail: string]: unknown;
 }
 
-/** Characters of a text from outside that are shown. */
+interface EventDetails extends Partial<ClientInfo> {
+  readonly userId?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly code?: number;
+  readonly reason?: string;
+  readonly diagnosis?: Diagnosis | undefined;
+  readonly method?: string;
+  readonly path?: string;
+  readonly status?: number;
+  readonly name?: string;
+  readonly data?: string;
+  /** The socket id of the client that published. */
+  readonly sender?: string | undefined;
+}
+
+/** Characters of an untrusted text that are sent. */
 const MAX_TEXT = 2000;
 
-/** A refusal whose proof did not hold, and what it was to prove. */
+/** An invalid proof, and its claim. */
 export interface Unproven {
   readonly claim: Claim;
   readonly auth: unknown;
 }
 
-/** @param diagnosis what was found out about a proof */
-export function eventLineOf(sighting: AppEvent, at: number, diagnosis?: Diagnosis): EventLine {
-  const { kind } = sighting;
+/** @param diagnosis of the proof, if the event is a refusal */
+export function eventLineOf(event: AppEvent, at: number, diagnosis?: Diagnosis): EventLine {
+  const { kind } = event;
   const line = { at, kind };
   switch (kind) {
     case 'requestRefused': {
-      const { method, path, status, reason } = sighting;
+      const { method, path, status, reason } = event;
       return { ...line, method, path: clip(path), status, reason: clip(reason) };
     }
     case 'published': {
-      const { channel, name, data, sender } = sighting;
+      const { channel, name, data, sender } = event;
       return { ...line, channel, name, data: clip(data), sender };
     }
     case 'subscriptionRefused':
     case 'signInRefused': {
-      const { who, reason } = sighting;
-      const channel = kind === 'subscriptionRefused' ? clip(sighting.channel) : undefined;
+      const { who, reason } = event;
+      const channel = kind === 'subscriptionRefused' ? clip(event.channel) : undefined;
       return {
         ...line,
         ...describe(who),
@@ -45,18 +59,18 @@ export function eventLineOf(sighting: AppEvent, at: number, diagnosis?: Diagnosi
       };
     }
     default: {
-      const { who, ...details } = sighting;
+      const { who, ...details } = event;
       return { ...details, ...line, ...describe(who) };
     }
   }
 }
 
-/** What can be looked into of a sighting, if anything. */
-export function unprovenOf(sighting: AppEvent): Unproven | undefined {
-  const { kind } = sighting;
-  if ((kind !== 'subscriptionRefused' && kind !== 'signInRefused') || !sighting.unproven) return undefined;
-  const { who, evidence } = sighting;
-  const channel = kind === 'subscriptionRefused' ? sighting.channel : undefined;
+/** The invalid proof of an event, if there is one to diagnose. */
+export function unprovenOf(event: AppEvent): Unproven | undefined {
+  const { kind } = event;
+  if ((kind !== 'subscriptionRefused' && kind !== 'signInRefused') || !event.unproven) return undefined;
+  const { who, evidence } = event;
+  const channel = kind === 'subscriptionRefused' ? event.channel : undefined;
   const data = typeof evidence.data === 'string' ? evidence.data : '';
   return { claim: { socketId: who.socketId, channel, data }, auth: evidence.auth };
 }

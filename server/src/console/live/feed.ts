@@ -4,10 +4,11 @@ import type { App } from '../../apps/app.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { endOf } from '../sessions.ts';
 import type { LiveApps } from './live-apps.ts';
+import type { FromNode, LiveReports } from './live-reports.ts';
 
-/** Carries what this node sees of an app to the pages of the console, over the broker itself. */
+/** Sends the reports of this node to the pages of the console, over the broker itself. */
 export class Feed {
-  /** Tells the reports of one node from those of another. */
+  /** Distinguishes the reports of this node from those of others. */
   readonly #node = randomBytes(4).toString('hex');
   readonly #liveApps: LiveApps;
   readonly #hub: Hub;
@@ -19,17 +20,21 @@ export class Feed {
     this.#log = parts.log;
   }
 
-  tell(app: App, name: 'figures' | 'entries' | 'subscribers', report: object): void {
-    const live = this.#liveApps.beside(app);
+  send<Name extends keyof LiveReports>(
+    app: App,
+    name: Name,
+    report: Omit<LiveReports[Name], keyof FromNode>,
+  ): void {
+    const live = this.#liveApps.of(app);
     const data = JSON.stringify({ node: this.#node, ...report });
     this.#hub.publish(live.app, [live.channel], { name, data }).catch((error: unknown) => {
-      this.#log.error({ err: error, appId: app.id }, 'console not told');
+      this.#log.error({ err: error, appId: app.id }, 'console report not sent');
     });
   }
 
-  /** Ends what this node still tells pages whose session is over. */
+  /** Ends the live data of pages whose session has ended. */
   endExpired(app: App, now: number): void {
-    const live = this.#liveApps.beside(app);
+    const live = this.#liveApps.of(app);
     for (const [{ socketId }, { userId }] of this.#hub.subscriptions.of(live.app, live.channel.name)) {
       if (userId === undefined || endOf(userId) > now) continue;
       this.#hub.endings

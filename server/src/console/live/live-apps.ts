@@ -2,13 +2,13 @@ import { channelText, sign } from '@countersign/sdk-server/signature';
 import { App, type AppStore, appSchema } from '../../apps/app.ts';
 import { type Channel, readChannel } from '../../protocol/channel.ts';
 
-/** Connections that all pages of one app may have. */
+/** Connections of all pages of one app. */
 const MAX_CONNECTIONS = 200;
 const KEY = /^console-(?<appId>.+)-[0-9a-f]{32}$/;
 
-/** What carries the live data of one app to the pages of the console. */
+/** A built-in app that carries the live data of one app to the pages of the console. */
 export interface LiveApp {
-  /** An app of the broker's own, in no list, quota, metric or webhook: clients find it by its key alone. */
+  /** In no list, quota, metric or webhook: clients find it by its key alone. */
   readonly app: App;
   readonly key: string;
   readonly secret: string;
@@ -16,22 +16,22 @@ export interface LiveApp {
 }
 
 /**
- * The built-in apps, one beside each app. Their keys and secrets are derived from the secrets of that app, so all
- * nodes agree on them without a word, and who was let in by a secret is sent away when it changes.
+ * The built-in apps, one for each app. Their keys and secrets are derived from the secrets of that app, so all nodes
+ * have the same, and a page loses its live data when the secret changes.
  */
 export class LiveApps {
   readonly #apps: AppStore;
   readonly #onNew: (appId: string) => void;
   readonly #made = new WeakMap<App, LiveApp>();
 
-  /** @param onNew is told the id of each built-in app before it is used */
+  /** @param onNew is called with the id of each built-in app before its first use */
   constructor(apps: AppStore, onNew: (appId: string) => void) {
     this.#apps = apps;
     this.#onNew = onNew;
   }
 
-  /** The one beside an app. */
-  beside(app: App): LiveApp {
+  /** The built-in app of an app. */
+  of(app: App): LiveApp {
     const key = `console-${app.id}-${derive(app, 'key').slice(0, 32)}`;
     const made = this.#made.get(app);
     if (made?.key === key) return made;
@@ -41,7 +41,7 @@ export class LiveApps {
     return live;
   }
 
-  /** The apps that clients find by a key: those of the configuration, and these. */
+  /** The apps that clients may connect to: the configured ones, and these. */
   get connectable(): AppStore {
     return {
       byKey: (key) => this.#byKey(key) ?? this.#apps.byKey(key),
@@ -52,12 +52,12 @@ export class LiveApps {
 
   #byKey(key: string): App | undefined {
     const app = this.#apps.byId(KEY.exec(key)?.groups?.['appId'] ?? '');
-    const live = app && this.beside(app);
+    const live = app && this.of(app);
     return live?.key === key ? live.app : undefined;
   }
 }
 
-/** What lets one connection of a session into the channel, and out of it when the session ends. */
+/** The grant of one connection of a session. Its user id is the session id, by which a sign-out evicts it. */
 export function authorize(
   { key, secret, channel }: LiveApp,
   socketId: string,
@@ -76,7 +76,7 @@ function makeLiveApp(app: App, key: string): LiveApp {
     requireUserAuthentication: true,
     limits: { connections: MAX_CONNECTIONS, presenceMembers: MAX_CONNECTIONS },
   });
-  // No app of a configuration can be called that.
+  // No configured app can have this id.
   const id = `$console-${app.id}`;
   return {
     app: new App({ ...settings, id }),
@@ -86,7 +86,7 @@ function makeLiveApp(app: App, key: string): LiveApp {
   };
 }
 
-/** A text that nobody can tell who lacks one of the secrets; it is none of the texts that backends sign. */
+/** Derives a text from all secrets of an app. The signed texts cannot be texts that backends sign. */
 function derive(app: App, purpose: string): string {
   return app.secrets.reduce((text, [key, secret]) => sign(secret, `console ${text}\n${key}`), purpose);
 }

@@ -1,0 +1,12 @@
+import type { FunctionComponent } from 'preact';
+import { momentOf } from './format.ts';
+import type { AnswerFailure } from './use-answer.ts';
+
+/** Why a request failed, and how old the data below is. */
+export const Failure: FunctionComponent<{ failure: AnswerFailure | undefined }> = ({ failure }) =>
+  failure && (
+    <p class="error" role="alert">
+      <strong>{failure.message}.</strong>{' '}
+      {failure.staleSince !== undefined && `This data is from ${momentOf(failure.staleSince)}.`}
+    </p>
+  );
