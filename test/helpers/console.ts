@@ -2,14 +2,14 @@ import type { Broker } from '@countersign/server';
 import { APP, type Credentials } from './brokers/server.ts';
 import { open, type TestClient } from './clients/client.ts';
 
-/** What the console answered. */
+/** An answer of the console. */
 export interface ConsoleAnswer {
   readonly status: number;
   readonly body: Record<string, unknown>;
   readonly headers: Headers;
 }
 
-/** Somebody who looks at the console without a browser. */
+/** A user of the console without a browser. */
 export class Visitor {
   cookie = '';
   readonly #url: string;
@@ -18,12 +18,12 @@ export class Visitor {
     this.#url = `${broker.url}${pathPrefix}/console/`;
   }
 
-  /** Asks for a page or file. */
+  /** Requests a page or file. */
   get(path = '', headers: Record<string, string> = {}): Promise<Response> {
     return fetch(this.#url + path, { redirect: 'manual', headers: { cookie: this.cookie, ...headers } });
   }
 
-  /** Asks what the pages ask, and keeps the cookie. */
+  /** Sends a request as the pages do, and keeps the cookie. */
   async ask(
     method: string,
     path: string,
@@ -41,7 +41,7 @@ export class Visitor {
     return { status: response.status, body: answer, headers: response.headers };
   }
 
-  /** Asks as {@link ask} does, where the answer may be a page; its status. */
+  /** Sends a request whose answer may be a page. @returns the status */
   async page(method: string, path: string, body: object, headers: Record<string, string>): Promise<number> {
     return (await fetch(`${this.#url}api/${path}`, { method, headers, body: JSON.stringify(body) })).status;
   }
@@ -51,13 +51,13 @@ export class Visitor {
   }
 }
 
-/** What a page is told live. */
+/** A report of the live data. */
 interface Report {
   readonly name: string;
   readonly data: Record<string, unknown> & { readonly entries?: readonly Record<string, unknown>[] };
 }
 
-/** A page of the console without a browser: it is signed in, and hears what it is told live. */
+/** A page of the console without a browser: signed in, and subscribed to the live data. */
 export class LivePage {
   readonly visitor: Visitor;
   readonly #client: TestClient;
@@ -67,7 +67,7 @@ export class LivePage {
     this.#client = client;
   }
 
-  /** The next report that fits. */
+  /** The next matching report. */
   async next(fits: (report: Report) => boolean): Promise<Report['data']> {
     for (;;) {
       const { event: name, data } = await this.#client.nextMessage();
@@ -85,7 +85,7 @@ export class LivePage {
     return entries!.find(isIt)!;
   }
 
-  /** The end of its subscription, whatever was told before. */
+  /** Waits for the end of its subscription. */
   async evicted(): Promise<{ readonly event: string }> {
     for (;;) {
       const message = await this.#client.nextMessage();
@@ -93,7 +93,7 @@ export class LivePage {
     }
   }
 
-  /** Asks for another grant; it is used only later, by another connection. */
+  /** Requests another grant. @returns a function that uses it on another connection */
   async grant(broker: Pick<Broker, 'url'>): Promise<() => Promise<{ readonly event: string }>> {
     const { client, channel, grant } = await connectLive(broker, this.visitor);
     return () => {
@@ -107,7 +107,7 @@ export class LivePage {
   }
 }
 
-/** Signs in, and subscribes to what happens. */
+/** Signs in, and subscribes to the live data. */
 export async function startLivePage(broker: Pick<Broker, 'url'>): Promise<LivePage> {
   const visitor = new Visitor(broker);
   await visitor.signIn();
@@ -121,8 +121,8 @@ export async function startLivePage(broker: Pick<Broker, 'url'>): Promise<LivePa
   return page;
 }
 
-/** A connection of a visitor, and what lets it hear what happens. */
-async function connectLive(broker: Pick<Broker, 'url'>, visitor: Visitor) {
+/** Opens a connection for the live data, with the channel and the grant to subscribe to it. */
+export async function connectLive(broker: Pick<Broker, 'url'>, visitor: Visitor) {
   const { body } = await visitor.ask('GET', 'session');
   const { key, channel } = body['live'] as { key: string; channel: string };
   const client = open(broker, `/app/${key}?protocol=7&client=test&version=1.0`);
