@@ -13,7 +13,7 @@ export const SCENE_APP = {
     { key: 'key-2', secret: 'secret-2' },
   ],
 };
-/** Seconds for which the scene is alive; more of them fill the charts, for pictures. */
+/** Length of the scene in seconds; a longer scene fills the charts, for pictures. */
 const SECONDS = Number(process.env['SCENE_SECONDS'] ?? 3);
 
 const LIBRARIES = [
@@ -23,7 +23,7 @@ const LIBRARIES = [
 ];
 const PEOPLE = ['Ann', 'Bob', 'Cho', 'Dev', 'Eve', 'Finn', 'Gül', 'Hugo', 'Ida', 'Jon', 'Kim', 'Lea'];
 
-/** An app at work: people come one after the other, events pass, and two proofs do not hold. */
+/** An app at work: users connect one after the other, events are published, and two proofs are invalid. */
 export async function playScene(broker: Broker): Promise<void> {
   const clients: TestClient[] = [];
   const pauseMs = (SECONDS * 1000) / PEOPLE.length / 4;
@@ -42,12 +42,12 @@ export async function playScene(broker: Broker): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
-  await reuseOfAnAnswer(broker);
-  await dataPrintedAnew(broker);
+  await refuseCachedAnswer(broker);
+  await refuseDataSerializedAgain(broker);
   startPulse(broker);
 }
 
-/** Events that go on until the end of the test. */
+/** Publishes events until the end of the test. */
 function startPulse(broker: Broker): void {
   let n = 0;
   const timer = setInterval(() => {
@@ -61,15 +61,15 @@ function startPulse(broker: Broker): void {
   onTestFinished(() => clearInterval(timer));
 }
 
-/** A backend that keeps its answer gives one connection the signature of another. */
-async function reuseOfAnAnswer(broker: Broker): Promise<void> {
+/** A backend that caches its answer gives one connection the signature of another. */
+async function refuseCachedAnswer(broker: Broker): Promise<void> {
   const [before, now] = [await connect(broker), await connect(broker)];
   now.subscribe('private-orders-7', { auth: authorize(before.socketId, 'private-orders-7') });
   await now.next();
 }
 
-/** A backend signs what one library printed, and sends what another did. */
-async function dataPrintedAnew(broker: Broker): Promise<void> {
+/** A backend signs the text that one library printed, and sends that of another. */
+async function refuseDataSerializedAgain(broker: Broker): Promise<void> {
   const client = await connect(broker);
   const signed = channelText(client.socketId, 'presence-lobby', '{"user_id":"13"}');
   const auth = `key-2:${sign('secret-2', signed)}`;

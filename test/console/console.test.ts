@@ -17,8 +17,8 @@ import { recordLog } from '../helpers/log.ts';
 
 const DIST = new URL('../../server/dist/console/page/', import.meta.url);
 
-describe('signing in', () => {
-  test('takes key and secret of an app, and keeps neither', async () => {
+describe('a session', () => {
+  test('starts with the key and secret of an app, and its cookie contains no secret', async () => {
     const visitor = new Visitor(await startServer());
     expect(await visitor.ask('GET', 'session')).toMatchObject({ status: 401 });
     const { status, body, headers } = await visitor.signIn();
@@ -32,7 +32,7 @@ describe('signing in', () => {
     expect(await visitor.ask('GET', 'session')).toMatchObject({ status: 200, body: { app: { id: APP.id } } });
   });
 
-  test('ends when one signs out, also for whoever has a copy of the cookie', async () => {
+  test('ends at the sign-out, for every copy of the cookie', async () => {
     const broker = await startServer();
     const visitor = new Visitor(broker);
     await visitor.signIn();
@@ -48,7 +48,7 @@ describe('signing in', () => {
     expect(await other.ask('GET', 'session')).toMatchObject({ status: 200 });
   });
 
-  test('ends with what its pages hear, and they cannot hear again', async () => {
+  test('ends with the live data of its pages, which cannot subscribe again', async () => {
     const broker = await startServer();
     const page = await startLivePage(broker);
     const other = await startLivePage(broker);
@@ -62,7 +62,7 @@ describe('signing in', () => {
     await other.next(({ name }) => name === 'figures');
   });
 
-  test('ends after 12 hours, whatever one does, with what its pages hear', async () => {
+  test('ends after 12 hours of activity, with the live data of its pages', async () => {
     let time = Date.now();
     const broker = await startServer({ parts: { now: () => time } });
     const page = await startLivePage(broker);
@@ -77,13 +77,13 @@ describe('signing in', () => {
     expect(await page.evicted()).toMatchObject({ event: 'pusher:subscription_error' });
   });
 
-  test('begins at most sixty times a minute for one app', async () => {
+  test('starts at most sixty times per minute for one app', async () => {
     const visitor = new Visitor(await startServer());
     for (let n = 0; n < 60; n += 1) expect((await visitor.signIn()).status).toBe(200);
     expect((await visitor.signIn()).status).toBe(429);
   });
 
-  test('is refused for a wrong secret, an unknown key and the secret of another app, all in the same words', async () => {
+  test('is refused with the same text for a wrong secret, an unknown key and the secret of another app', async () => {
     const { log, lines } = recordLog('warn');
     const visitor = new Visitor(await startServer({ parts: { log } }));
     const wrong = [
@@ -103,7 +103,7 @@ describe('signing in', () => {
     expect(JSON.stringify(lines)).not.toContain(OTHER_APP.secret);
   });
 
-  test('is slowed after ten failures from one address, also for the right secret; successes do not count', async () => {
+  test('is refused after ten failures from one address, for the right secret, too; successes do not count', async () => {
     const visitor = new Visitor(await startServer());
     for (let n = 0; n < 15; n += 1) expect((await visitor.signIn()).status).toBe(200);
     for (let n = 0; n < 10; n += 1)
@@ -125,7 +125,7 @@ describe('signing in', () => {
     expect((await visitor.ask('GET', 'session')).status).toBe(401);
   });
 
-  test('does not hold for a cookie that somebody made or changed', async () => {
+  test('is refused for a forged or changed cookie', async () => {
     const broker = await startServer();
     const visitor = new Visitor(broker);
     await visitor.signIn();
@@ -149,7 +149,7 @@ describe('signing in', () => {
     }
   });
 
-  test('ends when the secret of its key changes, and live connections are sent away', async () => {
+  test('ends when the secret of its key changes, and live connections are closed', async () => {
     const broker = await startServer();
     const visitor = new Visitor(broker);
     const { body } = await visitor.signIn();
@@ -160,7 +160,7 @@ describe('signing in', () => {
     expect(await client.closed()).toMatchObject({ code: 4001 });
   });
 
-  test('holds after a restart that has the data of before, and its end as well', async () => {
+  test('survives a restart with the same data, and so does its end', async () => {
     const data = newFolder();
     const first = await createServer(configOf({ config: { data } }));
     const [visitor, gone] = [new Visitor(first), new Visitor(first)];
@@ -177,7 +177,7 @@ describe('signing in', () => {
     expect((await later.ask('GET', 'session')).status).toBe(401);
   });
 
-  test('is over after a restart that has forgotten which sessions were ended', async () => {
+  test('ends at a restart that does not know which sessions have ended', async () => {
     const visitor = new Visitor(await startServer());
     await visitor.signIn();
     const other = new Visitor(await startServer());
@@ -186,7 +186,7 @@ describe('signing in', () => {
   });
 });
 
-describe('what comes from elsewhere is refused', () => {
+describe('a console refuses', () => {
   test('requests of other sites, which cannot send the header', async () => {
     const visitor = new Visitor(await startServer());
     await visitor.signIn();
@@ -198,7 +198,7 @@ describe('what comes from elsewhere is refused', () => {
       expect((await visitor.ask(method, path, undefined, {})).status).toBe(403);
   });
 
-  test('everything that came through a proxy without TLS, or under another name', async () => {
+  test('requests through a proxy without TLS, or under another name', async () => {
     const broker = await startServer();
     const visitor = new Visitor(broker);
     const own = { 'X-Countersign-Console': '1' };
@@ -218,7 +218,7 @@ describe('what comes from elsewhere is refused', () => {
     expect(visitor.cookie).toBe('');
   });
 
-  test('everything without TLS on another host than loopback, unless a trusted proxy has it', async () => {
+  test('requests without TLS to another host than loopback, unless a trusted proxy has TLS', async () => {
     const broker = await startServer({ config: { host: '0.0.0.0', trustProxy: ['loopback'] } });
     const visitor = new Visitor({ url: `http://127.0.0.1:${broker.port}` });
     const refused = await visitor.get();
@@ -232,7 +232,7 @@ describe('what comes from elsewhere is refused', () => {
     expect(answer.headers.get('set-cookie')).toMatch(/; Secure/);
   });
 
-  test('the key of live data, for any other channel and any other app', async () => {
+  test('connections with the key of the live data to any other channel and any other app', async () => {
     const broker = await startServer();
     const visitor = new Visitor(broker);
     const { body } = await visitor.signIn();
@@ -246,7 +246,7 @@ describe('what comes from elsewhere is refused', () => {
       expect(await open(broker, `/app/${guess}?protocol=7`).closed()).toMatchObject({ code: 4001 });
   });
 
-  test('a subscription to live data with the session of another app', async () => {
+  test('subscriptions to live data with the session of another app', async () => {
     const broker = await startServer();
     const visitor = new Visitor(broker);
     await visitor.signIn();
@@ -258,7 +258,7 @@ describe('what comes from elsewhere is refused', () => {
   });
 });
 
-describe('its pages', () => {
+describe('the pages', () => {
   test('have a strict policy, and only the probe may connect to other hosts', async () => {
     const visitor = new Visitor(await startServer());
     const [page, probe] = [await visitor.get(), await visitor.get('probe')];
@@ -286,7 +286,7 @@ describe('its pages', () => {
     expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(60 * 1024);
   });
 
-  test('are not there when the console is off', async () => {
+  test('are absent when the console is off', async () => {
     const broker = await startServer({ config: { console: false } });
     for (const target of ['/console', '/console/', '/console/api/session'])
       expect((await send(broker, { target })).status).toBe(404);
@@ -308,7 +308,7 @@ describe('its pages', () => {
 });
 
 describe('live data', () => {
-  test('counts, and comes only while somebody watches', async () => {
+  test('has the counts of the app, and comes only while a page watches', async () => {
     const broker = await startServer();
     const page = await startLivePage(broker);
     const client = await connect(broker);
@@ -319,7 +319,7 @@ describe('live data', () => {
     await page.next(({ data }) => data['publishes'] === 1);
   });
 
-  test('stops half a minute after the last sign of a page', async () => {
+  test('stops half a minute after the last request of a page', async () => {
     let time = Date.now();
     const broker = await startServer({ parts: { now: () => time } });
     const page = await startLivePage(broker);
@@ -330,7 +330,7 @@ describe('live data', () => {
     expect(await page.entry('connected')).toMatchObject({ socketId: seen.socketId });
   });
 
-  test('tells who comes and goes', async () => {
+  test('has a line for each connect, disconnect, sign-in and subscription', async () => {
     const broker = await startServer();
     const page = await startLivePage(broker);
     const client = await connect(broker);
@@ -357,7 +357,7 @@ describe('live data', () => {
     expect(await page.entry('disconnected')).toMatchObject({ socketId, code: 3456, reason: 'enough' });
   });
 
-  test('explains a refused subscription by what was signed', async () => {
+  test('explains a refused subscription by the signed text', async () => {
     const broker = await startServer();
     const before = await connect(broker);
     const page = await startLivePage(broker);
@@ -375,7 +375,7 @@ describe('live data', () => {
     });
   });
 
-  test('looks into refusals beside its work: nobody waits for it, whatever is sent', async () => {
+  test('diagnoses refusals in the background: no client waits, whatever was sent', async () => {
     const { log, lines } = recordLog('warn');
     const broker = await startServer({ parts: { log } });
     await Promise.all(Array.from({ length: 200 }, () => connect(broker)));
@@ -419,7 +419,7 @@ describe('live data', () => {
     });
   });
 
-  test('shows the events and subscribers of a channel that somebody looks at, and of no other', async () => {
+  test('has the events and subscribers of an open channel, and of no other', async () => {
     const broker = await startServer();
     const page = await startLivePage(broker);
     const client = await connect(broker);
@@ -436,7 +436,7 @@ describe('live data', () => {
     expect(published).toMatchObject({ channel: 'presence-room', name: 'seen', data: '{"a":1}' });
   });
 
-  test('counts what each key signs', async () => {
+  test('counts the signatures of each key', async () => {
     const broker = await startServer();
     const page = await startLivePage(broker);
     const client = await connect(broker);
@@ -450,7 +450,7 @@ describe('live data', () => {
     expect(figures['keys']).toMatchObject([key]);
   });
 
-  test('its own app is in no metric, list or quota', async () => {
+  test('the built-in app is in no metric, list or quota', async () => {
     const broker = await startServer({ limits: { connections: 1 } });
     const page = await startLivePage(broker);
     const client = await connect(broker);
@@ -461,7 +461,7 @@ describe('live data', () => {
   });
 });
 
-describe('the console is held to what its app may', () => {
+describe('the console may do what its app may', () => {
   test('nothing, when it is disabled', async () => {
     const broker = await startServer();
     const visitor = new Visitor(broker);
@@ -500,7 +500,7 @@ describe('the console is held to what its app may', () => {
   });
 });
 
-describe('what a page can ask', () => {
+describe('a page can request', () => {
   test('the occupied channels by prefix, and one of them', async () => {
     const broker = await startServer();
     const client = await connect(broker);
@@ -525,7 +525,7 @@ describe('what a page can ask', () => {
     expect((await visitor.ask('GET', 'channel?name=%23server-to-user-ann')).status).toBe(400);
   });
 
-  test('to publish, by the rules of the HTTP API', async () => {
+  test('a publish, by the rules of the HTTP API', async () => {
     const broker = await startServer();
     const client = await connect(broker);
     await client.join('news');
@@ -538,7 +538,7 @@ describe('what a page can ask', () => {
     ).toBe(400);
   });
 
-  test('a signed line for a shell, which works and holds no secret', async () => {
+  test('a signed curl command, which works and contains no secret', async () => {
     const broker = await startServer();
     const client = await connect(broker);
     await client.join('news');
@@ -553,7 +553,7 @@ describe('what a page can ask', () => {
     expect(await client.nextMessage()).toMatchObject({ event: "it's", data: '{"text":"$(id) `x` \'y\'"}' });
   });
 
-  test('whether a proof holds', async () => {
+  test('the diagnosis of a proof', async () => {
     const broker = await startServer();
     const visitor = new Visitor(broker);
     await visitor.signIn();

@@ -15,7 +15,7 @@ const ROOM = 'presence-room';
 const DATA = '{"user_id":"7","user_info":{"name":"Zoë / Ann"}}';
 const recentNames = { socketIds: [OTHER_SOCKET], channels: ['presence-hall'] };
 
-/** What is said of a proof by one key over one text, for the presence room. */
+/** The diagnosis of a proof by one key over one text, for the presence room. */
 function examine(text: string, { auth, data = DATA }: { auth?: unknown; data?: string } = {}) {
   const proof = auth === undefined ? `${OLD.key}:${sign(OLD.secret, text)}` : auth;
   return diagnose(app, { socketId: SOCKET, channel: ROOM, data }, proof, recentNames);
@@ -23,7 +23,7 @@ function examine(text: string, { auth, data = DATA }: { auth?: unknown; data?: s
 
 const right = channelText(SOCKET, ROOM, DATA);
 
-describe('a proof that does not hold is explained', () => {
+describe('an invalid proof is explained', () => {
   test.each([1000, 100_000])(
     'data that is nested %d levels deep costs nothing and throws nothing',
     (depth) => {
@@ -142,7 +142,7 @@ describe('a proof that does not hold is explained', () => {
   });
 });
 
-test('two texts differ in their smallest middle part of whole words, and no character is cut', () => {
+test('two texts differ in their smallest middle part of whole words, which cuts no character', () => {
   expect(textDiff('1.23:room:a', '1.33:room:a')).toEqual({ start: 0, end: 7 });
   expect(textDiff('1.2:private-room:{}', '1.2:private-loom:{}')).toEqual({ start: 4, end: 3 });
   expect(textDiff('{"a":"b"}', '{"a": "b"}')).toEqual({ start: 5, end: 4 });

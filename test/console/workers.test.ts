@@ -3,7 +3,7 @@ import { startWorkers } from '../helpers/brokers/workers.ts';
 import { authorize } from '../helpers/clients/client.ts';
 import { startLivePage } from '../helpers/console.ts';
 
-test('the console shows what happens on all workers, whichever of them has its page', async () => {
+test('the console shows the events of all workers, whichever worker has its page', async () => {
   const group = await startWorkers();
   const page = await startLivePage(group);
   const nodes = new Set<unknown>();
@@ -16,6 +16,6 @@ test('the console shows what happens on all workers, whichever of them has its p
       diagnosis: { expected: `${client.socketId}:private-room` },
     });
   }
-  // A session holds on each of them.
+  // Each worker knows the session.
   for (let n = 0; n < 6; n += 1) expect((await page.visitor.ask('GET', 'channels')).status).toBe(200);
-});
+}, 60_000);
