@@ -1,22 +1,21 @@
 import type { Clock } from './clock.ts';
 import { CountersignError } from './errors.ts';
 
-/** What bounds an attempt. */
+/** What limits an attempt. */
 export interface AttemptSettings {
   readonly clock: Clock;
-  /** Most ms until the end. */
+  /** Longest duration, in ms. */
   readonly requestTimeout: number;
 }
 
 /**
- * One try at something with an answer. It lasts until its maker ends it, or the clock does; what arrives after that
- * belongs to nobody and is dropped.
+ * One attempt at an asynchronous request. It lasts until its owner ends it or it times out; a later result is dropped.
  */
 export class Attempt<Answer> {
   readonly #controller = new AbortController();
   readonly #cancelTimeout: () => void;
 
-  /** @param failed called with what `ask` rejected with, or with CountersignError `timeout` when time is up */
+  /** @param failed receives the reason for which `ask` rejected, or CountersignError `timeout` */
   constructor(
     { clock, requestTimeout }: AttemptSettings,
     ask: (signal: AbortSignal) => Promise<Answer>,
@@ -28,7 +27,7 @@ export class Attempt<Answer> {
       this.end();
       failed(new CountersignError('timeout', 'Timed out', 0, 0));
     });
-    // Later, so that what is asked can end the attempt: its maker holds it by then.
+    // In a microtask, so that the owner holds the attempt and can end it before `ask` runs.
     queueMicrotask(() => {
       if (signal.aborted) return;
       ask(signal).then(

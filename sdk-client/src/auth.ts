@@ -6,27 +6,53 @@ import type { Authorizer, ChannelGrant, ChannelRequest, UserGrant, UserRequest }
 import { asObject } from './protocol.ts';
 
 /**
- * Asks in the app's own way. It answers by a promise, or by calling back at any time; then it may return anything, as
- * handlers written for other Channels clients do. An error with a `status` counts as if an endpoint had answered that.
+ * Gets a grant in the app's own way. It returns a promise of the grant, or calls back at any time and may then return
+ * anything, as handlers of other Channels clients do. An error with a `status` counts as a response with that status.
  */
 export type CustomHandler<Request, Grant> =
   | ((request: Request, callback: GrantCallback<Grant>) => Promise<Grant>)
   | ((request: Request, callback: GrantCallback<Grant>) => void);
 type GrantCallback<Grant> = (error: Error | null, grant?: Grant | null) => void;
 
-/** How the app is asked for a signature. */
+/** How the client asks the app for signatures. */
 export interface AuthorizationOptions<Request, Grant> extends EndpointOptions {
-  /** Asks in the app's own way instead. */
+  /** Gets grants in the app's own way; `endpoint` is not used then. */
   readonly customHandler?: CustomHandler<Request, Grant> | undefined;
 }
 
+/**
+ * How the client asks for the right to join private and presence channels. The endpoint receives `POST` with the form
+ * fields `socket_id` and `channel_name` (or `channel_name[0]`, `channel_name[1]` … for a batch).
+ *
+ * @example
+ * ```ts
+ * new Countersign('key-1', {
+ *   host: 'channels.example.com',
+ *   channelAuthorization: { endpoint: 'https://app.example.com/countersign/auth', credentials: 'include' },
+ * });
+ * ```
+ */
 export interface ChannelAuthorization extends AuthorizationOptions<ChannelRequest, ChannelGrant> {
   /**
-   * Whether channels that ask at the same time share one request. An endpoint that does not understand it is asked for
-   * each channel by itself. @default true
+   * Whether channels that ask in the same tick share one request, of at most 200 channels. If the endpoint does not
+   * understand it, the client sends one request per channel. @default true
    */
   readonly batch?: boolean | undefined;
 }
+
+/**
+ * How the client asks for the signature of {@link Countersign.signin}. The endpoint receives `POST` with the form field
+ * `socket_id`.
+ *
+ * @example
+ * ```ts
+ * const userAuthentication: UserAuthentication = {
+ *   endpoint: '/countersign/user-auth',
+ *   headersProvider: () => ({ 'x-csrf-token': document.cookie }),
+ * };
+ * new Countersign('key-1', { host: 'channels.example.com', userAuthentication });
+ * ```
+ */
 export type UserAuthentication = AuthorizationOptions<UserRequest, UserGrant>;
 
 export interface AuthorizerSettings extends EndpointSettings, CredentialsSettings {
@@ -34,9 +60,9 @@ export interface AuthorizerSettings extends EndpointSettings, CredentialsSetting
   readonly userAuthentication: UserAuthentication;
 }
 
-/** Asks the app for signatures. Each refusal is a {@link CountersignError} `auth_failed`. */
+/** Asks the app's endpoints or handlers for grants. Each refusal is a {@link CountersignError} `auth_failed`. */
 export class AppAuthorizer implements Authorizer {
-  /** Ends what is under way without anybody who waits for it. */
+  /** Aborts a renewal of credentials that is in progress. */
   readonly end: () => void;
   readonly #channels: Ask<ChannelRequest>;
   readonly #users: Ask<UserRequest>;
@@ -67,7 +93,7 @@ export class AppAuthorizer implements Authorizer {
 
 type Ask<Request> = (request: Request, signal: AbortSignal) => Promise<unknown>;
 
-/** The app's own way to ask, if it has one. */
+/** Wraps `customHandler`, if there is one. */
 function custom<Request, Grant>({
   customHandler,
 }: AuthorizationOptions<Request, Grant>): Ask<Request> | undefined {
@@ -78,7 +104,7 @@ function custom<Request, Grant>({
         const returned: unknown = customHandler(request, (error, grant) =>
           error ? reject(error) : resolve(grant),
         );
-        // One that can call back may return what is no answer.
+        // A handler that takes a callback may return a value that is not a grant.
         Promise.resolve(returned).then(
           (grant) => (customHandler.length < 2 || asObject(grant)?.['auth']) && resolve(grant),
           reject,
@@ -95,13 +121,13 @@ function custom<Request, Grant>({
   );
 }
 
-/** What the endpoint answered, once its fields are known to be text: an object would be signed one way and sent another. */
+/** Checks that the fields of a response are strings: an object would be signed in one form and sent in another. */
 function checked<Grant>(answer: unknown, required: string[], optional: string[]): Grant {
   const fields = asObject(answer);
   for (const name of [...required, ...optional]) {
     const value = fields?.[name];
     if (typeof value === 'string' || (value == null && optional.includes(name))) continue;
-    throw failure(`The app must answer "${name}" as a string`, 200);
+    throw failure(`The app must return "${name}" as a string`, 200);
   }
   return fields as Grant;
 }

@@ -1,23 +1,30 @@
-/** Delays between tries, in ms. */
+/**
+ * Delays between attempts, in ms, each above 0.
+ *
+ * @example
+ * ```ts
+ * new Countersign('key-1', { host: 'channels.example.com', reconnect: { minDelay: 500, maxDelay: 10_000 } });
+ * ```
+ */
 export interface ReconnectOptions {
-  /** Longest first delay; it doubles with each further try. @default 1_000 */
+  /** Longest first delay; it doubles with each further attempt. @default 1_000 */
   readonly minDelay?: number | undefined;
-  /** No delay is longer. @default 30_000 */
+  /** Upper bound of all delays. @default 30_000 */
   readonly maxDelay?: number | undefined;
-  /** How long a connection must live before its loss counts as the first again. @default 10_000 */
+  /** How long a connection must last before delays start from `minDelay` again. @default 10_000 */
   readonly stableAfter?: number | undefined;
 }
 
-/** The same, complete. */
+/** {@link ReconnectOptions} with their defaults. */
 export type Delays = { readonly [Name in keyof ReconnectOptions]-?: number };
 
-/** What a client does about the end of its connection. */
+/** What the client does when its connection ends. */
 export type Reaction = 'retry' | 'retry at once' | 'retry later' | 'retry over TLS' | 'stop';
 
-/** An overloaded broker is left alone for at least this long, in ms. */
+/** Shortest pause before the client returns to an overloaded broker, in ms. */
 export const OVERLOAD_PAUSE = 1_000;
 
-/** What the close code asks of the client. */
+/** Returns what the protocol requires for a close code. */
 export function reactionTo(code: number): Reaction {
   if (code < 4000) return 'retry';
   if (code === 4000) return 'retry over TLS';
@@ -28,9 +35,9 @@ export function reactionTo(code: number): Reaction {
 }
 
 /**
- * Milliseconds to wait before the next try. Half of it is chance, so that clients lost together do not return together.
+ * Returns the delay before the next attempt, in ms. Half of it is random, so that clients do not return all at once.
  *
- * @param tries failures in a row before this one; from the second on, "at once" waits too
+ * @param tries consecutive failures before this one; from the second on, "at once" waits too
  */
 export function retryDelay(
   reaction: Reaction,

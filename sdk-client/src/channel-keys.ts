@@ -4,22 +4,22 @@ import type { ChannelGrant } from './grants.ts';
 interface Key {
   readonly text: string;
   readonly bytes: Uint8Array;
-  /** On the clock of the client. */
+  /** In ms, by the client's monotonic clock. */
   readonly expiresAt: number;
 }
 
-/** While servers are replaced one by one, some still seal with a key that others no longer grant: ms that it opens. */
+/** How long an earlier key still opens events, in ms: while servers are replaced, some still encrypt with it. */
 const OVERLAP = 3_600_000;
 const MAX_KEYS = 8;
 
-/** The keys that open the events of one encrypted channel, the newest first. */
+/** The keys that decrypt the events of one encrypted channel, newest first. */
 export class ChannelKeys {
   #keys: readonly Key[] = [];
 
-  /** Takes the keys of a grant; earlier ones expire. @returns false, and changes nothing, unless each is base64 of 32 bytes */
+  /** Adds the keys of a grant; earlier keys expire. @returns false, without a change, unless each key is base64 of 32 bytes */
   take({ shared_secret: secret, additional_shared_secrets: additional }: ChannelGrant, now: number): boolean {
     const granted: Key[] = [];
-    // What the app answers may be anything: a list in a list is text that is no key.
+    // The app's response can be anything; a nested list becomes text that is not a key.
     for (const each of [secret].concat(additional ?? [])) {
       const bytes = readKey(each);
       if (!bytes) return false;
@@ -32,7 +32,7 @@ export class ChannelKeys {
     return true;
   }
 
-  /** Changes with the keys. */
+  /** Differs whenever the set of keys differs. */
   get fingerprint(): string {
     return this.#keys
       .map(({ text }) => text)
@@ -40,7 +40,7 @@ export class ChannelKeys {
       .join();
   }
 
-  /** The text that was sealed in an event's data: null if by another key, `undefined` if nothing is sealed in it. */
+  /** Returns the decrypted text; null if another key encrypted it, `undefined` if the data is not encrypted. */
   open(sealed: Readonly<Record<string, unknown>>, now: number): string | null | undefined {
     for (const { bytes, expiresAt } of this.#keys) {
       const text = expiresAt > now ? open(sealed, bytes) : null;

@@ -13,20 +13,20 @@ import {
 } from './protocol.ts';
 import type { Retries } from './retries.ts';
 
-/** Why a subscription was refused or ended. The connection stays. */
+/** Why a subscription was refused or ended; data of `pusher:subscription_error`. The connection stays open. */
 export interface SubscriptionError {
   /** `AuthError`, `InvalidChannel`, `InvalidChannelData`, `LimitReached`, `ServerError`, or `TimeoutError`. */
   readonly type: string;
-  /** The status of the app's endpoint or of the broker; 0 if there was no answer. */
+  /** HTTP status of the app's endpoint, or the broker's status; 0 if there was no response. */
   readonly status: number;
   readonly message: string;
-  /** The message, under the name that other Channels clients use. */
+  /** The same as `message`, under the name that other Channels clients use. */
   readonly error: string;
-  /** After how many ms the client asks again by itself. Absent where the refusal is final. */
+  /** Milliseconds until the client asks again by itself. Absent if the refusal is final. */
   readonly retryIn?: number;
 }
 
-/** Events that the SDK raises itself on every channel. */
+/** Events of the protocol on every channel. */
 export interface ChannelEvents {
   'pusher:subscription_succeeded': unknown;
   'pusher:subscription_error': SubscriptionError;
@@ -35,34 +35,43 @@ export interface ChannelEvents {
   'pusher:decryption_error': { readonly event: string; readonly message: string };
 }
 
-/** Event names and the types of their data where the app declared none. */
+/** Event names and data of a channel for which the app declared none. */
 export type AnyEvents = Record<string, unknown>;
 
-/** What a channel needs of its client. */
+/** What a channel uses of its client. */
 export interface ChannelOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
   readonly authorizer: Authorizer;
   readonly retries: Retries;
-  /** Who this connection is signed in as, once a sign-in in progress is over. */
+  /** The id of the signed-in user, once a sign-in in progress is over. */
   userId(): Promise<string | undefined>;
-  /** An event of any channel, for listeners on the client. */
+  /** Passes an event of a channel to listeners on the client. */
   emit(event: string, data: unknown, metadata?: Metadata): void;
 }
 
 type Phase = 'idle' | 'authorizing' | 'sent' | 'subscribed';
 
-/** A subscription that the app wants, through all connections until it unsubscribes. */
+/**
+ * A channel that the app has subscribed to. It subscribes on each new connection, until the app unsubscribes.
+ *
+ * @example
+ * ```ts
+ * const news = client.subscribe('news');
+ * news.bind('published', (data) => console.log(data));
+ * news.bind('pusher:subscription_error', ({ status, message, retryIn }) => console.warn(status, message, retryIn));
+ * ```
+ */
 export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelEvents & Events> {
   readonly name: string;
-  /** How many connections are subscribed, if the broker tells. */
+  /** Number of subscribed connections, if the app has `subscription_count` enabled at the broker. */
   subscriptionCount: number | undefined;
   /** @internal */
   protected readonly owner: ChannelOwner;
   #phase: Phase = 'idle';
   #attempt: Attempt<ChannelGrant> | undefined;
   readonly #again = (): void => this.join();
-  /** @internal Who wants it: the app by the client, and what else subscribes for a part of the app. */
+  /** @internal The users of the channel: the client itself for the app, and components that share it. */
   readonly uses = new Set<object>();
 
   /** @internal */
@@ -72,12 +81,12 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     this.owner = owner;
   }
 
-  /** Whether the broker has confirmed it on the present connection. */
+  /** Whether the broker has confirmed the subscription on the current connection. */
   get subscribed(): boolean {
     return this.#phase === 'subscribed';
   }
 
-  /** Whether it has been asked for on the present connection, and not answered. */
+  /** Whether the subscription is requested on the current connection and not confirmed yet. */
   get subscriptionPending(): boolean {
     return this.#phase !== 'idle' && !this.subscribed;
   }
@@ -85,8 +94,15 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   /**
    * Sends a client event to the other subscribers of a private or presence channel.
    *
-   * @returns whether it left; false while the channel is not subscribed
-   * @throws CountersignError `invalid_event` if the name does not start with `client-` or the channel carries no client events
+   * @param event a name that starts with `client-`
+   * @param data anything that JSON can represent; the broker accepts 10 KiB by default
+   * @returns whether the event was sent; false while the channel is not subscribed
+   * @throws CountersignError `invalid_event` if the name does not start with `client-`, or the channel is public or encrypted
+   * @example
+   * ```ts
+   * const room = client.subscribe('private-room-7');
+   * const wasSent = room.trigger('client-typing', { on: true });
+   * ```
    */
   trigger<Name extends keyof Events & `client-${string}`>(event: Name, data: Events[Name]): boolean {
     if (!event.startsWith('client-')) {
@@ -95,18 +111,18 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     if (!needsGrant(this.name) || this.name.startsWith('private-encrypted-')) {
       throw new CountersignError('invalid_event', `"${this.name}" carries no client events`);
     }
-    // A text that looks like JSON would arrive as what it says.
+    // A string that is JSON would arrive as the value it represents.
     const value = typeof data === 'string' && parseJson(data) !== data ? JSON.stringify(data) : data;
-    // Without data it would not be a client event.
+    // The broker refuses client events without data.
     return this.subscribed && this.owner.send(encode(event, value === undefined ? {} : value, this.name));
   }
 
-  /** @internal Subscribes on the present connection, unless that is done or under way. */
+  /** @internal Subscribes on the current connection, unless that is done or in progress. */
   join(): void {
     const { socketId } = this.owner;
     if (!socketId || this.#phase !== 'idle') return;
     this.#phase = 'authorizing';
-    // It ends with the connection or the wish, for its grant would be wrong on the next one.
+    // A grant is valid for one connection, so the attempt ends with the connection.
     this.#attempt = new Attempt(
       this.owner,
       (signal) => this.grant(socketId, signal),
@@ -119,7 +135,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     );
   }
 
-  /** @internal The app has unsubscribed. Answers whether the broker still owes the answer to a subscribe. */
+  /** @internal Unsubscribes. @returns whether the broker has yet to respond to a subscribe frame */
   leave(): boolean {
     const owed = this.#phase === 'sent';
     if (this.subscribed) this.owner.send(encode('pusher:unsubscribe', { channel: this.name }));
@@ -127,7 +143,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     return owed;
   }
 
-  /** @internal The connection is gone, and what it knew with it. */
+  /** @internal Forgets the state of a lost connection. */
   reset(): void {
     this.#attempt?.end();
     this.#attempt = undefined;
@@ -135,7 +151,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     this.#phase = 'idle';
   }
 
-  /** @internal A frame for this channel. */
+  /** @internal Handles a frame for this channel. */
   receive(message: Message): void {
     const { event, data } = message;
     if (event === `${INTERNAL}subscription_succeeded`) {
@@ -146,7 +162,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     } else if (event === SUBSCRIPTION_ERROR) {
       this.#refused(data, isTemporary(Number(asObject(data)?.['status'])) ? 0 : undefined);
     } else if (!this.subscribed) {
-      // The rest of a subscription that is over.
+      // A late frame of a subscription that has ended.
     } else if (event === `${INTERNAL}subscription_count`) {
       this.subscriptionCount = Number(asObject(data)?.['subscription_count']);
       this.emit('pusher:subscription_count', data);
@@ -157,22 +173,22 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     }
   }
 
-  /** @internal Asks for what the subscribe frame must carry. */
+  /** @internal Gets the grant for the subscribe frame. */
   protected async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     return needsGrant(this.name)
       ? this.owner.authorizer.channel({ socketId, channelName: this.name }, signal)
       : { auth: '' };
   }
 
-  /** @internal The broker's confirmation; answers what listeners are given. */
+  /** @internal Handles the broker's confirmation. @returns the data for listeners */
   protected accepted(data: unknown): unknown {
     return data;
   }
 
-  /** @internal Another event of the protocol. */
+  /** @internal Handles another event of the protocol. */
   protected internal(_event: string, _data: Readonly<Record<string, unknown>>): void {}
 
-  /** @internal An event for the app. */
+  /** @internal Handles an event for the app. */
   protected received(message: Message): void {
     this.deliver(message.event, message.data, message);
   }
@@ -191,7 +207,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     );
   }
 
-  /** @param retryAfter ms before which it is not asked for again; `undefined` if that is for the app to do */
+  /** @param retryAfter pause in ms before the next attempt, at least; `undefined` if the refusal is final */
   #refused(refusal: unknown, retryAfter: number | undefined): void {
     this.reset();
     const error: SubscriptionError = {
@@ -205,13 +221,13 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   }
 }
 
-/** A refusal as the broker words it, with every field that listeners are promised. */
+/** Completes the broker's refusal with all fields of {@link SubscriptionError}. */
 export function subscriptionError(refusal: unknown): SubscriptionError {
   const { type = 'ServerError', status = 0, error = 'Refused' } = asObject(refusal) ?? {};
   return { type: String(type), status: Number(status), error: String(error), message: String(error) };
 }
 
-/** Whether the app must sign for a channel of this name. */
+/** Whether channels of this name need a grant from the app. */
 function needsGrant(name: string): boolean {
   return name.startsWith('private-') || name.startsWith('presence-');
 }

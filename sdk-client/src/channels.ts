@@ -4,12 +4,12 @@ import { CountersignError } from './errors.ts';
 import { PresenceChannel } from './presence.ts';
 import { encode, INTERNAL, type Message, SUBSCRIPTION_ERROR } from './protocol.ts';
 
-/** The channels that the app wants, and their standing on the present connection. */
+/** The channels that the app has subscribed to. */
 export class Channels {
   readonly #owner: ChannelOwner;
   readonly #encryption: Encryption | undefined;
   readonly #channels = new Map<string, Channel>();
-  /** Left before the broker answered; a new subscribe waits for that answer, or it would take it for its own. */
+  /** Channels left before the broker responded. A new subscribe waits for that response, so as not to mistake it for its own. */
   readonly #owed = new Map<string, () => void>();
 
   constructor(owner: ChannelOwner, encryption: Encryption | undefined) {
@@ -17,7 +17,7 @@ export class Channels {
     this.#encryption = encryption;
   }
 
-  /** @param user for whom; the channel is wanted until each of its users has unsubscribed */
+  /** @param user the subscription lasts until each of its users has unsubscribed */
   subscribe(name: string, user: object): Channel {
     let channel = this.#channels.get(name);
     if (!channel) {
@@ -51,12 +51,12 @@ export class Channels {
     return [...this.#channels.values()];
   }
 
-  /** A connection is there: every channel subscribes on it. */
+  /** Subscribes every channel on a new connection. */
   opened(): void {
     for (const channel of this.all()) channel.join();
   }
 
-  /** The connection is gone, and every subscription with it. */
+  /** Resets every channel after the connection is lost. */
   lost(): void {
     for (const cancel of this.#owed.values()) cancel();
     this.#owed.clear();
@@ -66,7 +66,7 @@ export class Channels {
   receive(name: string, message: Message): void {
     const succeeded = message.event === `${INTERNAL}subscription_succeeded`;
     const owed = this.#owed.has(name) && (succeeded || message.event === SUBSCRIPTION_ERROR);
-    // A subscription that nobody wants (any more) is ended.
+    // A subscription without users is ended.
     if (succeeded && (owed || !this.#channels.has(name))) {
       this.#owner.send(encode('pusher:unsubscribe', { channel: name }));
     }
@@ -74,7 +74,7 @@ export class Channels {
     else this.#channels.get(name)?.receive(message);
   }
 
-  /** The broker owes no answer any more. */
+  /** Stops waiting for the broker's response. */
   #settle(name: string): void {
     this.#owed.get(name)?.();
     this.#owed.delete(name);

@@ -1,22 +1,22 @@
-/** Opens what NaCl's secretbox has sealed. The build puts the cipher itself into this file. */
+/** Decrypts boxes of NaCl's secretbox. The build bundles the cipher into this file. */
 import { crypto_secretbox_open as openBox } from 'tweetnacl/nacl.js';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
 
-/** The key that the app's endpoint answers as `shared_secret`; `undefined` if that is not base64 of 32 bytes. */
+/** Decodes `shared_secret`; `undefined` if it is not base64 of 32 bytes. */
 export function readKey(sharedSecret: unknown): Uint8Array | undefined {
   const key = fromBase64(sharedSecret);
   return key?.length === KEY_BYTES ? key : undefined;
 }
 
-/** The text that was sealed in an event's data: null if by another key, `undefined` if nothing is sealed in it. */
+/** Returns the decrypted text; null if another key encrypted it, `undefined` if the data is not encrypted. */
 export function open(sealed: Readonly<Record<string, unknown>>, key: Uint8Array): string | null | undefined {
   const nonce = fromBase64(sealed['nonce']);
   const box = fromBase64(sealed['ciphertext']);
   if (nonce?.length !== NONCE_BYTES || !box || box.length < TAG_BYTES) return undefined;
-  // NaCl wants as many zeros before the box, and leaves twice as many before the text.
+  // NaCl expects TAG_BYTES zeros before the box and leaves twice as many before the text.
   const padded = new Uint8Array(TAG_BYTES + box.length);
   padded.set(box, TAG_BYTES);
   const opened = new Uint8Array(padded.length);
@@ -24,7 +24,7 @@ export function open(sealed: Readonly<Record<string, unknown>>, key: Uint8Array)
   return textOf(opened.subarray(2 * TAG_BYTES));
 }
 
-// `atob` and `TextDecoder` are not everywhere, so both are done here.
+// Not every platform has `atob` and `TextDecoder`.
 
 function fromBase64(text: unknown): Uint8Array | undefined {
   const [, digits] = /^([A-Za-z\d+/]*)={0,2}$/.exec(String(text)) ?? [];
@@ -38,7 +38,7 @@ function fromBase64(text: unknown): Uint8Array | undefined {
   return Uint8Array.from(bytes);
 }
 
-/** The six bits of a base64 digit: capitals, small letters, figures, `+`, `/`. */
+/** The value of a base64 digit, by its character code. */
 function sixBitsOf(code: number): number {
   if (code > 96) return code - 71;
   if (code > 64) return code - 65;
@@ -46,7 +46,7 @@ function sixBitsOf(code: number): number {
   return code === 43 ? 62 : 63;
 }
 
-/** UTF-8, or `undefined`. */
+/** Decodes UTF-8; `undefined` if the bytes are not UTF-8. */
 function textOf(bytes: Uint8Array): string | undefined {
   try {
     return decodeURIComponent(Array.from(bytes, (byte) => `%${(byte + 256).toString(16).slice(1)}`).join(''));

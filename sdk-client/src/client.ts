@@ -11,31 +11,44 @@ import { Retries } from './retries.ts';
 import { User, type UserData, type UserOwner } from './user.ts';
 import { VERSION } from './version.ts';
 
-/** Events that the SDK raises itself on the client. */
+/** Events of the SDK on the client itself. */
 export interface ClientEvents {
-  /** The app has ended this user's connections; this one ends next and does not come back by itself. */
+  /** The app terminated this user's connections. This one closes next and does not reconnect by itself. */
   terminated: { readonly reason: string };
-  /** `auth.refresh` answered that nobody is signed in any more. */
+  /** `auth.refresh` returned null: the user is signed out. */
   signedOut: undefined;
 }
 
 /**
- * A client of one app. It connects when it is made, unless `autoConnect` is false, and stays connected until
+ * A client of one app. It connects when it is created, unless `autoConnect` is false, and reconnects until
  * {@link disconnect}.
  *
- * Listeners bound to the client itself get the events of all channels. `ChannelMap` declares the app's channels and
- * events, so that names and data are checked when the page is compiled.
+ * Listeners bound to the client itself receive the events of all channels. `ChannelMap` declares the app's channels and
+ * events, so that the compiler checks names and data.
+ *
+ * @example
+ * ```ts
+ * const client = new Countersign('key-1', { host: 'channels.example.com' });
+ * client.subscribe('news').bind('published', (data) => console.log(data));
+ * client.connection.bind('state_change', ({ previous, current }) => console.log(previous, current));
+ * ```
  */
 export class Countersign<ChannelMap extends object = AnyChannels> extends Emitter<ClientEvents & AnyEvents> {
+  /** The app's public key. */
   readonly key: string;
+  /** The connection to the broker: its state, socket id and errors. */
   readonly connection: Connection;
   /** The signed-in user. */
   readonly user: User;
   readonly #channels: Channels;
 
   /**
-   * @param key public key of the app
-   * @throws CountersignError `invalid_option` for an option that is missing, unknown or impossible
+   * @param key the app's public key
+   * @throws CountersignError `invalid_option` if an option is missing, unknown or invalid
+   * @example
+   * ```ts
+   * new Countersign('key-1', { host: 'localhost', port: 6001, forceTLS: false });
+   * ```
    */
   constructor(key: string, options: CountersignOptions) {
     super();
@@ -50,7 +63,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
       },
       {
         opened: () => {
-          // First, for presence channels may be joined as the signed-in user.
+          // First, because presence channels may need the signed-in user.
           this.user.opened();
           this.#channels.opened();
         },
@@ -79,61 +92,108 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     if (settings.autoConnect) this.connect();
   }
 
-  /** Connects again after {@link disconnect}, or after the broker told this client not to come back. */
+  /**
+   * Connects again after {@link disconnect}, or after the broker closed the connection for good.
+   *
+   * @example
+   * ```ts
+   * const client = new Countersign('key-1', { host: 'channels.example.com', autoConnect: false });
+   * client.connect();
+   * ```
+   */
   connect(): void {
     this.connection.connect();
   }
 
-  /** Ends the connection and all that waits for it. Channels are kept for the next {@link connect}. */
+  /**
+   * Closes the connection and cancels all requests and timers. Channels subscribe again after the next {@link connect}.
+   *
+   * @example
+   * ```ts
+   * client.disconnect();
+   * ```
+   */
   disconnect(): void {
     this.connection.disconnect();
   }
 
   /**
-   * Subscribes now or as soon as there is a connection, and on each connection after that. A channel that was
-   * refused is asked for again at once. Listen for `pusher:subscription_succeeded` and `pusher:subscription_error`.
+   * Subscribes now or as soon as the client is connected, and again on each new connection. If the channel was refused
+   * before, it asks again at once. The channel emits `pusher:subscription_succeeded` or `pusher:subscription_error`.
    *
+   * @returns the channel, the same object for each call with this name
    * @throws CountersignError `invalid_channel`, or `encryption_missing` for an encrypted channel without that option
+   * @example
+   * ```ts
+   * const lobby = client.subscribe('presence-lobby');
+   * lobby.bind('pusher:subscription_succeeded', (members) => console.log(members));
+   * ```
    */
   subscribe<Name extends ChannelName<ChannelMap>>(name: Name): ChannelOf<ChannelMap, Name> {
     return this.subscribeFor(this, name) as unknown as ChannelOf<ChannelMap, Name>;
   }
 
   /**
-   * Ends what {@link subscribe} began. The subscription ends, unless components of the page use the channel; its object
-   * gets nothing more then, and subscribing again makes another one.
+   * Ends the app's subscription. The channel stays subscribed while components use it through hooks; otherwise its object
+   * receives no more events, and the next {@link subscribe} creates another.
+   *
+   * @example
+   * ```ts
+   * client.unsubscribe('news');
+   * ```
    */
   unsubscribe(name: ChannelName<ChannelMap>): void {
     this.unsubscribeFor(this, name);
   }
 
-  /** @internal One more use of a channel. */
+  /** @internal Subscribes for one more user of a channel. */
   subscribeFor(user: object, name: string): Channel {
     return this.#channels.subscribe(name, user);
   }
 
-  /** @internal The end of it. */
+  /** @internal Unsubscribes for one user of a channel. */
   unsubscribeFor(user: object, name: string): void {
     this.#channels.unsubscribe(name, user);
   }
 
-  /** The channel, if it has been subscribed to. */
+  /**
+   * Returns a subscribed channel, or `undefined`.
+   *
+   * @example
+   * ```ts
+   * client.channel('news')?.unbind('published');
+   * ```
+   */
   channel<Name extends ChannelName<ChannelMap>>(name: Name): ChannelOf<ChannelMap, Name> | undefined {
     return this.#channels.get(name) as unknown as ChannelOf<ChannelMap, Name> | undefined;
   }
 
-  /** Every channel that has been subscribed to. */
+  /**
+   * Returns all subscribed channels.
+   *
+   * @example
+   * ```ts
+   * for (const { name, subscribed } of client.allChannels()) console.log(name, subscribed);
+   * ```
+   */
   allChannels(): Channel[] {
     return this.#channels.all();
   }
 
   /**
-   * Signs this connection in as the user that the app's endpoint vouches for, and each connection after it.
-   * Waits for a connection if there is none. Repeated calls share one sign-in. A temporary failure is tried again,
-   * and rejects only if that takes longer than `requestTimeout`; the client goes on trying then, too.
+   * Signs in, on this connection and each later one, as the user that the app's endpoint signs. It waits for a connection
+   * if there is none. Concurrent calls share one sign-in. After a temporary failure it tries again; it rejects only if that
+   * takes longer than `requestTimeout`, and goes on trying.
    *
-   * Rejects with CountersignError `auth_failed` (the endpoint did not sign), `signin_refused` (the broker said no),
-   * `timeout` or `disconnected`.
+   * Rejects with CountersignError `auth_failed` (the endpoint did not sign), `signin_refused` (by the broker), `timeout` or
+   * `disconnected`.
+   *
+   * @returns the user data that the app signed
+   * @example
+   * ```ts
+   * const { id } = await client.signin();
+   * client.user.bind('mail', (data) => console.log(id, data));
+   * ```
    */
   signin(): Promise<UserData> {
     return this.user.signin();
@@ -141,7 +201,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
 
   #receive(message: Message): void {
     this.user.receive(message);
-    // Not one of the channels that the app has subscribed to: they would end it.
+    // Channels would unsubscribe from it, because the app has not subscribed to it.
     if (message.channel?.startsWith(USER_CHANNEL)) return;
     if (message.channel !== undefined) this.#channels.receive(message.channel, message);
     else if (message.event === 'countersign:terminated') this.emit('terminated', message.data);

@@ -1,17 +1,17 @@
-/** Time and chance, so that tests can bring their own. */
+/** Source of time and random numbers; tests can replace it. */
 export interface Clock {
-  /** Milliseconds since any moment, by a clock that nobody sets. Everything that is waited for is measured by it. */
+  /** Milliseconds of a monotonic clock; measures all delays and time-outs. */
   now(): number;
-  /** Milliseconds of the wall clock, which goes on while the machine sleeps. */
+  /** Milliseconds of the wall clock; reveals that the machine slept. */
   wall(): number;
-  /** Calls back once after `ms`; returns its undo. */
+  /** Calls back once after `ms`. @returns a function that cancels it */
   after(ms: number, callback: () => void): () => void;
-  /** From 0 up to, not including, 1. */
+  /** A random number from 0 up to, not including, 1. */
   random(): number;
 }
 
 export const systemClock: Clock = {
-  // Not every platform has a clock of this kind.
+  // Not every platform has `performance`.
   now: () => (globalThis.performance ?? Date).now(),
   wall: () => Date.now(),
   after(ms, callback) {

@@ -5,12 +5,14 @@ import { asObject, type Message } from './protocol.ts';
 import { Socket, type SocketOptions } from './socket.ts';
 
 /**
- * - `initialized`: not asked to connect yet
- * - `connecting`: no connection yet or any more; trying, or waiting to try again
- * - `connected`: a socket is open and the broker has greeted it
- * - `unavailable`: trying for longer than `unavailableTimeout`; it goes on trying
- * - `failed`: the platform has no WebSocket, or does not dial this URL; it has stopped
- * - `disconnected`: by `disconnect()`, or because the broker told it not to come back; it has stopped
+ * The state of a connection.
+ *
+ * - `initialized`: `connect()` was not called yet
+ * - `connecting`: not connected; it tries, or waits to try again
+ * - `connected`: a socket is open and the broker has established the connection
+ * - `unavailable`: not connected for longer than `unavailableTimeout`; it goes on trying
+ * - `failed`: the platform has no WebSocket, or refuses the URL; it has stopped
+ * - `disconnected`: by `disconnect()`, or because the broker forbade reconnecting; it has stopped
  */
 export type ConnectionState =
   | 'initialized'
@@ -20,13 +22,14 @@ export type ConnectionState =
   | 'failed'
   | 'disconnected';
 
-/** What the broker reported, why a connection ended, or why a try failed. */
+/** A report of the broker, the reason why a connection ended, or why an attempt failed. */
 export interface ConnectionError {
   readonly type: 'PusherError' | 'WebSocketError';
-  /** `code` is one of the protocol's, or null where it has none for the case. */
+  /** `code` is an error code of the protocol, or null if it has none for the case. */
   readonly data: { readonly code: number | null; readonly message: string };
 }
 
+/** Events of a connection: `state_change`, each state by its name, `error` and `message`. */
 export interface ConnectionEvents {
   state_change: { readonly previous: ConnectionState; readonly current: ConnectionState };
   connected: { readonly socket_id: string };
@@ -36,7 +39,7 @@ export interface ConnectionEvents {
   failed: undefined;
   disconnected: undefined;
   error: ConnectionError;
-  /** Every frame of the broker after its greeting. */
+  /** Every frame of the broker after `pusher:connection_established`. */
   message: Message;
 }
 
@@ -48,15 +51,23 @@ export interface ConnectionOptions extends SocketOptions {
   readonly reconnect: Delays;
 }
 
-/** What the client does when its connection changes; called before the app's listeners. */
+/** The client's reactions to changes of its connection, called before the app's listeners. */
 export interface ConnectionOwner {
   opened(socketId: string): void;
-  /** @param stopped it will not be tried again */
+  /** @param stopped whether the connection will not be tried again */
   lost(stopped: boolean): void;
   message(message: Message): void;
 }
 
-/** The client's way to the broker, over as many sockets as it takes. */
+/**
+ * The client's connection to the broker. It replaces its WebSocket whenever that is lost.
+ *
+ * @example
+ * ```ts
+ * client.connection.bind('connected', ({ socket_id }) => console.log(socket_id));
+ * client.connection.bind('error', ({ type, data }) => console.warn(type, data.code, data.message));
+ * ```
+ */
 export class Connection extends Emitter<ConnectionEvents> {
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner;
@@ -64,11 +75,11 @@ export class Connection extends Emitter<ConnectionEvents> {
   #socketId: string | undefined;
   #socket: Socket | undefined;
   #tls: boolean;
-  /** Ends in a row without a stable connection between them. */
+  /** Consecutive ends without a stable connection between them. */
   #tries = 0;
-  /** An overloaded broker must not be called before this moment, whatever happens here. */
+  /** The client must not return to an overloaded broker before this moment. */
   #notBefore = 0;
-  /** The code that the broker has announced, so that the close with it is not told twice. */
+  /** The code of the broker's last `pusher:error`, so that a close with the same code is not reported twice. */
   #announced: number | null = null;
   #cancelDial: (() => void) | undefined;
   #cancelStable = (): void => {};
@@ -83,16 +94,24 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#tls = options.tls;
   }
 
+  /** The current state. */
   get state(): ConnectionState {
     return this.#state;
   }
 
-  /** What the broker calls this connection; each new one has a new id. */
+  /** The broker's id of this connection, such as `1234.5678`; `undefined` while not connected. Each connection has a new id. */
   get socket_id(): string | undefined {
     return this.#socketId;
   }
 
-  /** Connects, and keeps connected until {@link disconnect}. */
+  /**
+   * Connects, and reconnects until {@link disconnect}.
+   *
+   * @example
+   * ```ts
+   * if (client.connection.state === 'failed') client.connection.connect();
+   * ```
+   */
   connect(): void {
     if (this.#socket || this.#cancelDial) return;
     this.#tries = 0;
@@ -104,13 +123,20 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#seek();
   }
 
-  /** Ends the connection and every timer. {@link connect} begins anew. */
+  /**
+   * Closes the connection and cancels every timer. {@link connect} starts anew.
+   *
+   * @example
+   * ```ts
+   * client.connection.disconnect();
+   * ```
+   */
   disconnect(): void {
     this.#socket?.close();
     this.#stop('disconnected');
   }
 
-  /** @internal Whether the frame left; false without a connection. */
+  /** @internal Sends a frame. @returns false without a connection */
   send(frame: string): boolean {
     return this.#socket?.send(frame) ?? false;
   }
@@ -158,7 +184,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   #closed(code: number, reason: string): void {
     const isAnnounced = code === this.#announced;
     this.#lost(code);
-    // After the move, so that no listener meets a state that claims a socket.
+    // After the change of state, so that listeners do not find a state that implies a socket.
     if (isAnnounced) return;
     if (code >= 4000) this.#report('PusherError', code, reason);
     else this.#report('WebSocketError', null, reason || `Closed with code ${code}`);
@@ -212,7 +238,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#state = current;
     if (current !== 'connected') this.#socketId = undefined;
     inform?.();
-    // A listener may have moved on; then its move has been told, and this one is history.
+    // A listener may have changed the state again; that change has been emitted already.
     if (this.#state === current) this.emit('state_change', { previous, current });
     if (this.#state === current) this.emit(current, data);
   }

@@ -1,15 +1,25 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
 import { type CountersignError, unanswered } from './errors.ts';
 
-/** Names of headers or form fields, and their values. One without a value is not sent. */
+/** Headers or form fields by name. A field that is null or undefined is not sent. */
 export type Fields = Readonly<Record<string, string | null | undefined>>;
 
-/** Renews what tells the app's endpoints who is asking. */
+/**
+ * How the client renews the credentials that it sends to the app's endpoints.
+ *
+ * @example
+ * ```ts
+ * const auth: AuthOptions = {
+ *   refresh: async () => (await fetch('/token', { method: 'POST' })).text(),
+ * };
+ * new Countersign('key-1', { host: 'channels.example.com', auth });
+ * ```
+ */
 export interface AuthOptions {
   /**
-   * Called when an endpoint answers 401, once for all requests that it refused; each of them is repeated once. It
-   * answers a token (sent as `Authorization: Bearer …`), or headers, which win over all others; or null when the user
-   * is signed out, which the client raises as `signedOut`. `cause` is the refusal.
+   * Called when an endpoint responds with 401, once for all requests that were refused; each is repeated once. It returns
+   * a token (sent as `Authorization: Bearer …`), or headers, which override all others, or null if the user is signed out;
+   * the client then emits `signedOut`. `cause` is the refusal.
    */
   readonly refresh?: ((cause: CountersignError) => Promise<string | Fields | null>) | undefined;
 }
@@ -18,14 +28,14 @@ export interface CredentialsSettings extends AttemptSettings {
   readonly auth: AuthOptions;
 }
 
-/** What tells the app's endpoints who is asking, beside cookies and the options of each endpoint. */
+/** The renewed credentials for the app's endpoints, in addition to cookies and the endpoint's own options. */
 export class Credentials {
   readonly #settings: CredentialsSettings;
   readonly #onSignedOut: () => void;
   #headers: Fields = {};
   #renewal: Promise<void> | undefined;
   #attempt: Attempt<string | Fields | null> | undefined;
-  /** Whether the last renewal said that nobody is signed in, and no endpoint has said otherwise since. */
+  /** Whether the last renewal found the user signed out, and no endpoint has accepted a request since. */
   signedOut = false;
 
   constructor(settings: CredentialsSettings, onSignedOut: () => void) {
@@ -33,20 +43,20 @@ export class Credentials {
     this.#onSignedOut = onSignedOut;
   }
 
-  /** Another object after each renewal. */
+  /** The renewed headers: a new object after each renewal. */
   get headers(): Fields {
     return this.#headers;
   }
 
-  /** An endpoint knows who is asking. */
+  /** Notes that an endpoint accepted the credentials. */
   accepted(): void {
     this.signedOut = false;
   }
 
   /**
-   * Renews them, unless that has been done since the refused headers were sent, or is under way.
+   * Renews the credentials, unless that is in progress or was done after the refused headers were sent.
    *
-   * @throws CountersignError `cause` if there is nothing to renew with or nobody is signed in, or why it failed
+   * @throws CountersignError `cause` without `refresh` or if the user is signed out; `auth_failed` if `refresh` fails
    */
   renew(refused: Fields, cause: CountersignError): Promise<void> {
     const { refresh } = this.#settings.auth;
@@ -57,7 +67,7 @@ export class Credentials {
     return this.#renewal;
   }
 
-  /** Ends a renewal that is under way: nobody waits for it any more. */
+  /** Aborts a renewal in progress. */
   end(): void {
     this.#attempt?.end();
     this.#renewal = undefined;

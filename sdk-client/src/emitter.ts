@@ -1,35 +1,59 @@
-/** What comes with an event beside its data. */
+/** What a listener receives besides an event's data. */
 export interface Metadata {
-  /** Who sent a client event on a presence channel. */
+  /** The user who sent a client event on a presence channel. */
   readonly user_id?: string;
 }
 
 /**
- * Called with an event's data. Where the type of the data is not declared, the listener may state the type that
- * it expects (a method's parameter is checked both ways, a function's is not).
+ * Called with an event's data. If the type of the data is not declared, the listener may declare the type that it
+ * expects (TypeScript checks a method's parameter bivariantly).
  */
 export type Listener<Data> = unknown extends Data
   ? { listener(data: Data, metadata: Metadata): void }['listener']
   : (data: Data, metadata: Metadata) => void;
 
-/** Called with every event. */
+/** Called with the name and data of every event. */
 export type GlobalListener = (event: string, data: unknown) => void;
 
 type AnyListener = (data: unknown, metadata: Metadata) => void;
 
-/** Events by name, and who listens to them. `Events` maps each name to the type of its data. */
+/**
+ * Emits events by name; the base of the client, its connection, channels and user. `Events` maps each name to the type
+ * of its data. An error that a listener throws is reported by the platform as uncaught and affects no other listener.
+ *
+ * @example
+ * ```ts
+ * const stop = client.connection.on('connected', ({ socket_id }) => console.log(socket_id));
+ * stop();
+ * ```
+ */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<string, Set<AnyListener>>();
   readonly #global = new Set<GlobalListener>();
 
-  /** Calls `listener` at each event of this name. Binding the same function twice is binding it once. */
+  /**
+   * Calls `listener` for each event of this name. Binding the same function twice has no further effect.
+   *
+   * @example
+   * ```ts
+   * client.subscribe('news').bind('published', (data) => console.log(data)).bind('removed', console.log);
+   * ```
+   */
   bind<Name extends keyof Events & string>(name: Name, listener: Listener<Events[Name]>): this {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener as AnyListener));
     return this;
   }
 
-  /** Like {@link bind}, but returns its undo. */
+  /**
+   * Like {@link bind}, but returns a function that unbinds the listener.
+   *
+   * @example
+   * ```ts
+   * const stop = client.subscribe('news').on('published', (data) => console.log(data));
+   * stop();
+   * ```
+   */
   on<Name extends keyof Events & string>(name: Name, listener: Listener<Events[Name]>): () => void {
     this.bind(name, listener);
     return () => {
@@ -37,7 +61,14 @@ export class Emitter<Events extends object> {
     };
   }
 
-  /** Ends what {@link bind} began: for one listener, for all of a name, or for all names. */
+  /**
+   * Unbinds one listener, all listeners of a name, or all listeners of all names.
+   *
+   * @example
+   * ```ts
+   * client.channel('news')?.unbind('published');
+   * ```
+   */
   unbind<Name extends keyof Events & string>(name?: Name, listener?: Listener<Events[Name]>): this {
     for (const [bound, listeners] of this.#listeners) {
       if (name !== undefined && bound !== name) continue;
@@ -48,20 +79,41 @@ export class Emitter<Events extends object> {
     return this;
   }
 
-  /** Calls `listener` at each event, whatever its name. */
+  /**
+   * Calls `listener` for each event, whatever its name.
+   *
+   * @example
+   * ```ts
+   * client.bind_global((event, data) => console.log(event, data));
+   * ```
+   */
   bind_global(listener: GlobalListener): this {
     this.#global.add(listener);
     return this;
   }
 
-  /** Ends what {@link bind_global} began, for one listener or for all. */
+  /**
+   * Unbinds one global listener, or all of them.
+   *
+   * @example
+   * ```ts
+   * client.unbind_global();
+   * ```
+   */
   unbind_global(listener?: GlobalListener): this {
     if (listener) this.#global.delete(listener);
     else this.#global.clear();
     return this;
   }
 
-  /** Ends every binding. */
+  /**
+   * Unbinds every listener, global ones included.
+   *
+   * @example
+   * ```ts
+   * client.unbind_all();
+   * ```
+   */
   unbind_all(): this {
     return this.unbind().unbind_global();
   }
@@ -73,7 +125,7 @@ export class Emitter<Events extends object> {
   }
 }
 
-/** A listener that throws is the app's error and shows up as such, but harms neither its neighbours nor the connection. */
+/** Reports an error that a listener throws as uncaught, so that it stops neither other listeners nor the connection. */
 function guard(call: () => void): void {
   try {
     call();

@@ -5,17 +5,17 @@ import { failure } from './errors.ts';
 import type { ChannelGrant } from './grants.ts';
 import { asObject, isReserved, type Message, parseJson } from './protocol.ts';
 
-/** Events that may wait for a new key; more are dropped. */
+/** Events that can wait for a new key; later ones are dropped. */
 const MAX_WAITING = 100;
-/** A request that brought no other key is not repeated within this time, in ms. */
+/** Pause in ms after a request that returned no other key. */
 const KEY_HOLDS = 10_000;
 const OTHER_KEY = 'Encrypted with another key';
 
-/** A private channel whose events only the app's own clients can read. */
+/** A private channel whose events only clients with a grant from the app can decrypt. */
 export class EncryptedChannel<Events extends object = AnyEvents> extends Channel<Events> {
   readonly #keys = new ChannelKeys();
   #confirmedAt = -Infinity;
-  /** The request for a new key, and what arrived since. */
+  /** The request for a new key; later events wait in `#waiting`. */
   #renewal: Attempt<ChannelGrant> | undefined;
   #waiting: Message[] = [];
 
@@ -28,7 +28,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
   /** @internal */
   protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     const grant = await super.grant(socketId, signal);
-    // A late answer must not replace a newer one's keys.
+    // A late response must not replace newer keys.
     if (signal.aborted || this.#keys.take(grant, this.owner.clock.now())) return grant;
     throw failure(`"${this.name}" needs shared_secret, base64 of 32 bytes`, 200);
   }
@@ -36,7 +36,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
   /** @internal */
   protected override received(message: Message): void {
     if (isReserved(message.event)) return super.received(message);
-    // While a new key is under way, later events wait too, so that the order holds.
+    // Events wait while a new key is requested, to keep their order.
     if (this.#renewal) {
       if (this.#waiting.length < MAX_WAITING) this.#waiting.push(message);
       else this.#drop(message, 'Too many events wait for a key');
@@ -47,7 +47,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     this.#renew(message);
   }
 
-  /** Delivers or drops; false if another key might open it. */
+  /** Delivers or drops an event. @returns false if another key might decrypt it */
   #open(message: Message): boolean {
     const text = this.#keys.open(asObject(message.data) ?? {}, this.owner.clock.now());
     if (text === null) return false;
@@ -56,7 +56,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     return true;
   }
 
-  /** The app may have changed its master key: asks once, for all events that fail meanwhile. */
+  /** Requests the key again, once for all events that wait: the app may have changed its master key. */
   #renew(message: Message): void {
     const { socketId, clock } = this.owner;
     if (!socketId) return;

@@ -4,19 +4,19 @@ import { type CountersignError, failure, isTemporary, unanswered } from './error
 import type { Fetch } from './platform.ts';
 import { parseJson } from './protocol.ts';
 
-/** How one of the app's endpoints is asked. */
+/** How the client sends requests to one of the app's endpoints. */
 export interface EndpointOptions {
-  /** Answers `POST` of form fields with a status of success and JSON. Outside browsers it must be a whole URL. */
+  /** URL that accepts `POST` of form fields and responds with 2xx and JSON. Outside browsers it must be absolute. */
   readonly endpoint?: string | undefined;
-  /** Sent with each request. */
+  /** Headers of each request. */
   readonly headers?: Fields | undefined;
-  /** Form fields sent with each request. */
+  /** Form fields of each request. */
   readonly params?: Fields | undefined;
-  /** Called for each request; wins over `headers`. */
+  /** Called for each request; overrides `headers`. */
   readonly headersProvider?: (() => Fields | Promise<Fields>) | undefined;
-  /** Called for each request; wins over `params`. */
+  /** Called for each request; overrides `params`. */
   readonly paramsProvider?: (() => Fields | Promise<Fields>) | undefined;
-  /** Whether cookies go along; `include` also to another origin. @default that of `fetch`, 'same-origin' */
+  /** Whether requests carry cookies; `include` also to another origin. @default that of `fetch`, 'same-origin' */
   readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface EndpointSettings {
   readonly clock: Clock;
 }
 
-/** No `Retry-After` is obeyed for longer, in ms: a date that is wrong must not end a subscription. */
+/** Upper bound of `Retry-After`, in ms: a wrong date must not end a subscription. */
 const LONGEST_PAUSE = 3_600_000;
 
 /** One of the app's endpoints. */
@@ -41,7 +41,7 @@ export class Endpoint {
   }
 
   /**
-   * What it answers with a status of success, whatever it is. After a 401 it is asked once more with new credentials.
+   * Sends a request and resolves with the parsed body of a 2xx response. After a 401 it repeats the request once with new credentials.
    *
    * @throws CountersignError `auth_failed`
    */
@@ -57,7 +57,7 @@ export class Endpoint {
           this.#credentials.accepted();
           return answer;
         }
-        // A browser says nothing about a redirect that it does not follow, not even its status.
+        // Browsers hide everything about a redirect that they do not follow, even its status.
         error =
           !status || redirected || (status > 299 && status < 400)
             ? failure(
@@ -73,47 +73,47 @@ export class Endpoint {
     }
   }
 
-  /** An answer with a status of failure. */
+  /** The error for a response with a status of failure; 0 is no response. */
   refusal(status: number, retryAfter?: string | null): CountersignError {
     const pause = msOf(retryAfter, this.#settings.clock.wall());
-    const message = `${this.#options.endpoint} answered with status ${status}`;
+    const message = `${this.#options.endpoint} responded with status ${status}`;
     return failure(message, status, isTemporary(status) ? pause : undefined);
   }
 
   async #fetch(fields: Fields, renewed: Fields, signal: AbortSignal): ReturnType<Fetch> {
     const { endpoint = '', headers, headersProvider, params, paramsProvider, credentials } = this.#options;
     const sent: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' };
-    // In small letters, because the same name in other letters is the same header, and the last one wins.
+    // In lower case, because names differ by case only for the same header; the last value wins.
     for (const more of [headers, await headersProvider?.(), renewed])
       for (const [name, value] of present(more)) sent[name.toLowerCase()] = value;
     const init = {
       method: 'POST',
       headers: sent,
-      // Spaces become `%20`, which every form decoder reads, not `+`.
+      // Spaces become `%20`, not `+`: every form decoder reads that.
       body: present({ ...fields, ...params, ...(await paramsProvider?.()) })
         .map((pair) => pair.map(encodeURIComponent).join('='))
         .join('&'),
-      // What tells who is asking is meant for this endpoint, and not for whatever it redirects to.
+      // Credentials must not reach the target of a redirect.
       redirect: 'manual',
-      // Not named where it was not asked for: some platforms refuse a request that names it.
+      // Some platforms refuse requests with this field.
       ...(credentials && { credentials }),
     } as const;
-    // Not as a method of anything, which browsers refuse.
+    // Browsers refuse to call `fetch` as a method of another object.
     const { fetch } = this.#settings;
     return fetch(endpoint, { ...init, signal }).catch((error) => {
-      // Where two environments are mixed, `fetch` may not know the other's signal. It goes without, then.
+      // In a test environment `fetch` may refuse signals of another realm; the request goes without one then.
       if (signal.aborted || !/signal/i.test(error)) throw error;
       return fetch(endpoint, init);
     });
   }
 }
 
-/** The fields that have a value. */
+/** Returns the fields that have a value. */
 function present(fields: Fields | undefined): [string, string][] {
   return Object.entries(fields ?? {}).filter((field): field is [string, string] => field[1] != null);
 }
 
-/** `Retry-After`, which is a number of seconds or a date, in ms from now; 0 if it says nothing. */
+/** Converts `Retry-After`, which is seconds or a date, to ms from now; 0 if it is absent or invalid. */
 function msOf(retryAfter: string | null | undefined, now: number): number {
   const ms = Number(retryAfter) * 1000 || Date.parse(String(retryAfter)) - now || 0;
   return Math.min(Math.max(0, ms), LONGEST_PAUSE);

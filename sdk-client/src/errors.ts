@@ -1,4 +1,4 @@
-/** What went wrong, as a word that does not change: switch on it rather than on the message. */
+/** A stable name of what went wrong: switch on it rather than on the message. */
 export type ErrorCode =
   | 'invalid_option'
   | 'invalid_channel'
@@ -9,14 +9,26 @@ export type ErrorCode =
   | 'timeout'
   | 'disconnected';
 
-/** Every error that this SDK throws or rejects with. Know it by its `code`: a page may hold two copies of the class. */
+/**
+ * The error class of this SDK. Recognize errors by `code` and not by class: a page may hold two copies of the class.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await client.signin();
+ * } catch (error) {
+ *   const { code, status } = error as CountersignError;
+ *   console.warn(code, status); // for example: auth_failed 403
+ * }
+ * ```
+ */
 export class CountersignError extends Error {
   override readonly name = 'CountersignError';
 
   /**
    * @param code what went wrong
-   * @param status of `auth_failed`: the HTTP status of the app's endpoint, 0 if there was none
-   * @param retryAfter ms before which the client does not ask again; `undefined` if it does not ask again by itself
+   * @param status HTTP status of the app's endpoint for `auth_failed`; 0 if there was no response
+   * @param retryAfter shortest pause in ms before the client asks again; `undefined` if it does not ask again by itself
    */
   constructor(
     readonly code: ErrorCode,
@@ -29,12 +41,12 @@ export class CountersignError extends Error {
   }
 }
 
-/** Whether a request that was answered with this status may be answered otherwise soon; 0 is no answer. */
+/** Whether a request with this status may succeed soon; 0 is no response. */
 export function isTemporary(status: number): boolean {
   return !status || status >= 500 || [408, 425, 429].includes(status);
 }
 
-/** The app did not sign. */
+/** The error for a request that the app refused or failed to answer with a grant. */
 export function failure(
   message: string,
   status: number,
@@ -44,7 +56,7 @@ export function failure(
   return new CountersignError('auth_failed', message, status, retryAfter, cause);
 }
 
-/** Whatever of the app was asked did not answer. */
+/** The error for an endpoint or handler of the app that did not respond. */
 export function unanswered(what: string | undefined, cause: unknown, status = 0): CountersignError {
   return failure(`${what} did not answer: ${cause}`, status, 0, cause);
 }

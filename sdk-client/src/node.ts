@@ -1,4 +1,4 @@
-/** The entry for Node, where versions before 22 have no WebSocket of their own. */
+/** The entry for Node: versions before 22 have no WebSocket of their own. */
 import { WebSocket } from 'ws';
 import { bundled } from './platform.ts';
 

@@ -6,49 +6,62 @@ import type { Encryption } from './encryption.ts';
 import { CountersignError } from './errors.ts';
 import { bundled, type Fetch, type WebSocketConstructor } from './platform.ts';
 
-/** How a client finds its broker and its app. Times are in ms. An option that is `undefined` has its default. */
+/**
+ * Options of a client. Times are in ms, above 0 and at most 2^31 - 1. An option that is `undefined` has its default; an
+ * unknown option throws `invalid_option`.
+ *
+ * @example
+ * ```ts
+ * const options: CountersignOptions = {
+ *   host: 'channels.example.com',
+ *   channelAuthorization: { endpoint: 'https://app.example.com/countersign/auth', credentials: 'include' },
+ *   reconnect: { maxDelay: 10_000 },
+ * };
+ * const client = new Countersign('key-1', options);
+ * ```
+ */
 export interface CountersignOptions {
   /** The broker's host name or address, without scheme and path. */
   readonly host: string;
   /** @default 443, or 80 without TLS */
   readonly port?: number | string | undefined;
-  /** What stands before `/app/` in the broker's URL, such as `/ws`. @default '' */
+  /** Path before `/app/` in the broker's URL, such as `/ws`. @default '' */
   readonly path?: string | undefined;
-  /** `false` connects without TLS, except from a page that was loaded with it. @default true */
+  /** `false` connects without TLS, except from an `https:` page. @default true */
   readonly forceTLS?: boolean | undefined;
-  /** `false` waits for `connect()`. @default true */
+  /** Whether the client connects when it is created; otherwise call `connect()`. @default true */
   readonly autoConnect?: boolean | undefined;
-  /** How the app signs for private and presence channels. Its `endpoint` is `/countersign/auth` by default. */
+  /** How the client gets grants for private and presence channels. Its `endpoint` is `/countersign/auth` by default. */
   readonly channelAuthorization?: ChannelAuthorization | undefined;
-  /** How the app signs for users. Its `endpoint` is `/countersign/user-auth` by default. */
+  /** How the client gets the grant for `signin()`. Its `endpoint` is `/countersign/user-auth` by default. */
   readonly userAuthentication?: UserAuthentication | undefined;
-  /** What the app does when an endpoint of it no longer knows who is asking. */
+  /** How the client renews credentials when an endpoint responds with 401. */
   readonly auth?: AuthOptions | undefined;
-  /** What `@countersign/sdk-client/encrypted` exports, for channels named `private-encrypted-…`. */
+  /** The export of `@countersign/sdk-client/encrypted`, for channels named `private-encrypted-…`. */
   readonly encryption?: Encryption | undefined;
-  /** Silence after which the broker is pinged; the broker may ask for less. @default 20_000 */
+  /** Silence before the client pings the broker; the broker may require less. @default 20_000 */
   readonly activityTimeout?: number | undefined;
-  /** Wait for a sign of life after a ping, before the connection counts as dead. @default 10_000 */
+  /** Longest wait for any frame after a ping; then the connection counts as lost. @default 10_000 */
   readonly pongTimeout?: number | undefined;
-  /** Wait for the broker's greeting, before the try counts as failed. @default 10_000 */
+  /** Longest wait until the broker has established the connection. @default 10_000 */
   readonly connectTimeout?: number | undefined;
-  /** Time without a connection after which the state says `unavailable`. @default 10_000 */
+  /** Time without a connection before the state becomes `unavailable`. @default 10_000 */
   readonly unavailableTimeout?: number | undefined;
-  /** Bound of one try at a subscription or sign-in: the app's endpoint and the broker's answer together. @default 20_000 */
+  /** Longest attempt to subscribe or sign in: the app's endpoint and the broker's response together. @default 20_000 */
   readonly requestTimeout?: number | undefined;
-  /** Delays between tries, to connect or to ask an endpoint. */
+  /** Delays between attempts to connect or to ask an endpoint. */
   readonly reconnect?: ReconnectOptions | undefined;
-  /** @default that of the platform; in Node 20 that of `ws` */
+  /** The WebSocket class. @default that of the platform; in Node 20 that of `ws` */
   readonly WebSocket?: WebSocketConstructor | undefined;
-  /** Asks the app's endpoints. @default that of the platform */
+  /** Sends requests to the app's endpoints. @default that of the platform */
   readonly fetch?: Fetch | undefined;
-  /** Time and chance, for tests. */
+  /** Source of time and random numbers, for tests. */
   readonly clock?: Clock | undefined;
 }
 
-/** The options, complete. */
+/** Options with their defaults. */
 export interface Settings {
-  /** Where the broker is: `host[:port][path]`. */
+  /** Address of the broker: `host[:port][path]`. */
   readonly address: string;
   readonly forceTLS: boolean;
   readonly autoConnect: boolean;
@@ -76,10 +89,10 @@ const AUTHORIZATION = {
   customHandler: undefined,
 } as const;
 
-/** The longest time that timers take, in ms. */
+/** The longest delay that timers accept, in ms. */
 const LONGEST = 2 ** 31 - 1;
 
-/** The options with their defaults. @throws CountersignError `invalid_option` */
+/** Checks options and fills in defaults. @throws CountersignError `invalid_option` */
 export function complete(options: CountersignOptions): Settings {
   const { host, port, path, ...settings } = merge(options, {
     host: '',
@@ -98,17 +111,17 @@ export function complete(options: CountersignOptions): Settings {
     requestTimeout: 20_000,
     reconnect: { minDelay: 1_000, maxDelay: 30_000, stableAfter: 10_000 },
     WebSocket: undefined,
-    // Not the function itself, which may be replaced, and which browsers refuse to call as a method.
+    // Looked up for each request, because a page may replace it; browsers refuse to call it as a method.
     fetch: (url, init) => globalThis.fetch(url, init),
     clock: systemClock,
   } as Omit<Settings, 'address'> & { host: string; port: number | string | undefined; path: string });
   return { ...settings, address: addressOf(host, port, path) };
 }
 
-/** Refuses what would become another URL than the app means. */
+/** Builds the address. @throws CountersignError `invalid_option` for values that would make another URL */
 function addressOf(host: string, port: number | string | undefined, path: string): string {
   if (!host) throw invalid('The option "host" is missing');
-  // An IPv6 address stands in brackets in a URL.
+  // In a URL, an IPv6 address is in brackets.
   const name = /^[^[]*:.*:/.test(host) ? `[${host}]` : host;
   const address = port === undefined ? name : `${name}:${port}`;
   if (!/^(\[[\da-f:.]+]|[^\s:/?#@[\]\\]+)(:[1-9]\d{0,4})?$/i.test(address) || Number(port) > 65_535)
@@ -117,7 +130,7 @@ function addressOf(host: string, port: number | string | undefined, path: string
   return address + path.replace(/\/+$/, '');
 }
 
-/** What was given over the defaults, which name every option there is. */
+/** Merges options into the defaults, which name every known option. */
 function merge<Options extends object>(given: object, defaults: Options, prefix = ''): Options {
   const merged: Record<string, unknown> = { ...(defaults as Record<string, unknown>) };
   for (const [name, value] of Object.entries(given)) {
@@ -129,7 +142,7 @@ function merge<Options extends object>(given: object, defaults: Options, prefix 
     const isNumber = kind === 'number';
     if (byDefault !== undefined && (typeof value !== kind || (isNumber && !(value > 0 && value <= LONGEST))))
       throw invalid(`The ${option} is a ${kind}${isNumber ? ' above 0' : ''}`);
-    // Whatever else is an object is taken whole.
+    // Other objects are taken as they are.
     const isGroup = kind === 'object' && name !== 'clock' && name !== 'encryption';
     merged[name] = isGroup ? merge(value, byDefault as object, `${name}.`) : value;
   }

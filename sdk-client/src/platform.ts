@@ -4,17 +4,18 @@ import type { Encryption } from './encryption.ts';
 export interface WebSocketLike {
   send(data: string): void;
   close(code?: number, reason?: string): void;
-  /** Only outside browsers: ends without waiting for the peer. */
+  /** Ends the connection without waiting for the peer; only outside browsers. */
   terminate?(): void;
   onmessage: EventHandler<{ readonly data: unknown }> | null;
-  /** Not every platform says why. */
+  /** Not every platform passes a reason. */
   onclose: EventHandler<{ readonly code?: number; readonly reason?: string } | undefined> | null;
   onerror: EventHandler<unknown> | null;
 }
 
-/** As a method, so that the more precise events of each platform fit. */
+/** A method, so that each platform's more precise event types are assignable. */
 type EventHandler<Event> = { handle(event: Event): void }['handle'];
 
+/** A WebSocket class. */
 export type WebSocketConstructor = new (url: string) => WebSocketLike;
 
 /** The part of `fetch` that this SDK uses. */
@@ -24,7 +25,7 @@ export type Fetch = (
     readonly method: string;
     readonly headers: Record<string, string>;
     readonly body: string;
-    /** A redirect is not to be followed: it would be sent what is meant for the endpoint. */
+    /** Redirects are not followed, because they would receive the credentials. */
     readonly redirect: 'manual';
     readonly credentials?: 'omit' | 'same-origin' | 'include';
     readonly signal?: AbortSignal;
@@ -36,7 +37,7 @@ export type Fetch = (
   text(): Promise<string>;
 }>;
 
-/** What an entry point brings where neither the options nor the platform have it. */
+/** Defaults that an entry point provides if neither the options nor the platform have them. */
 export const bundled: {
   WebSocket?: WebSocketConstructor;
   encryption?: Encryption;

@@ -3,20 +3,30 @@ import { failure } from './errors.ts';
 import type { ChannelGrant } from './grants.ts';
 import { asObject, INTERNAL, parseJson } from './protocol.ts';
 
-/** A user in a presence channel, on however many connections. */
+/** A user in a presence channel, with one or more connections. */
 export interface Member<Info = unknown> {
+  /** The user id, always as a string. */
   readonly id: string;
   /** `user_info` of the channel data that the app signed; null or undefined if there was none. */
   readonly info: Info;
 }
 
-/** Who is in a presence channel: complete while it is subscribed, empty while it is not. */
+/**
+ * The members of a presence channel: complete while the channel is subscribed, empty otherwise.
+ *
+ * @example
+ * ```ts
+ * const { members } = client.subscribe('presence-lobby') as PresenceChannel;
+ * console.log(members.count, members.me?.id);
+ * ```
+ */
 export class Members<Info = unknown> {
-  // A map, for `__proto__` is a user id like any other.
+  // A map, because `__proto__` is a valid user id.
   readonly #infos = new Map<string, Info>();
   /** The id of this client's user; `undefined` before the first grant. */
   myID: string | undefined;
 
+  /** Number of members. */
   get count(): number {
     return this.#infos.size;
   }
@@ -26,12 +36,29 @@ export class Members<Info = unknown> {
     return this.myID === undefined ? null : this.get(this.myID);
   }
 
+  /**
+   * Returns a member by id, or null.
+   *
+   * @example
+   * ```ts
+   * const lobby = client.subscribe('presence-lobby') as PresenceChannel;
+   * const ann = lobby.members.get('ann');
+   * ```
+   */
   get(id: string | number): Member<Info> | null {
     const key = String(id);
     return this.#infos.has(key) ? { id: key, info: this.#infos.get(key) as Info } : null;
   }
 
-  /** Calls back with each member, in no particular order. */
+  /**
+   * Calls `callback` for each member, in no particular order.
+   *
+   * @example
+   * ```ts
+   * const lobby = client.subscribe('presence-lobby') as PresenceChannel;
+   * lobby.members.each(({ id, info }) => console.log(id, info));
+   * ```
+   */
   each(callback: (member: Member<Info>) => void): void {
     for (const [id, info] of [...this.#infos]) callback({ id, info });
   }
@@ -42,14 +69,14 @@ export class Members<Info = unknown> {
     for (const id of Object.keys(infos)) this.#infos.set(id, infos[id] as Info);
   }
 
-  /** @internal The member, if it is new. */
+  /** @internal @returns the member if it is new */
   add(id: string, info: Info): Member<Info> | null {
     const isNew = !this.#infos.has(id);
     this.#infos.set(id, info);
     return isNew ? { id, info } : null;
   }
 
-  /** @internal The member, if there was one. */
+  /** @internal @returns the member if there was one */
   remove(id: string): Member<Info> | null {
     const member = this.get(id);
     this.#infos.delete(id);
@@ -57,20 +84,29 @@ export class Members<Info = unknown> {
   }
 }
 
-/** What a channel's events declare as the type of its members' info, by the name `pusher:member`. */
+/** The type of members' info, which a channel map declares as the event `pusher:member`. */
 export type MemberInfo<Events> = Events extends { 'pusher:member': infer Info } ? Info : unknown;
 
-/** Events that the SDK raises itself on presence channels. */
+/** Events of the protocol on presence channels. */
 export interface PresenceEvents<Info> {
   'pusher:subscription_succeeded': Members<Info>;
   'pusher:member_added': Member<Info>;
   'pusher:member_removed': Member<Info>;
 }
 
-/** A channel that knows who is in it. */
+/**
+ * A channel with a list of its members.
+ *
+ * @example
+ * ```ts
+ * const lobby = client.subscribe('presence-lobby') as PresenceChannel;
+ * lobby.bind('pusher:member_added', ({ id, info }) => console.log(id, info));
+ * ```
+ */
 export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
   PresenceEvents<MemberInfo<Events>> & Events
 > {
+  /** The members, this client's user included. */
   readonly members = new Members<MemberInfo<Events>>();
 
   /** @internal */
@@ -88,7 +124,7 @@ export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
     if (id === undefined || id === null) {
       throw failure(`"${this.name}" needs channel_data with user_id, or a sign-in`, 200);
     }
-    // A late answer must not replace a newer one's user.
+    // A late response must not replace the id of a newer one.
     if (!signal.aborted) this.members.myID = String(id);
     return grant;
   }

@@ -1,12 +1,12 @@
-/** The words of the wire, seen from the client. */
+/** Encoding and decoding of the Pusher Channels protocol. */
 
 /** One event from the broker. */
 export interface Message {
   readonly event: string;
   readonly channel?: string;
-  /** Parsed if it was JSON text; other text as it is. */
+  /** The parsed value if it was JSON text; other text unchanged. */
   readonly data: unknown;
-  /** Who sent a client event on a presence channel; the broker vouches for it. */
+  /** The user who sent a client event on a presence channel, set by the broker. */
   readonly user_id?: string;
 }
 
@@ -15,23 +15,24 @@ export const SUBSCRIPTION_SUCCEEDED = 'pusher:subscription_succeeded';
 export const SUBSCRIPTION_ERROR = 'pusher:subscription_error';
 export const USER_CHANNEL = '#server-to-user-';
 
-/** Whether the name belongs to the protocol and not to the app. */
+/** Whether an event name belongs to the protocol. */
 export function isReserved(event: string): boolean {
   return event.startsWith('pusher:') || event.startsWith(INTERNAL);
 }
 
-/** A frame as a message; `undefined` if it is none. */
+/** Parses a frame; `undefined` if it is not a message. */
 export function parse(frame: unknown): Message | undefined {
   const message = asObject(parseJson(frame));
   if (typeof message?.['event'] !== 'string') return undefined;
   return { ...(message as unknown as Message), data: parseJson(message['data']) };
 }
 
+/** Encodes a frame. */
 export function encode(event: string, data: unknown, channel?: string): string {
   return JSON.stringify({ event, channel, data });
 }
 
-/** What JSON text says; anything else as it is, and so is a whole number that JavaScript would round. */
+/** Parses JSON text; returns other values, and whole numbers that JavaScript would round, unchanged. */
 export function parseJson(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   try {
@@ -42,7 +43,7 @@ export function parseJson(value: unknown): unknown {
   }
 }
 
-/** The value, if it has fields to look at. */
+/** Returns the value if it is an object. */
 export function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
 }

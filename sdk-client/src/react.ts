@@ -1,8 +1,8 @@
 'use client';
 
 /**
- * Hooks for React 18 and later. They do nothing on a server and without a name, and mind neither strict mode nor being
- * called together.
+ * Hooks for React 18 and later. They do nothing on a server and without a channel name; strict mode and concurrent
+ * rendering are supported.
  */
 import {
   createContext,
@@ -24,20 +24,20 @@ import type { Listener } from './emitter.ts';
 import type { Member, MemberInfo, PresenceChannel } from './presence.ts';
 import { SharedChannels } from './shared-channels.ts';
 
-/** Who is in a presence channel. Another object after each change, and the same one until then. */
+/** The members of a presence channel. The object changes when its content changes, and only then. */
 export interface Presence<Info = unknown> {
-  /** In no particular order; none while the channel is not subscribed. */
+  /** In no particular order; empty while the channel is not subscribed. */
   readonly members: readonly Member<Info>[];
   /** This client's user; null while the channel is not subscribed. */
   readonly me: Member<Info> | null;
-  /** Whether the broker has confirmed the subscription on the present connection. */
+  /** Whether the broker has confirmed the subscription on the current connection. */
   readonly isSubscribed: boolean;
 }
 
-/** A component that does not know yet which channel it wants gives one of these, and gets nothing. */
+/** Values for a component that has no channel yet: the hook does nothing. */
 export type NoName = null | undefined | '';
 
-/** The hooks, checked against an app's declaration of its channels. */
+/** The hooks, typed by an app's channel map. */
 export interface Hooks<ChannelMap extends object> {
   useCountersign(): Countersign<ChannelMap> | null;
   useConnectionState(): ConnectionState;
@@ -55,9 +55,20 @@ export interface Hooks<ChannelMap extends object> {
 }
 
 const Context = createContext<Countersign | null | undefined>(undefined);
-const NOBODY: Presence = { members: [], me: null, isSubscribed: false };
+const EMPTY: Presence = { members: [], me: null, isSubscribed: false };
 
-/** Gives a client to everything below. It is the app that makes and disconnects it; on a server there is none: null. */
+/**
+ * Provides a client to the components below. The app creates and disconnects the client; on a server, pass null.
+ *
+ * @example
+ * ```tsx
+ * const page = (
+ *   <CountersignProvider client={client}>
+ *     <main />
+ *   </CountersignProvider>
+ * );
+ * ```
+ */
 export function CountersignProvider<ChannelMap extends object = AnyChannels>({
   client,
   children,
@@ -68,14 +79,35 @@ export function CountersignProvider<ChannelMap extends object = AnyChannels>({
   return createElement(Context.Provider, { value: client as Countersign | null }, children);
 }
 
-/** The client of the provider above; null on a server. @throws Error without a provider */
+/**
+ * Returns the client of the provider above; null on a server.
+ *
+ * @throws Error without a provider
+ * @example
+ * ```tsx
+ * function SignOut() {
+ *   const client = useCountersign();
+ *   return <button onClick={() => client?.disconnect()}>Sign out</button>;
+ * }
+ * ```
+ */
 export function useCountersign(): Countersign | null {
   const client = useContext(Context);
   if (client === undefined) throw new Error('There is no CountersignProvider above this component');
   return client;
 }
 
-/** The state of the connection; `initialized` on a server. */
+/**
+ * Returns the state of the connection, and renders again when it changes; `initialized` on a server.
+ *
+ * @throws Error without a provider
+ * @example
+ * ```tsx
+ * function Offline() {
+ *   return useConnectionState() === 'unavailable' ? <p>You are offline</p> : null;
+ * }
+ * ```
+ */
 export function useConnectionState(): ConnectionState {
   const client = useCountersign();
   const subscribe = useMemo(
@@ -86,8 +118,17 @@ export function useConnectionState(): ConnectionState {
 }
 
 /**
- * The channel of this name, subscribed while any component uses it, and for a second more. `undefined` without a name, on
- * a server, and until the component is mounted. What the app itself subscribes to is one more use, which it ends itself.
+ * Returns a channel, subscribed while any component uses it and for one second after the last; `undefined` without a
+ * name, on a server, and until the component is mounted. The app's own `subscribe` counts as one more use.
+ *
+ * @throws Error without a provider
+ * @example
+ * ```tsx
+ * function Typing({ room }: { room: string | null }) {
+ *   const channel = useChannel(room);
+ *   return <input onInput={() => channel?.trigger('client-typing', {})} />;
+ * }
+ * ```
  */
 export function useChannel(name: string | NoName): Channel | undefined {
   const client = useCountersign();
@@ -99,16 +140,27 @@ export function useChannel(name: string | NoName): Channel | undefined {
 }
 
 /**
- * Calls `listener` once at each event of this name, in order. Subscribes as {@link useChannel}.
+ * Calls `listener` once for each event of this name, in order. It subscribes like {@link useChannel}.
  *
- * It is the listener of the last render that React has committed. Several events can come before the next one, and each
- * of them finds the same listener: a state that depends on the one before must be set by a function,
- * `setMessages((messages) => [...messages, text])`.
+ * It calls the listener of the last committed render. Several events can arrive before the next render, so set a state
+ * that depends on the previous one by a function.
+ *
+ * @throws Error without a provider
+ * @example
+ * ```tsx
+ * function Messages() {
+ *   const [messages, setMessages] = useState<string[]>([]);
+ *   useEvent('private-room-7', 'message', ({ text }: { text: string }) =>
+ *     setMessages((messages) => [...messages, text]),
+ *   );
+ *   return <p>{messages.join()}</p>;
+ * }
+ * ```
  */
 export function useEvent(name: string | NoName, event: string, listener: Listener<AnyEvents[string]>): void {
   const client = useCountersign();
   const latest = useRef(listener);
-  // With the commit, and not some time after it as an effect.
+  // During the commit: an effect would run some time after it.
   useInsertionEffect(() => {
     latest.current = listener;
   });
@@ -123,14 +175,39 @@ export function useEvent(name: string | NoName, event: string, listener: Listene
   }, [client, name, event]);
 }
 
-/** Who is in a presence channel. Subscribes as {@link useChannel}. */
+/**
+ * Returns the members of a presence channel, and renders again when they change. It subscribes like {@link useChannel}.
+ *
+ * @throws Error without a provider
+ * @example
+ * ```tsx
+ * function Lobby() {
+ *   const { members, me, isSubscribed } = usePresence('presence-lobby');
+ *   return <p>{isSubscribed ? `${me?.id} and ${members.length - 1} others` : 'Joining'}</p>;
+ * }
+ * ```
+ */
 export function usePresence(name: `presence-${string}` | NoName): Presence {
   const client = useCountersign();
   const store = useMemo(() => presenceStore(client, name), [client, name]);
-  return useSyncExternalStore(store.subscribe, store.snapshot, nobody);
+  return useSyncExternalStore(store.subscribe, store.snapshot, empty);
 }
 
-/** The hooks, typed by an app's declaration of its channels. */
+/**
+ * Returns all hooks, typed by an app's channel map.
+ *
+ * @example
+ * ```tsx
+ * interface Channels {
+ *   news: { published: { title: string } };
+ * }
+ * const { useEvent } = hooksFor<Channels>();
+ * function Title() {
+ *   useEvent('news', 'published', ({ title }) => console.log(title));
+ *   return null;
+ * }
+ * ```
+ */
 export function hooksFor<ChannelMap extends object>(): Hooks<ChannelMap> {
   const hooks = { useCountersign, useConnectionState, useChannel, useEvent, usePresence };
   return hooks as unknown as Hooks<ChannelMap>;
@@ -142,27 +219,27 @@ interface PresenceStore {
 }
 
 function presenceStore(client: Countersign | null, name: string | NoName): PresenceStore {
-  let present = NOBODY;
+  let current = EMPTY;
   return {
-    snapshot: () => present,
+    snapshot: () => current,
     subscribe(onChange) {
       if (!client || !name) return nothing;
       const use = SharedChannels.of(client).use(name);
       const channel = use.channel as unknown as PresenceChannel;
-      const look = (): void => {
-        present = presenceOf(channel);
+      const update = (): void => {
+        current = presenceOf(channel);
         onChange();
       };
       const undo = [
-        channel.on('pusher:subscription_succeeded', look),
-        channel.on('pusher:subscription_error', look),
-        channel.on('pusher:member_added', look),
-        channel.on('pusher:member_removed', look),
-        // Without a connection there are no members, and no event of the channel says so.
-        client.connection.on('state_change', look),
+        channel.on('pusher:subscription_succeeded', update),
+        channel.on('pusher:subscription_error', update),
+        channel.on('pusher:member_added', update),
+        channel.on('pusher:member_removed', update),
+        // The members are gone when the connection is lost, without an event of the channel.
+        client.connection.on('state_change', update),
         use.release,
       ];
-      look();
+      update();
       return () => {
         for (const end of undo) end();
       };
@@ -178,8 +255,8 @@ function presenceOf({ members, subscribed }: PresenceChannel): Presence {
 
 function nothing(): undefined {}
 
-function nobody(): Presence {
-  return NOBODY;
+function empty(): Presence {
+  return EMPTY;
 }
 
 function initialized(): ConnectionState {

@@ -7,8 +7,8 @@ export interface RetrySettings {
 }
 
 /**
- * What failed for the moment and is asked for again: all of it together, so that channels can share a request, and with
- * one back-off, so that whoever could not answer is left alone by all.
+ * Repeats requests after temporary failures: all together, so that channels can share a request, and with one back-off,
+ * so that an overloaded endpoint is spared by all of them.
  */
 export class Retries {
   readonly #settings: RetrySettings;
@@ -23,9 +23,10 @@ export class Retries {
   }
 
   /**
-   * Calls `ask` once, later. Answers in how many ms.
+   * Calls `ask` once, later.
    *
-   * @param pause ms to add, because whoever was asked wants to be left alone for so long
+   * @param pause ms to add, from the endpoint's `Retry-After`
+   * @returns the delay in ms
    */
   add(ask: () => void, pause: number): number {
     const { clock, reconnect } = this.#settings;
@@ -45,7 +46,7 @@ export class Retries {
     return delay;
   }
 
-  /** It is not wanted any more, or was answered. */
+  /** Cancels a retry, because it is not needed any more or was answered. */
   delete(ask: () => void, isAnswered?: boolean): void {
     this.#waiting.delete(ask);
     if (this.#waiting.size > 0) return;

@@ -12,7 +12,7 @@ interface Use {
 
 const all = new WeakMap<Countersign, SharedChannels>();
 
-/** Channels that parts of a page use together: subscribed with the first of them, left some time after the last. */
+/** Channels that components share: subscribed with the first use, left RELEASE_DELAY after the last. */
 export class SharedChannels {
   readonly #client: Countersign;
   readonly #uses = new Map<string, Use>();
@@ -21,18 +21,18 @@ export class SharedChannels {
     this.#client = client;
   }
 
-  /** Those of this client. */
+  /** Returns the shared channels of a client. */
   static of(client: Countersign): SharedChannels {
     const shared = all.get(client) ?? new SharedChannels(client);
     all.set(client, shared);
     return shared;
   }
 
-  /** The channel, subscribed until `release` is called and nothing else uses it. */
+  /** Returns a channel that stays subscribed until `release` is called and nothing else uses it. */
   use(name: string): { readonly channel: Channel; release(): void } {
     let use = this.#uses.get(name);
     if (!use) {
-      // One that was refused is asked for again by the first part that wants it, and not by each.
+      // A refused channel is requested again by the first component that uses it, and not by each.
       use = { channel: this.#client.subscribeFor(this, name), count: 0, cancelRelease: undefined };
       this.#uses.set(name, use);
     }

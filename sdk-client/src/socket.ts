@@ -2,18 +2,18 @@ import type { Clock } from './clock.ts';
 import { bundled, type WebSocketConstructor, type WebSocketLike } from './platform.ts';
 import { asObject, encode, type Message, parse } from './protocol.ts';
 
-/** How often the watch looks at the clock at least, in ms. Short, because only a late look betrays that the machine slept. */
+/** Longest interval between checks of the clock, in ms. Short, because only a late check reveals that the machine slept. */
 const TICK = 1_000;
-/** A look this much later than it was due means sleep (or a page whose timers are held back), in ms. */
+/** A check that is this late means that the machine slept or the page's timers were throttled, in ms. */
 const DRIFT = 3_000;
-/** How long a link may take to answer when there is reason to doubt it, in ms. */
+/** Longest wait for a response when the connection may be dead, in ms. */
 const DOUBT = 2_000;
 
-/** Close codes of our own making, so that the connection reacts to every end in one way. */
+/** Close codes of the SDK itself, so that the connection handles every end in one way. */
 const NO_ANSWER = 4201;
 const ABNORMAL = 1006;
 
-/** What one socket tells its connection. After `closed`, nothing. */
+/** Events of one socket. Nothing follows `closed`. */
 export interface SocketEvents {
   opened(socketId: string): void;
   /** @param message `undefined` for a frame that is not of the protocol */
@@ -24,46 +24,46 @@ export interface SocketEvents {
 export interface SocketOptions {
   readonly clock: Clock;
   readonly WebSocket: WebSocketConstructor | undefined;
-  /** Most ms from dialling until the broker's greeting. */
+  /** Longest time from dialling until the connection is established, in ms. */
   readonly connectTimeout: number;
-  /** Silence after which the broker is pinged, in ms; the broker may ask for less. */
+  /** Silence before a ping, in ms; the broker may require less. */
   readonly activityTimeout: number;
-  /** Wait for any sign of life after a ping, in ms. */
+  /** Longest wait for any frame after a ping, in ms. */
   readonly pongTimeout: number;
 }
 
-/** One WebSocket from dialling to its end: greeting, pings, and one way out. */
+/** One WebSocket, from dialling to its end: handshake of the protocol, pings, and a single `closed`. */
 export class Socket {
   readonly #socket: WebSocketLike;
   readonly #options: SocketOptions;
   readonly #events: SocketEvents;
   #established = false;
   #ended = false;
-  /** What the platform says of a failure; browsers say nothing. */
+  /** The platform's text for a failure; empty in browsers. */
   #failure = '';
   #activityTimeout: number;
-  /** When the last frame came; before the first one, when it was dialled. */
+  /** When the last frame arrived; before the first one, when the socket was dialled. */
   #heardAt: number;
-  /** When the next look is due, by the wall clock. */
+  /** When the next check is due, by the wall clock. */
   #lookAt = 0;
-  /** When an unanswered ping proves the link dead. */
+  /** When an unanswered ping means that the connection is dead. */
   #deadline: number | undefined;
   #cancelTimer: () => void;
 
-  /** @throws without a WebSocket, and what the platform throws for a URL that it does not dial */
+  /** @throws Error without a WebSocket, or the platform's error for a URL that it refuses */
   constructor(url: string, options: SocketOptions, events: SocketEvents) {
     this.#options = options;
     this.#events = events;
     this.#activityTimeout = options.activityTimeout;
     this.#heardAt = options.clock.now();
-    // Looked up at each dial, for what a page has may be replaced.
+    // Looked up for each socket, because a page may replace it.
     const WebSocket = options.WebSocket ?? globalThis.WebSocket ?? bundled.WebSocket;
     if (!WebSocket) throw new Error('No WebSocket available');
     this.#socket = new WebSocket(url);
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = (event) =>
       this.#end(Number(event?.code) || ABNORMAL, event?.reason || this.#failure);
-    // A close follows. Without a listener, Node would stop the process.
+    // A close event follows. Without a listener, `ws` would throw and end the process.
     this.#socket.onerror = (event) => {
       const { message, error } = asObject(event) ?? {};
       const { message: text, code } = asObject(error) ?? {};
@@ -72,20 +72,20 @@ export class Socket {
     this.#cancelTimer = options.clock.after(options.connectTimeout, () => this.#abandon());
   }
 
-  /** Whether the frame was handed to the network; that does not mean that it arrived. */
+  /** Sends a frame. @returns whether it was passed to the network, which does not mean that it arrived */
   send(frame: string): boolean {
     if (!this.#established || this.#ended) return false;
     this.#socket.send(frame);
     return true;
   }
 
-  /** Asks for a sign of life at once, because there is reason to doubt the link. A greeting that is overdue ends it. */
+  /** Pings at once, because the connection may be dead; ends a handshake that is overdue. */
   check(): void {
     if (this.#established) this.#ping(DOUBT);
     else if (this.#options.clock.now() - this.#heardAt > DOUBT) this.#abandon();
   }
 
-  /** Ends it without a word to its connection. */
+  /** Closes the socket without emitting `closed`. */
   close(): void {
     if (this.#ended) return;
     this.#stop();
@@ -102,7 +102,7 @@ export class Socket {
     this.#events.message(message);
   }
 
-  /** The first frame is the greeting, or an error that says with which code the close will come. */
+  /** Handles the first frame: `pusher:connection_established`, or an error with the code of the close that follows. */
   #greet(message: Message | undefined): void {
     const data = asObject(message?.data);
     if (message?.event === 'pusher:connection_established' && typeof data?.['socket_id'] === 'string') {
@@ -131,19 +131,19 @@ export class Socket {
     const { clock } = this.#options;
     const now = clock.now();
     if (now >= (this.#deadline ?? Infinity)) return this.#abandon();
-    // The machine slept, or the page, and the link may have ended meanwhile.
+    // The machine or the page slept, so the connection may be dead.
     if (clock.wall() - this.#lookAt > DRIFT) this.#ping(DOUBT);
     else if (!this.#deadline && now - this.#heardAt >= this.#activityTimeout)
       this.#ping(this.#options.pongTimeout);
     this.#watch();
   }
 
-  #ping(patience: number): void {
-    this.#deadline = Math.min(this.#deadline ?? Infinity, this.#options.clock.now() + patience);
+  #ping(timeout: number): void {
+    this.#deadline = Math.min(this.#deadline ?? Infinity, this.#options.clock.now() + timeout);
     this.send(encode('pusher:ping', {}));
   }
 
-  /** Gives up on a peer that does not answer, and would not answer a close frame either. */
+  /** Ends the connection to a peer that does not respond, without waiting for its close frame. */
   #abandon(): void {
     this.#end(this.#established ? NO_ANSWER : ABNORMAL, 'Timed out');
     if (this.#socket.terminate) this.#socket.terminate();

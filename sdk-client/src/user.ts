@@ -15,7 +15,7 @@ import {
 } from './protocol.ts';
 import type { Retries } from './retries.ts';
 
-/** Who this connection is signed in as: the object that the app signed. */
+/** The data of the signed-in user, as the app signed it. */
 export interface UserData {
   readonly id: string;
   readonly user_info?: unknown;
@@ -23,25 +23,26 @@ export interface UserData {
   readonly [key: string]: unknown;
 }
 
-/** Watched users that came or went. */
+/** Users of the watchlist who came online or went offline. */
 export interface WatchlistEvent {
   readonly name: string;
   readonly user_ids: readonly string[];
 }
 
+/** Events of the watchlist. */
 export interface WatchlistEvents {
   online: WatchlistEvent;
   offline: WatchlistEvent;
 }
 
-/** Events that the SDK raises itself on the user, beside those sent to it. */
+/** Events of the SDK on the user, besides those that the backend sends. */
 export interface UserEvents {
   'pusher:signin_success': UserData;
   'pusher:signin_error': CountersignError;
   'pusher:subscription_error': SubscriptionError;
 }
 
-/** What the user needs of its client. */
+/** What the user needs from its client. */
 export interface UserOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
@@ -58,15 +59,24 @@ interface Outcome {
   reject(error: CountersignError): void;
 }
 
-/** The signed-in user. Binding gets the events that the app's backend sends to this user, on all devices. */
+/**
+ * The signed-in user. Its events are those that the app's backend sends to this user, on all devices.
+ *
+ * @example
+ * ```ts
+ * await client.signin();
+ * client.user.bind('mail', (data) => console.log(data));
+ * client.user.watchlist.bind('online', ({ user_ids }) => console.log(user_ids));
+ * ```
+ */
 export class User extends Emitter<UserEvents & AnyEvents> {
-  /** Who of the users that the app lists in `watchlist` is online. */
+  /** Emits `online` and `offline` for the users whom the app lists in `watchlist`. */
   readonly watchlist = new Emitter<WatchlistEvents>();
   readonly #owner: UserOwner;
   #data: UserData | undefined;
-  /** Whether the next connection is signed in, too. */
+  /** Whether to sign in on the next connection, too. */
   #wanted = false;
-  /** The sign-in in progress; it outlives a connection. */
+  /** The sign-in in progress; it can last over several connections. */
   #outcome: Outcome | undefined;
   #attempt: Attempt<UserGrant> | undefined;
   readonly #again = (): void => this.#begin();
@@ -77,7 +87,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.#owner = owner;
   }
 
-  /** What the app signed; `undefined` while this connection is not signed in. */
+  /** The data that the app signed; `undefined` while the connection is not signed in. */
   get user_data(): UserData | undefined {
     return this.#data;
   }
@@ -91,7 +101,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     return this.#outcome.promise;
   }
 
-  /** @internal The id, once a sign-in in progress is over. */
+  /** @internal Returns the id, once a sign-in in progress is over. */
   async id(): Promise<string | undefined> {
     while (!this.#data && this.#outcome) await this.#outcome.promise.catch(() => {});
     return this.#data?.id;
@@ -104,7 +114,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.#begin();
   }
 
-  /** @internal @param stopped whether no further connection will be tried */
+  /** @internal @param stopped whether the connection will not be tried again */
   lost(stopped: boolean): void {
     this.#endAttempt();
     this.#data = undefined;
@@ -119,7 +129,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
       this.#signedIn(parseJson(asObject(data)?.['user_data']));
     } else if (event === 'pusher:error') {
       const { code, message } = asObject(data) ?? {};
-      // The broker said no to something: to the sign-in, if one is under way and the code says so.
+      // The error refuses the sign-in if one is in progress and the code says so.
       if (this.#attempt && code === UNAUTHORIZED)
         this.#fail(new CountersignError('signin_refused', String(message)));
     } else if (event === `${INTERNAL}watchlist_events`) {
@@ -157,7 +167,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.emit('pusher:signin_success', this.#data);
   }
 
-  /** A refusal is final until the app asks again. What failed for the moment is tried again, and those who wait go on waiting. */
+  /** Ends the sign-in after a final refusal; after a temporary failure, tries again while callers wait. */
   #fail(error: CountersignError): void {
     this.#endAttempt();
     const { code, retryAfter } = error;
@@ -184,7 +194,7 @@ function outcome(): Outcome {
     resolve = onResolve;
     reject = onReject;
   });
-  // Whoever signs in without waiting for it binds `pusher:signin_error`; that must not stop a Node process.
+  // An app that does not await `signin()` binds `pusher:signin_error`; its process must not end by an unhandled rejection.
   promise.catch(() => {});
   return { promise, resolve, reject };
 }

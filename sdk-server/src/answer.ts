@@ -1,14 +1,14 @@
-/** What the routers for Express have in common: how they say no, and how they tell it to the log. */
+/** How the Express routers refuse requests and log them. */
 import type { Request, RequestHandler, Response } from 'express';
 
-/** Where the routers write one line for each attempt: `pino`, or anything with these three methods. */
+/** Receives one line for each request of the routers: `pino`, or anything with these three methods. */
 export interface Logger {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;
   error(fields: object, text: string): void;
 }
 
-/** The router says no to a request, which is answered and logged once, by {@link answerError}. */
+/** A refusal of a request; {@link answerError} responds and logs it. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 
@@ -22,7 +22,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What is logged if nobody gives a logger: only what an operator has to repair. */
+/** The default logger: writes only what an operator has to repair. */
 export const failuresOnly: Logger = {
   info() {},
   warn() {},
@@ -31,14 +31,14 @@ export const failuresOnly: Logger = {
   },
 };
 
-/** What the sender of a request may know of why it was refused or failed. */
+/** The part of a refusal or failure that the sender may know. */
 export interface Problem {
   readonly status: number;
   readonly error: string;
   readonly code: string;
 }
 
-/** Logs why a request was refused or failed. What nobody foresaw is told to the log only. */
+/** Logs why a request was refused or failed. Unexpected errors are not shown to the sender. */
 export function logProblem(error: unknown, logger: Logger, fields: object, text: string): Problem {
   if (error instanceof Refusal) {
     const { status, code, message } = error;
@@ -50,7 +50,7 @@ export function logProblem(error: unknown, logger: Logger, fields: object, text:
   return { status: 500, error: 'Internal error', code: 'internal_error' };
 }
 
-/** Logs why a request was refused or failed, and answers it. */
+/** Logs why a request was refused or failed, and responds. */
 export function answerError(
   res: Response,
   error: unknown,
@@ -62,7 +62,7 @@ export function answerError(
   if (!res.headersSent) res.status(status).json(body);
 }
 
-/** A handler that may take its time: Express 4 does not see where its promise fails. */
+/** Wraps an async handler: Express 4 does not handle rejected promises. */
 export function handling(handle: (req: Request, res: Response) => Promise<void>): RequestHandler {
   return (req, res, next) => {
     handle(req, res).catch(next);

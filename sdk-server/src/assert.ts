@@ -5,7 +5,7 @@ export function assertOption(holds: boolean, message: string): asserts holds {
   if (!holds) throw new ArgumentError('invalid_options', message);
 }
 
-/** A misspelled option would silently do nothing, so names that are not among those of `known` are refused. */
+/** Refuses names that `known` does not have: a misspelled option would silently do nothing. */
 export function assertKnown(given: object, known: object, what: string): void {
   for (const name of Object.keys(given)) {
     const names = Object.keys(known).join(', ');

@@ -5,34 +5,46 @@ import { assertKnown, assertOption } from './assert.ts';
 import type { PresenceMember } from './grant.ts';
 import { isRecord } from './json.ts';
 
-/** What the router must know of a user; yours may have more. */
+/** The fields that the router reads of a user; other fields are ignored. */
 export interface AuthUser {
-  /** Text or a whole number. On sign-in: 1 to 128 characters that a channel name may have. */
+  /** A string or a whole number. For sign-in: 1 to 128 characters that channel names allow. */
   readonly id: string | number | bigint;
-  /** What other members of a presence channel may know. */
+  /** Data that other members of a presence channel see. */
   readonly info?: object | null | undefined;
-  /** Ids of the users whose coming and going this one wants to know. */
+  /** Ids of the users whose coming online and going offline this user follows; at most 100. */
   readonly watchlist?: readonly string[] | undefined;
 }
 
-/** Who is asking, and what they may. Functions may answer with a promise; where one throws, nothing is granted. */
+/**
+ * Options of {@link authRouter}. Functions may return a promise; if one throws, the router refuses with 500.
+ *
+ * @example
+ * ```ts
+ * const options: AuthRouterOptions<{ id: string; rooms: string[] }> = {
+ *   user: () => ({ id: 'ann', rooms: ['private-room-7'] }),
+ *   canAccess: (user, channel) => user.rooms.includes(channel),
+ *   rateLimit: { limit: 30, windowSeconds: 10 },
+ * };
+ * app.use('/countersign', authRouter(countersign, options));
+ * ```
+ */
 export interface AuthRouterOptions<User extends AuthUser> {
-  /** The user that this request belongs to, by session, token or otherwise; null or undefined if there is none. */
+  /** Returns the user of a request, from its session, token or otherwise; null or undefined refuses with 401. */
   readonly user: (req: Request) => User | null | undefined | Promise<User | null | undefined>;
-  /** Whether this user may join this private or presence channel. Only `true` grants it. */
+  /** Returns whether a user may join a private or presence channel. Only `true` grants it; anything else refuses with 403. */
   readonly canAccess: (user: User, channel: string, req: Request) => boolean | Promise<boolean>;
-  /** Who the user is on this presence channel. @default their id and info */
+  /** Returns the member that a user is in a presence channel. @default the user's id and info */
   readonly member?:
     | ((user: User, channel: string, req: Request) => PresenceMember | Promise<PresenceMember>)
     | undefined;
   /**
-   * How many requests one address may make, a batch being one; a handler of your own (express-rate-limit has them for
-   * several processes) instead; or false for no limit. @default 100 a minute
+   * Limit of requests from one address, where a batch is one request; or an Express handler that limits (for several
+   * processes, such as express-rate-limit); or false for no limit. @default 100 a minute
    */
   readonly rateLimit?: AddressLimitOptions | RequestHandler | false | undefined;
-  /** Gets one line for each attempt. @default failures only, on standard error */
+  /** Receives one line for each request. @default failures only, on standard error */
   readonly logger?: Logger | undefined;
-  /** Where the router answers, below where it is mounted. @default { channel: '/auth', user: '/user-auth' } */
+  /** Paths of the two routes, below the mount point. @default { channel: '/auth', user: '/user-auth' } */
   readonly paths?: { readonly channel?: string | undefined; readonly user?: string | undefined } | undefined;
 }
 
@@ -51,11 +63,11 @@ export function checkAuthOptions<User extends AuthUser>(options: AuthRouterOptio
   assertKnown(options, KNOWN, 'option');
   assertOption(
     typeof options.user === 'function',
-    'authRouter needs user(req), which tells who is asking; without it everybody would be granted everything',
+    'authRouter needs user(req), which returns the user of a request; without it everybody would be granted everything',
   );
   assertOption(
     typeof options.canAccess === 'function',
-    'authRouter needs canAccess(user, channel, req), which tells whether they may',
+    'authRouter needs canAccess(user, channel, req), which returns whether the user may join',
   );
   checkRateLimit(options.rateLimit);
 }

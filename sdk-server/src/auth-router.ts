@@ -20,7 +20,7 @@ const CHANNEL = 'channel authorization';
 const SIGN_IN = 'user authentication';
 const LIMIT = 'authorization rate limit';
 
-/** What is known of an attempt when its line is written. Only what was checked gets in. */
+/** The log fields of a request. They contain checked values only. */
 interface Attempt {
   readonly address: string | undefined;
   socketId?: string;
@@ -28,20 +28,27 @@ interface Attempt {
   userId?: string;
 }
 
-/** What a batch answers for one channel. */
+/** The result for one channel of a batch. */
 type BatchEntry =
   | { readonly status: 200; readonly data: ChannelGrant }
   | { readonly status: number; readonly data?: never };
 
-/** What the router needs of a `Countersign`, whatever its channels are. */
+/** The part of `Countersign` that the router uses. */
 type Authorizer = Pick<Countersign, 'authorizeChannel' | 'authenticateUser' | 'limits'>;
 
 /**
- * Serves what clients ask before they join private or presence channels (`POST /auth`, for one channel or a batch of up
- * to 200) or sign in (`POST /user-auth`): 401 without a user, 403 where they may not, 400 for a malformed request, 429 past
- * the limit. Mount it at `/countersign`, where our client looks for it, behind what recognizes your users.
+ * Creates an Express router that signs for clients: `POST /auth` for one channel or a batch of up to 200, `POST /user-auth`
+ * for a sign-in. It responds with 401 without a user, 403 if `canAccess` refuses, 400 for a malformed request and 429 past
+ * the rate limit. Mount it at `/countersign`, the default of the client SDK, after the middleware that identifies users.
  *
  * @throws ArgumentError `invalid_options`
+ * @example
+ * ```ts
+ * app.use('/countersign', authRouter(countersign, {
+ *   user: (req) => (req.headers['x-user'] ? { id: String(req.headers['x-user']) } : null),
+ *   canAccess: (user, channel) => channel === `private-user-${user.id}`,
+ * }));
+ * ```
  */
 export function authRouter<User extends AuthUser>(
   countersign: Authorizer,
@@ -64,9 +71,9 @@ export function authRouter<User extends AuthUser>(
     if (isAllowed !== true) throw new Refusal(403, 'forbidden', 'You may not join this channel');
     if (!channel.startsWith('presence-')) return countersign.authorizeChannel(socketId, channel);
     const data: unknown = await member(user, channel, req);
-    // Without data the signature would be good for whoever the connection is signed in as.
+    // Without data, the signature would be valid for any signed-in user of the connection.
     if (!isRecord(data))
-      throw new ArgumentError('invalid_user', 'member() must answer { user_id, user_info? }');
+      throw new ArgumentError('invalid_user', 'member() must return { user_id, user_info? }');
     return countersign.authorizeChannel(socketId, channel, data);
   }
 
@@ -102,7 +109,7 @@ export function authRouter<User extends AuthUser>(
       }
     };
     const entries = names.map(async (name) => [name, await entryOf(name)] as const);
-    // Unlike an assignment, this makes a property of any name, `__proto__` too.
+    // Unlike an assignment, this creates a property of any name, `__proto__` too.
     return Object.fromEntries(await Promise.all(entries));
   }
 
@@ -139,7 +146,7 @@ function limiterOf(
   return [admit];
 }
 
-/** A route that reads the fields, and answers what `act` makes of them. */
+/** Creates a route that reads the fields and responds with the result of `act`. */
 function answering(
   text: string,
   logger: Logger,
@@ -168,13 +175,13 @@ function channelRequestOf(socketId: string, channel: unknown, { limits }: Author
   return orMalformed(() => checkChannelRequest({ socketId, channel }, limits));
 }
 
-/** The answer to a batch is by name, so a name must at least be text. */
+/** The names of a batch are keys of its response, so they must be strings. */
 function textOf(name: unknown): string {
   if (typeof name === 'string') return name;
   throw new Refusal(400, 'invalid_channel', 'Each channel_name must be a string');
 }
 
-/** What the sender of a request got wrong is answered with 400; the same mistake made by the application is not. */
+/** Turns errors of `check` into 400: here they are the sender's mistakes, not the application's. */
 function orMalformed<Result>(check: () => Result): Result {
   try {
     return check();
@@ -188,13 +195,13 @@ function memberOf(user: AuthUser): PresenceMember {
   return { user_id: userIdOf(user), user_info: user.info };
 }
 
-/** Without this, a user without an id would be asked for, and signed, as "undefined". */
+/** Checks a user's id: without this, a user without an id would be signed as "undefined". */
 function userIdOf({ id }: AuthUser): string {
   if (typeof id === 'string' && id !== '') return id;
   if (typeof id === 'bigint' || (typeof id === 'number' && Number.isSafeInteger(id))) return String(id);
   const rule = 'a string that is not empty, or a whole number';
   throw new ArgumentError(
     'invalid_user',
-    `user(req) answered a user whose id is ${quoted(id)}; it must be ${rule}`,
+    `user(req) returned a user whose id is ${quoted(id)}; it must be ${rule}`,
   );
 }

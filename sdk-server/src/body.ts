@@ -1,22 +1,22 @@
-/** Reads the fields of a request, also where a body parser ran before. */
+/** Reads the fields of a request, also if a body parser ran before. */
 import { types } from 'node:util';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Refusal } from './answer.ts';
 import { isRecord } from './json.ts';
 
-/** Enough for the names of a whole batch of channels. */
+/** Enough for a batch of 200 channel names. */
 const FIELDS_BYTES = 131_072;
 const FORMATS = 'a form (application/x-www-form-urlencoded or multipart/form-data) or a JSON object';
 
 const bytes = express.raw({ limit: FIELDS_BYTES, type: () => true });
 
-/** The fields of a request, by name. A map, so that no name reaches a prototype. */
+/** The fields of a request, by name. A map, because names such as `__proto__` come from outside. */
 export type Fields = ReadonlyMap<string, unknown>;
 
 /**
- * The fields of a form or a JSON object.
+ * Reads the fields of a form or a JSON object.
  *
- * @throws Refusal 400 or 413 for what the sender got wrong, 500 where something else has used the body up
+ * @throws Refusal 400 or 413 for the sender's mistakes, 500 if other middleware has consumed the body
  */
 export async function readFields(req: Request, res: Response): Promise<Fields> {
   const wasRead = req.readableDidRead;
@@ -29,7 +29,7 @@ export async function readFields(req: Request, res: Response): Promise<Fields> {
   throw malformed();
 }
 
-/** @param raw what `text` was made from, for a format whose boundaries are bytes */
+/** @param raw the bytes of `text`, for multipart forms */
 function fieldsOf(text: string, raw: Uint8Array, req: Request): Fields | Promise<Fields> {
   const type = req.headers['content-type'] ?? '';
   switch (type.split(';', 1)[0]?.trim().toLowerCase()) {
@@ -65,7 +65,7 @@ async function fieldsOfMultipart(raw: Uint8Array, type: string): Promise<Fields>
   return grouped(form);
 }
 
-/** A name that is there several times has the list of its values. */
+/** Groups fields: a name that occurs several times has the list of its values. */
 function grouped(pairs: Iterable<readonly [name: string, value: unknown]>): Fields {
   const fields = new Map<string, unknown>();
   for (const [name, value] of pairs) {
@@ -93,7 +93,7 @@ function parse(parser: RequestHandler, req: Request, res: Response): Promise<voi
   });
 }
 
-/** A parser's complaint is the sender's fault, unless it has no status below 500. */
+/** Errors of a parser with a status below 500 are the sender's mistakes. */
 function refusalOf(error: unknown): unknown {
   const status = isRecord(error) ? error['status'] : undefined;
   if (typeof status !== 'number' || status >= 500) return error;
@@ -109,6 +109,6 @@ function malformed(): Refusal {
 }
 
 function bodyUsedUp(): Refusal {
-  const reason = 'A body parser, or something else, has read the body and left nothing of it';
+  const reason = 'Other middleware has consumed the body and left nothing of it';
   return new Refusal(500, 'body_was_read', `${reason}: mount authRouter ahead of it`);
 }

@@ -1,44 +1,44 @@
-/** What the broker answers, as it came. */
+/** The broker's responses, and the options of the calls that list something. */
 
-/** What the broker tells about a channel, as far as it was asked with `info`. */
+/** Attributes of a channel, those that `info` asked for. */
 export interface ChannelAttributes {
-  /** Distinct users on a presence channel. */
+  /** Number of distinct users in a presence channel. */
   readonly user_count?: number;
-  /** Subscribed connections. */
+  /** Number of subscribed connections. */
   readonly subscription_count?: number;
 }
 
-/** The answer to `trigger` and `sendToUser`: attributes of the channels if `info` asked for them. */
+/** The response to `trigger` and `sendToUser`: attributes of the channels if `info` asked for them. */
 export interface TriggerAnswer {
   readonly channels?: Readonly<Record<string, ChannelAttributes>>;
 }
 
-/** The answer to `triggerBatch`: attributes for each event, in the same order, if any asked for them. */
+/** The response to `triggerBatch`: attributes for each event, in the same order, if any asked for them. */
 export interface BatchAnswer {
   readonly batch?: readonly ChannelAttributes[];
 }
 
-/** The answer to `channels`: every occupied channel by name. */
+/** The response to `channels`: every occupied channel by name. */
 export interface ChannelsAnswer {
   readonly channels: Readonly<Record<string, ChannelAttributes>>;
 }
 
-/** The answer to `channel`. */
+/** The response to `channel`. */
 export interface ChannelAnswer extends ChannelAttributes {
   readonly occupied: boolean;
-  /** The remembered event of a cache channel and the seconds that it will be remembered, or null if there is none. */
+  /** The kept event of a cache channel and the seconds for which it is still kept; null if there is none. */
   readonly cache?: { readonly data: string; readonly ttl: number } | null;
 }
 
-/** The answer to `presenceMembers`: each user once. */
+/** The response to `presenceMembers`: each user once. */
 export interface MembersAnswer {
   readonly users: readonly { readonly id: string }[];
 }
 
-/** The answer to `users`: who is signed in, a page at a time. */
+/** The response to `users`: one page of signed-in users. */
 export interface UsersAnswer {
   readonly users: readonly { readonly id: string }[];
-  /** Where the next page begins, if there is one. */
+  /** Start of the next page, if there is one. */
   readonly cursor?: string;
 }
 
@@ -49,12 +49,28 @@ export interface UserConnection {
   /** The client library, as it calls itself. */
   readonly client: string;
   readonly address: string;
-  /** What it is subscribed to. */
+  /** Names of its channels. */
   readonly channels: readonly string[];
 }
 
-/** The answer to `user`: without connections if he is not signed in. */
+/** The response to `user`; `connections` is empty if the user is not signed in. */
 export interface UserAnswer {
   readonly id: string;
   readonly connections: readonly UserConnection[];
+}
+
+/** Options of `channels`. */
+export interface ChannelsQuery {
+  /** Returns only channels with this prefix. `info: 'user_count'` needs a prefix that starts with `presence-`. */
+  readonly filterByPrefix?: string | undefined;
+  /** Attributes to return, such as `user_count`. */
+  readonly info?: string | readonly string[] | undefined;
+}
+
+/** Options of `users`. */
+export interface UsersQuery {
+  /** `cursor` of the previous page. */
+  readonly cursor?: string | undefined;
+  /** Users of one page, 1 to 1000. @default 100 */
+  readonly limit?: number | undefined;
 }

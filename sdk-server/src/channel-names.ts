@@ -1,10 +1,10 @@
 import { Refusal } from './answer.ts';
 import type { Fields } from './body.ts';
 
-/** The channels that one request asks for, as they came: nothing of them is checked. */
+/** The channels that one request asks for, not checked yet. */
 export interface ChannelNames {
   readonly names: readonly unknown[];
-  /** Whether the answer is to name each channel, which is so for any form of list, also for a list of one. */
+  /** Whether the response lists each channel by name: for any list, also a list of one. */
   readonly isBatch: boolean;
 }
 
@@ -12,8 +12,8 @@ const NAME = 'channel_name';
 const BATCH_SIZE = 200;
 
 /**
- * Finds the channels of a request: `channel_name` for one; repeated, as an array, or as `channel_name[]` and
- * `channel_name[0]` for many, each asked for once.
+ * Returns the channels of a request: `channel_name` for one; for a batch, `channel_name` repeated or as an array, or
+ * `channel_name[]`, `channel_name[0]` …. Duplicates are removed.
  *
  * @throws Refusal 400 for no channels or more than 200
  */

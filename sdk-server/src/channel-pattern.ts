@@ -2,15 +2,15 @@ import { assertOption } from './assert.ts';
 import { quoted } from './checks.ts';
 import { isEncrypted } from './encryption.ts';
 
-/** The names between braces of a text: of `private-doc-{team}.{doc}` they are `team` and `doc`. */
+/** The names in the braces of a text: `team` and `doc` of `private-doc-{team}.{doc}`. */
 type ParamNames<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
   ? Name | ParamNames<Rest>
   : never;
 
-/** What the braces of a pattern stand for in the name of a channel. */
+/** The values of a pattern's placeholders in a channel name. */
 export type Params<Text extends string> = Readonly<Record<ParamNames<Text>, string>>;
 
-/** One character of a name, or a run of them. */
+/** One character of a name, or one or more characters of a set. */
 interface Step {
   readonly characters: string;
   readonly repeats: boolean;
@@ -20,7 +20,7 @@ const PLACEHOLDER = /\{([A-Za-z]\w*)\}/;
 const PUNCTUATION = '_-=@,.;';
 const CHARACTERS = `ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789${PUNCTUATION}`;
 
-/** A text that was taken apart at its braces: literals and names by turns, a literal first and last. */
+/** Splits a text at its placeholders: literals and names alternate, with a literal first and last. */
 export function splitPattern(text: string): { readonly literals: string[]; readonly names: string[] } {
   const pieces = text.split(PLACEHOLDER);
   return {
@@ -30,17 +30,17 @@ export function splitPattern(text: string): { readonly literals: string[]; reado
 }
 
 /**
- * Names of channels with something in common, such as `private-user-{userId}`.
+ * A pattern of channel names, such as `private-user-{userId}`.
  *
- * Braces stand for one or more characters of a channel name. Where there are several, no value holds the punctuation
- * that stands between them, so that no name can be read in two ways and no two values make the same name.
+ * A placeholder matches one or more characters of a channel name. If there are several, their values do not contain the
+ * punctuation between them, so that a name matches in one way only.
  */
 export class ChannelPattern {
   readonly text: string;
   readonly #steps: readonly Step[];
   readonly #expression: RegExp;
 
-  /** @throws ArgumentError `invalid_options` for what is not a pattern, or could be read in two ways */
+  /** @throws ArgumentError `invalid_options` if the text is not a pattern, or is ambiguous */
   constructor(text: string) {
     const { literals, names } = splitPattern(text);
     const separators = literals.slice(1, -1);
@@ -62,20 +62,20 @@ export class ChannelPattern {
     this.#expression = new RegExp(`^${expressions.join('')}$`);
   }
 
-  /** The values in the name of a channel; `undefined` if the pattern does not mean it. Encrypted channels need to be meant by name. */
+  /** Returns the placeholders' values in a channel name; `undefined` if it does not match. Only patterns of encrypted channels match those. */
   match(channel: string): Readonly<Record<string, string>> | undefined {
     if (isEncrypted(channel) !== isEncrypted(this.text)) return undefined;
     const match = this.#expression.exec(channel);
     return match ? { ...match.groups } : undefined;
   }
 
-  /** Whether some name matches both. */
+  /** Whether some name matches both patterns. */
   overlaps(other: ChannelPattern): boolean {
     return isEncrypted(this.text) === isEncrypted(other.text) && shareText(this.#steps, other.#steps);
   }
 }
 
-/** Walks both at once, one character at a time, through every pair of places that a common text can lead to. */
+/** Whether a text matches both; tries every pair of positions that a common text can reach. */
 function shareText(a: readonly Step[], b: readonly Step[]): boolean {
   const reached = new Set<string>();
   const places: [number, number][] = [[0, 0]];
@@ -109,5 +109,5 @@ function escaped(characters: string): string {
 }
 
 function check(text: string, holds: boolean, rule: string): void {
-  assertOption(holds, `${quoted(text)} is no pattern of channels: it ${rule}`);
+  assertOption(holds, `${quoted(text)} is not a channel pattern: a pattern ${rule}`);
 }

@@ -1,4 +1,4 @@
-/** What every call checks before it signs or sends anything. */
+/** Checks of arguments, before anything is signed or sent. */
 import { ArgumentError } from './errors.ts';
 import type { Limits } from './options.ts';
 import { isChannelName, isSocketId, isUserId } from './signature.ts';
@@ -25,7 +25,7 @@ export function checkUserId(value: unknown): string {
   throw new ArgumentError('invalid_user', `Invalid user id: ${quoted(value)}; it must be ${rule}`);
 }
 
-/** Who somebody is on a presence channel, where ids are freer than those of signed-in users. @throws ArgumentError `invalid_user` */
+/** Checks the id of a presence member, for which more is allowed than for ids of signed-in users. @throws ArgumentError `invalid_user` */
 export function checkMemberId(value: unknown): string | number {
   if (typeof value === 'string' && value.length > 0 && value.length <= USER_ID_LENGTH) return value;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
@@ -33,7 +33,7 @@ export function checkMemberId(value: unknown): string | number {
   throw new ArgumentError('invalid_user', `Invalid user_id: ${quoted(value)}; it must be ${rule}`);
 }
 
-/** Values come from anywhere, so messages show their beginning only, and on one line. */
+/** Quotes a value for a message: its first 100 characters, on one line. */
 export function quoted(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : `a value of type ${typeof value}`;
 }

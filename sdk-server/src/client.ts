@@ -2,10 +2,12 @@ import type {
   BatchAnswer,
   ChannelAnswer,
   ChannelsAnswer,
+  ChannelsQuery,
   MembersAnswer,
   TriggerAnswer,
   UserAnswer,
   UsersAnswer,
+  UsersQuery,
 } from './broker-answers.ts';
 import type { AnyChannels, ChannelName, EventData, EventName } from './channel-map.ts';
 import { checkChannel, checkUserId } from './checks.ts';
@@ -35,26 +37,23 @@ import { Webhook } from './webhook.ts';
 import type { WebhookRequest } from './webhook-request.ts';
 import { Webhooks } from './webhooks.ts';
 
-/** What `channels` may be asked for. */
-export interface ChannelsQuery {
-  /** Only channels whose names start like this. `user_count` needs one that starts with `presence-`. */
-  readonly filterByPrefix?: string | undefined;
-  /** Attributes to be told, such as `user_count`. */
-  readonly info?: string | readonly string[] | undefined;
-}
-
-/** Which page `users` answers. */
-export interface UsersQuery {
-  readonly cursor?: string | undefined;
-  readonly limit?: number | undefined;
-}
-
 /**
- * An app at a Countersign broker, seen from the servers that belong to it. With a map of its channels, `trigger` and
- * `triggerBatch` are checked by the compiler; what is sent to a user has no channel, and so is not.
+ * A client of the broker's HTTP API for one app, and the signer of its grants. With a channel map, the compiler checks
+ * `trigger` and `triggerBatch`.
  *
- * All arguments are checked before anything is signed or sent. Calls that talk to the broker reject with a
- * `RequestError`, of which `NetworkError` and `TimeoutError` are kinds. What the broker answers is passed on as it is.
+ * Arguments are checked before anything is signed or sent. Calls of the broker reject with a `RequestError`, or its
+ * subclasses `NetworkError` and `TimeoutError`, and resolve with the broker's JSON.
+ *
+ * @example
+ * ```ts
+ * const countersign = new Countersign({
+ *   appId: '1001',
+ *   key: 'key-1',
+ *   secret: process.env['COUNTERSIGN_SECRET']!,
+ *   host: 'channels.example.com',
+ * });
+ * await countersign.trigger('news', 'published', { title: 'Hello' });
+ * ```
  */
 export class Countersign<ChannelMap extends object = AnyChannels> {
   readonly #settings: Settings;
@@ -66,22 +65,28 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
     this.#webhooks = new Webhooks(this.#settings);
   }
 
-  /** The webhooks that the broker sends to the app: how they stand, and what has not arrived. */
+  /** Monitors and repairs the broker's webhook deliveries. */
   get webhooks(): Webhooks {
     return this.#webhooks;
   }
 
-  /** What is refused before it is sent. */
+  /** Limits that are checked before anything is sent. */
   get limits(): Limits {
     return this.#settings.limits;
   }
 
   /**
-   * Publishes one event to up to 100 channels. A string is sent as it is, everything else as JSON; so is a string that
-   * clients would take for a number, a boolean or null, such as `"12"`. Data for a `private-encrypted-` channel, which
-   * must be the only one, is encrypted.
+   * Publishes one event to up to 100 channels. Strings are sent unchanged, everything else as JSON; so are strings that
+   * clients would parse as a number, a boolean or null, such as `"12"`. Data for a `private-encrypted-` channel, which must
+   * be the only channel, is encrypted. Data has at most 10 KiB by default.
    *
    * @throws ArgumentError `invalid_channel`, `invalid_event`, `invalid_data`, `invalid_socket_id`, `too_large`, `no_master_key`
+   * @throws RequestError; after `network` or `timeout` it is unknown whether the event was published
+   * @example
+   * ```ts
+   * await countersign.trigger('news', 'published', { title: 'Hello' });
+   * await countersign.trigger(['a', 'b'], 'moved', { x: 1 }, { socketId: '1234.5678' }); // not to this connection
+   * ```
    */
   async trigger<Name extends ChannelName<ChannelMap>, Event extends EventName<ChannelMap, Name>>(
     channels: Name | readonly Name[],
@@ -93,12 +98,31 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
     return (await this.#post('/events', body)) as TriggerAnswer;
   }
 
-  /** Publishes up to 10 events in order, or none if one of them is refused. @throws ArgumentError as {@link trigger} */
+  /**
+   * Publishes up to 10 events in order, or none if the broker refuses one of them.
+   *
+   * @throws ArgumentError as {@link trigger}
+   * @example
+   * ```ts
+   * await countersign.triggerBatch([
+   *   { channel: 'a', name: 'moved', data: { x: 1 } },
+   *   { channel: 'b', name: 'moved', data: { x: 2 } },
+   * ]);
+   * ```
+   */
   async triggerBatch(events: readonly BatchEvent<ChannelMap>[]): Promise<BatchAnswer> {
     return (await this.#post('/batch_events', { batch: batchItems(this.#settings, events) })) as BatchAnswer;
   }
 
-  /** Publishes one event to every connection of a signed-in user. @throws ArgumentError as {@link trigger}, `invalid_user` */
+  /**
+   * Publishes one event to every connection of a signed-in user.
+   *
+   * @throws ArgumentError as {@link trigger}, `invalid_user`
+   * @example
+   * ```ts
+   * await countersign.sendToUser('ann', 'mail', { unread: 3 });
+   * ```
+   */
   async sendToUser(userId: string, event: string, data: unknown): Promise<TriggerAnswer> {
     const channel = userChannel(checkUserId(userId));
     return (await this.#post(
@@ -108,49 +132,86 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
   }
 
   /**
-   * Closes every connection that is signed in as this user. He may come back at once, unless you refuse him or `block`
-   * him for some seconds.
+   * Closes every connection that is signed in as this user. They can reconnect immediately unless your backend refuses
+   * them or you `block` them.
    *
    * @throws ArgumentError `invalid_user`, `invalid_request`
+   * @example
+   * ```ts
+   * await countersign.terminateUserConnections('ann', { reason: 'Signed out', block: 60 }); // seconds
+   * ```
    */
   async terminateUserConnections(userId: string, params: Expulsion = {}): Promise<void> {
     await this.#post(`${userPath(userId)}/terminate_connections`, expulsionBody(params));
   }
 
   /**
-   * Ends the subscriptions of one user, or of one connection, to a channel. The connections stay, but may not have the
-   * channel again; with `block`, nor may any other connection of that user for so many seconds.
+   * Ends the subscriptions of one user, or of one connection, to a channel. The connections stay open but cannot subscribe
+   * to the channel again; with `block`, no connection of the user can for that many seconds.
    *
-   * @returns how many subscriptions ended
+   * @returns the number of ended subscriptions
    * @throws ArgumentError `invalid_channel`, `invalid_user`, `invalid_socket_id`, `invalid_request`
+   * @example
+   * ```ts
+   * const removed = await countersign.removeSubscription('presence-room', { userId: 'bob', reason: 'Spam', block: 3600 });
+   * ```
    */
-  async removeSubscription(channel: string, who: Removal): Promise<number> {
-    const answer = await this.#post(`${this.#channelPath(channel)}/subscriptions/remove`, removalBody(who));
+  async removeSubscription(channel: string, subscription: Removal): Promise<number> {
+    const answer = await this.#post(
+      `${this.#channelPath(channel)}/subscriptions/remove`,
+      removalBody(subscription),
+    );
     return (answer as { readonly removed: number }).removed;
   }
 
   /**
-   * Asks the HTTP API, and answers its JSON.
+   * Sends a signed GET request to the HTTP API, and resolves with its JSON.
    *
-   * @param query `path` is what follows `/apps/ID`, percent-encoded; `params` are not encoded
+   * @param query `path` is the part after `/apps/ID`, percent-encoded; `params` are not encoded
    * @throws ArgumentError `invalid_request`
+   * @example
+   * ```ts
+   * const answer = await countersign.get({ path: '/channels', params: { filter_by_prefix: 'presence-' } });
+   * ```
    */
   async get(query: Pick<Call, 'path' | 'params'>): Promise<unknown> {
     return request(this.#settings, { method: 'GET', path: query.path, params: query.params });
   }
 
-  /** The occupied channels. */
+  /**
+   * Returns the occupied channels.
+   * @example
+   * ```ts
+   * const { channels } = await countersign.channels({ filterByPrefix: 'presence-', info: 'user_count' });
+   * ```
+   */
   async channels({ filterByPrefix, info }: ChannelsQuery = {}): Promise<ChannelsAnswer> {
     const params = { filter_by_prefix: filterByPrefix, ...infoParam(info) };
     return (await this.get({ path: '/channels', params })) as ChannelsAnswer;
   }
 
-  /** The state of one channel, occupied or not. @throws ArgumentError `invalid_channel` */
+  /**
+   * Returns the state of one channel, occupied or not.
+   *
+   * @throws ArgumentError `invalid_channel`
+   * @example
+   * ```ts
+   * const { occupied, subscription_count } = await countersign.channel('news', { info: 'subscription_count' });
+   * ```
+   */
   async channel(name: string, { info }: Pick<ChannelsQuery, 'info'> = {}): Promise<ChannelAnswer> {
     return (await this.get({ path: this.#channelPath(name), params: infoParam(info) })) as ChannelAnswer;
   }
 
-  /** The users on a presence channel. @throws ArgumentError `invalid_channel` */
+  /**
+   * Returns the users in a presence channel.
+   *
+   * @throws ArgumentError `invalid_channel`
+   * @example
+   * ```ts
+   * const { users } = await countersign.presenceMembers('presence-room');
+   * ```
+   */
   async presenceMembers(name: string): Promise<MembersAnswer> {
     const path = `${this.#channelPath(name)}/users`;
     if (!name.startsWith('presence-')) {
@@ -159,41 +220,76 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
     return (await this.get({ path })) as MembersAnswer;
   }
 
-  /** Who is signed in, at most 100 or `limit` (1 to 1000) at a time; `cursor` of one answer asks for the next. */
+  /**
+   * Returns a page of the signed-in users, 100 or `limit` (1 to 1000) of them.
+   * @example
+   * ```ts
+   * let page = await countersign.users({ limit: 1000 });
+   * while (page.cursor) page = await countersign.users({ cursor: page.cursor });
+   * ```
+   */
   async users({ cursor, limit }: UsersQuery = {}): Promise<UsersAnswer> {
     return (await this.get({ path: '/users', params: { cursor, limit } })) as UsersAnswer;
   }
 
-  /** The connections that are signed in as this user. @throws ArgumentError `invalid_user` */
+  /**
+   * Returns the connections that are signed in as this user.
+   *
+   * @throws ArgumentError `invalid_user`
+   * @example
+   * ```ts
+   * const { connections } = await countersign.user('ann');
+   * ```
+   */
   async user(userId: string): Promise<UserAnswer> {
     return (await this.get({ path: userPath(userId) })) as UserAnswer;
   }
 
   /**
-   * Signs that one connection may join one private or presence channel. Whether it may is for you to decide first.
+   * Signs the right of one connection to join one private or presence channel. Your code decides first whether it may.
    *
-   * @param data who the user is on a presence channel (without it, the user that the connection is signed in as); on
-   *   a private channel any object, which the broker checks but shows to nobody
+   * @param data the member of a presence channel (without it, the user that the connection is signed in as); on a private
+   *   channel any object, which is signed and not shown to other clients
+   * @returns the response for the client; send it as JSON with status 200
    * @throws ArgumentError `invalid_socket_id`, `invalid_channel` (also for a public one), `invalid_user`, `too_large`, `no_master_key`
+   * @example
+   * ```ts
+   * const grant = countersign.authorizeChannel('1234.5678', 'presence-room', {
+   *   user_id: 'ann',
+   *   user_info: { name: 'Ann' },
+   * });
+   * ```
    */
   authorizeChannel(socketId: string, channel: string, data?: PresenceMember | object): ChannelGrant {
     return grantChannel(this.#settings, socketId, channel, data);
   }
 
   /**
-   * Signs that one connection is this user for as long as it lives.
+   * Signs one connection in as a user, until the connection ends.
    *
+   * @returns the response for the client; send it as JSON with status 200
    * @throws ArgumentError `invalid_socket_id`, `invalid_user`, `too_large`
+   * @example
+   * ```ts
+   * const grant = countersign.authenticateUser('1234.5678', { id: 'ann', watchlist: ['bob'] });
+   * ```
    */
   authenticateUser(socketId: string, user: UserData | (UserData & JsonObject)): UserGrant {
     return grantUser(this.#settings, socketId, user);
   }
 
   /**
-   * Takes a webhook that arrived: a request of Node, Express or fetch, an event of Lambda, or `{ headers, rawBody }`. It is valid if this
-   * app's key, or one of `additionalKeys`, signed it; `await webhook.verify()` tells, before anything else.
+   * Wraps a received webhook: a request of Node, Express or fetch, an event of Lambda, or `{ headers, rawBody }`. Call
+   * `await webhook.verify()` first: it accepts signatures of the app's key and of `additionalKeys`.
    *
-   * @throws WebhookError `body_was_parsed` if `rawBody` is neither text nor bytes
+   * @throws WebhookError `body_was_parsed` if `rawBody` is neither a string nor bytes
+   * @example
+   * ```ts
+   * async function receive(request: Request): Promise<void> {
+   *   const webhook = await countersign.webhook(request).verify();
+   *   for (const event of webhook.events()) console.log(event.name);
+   * }
+   * ```
    */
   webhook(received: WebhookRequest): Webhook {
     return new Webhook(received, this.#settings.tokens, this.#settings.now);

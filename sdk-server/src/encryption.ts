@@ -1,11 +1,11 @@
-/** End-to-end encryption: the broker sees neither the keys of this file nor what they seal. */
+/** End-to-end encryption: the broker knows neither the keys nor the plaintext. */
 import { createHash, randomBytes } from 'node:crypto';
 import nacl from 'tweetnacl';
 import { ArgumentError } from './errors.ts';
 
 const PREFIX = 'private-encrypted-';
 
-/** Whether the events of a channel are encrypted, which its name decides. */
+/** Whether the events of a channel are encrypted, by its name. */
 export function isEncrypted(channel: string): boolean {
   return channel.startsWith(PREFIX);
 }
@@ -16,15 +16,15 @@ export function requireMasterKey(masterKey: Uint8Array | undefined): Uint8Array 
   throw new ArgumentError('no_master_key', 'Encrypted channels need the option encryptionMasterKeyBase64');
 }
 
-/** The key of one channel, 32 bytes, which its subscribers receive from the application and nobody else. */
+/** Derives the key of one channel, 32 bytes, which only subscribers receive from the app's backend. */
 export function sharedSecret(masterKey: Uint8Array, channel: string): Buffer {
   return createHash('sha256').update(channel).update(masterKey).digest();
 }
 
-/** The event data that carries `plaintext` to the subscribers of one encrypted channel. */
+/** Encrypts event data for one encrypted channel. */
 export function seal(masterKey: Uint8Array, channel: string, plaintext: string): string {
   const nonce = randomBytes(nacl.secretbox.nonceLength);
-  // Copies, for the cipher wants instances of this realm's Uint8Array, which the buffers of Node need not be.
+  // Copies, because the cipher requires Uint8Array instances of this realm, which Node's buffers may not be.
   const [message, unique, key] = [Buffer.from(plaintext), nonce, sharedSecret(masterKey, channel)].map(
     (bytes) => Uint8Array.from(bytes),
   );

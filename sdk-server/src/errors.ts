@@ -1,4 +1,4 @@
-/** What can be wrong with what the SDK was given: its options, or the arguments of one call. */
+/** What can be wrong with options or arguments. */
 export type ArgumentErrorCode =
   | 'invalid_options'
   | 'invalid_socket_id'
@@ -24,15 +24,37 @@ export type WebhookErrorCode =
   | 'stale'
   | 'replayed';
 
-/** Every `code` that an error of this package carries. Codes are stable; messages are not. */
+/** Every `code` of this package's errors. Codes are stable; messages are not. */
 export type ErrorCode = ArgumentErrorCode | RequestErrorCode | WebhookErrorCode;
 
-/** What all errors of this package have in common: a stable `code` to switch on, and a `cause` where there is one. */
+/**
+ * The base class of this package's errors. Switch on the stable `code`; `cause` is set if another error caused it.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await countersign.trigger('news', 'published', { title: 'Hello' });
+ * } catch (error) {
+ *   if ((error as CountersignError).code !== 'timeout') throw error;
+ * }
+ * ```
+ */
 export abstract class CountersignError extends Error {
   abstract readonly code: ErrorCode;
 }
 
-/** The caller's mistake. It is thrown before anything is signed or sent. */
+/**
+ * Invalid options or arguments. It is thrown before anything is signed or sent.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   countersign.authorizeChannel('1234.5678', 'news');
+ * } catch (error) {
+ *   console.log((error as ArgumentError).code); // invalid_channel: public channels need no authorization
+ * }
+ * ```
+ */
 export class ArgumentError extends CountersignError {
   override readonly name = 'ArgumentError';
 
@@ -45,28 +67,40 @@ export class ArgumentError extends CountersignError {
   }
 }
 
-/** What is known about a request that failed. */
+/** Details of a failed request. */
 export interface FailedRequest {
-  /** The URL of the request without its signature, so that it may be logged. */
+  /** The URL of the request without its signature, safe to log. */
   readonly url: string;
-  /** The status of the answer, if there was one. */
+  /** The status of the response, if there was one. */
   readonly status?: number;
-  /** The text of the answer, if there was one. */
+  /** The text of the response, if there was one. */
   readonly body?: string;
-  /** Milliseconds after which the broker wants to be asked again, if it said so. */
+  /** Milliseconds to wait before trying again, if the broker sent `Retry-After`. */
   readonly retryAfter?: number;
 }
 
-/** The broker refused a request (`request_refused`), or its answer is not JSON (`invalid_answer`). */
+/**
+ * A request that the broker refused (`request_refused`) or answered with something other than JSON (`invalid_answer`).
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await countersign.channels();
+ * } catch (error) {
+ *   const { status, body, retryAfter } = error as RequestError;
+ *   console.warn(status, body, retryAfter);
+ * }
+ * ```
+ */
 export class RequestError extends CountersignError {
   override readonly name: string = 'RequestError';
-  /** The URL of the request without its signature, so that it may be logged. */
+  /** The URL of the request without its signature, safe to log. */
   readonly url: string;
-  /** The status of the answer, or `undefined` if none came. */
+  /** The status of the response, or `undefined` without a response. */
   readonly status: number | undefined;
-  /** The text of the answer, or `undefined` if none came. */
+  /** The text of the response, or `undefined` without a response. */
   readonly body: string | undefined;
-  /** Milliseconds after which the broker wants to be asked again, if it said so. */
+  /** Milliseconds to wait before trying again, if the broker sent `Retry-After`. */
   readonly retryAfter: number | undefined;
 
   constructor(
@@ -83,7 +117,18 @@ export class RequestError extends CountersignError {
   }
 }
 
-/** No answer came: the broker could not be reached or the connection broke. Whether the request had an effect is unknown. */
+/**
+ * The broker could not be reached, or the connection broke before its response. Whether the request had an effect is
+ * unknown.
+ *
+ * @example
+ * ```ts
+ * await countersign.users().catch((error: unknown) => {
+ *   if ((error as NetworkError).code === 'network') return { users: [] };
+ *   throw error;
+ * });
+ * ```
+ */
 export class NetworkError extends RequestError {
   override readonly name = 'NetworkError';
 
@@ -92,7 +137,17 @@ export class NetworkError extends RequestError {
   }
 }
 
-/** No answer came within the option `timeout`. Whether the request had an effect is unknown. */
+/**
+ * The broker did not respond within the option `timeout`. Whether the request had an effect is unknown.
+ *
+ * @example
+ * ```ts
+ * await countersign.users().catch((error: unknown) => {
+ *   if ((error as TimeoutError).code === 'timeout') return { users: [] };
+ *   throw error;
+ * });
+ * ```
+ */
 export class TimeoutError extends RequestError {
   override readonly name = 'TimeoutError';
 
@@ -101,7 +156,18 @@ export class TimeoutError extends RequestError {
   }
 }
 
-/** A webhook that cannot be trusted or read. */
+/**
+ * A webhook that cannot be trusted or read.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await countersign.webhook({ headers: {}, rawBody: '{}' }).verify();
+ * } catch (error) {
+ *   console.log((error as WebhookError).code); // unknown_key
+ * }
+ * ```
+ */
 export class WebhookError extends CountersignError {
   override readonly name = 'WebhookError';
 

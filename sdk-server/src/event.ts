@@ -5,24 +5,24 @@ import { ArgumentError } from './errors.ts';
 import { isRecord, toJson } from './json.ts';
 import type { Limits, Settings } from './options.ts';
 
-/** What an event may carry beside its data. */
+/** Options of a publish. */
 export interface TriggerParams {
-  /** The connection that must not receive the event, usually the one that caused it. */
+  /** The connection that does not receive the event, usually the one that caused it. */
   readonly socketId?: string | undefined;
-  /** The same under the name that it has on the wire. */
+  /** The same as `socketId`, under its name on the wire. */
   readonly socket_id?: string | undefined;
-  /** Attributes of the channels to be told in the answer, such as `user_count,subscription_count`. */
+  /** Attributes of the channels for the response, such as `user_count,subscription_count`. */
   readonly info?: string | readonly string[] | undefined;
 }
 
 interface EventFor<Channel extends string, Name extends string, Data> extends TriggerParams {
   readonly channel: Channel;
   readonly name: Name;
-  /** As the data of `trigger`. */
+  /** Like the data of `trigger`. */
   readonly data: Data;
 }
 
-/** One event of a batch: a channel, the name of one of its events, and the data that belong to it. */
+/** One event of a batch: a channel, the name of one of its events, and its data. */
 export type BatchEvent<ChannelMap extends object = AnyChannels> = {
   [Channel in ChannelName<ChannelMap>]: {
     [Name in EventName<ChannelMap, Channel>]: EventFor<Channel, Name, ChannelMap[Channel][Name]>;
@@ -46,7 +46,7 @@ export interface BatchItem extends Omit<EventBody, 'channels'> {
 const RESERVED = /^pusher(_internal)?:/;
 const KNOWN = new Set(['channel', 'name', 'data', 'socketId', 'socket_id', 'info']);
 
-/** The body that publishes one event to channels which clients choose by name. */
+/** Builds the body that publishes one event to channels. */
 export function eventBody(
   settings: Settings,
   channels: readonly string[],
@@ -72,7 +72,7 @@ export function eventBody(
   };
 }
 
-/** The body that publishes one event to the connections of one signed-in user. */
+/** Builds the body that publishes one event to the connections of one signed-in user. */
 export function userEventBody(settings: Settings, channel: string, name: string, data: unknown): EventBody {
   return {
     name: checkEventName(name, settings.limits),
@@ -81,7 +81,7 @@ export function userEventBody(settings: Settings, channel: string, name: string,
   };
 }
 
-/** The items that publish several events at once, each made anew, so that the caller's objects stay as they are. */
+/** Builds the items of a batch. They are new objects: the caller's stay unchanged. */
 export function batchItems(settings: Settings, events: readonly BatchEvent[]): BatchItem[] {
   const { limits } = settings;
   if (!Array.isArray(events) || events.length > limits.batchSize) {
@@ -99,7 +99,7 @@ export function batchItems(settings: Settings, events: readonly BatchEvent[]): B
   });
 }
 
-/** Attributes as the wire has them: separated by commas. */
+/** Joins attributes with commas, as on the wire. */
 export function attributesOf(info: string | readonly string[]): string {
   return typeof info === 'string' ? info : info.join(',');
 }
@@ -120,10 +120,10 @@ function dataOf(settings: Settings, channel: string, data: unknown): string {
   const bytes = Buffer.byteLength(text);
   const limit = settings.limits.eventDataBytes;
   if (bytes <= limit) return text;
-  throw new ArgumentError('too_large', `Event data has ${bytes} bytes as it is sent; ${limit} are allowed`);
+  throw new ArgumentError('too_large', `Event data has ${bytes} bytes when it is sent; ${limit} are allowed`);
 }
 
-/** Whether whoever reads this text as JSON gets a number, a boolean, null or another text in its place. */
+/** Whether a client that parses this text as JSON gets a number, a boolean, null or another string. */
 function isScalar(text: string): boolean {
   try {
     const value: unknown = JSON.parse(text);

@@ -5,40 +5,40 @@ import { isRecord, type JsonObject, toJson } from './json.ts';
 import type { Limits, Settings } from './options.ts';
 import { channelText, sign, userText } from './signature.ts';
 
-/** Who a connection is on a presence channel. Other fields may be there; they are signed but not shown to anyone. */
+/** The member that a connection is in a presence channel. Other fields are signed but not shown to other clients. */
 export interface PresenceMember {
-  /** Non-empty and at most 128 characters, or a safe integer, which others see as text. */
+  /** 1 to 128 characters, or a safe integer, which clients receive as a string. */
   readonly user_id: string | number;
-  /** What the other members may know. */
+  /** Data that the other members see. */
   readonly user_info?: object | null | undefined;
 }
 
-/** Who a connection is for as long as it lives. Other fields may be there; they are signed too. */
+/** The user that a connection signs in as. Other fields are signed, too. */
 export interface UserData {
-  /** 1 to 128 characters that a channel name may have. */
+  /** 1 to 128 of the characters that channel names allow. */
   readonly id: string;
-  /** What others may know, where the user joins a presence channel without more. */
+  /** Data that other members see if the user joins a presence channel without channel data. */
   readonly user_info?: object | null | undefined;
-  /** Ids of at most 100 users whose coming and going the user wants to know. */
+  /** Ids of at most 100 users whose coming online and going offline the user follows. */
   readonly watchlist?: readonly string[] | undefined;
 }
 
-/** What a client asks for: that one connection may join one channel. */
+/** A client's request to join one channel on one connection. */
 export interface ChannelRequest {
   readonly socketId: string;
   readonly channel: string;
 }
 
-/** The answer to a client that asks for a channel. Send it as JSON with status 200. */
+/** The right to join one channel. Send it to the client as JSON with status 200. */
 export interface ChannelGrant {
   readonly auth: string;
   readonly channel_data?: string;
   readonly shared_secret?: string;
-  /** The channel's keys under the additional master keys, which our client opens events with, too. */
+  /** The channel's keys under the additional master keys; the client SDK decrypts with them, too. */
   readonly additional_shared_secrets?: readonly string[];
 }
 
-/** The answer to a client that signs in. Send it as JSON with status 200. */
+/** The right to sign in. Send it to the client as JSON with status 200. */
 export interface UserGrant {
   readonly auth: string;
   readonly user_data: string;
@@ -47,7 +47,7 @@ export interface UserGrant {
 const WATCHLIST_LENGTH = 100;
 
 /**
- * Checks that a client asks for something that can be granted, before the application is asked whether it should be.
+ * Checks that a request can be granted, before the application decides whether it should be.
  *
  * @throws ArgumentError `invalid_socket_id` or `invalid_channel`
  */
@@ -66,7 +66,7 @@ export function checkChannelRequest(
   return { socketId, channel };
 }
 
-/** Signs that one connection may join one channel. See `Countersign.authorizeChannel`. */
+/** Signs the right of one connection to join one channel. See `Countersign.authorizeChannel`. */
 export function grantChannel(
   settings: Settings,
   socketId: string,
@@ -82,10 +82,10 @@ export function grantChannel(
   };
 }
 
-/** Signs that one connection is one user. See `Countersign.authenticateUser`. */
+/** Signs one connection in as a user. See `Countersign.authenticateUser`. */
 export function grantUser(settings: Settings, socketId: string, user: UserData): UserGrant {
   checkSocketId(socketId);
-  const { text, parsed } = written(user, 'User data');
+  const { text, parsed } = serialized(user, 'User data');
   const { watchlist, ...rest } = parsed;
   checkUserId(parsed['id']);
   checkUserInfo(parsed['user_info']);
@@ -95,7 +95,7 @@ export function grantUser(settings: Settings, socketId: string, user: UserData):
 }
 
 function channelDataOf(channel: string, data: object, limits: Limits): string {
-  const { text, parsed } = written(data, 'Channel data');
+  const { text, parsed } = serialized(data, 'Channel data');
   if (channel.startsWith('presence-')) {
     checkMemberId(parsed['user_id']);
     checkUserInfo(parsed['user_info']);
@@ -104,8 +104,8 @@ function channelDataOf(channel: string, data: object, limits: Limits): string {
   return text;
 }
 
-/** The text to sign, and what it says: checked is what is signed, not what it was made from. */
-function written(value: unknown, what: string): { text: string; parsed: JsonObject } {
+/** Returns the text to sign and its parsed value: the checks apply to the signed text, not to the given object. */
+function serialized(value: unknown, what: string): { text: string; parsed: JsonObject } {
   const text = toJson(value, 'invalid_user', what);
   const parsed: unknown = JSON.parse(text);
   if (!isRecord(parsed)) throw new ArgumentError('invalid_user', `${what} must be an object`);
@@ -131,7 +131,7 @@ function checkSize(text: string, limits: Limits): void {
   const bytes = Buffer.byteLength(text);
   if (bytes <= limits.presenceMemberBytes) return;
   const limit = `${limits.presenceMemberBytes} bytes are allowed`;
-  throw new ArgumentError('too_large', `The description of a user has ${bytes} bytes; ${limit}`);
+  throw new ArgumentError('too_large', `The data of a user has ${bytes} bytes; ${limit}`);
 }
 
 function secretsOf(

@@ -3,14 +3,16 @@ export type {
   ChannelAnswer,
   ChannelAttributes,
   ChannelsAnswer,
+  ChannelsQuery,
   MembersAnswer,
   TriggerAnswer,
   UserAnswer,
   UserConnection,
   UsersAnswer,
+  UsersQuery,
 } from './broker-answers.ts';
 export type { AnyChannels, ChannelName, EventData, EventName } from './channel-map.ts';
-export { type ChannelsQuery, Countersign, type UsersQuery } from './client.ts';
+export { Countersign } from './client.ts';
 export {
   ArgumentError,
   type ArgumentErrorCode,

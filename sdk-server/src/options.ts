@@ -5,31 +5,45 @@ import { isLoopback, originOf } from './origin.ts';
 import { isPathAsSent } from './path.ts';
 import { CHANNEL_NAME_LENGTH } from './signature.ts';
 
-/** A key of an app, with the secret that belongs to it. */
+/** A key of an app, with its secret. */
 export interface Token {
-  /** Public; it travels with every signature. */
+  /** The public name of the secret; every signature carries it. */
   readonly key: string;
-  /** Known to your servers and to the broker only. */
+  /** Only your servers and the broker may know it. */
   readonly secret: string;
 }
 
-/** What is refused before it is sent. Named like the limits of an app in the broker's configuration, with the same defaults. */
+/** Limits that are checked before anything is sent, with the names and defaults of the broker's configuration. */
 export interface Limits {
-  /** Bytes of UTF-8 that the data of one event may have, after encryption. @default 10_240 */
+  /** Bytes of UTF-8 of one event's data, after encryption. @default 10_240 */
   readonly eventDataBytes: number;
   /** Characters of an event name. @default 200 */
   readonly eventNameLength: number;
   /** Characters of a channel name. @default 200 */
   readonly channelNameLength: number;
-  /** Channels that one `trigger` may address. @default 100 */
+  /** Channels of one `trigger`. @default 100 */
   readonly channelsPerPublish: number;
   /** Events of one `triggerBatch`. @default 10 */
   readonly batchSize: number;
-  /** Bytes of UTF-8 that describe one presence member, or one user without the watchlist. @default 1_024 */
+  /** Bytes of UTF-8 of one presence member's data, or of one user's data without the watchlist. @default 1_024 */
   readonly presenceMemberBytes: number;
 }
 
-/** How to reach the broker, and as which app. */
+/**
+ * Options of `Countersign`: the app, its key, and the address of the broker. An unknown option throws `invalid_options`.
+ *
+ * @example
+ * ```ts
+ * const options: CountersignOptions = {
+ *   appId: '1001',
+ *   key: 'key-1',
+ *   secret: process.env['COUNTERSIGN_SECRET']!,
+ *   host: 'channels.example.com',
+ *   timeout: 5_000,
+ * };
+ * const countersign = new Countersign(options);
+ * ```
+ */
 export interface CountersignOptions extends Token {
   /** The id of the app. */
   readonly appId: string | number;
@@ -38,40 +52,40 @@ export interface CountersignOptions extends Token {
   /** The broker's port. @default 443 with TLS, else 6001 */
   readonly port?: number | undefined;
   /**
-   * Whether to speak HTTPS. Without it, whoever is on the way reads the events and can send a request again for ten
-   * minutes. @default true, unless `host` is the loopback
+   * Whether to use HTTPS. Without it, anyone on the network path can read events and replay requests for ten minutes.
+   * @default true, unless `host` is the loopback
    */
   readonly useTLS?: boolean | undefined;
-  /** What a proxy in front of the broker puts before `/apps`, such as `/realtime`. @default '' */
+  /** Path before `/apps`, which a proxy in front of the broker strips, such as `/realtime`. @default '' */
   readonly path?: string | undefined;
-  /** Milliseconds that one call may take in all, retries included. @default 10_000 */
+  /** Longest duration of one call in ms, retries included. @default 10_000 */
   readonly timeout?: number | undefined;
-  /** How often a request is sent again where that is safe. @default 2 */
+  /** Number of retries, where a retry is safe; 0 to 10. @default 2 */
   readonly maxRetries?: number | undefined;
-  /** Older or newer keys whose webhooks are accepted too, while keys are being changed. Nothing is signed with them. @default [] */
+  /** Further keys whose webhooks are accepted, while keys are changed. They sign nothing. @default [] */
   readonly additionalKeys?: readonly Token[] | undefined;
-  /** 32 random bytes in base64 (`openssl rand -base64 32`), needed for `private-encrypted-` channels. Never give them to the broker. */
+  /** 32 random bytes in base64 (`openssl rand -base64 32`), required for `private-encrypted-` channels. The broker must not know them. */
   readonly encryptionMasterKeyBase64?: string | undefined;
   /**
-   * Older or newer master keys. Nothing is sealed with them, but clients get their keys as well, so that they open what
-   * other servers seal while the key is being changed. @default []
+   * Further master keys. They encrypt nothing, but clients receive their channel keys, so that they can decrypt events of
+   * other servers while the master key is changed. @default []
    */
   readonly additionalEncryptionMasterKeysBase64?: readonly string[] | undefined;
-  /** Where the limits of your app at the broker differ from the defaults. */
+  /** Limits of the app at the broker that differ from the defaults. */
   readonly limits?: { readonly [Name in keyof Limits]?: number | undefined } | undefined;
-  /** Sends a request. @default what is the global `fetch` when the request is sent */
+  /** Sends requests. @default the global `fetch`, looked up for each request */
   readonly fetch?: typeof globalThis.fetch | undefined;
-  /** Milliseconds since 1970, as they are signed and as the age of a webhook is measured. @default Date.now */
+  /** Returns the time in ms since 1970, for signatures and the age of webhooks. @default Date.now */
   readonly now?: (() => number) | undefined;
 }
 
-/** Options after they were checked, as the rest of the package wants them. */
+/** Checked options, in the form that the package uses. */
 export interface Settings {
   readonly key: string;
   readonly secret: KeyObject;
   /** Scheme, host and port. */
   readonly origin: string;
-  /** What stands in front of the path and is not signed, since it may not arrive. */
+  /** Path before `/apps`; not signed, because a proxy may strip it. */
   readonly pathPrefix: string;
   /** The beginning of all signed paths: `/apps/ID`. */
   readonly appPath: string;
@@ -119,7 +133,7 @@ const KNOWN: Readonly<Record<keyof CountersignOptions, true>> = {
 /**
  * Checks options and fills in the defaults.
  *
- * @throws ArgumentError `invalid_options`, naming the option, never its value where that is a secret
+ * @throws ArgumentError `invalid_options`, naming the option, and never a secret's value
  */
 export function settingsOf(options: CountersignOptions): Settings {
   assertOption(isRecord(options), 'Options must be an object');
@@ -152,7 +166,7 @@ export function settingsOf(options: CountersignOptions): Settings {
     `${ADDITIONAL_MASTER_KEYS} needs ${MASTER_KEY}`,
   );
   assertOption(typeof fetch === 'function', 'fetch must be a function');
-  assertOption(typeof now === 'function', 'now must be a function that answers milliseconds');
+  assertOption(typeof now === 'function', 'now must be a function that returns milliseconds');
 
   const origin = originOf(useTLS, host, port);
   return {
@@ -191,7 +205,7 @@ function appPathOf(appId: unknown): string {
 
 function masterKeyOf(base64: unknown, name: string): Uint8Array {
   const bytes = typeof base64 === 'string' ? Buffer.from(base64, 'base64') : undefined;
-  // Buffer skips what is not base64, so only a text that comes back unchanged was one.
+  // Buffer skips characters that are not base64, so the text is base64 only if encoding returns the same text.
   const isKey = bytes?.length === 32 && bytes.toString('base64') === base64;
   assertOption(isKey, `${name} must be 32 bytes in base64 (44 characters)`);
   return bytes;

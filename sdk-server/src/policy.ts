@@ -4,16 +4,16 @@ import type { AuthUser } from './auth-options.ts';
 import { ChannelPattern, type Params, splitPattern } from './channel-pattern.ts';
 import { quoted } from './checks.ts';
 
-/** Who asks for which channel. */
+/** A request of a user for a channel, as an {@link AccessRule} receives it. */
 export interface AccessRequest<User, Values> {
   readonly user: User;
-  /** What the braces of the pattern stand for. */
+  /** Values of the pattern's placeholders. */
   readonly params: Values;
   readonly channel: string;
   readonly req: Request;
 }
 
-/** Whether somebody may join a channel. Only `true` grants it. */
+/** Decides whether a user may join a channel. Only `true` grants it. */
 export type AccessRule<User, Values> = (request: AccessRequest<User, Values>) => boolean | Promise<boolean>;
 
 interface Entry<User> {
@@ -21,31 +21,44 @@ interface Entry<User> {
   readonly rule: AccessRule<User, Readonly<Record<string, string>>>;
 }
 
-/** Who may join which channels: one rule for each pattern of names, and no to all other names. */
+/**
+ * A set of rules for channels, one for each pattern of names. It refuses all other names.
+ * @example
+ * ```ts
+ * const rules = policy<{ id: string }>().channel('private-user-{userId}', ({ user, params }) => user.id === params.userId);
+ * app.use('/countersign', authRouter(countersign, { user: () => ({ id: 'ann' }), canAccess: rules.canAccess }));
+ * ```
+ */
 export class Policy<User extends AuthUser> {
   readonly #entries: Entry<User>[] = [];
 
   /**
-   * Says who may join the channels of a pattern, such as `private-user-{userId}`. Braces stand for one or more
-   * characters of a channel name; where there are several, without the punctuation between them.
+   * Adds a rule for the channels of a pattern, such as `private-user-{userId}`. A placeholder matches one or more
+   * characters of a channel name; if there are several, without the punctuation between them.
    *
-   * @throws ArgumentError `invalid_options` for a pattern that could be read in two ways, or that means channels which
-   *   another one means
+   * @throws ArgumentError `invalid_options` for an ambiguous pattern, or one that overlaps another
+   * @example
+   * ```ts
+   * policy<{ id: string }>().channel('presence-room-{room}', ({ user, params }) => params.room.startsWith(user.id));
+   * ```
    */
   channel<const Pattern extends string>(pattern: Pattern, rule: AccessRule<User, Params<Pattern>>): this {
-    assertOption(typeof rule === 'function', `${quoted(pattern)} needs a rule that tells who may`);
+    assertOption(
+      typeof rule === 'function',
+      `${quoted(pattern)} needs a rule: a function that returns whether the user may join`,
+    );
     const parsed = new ChannelPattern(pattern);
     const rival = this.#entries.find((entry) => entry.pattern.overlaps(parsed))?.pattern.text;
     assertOption(
       rival === undefined,
-      `${quoted(pattern)} and ${quoted(rival)} can mean the same channel: begin one of them differently`,
+      `${quoted(pattern)} and ${quoted(rival)} can match the same channel: begin one of them differently`,
     );
     // The pattern yields a value for each of its names.
     this.#entries.push({ pattern: parsed, rule: rule as Entry<User>['rule'] });
     return this;
   }
 
-  /** For {@link AuthRouterOptions.canAccess}; it needs no `this`. */
+  /** A function for {@link AuthRouterOptions.canAccess}; it works without `this`. */
   readonly canAccess = async (user: User, channel: string, req: Request): Promise<boolean> => {
     for (const { pattern, rule } of this.#entries) {
       const params = pattern.match(channel);
@@ -55,12 +68,24 @@ export class Policy<User extends AuthUser> {
   };
 }
 
-/** An empty policy, which lets nobody in anywhere. */
+/**
+ * Creates an empty policy, which refuses every channel.
+ * @example
+ * ```ts
+ * const { canAccess } = policy<{ id: string; roles: string[] }>().channel('private-audit', hasRole('admin'));
+ * ```
+ */
 export function policy<User extends AuthUser = AuthUser>(): Policy<User> {
   return new Policy();
 }
 
-/** The rule for who has at least one of these in his `roles`. */
+/**
+ * Returns a rule that admits users with at least one of these `roles`.
+ * @example
+ * ```ts
+ * policy<{ id: string; roles: string[] }>().channel('private-audit', hasRole('admin', 'auditor'));
+ * ```
+ */
 export function hasRole(
   ...roles: readonly string[]
 ): AccessRule<{ readonly roles?: readonly string[] | undefined }, unknown> {
@@ -68,9 +93,14 @@ export function hasRole(
 }
 
 /**
- * The rule for who has this among his `groups`: `staff`, or with one value of the channel's name `team-{team}`.
+ * Returns a rule that admits users with this group in their `groups`: a constant such as `staff`, or with one placeholder of
+ * the channel pattern, such as `team-{team}`.
  *
  * @throws ArgumentError `invalid_options`
+ * @example
+ * ```ts
+ * policy<{ id: string; groups: string[] }>().channel('presence-room-{room}', inGroup('{room}'));
+ * ```
  */
 export function inGroup<const Group extends string>(
   group: Group,
@@ -78,7 +108,7 @@ export function inGroup<const Group extends string>(
   const { literals, names } = splitPattern(group);
   const [before = '', after = ''] = literals;
   const [name] = names;
-  // Two values could make the name of one group in two ways.
+  // With several placeholders, different values could form the same group name.
   assertOption(names.length <= 1, `${quoted(group)} has more than one name in braces`);
   assertOption(!/[{}]/.test(before + after), `${quoted(group)} has a brace without its other half`);
   return ({ user, params }) => {
@@ -89,7 +119,7 @@ export function inGroup<const Group extends string>(
   };
 }
 
-/** Whether it stands in a list. In a text it would be found as a part of another. */
+/** Whether a list contains a value; a string would match by its parts. */
 function isListed(value: string, list: unknown): boolean {
   return Array.isArray(list) && list.includes(value);
 }

@@ -2,29 +2,29 @@ import { checkMemberId, checkSocketId, quoted } from './checks.ts';
 import { ArgumentError } from './errors.ts';
 import { isRecord } from './json.ts';
 
-/** How a user is sent away. */
+/** Options of `terminateUserConnections` and `removeSubscription`. */
 export interface Expulsion {
-  /** What the user is told: 1 to 500 characters, of which official clients get the first 123 bytes. */
+  /** Text for the user: 1 to 500 characters; official clients receive the first 123 bytes. */
   readonly reason?: string | undefined;
-  /** Seconds that the user may not come back: 1 to 31_536_000. */
+  /** Seconds for which the user cannot come back: 1 to 31_536_000. */
   readonly block?: number | undefined;
 }
 
-/** Whose subscriptions end: those of a user, or those of one connection. */
+/** Selects the subscriptions to end: those of a user, or of one connection. */
 export type Removal =
   | (Expulsion & { readonly userId: string; readonly socketId?: undefined })
   | {
       readonly socketId: string;
       readonly userId?: undefined;
       readonly reason?: string | undefined;
-      /** A block keeps a user out, so it needs `userId`. */
+      /** Only users can be blocked: it needs `userId`. */
       readonly block?: undefined;
     };
 
 const REASON_LENGTH = 500;
 const YEAR_SECONDS = 31_536_000;
 
-/** The body of `terminate_connections`. @throws ArgumentError `invalid_request` */
+/** Builds the body of `terminate_connections`. @throws ArgumentError `invalid_request` */
 export function expulsionBody(params: Expulsion): object {
   checkFields(params, ['reason', 'block']);
   const { reason, block } = params;
@@ -37,23 +37,22 @@ export function expulsionBody(params: Expulsion): object {
   return { reason, block };
 }
 
-/** The body of `subscriptions/remove`. @throws ArgumentError `invalid_user`, `invalid_socket_id`, `invalid_request` */
+/** Builds the body of `subscriptions/remove`. @throws ArgumentError `invalid_user`, `invalid_socket_id`, `invalid_request` */
 export function removalBody(params: Removal): object {
   checkFields(params, ['userId', 'socketId', 'reason', 'block']);
   const { userId, socketId, reason, block } = params;
   const how = expulsionBody({ reason, block });
   if (socketId === undefined) return { user_id: String(checkMemberId(userId)), ...how };
   if (userId !== undefined) throw invalid('Give either userId or socketId');
-  if (block !== undefined) throw invalid('block keeps a user out: it needs userId');
+  if (block !== undefined) throw invalid('Only users can be blocked: block needs userId');
   return { socket_id: checkSocketId(socketId), ...how };
 }
 
-/** A misspelled field would send somebody away otherwise than was meant. */
+/** Refuses unknown fields: a misspelled one would silently change the effect. */
 function checkFields(params: unknown, known: readonly string[]): void {
-  if (!isRecord(params)) throw invalid('Whom to send away, and how, is told by an object');
+  if (!isRecord(params)) throw invalid('The argument must be an object');
   const unknown = Object.keys(params).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw invalid(`There is no ${quoted(unknown)} here; known are ${known.join(', ')}`);
+  if (unknown !== undefined) throw invalid(`Unknown field ${quoted(unknown)}; known are ${known.join(', ')}`);
 }
 
 function invalid(message: string): ArgumentError {

@@ -8,27 +8,28 @@ import { parseRetryAfter, retryDelay } from './retry.ts';
 import { bodyMd5, canonicalQuery, requestText, sign } from './signature.ts';
 import { VERSION } from './version.ts';
 
-/** One call of the broker's HTTP API. */
+/** One request to the broker's HTTP API. */
 export interface Call {
   readonly method: 'GET' | 'POST';
-  /** What follows `/apps/ID`, percent-encoded. */
+  /** The part after `/apps/ID`, percent-encoded. */
   readonly path: string;
-  /** Query parameters, not encoded; those that are undefined are left out. */
+  /** Query parameters, not encoded; undefined ones are omitted. */
   readonly params?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
-  /** What is sent as JSON. */
+  /** Sent as JSON. */
   readonly body?: unknown;
 }
 
 const RESERVED = /^(auth_|body_md5$)/i;
-// Parameters are signed unescaped, so a name or value with a separator could pose as another; half a character cannot be encoded.
+// Parameters are signed unescaped, so a name or value with a separator could forge another parameter; half a surrogate pair cannot be encoded.
 const FORBIDDEN_IN_NAME = /[=&\r\n\0]|\p{Surrogate}/u;
 const FORBIDDEN_IN_VALUE = /[&\r\n\0]|\p{Surrogate}/u;
 const BODY_IN_MESSAGE = 500;
 const TLS_HINT =
-  'TLS with the broker failed; if it is served without TLS, on a network where nobody listens, set useTLS to false';
+  'TLS with the broker failed; if the broker has no TLS, on a trusted network, set useTLS to false';
 
 /**
- * Signs and sends one call, again where that is safe and the timeout allows it, and answers the JSON that comes back.
+ * Signs and sends one request, with retries if they are safe and the timeout allows them, and resolves with the JSON of the
+ * response.
  *
  * @throws ArgumentError `invalid_request` for a path or parameter that cannot be signed
  * @throws RequestError, NetworkError, TimeoutError
@@ -38,7 +39,7 @@ export async function request(settings: Settings, call: Call): Promise<unknown> 
   checkPath(settings.origin, call.path);
   checkParams(call.params);
 
-  // A test environment such as jsdom has an AbortController of its own, whose signals the platform's fetch refuses.
+  // Test environments such as jsdom have their own AbortController, whose signals the platform's fetch refuses.
   const controller = transferableAbortController();
   const timer = setTimeout(() => controller.abort(), settings.timeout);
   const deadline = performance.now() + settings.timeout;
@@ -65,7 +66,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<unknown> {
   const { origin, pathPrefix, appPath, fetch } = settings;
-  // Each attempt is signed anew, so that the last one is not too old for the broker.
+  // Each attempt has a new signature, so that the last one is not too old for the broker.
   const query = signedQuery(settings, params, body);
   const signature = sign(settings.secret, requestText(method, appPath + path, canonicalQuery(query)));
   const url = `${origin}${pathPrefix}${appPath}${path}?${encodeQuery(query)}`;
@@ -80,7 +81,7 @@ async function send(
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       body: body ?? null,
-      // A redirect would hand the signed request to whoever it names.
+      // A redirect would send the signed request to another host.
       redirect: 'manual',
       signal,
     });
@@ -128,7 +129,7 @@ function definedOf(params: NonNullable<Call['params']>): [name: string, value: u
   return Object.entries(params).filter(([, value]) => value !== undefined);
 }
 
-/** Whether the other side did not speak TLS, or nobody vouches for it; `fetch` wraps the reason. */
+/** Whether the peer does not use TLS, or has no trusted certificate; `fetch` wraps the cause. */
 function isTlsError(error: unknown): boolean {
   const { code, cause } = isRecord(error) ? error : {};
   if (typeof code === 'string' && /^(EPROTO|ERR_(SSL|TLS)_)|CERT|SIGNATURE/.test(code)) return true;
@@ -142,7 +143,7 @@ function encodeQuery(query: readonly (readonly [name: string, value: string])[])
 function checkPath(origin: string, path: string): void {
   if (isPathAsSent(origin, path)) return;
   const hint = 'encode its parts with encodeURIComponent; "." and ".." cannot be one';
-  throw new ArgumentError('invalid_request', `${JSON.stringify(path)} cannot be a path: ${hint}`);
+  throw new ArgumentError('invalid_request', `${JSON.stringify(path)} is not a valid path: ${hint}`);
 }
 
 function checkParams(params: Call['params'] = {}): void {

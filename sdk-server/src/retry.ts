@@ -6,11 +6,11 @@ const TRY_AGAIN_LATER = [429, 503];
 const BROKEN_ON_THE_WAY = [502, 503, 504];
 
 /**
- * Milliseconds to wait before a failed request is sent again, or `undefined` where that is not safe.
+ * Returns the delay in ms before a failed request is sent again, or `undefined` if a retry is not safe.
  *
- * A publish that was perhaps carried out is never repeated: subscribers would see it twice.
+ * A publish that may have had an effect is never repeated: subscribers would receive it twice.
  *
- * @param attempt how many attempts were made before the failed one
+ * @param attempt number of attempts before the failed one
  */
 export function retryDelay(method: string, error: RequestError, attempt: number): number | undefined {
   const { status, retryAfter } = error;
@@ -18,26 +18,26 @@ export function retryDelay(method: string, error: RequestError, attempt: number)
     return method === 'GET' || wasRefused(error.cause) ? backoff(attempt) : undefined;
   }
   if (error.code !== 'request_refused' || status === undefined) return undefined;
-  // Everybody is told the same second, so each comes back a little later than told.
+  // All callers get the same `Retry-After`, so a random delay is added.
   if (retryAfter !== undefined && TRY_AGAIN_LATER.includes(status)) return retryAfter + backoff(attempt);
   return method === 'GET' && BROKEN_ON_THE_WAY.includes(status) ? backoff(attempt) : undefined;
 }
 
-/** The header `Retry-After`, which is seconds or a date, as milliseconds from `now`. */
+/** Converts the header `Retry-After`, seconds or a date, to milliseconds from `now`. */
 export function parseRetryAfter(header: string | null, now: number): number | undefined {
   if (header === null) return undefined;
   const milliseconds = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
   return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);
 }
 
-/** Twice as long each time, of which the second half is random, so that many callers do not come back at once. */
+/** Returns a delay that doubles each time; half of it is random, so that callers do not return all at once. */
 function backoff(attempt: number): number {
   return FIRST_DELAY * 2 ** attempt * (0.5 + Math.random() / 2);
 }
 
-/** Whether no connection came about, so that nothing was sent. `fetch` wraps the reason, and a name with several addresses has several. */
+/** Whether no connection was established, so that nothing was sent. `fetch` wraps the cause; a host with several addresses has several. */
 function wasRefused(error: unknown): boolean {
-  // By its fields: where the platform's errors are of another realm, they are no instances of this one's Error.
+  // By its fields: errors of another realm are not instances of this realm's Error.
   if (!isRecord(error)) return false;
   const { code, cause, errors } = error;
   if (Array.isArray(errors)) return errors.length > 0 && errors.every(wasRefused);

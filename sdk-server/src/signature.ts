@@ -1,9 +1,9 @@
 /**
- * How a signature is made: the one place, used by customers to sign and by the broker to check.
+ * Signatures of the protocol: backends sign with this module, and the broker verifies with it.
  *
- * Five texts are signed with one secret: for a channel, a user, a request, and the body of a webhook alone or with its
- * id and time. They cannot be mistaken for each other as long as socket ids and channel names are what
- * {@link isSocketId} and {@link isChannelName} say, so check those before signing.
+ * Five kinds of text are signed with one secret: for a channel, a user, a request, and the body of a webhook alone or with
+ * its id and time. They are distinct only if socket ids and channel names pass {@link isSocketId} and
+ * {@link isChannelName}, so check those before signing.
  */
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 
@@ -16,54 +16,106 @@ const SIGNATURE = /^[0-9a-f]{64}$/;
 const WEBHOOK_VERSION = 'v1,';
 const USER_CHANNEL = '#server-to-user-';
 
-/** Whether this is a socket id: digits, a dot, digits, and nothing before or after. */
+/**
+ * Whether a value is a socket id: digits, a dot, digits; at most 64 characters.
+ * @example
+ * ```ts
+ * isSocketId('1234.5678'); // true
+ * ```
+ */
 export function isSocketId(value: unknown): value is string {
   return typeof value === 'string' && value.length <= 64 && SOCKET_ID.test(value);
 }
 
-/** Whether this is a channel name that clients may choose: `A-Z a-z 0-9 _ - = @ , . ;`, 1 to `maxLength` of them. */
+/**
+ * Whether a value is a channel name: 1 to `maxLength` of the characters `A-Z a-z 0-9 _ - = @ , . ;`.
+ * @example
+ * ```ts
+ * isChannelName('private-room-7'); // true
+ * ```
+ */
 export function isChannelName(value: unknown, maxLength: number = CHANNEL_NAME_LENGTH): value is string {
   return typeof value === 'string' && value.length <= maxLength && CHANNEL_NAME.test(value);
 }
 
-/** Whether this is the id of a signed-in user: the charset of channel names, 1 to 128 characters. */
+/**
+ * Whether a value is the id of a signed-in user: 1 to 128 of the characters of channel names.
+ * @example
+ * ```ts
+ * isUserId('ann@example.com'); // true
+ * ```
+ */
 export function isUserId(value: unknown): value is string {
   return isChannelName(value, 128);
 }
 
-/** The channel on which the server reaches all connections of one signed-in user. */
+/**
+ * Returns the channel of all connections of one signed-in user.
+ * @example
+ * ```ts
+ * userChannel('ann'); // #server-to-user-ann
+ * ```
+ */
 export function userChannel(userId: string): string {
   return USER_CHANNEL + userId;
 }
 
-/** The user that a `#server-to-user-` channel belongs to, or `undefined` if the name is not one. */
+/**
+ * Returns the user of a `#server-to-user-` channel, or `undefined` for other names.
+ * @example
+ * ```ts
+ * userOfChannel('#server-to-user-ann'); // ann
+ * ```
+ */
 export function userOfChannel(name: string): string | undefined {
   if (!name.startsWith(USER_CHANNEL)) return undefined;
   const userId = name.slice(USER_CHANNEL.length);
   return isUserId(userId) ? userId : undefined;
 }
 
-/** The text that grants one connection one channel. `channelData` is signed byte for byte as it is sent. */
+/**
+ * Returns the text to sign for one connection and channel. `channelData` must be the text that is sent.
+ * @example
+ * ```ts
+ * sign('secret', channelText('1234.5678', 'private-room-7'));
+ * ```
+ */
 export function channelText(socketId: string, channel: string, channelData?: string): string {
   return channelData ? `${socketId}:${channel}:${channelData}` : `${socketId}:${channel}`;
 }
 
-/** The text that signs one connection in as a user. `userData` is signed byte for byte as it is sent. */
+/**
+ * Returns the text to sign for the sign-in of one connection. `userData` must be the text that is sent.
+ * @example
+ * ```ts
+ * sign('secret', userText('1234.5678', '{"id":"ann"}'));
+ * ```
+ */
 export function userText(socketId: string, userData: string): string {
   return `${socketId}::user::${userData}`;
 }
 
 /**
- * The text of a signed HTTP request.
+ * Returns the text to sign for an HTTP request.
  *
- * @param path as it stands in the URL: no scheme, host or query
- * @param query what {@link canonicalQuery} made of all parameters but `auth_signature`
+ * @param path the path of the URL, without scheme, host and query
+ * @param query the {@link canonicalQuery} of all parameters except `auth_signature`
+ * @example
+ * ```ts
+ * sign('secret', requestText('GET', '/apps/1001/channels', canonicalQuery([['auth_key', 'key-1']])));
+ * ```
  */
 export function requestText(method: string, path: string, query: string): string {
   return `${method}\n${path}\n${query}`;
 }
 
-/** Parameters as they are signed: names in lower case, sorted by name, values as they are (not percent-encoded). */
+/**
+ * Returns parameters in their signed form: names in lower case, sorted by name; values not percent-encoded.
+ * @example
+ * ```ts
+ * canonicalQuery([['auth_version', '1.0'], ['auth_key', 'key-1']]); // auth_key=key-1&auth_version=1.0
+ * ```
+ */
 export function canonicalQuery(parameters: Iterable<readonly [name: string, value: string]>): string {
   const lowered: (readonly [name: string, value: string])[] = [];
   let isSorted = true;
@@ -81,29 +133,51 @@ export function canonicalQuery(parameters: Iterable<readonly [name: string, valu
   return query;
 }
 
-/** MD5 of a raw request body in lower-case hex, as `body_md5` carries it. It names the body; the HMAC protects it. */
+/**
+ * Returns the MD5 of a request body in lower-case hex, for `body_md5`. The HMAC over it protects the body.
+ * @example
+ * ```ts
+ * bodyMd5('{}'); // 99914b932bd37a50b983c5e7c90ae93b
+ * ```
+ */
 export function bodyMd5(body: string | Uint8Array): string {
   return hash('md5', body, 'hex');
 }
 
-/** HMAC-SHA256 in 64 lower-case hex digits. */
+/**
+ * Returns the HMAC-SHA256 of a text, 64 lower-case hex digits.
+ * @example
+ * ```ts
+ * const auth = `key-1:${sign('secret', channelText('1234.5678', 'private-room-7'))}`;
+ * ```
+ */
 export function sign(secret: string | KeyObject, text: string | Uint8Array): string {
   return createHmac('sha256', secret).update(text).digest('hex');
 }
 
-/** Whether `signature` is what {@link sign} makes of `text`, compared in constant time. Anything but 64 lower-case hex digits is not. */
+/**
+ * Whether `signature` is the {@link sign} of `text`, compared in constant time. It accepts 64 lower-case hex digits only.
+ * @example
+ * ```ts
+ * verify('secret', 'text', sign('secret', 'text')); // true
+ * ```
+ */
 export function verify(secret: string | KeyObject, text: string | Uint8Array, signature: unknown): boolean {
   if (typeof signature !== 'string' || !SIGNATURE.test(signature)) return false;
-  // Texts of 64 digits each: to compare them as they are is quicker than to decode one.
+  // Comparing the hex texts is faster than decoding them.
   return timingSafeEqual(Buffer.from(sign(secret, text), 'latin1'), Buffer.from(signature, 'latin1'));
 }
 
 /**
- * The text of a webhook by the Standard Webhooks specification, which is signed beside the body alone.
+ * Returns the text to sign for a webhook by the Standard Webhooks specification.
  *
- * @param id the same for all attempts of one delivery; without a dot
- * @param timestamp seconds since 1970, as the header has them
- * @param body byte for byte as it is sent
+ * @param id the header `webhook-id`, the same for all attempts of one delivery; without a dot
+ * @param timestamp the header `webhook-timestamp`, seconds since 1970
+ * @param body the body as it is sent
+ * @example
+ * ```ts
+ * signWebhook('secret', webhookText('msg_1', 1_800_000_000, '{}'));
+ * ```
  */
 export function webhookText(id: string, timestamp: string | number, body: string | Uint8Array): Uint8Array {
   return Buffer.concat([
@@ -112,12 +186,25 @@ export function webhookText(id: string, timestamp: string | number, body: string
   ]);
 }
 
-/** One entry of the header `webhook-signature`: `v1,` and the HMAC-SHA256 of {@link webhookText} in base64. */
+/**
+ * Returns one entry of the header `webhook-signature`: `v1,` and the HMAC-SHA256 of {@link webhookText} in base64.
+ * @example
+ * ```ts
+ * signWebhook('secret', webhookText('msg_1', 1_800_000_000, '{}'));
+ * ```
+ */
 export function signWebhook(secret: string | KeyObject, text: Uint8Array): string {
   return `${WEBHOOK_VERSION}${createHmac('sha256', secret).update(text).digest('base64')}`;
 }
 
-/** Whether any entry of the header `webhook-signature` is what {@link signWebhook} makes of `text`, compared in constant time. */
+/**
+ * Whether any entry of the header `webhook-signature` is the {@link signWebhook} of `text`, compared in constant time.
+ * @example
+ * ```ts
+ * const text = webhookText('msg_1', 1_800_000_000, '{}');
+ * verifyWebhook('secret', text, signWebhook('secret', text)); // true
+ * ```
+ */
 export function verifyWebhook(secret: string | KeyObject, text: Uint8Array, header: unknown): boolean {
   if (typeof header !== 'string') return false;
   const expected = Buffer.from(signWebhook(secret, text));
@@ -127,13 +214,19 @@ export function verifyWebhook(secret: string | KeyObject, text: Uint8Array, head
   });
 }
 
-/** What `auth` carries: the public key that signed, and its signature. */
+/** The content of `auth`: a key and a signature. */
 export interface Proof {
   readonly key: string;
   readonly signature: string;
 }
 
-/** Splits `KEY:SIGNATURE` at its last colon, so that a colon in a key does no harm; `undefined` if it is not of that form. */
+/**
+ * Splits `KEY:SIGNATURE` at its last colon, because keys can contain colons; `undefined` for other values.
+ * @example
+ * ```ts
+ * parseProof(`key-1:${sign('secret', 'text')}`)?.key; // key-1
+ * ```
+ */
 export function parseProof(auth: unknown): Proof | undefined {
   if (typeof auth !== 'string') return undefined;
   const colon = auth.lastIndexOf(':');

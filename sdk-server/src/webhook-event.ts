@@ -1,36 +1,36 @@
 import { WebhookError } from './errors.ts';
 import { isRecord } from './json.ts';
 
-/** What Countersign tells of each event; other brokers of the protocol tell none of it. */
+/** Fields that Countersign adds to each event; other brokers of the protocol send none of them. */
 interface Origin {
-  /** The same however often the event arrives. */
+  /** Id of the event, the same for every delivery. */
   readonly id?: string;
   /** When it happened, in milliseconds since 1970. */
   readonly at?: number;
-  /** Counts the events of the app; a webhook that is sent some kinds only sees gaps. */
+  /** Number of the event in its app; a hook that receives some kinds of events only sees gaps. */
   readonly seq?: number;
-  /** Changes where `seq` begins anew: at each start of a broker without a data directory. */
+  /** Changes when `seq` restarts: at each start of a broker without a data directory. */
   readonly epoch?: string;
-  /** The connection that caused it. */
+  /** The connection that caused the event. */
   readonly socket_id?: string;
-  /** Why, where somebody was removed. */
+  /** The reason, if a user was removed. */
   readonly reason?: string;
 }
 
-/** A channel has its first subscription, has lost its last one, or had nothing to show to a subscriber. */
+/** A channel got its first subscription, lost its last one, or had no kept event for a subscriber. */
 export interface ChannelEvent extends Origin {
   readonly name: 'channel_occupied' | 'channel_vacated' | 'cache_miss';
   readonly channel: string;
 }
 
-/** A user came to a presence channel with his first connection, or left with his last. */
+/** A user joined a presence channel with their first connection, or left with their last. */
 export interface MemberEvent extends Origin {
   readonly name: 'member_added' | 'member_removed';
   readonly channel: string;
   readonly user_id: string;
 }
 
-/** A client published. */
+/** A client published a client event. */
 export interface ClientEvent extends Origin {
   readonly name: 'client_event';
   readonly channel: string;
@@ -49,21 +49,21 @@ export interface SubscriptionCountEvent extends Origin {
   readonly subscription_count: number;
 }
 
-/** A user signed in on his first connection, or has lost his last. */
+/** A user signed in on their first connection, or lost their last. */
 export interface UserEvent extends Origin {
   readonly name: 'user_online' | 'user_offline';
-  /** The one on which the server reaches the user. */
+  /** `#server-to-user-ID`. */
   readonly channel: string;
   readonly user_id: string;
 }
 
-/** Nothing happened: somebody wants to see a webhook work. */
+/** A test delivery that was requested by an operator. */
 export interface TestEvent extends Origin {
   readonly name: 'test';
   readonly channel: '';
 }
 
-/** What the broker tells; `name` tells which. */
+/** An event of a webhook; `name` discriminates. */
 export type WebhookEvent =
   | ChannelEvent
   | MemberEvent
@@ -74,12 +74,12 @@ export type WebhookEvent =
 
 /** The body of a webhook. */
 export interface WebhookData {
-  /** When it was sent, in milliseconds since 1970. */
+  /** When the webhook was sent, in milliseconds since 1970. */
   readonly time_ms: number;
   readonly events: readonly WebhookEvent[];
 }
 
-/** Reads the body of a webhook. @throws WebhookError `malformed` */
+/** Parses the body of a webhook. @throws WebhookError `malformed` */
 export function parseWebhook(body: string | Uint8Array): WebhookData {
   let data: unknown;
   try {
@@ -94,10 +94,10 @@ export function parseWebhook(body: string | Uint8Array): WebhookData {
   return { ...data, events: data.events.map(readWebhookEvent) };
 }
 
-/** Numbers that Countersign writes as texts, for libraries that read events as maps of texts. */
+/** Numbers that Countersign sends as strings, for libraries that read events as maps of strings. */
 const NUMBERS = ['at', 'seq'] as const;
 
-/** Reads an event as a broker writes it. @throws WebhookError `malformed` */
+/** Parses one event. @throws WebhookError `malformed` */
 export function readWebhookEvent(written: { readonly name: string }): WebhookEvent {
   const event: Record<string, unknown> = { ...written };
   for (const name of NUMBERS) {
@@ -105,14 +105,14 @@ export function readWebhookEvent(written: { readonly name: string }): WebhookEve
     if (value === undefined) continue;
     const number = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
     if (!Number.isSafeInteger(number)) {
-      throw new WebhookError('malformed', `"${name}" of an event must be a whole number, as a text`);
+      throw new WebhookError('malformed', `"${name}" of an event must be a whole number, as a string`);
     }
     event[name] = number;
   }
   return event as unknown as WebhookEvent;
 }
 
-/** Checks what all events have in common; events whose names are newer than this package pass. */
+/** Checks the fields that all events have; unknown event names are accepted. */
 function isWebhookData(
   data: unknown,
 ): data is { time_ms: number; events: readonly { readonly name: string }[] } {

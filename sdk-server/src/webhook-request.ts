@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { types } from 'node:util';
 import { WebhookError } from './errors.ts';
 
-/** Headers as Node, Express or fetch have them. The case of their names does not matter. */
+/** Headers of a Node, Express or fetch request. The case of names does not matter. */
 export type WebhookHeaders =
   | Pick<Headers, 'get'>
   | Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -11,23 +11,23 @@ export type WebhookHeaders =
 /** The parts of a webhook, from any framework. */
 export interface WebhookParts {
   readonly headers: WebhookHeaders;
-  /** The body exactly as it arrived: the signature is of its bytes, so what a body parser made of it is refused. */
+  /** The body exactly as it arrived: the signature covers its bytes, so a parsed body is refused. */
   readonly rawBody: string | Uint8Array;
 }
 
-/** A webhook as AWS Lambda has it, behind API Gateway (REST or HTTP API), a function URL or a load balancer. */
+/** A webhook as an AWS Lambda event, behind API Gateway (REST or HTTP API), a function URL or a load balancer. */
 export interface LambdaEvent {
   readonly headers?: Readonly<Record<string, string | undefined>> | null | undefined;
-  /** Where a load balancer hands on all values of a header, these stand in place of `headers`. */
+  /** Replaces `headers` if the load balancer passes on all values of a header. */
   readonly multiValueHeaders?: Readonly<Record<string, readonly string[] | undefined>> | null | undefined;
   readonly body?: string | null | undefined;
   readonly isBase64Encoded: boolean;
 }
 
-/** A webhook as it arrived: a request of Node or Express, one of fetch, an event of Lambda, or its parts. */
+/** A received webhook: a request of Node, Express or fetch, an event of Lambda, or its parts. */
 export type WebhookRequest = WebhookParts | LambdaEvent | IncomingMessage | Request;
 
-/** The bytes of a body, at hand or still to be read. */
+/** The bytes of a body, available or to be read. */
 export interface WebhookBody {
   readonly atHand: string | Uint8Array | undefined;
   /** @throws WebhookError `body_was_parsed`, `too_large`, or `malformed` for a body that breaks off */
@@ -36,20 +36,20 @@ export interface WebhookBody {
 
 const MAX_BYTES = 1_048_576;
 
-/** One header; a list is one text, as fetch has it. */
+/** Returns one header; several values are joined with commas, as fetch does. */
 export function headerOf(headers: WebhookHeaders, name: string): string | undefined {
   if (hasGet(headers)) return headers.get(name) ?? undefined;
   const value = Object.entries(headers).find(([given]) => given.toLowerCase() === name)?.[1];
   return typeof value === 'string' ? value : value?.join(', ');
 }
 
-/** The headers of a webhook. */
+/** Returns the headers of a webhook. */
 export function headersOf(request: WebhookRequest): WebhookHeaders {
   if (!isLambda(request)) return request.headers;
   return request.headers ?? request.multiValueHeaders ?? {};
 }
 
-/** Where the bytes of a webhook are. @throws WebhookError `body_was_parsed` where parts were given without them */
+/** Finds the bytes of a webhook. @throws WebhookError `body_was_parsed` if they are not there */
 export function bodyOf(request: WebhookRequest): WebhookBody {
   if (isLambda(request)) {
     const { body, isBase64Encoded } = request;
@@ -76,7 +76,7 @@ function unread(read: () => Promise<Uint8Array>): WebhookBody {
 
 async function readNode(request: IncomingMessage): Promise<Uint8Array> {
   if (request.readableDidRead) throw bodyWasParsed();
-  // A request that is destroyed has no response, and this one shall hear why it is refused.
+  // Destroying the request would prevent a response that says why it is refused.
   return collect(request.iterator({ destroyOnReturn: false }), request.headers['content-length']);
 }
 
@@ -100,7 +100,7 @@ async function collect(
     }
   } catch (cause) {
     if (cause instanceof WebhookError) throw cause;
-    throw new WebhookError('malformed', 'The body broke off', { cause });
+    throw new WebhookError('malformed', 'The body ended early', { cause });
   }
   return Buffer.concat(collected);
 }
@@ -116,7 +116,7 @@ function hasGet(headers: WebhookHeaders): headers is Pick<Headers, 'get'> {
 function bodyWasParsed(): WebhookError {
   return new WebhookError(
     'body_was_parsed',
-    'The text or bytes that arrived are needed, and a body parser ran before: mount the webhook route ahead of express.json()',
+    'The raw body is needed, but a body parser ran before: mount the webhook route ahead of express.json()',
   );
 }
 

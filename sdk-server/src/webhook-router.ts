@@ -7,18 +7,30 @@ import { isRecord } from './json.ts';
 import type { VerifyOptions, Webhook } from './webhook.ts';
 import type { WebhookEvent } from './webhook-event.ts';
 
-/** What to do with webhooks. */
+/**
+ * Options of {@link webhookRouter}.
+ *
+ * @example
+ * ```ts
+ * const handled = new Set<string>();
+ * const options: WebhookRouterOptions = {
+ *   onEvents: (_events, webhook) => handled.add(webhook.id),
+ *   seen: (id) => handled.has(id),
+ * };
+ * app.post('/webhooks', webhookRouter(countersign, options));
+ * ```
+ */
 export interface WebhookRouterOptions {
-  /** Gets the events of each valid webhook. The broker sends them again until this returns or its promise resolves. */
+  /** Receives the events of each valid webhook. The broker repeats the webhook until this returns or its promise resolves. */
   readonly onEvents: (events: readonly WebhookEvent[], webhook: Webhook) => unknown;
-  /** Seconds that a webhook may be old. @default 300 */
+  /** Largest difference in seconds between the webhook's time and this machine's clock. @default 300 */
   readonly tolerance?: number | undefined;
   /**
-   * Whether the delivery of this id was handled before; it is then answered with 204 and not handed on. It only
-   * answers: let `onEvents` note `webhook.id` together with the effect of the events.
+   * Returns whether the delivery of this id was handled before; the router then responds with 204 and does not call
+   * `onEvents`. It must not record the id: `onEvents` does that together with the effect of the events.
    */
   readonly seen?: VerifyOptions['seen'];
-  /** Gets one line for each webhook. @default failures only, on standard error */
+  /** Receives one line for each webhook. @default failures only, on standard error */
   readonly logger?: Logger | undefined;
 }
 
@@ -30,7 +42,7 @@ const KNOWN: Readonly<Record<keyof WebhookRouterOptions, true>> = {
 };
 const WEBHOOK = 'webhook';
 
-/** A missing raw body is our side's fault; a delivery that was handled before is not to come again. */
+/** A missing raw body is a mistake of this server, hence 500. 204 ends the delivery of a webhook that was handled before. */
 const STATUS: Readonly<Record<WebhookErrorCode, number>> = {
   body_was_parsed: 500,
   body_not_read: 500,
@@ -43,10 +55,15 @@ const STATUS: Readonly<Record<WebhookErrorCode, number>> = {
 };
 
 /**
- * Receives webhooks with `POST` where it is mounted, by `app.use` or `app.post`: 204 once `onEvents` is done, 401 for a bad signature, 400 for a
- * malformed one, 500 where `onEvents` throws. Mount it ahead of body parsers: the signature is of the bytes.
+ * Creates an Express handler that receives webhooks, mounted by `app.post` or `app.use`. It responds with 204 when
+ * `onEvents` is done, 401 for a bad signature, 400 for a malformed webhook and 500 if `onEvents` throws. Mount it ahead of
+ * body parsers: the signature covers the bytes.
  *
  * @throws ArgumentError `invalid_options`
+ * @example
+ * ```ts
+ * app.post('/webhooks', webhookRouter(countersign, { onEvents: (events) => console.log(events.length) }));
+ * ```
  */
 export function webhookRouter(
   countersign: Pick<Countersign, 'webhook'>,
@@ -79,13 +96,13 @@ export function webhookRouter(
     }
   });
   return (req, res, next) => {
-    // `app.use` leaves "/" of the path where this is mounted, and what is longer is not meant; a route leaves all of it.
-    const isMeant = req.method === 'POST' && (req.path === '/' || req.route !== undefined);
-    return isMeant ? receive(req, res, next) : next();
+    // With `app.use`, the path of the mount point itself is "/"; longer paths belong to other handlers. A route has the whole path.
+    const isHandled = req.method === 'POST' && (req.path === '/' || req.route !== undefined);
+    return isHandled ? receive(req, res, next) : next();
   };
 }
 
-/** By its code: an app may have this package twice, as a module and by `require`, and then the class twice. */
+/** By its code: an app that loads this package as a module and by `require` has the class twice. */
 function isWebhookError(
   error: unknown,
 ): error is { readonly code: WebhookErrorCode; readonly message: string } {

@@ -12,23 +12,42 @@ import {
   type WebhookRequest,
 } from './webhook-request.ts';
 
-/** What {@link Webhook.verify} asks beside the signatures. */
+/**
+ * Options of {@link Webhook.verify}.
+ *
+ * @example
+ * ```ts
+ * const handled = new Set<string>();
+ * const options: VerifyOptions = { tolerance: 60, seen: (id) => handled.has(id) };
+ * ```
+ */
 export interface VerifyOptions {
-  /** Seconds that the webhook may be old, or ahead of this machine's clock. @default 300 */
+  /** Largest difference in seconds between the webhook's time and this machine's clock. @default 300 */
   readonly tolerance?: number | undefined;
   /**
-   * Whether the delivery of this id was handled before. It only answers: note the id together with the effect of the
-   * events, for a delivery whose handling failed comes again under the same id.
+   * Returns whether the delivery of this id was handled before. It must not record the id: do that together with the
+   * effect of the events, because a delivery whose handling failed arrives again under the same id.
    */
   readonly seen?: ((id: string) => boolean | Promise<boolean>) | undefined;
-  /** Keys that are accepted beside those of the app's options. */
+  /** Further accepted keys, in addition to those of the app's options. */
   readonly keys?: Token | readonly Token[] | undefined;
 }
 
 const TOLERANCE_SECONDS = 300;
 const TIMESTAMP = /^\d{1,12}$/;
 
-/** A webhook that arrived. Nothing is read or computed before it is asked for. */
+/**
+ * A received webhook. The body is read by {@link verify}, and parsed when it is needed.
+ *
+ * @example
+ * ```ts
+ * async function receive(request: Request): Promise<void> {
+ *   const webhook = countersign.webhook(request);
+ *   await webhook.verify();
+ *   for (const event of webhook.events()) if (event.name === 'member_added') console.log(event.user_id);
+ * }
+ * ```
+ */
 export class Webhook {
   readonly #headers: WebhookHeaders;
   readonly #tokens: readonly Token[];
@@ -38,7 +57,7 @@ export class Webhook {
   #reading: Promise<string | Uint8Array> | undefined;
   #data: WebhookData | undefined;
 
-  /** @throws WebhookError `body_was_parsed` if parts were given whose `rawBody` is neither text nor bytes */
+  /** @throws WebhookError `body_was_parsed` if `rawBody` is neither a string nor bytes */
   constructor(request: WebhookRequest, tokens: readonly Token[], now: () => number) {
     this.#headers = headersOf(request);
     this.#tokens = tokens;
@@ -47,17 +66,23 @@ export class Webhook {
     this.#rawBody = this.#body.atHand;
   }
 
-  /** What all attempts to deliver this have in common: `webhook-id`, or the signature where a broker sends none. */
+  /** The id of the delivery, the same for all attempts: `webhook-id`, or the signature if a broker sends none. */
   get id(): string {
     return this.#header('webhook-id') ?? this.#header('x-pusher-signature') ?? '';
   }
 
   /**
-   * Reads the body where it still has to be read, and checks the signatures, the age and, with `seen`, whether this is
-   * the first time. Resolves with this webhook, which may then be believed.
+   * Reads the body if necessary, and checks the signatures, the age and, with `seen`, whether the delivery was handled
+   * before. Resolves with this webhook if it is genuine.
    *
    * @throws WebhookError `unknown_key`, `bad_signature`, `stale`, `replayed`, `malformed`, `body_was_parsed`, `too_large`
    * @throws ArgumentError `invalid_options`
+   * @example
+   * ```ts
+   * async function receive(request: Request): Promise<void> {
+   *   await countersign.webhook(request).verify({ tolerance: 60 });
+   * }
+   * ```
    */
   async verify({ tolerance = TOLERANCE_SECONDS, seen, keys = [] }: VerifyOptions = {}): Promise<this> {
     assertOption(tolerance >= 0, 'tolerance must be a number of seconds');
@@ -66,25 +91,33 @@ export class Webhook {
     const problem = this.problem(keys) ?? this.#ageProblem(tolerance);
     if (problem) throw problem;
     const wasSeen: unknown = await seen?.(this.id);
-    // Neither answer can be guessed: one would handle twice, the other lose events.
-    assertOption(!seen || typeof wasSeen === 'boolean', 'seen(id) must answer true or false');
+    // A wrong guess would handle events twice, or lose them.
+    assertOption(!seen || typeof wasSeen === 'boolean', 'seen(id) must return true or false');
     if (wasSeen) throw new WebhookError('replayed', 'This delivery was handled before');
     return this;
   }
 
   /**
-   * Whether the broker sent this and nobody changed it. Copies and old ones pass: {@link verify} refuses those too.
+   * Whether the signatures are valid. It accepts old webhooks and copies, which {@link verify} refuses.
    *
-   * @throws WebhookError `body_not_read` unless the body is at hand
+   * @throws WebhookError `body_not_read` before the body is read
+   * @example
+   * ```ts
+   * const isGenuine = countersign.webhook({ headers: {}, rawBody: '{}' }).isValid();
+   * ```
    */
   isValid(extraTokens: Token | readonly Token[] = []): boolean {
     return this.problem(extraTokens) === undefined;
   }
 
   /**
-   * Why {@link isValid} says no: `malformed`, `unknown_key` or `bad_signature`; `undefined` if it says yes.
+   * Returns why {@link isValid} is false: `malformed`, `unknown_key` or `bad_signature`; otherwise `undefined`.
    *
-   * @throws WebhookError `body_not_read`
+   * @throws WebhookError `body_not_read` before the body is read
+   * @example
+   * ```ts
+   * const code = countersign.webhook({ headers: {}, rawBody: '{}' }).problem()?.code;
+   * ```
    */
   problem(extraTokens: Token | readonly Token[] = []): WebhookError | undefined {
     const tokens = this.#tokens.concat(extraTokens);
@@ -102,21 +135,41 @@ export class Webhook {
   }
 
   /**
-   * What the body says, whether or not {@link isValid}.
+   * Returns the parsed body, whether or not {@link isValid}.
    *
    * @throws WebhookError `malformed`, `body_not_read`
+   * @example
+   * ```ts
+   * const { time_ms, events } = countersign.webhook({ headers: {}, rawBody: '{"time_ms":1,"events":[]}' }).data();
+   * ```
    */
   data(): WebhookData {
     this.#data ??= parseWebhook(this.#raw());
     return this.#data;
   }
 
-  /** The events, in the order in which they happened. @throws WebhookError as {@link data} */
+  /**
+   * Returns the events in the order in which they happened.
+   *
+   * @throws WebhookError as {@link data}
+   * @example
+   * ```ts
+   * const events = countersign.webhook({ headers: {}, rawBody: '{"time_ms":1,"events":[]}' }).events();
+   * ```
+   */
   events(): readonly WebhookEvent[] {
     return this.data().events;
   }
 
-  /** When the webhook was sent. @throws WebhookError as {@link data} */
+  /**
+   * Returns when the webhook was sent.
+   *
+   * @throws WebhookError as {@link data}
+   * @example
+   * ```ts
+   * const sentAt = countersign.webhook({ headers: {}, rawBody: '{"time_ms":1,"events":[]}' }).time();
+   * ```
+   */
   time(): Date {
     return new Date(this.data().time_ms);
   }
@@ -131,12 +184,12 @@ export class Webhook {
     }
   }
 
-  /** What is wrong with the headers of the Standard Webhooks specification, which also sign the id. */
+  /** Checks the headers of the Standard Webhooks specification, which also sign the id. */
   #standardProblem(tokens: readonly Token[]): WebhookError | undefined {
     const id = this.#header('webhook-id');
     const timestamp = this.#header('webhook-timestamp');
     const signature = this.#header('webhook-signature');
-    // Brokers that number their events send these headers: a copy from which they were cut would pass as new.
+    // Brokers that number events send these headers; without them, a copy would pass as new.
     const expected = this.events().some((event) => event.id !== undefined);
     if (!expected && id === undefined && timestamp === undefined && signature === undefined) return undefined;
     const isSigned =

@@ -221,7 +221,7 @@ describe.each(PAIRS)('%s:', (_name, openClient, publisherFor, startBackendFor) =
     expect(await publisher.get('/channels')).toEqual({ channels: { news: {} } });
   });
 
-  test('a signed-in user gets what is sent to him, and can be put out', async () => {
+  test('a signed-in user receives events sent to them, and can be signed out', async () => {
     const { connect, publisher } = await start();
     const [ann, bob] = [await connect('ann'), await connect('bob')];
     await Promise.all([signIn(ann, 'ann'), signIn(bob, 'bob')]);

@@ -71,7 +71,7 @@ test.each([400, 401, 403, 404, 500, 503])('status %i is a refusal with that stat
   expect(await refusal({ endpoint: url })).toMatchObject({
     type: 'AuthError',
     status,
-    message: `${url} answered with status ${status}`,
+    message: `${url} responded with status ${status}`,
   });
 });
 

@@ -212,7 +212,7 @@ test('subscribe and unsubscribe in any haste end as the last word says', async (
 });
 
 describe('what the app does to a user', () => {
-  test('his connections end with the reason, and stay away', async () => {
+  test('their connections end with the reason, and stay away', async () => {
     const broker = await startServer();
     const client = connect(broker, { backend: await ourBackend(broker), user: 'ann' });
     await client.signin();

@@ -129,7 +129,7 @@ describe('sign-in', () => {
 });
 
 describe('a signed-in user', () => {
-  test('hears what the backend sends to him, and nothing of the protocol', async () => {
+  test('receives events that the backend sends to the user, and none of the protocol', async () => {
     const { client, peer } = await signedIn();
     const events = recorded(client.user);
     const notice = nextEvent(client.user, 'notice');
@@ -143,7 +143,7 @@ describe('a signed-in user', () => {
     expect(await peer.next()).toEqual({ event: 'pusher:pong', data: {} });
   });
 
-  test('hears who of his watchlist comes and goes', async () => {
+  test('receives the comings and goings of the watchlist', async () => {
     const { client, peer } = await signedIn();
     const online = nextEvent(client.user.watchlist, 'online');
     const offline = nextEvent(client.user.watchlist, 'offline');
@@ -180,7 +180,7 @@ describe('a signed-in user', () => {
 });
 
 describe('what the app does to a user', () => {
-  test('ending his connections is told with its reason, and is final', async () => {
+  test('reports terminated connections with the reason, and does not reconnect', async () => {
     const { client, peer } = await signedIn();
     const terminated = nextEvent(client, 'terminated');
     const disconnected = nextEvent(client.connection, 'disconnected');
@@ -191,7 +191,7 @@ describe('what the app does to a user', () => {
     expect(client.user.user_data).toBeUndefined();
   });
 
-  test('signs him in again when the app connects anew', async () => {
+  test('signs in again when the app connects again', async () => {
     const { client, peer, endpoint } = await signedIn();
     const disconnected = nextEvent(client.connection, 'disconnected');
     peer.socket.close(4009, 'Bye');
@@ -200,7 +200,7 @@ describe('what the app does to a user', () => {
     expect(await (await endpoint.welcome('3.4')).next()).toEqual(signinFrame('key-1:3.4'));
   });
 
-  test('a watchlist that is too long is reported, and he is signed in', async () => {
+  test('reports a watchlist that is too long, and signs the user in', async () => {
     const endpoint = await startEndpoint();
     const client = startClient(endpoint, { userAuthentication });
     const user = client.signin();

@@ -77,7 +77,7 @@ describe('who is connected', () => {
     return { client, signIn };
   }
 
-  test('users are listed a page at a time, and one with his connections', async () => {
+  test('users are listed a page at a time, and one with their connections', async () => {
     const { client, signIn } = await startWithUsers();
     const phone = await signIn('ann');
     await phone.join('private-a');

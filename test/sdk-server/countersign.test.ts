@@ -29,16 +29,16 @@ describe('options', () => {
     ['an app id that would change the path', { appId: '../4' }, /^appId must/],
     ['no key', { key: '' }, /^key must/],
     ['no secret', { secret: undefined }, /^secret must/],
-    ['a host with a scheme', { host: 'https://example.com' }, /^host must have no scheme: useTLS/],
+    ['a host with a scheme', { host: 'https://example.com' }, /^host must have no scheme: set useTLS/],
     ['a host with a scheme in capitals', { host: 'HTTP://example.com:6001/' }, /^host must have no scheme/],
-    ['a host with a port', { host: 'example.com:6001' }, /^host must have no port: port/],
+    ['a host with a port', { host: 'example.com:6001' }, /^host must have no port: set port/],
     [
       'a host with the port that is given, too',
       { host: '127.0.0.1:6001', port: 6001 },
       /^host must have no port/,
     ],
     ['an IPv6 address with a port', { host: '[::1]:6001' }, /^host must have no port/],
-    ['a host with a path', { host: 'example.com/realtime' }, /^host must have no path: path/],
+    ['a host with a path', { host: 'example.com/realtime' }, /^host must have no path: set path/],
     ['a host with a slash', { host: 'example.com/' }, /^host must have no path/],
     ['a host with credentials', { host: 'a@b' }, /^host must be a host name or an address/],
     ['an IPv6 address that is none', { host: '[::g]' }, /^host must be/],
@@ -284,7 +284,7 @@ describe('encrypted channels', () => {
     await expect(trigger).rejects.toThrow(refusal('invalid_channel', /that channel only/));
   });
 
-  test('are encrypted in a batch, each for itself, and the caller keeps his objects', async () => {
+  test('are encrypted in a batch, each for itself, and the caller keeps their objects', async () => {
     const broker = await startRecorder();
     const events = Object.freeze([
       Object.freeze({ channel: 'private-encrypted-a', name: 'e', data: { a: 1 } }),
@@ -435,7 +435,7 @@ describe('authorizeChannel', () => {
     ['a member that is text', '{"user_id":"7"}', 'invalid_user'],
     ['a member that is null', null, 'invalid_user'],
     ['a member that turns into text', { user_id: '7', toJSON: () => 'x' }, 'invalid_user'],
-    ['a member that hides his id', { user_id: '7', toJSON: () => ({ user_info: {} }) }, 'invalid_user'],
+    ['a member that hides its id', { user_id: '7', toJSON: () => ({ user_info: {} }) }, 'invalid_user'],
   ];
 
   test.each(wrong)('%s is refused', (_, data, code) => {
@@ -449,7 +449,7 @@ describe('authorizeChannel', () => {
     expect(() => client.authorizeChannel('1.1', 'private-a', [] as never)).toThrow(refusal('invalid_user'));
   });
 
-  test('a member may leave out what is not known of him', () => {
+  test('a member may omit unknown fields', () => {
     const grant = client.authorizeChannel('1.1', 'presence-a', { user_id: 7, user_info: undefined });
     expect(grant.channel_data).toBe('{"user_id":7}');
   });

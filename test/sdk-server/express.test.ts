@@ -21,7 +21,7 @@ const countersign = new Countersign({
 
 const ann: AuthUser = { id: 'ann', info: { name: 'Ann' }, watchlist: ['bob'] };
 
-/** A user by his header, who may join what has his name in it. */
+/** A user by header, who may join channels with their name in it. */
 const rules: AuthRouterOptions<AuthUser> = {
   user: (req) => (req.get('authorization') === 'ann' ? ann : null),
   canAccess: async (user, channel) => channel.includes(String(user.id)),

@@ -159,7 +159,7 @@ describe('a pattern', () => {
         policy()
           .channel(one!, () => true)
           .channel(other!, () => true);
-      if (isRefused) expect(both).toThrow(refusal(/can mean the same channel/));
+      if (isRefused) expect(both).toThrow(refusal(/can match the same channel/));
       else expect(both).not.toThrow();
     }
   });
