@@ -153,7 +153,7 @@ describe.each(PAIRS)('%s:', (_name, openClient, publisherFor, startBackendFor) =
     expect(await others.next()).toEqual(['moved', 1]);
   });
 
-  test('who may not join is told so, and the connection stays', async () => {
+  test('a refused subscription is reported, and the connection stays', async () => {
     const { connect } = await start();
     const client = await connect('ann');
     const errors = listen(client.subscribe('private-forbidden'), 'pusher:subscription_error');
@@ -209,7 +209,7 @@ describe.each(PAIRS)('%s:', (_name, openClient, publisherFor, startBackendFor) =
     },
   );
 
-  test('the number of subscriptions is told to clients and servers', async () => {
+  test('clients and servers receive the number of subscriptions', async () => {
     const { connect, publisher } = await start({ app: { subscriptionCount: true } });
     const counts = listen((await connect('ann')).subscribe('news'), 'pusher:subscription_count');
     expect(await counts.next()).toEqual({ subscription_count: 1 });

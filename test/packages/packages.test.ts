@@ -27,7 +27,7 @@ describe.each(['sdk-server', 'sdk-client', 'server'])('the package of %s', (work
     expect(await packed()).toEqual(expect.arrayContaining(['LICENSE', 'README.md', ...named]));
   });
 
-  test('carries the folders of entries that stand for "exports"', async () => {
+  test('carries the folders of entries that replace "exports"', async () => {
     const entries = ['sdk-server/express', 'sdk-server/signature'].filter((entry) =>
       entry.startsWith(workspace),
     );

@@ -48,7 +48,7 @@ test('a public channel delivers what either server library publishes', async () 
   expect(await official).toBe('text');
 });
 
-test('the excluded socket hears nothing', async () => {
+test('the excluded socket receives nothing', async () => {
   const broker = await startServer();
   const client = connect(broker);
   const channel = await subscribed(client, 'news');
@@ -249,7 +249,7 @@ describe('what the app does to a user', () => {
     expect(ann.connection.state).toBe('connected');
   });
 
-  test('a watchlist tells who is there', async () => {
+  test('a watchlist reports the users who are online', async () => {
     const broker = await startServer();
     const countersign = countersignFor(broker);
     const watchlist = ['bob', ...Array.from({ length: 100 }, (_, index) => `user-${index}`)];

@@ -140,7 +140,7 @@ describe('subscribing', () => {
     expect(client.connection.state).toBe('connected');
   });
 
-  test('a presence channel that the app ended is empty, hears nothing more, and can be asked for anew', async () => {
+  test('a presence channel that the app ended is empty, receives nothing more, and can be subscribed again', async () => {
     const endpoint = await startEndpoint();
     const client = startClient(endpoint, {
       channelAuthorization: { customHandler: async () => ({ auth: 'a', channel_data: '{"user_id":"7"}' }) },
@@ -181,7 +181,7 @@ describe('subscribing', () => {
     expect(channel.subscribed).toBe(true);
   });
 
-  test('a fault of the broker is told, and the channel is asked for again until it is joined', async () => {
+  test('reports a failure of the broker, and asks for the channel again until it is subscribed', async () => {
     const endpoint = await startEndpoint();
     const client = startClient(endpoint, { channelAuthorization: { customHandler: sign } });
     const channel = client.subscribe('private-a');
@@ -219,7 +219,7 @@ describe('subscribing', () => {
     await expectSilence(peer);
   });
 
-  test('the subscription count is kept and told', async () => {
+  test('the subscription count is kept and emitted', async () => {
     const endpoint = await startEndpoint();
     const channel = startClient(endpoint).subscribe('news');
     const peer = await endpoint.welcome();

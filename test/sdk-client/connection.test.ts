@@ -342,7 +342,7 @@ describe('a close code decides what follows', () => {
     expect(delays).toEqual([50, 100, 200, 400, 500, 500, 500]);
   });
 
-  test('what the broker announces and then closes with is told once', async () => {
+  test('reports an error once when a close with the same code follows', async () => {
     const { client, peer } = await stillClient();
     const events = recorded(client.connection);
     const lost = nextEvent(client.connection, 'connecting');
@@ -379,7 +379,7 @@ describe('a close code decides what follows', () => {
     expect(sockets.length).toBe(4);
   });
 
-  test('the state has moved before the error is told', async () => {
+  test('changes the state before it emits the error', async () => {
     const { client, peer } = await stillClient();
     const states: string[] = [];
     client.connection.bind('error', () => states.push(client.connection.state));

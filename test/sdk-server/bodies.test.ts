@@ -120,7 +120,7 @@ describe.each(versions)('on %s', (_, install) => {
     }
   });
 
-  test('a body that something else has read is told of', async () => {
+  test('reports a body that other middleware has consumed', async () => {
     const { post, lines } = await site(() => [
       (req, _res, next) => {
         req.resume().on('end', next);

@@ -32,7 +32,7 @@ test('the broker accepts what the SDK publishes', async () => {
   expect(await client.triggerBatch(batch)).toEqual({ batch: [{}, {}, { user_count: 0 }] });
 });
 
-test('the broker answers what the SDK asks', async () => {
+test('the broker responds to every call of the SDK', async () => {
   const client = await start();
   expect(await client.channels()).toEqual({ channels: {} });
   expect(await client.channels({ filterByPrefix: 'presence-', info: 'user_count' })).toEqual({
@@ -65,7 +65,7 @@ test('refusals of the broker arrive as errors', async () => {
   await expect(large).rejects.toThrow(expect.objectContaining({ status: 413 }));
 });
 
-describe('who is connected', () => {
+describe('connected users', () => {
   async function startWithUsers() {
     const broker = await startServer();
     const client = new Countersign({ appId: APP.id, key: APP.key, secret: APP.secret, port: broker.port });
@@ -101,7 +101,7 @@ describe('who is connected', () => {
     expect(await client.user('nobody')).toEqual({ id: 'nobody', connections: [] });
   });
 
-  test('a user is sent away everywhere, told why, and kept out', async () => {
+  test('terminates all connections of a user with the reason, and blocks the user', async () => {
     const { client, signIn } = await startWithUsers();
     const devices = [await signIn('ann'), await signIn('ann')];
     await client.terminateUserConnections('ann', { reason: 'Signed out', block: 60 });

@@ -219,7 +219,7 @@ describe('trigger', () => {
     ]);
   });
 
-  test('answers what the broker tells', async () => {
+  test('returns the response of the broker', async () => {
     const channels = { 'presence-a': { user_count: 42 } };
     const broker = await startRecorder({ body: JSON.stringify({ channels }) });
     expect(await connect(broker).trigger('presence-a', 'e', {}, { info: ['user_count'] })).toEqual({
@@ -372,7 +372,7 @@ describe('users', () => {
     expect(broker.requests).toEqual([]);
   });
 
-  test('ids stand in a path as they are, since a proxy could decode what is encoded', async () => {
+  test('paths contain ids without encoding, because a proxy could decode them', async () => {
     const broker = await startRecorder();
     await connect(broker).terminateUserConnections('a@b;c=d,e');
     expect(read(broker.requests[0]!, app.secret)).toMatchObject({

@@ -251,7 +251,7 @@ describe('channel authorization', () => {
     expect((await ask('/users', form({ socket_id: '1.2' }))).status).toBe(200);
   });
 
-  test('knows the type of the user from what user answers', async () => {
+  test('infers the type of the user from the result of user', async () => {
     const canAccess = (user: { groups: string[] }) => user.groups.includes('editors');
     authRouter(countersign, { user: () => ({ id: 'ann', groups: [] }), canAccess });
     authRouter(countersign, {

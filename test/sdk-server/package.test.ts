@@ -63,7 +63,7 @@ describe.each(Object.entries(loads))('%s', (_, [type, load]) => {
     ]);
   });
 
-  test('the signature stands alone', async () => {
+  test('the signature module loads alone', async () => {
     const text = `${load('@countersign/sdk-server/signature')}.channelText('1.2', 'private-a')`;
     expect(await evaluate(text)).toBe('1.2:private-a');
   });

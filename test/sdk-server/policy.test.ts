@@ -71,7 +71,7 @@ describe('a policy', () => {
     await expect(may(access, 'private-a')).rejects.toThrow('fire');
   });
 
-  test('serves authRouter, which is not mounted without telling who is asking', () => {
+  test('serves authRouter, which refuses to start without user(req)', () => {
     const countersign = new Countersign({ appId: app.id, key: app.key, secret: app.secret });
     const { canAccess } = policy<User>().channel('private-a', () => true);
     expect(authRouter(countersign, { user: () => ann, canAccess })).toBeTypeOf('function');

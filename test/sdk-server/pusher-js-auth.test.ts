@@ -61,7 +61,7 @@ test('one channel that is refused is refused alone', async () => {
   expect(asked.times).toBe(1);
 });
 
-test('who is not signed in at the backend is refused all channels with one request', async () => {
+test('a client without a session is refused all channels with one request', async () => {
   const { client, asked } = await start(null);
   const errors = CHANNELS.map((name) => listen(client.subscribe(name), 'pusher:subscription_error'));
   for (const error of errors) expect(await error.next()).toMatchObject({ type: 'AuthError' });

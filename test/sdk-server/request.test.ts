@@ -126,7 +126,7 @@ describe('a request', () => {
     await expect(connect({ port: 1 }).presenceMembers('private-a')).rejects.toThrow(refusal);
   });
 
-  test('answers typed JSON', async () => {
+  test('returns typed JSON', async () => {
     const body = {
       channels: { 'presence-a': { user_count: 2 } },
       occupied: true,

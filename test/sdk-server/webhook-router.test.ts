@@ -61,7 +61,7 @@ describe('webhookRouter', () => {
     }
   });
 
-  test('answers only when onEvents is done', async () => {
+  test('responds only when onEvents is done', async () => {
     let done = false;
     const onEvents = async () => {
       await new Promise((resolve) => setImmediate(resolve));

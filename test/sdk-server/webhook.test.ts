@@ -139,7 +139,7 @@ describe('a webhook', () => {
     expect(signed(bytes).problem()).toMatchObject({ code: 'malformed' });
   });
 
-  test('with events that are not known yet is read', () => {
+  test('with unknown events is accepted', () => {
     const webhook = signed('{"time_ms":1,"events":[{"name":"brand_new","__proto__":{"a":1}}]}');
     expect(webhook.isValid()).toBe(true);
     expect(webhook.events()[0]?.name).toBe('brand_new');

@@ -14,11 +14,11 @@ const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 const TEXT_LENGTH = 1000;
 
 /**
- * The app: who is who, who may what, what is published, and what the broker tells.
+ * The app: sessions, access, publishing and webhooks.
  *
  * @param {object} parts
  * @param {import('@countersign/sdk-server').Countersign} parts.countersign
- * @param {{ key: string, host: string, port: number, forceTLS: boolean }} parts.broker where the page finds the broker
+ * @param {{ key: string, host: string, port: number, forceTLS: boolean }} parts.broker address of the broker for the page
  * @param {string} parts.sessionKey signs the session cookie
  */
 export function createBackend({ countersign, broker, sessionKey }) {

@@ -9,7 +9,7 @@ import { createBackend } from './backend.js';
 const host = '127.0.0.1';
 const app = { id: '1', key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('hex') };
 
-// The broker is told where to send webhooks, and the backend where the broker is: so the port of one comes first.
+// The broker needs the backend's port for webhooks, and the backend the broker's: so the backend's port comes first.
 const server = createHttpServer().listen(Number(process.env['PORT'] ?? 3000), host);
 await once(server, 'listening');
 const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
@@ -22,7 +22,7 @@ const config = parseConfig({
     {
       id: app.id,
       keys: [{ key: app.key, secret: app.secret }],
-      // Tells each device how many its user has.
+      // Sends each device the number of its user's devices.
       subscriptionCount: true,
       webhooks: [
         {
@@ -57,7 +57,7 @@ const backend = createBackend({
   sessionKey: randomBytes(32).toString('hex'),
 });
 server.on('request', backend);
-/** @type {Set<Promise<unknown>>} requests that are being answered */
+/** @type {Set<Promise<unknown>>} requests in progress */
 const answering = new Set();
 server.on('request', (_req, res) => {
   const answered = new Promise((resolve) => res.once('close', resolve));
@@ -69,7 +69,7 @@ console.log(`Chat: ${url} (Ctrl-C ends it)`);
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     server.close();
-    // What is being answered may need the broker, as a webhook does that is shown to the staff.
+    // Requests in progress may need the broker: a webhook is published to the staff.
     while (answering.size > 0) await Promise.all(answering);
     server.closeAllConnections();
     await broker.close();

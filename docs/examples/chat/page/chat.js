@@ -1,4 +1,4 @@
-/** The rooms, and who is in the lounge. */
+/** The rooms, and the members of the lounge. */
 import { client, rooms, user } from './client.js';
 import { found } from './found.js';
 
@@ -7,7 +7,7 @@ import { found } from './found.js';
  * @typedef {import('./client.js').Session} Session
  */
 
-/** At most one notice in this time while somebody types, in ms. */
+/** Shortest interval between typing events, in ms. */
 const TYPING_EVERY = 2000;
 const TYPING_SHOWN = 3000;
 
@@ -23,7 +23,7 @@ for (const event of /** @type {const} */ ([
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let typingShown;
 lounge.bind('client-typing', (_data, { user_id: id = '' }) => {
-  // The broker vouches for the id; a name in the data could be anybody's.
+  // The broker sets the id; a name in the data could be forged.
   const name = lounge.members.get(id)?.info.name;
   if (name) found(document.querySelector('#typing')).textContent = `${name} is typing …`;
   clearTimeout(typingShown);
@@ -55,7 +55,7 @@ function openRoom({ id, title, channel: name }) {
 
   let lastTyping = 0;
   input.addEventListener('input', () => {
-    // Client events do not travel on encrypted channels.
+    // Encrypted channels have no client events.
     if (id !== 'lounge' || Date.now() - lastTyping < TYPING_EVERY) return;
     lastTyping = Date.now();
     lounge.trigger('client-typing', {});
@@ -63,7 +63,7 @@ function openRoom({ id, title, channel: name }) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const text = input.value;
-    // At once: what is typed while the answer is on its way belongs to the next message.
+    // Cleared at once: text typed during the request belongs to the next message.
     form.reset();
     const answer = await fetch('/messages', {
       method: 'POST',

@@ -9,8 +9,8 @@ import { found } from './found.js';
  * @property {string} text
  * @property {string} at ISO 8601
  *
- * What a webhook has told, without the data of client events.
- * @typedef {object} Told
+ * An event of a webhook, without the data of client events.
+ * @typedef {object} WebhookEvent
  * @property {string} id
  * @property {string} name
  * @property {number} at ms since 1970
@@ -20,12 +20,12 @@ import { found } from './found.js';
  * @property {string} [event]
  * @property {string} [reason]
  *
- * The channels of this app with their events and what those carry: names and data are checked where they are used.
+ * The channels of this app with their events and data: the compiler checks their use.
  * @typedef {{
  *   'presence-lounge': { 'client-typing': {}, 'pusher:member': { name: string } },
  *   'private-lounge': { message: Message },
  *   'private-encrypted-office': { message: Message },
- *   'private-webhooks': { received: Told },
+ *   'private-webhooks': { received: WebhookEvent },
  *   [own: `private-user-${string}`]: {},
  * }} ChatChannels
  *
@@ -39,14 +39,14 @@ import { found } from './found.js';
 /** @type {Session} */
 export const { user, broker, rooms, seesWebhooks } = await (await fetch('/session')).json();
 
-// Where it asks for signatures is the default: /countersign/auth and /countersign/user-auth of this server.
+// It gets grants from the default endpoints: /countersign/auth and /countersign/user-auth of this server.
 /** @type {Countersign<ChatChannels>} */
 export const client = new Countersign(broker.key, {
   host: broker.host,
   port: broker.port,
   forceTLS: broker.forceTLS,
   encryption,
-  // A session is not renewed: where the server does not know it any more, its user is signed out.
+  // A session is not renewed: when the server no longer knows it, the user is signed out.
   auth: { refresh: async () => null },
 });
 found(document.querySelector('#user')).textContent = user.info.name;
@@ -56,11 +56,11 @@ client.connection.bind('state_change', ({ current }) => {
 
 sessionStorage.removeItem('reason');
 client.bind('terminated', ({ reason }) => {
-  // For the login page, which comes next unless this session goes on.
+  // For the login page, which follows unless this session goes on.
   sessionStorage.setItem('reason', reason);
   location.assign('/');
 });
 client.bind('signedOut', () => location.assign('/'));
 
-// So that this connection is one of the user's devices, and ends when the user logs out.
+// Makes this connection one of the user's devices; it ends when the user logs out.
 client.signin();

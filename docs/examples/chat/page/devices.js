@@ -6,7 +6,7 @@ import { found } from './found.js';
 
 let asked = 0;
 
-// Joined anew after each sign-in: when the others are told of one subscription more, this device is in the list.
+// Subscribed after each sign-in: when other devices receive the new count, this one is in the list.
 client.user.bind('pusher:signin_success', () => {
   client.unsubscribe(`private-user-${user.id}`);
   client.subscribe(`private-user-${user.id}`).bind('pusher:subscription_count', showDevices);
@@ -15,7 +15,7 @@ client.user.bind('pusher:signin_success', () => {
 async function showDevices() {
   const question = ++asked;
   const answer = await fetch(`/devices?socketId=${client.connection.socket_id}`);
-  // The answer to a later question is newer.
+  // A response to a later request is newer.
   if (!answer.ok || question !== asked) return;
   /** @type {Device[]} */
   const devices = await answer.json();

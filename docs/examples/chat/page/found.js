@@ -1,5 +1,5 @@
 /**
- * What the page must have.
+ * Returns an element that the page must have.
  *
  * @template Found
  * @param {Found | null} element

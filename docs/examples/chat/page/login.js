@@ -1,4 +1,4 @@
-/** Says why this device was logged out, where that was done elsewhere. */
+/** Shows why another device logged this one out. */
 import { found } from './found.js';
 
 found(document.querySelector('#reason')).textContent = sessionStorage.getItem('reason');

@@ -1,34 +1,34 @@
-/** What the backend was told by webhooks, for who may see it. */
+/** The list of webhook events, for users who may see it. */
 import { client, seesWebhooks } from './client.js';
 import { found } from './found.js';
 
-/** @typedef {import('./client.js').Told} Told */
+/** @typedef {import('./client.js').WebhookEvent} WebhookEvent */
 
 const SHOWN = 50;
 
-/** @type {Told[]} the newest first */
+/** @type {WebhookEvent[]} the newest first */
 let shown = [];
 
 if (seesWebhooks) {
   found(document.querySelector('#webhooks')).removeAttribute('hidden');
   const channel = client.subscribe('private-webhooks');
   channel.bind('received', (event) => show([event]));
-  // On each new connection, for what came before it.
+  // On each new connection, for the events before it.
   channel.bind('pusher:subscription_succeeded', async () => {
     const answer = await fetch('/webhooks');
     if (answer.ok) show(await answer.json());
   });
 }
 
-/** @param {Told[]} events */
+/** @param {WebhookEvent[]} events */
 function show(events) {
-  // Some come twice: live and in the answer, or because the broker sent them again.
+  // Some arrive twice: live and in the response, or because the broker sent them again.
   const byId = new Map([...shown, ...events].map((event) => [event.id, event]));
   shown = [...byId.values()].sort((a, b) => b.at - a.at || b.seq - a.seq).slice(0, SHOWN);
   found(document.querySelector('#webhooks ol')).replaceChildren(...shown.map(itemOf));
 }
 
-/** @param {Told} event */
+/** @param {WebhookEvent} event */
 function itemOf({ name, at, channel, user_id, event, reason }) {
   const [item, title, time] = [
     document.createElement('li'),
