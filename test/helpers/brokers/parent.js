@@ -4,9 +4,9 @@ import { pino } from 'pino';
 import { FileAppStore } from '#server/apps/file-store';
 import { LocalCore } from '#server/core/core';
 import { Metrics } from '#server/metrics';
-import { Shared } from '#server/workers/parent-state';
-import { Line } from '#server/workers/rpc';
-import { Lease } from '#server/workers/worker-session';
+import { ParentState } from '#server/workers/parent-state';
+import { Rpc } from '#server/workers/rpc';
+import { WorkerSession } from '#server/workers/worker-session';
 
 // A parent of workers, with a core for each connection. Its clock begins anew with each, and is moved by messages.
 const BEGIN = 1_700_000_000_000;
@@ -39,8 +39,8 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
     deliver: (message) => line.tell('deliver', [message]),
     obey: (command) => line.tell('obey', [command]),
   };
-  const lease = new Lease(new Shared(core, apps, log), worker, async () => '');
-  const line = new Line(stream, lease, () => process.exit(1));
+  const lease = new WorkerSession(new ParentState(core, apps, log), worker, async () => '');
+  const line = new Rpc(stream, lease, () => process.exit(1));
   line.ended.then(() => core.close()).catch(() => process.exit(1));
   stream.resume();
 });
