@@ -125,6 +125,7 @@ describe('the parent', () => {
     await group.cli.line('semi-space-size');
     group.cli.signal('SIGTERM');
     expect(await group.cli.result()).toMatchObject({ code: 0, signal: null });
+    expect(group.cli.count('drained')).toBe(2);
     expect(group.cli.count('all workers drained')).toBe(1);
   });
 

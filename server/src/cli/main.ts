@@ -13,7 +13,7 @@ import { DataError } from '../data/database.ts';
 import { type InheritedSocket, takeInheritedSocket } from '../http/inherited-socket.ts';
 import { isWrongPlace } from '../http/listen-error.ts';
 import { openFilesLimit } from '../http/open-files.ts';
-import { createLog } from '../log/log.ts';
+import { createLog, exitAfterLog } from '../log/log.ts';
 import { createServer } from '../server.ts';
 import { VERSION } from '../version.ts';
 import { Worker } from '../workers/worker.ts';
@@ -113,7 +113,7 @@ function work(): void {
       new Stop(log).drains(Promise.resolve({ drain: () => worker.drain(true) }), config.drainTimeoutSeconds);
       return log;
     },
-    onEnd: (drained) => process.exit(drained ? 0 : 1),
+    onEnd: (drained) => exitAfterLog(drained ? 0 : 1),
   });
 }
 

@@ -1,6 +1,7 @@
 /** How the process ends: because it is asked to, or because of an error that nobody caught. */
 import type { Logger } from 'pino';
 import type { Broker } from '../broker.ts';
+import { exitAfterLog } from '../log/log.ts';
 
 export class Stop {
   readonly #log: Logger;
@@ -41,19 +42,20 @@ export class Stop {
 
   /** Ends gracefully; asked again, at once. */
   #stop(code: 0 | 1): void {
-    if (this.#stopping || !this.#starting) process.exit(1);
+    if (this.#stopping) process.exit(1);
+    if (!this.#starting) return exitAfterLog(1);
     this.#stopping = true;
     setTimeout(() => {
       this.#log.error('stopped by force: draining took too long');
-      process.exit(1);
+      exitAfterLog(1);
     }, this.#timeoutSeconds * 1000);
     this.#starting
       .then((broker) => broker.drain())
       .then(
-        () => process.exit(code),
+        () => exitAfterLog(code),
         (err: unknown) => {
           this.#log.fatal({ err }, 'drain failed');
-          process.exit(1);
+          exitAfterLog(1);
         },
       );
   }

@@ -27,6 +27,12 @@ const SECRETS = ['secret', 'token', 'auth', 'signature', 'auth_signature', 'shar
 const MAX_FIELD = 1000;
 const MAX_TRACE = 4000;
 
+/** Milliseconds that a process waits at its end for a reader of its log that does not read. */
+const MAX_LOG_WAIT_MS = 1000;
+
+/** Standard output, to which all logs of this process write without blocking the event loop. */
+let output: ReturnType<typeof pino.destination> | undefined;
+
 /**
  * The log: one JSON object per line, or lines for people with `pretty`.
  *
@@ -56,7 +62,17 @@ export function createLog(settings: z.infer<typeof logSchema>, destination?: Des
     const ignore = 'pid,hostname';
     return pino(options, PinoPretty({ ignore, sync: true, ...(destination && { destination }) }));
   }
-  return destination ? pino(options, destination) : pino(options);
+  output ??= pino.destination(1);
+  return pino(options, destination ?? output);
+}
+
+/** Ends the process once the log is written: a write that is still in progress would be lost. */
+export function exitAfterLog(code: number): void {
+  const exit = () => process.exit(code);
+  if (!output) return exit();
+  setTimeout(exit, MAX_LOG_WAIT_MS);
+  output.once('close', exit);
+  output.end();
 }
 
 function cut<Fields extends object>(fields: Fields, length: number): Fields {

@@ -15,7 +15,9 @@ import { WorkerSession } from './worker-session.ts';
 const BEGIN_TIMEOUT_MS = 30_000;
 /** Milliseconds that a worker has to tell its metrics. */
 const METRICS_TIMEOUT_MS = 2000;
-/** The line to the parent, in the parent and in the worker: after the standard streams and node's own channel. */
+/** Milliseconds that a drained worker has to end by itself. */
+const EXIT_TIMEOUT_MS = 2000;
+/** Descriptor of the connection to the parent, in both: the one after the standard streams and node's own channel. */
 export const RPC_FD = 4;
 
 /** How a worker has ended. */
@@ -34,6 +36,7 @@ export class WorkerProcess {
   readonly #stream: Duplex;
   readonly #log: Logger;
   readonly #line: Rpc<WorkerApi>;
+  #drained = false;
 
   /**
    * Forks a worker, which then waits for {@link begin}.
@@ -63,8 +66,9 @@ export class WorkerProcess {
     const exited = endingOf(forked);
     this.ended = this.#line.ended
       .then(() => {
-        // Without its line it is of no use, and would hold what is taken back here.
-        this.kill();
+        // A worker that is cut off must not go on with what is released here. After a drain it only writes its log.
+        if (this.#drained) setTimeout(() => this.kill(), EXIT_TIMEOUT_MS).unref();
+        else this.kill();
         return lease.end();
       })
       .then(() => exited);
@@ -105,8 +109,10 @@ export class WorkerProcess {
   async drain(timeoutMs: number, replaced = false): Promise<void> {
     try {
       await this.#line.call('drain', [replaced], { timeoutMs });
+      this.#drained = true;
       this.#line.end();
-    } catch {
+    } catch (error) {
+      this.#log.error({ err: error, worker: this.number, workerPid: this.pid }, 'failed to drain worker');
       this.kill();
     }
     await this.ended;
