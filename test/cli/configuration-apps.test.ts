@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { App, type AppConfig, type AppInput } from '#server/apps/app';
 import { FileAppStore } from '#server/apps/file-store';
-import { parseConfig } from '#server/config/config';
+import { parseConfig } from '#server/config/load';
 
 const input: AppInput = { id: 'app-1', keys: [{ key: 'key-1', secret: 'secret-1' }] };
 

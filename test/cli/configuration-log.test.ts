@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '#server/config/config';
+import { parseConfig } from '#server/config/load';
 import { createLog } from '#server/log/log';
 
 function logTo(settings: Partial<Parameters<typeof createLog>[0]> = {}) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { describeConfig, loadConfig, parseConfig } from '#server/config/config';
+import { describeConfig } from '#server/config/description';
 import { ConfigError } from '#server/config/error';
+import { loadConfig, parseConfig } from '#server/config/load';
 import { fileWith } from '../helpers/brokers/config-file.ts';
 
 const app = { id: 'app-1', keys: [{ key: 'key-1', secret: 'secret-1' }] };

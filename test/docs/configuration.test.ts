@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { configSchema, parseConfig } from '#server/config/config';
+import { configSchema } from '#server/config/config';
+import { parseConfig } from '#server/config/load';
 import { environmentVariables } from '#server/config/sources';
 
 type Schema = z.core.JSONSchema.BaseSchema;

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FileAppStore } from '#server/apps/file-store';
-import { parseConfig } from '#server/config/config';
+import { parseConfig } from '#server/config/load';
 import { Metrics } from '#server/metrics';
 import { backoffMs } from '#server/webhooks/delivery/backoff';
 import { Dispatcher } from '#server/webhooks/delivery/dispatcher';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-server/signature';
+import { ArgumentError, Countersign, RequestError } from '@countersign/sdk-server';
 import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 import { UsageError } from './usage-error.ts';
@@ -9,14 +9,11 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
-/** One request to the HTTP API, below `/apps/APP_ID/`. */
-interface Ask {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly body?: object;
-}
+type Webhooks = Countersign['webhooks'];
+type WhichDeliveries = Parameters<Webhooks['retry']>[1];
+type DeliveryState = NonNullable<WhichDeliveries['state']>;
 
+const STATES = ['pending', 'failing', 'dead'] as const satisfies readonly DeliveryState[];
 const OPTIONS = {
   config: { type: 'string' },
   app: { type: 'string' },
@@ -29,7 +26,7 @@ const OPTIONS = {
 type Options = { readonly [Name in keyof typeof OPTIONS]?: string | undefined };
 
 /**
- * Does what `countersign webhooks ARGS` asks a running broker for, signed with the app's first key.
+ * Runs `countersign webhooks ARGS` against a running broker, signed with the app's first key.
  *
  * @param load reads the configuration, from the file that `--config` names
  * @returns the answer as JSON
@@ -40,59 +37,93 @@ export async function runWebhooksCommand(
   load: (file: string | undefined) => Promise<Config>,
 ): Promise<string> {
   const { options, words } = parse(args);
-  const ask = askOf(words, options);
+  const run = commandOf(words, options);
   const config = await load(options.config);
-  const app = appOf(config, options.app);
-  const answer = await send(options.url ?? urlOf(config), config.pathPrefix, app, ask);
-  return `${JSON.stringify(answer, null, 2)}\n`;
+  const url = new URL(options.url ?? urlOf(config));
+  const { webhooks } = clientOf(url, config, appOf(config, options.app));
+  try {
+    return `${JSON.stringify(await run(webhooks), null, 2)}\n`;
+  } catch (error) {
+    throw explained(error, url);
+  }
 }
 
 function parse(args: readonly string[]): { readonly options: Options; readonly words: readonly string[] } {
   try {
     const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    if (values.url !== undefined && !URL.canParse(values.url)) {
+      throw new UsageError(`--url: got "${values.url}", expected a URL such as http://127.0.0.1:6001`);
+    }
     return { options: values, words: positionals };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
-function askOf([command, hook, ...deliveries]: readonly string[], options: Options): Ask {
-  const { state, cursor, limit } = options;
-  if (command === 'ls' && hook === undefined) return { method: 'GET', path: 'webhooks' };
+function commandOf(
+  [command, hook, ...deliveries]: readonly string[],
+  options: Options,
+): (webhooks: Webhooks) => Promise<object> {
+  if (command === 'ls' && hook === undefined) {
+    return async (webhooks) => ({ webhooks: await webhooks.list() });
+  }
   if (command === undefined || hook === undefined) {
     throw new UsageError(
       'countersign webhooks needs ls, or show, retry, skip, pause, resume or test and a webhook',
     );
   }
-  const path = `webhooks/${encodeURIComponent(hook)}`;
+  const state = stateOf(options.state);
   switch (command) {
     case 'show': {
-      const query = {
-        ...(state !== undefined && { state }),
-        ...(cursor !== undefined && { cursor }),
-        ...(limit !== undefined && { limit }),
-      };
-      return { method: 'GET', path: `${path}/deliveries`, query };
+      const query = { state, cursor: options.cursor, limit: limitOf(options.limit) };
+      return (webhooks) => webhooks.deliveries(hook, query);
     }
-    case 'retry':
-    case 'skip':
-      if (deliveries.length > 0 === (state !== undefined)) {
-        throw new UsageError(
-          `countersign webhooks ${command} needs deliveries, or --state and no deliveries`,
-        );
-      }
-      return {
-        method: 'POST',
-        path: `${path}/${command}`,
-        body: state === undefined ? { deliveries } : { state },
-      };
+    case 'retry': {
+      const which = whichOf(command, deliveries, state);
+      return async (webhooks) => ({ retried: await webhooks.retry(hook, which) });
+    }
+    case 'skip': {
+      const which = whichOf(command, deliveries, state);
+      return async (webhooks) => ({ skipped: await webhooks.skip(hook, which) });
+    }
     case 'pause':
+      return async (webhooks) => {
+        await webhooks.pause(hook);
+        return { state: 'paused' };
+      };
     case 'resume':
+      return async (webhooks) => {
+        await webhooks.resume(hook);
+        return { state: 'active' };
+      };
     case 'test':
-      return { method: 'POST', path: `${path}/${command}` };
+      return async (webhooks) => ({ event: await webhooks.test(hook) });
     default:
       throw new UsageError(`Unknown command "webhooks ${command}"`);
   }
+}
+
+function stateOf(text: string | undefined): DeliveryState | undefined {
+  const state = STATES.find((each) => each === text);
+  if (text !== undefined && !state) {
+    throw new UsageError(`--state: got "${text}", expected one of ${STATES.join(', ')}`);
+  }
+  return state;
+}
+
+function limitOf(text: string | undefined): number | undefined {
+  if (text === undefined || /^[1-9]\d{0,3}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw new UsageError(`--limit: got "${text}", expected 1 to 1000`);
+}
+
+function whichOf(
+  command: string,
+  deliveries: readonly string[],
+  state: DeliveryState | undefined,
+): WhichDeliveries {
+  if (deliveries.length > 0 && state === undefined) return { deliveries };
+  if (deliveries.length === 0 && state) return { state };
+  throw new UsageError(`countersign webhooks ${command} needs deliveries, or --state and no deliveries`);
 }
 
 function appOf({ apps }: Config, id: string | undefined): AppConfig {
@@ -108,28 +139,29 @@ function urlOf({ host, port, tls }: Config): string {
   return `${tls ? 'https' : 'http'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
 
-async function send(base: string, pathPrefix: string, { id, keys }: AppConfig, ask: Ask): Promise<unknown> {
-  const { key, secret } = keys[0]!;
-  const path = `${pathPrefix}/apps/${id}/${ask.path}`;
-  const body = ask.body && JSON.stringify(ask.body);
-  const parameters = {
-    ...ask.query,
-    auth_key: key,
-    auth_timestamp: String(Math.floor(Date.now() / 1000)),
-    auth_version: '1.0',
-    ...(body !== undefined && { body_md5: bodyMd5(body) }),
-  };
-  const signature = sign(secret, requestText(ask.method, path, canonicalQuery(Object.entries(parameters))));
-  const query = new URLSearchParams({ ...parameters, auth_signature: signature });
-  let response: Response;
-  try {
-    response = await fetch(new URL(`${path}?${query}`, base), { method: ask.method, ...(body && { body }) });
-  } catch (cause) {
-    throw new CommandError(`No broker answers at ${base}: start it, or give its address with --url`, {
-      cause,
-    });
-  }
-  const text = await response.text();
-  if (!response.ok) throw new CommandError(`The broker refused with ${response.status}: ${text}`);
-  return JSON.parse(text);
+function clientOf(
+  { protocol, hostname, port }: URL,
+  { pathPrefix }: Config,
+  { id, keys }: AppConfig,
+): Countersign {
+  const useTLS = protocol === 'https:';
+  return new Countersign({
+    appId: id,
+    ...keys[0]!,
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? (useTLS ? 443 : 80) : Number(port),
+    useTLS,
+    path: pathPrefix,
+    maxRetries: 0,
+  });
+}
+
+function explained(error: unknown, { origin }: URL): unknown {
+  if (error instanceof ArgumentError) return new UsageError(error.message);
+  if (!(error instanceof RequestError)) return error;
+  const message =
+    error.status === undefined
+      ? `No broker answers at ${origin}: start it, or give its address with --url`
+      : `The broker refused with ${error.status}: ${error.body}`;
+  return new CommandError(message, { cause: error });
 }

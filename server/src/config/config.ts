@@ -1,14 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import proxyAddr from 'proxy-addr';
 import { z } from 'zod';
 import { appSchema } from '../apps/app.ts';
 import { hookIdOf } from '../apps/hook.ts';
 import { logSchema } from '../log/log.ts';
 import { redisSchema } from '../redis/settings.ts';
-import { ConfigError, explain, type Overridden, problemsOf } from './error.ts';
-import { fileProblem } from './file-problem.ts';
-import { hideSecrets } from './secrets.ts';
-import { type Flags, parseJson, readEnvironment, readFlags } from './sources.ts';
 
 const seconds = z.int().min(1);
 const port = z.int().min(0).max(65_535);
@@ -142,8 +137,6 @@ export const configSchema = z
   .readonly()
   .superRefine(refuseImpossiblePairs);
 
-export { describeConfig } from './description.ts';
-
 /** What the broker runs with: complete, checked and frozen. */
 export type Config = z.infer<typeof configSchema>;
 /** What a configuration file may hold: everything with a default may be left out. */
@@ -208,61 +201,4 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
   if (config.metrics.port && config.metrics.port === config.port) {
     refuse(['metrics', 'port'], config.port, 'expected another port than that of the broker');
   }
-}
-
-/**
- * Checks a configuration and fills in the defaults.
- *
- * @param source where it stands, for the message, such as the name of its file
- * @throws ConfigError that names each wrong key's path, its value (secrets hidden) and what was expected
- */
-export function parseConfig(input: unknown, source?: string, overridden: Overridden = new Map()): Config {
-  const result = configSchema.safeParse(input, { error: explain, reportInput: true });
-  if (!result.success) throw new ConfigError(source, problemsOf(result.error.issues, overridden));
-  hideSecrets(result.data);
-  return result.data;
-}
-
-/** Where {@link loadConfig} takes settings from: each overrides those before it. */
-export interface ConfigSources {
-  /** Settings in the place of a file. */
-  readonly base?: ConfigInput | undefined;
-  /** JSON file; without one, that of `COUNTERSIGN_CONFIG`, if any. Not read if there is a `base`. */
-  readonly file?: string | undefined;
-  /** Those that start with `COUNTERSIGN_` count. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-  readonly flags?: Flags;
-}
-
-/**
- * Reads the configuration: file, then environment, then flags.
- *
- * @throws ConfigError when a source cannot be read or the result is wrong
- */
-export async function loadConfig({ base, file, env = {}, flags = {} }: ConfigSources): Promise<Config> {
-  const path = base ? undefined : (file ?? env['COUNTERSIGN_CONFIG']);
-  const overrides = [...readEnvironment(env, configSchema), ...readFlags(flags)];
-  const settings = overrides.reduce<unknown>(
-    (sofar, { path, value }) => withValue(sofar, path, value),
-    base ?? (path === undefined ? {} : await readJsonFile(path)),
-  );
-  return parseConfig(settings, path, new Map(overrides.map(({ path, from }) => [path.join('.'), from])));
-}
-
-async function readJsonFile(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError(file, [`the file cannot be read: ${fileProblem(error)}`], { cause: error });
-  }
-  return parseJson(text, file);
-}
-
-/** A copy with one value replaced. What is no object on the way stays, so that the schema refuses it. */
-function withValue(settings: unknown, [name, ...rest]: readonly string[], value: unknown): unknown {
-  if (name === undefined) return value;
-  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return settings;
-  const inner: unknown = Object.getOwnPropertyDescriptor(settings, name)?.value ?? {};
-  return { ...settings, [name]: withValue(inner, rest, value) };
 }
