@@ -77,21 +77,22 @@ export class Batch {
   async #askTogether(waiting: Waiting[]): Promise<void> {
     const fields: Record<string, string> = { socket_id: waiting[0]!.socketId };
     for (const [index, { channelName }] of waiting.entries()) fields[`channel_name[${index}]`] = channelName;
-    // The request goes on while at least one channel waits for it.
     const group = new AbortController();
-    let wanted = waiting.length;
-    for (const { signal } of waiting) signal.addEventListener('abort', () => --wanted || group.abort());
     const { clock, requestTimeout } = this.#settings;
+    let wanted = waiting.length;
     let cancel!: () => void;
     let error: CountersignError | undefined;
     const answers = asObject(
       await new Promise((resolve, reject) => {
-        // An endpoint that hangs on a batch may answer for one channel, in the other half of the time.
-        cancel = clock.after(requestTimeout / 2, () => {
-          if (this.#isProven) return;
-          resolve(undefined);
+        const end = (): void => {
+          cancel();
           group.abort();
-        });
+          resolve(undefined);
+        };
+        // An endpoint that hangs on a batch may answer for one channel, in the other half of the time.
+        cancel = clock.after(requestTimeout / 2, () => this.#isProven || end());
+        // The request goes on while at least one channel waits for it.
+        for (const { signal } of waiting) signal.addEventListener('abort', () => --wanted || end());
         this.#endpoint.post(fields, group.signal).then(resolve, reject);
       }).catch((reason) => {
         error = reason;

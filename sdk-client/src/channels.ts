@@ -90,7 +90,7 @@ export class Channels {
     if (this.#encryption) return new this.#encryption.Channel(name, this.#owner);
     throw new CountersignError(
       'encryption_missing',
-      `"${name}" needs the option encryption, from @countersign/sdk-client/encrypted`,
+      `"${name}" needs the option encryption of @countersign/sdk-client/encrypted`,
     );
   }
 }

@@ -30,7 +30,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     const grant = await super.grant(socketId, signal);
     // A late response must not replace newer keys.
     if (signal.aborted || this.#keys.take(grant, this.owner.clock.now())) return grant;
-    throw failure(`"${this.name}" needs shared_secret, base64 of 32 bytes`, 200);
+    throw failure(`"${this.name}" needs a valid shared_secret`, 200);
   }
 
   /** @internal */
@@ -39,7 +39,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     // Events wait while a new key is requested, to keep their order.
     if (this.#renewal) {
       if (this.#waiting.length < MAX_WAITING) this.#waiting.push(message);
-      else this.#drop(message, 'Too many events wait for a key');
+      else this.#drop(message, 'Too many waiting events');
       return;
     }
     if (this.#open(message)) return;

@@ -109,6 +109,6 @@ function malformed(): Refusal {
 }
 
 function bodyUsedUp(): Refusal {
-  const reason = 'Other middleware has consumed the body and left nothing of it';
+  const reason = 'A body parser or other middleware has consumed the body';
   return new Refusal(500, 'body_was_read', `${reason}: mount authRouter ahead of it`);
 }

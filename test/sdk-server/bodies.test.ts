@@ -263,7 +263,7 @@ describe('who the user is', () => {
         body: { error: 'Internal error', code: 'internal_error' },
         channels: [],
       });
-      const message = expect.stringMatching(/^user\(req\) answered a user whose id is .*; it must be/);
+      const message = expect.stringMatching(/^user\(req\) returned a user whose id is .*; it must be/);
       expect(lines).toMatchObject([{ level: 'error', status: 500, err: { code: 'invalid_user', message } }]);
     }
   });
@@ -356,7 +356,7 @@ describe('the limit of each address', () => {
         expect(response.statusCode).toBe(200);
       }
       expect(logger.lines.filter(({ level }) => level === 'error')).toMatchObject([
-        { text: expect.stringContaining('no address') },
+        { text: expect.stringContaining('without an address') },
       ]);
     }
   });

@@ -42,7 +42,7 @@ describe('a request', () => {
   });
 
   test('has no parameters that are undefined', async () => {
-    const broker = await startRecorder({ body: '{"users":[]}' });
+    const broker = await startRecorder({ body: '{"users":[],"deliveries":[]}' });
     const client = connect(broker);
     await client.get({ path: '/channels', params: { a: undefined, b: 1 } });
     await client.users({ cursor: undefined, limit: undefined });
