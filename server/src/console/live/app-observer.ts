@@ -16,6 +16,8 @@ export interface LiveObserverParts {
   readonly feed: Feed;
   readonly log: Logger;
   readonly now: () => number;
+  /** Milliseconds, by a clock that nobody sets. */
+  readonly monotonic: () => number;
   /** Socket ids of the app, the newest first. */
   readonly socketIds: (app: App, limit: number) => readonly string[];
   readonly figures: (app: App) => AppStats;
@@ -64,7 +66,7 @@ export class LiveObserver implements AppObserver {
 
   /** Goes on for another while. */
   renew(channel: string | undefined): void {
-    const until = performance.now() + WATCH_MS;
+    const until = this.#parts.monotonic() + WATCH_MS;
     this.#until = until;
     if (channel === undefined) return;
     const isNew = !this.#channels.has(channel);
@@ -74,7 +76,7 @@ export class LiveObserver implements AppObserver {
   }
 
   observe(event: AppEvent): void {
-    if (performance.now() > this.#until) return this.end();
+    if (this.#parts.monotonic() > this.#until) return this.end();
     const time = this.#parts.now();
     this.#remember(event);
     if (event.kind === 'published' && !this.#channels.has(event.channel)) return;
@@ -108,9 +110,9 @@ export class LiveObserver implements AppObserver {
   }
 
   #tick(): void {
-    const { app, now, feed, figures } = this.#parts;
+    const { app, now, monotonic, feed, figures } = this.#parts;
     const time = now();
-    const elapsed = performance.now();
+    const elapsed = monotonic();
     if (elapsed > this.#until) return this.end();
     feed.endExpired(app, time);
     for (const [channel, until] of this.#channels) {

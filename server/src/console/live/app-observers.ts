@@ -12,6 +12,7 @@ export interface LiveObserversParts {
   readonly feed: Feed;
   readonly log: Logger;
   readonly now: () => number;
+  readonly monotonic: () => number;
   readonly socketIds: (app: App, limit: number) => readonly string[];
   readonly figures: (app: App) => AppStats;
 }
