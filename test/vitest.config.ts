@@ -8,5 +8,7 @@ export default defineConfig({
     hookTimeout: 20_000,
     // Every test file starts its own brokers on free ports, so files may run side by side.
     pool: 'forks',
+    // One process runs many files: loading the same modules for each file took half of the time.
+    isolate: false,
   },
 });

@@ -1,45 +1,16 @@
-import type { IncomingMessage, RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import type { Logger } from 'pino';
-import type { Adapter } from '../adapter/adapter.ts';
-import type { AppStore } from '../apps/app.ts';
-import type { Config } from '../config/config.ts';
 import { ApiError } from '../errors.ts';
 import { readPublishPath, splitTarget } from '../http/target.ts';
-import type { Hub } from '../hub/hub.ts';
-import type { Metrics } from '../metrics.ts';
-import type { WebhookControl } from '../webhooks/webhooks.ts';
 import { Answers } from './answers.ts';
 import { listChannels, listUsers, showChannel } from './channels.ts';
+import type { ApiContext } from './context.ts';
 import type { Endpoint } from './endpoint.ts';
 import { publish, publishBatch } from './publish.ts';
 import { Service } from './service.ts';
 import { removeSubscriptions } from './subscriptions.ts';
 import { listSignedIn, showUser, terminateConnections } from './users.ts';
 import { webhookEndpoints } from './webhooks.ts';
-
-/** What the API is made of. */
-export interface ApiParts {
-  readonly config: Config;
-  readonly apps: AppStore;
-  readonly hub: Hub;
-  readonly adapter: Adapter;
-  readonly webhooks: WebhookControl;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  /** The clock, in Unix milliseconds. */
-  now(): number;
-  /** Milliseconds, by a clock that nobody sets. */
-  monotonic(): number;
-  /** The client's address, as far as proxies are trusted. */
-  addressOf(request: IncomingMessage): string;
-  /** What `GET /ready` answers: 200 while the node accepts connections. */
-  ready(): { readonly status: number; readonly body: object };
-  /** Whether callers shall not keep their connections. */
-  isDraining(): boolean;
-  /** Adds routes in front of the 404. */
-  readonly routes?: (app: Express) => void;
-}
 
 const ENDPOINTS: readonly Endpoint[] = [
   publish,
@@ -59,14 +30,14 @@ const PUBLISHING: ReadonlyMap<string, Endpoint> = new Map(
 
 /** The HTTP API of the broker (docs/http-api.md). */
 export class Api {
-  readonly #parts: ApiParts;
+  readonly #parts: ApiContext;
   readonly #answers: Answers;
   readonly #service: Service;
   readonly #express: Express;
   /** What stands in front of the app id. */
   readonly #base: string;
 
-  constructor(parts: ApiParts) {
+  constructor(parts: ApiContext) {
     this.#parts = parts;
     this.#answers = new Answers(parts.log, parts.isDraining);
     this.#service = new Service(parts, this.#answers);

@@ -5,8 +5,8 @@ import { readBody } from '../http/body.ts';
 import { splitTarget } from '../http/target.ts';
 import { increment, reached } from '../metrics.ts';
 import type { Answers } from './answers.ts';
-import type { ApiParts } from './api.ts';
 import { type Authenticated, authenticate, checkBody } from './authenticate.ts';
+import type { ApiContext } from './context.ts';
 import type { Endpoint } from './endpoint.ts';
 import { RefusalLimit } from './refusal-limit.ts';
 import { RequestQuota } from './request-quota.ts';
@@ -20,14 +20,14 @@ export interface Names {
 
 /** What every request of an app goes through, whichever way it came in: signature, body, limits, endpoint, answer. */
 export class Service {
-  readonly #parts: ApiParts;
+  readonly #parts: ApiContext;
   readonly #answers: Answers;
   readonly #quota: RequestQuota;
   readonly #refusals: RefusalLimit;
   #inProgress = 0;
   #idle: (() => void) | undefined;
 
-  constructor(parts: ApiParts, answers: Answers) {
+  constructor(parts: ApiContext, answers: Answers) {
     const { adapter, config, addressOf, monotonic } = parts;
     this.#parts = parts;
     this.#answers = answers;

@@ -6,11 +6,10 @@ import type { Core } from '../core/core.ts';
 import { CountAnnouncer } from '../hub/subscription-counts.ts';
 import { SeatIndex } from './seat-index.ts';
 import { TopicRouter } from './topic-router.ts';
-import type { WorkerSession } from './worker-session.ts';
 
-/** What all workers share, with the parent's own notes on who has what of it. */
+/** What all workers share, and which worker holds what of it. */
 export class ParentState implements AdapterListener {
-  readonly seats = new SeatIndex<WorkerSession>();
+  readonly seats = new SeatIndex<object>();
   readonly switchboard: TopicRouter;
   readonly counts: CountAnnouncer;
 

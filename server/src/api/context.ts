@@ -1,0 +1,32 @@
+import type { IncomingMessage } from 'node:http';
+import type { Express } from 'express';
+import type { Logger } from 'pino';
+import type { Adapter } from '../adapter/adapter.ts';
+import type { AppStore } from '../apps/app.ts';
+import type { Config } from '../config/config.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Metrics } from '../metrics.ts';
+import type { WebhookControl } from '../webhooks/webhooks.ts';
+
+/** The parts of the broker that the HTTP API works with. */
+export interface ApiContext {
+  readonly config: Config;
+  readonly apps: AppStore;
+  readonly hub: Hub;
+  readonly adapter: Adapter;
+  readonly webhooks: WebhookControl;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** The clock, in Unix milliseconds. */
+  now(): number;
+  /** Milliseconds, by a clock that nobody sets. */
+  monotonic(): number;
+  /** The client's address, as far as proxies are trusted. */
+  addressOf(request: IncomingMessage): string;
+  /** What `GET /ready` answers: 200 while the node accepts connections. */
+  ready(): { readonly status: number; readonly body: object };
+  /** Whether clients should not keep their connections. */
+  isDraining(): boolean;
+  /** Adds routes in front of the 404. */
+  readonly routes?: (app: Express) => void;
+}
