@@ -107,6 +107,6 @@ describe.skipIf(!hasRedis)('the metrics of a cluster', { timeout: 30_000 }, () =
   test('a node without a cluster has no metrics of one', async () => {
     const samples = Object.keys(await tell(await startServer()));
     expect(samples).toContain('countersign_degraded');
-    expect(samples.filter((name) => /redis|lapsed|clerk|journal/.test(name))).toEqual([]);
+    expect(samples.filter((name) => /redis|lapsed|leader|journal/.test(name))).toEqual([]);
   });
 });

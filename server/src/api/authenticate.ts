@@ -105,7 +105,7 @@ function checkTimestamp(timestamp: string, now: number): void {
   );
 }
 
-/** Decides about the body: it answers the caller if the body is the one that his signed query names, else the refusal. */
+/** Returns the caller if the body is the one that their signed query names, otherwise the refusal. */
 export function checkBody(caller: Authenticated, body: Buffer): Authenticated | ApiError {
   const { bodyMd5: md5 } = caller;
   if (md5 === undefined && body.length === 0) return caller;
