@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { publish, request } from '../helpers/api.ts';
 import { startNode } from '../helpers/brokers/running-node.ts';
+import { APP } from '../helpers/brokers/server.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 
 describe.skipIf(!hasRedis)('what cache channels keep in Redis', { timeout: 60_000 }, () => {
@@ -22,11 +23,14 @@ describe.skipIf(!hasRedis)('what cache channels keep in Redis', { timeout: 60_00
       const bodies = (await Promise.all(answers)).map(({ body }) => body as { cache: object | null });
       return names.filter((_, index) => bodies[index]?.cache).join('');
     };
+    const expiry = (name: string) =>
+      redis.command('ZSCORE', `${prefix}:cached:{${APP.id}}:ends`, `cache-${name}`);
     const tell = async (names: string, data = 'x') => {
       for (const [index, name] of [...names].entries()) {
+        const before = await expiry(name);
         await publish(nodes[index % 2]!, `cache-${name}`, 'e', data);
         // Each is counted before the next one, so that their order is known.
-        await new Promise((resolve) => setTimeout(resolve, 150));
+        await expect.poll(() => expiry(name)).not.toBe(before);
       }
     };
     return { kept, tell };
