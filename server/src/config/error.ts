@@ -110,11 +110,14 @@ const MAX_NAME = 40;
 /** Characters from which on a text may be a secret: where nothing tells what it is, and where digits are in it. */
 const MAX_UNKNOWN = 12;
 const MAX_MIXED = 16;
+/** An address and a port, such as Kubernetes puts into the environment. */
+const ADDRESS = /^[a-z]+:\/\/(\[[\da-f:.]+\]|[\d.]+)(:\d+)?\/?$/i;
 
 /** Whether a text may be a secret by what it looks like: people put them in the place of a key, an id or a URL. */
 function looksSecret(path: Path, value: string, isKnown: boolean): boolean {
   if (path.includes('allowedOrigins')) return false;
   if (path.at(-1) === 'url') return true;
   if (!isKnown || path[0] === 'apps') return value.length >= MAX_UNKNOWN;
+  if (ADDRESS.test(value)) return false;
   return value.length >= MAX_MIXED && /\d/.test(value) && /[A-Za-z]/.test(value);
 }
