@@ -7,6 +7,7 @@ import { fileWith } from '../helpers/brokers/config-file.ts';
 import { type ConfiguredNode, startNodeOn } from '../helpers/brokers/configured-node.ts';
 import { startReceiver } from '../helpers/brokers/receiver.ts';
 import { OUT_OF_REACH } from '../helpers/brokers/running-node.ts';
+import { APP } from '../helpers/brokers/server.ts';
 import { listen } from '../helpers/clients/event-inbox.ts';
 import { connectPusher, join, signIn } from '../helpers/clients/official.ts';
 import { eventually } from '../helpers/eventually.ts';
@@ -106,8 +107,8 @@ describe.skipIf(!hasRedis)(
       }
       const [first = '', ...others] = cluster.urls;
       const wrong = await startNodeOn({ cluster: { nodes: [as(first, 'wrong/secret'), ...others] } });
-      expect(await wrong.ready()).toEqual({
-        status: 'degraded',
+      expect(await wrong.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
+      expect(await wrong.cli.logged('redis not reached')).toMatchObject({
         reason: expect.stringContaining('WRONGPASS'),
       });
       await useEverything({ cluster: { nodes: [as(first), ...others] }, prefix: PREFIX });
@@ -140,10 +141,11 @@ describe.skipIf(!hasRedis)('Redis behind TLS of a private authority', { timeout:
     await redis.command('CONFIG', 'SET', 'tls-auth-clients', 'no');
     await expectReady(nobody);
     await expectReady(await startNodeOn({ url }, { env: { NODE_EXTRA_CA_CERTS: ca } }));
-    const lost = await startNodeOn({ url, tls: { ca: `${ca}.gone` } });
-    expect(await lost.ready()).toEqual({ status: 'degraded', reason: OUT_OF_REACH });
-    expect(await lost.cli.logged('redis not reached')).toMatchObject({
-      reason: expect.stringContaining('ENOENT'),
+    const apps = [{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] }];
+    const gone = await fileWith({ apps, redis: { url, tls: { ca: `${ca}.gone` } } });
+    expect(await runCli(['start', '--config', gone])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/redis\.tls\.ca.*\.gone/),
     });
   });
 
