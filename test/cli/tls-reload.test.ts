@@ -130,7 +130,7 @@ describe('a certificate', () => {
 async function read(url: string): Promise<string> {
   const { hostname, port, pathname } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false });
-  socket.write(`GET ${pathname} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: close\r\n\r\n`);
   let text = '';
   for await (const chunk of socket.setEncoding('utf8')) text += chunk;
   return text;
