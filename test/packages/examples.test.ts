@@ -95,7 +95,8 @@ describe.each(['sdk-client', 'sdk-server'] as const)('the docstrings of %s', (wo
       sources
         .filter(({ path }) => entries.includes(path.replace('.ts', '')))
         .flatMap(({ text }) => [...text.matchAll(/^export (?:type )?\{([^}]*)\} from|^export \w+ (\w+)/gm)])
-        .flatMap(([, list = '', name = '']) => [...list.matchAll(/\w+/g)].map(([each]) => each).concat(name)),
+        .flatMap(([, list = '', name = '']) => [...list.matchAll(/\w+/g)].map(([each]) => each).concat(name))
+        .filter((name) => name !== ''),
     );
     const missing: string[] = [];
     for (const { path, text } of sources) {

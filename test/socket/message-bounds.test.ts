@@ -87,10 +87,7 @@ describe('sign-ins', () => {
     expect(await client.signIn({ id: 'ann' })).toBe(frames.signedIn('{"id":"ann"}'));
     const reason = 'Too many sign-ins: at most 3 a minute';
     expect(await client.signIn({ id: 'ann' })).toBe(frames.error(4100, reason));
-    expect(await client.closed()).toEqual({
-      code: 4100,
-      reason,
-    });
+    expect(await client.next()).toEqual({ code: 4100, reason });
   });
 
   test('with the same data do not look at the watchlist again', async () => {
