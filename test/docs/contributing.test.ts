@@ -26,8 +26,8 @@ describe('the events of webhooks', () => {
   const names = [...webhookEventNames, 'test'].sort();
 
   test('are those of the documentation', () => {
-    const [, table = ''] = read('docs/webhooks.md').split('## Events\n');
-    const rows = table.split('\n## ')[0]!.matchAll(/^\| `(\w+)` \|/gm);
+    const [, table = ''] = read('docs/webhooks.md').split('## Events\n\n');
+    const rows = table.split('\n\n')[0]!.matchAll(/^\| `(\w+)` \|/gm);
     const [, ...documented] = [...rows].map(([, name]) => name!);
     expect(documented.sort()).toEqual(names);
   });
