@@ -36,8 +36,8 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
     adapter,
   });
   const worker = {
-    deliver: (message) => line.tell('deliver', [message]),
-    obey: (command) => line.tell('obey', [command]),
+    deliver: (message) => line.notify('deliver', [message]),
+    obey: (command) => line.notify('obey', [command]),
   };
   const lease = new WorkerSession(new ParentState(core, apps, log), worker, async () => '');
   const line = new Rpc(stream, lease, () => process.exit(1));
