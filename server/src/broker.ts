@@ -1,9 +1,11 @@
 import type { Express } from 'express';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import type { Adapter } from './adapter/adapter.ts';
 import type { AppConfig } from './apps/app.ts';
 import type { ConsoleOptions } from './console/console.ts';
 import type { Core } from './core/core.ts';
+import type { MetricsText } from './prometheus/endpoint.ts';
 import type { WebhookStep } from './webhooks/webhooks.ts';
 
 /** A running broker. */
@@ -20,12 +22,16 @@ export interface Broker {
    * Ends gracefully: reports that it is not ready, closes the connections over the drain window, answers the requests
    * in progress, and ends. A second call waits for the first one.
    *
-   * @param replaced another process accepts connections on the same socket: this one accepts no more, and refuses none
+   * @param reason `replaced`: another process accepts connections on the same socket, so this one accepts no more and
+   *   refuses none. @default "stopping"
    */
-  drain(replaced?: boolean): Promise<void>;
+  drain(reason?: DrainReason): Promise<void>;
   /** Ends at once. */
   close(): Promise<void>;
 }
+
+/** Why a broker drains: it stops, or another process has taken over its socket. */
+export type DrainReason = 'stopping' | 'replaced';
 
 /** Parts that a caller may provide. */
 export interface BrokerParts {
@@ -45,6 +51,8 @@ export interface BrokerParts {
   readonly newSocketId?: () => string;
   /** Called at each step of a webhook, so that a test can end the process there. */
   readonly onWebhookStep?: (step: WebhookStep) => void;
+  /** The answer to `GET /metrics`, given the metrics of this process. @default these metrics */
+  readonly metricsText?: (own: Registry) => MetricsText;
   /** Options of the console. */
   readonly console?: ConsoleOptions;
   /** Whether the broker answers only this machine and pages from it. @default false */

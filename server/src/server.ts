@@ -2,13 +2,13 @@ import type { RequestListener } from 'node:http';
 import { pino } from 'pino';
 import { Api } from './api/api.ts';
 import { FileAppStore } from './apps/file-store.ts';
-import type { Broker, BrokerParts } from './broker.ts';
+import type { Broker, BrokerParts, DrainReason } from './broker.ts';
 import type { Config } from './config/config.ts';
 import { isLoopback } from './config/loopback.ts';
 import { hideSecrets, hideSecretsOf } from './config/secrets.ts';
 import { Console } from './console/console.ts';
-import { openCore } from './core/cluster-core.ts';
-import { type Readiness, webhookDeadline } from './core/core.ts';
+import { type Readiness, reloadCore, webhookDeadline } from './core/core.ts';
+import { openCore } from './core/open-core.ts';
 import { addressKey, readForwarding } from './http/forwarding.ts';
 import { Listener } from './http/listener.ts';
 import { localOnly, notLocal, whyForeign } from './http/local-only.ts';
@@ -66,9 +66,9 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
         apps,
         adapter,
         hub,
-        webhooks,
+        webhooks: webhooks.control,
         metrics,
-        incarnation: core.incarnation,
+        incarnation: core.status.incarnation,
         log,
         now,
         monotonic,
@@ -101,26 +101,26 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   let isReplaced = false;
   // A replaced process keeps its readiness: the processes that replace it accept connections.
   const readiness = (): Readiness =>
-    isDraining && !isReplaced ? { status: 503, body: { status: 'draining' } } : core.ready();
+    isDraining && !isReplaced ? { status: 503, body: { status: 'draining' } } : core.status.ready();
   const exporter = new MetricsExporter({
     apps,
     metrics,
     hub,
     flushes: writeQueue.statistics,
     bufferedBytes: () => connections.bufferedBytes(),
-    webhookDeliveries: () => core.countDeliveries(),
+    webhooks,
     isDegraded: () => readiness().body.status === 'degraded',
-    cluster: core.cluster,
-    certificates: [...(certificate ? [certificate] : []), ...core.certificates],
+    cluster: core.status.cluster,
+    certificates: [...(certificate ? [certificate] : []), ...core.status.certificates],
   });
   writeQueue.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
-  const endpoint = new MetricsEndpoint(core.metricsOf(exporter.registry), config);
+  const endpoint = new MetricsEndpoint(parts.metricsText?.(exporter.registry) ?? exporter.registry, config);
   const api = new Api({
     config,
     apps,
     hub,
     adapter,
-    webhooks,
+    webhooks: webhooks.control,
     metrics,
     log,
     now,
@@ -154,7 +154,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     writeQueue.close();
     hub.close();
     await api.close();
-    if (deadline !== undefined) await core.drain(deadline);
+    if (deadline !== undefined) await webhooks.drain(deadline);
     await core.close();
     exporter.close();
     certificate?.close();
@@ -168,7 +168,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   };
   const closeAll = async (): Promise<void> => {
     isDraining = true;
-    core.handOver();
+    webhooks.handOver();
     gateway.close();
     await listener.close();
     await end();
@@ -179,23 +179,23 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     return closed;
   };
   let drained: Promise<void> | undefined;
-  const drain = async (replaced: boolean): Promise<void> => {
+  const drain = async (reason: DrainReason): Promise<void> => {
     isDraining = true;
-    isReplaced = replaced;
+    isReplaced = reason === 'replaced';
     // The socket stays open for the next process, which accepts new clients as soon as it has started.
-    const isLeft = replaced || parts.fd !== undefined;
+    const isLeft = isReplaced || parts.fd !== undefined;
     const deadline = webhookDeadline(config);
-    core.handOver();
+    webhooks.handOver();
     log.info({ connections: connections.size }, 'draining');
     if (isLeft) listener.leave();
     await gateway.drain(isLeft);
-    await listener.drain(replaced);
+    await listener.drain(isReplaced ? 'keep' : 'close');
     await end(deadline);
     log.info('drained');
   };
   try {
     await listener.listen(config.port, 'port', parts.fd);
-    core.start();
+    webhooks.start();
     if (config.metrics.port !== undefined) {
       await metricsListener.listen(config.metrics.port, 'metrics.port');
     }
@@ -220,15 +220,15 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     reload(list) {
       hideSecretsOf(list);
       apps.replace(list);
-      core.reload();
+      reloadCore(core);
       gateway.closeOrphans();
       hub.endings.endInvalid();
       // Logs its own outcome.
       void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');
     },
-    drain(replaced = false) {
-      drained ??= drain(replaced);
+    drain(reason = 'stopping') {
+      drained ??= drain(reason);
       return drained;
     },
     close,

@@ -30,22 +30,22 @@ const PUBLISHING: ReadonlyMap<string, Endpoint> = new Map(
 
 /** The HTTP API of the broker (docs/http-api.md). */
 export class Api {
-  readonly #parts: ApiContext;
+  readonly #context: ApiContext;
   readonly #answers: Answers;
   readonly #service: Service;
   readonly #express: Express;
-  /** What stands in front of the app id. */
+  /** The path in front of the app id. */
   readonly #base: string;
 
-  constructor(parts: ApiContext) {
-    this.#parts = parts;
-    this.#answers = new Answers(parts.log, parts.isDraining);
-    this.#service = new Service(parts, this.#answers);
-    this.#base = `${parts.config.pathPrefix}/apps/`;
+  constructor(context: ApiContext) {
+    this.#context = context;
+    this.#answers = new Answers(context.log, context.isDraining);
+    this.#service = new Service(context, this.#answers);
+    this.#base = `${context.config.pathPrefix}/apps/`;
     this.#express = this.#route();
   }
 
-  /** Answers every request of the HTTP server. Publishing goes around express, which costs more than all the rest. */
+  /** Answers every request of the HTTP server. Publishing bypasses express, which costs more than all the rest. */
   readonly handle: RequestListener = (request, response) => {
     const named =
       request.method === 'POST' && readPublishPath(splitTarget(request.url ?? '').path, this.#base);
@@ -57,13 +57,13 @@ export class Api {
     void this.#service.serve(request, response, endpoint, { appId: named.appId, subject: '' });
   };
 
-  /** Resolves when no request of an app is in progress; the HTTP server takes no new ones by then. */
+  /** Resolves when no request of an app is in progress; by then the HTTP server must accept no new ones. */
   close(): Promise<void> {
     return this.#service.close();
   }
 
   #route(): Express {
-    const { config, ready, routes } = this.#parts;
+    const { config, ready, routes } = this.#context;
     const app = express();
     app.disable('x-powered-by').set('query parser', false);
     app.enable('strict routing').enable('case sensitive routing');
@@ -99,7 +99,7 @@ export class Api {
   }
 }
 
-/** A client would have asked for a WebSocket: what is between it and the broker has taken that away. */
+/** A client asks for a WebSocket here, so something between it and the broker has removed the headers. */
 function askForUpgrade(): never {
   throw new ApiError(
     426,

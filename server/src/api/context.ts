@@ -8,7 +8,7 @@ import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
-/** The parts of the broker that the HTTP API works with. */
+/** What the requests of the HTTP API need. */
 export interface ApiContext {
   readonly config: Config;
   readonly apps: AppStore;
@@ -25,7 +25,7 @@ export interface ApiContext {
   addressOf(request: IncomingMessage): string;
   /** What `GET /ready` answers: 200 while the node accepts connections. */
   ready(): { readonly status: number; readonly body: object };
-  /** Whether clients should not keep their connections. */
+  /** Whether the broker stops, so that callers must not keep their connections. */
   isDraining(): boolean;
   /** Adds routes in front of the 404. */
   readonly routes?: (app: Express) => void;

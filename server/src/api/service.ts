@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { App } from '../apps/app.ts';
 import { ApiError } from '../errors.ts';
-import { readBody } from '../http/body.ts';
+import { dropBody, readBody } from '../http/body.ts';
 import { splitTarget } from '../http/target.ts';
 import { increment, reached } from '../metrics.ts';
 import type { Answers } from './answers.ts';
@@ -11,48 +11,51 @@ import type { Endpoint } from './endpoint.ts';
 import { RefusalLimit } from './refusal-limit.ts';
 import { RequestQuota } from './request-quota.ts';
 
-/** What a path names. */
-export interface Names {
+const NO_BODY = Buffer.alloc(0);
+
+/** What the path of a request names. */
+export interface Target {
   readonly appId: string;
   /** The channel or user; empty where there is none. */
   readonly subject: string;
 }
 
-/** What every request of an app goes through, whichever way it came in: signature, body, limits, endpoint, answer. */
+/** Serves the requests of apps: signature, body, limits, endpoint, answer. */
 export class Service {
-  readonly #parts: ApiContext;
+  readonly #context: ApiContext;
   readonly #answers: Answers;
   readonly #quota: RequestQuota;
   readonly #refusals: RefusalLimit;
   #inProgress = 0;
   #idle: (() => void) | undefined;
 
-  constructor(parts: ApiContext, answers: Answers) {
-    const { adapter, config, addressOf, monotonic } = parts;
-    this.#parts = parts;
+  constructor(context: ApiContext, answers: Answers) {
+    const { adapter, config, addressOf, monotonic } = context;
+    this.#context = context;
     this.#answers = answers;
     this.#quota = new RequestQuota(adapter.counters, monotonic);
     this.#refusals = new RefusalLimit(adapter.counters, config.failedAuthenticationsPerMinute, addressOf);
   }
 
-  /** Never rejects: whatever goes wrong is answered. */
+  /** Never rejects: every error becomes an answer. */
   async serve(
     request: IncomingMessage,
     response: ServerResponse,
     endpoint: Endpoint,
-    { appId, subject }: Names,
+    { appId, subject }: Target,
   ): Promise<void> {
-    const { apps, hub, adapter, webhooks, now, metrics, log } = this.#parts;
+    const { apps, hub, adapter, webhooks, now, metrics, log } = this.#context;
     let status = 200;
     this.#inProgress += 1;
     try {
-      const judged = this.#judge(request, appId);
-      // For somebody who has proved nothing no body is kept: many of them would fill the memory.
-      const body = await readBody(request, !(judged instanceof ApiError));
-      const caller = judged instanceof ApiError ? judged : checkBody(judged, body);
+      const authenticated = this.#authenticate(request, appId);
+      // The bodies of many callers without a valid signature would fill the memory.
+      if (authenticated instanceof ApiError) await dropBody(request);
+      const body = authenticated instanceof ApiError ? NO_BODY : await readBody(request);
+      const caller = authenticated instanceof ApiError ? authenticated : checkBody(authenticated, body);
       if (caller instanceof ApiError) throw await this.#countRefusal(caller, request, response);
       const { app, key, query } = caller;
-      // The body may have taken long, and the key may be gone by now.
+      // The key may have been removed while the body arrived.
       if (apps.byId(appId) !== app || !app.accepts(key))
         throw new ApiError(401, 'The key that signed the request was removed');
       refuseDisabled(app);
@@ -72,14 +75,14 @@ export class Service {
       this.#answers.send(request, response, status, result);
     } catch (error) {
       status = this.#answers.refuse(request, response, error);
-      this.#tell(request, appId, error);
+      this.#report(request, appId, error);
     }
     this.#count(endpoint, appId, status);
     this.#inProgress -= 1;
     if (this.#inProgress === 0) this.#idle?.();
   }
 
-  /** Resolves when no request is in progress; no new ones may come by then. */
+  /** Resolves when no request is in progress; by then no new ones may come. */
   async close(): Promise<void> {
     if (this.#inProgress === 0) return;
     await new Promise<void>((resolve) => {
@@ -88,7 +91,7 @@ export class Service {
   }
 
   /**
-   * Counts a request that was refused because it proved nothing; a query that cannot be read says nothing of who asks.
+   * Counts a request without a valid signature against its address; one whose query cannot be read does not count.
    *
    * @returns the refusal
    * @throws ApiError 429 past the limit of its address
@@ -102,9 +105,9 @@ export class Service {
     return refusal;
   }
 
-  /** Decides about all of a request but its body. */
-  #judge(request: IncomingMessage, appId: string): Authenticated | ApiError {
-    const { config, apps, now } = this.#parts;
+  /** Checks everything but the body. */
+  #authenticate(request: IncomingMessage, appId: string): Authenticated | ApiError {
+    const { config, apps, now } = this.#context;
     const { path, rawQuery } = splitTarget(request.url ?? '');
     const signed = { method: request.method ?? '', path, rawQuery, appId };
     try {
@@ -115,18 +118,20 @@ export class Service {
     }
   }
 
-  /** Tells whoever watches the app why a request was refused. */
-  #tell(request: IncomingMessage, appId: string, error: unknown): void {
+  /** Reports to the observer of the app why a request was refused. */
+  #report(request: IncomingMessage, appId: string, error: unknown): void {
     if (!(error instanceof ApiError)) return;
     const { method = '', url = '' } = request;
     const { status, message: reason } = error;
     const { path } = splitTarget(url);
-    this.#parts.apps.byId(appId)?.observer?.observe({ kind: 'requestRefused', method, path, status, reason });
+    this.#context.apps
+      .byId(appId)
+      ?.observer?.observe({ kind: 'requestRefused', method, path, status, reason });
   }
 
-  /** Only under the ids of apps that exist, of which there are few. */
+  /** Counts only for apps that exist, because callers choose the id. */
   #count({ publishes }: Endpoint, appId: string, status: number): void {
-    const { apps, metrics } = this.#parts;
+    const { apps, metrics } = this.#context;
     if (!apps.byId(appId)) return;
     const counts = metrics.app(appId);
     if (publishes) increment(counts.publishes, status);
@@ -134,7 +139,7 @@ export class Service {
   }
 }
 
-/** @throws ApiError 403 if nobody may ask anything of the app */
+/** @throws ApiError 403 if the app is disabled */
 export function refuseDisabled({ enabled }: App): void {
   if (!enabled) throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
 }

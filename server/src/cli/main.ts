@@ -112,10 +112,10 @@ function work(): void {
     createLog(config, number) {
       const log = createLog(config.log).child({ worker: number });
       // Its parent replaces one that ends.
-      new Stop(log).drains(Promise.resolve({ drain: () => worker.drain(true) }), config.drainTimeoutSeconds);
+      new Stop(log).drains(Promise.resolve({ drain: () => worker.drain() }), config.drainTimeoutSeconds);
       return log;
     },
-    onEnd: (drained) => exitAfterLog(drained ? 0 : 1),
+    onEnd: (how) => exitAfterLog(how === 'drained' ? 0 : 1),
   });
 }
 

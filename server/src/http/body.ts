@@ -10,24 +10,35 @@ const EMPTY = Buffer.alloc(0);
 /**
  * Reads the raw body.
  *
- * @param keep false reads it to its end as well, since many clients look for no answer before, and answers an empty one
- * @throws ApiError 413 if it is too large; what is left of it is not kept
+ * @throws ApiError 413 if it is too large; the rest of it is not kept
  * @throws Error if the client goes away
  */
-export function readBody(request: IncomingMessage, keep = true): Promise<Buffer> {
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await receive(request, (chunk) => chunks.push(chunk));
+  const [first = EMPTY] = chunks;
+  return chunks.length > 1 ? Buffer.concat(chunks) : first;
+}
+
+/**
+ * Receives the raw body to its end and drops it: many clients read no answer before they have sent it.
+ *
+ * @throws ApiError 413 if it is too large
+ * @throws Error if the client goes away
+ */
+export function dropBody(request: IncomingMessage): Promise<void> {
+  return receive(request, () => {});
+}
+
+function receive(request: IncomingMessage, onChunk: (chunk: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > MAX_BODY_BYTES) {
-        reject(new ApiError(413, `The body exceeds the allowed maximum (${MAX_BODY_BYTES} bytes)`));
-      } else if (keep) chunks.push(chunk);
+      if (size <= MAX_BODY_BYTES) onChunk(chunk);
+      else reject(new ApiError(413, `The body exceeds the allowed maximum (${MAX_BODY_BYTES} bytes)`));
     });
-    request.on('end', () => {
-      const [first = EMPTY] = chunks;
-      resolve(chunks.length > 1 ? Buffer.concat(chunks, size) : first);
-    });
+    request.on('end', () => resolve());
     request.on('error', reject);
   });
 }

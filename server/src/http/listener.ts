@@ -158,23 +158,24 @@ export class Listener {
   }
 
   /**
-   * Accepts nobody more, and waits for the requests in progress and for the end of all WebSockets. A request whose
-   * body or answer makes no end is cut after a while, for it would keep the broker from ever ending.
+   * Accepts no more connections, and waits for the requests in progress and for the end of all WebSockets. A request
+   * whose body or answer does not end is cut off after a while, because the broker would never end.
    *
-   * @param keepIdle lets connections that wait for their next request end with the answer to it, as long as others have
+   * @param idle `keep`: a connection without a request stays open for its next one, as long as requests have
    */
-  async drain(keepIdle = false): Promise<void> {
-    const idle = keepIdle ? undefined : setInterval(() => this.server.closeIdleConnections(), CLOSE_STEP_MS);
+  async drain(idle: 'close' | 'keep' = 'close'): Promise<void> {
+    const sweep =
+      idle === 'keep' ? undefined : setInterval(() => this.server.closeIdleConnections(), CLOSE_STEP_MS);
     const cut = setTimeout(() => this.server.closeAllConnections(), this.#requestGraceMs);
     this.leave();
-    if (!keepIdle) {
+    if (idle === 'close') {
       this.server.closeIdleConnections();
       for (const socket of this.#silent) socket.destroy();
     }
     await this.#closed;
     // Only this ends the timer by which node's HTTP server looks after its connections.
     this.server.close();
-    clearInterval(idle);
+    clearInterval(sweep);
     clearTimeout(cut);
   }
 

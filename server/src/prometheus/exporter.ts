@@ -10,7 +10,7 @@ import { type ClusterStats, registerClusterMetrics } from './cluster.ts';
 import { ProcessMetrics } from './process.ts';
 import { MetricsRegistry, only, type Series } from './registry.ts';
 
-/** Where the figures stand. */
+/** Where the values of the metrics come from. */
 export interface MetricsSources {
   readonly apps: AppStore;
   readonly metrics: Metrics;
@@ -19,19 +19,18 @@ export interface MetricsSources {
   /** Bytes that wait for readers, by app id. */
   readonly bufferedBytes: () => ReadonlyMap<string, number>;
   /** Webhook deliveries by state, by app id. */
-  readonly webhookDeliveries: () => ReadonlyMap<string, Readonly<Record<string, number>>>;
-  /** Whether `GET /ready` says so. */
+  readonly webhooks: { countDeliveries(): ReadonlyMap<string, Readonly<Record<string, number>>> };
+  /** Whether `GET /ready` answers `degraded`. */
   readonly isDegraded: () => boolean;
-  /** Where the node is in no cluster there is nothing to tell of it. */
+  /** `undefined`: the node is in no cluster. */
   readonly cluster: ClusterStats | undefined;
-  /** Those by which this process proves who it is. */
+  /** All certificates of this process. */
   readonly certificates: readonly Certificate[];
 }
 
 /**
- * Tells Prometheus what this node does: the table of docs/operations.md. The figures are plain numbers that are
- * read when somebody asks, so that nothing here costs a delivery anything. Labels come from fixed sets, never
- * from what clients send.
+ * Exports the metrics of docs/operations.md. Their values are plain numbers that are read when Prometheus scrapes them,
+ * so a delivery does not pay for them. Labels come from fixed sets, never from clients.
  */
 export class MetricsExporter {
   readonly #page = new MetricsRegistry();
@@ -59,33 +58,51 @@ export class MetricsExporter {
     this.#addRefusals();
     this.#addWebhooks();
     if (sources.cluster) registerClusterMetrics(this.#page, sources.cluster);
-    this.#page.gauge('degraded', '1 while GET /ready says degraded', [], () =>
-      only(sources.isDegraded() ? 1 : 0),
+    this.#page.gauge(
+      'degraded',
+      '1 while GET /ready says degraded',
+      [],
+      () => only(sources.isDegraded() ? 1 : 0),
+      { scope: 'node' },
     );
     this.#page.gauge(
       'certificate_expiry_timestamp_seconds',
       'When the certificate of a setting ends, in Unix time',
       ['setting'],
       () => expiriesOf(sources.certificates),
-      // All workers have the same files; the one that could not read them again is the one to know of.
-      'min',
+      // All workers have the same files, and a worker that failed to read them again matters.
+      { aggregator: 'min' },
     );
-    this.#page.gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'], () => [
-      [{ version: VERSION, node: this.#process.nodeVersion }, 1],
-    ]);
+    this.#page.gauge(
+      'build_info',
+      'Always 1; the labels tell what runs',
+      ['version', 'node'],
+      () => [[{ version: VERSION, node: this.#process.nodeVersion }, 1]],
+      { scope: 'node' },
+    );
   }
 
   get registry(): Registry {
     return this.#page.registry;
   }
 
-  /** Counts one flush of the outbox. */
+  /** Names of the metrics that only the node as a whole can measure. */
+  get nodeMetrics(): ReadonlySet<string> {
+    return this.#page.nodeMetrics;
+  }
+
+  /** Names of the metrics that matter only in processes that serve connections. */
+  get servingMetrics(): ReadonlySet<string> {
+    return this.#process.servingMetrics;
+  }
+
+  /** Records one flush of the write queue. */
   flushed(milliseconds: number, connections: number): void {
     this.#flushSeconds.observe(milliseconds / 1000);
     this.#flushConnections.observe(connections);
   }
 
-  /** Ends its observations. */
+  /** Stops the measurements. */
   close(): void {
     this.#process.close();
   }
@@ -113,12 +130,19 @@ export class MetricsExporter {
     this.#page.gauge('subscriptions', 'Subscriptions by kind of channel', ['app', 'kind'], () =>
       this.#perAppAnd('kind', (app) => Object.entries(app.subscriptions)),
     );
-    this.#page.gauge('channels', 'Channels with a subscriber on this node, by kind', ['app', 'kind'], () => {
-      const census = this.#sources.hub.census();
-      return this.#perAppAnd('kind', (_, app) =>
-        Object.entries(census.get(app)?.channels ?? zeroOfEachKind()),
-      );
-    });
+    // A channel with subscribers in two workers is one channel.
+    this.#page.gauge(
+      'channels',
+      'Channels with a subscriber on this node, by kind',
+      ['app', 'kind'],
+      () => {
+        const census = this.#sources.hub.census();
+        return this.#perAppAnd('kind', (_, app) =>
+          Object.entries(census.get(app)?.channels ?? zeroOfEachKind()),
+        );
+      },
+      { scope: 'node' },
+    );
     this.#page.gauge(
       'members',
       'Users in presence channels on this node, one for each channel',
@@ -127,6 +151,7 @@ export class MetricsExporter {
         const census = this.#sources.hub.census();
         return this.#perApp((_, app) => census.get(app)?.members ?? 0);
       },
+      { scope: 'node' },
     );
   }
 
@@ -189,7 +214,7 @@ export class MetricsExporter {
       'Webhook deliveries that did not arrive yet, by state',
       ['app', 'state'],
       () => {
-        const deliveries = this.#sources.webhookDeliveries();
+        const deliveries = this.#sources.webhooks.countDeliveries();
         return this.#perAppAnd('state', (_, app) => Object.entries(deliveries.get(app) ?? {}));
       },
     );
@@ -216,7 +241,7 @@ export class MetricsExporter {
     );
   }
 
-  /** Every app that ever had something, and those that stand now, so that their series begin at 0. */
+  /** Every app that ever had a value, and all present ones, so that their series begin at 0. */
   #apps(): ReadonlyMap<string, AppMetrics> {
     const { apps, metrics } = this.#sources;
     for (const { id } of apps.all()) metrics.app(id);

@@ -4,16 +4,18 @@ import { getHeapStatistics } from 'node:v8';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { openFilesLimit } from '../http/open-files.ts';
 
-/** Milliseconds between two looks at the event loop. They are part of what the monitor measures. */
+/** Milliseconds between two samples of the event loop. The measured delay includes them. */
 const RESOLUTION_MS = 20;
 
 /**
- * How the process fares: event loop, memory, CPU. Beside the event loop these are the names that prom-client's own
- * default metrics have; those cannot be ended, and these can. Collections of garbage are not among them: node would make
- * an entry of each, which costs a tenth of a publish, and what they cost shows in the delay of the event loop.
+ * Metrics of the process: event loop, memory, CPU. Except for the event loop, their names are those of prom-client's
+ * default metrics, which cannot be stopped. Garbage collections are left out: node would record an entry for each, which
+ * costs a tenth of a publish, and their cost shows in the delay of the event loop.
  */
 export class ProcessMetrics {
   readonly nodeVersion = version;
+  /** Names of the metrics that matter only in processes that serve connections: the parent of workers has none. */
+  readonly servingMetrics = new Set<string>();
   readonly #eventLoop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
   constructor(registry: Registry) {
@@ -32,9 +34,16 @@ export class ProcessMetrics {
       });
     };
     gauge('process_resident_memory_bytes', 'Resident memory', () => memoryUsage.rss());
-    gauge('nodejs_heap_size_used_bytes', 'Heap in use', () => getHeapStatistics().used_heap_size);
-    gauge('nodejs_heap_size_total_bytes', 'Heap that is reserved', () => getHeapStatistics().total_heap_size);
-    gauge(
+    // The parent of workers has room here that no connection can use: added up it would hide that the workers are full.
+    const servingGauge = (name: string, help: string, read: () => number): void => {
+      this.servingMetrics.add(name);
+      gauge(name, help, read);
+    };
+    servingGauge('nodejs_heap_size_used_bytes', 'Heap in use', () => getHeapStatistics().used_heap_size);
+    servingGauge('nodejs_heap_size_total_bytes', 'Heap that is reserved', () => {
+      return getHeapStatistics().total_heap_size;
+    });
+    servingGauge(
       'nodejs_heap_size_limit_bytes',
       'Heap at which the process ends',
       () => getHeapStatistics().heap_size_limit,
@@ -42,7 +51,7 @@ export class ProcessMetrics {
     gauge('nodejs_external_memory_bytes', 'Memory outside of the heap that objects of the heap hold', () => {
       return getHeapStatistics().external_memory;
     });
-    gauge(
+    servingGauge(
       'process_max_fds',
       'File descriptors that the process may have open; each connection takes one',
       () => openFilesLimit()?.soft ?? Number.NaN,
@@ -59,7 +68,7 @@ export class ProcessMetrics {
     });
   }
 
-  /** Ends its observation. */
+  /** Stops the measurement. */
   close(): void {
     this.#eventLoop.disable();
   }
@@ -68,9 +77,9 @@ export class ProcessMetrics {
     const eventLoop = this.#eventLoop;
     new Gauge({
       name: 'countersign_event_loop_delay_seconds',
-      help: 'How much later than planned the event loop came to its timers, since it was last asked',
+      help: 'How much later than planned the event loop came to its timers, since the last scrape',
       labelNames: ['quantile'],
-      // Of several processes, the worst.
+      // The worst of several processes counts.
       aggregator: 'max',
       registers,
       collect() {

@@ -7,24 +7,31 @@ export type Series = Iterable<readonly [Labels, number]>;
 
 const PREFIX = 'countersign_';
 
-/** What Prometheus is told. Gauges and counters cost nothing until somebody asks: their figures are read then. */
+export interface GaugeOptions {
+  /** How the values of several processes become one. @default "sum" */
+  readonly aggregator?: 'sum' | 'min';
+  /** `node`: only the node as a whole can measure it, so with workers the parent does. @default "process" */
+  readonly scope?: 'process' | 'node';
+}
+
+/** The metrics of a process. Gauges and counters cost nothing until they are scraped: their values are read then. */
 export class MetricsRegistry {
   readonly registry = new Registry();
+  /** Names of the metrics that only the node as a whole can measure. */
+  readonly nodeMetrics = new Set<string>();
 
-  /**
-   * A figure that goes up and down.
-   *
-   * @param aggregator what the figures of several processes are together
-   */
+  /** A value that goes up and down. */
   gauge(
     name: string,
     help: string,
     labelNames: string[],
     read: () => Series,
-    aggregator: 'sum' | 'min' = 'sum',
+    { aggregator = 'sum', scope = 'process' }: GaugeOptions = {},
   ): void {
+    const description = this.#description(name, help);
+    if (scope === 'node') this.nodeMetrics.add(description.name);
     new Gauge({
-      ...this.#description(name, help),
+      ...description,
       labelNames,
       aggregator,
       collect() {
@@ -34,7 +41,7 @@ export class MetricsRegistry {
     });
   }
 
-  /** A figure that only goes up. */
+  /** A value that only goes up. */
   counter(name: string, help: string, labelNames: string[], read: () => Series): void {
     new Counter({
       ...this.#description(name, help),
@@ -46,7 +53,7 @@ export class MetricsRegistry {
     });
   }
 
-  /** How many observations are at most as large as each of the buckets. */
+  /** Counts observations by size. */
   histogram(name: string, help: string, buckets: number[]): Histogram {
     return new Histogram({ ...this.#description(name, help), buckets });
   }

@@ -96,6 +96,10 @@ export class Webhooks implements WebhookControl {
     outbox.attach(new Overflow({ metrics, log, next: this.#dispatcher }));
   }
 
+  get control(): WebhookControl {
+    return this;
+  }
+
   /** Is told what happens. */
   get journal(): Recorder {
     return this.#recorder;

@@ -1,4 +1,4 @@
-/** Bytes of the length that stands in front of each packet. */
+/** Bytes of the length in front of each packet. */
 const HEADER_BYTES = 4;
 
 /** Puts the length in front of a packet, as {@link PacketReader} expects it. */
@@ -12,10 +12,10 @@ export function framePacket(packet: Buffer): Buffer {
 export class PacketReader {
   #chunks: Buffer[] = [];
   #bytes = 0;
-  /** How many bytes there must be for another packet; until then chunks are not joined, however big it is. */
+  /** Bytes that complete the next packet; until then chunks are not joined, so that a big packet is copied once. */
   #needed = HEADER_BYTES;
 
-  /** Takes the next bytes, and answers the packets that they complete. */
+  /** Takes the next bytes, and yields the packets that they complete. */
   *read(chunk: Buffer): Generator<Buffer> {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;

@@ -1,60 +1,78 @@
 import type { MetricObject } from 'prom-client';
 import type { Bus, BusListener, ChannelCache, Counters, Roster } from '../adapter/adapter.ts';
 import type { Blocks } from '../adapter/blocks.ts';
-import type { DomainEvent } from '../adapter/journal.ts';
+import type { Journal } from '../adapter/journal.ts';
 import type { AppConfig } from '../apps/app.ts';
+import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import type { Readiness } from '../core/core.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
-/** What the parent does for a worker: it keeps all that workers share. */
-export interface ParentApi extends Bus, Roster, ChannelCache, Counters, Blocks, WebhookControl {
-  /** Has the journal take down what only the worker knows; resolves when that cannot be lost any more. */
-  record(happenings: readonly DomainEvent[]): Promise<void>;
+/** What the parent exposes to a worker: everything that the workers share. */
+export interface ParentApi {
+  readonly bus: Bus;
+  readonly roster: Roster;
+  readonly channelCache: ChannelCache;
+  readonly counters: Counters;
+  readonly blocks: Blocks;
+  readonly webhooks: WebhookControl;
+  /** Records events that only the worker knows of. */
+  readonly journal: Journal;
+  readonly group: Group;
+}
+
+/** What a worker asks of the parent that concerns all workers. */
+export interface Group {
   /** The metrics of all processes as one, in the format of Prometheus. */
   metrics(): Promise<string>;
-  /** Is called in regular intervals: a worker that is not heard for long is taken for one that hangs. */
+  /** A worker calls it in regular intervals: the parent kills a worker that is silent for too long. */
   beat(): void;
 }
 
-/** What a worker does for the parent. */
-export interface WorkerApi extends BusListener {
-  /** Begins to listen; asked once, before anything else. */
-  begin(work: StartMessage): Promise<Listening>;
+/** What a worker exposes to the parent. */
+export interface WorkerApi {
+  readonly listener: BusListener;
+  readonly worker: WorkerControl;
+}
+
+/** How the parent controls a worker. */
+export interface WorkerControl {
+  /** Begins to listen; called once, before anything else. */
+  begin(message: StartMessage): Promise<Listening>;
   /** Takes over another list of apps. */
   reload(apps: readonly AppConfig[]): void;
-  /** Learns how all workers stand together. */
-  stand(standing: GroupStatus): void;
-  /** Its own metrics. */
+  /** Receives the status of the whole group. */
+  setStatus(status: GroupStatus): void;
+  /** The metrics of this worker alone. */
   metrics(): Promise<readonly MetricObject[]>;
   /**
-   * Ends gracefully; when it answers, it holds nothing any more.
+   * Ends gracefully; when it resolves, the worker holds nothing any more.
    *
-   * @param replaced another worker has its place already
+   * @param reason `replaced`: another worker listens in its place already
    */
-  drain(replaced: boolean): Promise<void>;
+  drain(reason: DrainReason): Promise<void>;
 }
 
 /** What a worker begins with. */
 export interface StartMessage {
-  /** Counts from 1; who replaces a worker has its number. */
+  /** Counts from 1; a replacement has the number of the worker that it replaces. */
   readonly number: number;
   readonly config: Config;
-  /** That of the core. */
+  /** The incarnation of the parent's core. */
   readonly incarnation: string;
-  readonly standing: GroupStatus;
-  /** The release of the parent. A worker of another one may not understand it. */
+  readonly status: GroupStatus;
+  /** The release of the parent. A worker of another release may not understand it. */
   readonly version: string;
-  /** The parent's descriptor of a socket that listens already, in the place of host and port. */
+  /** The parent's descriptor of a socket that listens already; it replaces host and port. */
   readonly fd: number | undefined;
 }
 
-/** Where a worker listens: all at the same place. */
+/** Where a worker listens, which is the same for all of them. */
 export interface Listening {
   readonly port: number;
   readonly url: string;
   readonly metricsUrl: string | undefined;
 }
 
-/** How all workers stand together, as `GET /ready` tells it. */
+/** The status of the whole group, as `GET /ready` answers it. */
 export type GroupStatus = Readiness['body'];

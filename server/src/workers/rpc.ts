@@ -1,32 +1,44 @@
 import type { Duplex } from 'node:stream';
 import { deserialize, serialize } from 'node:v8';
+import { PendingCalls } from '../async/pending-calls.ts';
 import { InDoubt, Unavailable } from '../errors.ts';
 import { framePacket, PacketReader } from './framing.ts';
 
 /** Milliseconds that an answer may take. */
 const TIMEOUT_MS = 10_000;
-/** Milliseconds between two looks for answers that have not come in time. */
-const SWEEP_MS = 500;
-/** Questions that may wait for their answers. */
-const MAX_ASKED = 100_000;
-/** Bytes that may wait for the other end; one that does not read is given up. */
+/** Bytes that may wait for the other end; the connection to an end that does not read is closed. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
 type Method = (...args: never[]) => unknown;
-/** What the far end can be asked for by name. */
-type NameOf<Far> = { [Name in keyof Far]: Far[Name] extends Method ? Name : never }[keyof Far] & string;
-type ArgumentsOf<Far, Name extends keyof Far> = Far[Name] extends (...args: infer Args) => unknown
+/** The names of the methods of a capability. */
+type MethodOf<Capability> = {
+  [Name in keyof Capability]: Capability[Name] extends Method ? Name : never;
+}[keyof Capability] &
+  string;
+type ArgumentsOf<Capability, Name extends keyof Capability> = Capability[Name] extends (
+  ...args: infer Args
+) => unknown
   ? Args
   : never;
-type AnswerOf<Far, Name extends keyof Far> = Far[Name] extends (...args: never[]) => infer Answer
+type AnswerOf<Capability, Name extends keyof Capability> = Capability[Name] extends (
+  ...args: never[]
+) => infer Answer
   ? Awaited<Answer>
   : never;
 
-/** What one end says to the other. A call without an id wants no answer. */
+/** A capability of another process: each of its methods answers with a promise. */
+export type Remote<Capability> = {
+  readonly [Name in MethodOf<Capability>]: (
+    ...args: ArgumentsOf<Capability, Name>
+  ) => Promise<AnswerOf<Capability, Name>>;
+};
+
+/** What one end sends to the other. A call without an id wants no answer. */
 type Packet =
-  | { readonly call: string; readonly args: readonly unknown[]; readonly id?: number }
+  | { readonly on: string; readonly call: string; readonly args: readonly unknown[]; readonly id?: number }
   | { readonly answer: number; readonly value: unknown }
   | { readonly refusal: number; readonly error: Fault };
+type Call = Extract<Packet, { call: string }>;
 
 /** An error, as far as the other end needs it. */
 interface Fault {
@@ -36,51 +48,41 @@ interface Fault {
   readonly syscall?: unknown;
 }
 
-interface Asked {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-  /** As `performance.now()` counts. */
-  readonly deadline: number;
-  readonly late: ((value: unknown) => void) | undefined;
-}
-
 /** How to wait for an answer. */
-export interface Wait<Answer> {
+export interface CallOptions<Answer> {
   /** Milliseconds that it may take. @default 10_000 */
   readonly timeoutMs?: number;
-  /** Is given an answer that came too late. */
-  readonly late?: (answer: Answer) => void;
+  /** Receives an answer that comes after the time-out. */
+  readonly onLateAnswer?: (answer: Answer) => void;
 }
 
+/** Logs an error of a method whose caller does not wait for an answer. */
+type OnFault = (error: unknown, call: string) => void;
+
 /**
- * One end of what connects two processes. Each end has an object whose methods the other one calls by their names;
- * calls arrive in the order in which they were made. What is said in one turn of the event loop crosses in one write.
+ * One end of a connection between two processes. Each end exposes capabilities, which are objects whose methods the
+ * other end calls by name. Calls arrive in the order in which they were made. All packets of one turn of the event
+ * loop go out in one write.
+ *
+ * @typeParam Far the capabilities of the other end, by name
  */
 export class Rpc<Far extends object> {
-  /** Resolves when the other end is gone, and everything that it has said is heard. */
+  /** Resolves when the other end is gone and all its packets are handled. */
   readonly ended: Promise<void>;
   readonly #stream: Duplex;
-  readonly #near: object;
-  readonly #onFault: (error: unknown, call: string) => void;
-  readonly #asked = new Map<number, Asked>();
-  readonly #sweep: NodeJS.Timeout;
-  #lastId = 0;
+  readonly #exposed: ReadonlyMap<string, object>;
+  readonly #onFault: OnFault;
+  readonly #pending = new PendingCalls();
   #gathered: Packet[] = [];
-  /** Called when nothing waits for an answer. */
-  #settled: (() => void) | undefined;
 
-  /**
-   * @param near whose methods the other end calls
-   * @param onFault is told when a method fails and nobody waits for its answer
-   */
-  constructor(stream: Duplex, near: object, onFault: (error: unknown, call: string) => void) {
+  /** @param exposed the capabilities that the other end may call, by name */
+  constructor(stream: Duplex, exposed: object, onFault: OnFault) {
     this.#stream = stream;
-    this.#near = near;
+    this.#exposed = new Map(Object.entries(exposed));
     this.#onFault = onFault;
-    this.#sweep = setInterval(() => this.#rejectLate(), SWEEP_MS).unref();
     this.ended = new Promise((resolve) => {
       stream.on('close', () => {
-        this.#end();
+        this.#pending.close();
         resolve();
       });
     });
@@ -90,65 +92,56 @@ export class Rpc<Far extends object> {
         for (const packet of deserialize(bytes) as Packet[]) this.#receive(packet);
       }
     });
-    // That the other end was killed is told by the close that follows.
+    // A killed process at the other end shows in the close event that follows.
     stream.on('error', () => {});
   }
 
   /**
    * Calls a method of the other end.
    *
-   * @throws Unavailable if it could not be asked
-   * @throws InDoubt if there is no answer: in time, or at all
+   * @throws Unavailable if the call could not be made
+   * @throws InDoubt if there is no answer in time, or the other end is gone
    * @throws Error what the method threw
    */
-  call<Name extends NameOf<Far>>(
+  async call<On extends keyof Far & string, Name extends MethodOf<Far[On]>>(
+    on: On,
     name: Name,
-    args: ArgumentsOf<Far, Name>,
-    { timeoutMs = TIMEOUT_MS, late }: Wait<AnswerOf<Far, Name>> = {},
-  ): Promise<AnswerOf<Far, Name>> {
-    if (this.#stream.destroyed) return Promise.reject(new Unavailable('The other process has ended'));
-    if (this.#asked.size >= MAX_ASKED)
-      return Promise.reject(new Unavailable('The other process is asked too much'));
-    this.#lastId += 1;
-    const id = this.#lastId;
-    this.#say({ call: name, args, id });
-    return new Promise((resolve, reject) => {
-      this.#asked.set(id, {
-        // What a method answers is told by its name alone: both ends are of the same build.
-        resolve: resolve as (value: unknown) => void,
-        reject,
-        deadline: performance.now() + timeoutMs,
-        late: late as ((value: unknown) => void) | undefined,
-      });
-    });
+    args: ArgumentsOf<Far[On], Name>,
+    { timeoutMs = TIMEOUT_MS, onLateAnswer }: CallOptions<AnswerOf<Far[On], Name>> = {},
+  ): Promise<AnswerOf<Far[On], Name>> {
+    if (this.#stream.destroyed) throw new Unavailable('The other process has ended');
+    // Both ends are of the same build, so the name of a method decides the type of its answer.
+    const { id, answer } = this.#pending.add(timeoutMs, onLateAnswer as (value: unknown) => void);
+    this.#send({ on, call: name, args, id });
+    return answer as Promise<AnswerOf<Far[On], Name>>;
   }
 
   /** Calls a method of the other end, and does not wait. */
-  notify<Name extends NameOf<Far>>(name: Name, args: ArgumentsOf<Far, Name>): void {
-    this.#say({ call: name, args });
+  notify<On extends keyof Far & string, Name extends MethodOf<Far[On]>>(
+    on: On,
+    name: Name,
+    args: ArgumentsOf<Far[On], Name>,
+  ): void {
+    this.#send({ on, call: name, args });
   }
 
-  /** Resolves when every question has its answer. */
-  async settle(): Promise<void> {
-    while (this.#asked.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#settled = resolve;
-      });
-    }
+  /** Resolves when no call waits for an answer. */
+  idle(): Promise<void> {
+    return this.#pending.idle();
   }
 
-  /** Ends it once all that was said has been written. */
+  /** Ends the connection once all packets are written. */
   end(): void {
     this.#flush();
     this.#stream.end();
   }
 
-  /** Ends it at once. */
+  /** Ends the connection at once. */
   destroy(): void {
     this.#stream.destroy();
   }
 
-  #say(packet: Packet): void {
+  #send(packet: Packet): void {
     if (this.#gathered.length === 0) setImmediate(() => this.#flush());
     this.#gathered.push(packet);
   }
@@ -162,49 +155,66 @@ export class Rpc<Far extends object> {
   }
 
   #receive(packet: Packet): void {
-    if ('call' in packet) return void this.#serve(packet);
-    const id = 'answer' in packet ? packet.answer : packet.refusal;
-    const asked = this.#asked.get(id);
-    if (!asked) return;
-    this.#forget(id);
-    if ('refusal' in packet) asked.reject(errorOf(packet.error));
-    else if (asked.deadline === 0) asked.late?.(packet.value);
-    else asked.resolve(packet.value);
+    if ('call' in packet) void this.#serve(packet);
+    else if ('answer' in packet) this.#pending.resolve(packet.answer, packet.value);
+    else this.#pending.reject(packet.refusal, errorOf(packet.error));
   }
 
-  async #serve({ call, args, id }: Extract<Packet, { call: string }>): Promise<void> {
+  async #serve({ on, call, args, id }: Call): Promise<void> {
     try {
-      const method: Method = Reflect.get(this.#near, call);
-      const value: unknown = await Reflect.apply(method, this.#near, args);
-      if (id !== undefined) this.#say({ answer: id, value });
+      const value: unknown = await this.#run(on, call, args);
+      if (id !== undefined) this.#send({ answer: id, value });
     } catch (error) {
-      if (id === undefined) this.#onFault(error, call);
-      else this.#say({ refusal: id, error: faultOf(error) });
+      if (id === undefined) this.#onFault(error, `${on}.${call}`);
+      else this.#send({ refusal: id, error: faultOf(error) });
     }
   }
 
-  #forget(id: number): void {
-    this.#asked.delete(id);
-    if (this.#asked.size === 0) this.#settled?.();
+  #run(on: string, call: string, args: readonly unknown[]): unknown {
+    const capability = this.#exposed.get(on);
+    const method: unknown = capability && !(call in Object.prototype) && Reflect.get(capability, call);
+    if (typeof method !== 'function') throw new Error(`No method "${on}.${call}" is exposed`);
+    return Reflect.apply(method, capability, args);
   }
+}
 
-  #rejectLate(): void {
-    const now = performance.now();
-    for (const [id, asked] of this.#asked) {
-      if (asked.deadline > now || asked.deadline === 0) continue;
-      asked.reject(new InDoubt('The other process does not answer'));
-      if (asked.late) this.#asked.set(id, { ...asked, deadline: 0 });
-      else this.#forget(id);
-    }
-  }
+/** A capability of the other end, as if it were in this process. */
+export function remote<Far extends object, On extends keyof Far & string>(
+  rpc: Rpc<Far>,
+  on: On,
+): Remote<Far[On]> {
+  type Name = MethodOf<Far[On]>;
+  const methods = new Map<Name, (...args: ArgumentsOf<Far[On], Name>) => unknown>();
+  return new Proxy({} as Remote<Far[On]>, {
+    get(_, property) {
+      // A promise that resolves with this object asks for `then`, which no capability has.
+      if (typeof property === 'symbol' || property === 'then') return undefined;
+      const name = property as Name;
+      let method = methods.get(name);
+      if (!method) {
+        method = (...args) => rpc.call(on, name, args);
+        methods.set(name, method);
+      }
+      return method;
+    },
+  });
+}
 
-  #end(): void {
-    clearInterval(this.#sweep);
-    for (const [id, asked] of this.#asked) {
-      this.#forget(id);
-      asked.reject(new InDoubt('The other process has ended'));
-    }
-  }
+/** A capability of which some methods are replaced. */
+export function override<Capability extends object>(
+  capability: Capability,
+  replacements: Partial<Capability>,
+): Capability {
+  const methods = new Map<PropertyKey, unknown>(Object.entries(replacements));
+  return new Proxy(capability, {
+    get(target, name) {
+      if (!methods.has(name)) {
+        const member: unknown = Reflect.get(target, name, target);
+        methods.set(name, typeof member === 'function' ? member.bind(target) : member);
+      }
+      return methods.get(name);
+    },
+  });
 }
 
 function faultOf(error: unknown): Fault {

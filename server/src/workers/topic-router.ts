@@ -1,17 +1,18 @@
 import type { Bus, BusListener, Command, Message, Missed } from '../adapter/adapter.ts';
 import type { Topic } from '../adapter/topic.ts';
 
-/** The workers that listen to a topic, and since when the bus brings its messages. */
-interface Audience {
+/** The workers that listen to one topic. */
+interface Listeners {
   readonly workers: Set<BusListener>;
+  /** Resolves when messages of the topic arrive from the bus. */
   readonly listening: Promise<void>;
 }
 
-/** Listens to the topics of all workers, and passes each message on to those that listen to its topic, once. */
+/** Listens to the topics of all workers, and passes each message to the workers that listen to its topic, once. */
 export class TopicRouter implements BusListener {
   readonly #bus: Bus;
   readonly #workers = new Set<BusListener>();
-  readonly #audiences = new Map<Topic, Audience>();
+  readonly #topics = new Map<Topic, Listeners>();
 
   constructor(bus: Bus) {
     this.#bus = bus;
@@ -21,31 +22,31 @@ export class TopicRouter implements BusListener {
     this.#workers.add(worker);
   }
 
-  /** The worker hears nothing any more. */
+  /** From now on the worker receives nothing. */
   async disconnect(worker: BusListener): Promise<void> {
     this.#workers.delete(worker);
-    await Promise.all([...this.#audiences.keys()].map((topic) => this.ignore(topic, worker)));
+    await Promise.all([...this.#topics.keys()].map((topic) => this.ignore(topic, worker)));
   }
 
   listen(topic: Topic, worker: BusListener): Promise<void> {
-    let audience = this.#audiences.get(topic);
-    if (!audience) {
-      audience = { workers: new Set(), listening: this.#bus.listen(topic) };
-      this.#audiences.set(topic, audience);
+    let listeners = this.#topics.get(topic);
+    if (!listeners) {
+      listeners = { workers: new Set(), listening: this.#bus.listen(topic) };
+      this.#topics.set(topic, listeners);
     }
-    audience.workers.add(worker);
-    return audience.listening;
+    listeners.workers.add(worker);
+    return listeners.listening;
   }
 
   async ignore(topic: Topic, worker: BusListener): Promise<void> {
-    const audience = this.#audiences.get(topic);
-    if (!audience?.workers.delete(worker) || audience.workers.size > 0) return;
-    this.#audiences.delete(topic);
+    const listeners = this.#topics.get(topic);
+    if (!listeners?.workers.delete(worker) || listeners.workers.size > 0) return;
+    this.#topics.delete(topic);
     await this.#bus.ignore(topic);
   }
 
   deliver(message: Message): void {
-    for (const worker of this.#audiences.get(message.topic)?.workers ?? []) worker.deliver(message);
+    for (const worker of this.#topics.get(message.topic)?.workers ?? []) worker.deliver(message);
   }
 
   obey(command: Command): void {
@@ -53,7 +54,7 @@ export class TopicRouter implements BusListener {
   }
 
   async missed(missed: Missed): Promise<void> {
-    const audience = missed.kind === 'messages' ? this.#audiences.get(missed.topic)?.workers : this.#workers;
-    await Promise.all([...(audience ?? [])].map((worker) => worker.missed(missed)));
+    const workers = missed.kind === 'messages' ? this.#topics.get(missed.topic)?.workers : this.#workers;
+    await Promise.all([...(workers ?? [])].map((worker) => worker.missed(missed)));
   }
 }

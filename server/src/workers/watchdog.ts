@@ -1,39 +1,39 @@
 import type { Duplex } from 'node:stream';
 
-/** Looks at a process in the time in which it must be heard, and signs of life that it gives meanwhile. */
-const LOOKS = 10;
+/** Checks within the time-out of a process, and heartbeats that it sends meanwhile. */
+const CHECKS = 10;
 
 /**
- * Milliseconds between two signs of life.
+ * Milliseconds between two heartbeats.
  *
- * @param timeoutSeconds within which a process must be heard
+ * @param timeoutSeconds silence after which a process counts as hanging
  */
 export function beatMs(timeoutSeconds: number): number {
-  return (timeoutSeconds * 1000) / LOOKS;
+  return (timeoutSeconds * 1000) / CHECKS;
 }
 
 /**
- * Notices that a process is not heard any more. It counts its looks and not the time, so that whoever slept himself,
- * as on a suspended machine, does not blame the others for it.
+ * Notices that a process sends nothing any more. It counts checks instead of time, because after a suspended machine
+ * wakes up, all processes were silent and none of them hangs.
  */
 export class Watchdog {
   readonly #timer: NodeJS.Timeout;
-  #looksInSilence = 0;
+  #silentChecks = 0;
 
   /**
-   * @param stream on which the process is heard, whatever it says: where much waits, its next sign of life may be late
-   * @param timeoutSeconds within which it must be heard
-   * @param onSilence is told once
+   * @param stream of the process; any data counts, since a heartbeat may wait behind other data
+   * @param timeoutSeconds silence after which the process counts as hanging
+   * @param onSilence called once
    */
   constructor(stream: Duplex, timeoutSeconds: number, onSilence: () => void) {
     this.#timer = setInterval(() => {
-      this.#looksInSilence += 1;
-      if (this.#looksInSilence < LOOKS) return;
+      this.#silentChecks += 1;
+      if (this.#silentChecks < CHECKS) return;
       this.end();
       onSilence();
     }, beatMs(timeoutSeconds)).unref();
     stream.on('data', () => {
-      this.#looksInSilence = 0;
+      this.#silentChecks = 0;
     });
     stream.on('close', () => this.end());
   }

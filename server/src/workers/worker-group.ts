@@ -3,8 +3,8 @@ import type { AppConfig } from '../apps/app.ts';
 import { FileAppStore } from '../apps/file-store.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
-import { openCore } from '../core/cluster-core.ts';
-import { webhookDeadline } from '../core/core.ts';
+import { reloadCore, webhookDeadline } from '../core/core.ts';
+import { openCore } from '../core/open-core.ts';
 import { Metrics } from '../metrics.ts';
 import { readPem } from '../tls/pem-files.ts';
 import { VERSION } from '../version.ts';
@@ -14,10 +14,10 @@ import type { GroupStatus, Listening } from './protocol.ts';
 import { WorkerProcess } from './worker-process.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
-/** Milliseconds between two looks at whether what all share is within reach. */
-const LOOK_MS = 500;
+/** Milliseconds between two checks of the status of the core. */
+const STATUS_CHECK_MS = 500;
 
-/** Settings that the parent has begun with, and that all workers must have alike. */
+/** Settings that the parent started with, and that must be the same in all workers. */
 export const OF_PARENT = [
   'host',
   'port',
@@ -43,54 +43,53 @@ interface GroupParts {
   readonly log: Logger;
   readonly apps: FileAppStore;
   readonly metrics: Metrics;
-  readonly shared: ParentState;
+  readonly state: ParentState;
   readonly fd: number | undefined;
 }
 
 /**
- * A broker of several processes. This one, the parent, keeps what they share and serves no sockets; the workers
- * share the port and serve all of them.
+ * A broker of several processes. This process, the parent, has the shared state and serves no sockets; the workers
+ * share the port and serve all sockets.
  */
 export class WorkerGroup implements Broker {
-  /** What a worker begins with; a reload changes its apps, and {@link replaceWorkers} more. */
+  /** The settings of a worker that starts now: a reload changes the apps, and {@link replaceWorkers} changes more. */
   #config: Config;
   readonly #fd: number | undefined;
   readonly #log: Logger;
   readonly #apps: FileAppStore;
-  readonly #shared: ParentState;
+  readonly #state: ParentState;
   readonly #metrics: GroupMetrics;
-  readonly #posts: readonly WorkerSlot[];
-  readonly #look: NodeJS.Timeout;
+  readonly #slots: readonly WorkerSlot[];
+  readonly #statusTimer: NodeJS.Timeout;
   #status: 'starting' | 'running' | 'draining' = 'starting';
-  #told: GroupStatus = { status: 'starting' };
+  #lastStatus: GroupStatus = { status: 'starting' };
   #listening: Listening = { port: 0, url: '', metricsUrl: undefined };
 
-  private constructor({ config, count, log, apps, metrics, shared, fd }: GroupParts) {
+  private constructor({ config, count, log, apps, metrics, state, fd }: GroupParts) {
     this.#config = config;
     this.#fd = fd;
     this.#log = log;
     this.#apps = apps;
-    this.#shared = shared;
+    this.#state = state;
     const workers = () => this.#workers(({ isListening }) => isListening);
-    const isDegraded = () => this.#standing().status === 'degraded';
-    this.#metrics = new GroupMetrics({ shared, metrics, workers, isDegraded });
-    this.#posts = Array.from({ length: count }, (_, index) => this.#newPost(index + 1));
-    this.#look = setInterval(() => this.#tellStanding(), LOOK_MS).unref();
+    const isDegraded = () => this.#groupStatus().status === 'degraded';
+    this.#metrics = new GroupMetrics({ state, metrics, workers, isDegraded });
+    this.#slots = Array.from({ length: count }, (_, index) => this.#newSlot(index + 1));
+    this.#statusTimer = setInterval(() => this.#announceStatus(), STATUS_CHECK_MS).unref();
     process.once('exit', this.#killAll);
   }
 
   /**
-   * Forks the workers. The entry point of this process is theirs too: there, where `cluster.isWorker`, it makes a
-   * `Worker`.
+   * Forks the workers. They run the same entry point as this process, which makes a `Worker` if `cluster.isWorker`.
    *
    * @param count how many, at least 1
-   * @param fd of a socket that listens already, in the place of host and port
+   * @param fd of a socket that listens already; it replaces host and port
    * @throws ConfigError if a file or directory that the configuration names cannot be used
    * @throws DataError if what is in the data directory cannot be used
    * @throws Error the ListenError of a worker that cannot listen
    */
   static async start(config: Config, count: number, log: Logger, fd?: number): Promise<WorkerGroup> {
-    // The workers read it again: what is wrong is told once, and before one is forked.
+    // The workers read the files again; an error must show once, and before a worker is forked.
     if (config.tls) await readPem('tls', config.tls);
     const apps = new FileAppStore(config.apps);
     const metrics = new Metrics();
@@ -102,8 +101,8 @@ export class WorkerGroup implements Broker {
       now: Date.now,
       monotonic: () => performance.now(),
     });
-    const shared = new ParentState(core, apps, log);
-    const group = new WorkerGroup({ config, count, log, apps, metrics, shared, fd });
+    const state = new ParentState(core, apps, log);
+    const group = new WorkerGroup({ config, count, log, apps, metrics, state, fd });
     try {
       await group.#begin();
     } catch (error) {
@@ -134,16 +133,16 @@ export class WorkerGroup implements Broker {
   reload(apps: readonly AppConfig[]): void {
     this.#config = { ...this.#config, apps };
     this.#apps.replace(apps);
-    this.#shared.core.reload();
+    reloadCore(this.#state.core);
     for (const worker of this.#workers()) worker.reload(apps);
   }
 
   /**
-   * Puts other workers in the place of those that run, one after the other: each listens before the one that it replaces
-   * stops to. They begin with these settings, but for those that the parent itself has begun with.
+   * Replaces the workers one after the other: each new worker listens before the old one stops to listen. The new workers
+   * start with these settings, except for those that the parent itself started with.
    *
-   * @returns the settings with which they run
-   * @throws Error if one cannot listen: it and those behind it are not replaced
+   * @returns the settings of the new workers
+   * @throws Error if a new worker cannot listen: the remaining ones are not replaced
    */
   async replaceWorkers(config: Config): Promise<Config> {
     const before = this.#config;
@@ -151,8 +150,8 @@ export class WorkerGroup implements Broker {
     this.#config = { ...config, ...own };
     const timeoutMs = this.#config.drainTimeoutSeconds * 1000;
     try {
-      for (const post of this.#posts) {
-        if (this.#status === 'running') await post.renew(timeoutMs);
+      for (const slot of this.#slots) {
+        if (this.#status === 'running') await slot.replace(timeoutMs);
       }
     } catch (error) {
       this.#config = { ...before, apps: this.#config.apps };
@@ -163,83 +162,83 @@ export class WorkerGroup implements Broker {
 
   async drain(): Promise<void> {
     this.#status = 'draining';
-    this.#tellStanding();
-    this.#shared.core.handOver();
+    this.#announceStatus();
+    this.#state.core.webhooks.handOver();
     const timeoutMs = this.#config.drainTimeoutSeconds * 1000;
     const deadline = webhookDeadline(this.#config);
-    await Promise.all(this.#posts.map((post) => post.drain(timeoutMs)));
-    await this.#shared.drain(deadline);
+    await Promise.all(this.#slots.map((slot) => slot.drain(timeoutMs)));
+    await this.#state.drain(deadline);
     await this.#end();
     this.#log.info('all workers drained');
   }
 
   async close(): Promise<void> {
     this.#status = 'draining';
-    this.#shared.core.handOver();
-    await Promise.all(this.#posts.map((post) => post.kill()));
+    this.#state.core.webhooks.handOver();
+    await Promise.all(this.#slots.map((slot) => slot.kill()));
     await this.#end();
   }
 
   async #begin(): Promise<void> {
-    const [listening] = await Promise.all(this.#posts.map((post) => post.fill()));
+    const [listening] = await Promise.all(this.#slots.map((slot) => slot.start()));
     if (listening) this.#listening = listening;
     this.#status = 'running';
-    this.#tellStanding();
-    this.#shared.core.start();
+    this.#announceStatus();
+    this.#state.core.webhooks.start();
   }
 
   async #end(): Promise<void> {
-    clearInterval(this.#look);
+    clearInterval(this.#statusTimer);
     process.off('exit', this.#killAll);
     this.#metrics.close();
-    await this.#shared.close();
+    await this.#state.close();
   }
 
-  /** A worker that hangs does not notice that its parent is gone. */
+  /** A worker that hangs does not notice that its parent has ended. */
   readonly #killAll = (): void => {
     for (const worker of this.#workers()) worker.kill();
   };
 
-  #newPost(number: number): WorkerSlot {
+  #newSlot(number: number): WorkerSlot {
     const log = this.#log;
     return new WorkerSlot({
       number,
-      fork: () => new WorkerProcess(number, this.#shared, () => this.#metrics.text()),
-      work: () => ({
+      fork: () => new WorkerProcess(number, this.#state, () => this.#metrics.text()),
+      startMessage: () => ({
         number,
         config: this.#config,
-        incarnation: this.#shared.core.incarnation,
-        standing: this.#standing(),
+        incarnation: this.#state.core.status.incarnation,
+        status: this.#groupStatus(),
         version: VERSION,
         fd: this.#fd,
       }),
-      onListening: () => this.#tellStanding(),
+      onListening: () => this.#announceStatus(),
       onEnded: () => {
         this.#metrics.workerEnded();
-        this.#tellStanding();
+        this.#announceStatus();
       },
       log,
     });
   }
 
-  #workers(which: (post: WorkerSlot) => boolean = () => true): WorkerProcess[] {
-    return this.#posts.filter(which).flatMap(({ workers }) => [...workers]);
+  #workers(which: (slot: WorkerSlot) => boolean = () => true): WorkerProcess[] {
+    return this.#slots.filter(which).flatMap(({ workers }) => [...workers]);
   }
 
-  #standing(): GroupStatus {
+  #groupStatus(): GroupStatus {
     if (this.#status !== 'running') return { status: this.#status };
-    const away = this.#posts.filter(({ isListening }) => !isListening).length;
-    // The others go on, so the machine stays in its balancer.
-    if (away > 0) {
-      return { status: 'degraded', reason: `${away} of ${this.#posts.length} workers are being replaced` };
+    const missing = this.#slots.filter(({ isListening }) => !isListening).length;
+    // The other workers serve, so the load balancer must keep this machine.
+    if (missing > 0) {
+      return { status: 'degraded', reason: `${missing} of ${this.#slots.length} workers are being replaced` };
     }
-    return this.#shared.core.ready().body;
+    return this.#state.core.status.ready().body;
   }
 
-  #tellStanding(): void {
-    const standing = this.#standing();
-    if (standing.status === this.#told.status && standing.reason === this.#told.reason) return;
-    this.#told = standing;
-    for (const worker of this.#workers()) worker.stand(standing);
+  #announceStatus(): void {
+    const status = this.#groupStatus();
+    if (status.status === this.#lastStatus.status && status.reason === this.#lastStatus.reason) return;
+    this.#lastStatus = status;
+    for (const worker of this.#workers()) worker.setStatus(status);
   }
 }

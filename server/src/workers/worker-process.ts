@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
 import type { AppConfig } from '../apps/app.ts';
+import type { DrainReason } from '../broker.ts';
 import type { ParentState } from './parent-state.ts';
 import type { GroupStatus, Listening, StartMessage, WorkerApi } from './protocol.ts';
 import { Rpc } from './rpc.ts';
@@ -13,7 +14,7 @@ import { WorkerSession } from './worker-session.ts';
 
 /** Milliseconds that a worker has to begin to listen. */
 const BEGIN_TIMEOUT_MS = 30_000;
-/** Milliseconds that a worker has to tell its metrics. */
+/** Milliseconds that a worker has to answer with its metrics. */
 const METRICS_TIMEOUT_MS = 2000;
 /** Milliseconds that a drained worker has to end by itself. */
 const EXIT_TIMEOUT_MS = 2000;
@@ -26,16 +27,16 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** One worker, as the parent sees it. */
+/** A worker process, as its parent sees it. */
 export class WorkerProcess {
   readonly number: number;
   readonly pid: number | undefined;
-  /** Resolves when it has ended, and what it held is given back. */
+  /** Resolves when it has ended, and what it held is released. */
   readonly ended: Promise<Ending>;
   readonly #process: Worker;
   readonly #stream: Duplex;
   readonly #log: Logger;
-  readonly #line: Rpc<WorkerApi>;
+  readonly #rpc: Rpc<WorkerApi>;
   #drained = false;
 
   /**
@@ -43,33 +44,33 @@ export class WorkerProcess {
    *
    * @param metrics those of all processes as one
    */
-  constructor(number: number, shared: ParentState, metrics: () => Promise<string>) {
+  constructor(number: number, state: ParentState, metrics: () => Promise<string>) {
     cluster.setupPrimary({ stdio: ['inherit', 'inherit', 'inherit', 'ipc', 'pipe'] });
     const forked = cluster.fork();
     this.number = number;
     this.#process = forked;
-    this.#log = shared.log;
+    this.#log = state.log;
     this.pid = forked.process.pid;
 
     const stream = forked.process.stdio[RPC_FD];
-    if (!(stream instanceof Duplex)) throw new Error('A worker has no line to its parent');
+    if (!(stream instanceof Duplex)) throw new Error('A worker has no connection to its parent');
     this.#stream = stream;
-    const worker: BusListener = {
-      deliver: (message) => this.#line.notify('deliver', [message]),
-      obey: (command) => this.#line.notify('obey', [command]),
-      missed: (missed) => this.#line.call('missed', [missed]),
+    const listener: BusListener = {
+      deliver: (message) => this.#rpc.notify('listener', 'deliver', [message]),
+      obey: (command) => this.#rpc.notify('listener', 'obey', [command]),
+      missed: (missed) => this.#rpc.call('listener', 'missed', [missed]),
     };
-    const lease = new WorkerSession(shared, worker, metrics);
-    this.#line = new Rpc(stream, lease, (error, call) => {
-      shared.log.error({ err: error, worker: number, call }, 'call of a worker failed');
+    const session = new WorkerSession(state, listener, metrics);
+    this.#rpc = new Rpc(stream, session.api, (error, call) => {
+      state.log.error({ err: error, worker: number, call }, 'call from a worker failed');
     });
     const exited = endingOf(forked);
-    this.ended = this.#line.ended
+    this.ended = this.#rpc.ended
       .then(() => {
         // A worker that is cut off must not go on with what is released here. After a drain it only writes its log.
         if (this.#drained) setTimeout(() => this.kill(), EXIT_TIMEOUT_MS).unref();
         else this.kill();
-        return lease.end();
+        return session.end();
       })
       .then(() => exited);
   }
@@ -77,11 +78,11 @@ export class WorkerProcess {
   /**
    * Lets it listen. From then on it is killed when its event loop does not turn for `nodeTimeoutSeconds`.
    *
-   * @throws Error if it cannot, or has not in time
+   * @throws Error if it does not listen in time
    */
-  async begin(work: StartMessage): Promise<Listening> {
-    const listening = await this.#line.call('begin', [work], { timeoutMs: BEGIN_TIMEOUT_MS });
-    const { nodeTimeoutSeconds } = work.config;
+  async begin(message: StartMessage): Promise<Listening> {
+    const listening = await this.#rpc.call('worker', 'begin', [message], { timeoutMs: BEGIN_TIMEOUT_MS });
+    const { nodeTimeoutSeconds } = message.config;
     new Watchdog(this.#stream, nodeTimeoutSeconds, () => {
       this.#log.error({ worker: this.number, workerPid: this.pid, nodeTimeoutSeconds }, 'worker hangs');
       this.kill();
@@ -90,27 +91,27 @@ export class WorkerProcess {
   }
 
   reload(apps: readonly AppConfig[]): void {
-    this.#line.notify('reload', [apps]);
+    this.#rpc.notify('worker', 'reload', [apps]);
   }
 
-  stand(standing: GroupStatus): void {
-    this.#line.notify('stand', [standing]);
+  setStatus(status: GroupStatus): void {
+    this.#rpc.notify('worker', 'setStatus', [status]);
   }
 
   metrics(): Promise<readonly MetricObject[]> {
-    return this.#line.call('metrics', [], { timeoutMs: METRICS_TIMEOUT_MS });
+    return this.#rpc.call('worker', 'metrics', [], { timeoutMs: METRICS_TIMEOUT_MS });
   }
 
   /**
    * Ends it gracefully, and kills it if that takes too long.
    *
-   * @param replaced another worker has its place already
+   * @param reason `replaced`: another worker listens in its place already
    */
-  async drain(timeoutMs: number, replaced = false): Promise<void> {
+  async drain(timeoutMs: number, reason: DrainReason): Promise<void> {
     try {
-      await this.#line.call('drain', [replaced], { timeoutMs });
+      await this.#rpc.call('worker', 'drain', [reason], { timeoutMs });
       this.#drained = true;
-      this.#line.end();
+      this.#rpc.end();
     } catch (error) {
       this.#log.error({ err: error, worker: this.number, workerPid: this.pid }, 'failed to drain worker');
       this.kill();
@@ -129,7 +130,7 @@ async function endingOf({ process }: Worker): Promise<Ending> {
     const [code, signal] = await once(process, 'exit');
     return { code, signal };
   } catch {
-    // It could not even be started.
+    // The process could not be started.
     return { code: null, signal: null };
   }
 }

@@ -2,30 +2,18 @@ import type { Logger } from 'pino';
 import type { Listening, StartMessage } from './protocol.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-export interface WorkerSlotParts {
-  readonly number: number;
-  readonly fork: () => WorkerProcess;
-  /** What a worker begins with now. */
-  readonly work: () => StartMessage;
-  /** Is told when a worker has begun to listen. */
-  readonly onListening: () => void;
-  /** Is told when a worker has ended without being asked to. */
-  readonly onEnded: () => void;
-  readonly log: Logger;
-}
-
-/** A worker that has listened for so long in milliseconds ended for another reason than those before it. */
+/** A worker that listened for so many milliseconds ended for a new reason, so it is replaced without delay. */
 const STABLE_MS = 30_000;
-/** Milliseconds before a second replacement in a row; each further one waits twice as long. The first does not wait. */
+/** Milliseconds before the second replacement in a row; the delay doubles with each further one. The first has none. */
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
 
-/** A post that one worker holds: when it ends, another one is forked. */
+/** The place of one worker: when the worker ends unexpectedly, another one is forked. */
 export class WorkerSlot {
   readonly #parts: WorkerSlotParts;
-  /** All that run: beside the one who holds it, one that begins to or has been replaced. */
+  /** The current worker, and those that start or drain beside it. */
   readonly #running = new Set<WorkerProcess>();
-  /** Who holds it. */
+  /** The current worker. */
   #worker: WorkerProcess | undefined;
   /** Since when it listens, as `performance.now()` counts; `undefined` if it does not. */
   #listeningSince: number | undefined;
@@ -33,14 +21,14 @@ export class WorkerSlot {
   #replacements = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
-  /** Another worker is being given the post. */
-  #renewing = false;
+  /** Another worker is about to take over. */
+  #replacing = false;
 
   constructor(parts: WorkerSlotParts) {
     this.#parts = parts;
   }
 
-  /** Those that run. */
+  /** All workers that run. */
   get workers(): Iterable<WorkerProcess> {
     return this.#running;
   }
@@ -50,15 +38,15 @@ export class WorkerSlot {
   }
 
   /**
-   * Forks a worker, lets it begin, and gives it the post. From then on one that ends is replaced.
+   * Forks a worker and lets it begin. From then on it is the current one, and is replaced when it ends.
    *
    * @throws Error if it cannot listen
    */
-  async fill(): Promise<Listening> {
+  async start(): Promise<Listening> {
     const worker = this.#parts.fork();
     this.#running.add(worker);
     try {
-      const listening = await worker.begin(this.#parts.work());
+      const listening = await worker.begin(this.#parts.startMessage());
       this.#worker = worker;
       this.#listeningSince = performance.now();
       void this.#watch(worker);
@@ -73,33 +61,33 @@ export class WorkerSlot {
   }
 
   /**
-   * Gives the post to another worker, and then ends the one that held it gracefully: at each moment one of them accepts.
+   * Starts another worker, and then drains the current one: at each moment one of them accepts connections.
    *
-   * @throws Error if the other one cannot listen: nothing is changed then
+   * @throws Error if the new worker cannot listen: nothing is changed then
    */
-  async renew(timeoutMs: number): Promise<void> {
+  async replace(timeoutMs: number): Promise<void> {
     const before = this.#worker;
-    // One that ended and is being replaced gets there by itself.
+    // A worker that ended is being replaced already.
     if (!before || !this.isListening) return;
-    this.#renewing = true;
+    this.#replacing = true;
     try {
-      await this.fill();
+      await this.start();
     } catch (error) {
-      if (!this.#running.has(before)) this.#replace();
+      if (!this.#running.has(before)) this.#restart();
       throw error;
     } finally {
-      this.#renewing = false;
+      this.#replacing = false;
     }
-    await before.drain(timeoutMs, true);
+    await before.drain(timeoutMs, 'replaced');
   }
 
-  /** Ends its workers gracefully, and kills those for which that takes too long. */
+  /** Drains its workers, and kills those that take too long. */
   async drain(timeoutMs: number): Promise<void> {
     this.#close();
-    await Promise.all([...this.#running].map((worker) => worker.drain(timeoutMs)));
+    await Promise.all([...this.#running].map((worker) => worker.drain(timeoutMs, 'stopping')));
   }
 
-  /** Ends its workers at once. */
+  /** Kills its workers. */
   async kill(): Promise<void> {
     this.#close();
     for (const worker of this.#running) worker.kill();
@@ -112,25 +100,25 @@ export class WorkerSlot {
     if (worker !== this.#worker) return;
     const wasStable = performance.now() - (this.#listeningSince ?? 0) > STABLE_MS;
     this.#listeningSince = undefined;
-    if (this.#closed || this.#renewing) return;
+    if (this.#closed || this.#replacing) return;
     this.#parts.log.error({ worker: worker.number, workerPid: worker.pid, code, signal }, 'worker ended');
     this.#parts.onEnded();
     if (wasStable) this.#replacements = 0;
-    this.#replace();
+    this.#restart();
   }
 
-  #replace(): void {
+  #restart(): void {
     const { log, number } = this.#parts;
     const delay =
       this.#replacements === 0 ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (this.#replacements - 1));
     this.#replacements += 1;
     this.#timer = setTimeout(() => {
-      this.fill().then(
+      this.start().then(
         () => log.info({ worker: number, workerPid: this.#worker?.pid }, 'worker replaced'),
         (error: unknown) => {
           if (this.#closed) return;
-          log.error({ err: error, worker: number }, 'worker could not be replaced');
-          this.#replace();
+          log.error({ err: error, worker: number }, 'failed to replace worker');
+          this.#restart();
         },
       );
     }, delay);
@@ -140,4 +128,16 @@ export class WorkerSlot {
     this.#closed = true;
     clearTimeout(this.#timer);
   }
+}
+
+export interface WorkerSlotParts {
+  readonly number: number;
+  readonly fork: () => WorkerProcess;
+  /** What a worker that starts now begins with. */
+  readonly startMessage: () => StartMessage;
+  /** Called when a worker listens. */
+  readonly onListening: () => void;
+  /** Called when the current worker has ended unexpectedly. */
+  readonly onEnded: () => void;
+  readonly log: Logger;
 }

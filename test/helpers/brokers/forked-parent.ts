@@ -22,10 +22,10 @@ export class ForkedParent {
       obey: (command) => adapter.listener?.obey(command),
       missed: async (missed) => adapter.listener?.missed(missed),
     };
-    const line = new Rpc<ParentApi>(stream, listener, (error) => {
+    const rpc = new Rpc<ParentApi>(stream, { listener }, (error) => {
       throw error;
     });
-    const adapter = new WorkerAdapter(line);
+    const adapter = new WorkerAdapter(rpc);
     return adapter;
   }
 

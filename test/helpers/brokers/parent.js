@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { MemoryAdapter, parseConfig } from '@countersign/server';
 import { pino } from 'pino';
 import { FileAppStore } from '#server/apps/file-store';
-import { LocalCore } from '#server/core/core';
+import { LocalCore } from '#server/core/local-core';
 import { Metrics } from '#server/metrics';
 import { ParentState } from '#server/workers/parent-state';
 import { Rpc } from '#server/workers/rpc';
@@ -36,12 +36,13 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
     adapter,
   });
   const worker = {
-    deliver: (message) => line.notify('deliver', [message]),
-    obey: (command) => line.notify('obey', [command]),
+    deliver: (message) => rpc.notify('listener', 'deliver', [message]),
+    obey: (command) => rpc.notify('listener', 'obey', [command]),
+    missed: (missed) => rpc.call('listener', 'missed', [missed]),
   };
-  const lease = new WorkerSession(new ParentState(core, apps, log), worker, async () => '');
-  const line = new Rpc(stream, lease, () => process.exit(1));
-  line.ended.then(() => core.close()).catch(() => process.exit(1));
+  const session = new WorkerSession(new ParentState(core, apps, log), worker, async () => '');
+  const rpc = new Rpc(stream, session.api, () => process.exit(1));
+  rpc.ended.then(() => core.close()).catch(() => process.exit(1));
   stream.resume();
 });
 server.listen(0, '127.0.0.1', () => process.send(server.address().port));

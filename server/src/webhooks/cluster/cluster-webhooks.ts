@@ -116,6 +116,9 @@ export class ClusterWebhooks {
     void this.#election.resign();
   }
 
+  /** The other nodes deliver. */
+  async drain(): Promise<void> {}
+
   /** Ends, and leaves the remaining work to other nodes. */
   async close(): Promise<void> {
     clearInterval(this.#listening);

@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import type { Adapter } from '../adapter/adapter.ts';
+import type { Journal } from '../adapter/journal.ts';
+import { MemoryAdapter } from '../adapter/memory/adapter.ts';
+import { Store } from '../store/store.ts';
+import { boundsOf } from '../webhooks/outbox/bounds.ts';
+import { MemoryOutbox } from '../webhooks/outbox/memory-outbox.ts';
+import { Webhooks } from '../webhooks/webhooks.ts';
+import { type Core, type CoreParts, type CoreStatus, degraded, readyDespite } from './core.ts';
+import { keptOptions } from './kept-options.ts';
+
+/** The core of a node on its own: everything is in this process and, if configured, in the data directory. */
+export class LocalCore implements Core {
+  readonly adapter: Adapter;
+  readonly webhooks: Webhooks;
+  readonly status: CoreStatus;
+  readonly #store: Store | undefined;
+
+  private constructor(parts: CoreParts, store: Store | undefined) {
+    const { config, now, monotonic, onWebhookStep: onStep } = parts;
+    const adapter: Adapter =
+      parts.adapter ?? new MemoryAdapter({ now, monotonic, blockStore: store, kept: keptOptions(parts) });
+    const outbox = store?.outbox ?? new MemoryOutbox({ now, ...boundsOf(config) });
+    this.#store = store;
+    this.adapter = adapter;
+    this.webhooks = new Webhooks({ ...parts, outbox, onStep });
+    this.status = {
+      incarnation: store ? '' : randomBytes(16).toString('hex'),
+      cluster: undefined,
+      certificates: [],
+      ready: () => (store?.fault === undefined ? readyDespite(adapter.fault) : degraded(store.fault)),
+    };
+  }
+
+  /** @throws DataError if the data directory cannot be used */
+  static async open(parts: CoreParts): Promise<LocalCore> {
+    const { config, now, log, onWebhookStep: onStep } = parts;
+    if (config.data === undefined) return new LocalCore(parts, undefined);
+    const bounds = boundsOf(config);
+    return new LocalCore(parts, await Store.open({ directory: config.data, bounds, now, log, onStep }));
+  }
+
+  get journal(): Journal {
+    return this.webhooks.journal;
+  }
+
+  async close(): Promise<void> {
+    await this.adapter.close();
+    await this.webhooks.close();
+    await this.#store?.close();
+  }
+}

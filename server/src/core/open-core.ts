@@ -1,0 +1,16 @@
+import { makeDirectory } from '../data/directory.ts';
+import { ClusterCore } from './cluster-core.ts';
+import type { Core, CoreParts } from './core.ts';
+import { LocalCore } from './local-core.ts';
+
+/**
+ * Opens the core that the configuration asks for.
+ *
+ * @throws ConfigError if the data directory or a file for the TLS of Redis cannot be used
+ * @throws DataError if the content of the data directory cannot be used
+ */
+export async function openCore(parts: CoreParts): Promise<Core> {
+  const { redis, data } = parts.config;
+  if (data !== undefined) makeDirectory(data);
+  return redis && !parts.adapter ? ClusterCore.open({ ...parts, redis }) : LocalCore.open(parts);
+}
