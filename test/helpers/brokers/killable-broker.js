@@ -2,15 +2,15 @@
 import { createServer, parseConfig } from '@countersign/server';
 
 let fatalStep = '';
-const broker = await createServer(parseConfig(JSON.parse(process.argv[2])), {
+const broker = await createServer(parseConfig(JSON.parse(process.argv[2] ?? '{}')), {
   onWebhookStep: (step) => {
     if (step === fatalStep) process.kill(process.pid, 'SIGKILL');
   },
 });
-process.on('message', (step) => {
+process.on('message', (/** @type {string} */ step) => {
   fatalStep = step;
-  process.send('armed');
+  process.send?.('armed');
 });
 process.on('SIGTERM', () => void broker.drain().then(() => process.exit(0)));
 process.on('disconnect', () => process.exit());
-process.send({ host: broker.host, port: broker.port, url: broker.url });
+process.send?.({ host: broker.host, port: broker.port, url: broker.url });

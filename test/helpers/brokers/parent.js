@@ -11,9 +11,9 @@ import { WorkerSession } from '#server/workers/worker-session';
 // A parent of workers, with a core for each connection. Its clock begins anew with each, and is moved by messages.
 const BEGIN = 1_700_000_000_000;
 let now = BEGIN;
-process.on('message', (milliseconds) => {
+process.on('message', (/** @type {number} */ milliseconds) => {
   now += milliseconds;
-  process.send('moved');
+  process.send?.('moved');
 });
 
 process.on('disconnect', () => process.exit());
@@ -35,14 +35,19 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
     monotonic: clock,
     adapter,
   });
+  /** @type {import('#server/adapter/adapter').BusListener} */
   const worker = {
     deliver: (message) => rpc.notify('listener', 'deliver', [message]),
     obey: (command) => rpc.notify('listener', 'obey', [command]),
     missed: (missed) => rpc.call('listener', 'missed', [missed]),
   };
   const session = new WorkerSession(new ParentState(core, apps, log), worker, async () => '');
+  /** @type {Rpc<import('#server/workers/protocol').WorkerApi>} */
   const rpc = new Rpc(stream, session.api, () => process.exit(1));
   rpc.ended.then(() => core.close()).catch(() => process.exit(1));
   stream.resume();
 });
-server.listen(0, '127.0.0.1', () => process.send(server.address().port));
+server.listen(0, '127.0.0.1', () => {
+  const address = server.address();
+  process.send?.(typeof address === 'object' && address?.port);
+});

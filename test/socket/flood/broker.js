@@ -4,7 +4,7 @@ import { queryObjects } from 'node:v8';
 import { createServer, parseConfig } from '@countersign/server';
 import { Connection } from '#server/socket/connection';
 
-const broker = await createServer(parseConfig(JSON.parse(process.env.FLOOD_CONFIG ?? '{}')));
+const broker = await createServer(parseConfig(JSON.parse(process.env['FLOOD_CONFIG'] ?? '{}')));
 
 process.on('message', (question) => {
   if (question === 'heap') {

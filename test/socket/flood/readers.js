@@ -4,8 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 
 const [port, path, channel, count] = process.argv.slice(2);
-/** Milliseconds from publish to receipt, of a sample. */
+/**
+ * Milliseconds from publish to receipt, of a sample.
+ *
+ * @type {number[]}
+ */
 const latencies = [];
+/** @type {Reader[]} */
 const readers = [];
 let subscribed = 0;
 
@@ -13,6 +18,7 @@ class Reader {
   expected = 0;
   received = 0;
   faults = 0;
+  /** @type {Buffer} */
   #rest = Buffer.alloc(0);
   #upgraded = false;
 
@@ -29,6 +35,7 @@ class Reader {
     });
   }
 
+  /** @param {Buffer} bytes */
   #read(bytes) {
     let rest = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes;
     if (!this.#upgraded) {
@@ -50,6 +57,7 @@ class Reader {
     this.#rest = rest;
   }
 
+  /** @param {Buffer} payload */
   #take(payload) {
     const text = payload.toString();
     const event = /^{"event":"flood","channel":"[^"]+","data":"(\d+) (\d+)"}$/.exec(text);
@@ -65,9 +73,10 @@ class Reader {
   }
 }
 
+/** @param {Buffer} bytes */
 function takeFrame(bytes) {
   if (bytes.length < 2) return undefined;
-  const short = bytes[1] & 0x7f;
+  const short = bytes.readUInt8(1) & 0x7f;
   const header = short === 126 ? 4 : 2;
   if (bytes.length < header) return undefined;
   const size = short === 126 ? bytes.readUInt16BE(2) : short;
@@ -75,13 +84,17 @@ function takeFrame(bytes) {
   return bytes.length < end ? undefined : { payload: bytes.subarray(header, end), end };
 }
 
-/** Clients must mask; a mask of zeros leaves the text as it is. */
+/**
+ * Clients must mask; a mask of zeros leaves the text as it is.
+ *
+ * @param {string} text
+ */
 function masked(text) {
   const size = Buffer.byteLength(text);
   return Buffer.concat([Buffer.from([0x81, 0x80 | size, 0, 0, 0, 0]), Buffer.from(text)]);
 }
 
-process.on('message', (question) => {
+process.on('message', (/** @type {'stop' | { total: number, until: number }} */ question) => {
   if (question === 'stop') {
     for (const { socket } of readers) socket.destroy();
     process.disconnect();
