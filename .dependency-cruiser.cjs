@@ -14,7 +14,8 @@ const LAYERS = [
   ['config', 'metrics'],
   ['redis', 'protocol', 'log'],
   ['apps'],
-  ['errors', 'async', 'version'],
+  ['async'],
+  ['errors', 'version'],
 ];
 
 const pathOf = (names) => `^server/src/(${names.join('|')})(/|\\.ts$)`;
