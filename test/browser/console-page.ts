@@ -72,6 +72,7 @@ export class ConsolePage {
       await this.page.emulateMedia({ colorScheme: scheme });
       await this.screenshot(scheme === 'light' ? name : `${name}-dark`);
     }
+    await this.page.emulateMedia({ colorScheme: 'light' });
   }
 
   /** The serious violations that axe-core finds in the present view, in both colour schemes. */

@@ -49,7 +49,9 @@ export function send(
       response.on('error', reject);
       response.on('end', () => {
         const isJson = response.headers['content-type']?.startsWith('application/json') ?? false;
-        const error = response.statusCode === 200 || !isJson ? '' : String(JSON.parse(text).error);
+        // The answer to HEAD has no body.
+        const hasError = response.statusCode !== 200 && isJson && text !== '';
+        const error = hasError ? String(JSON.parse(text).error) : '';
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, error });
       });
     });

@@ -20,7 +20,10 @@ const ANSWERS: Readonly<Record<string, readonly [status: number, body: string]>>
     400,
     '{"error":"Invalid channel name in \\"filter_by_prefix\\": \\"café 1\\". Expected 1 to 200 of A-Z a-z 0-9 _ - = @ , . ;","code":400}',
   ],
-  H5: [200, '{"channels":{"private-a":{"subscription_count":0},"presence-b":{"user_count":0}}}'],
+  H5: [
+    200,
+    '{"channels":{"private-a":{"subscription_count":0},"presence-b":{"user_count":0,"subscription_count":0}}}',
+  ],
   H6: [200, '{"batch":[{},{"user_count":0}]}'],
   H7: [200, '{}'],
   H8: [200, '{"users":[]}'],
