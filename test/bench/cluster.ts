@@ -11,7 +11,7 @@ import { WebSocket } from 'ws';
 import { HOST, Machine, type Setting } from './machine.ts';
 import { replaceBetween } from './page.ts';
 
-const APP = { appId: 'app-id', key: 'app-key', secret: 'app-secret' };
+const APP = { appId: 'app-id', key: 'app-key', secret: 'bench-8f3c1d7a52e94b60' };
 const SUBSCRIBERS = 200;
 /** Events per second at which the delay is measured, and how many. */
 const CALM_RATE = 50;

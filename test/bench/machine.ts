@@ -43,7 +43,7 @@ export class Machine {
         framesPerSecond: 1e6,
         httpRequestsPerSecond: null,
       };
-      const keys = [{ key: 'app-key', secret: 'app-secret' }];
+      const keys = [{ key: 'app-key', secret: 'bench-8f3c1d7a52e94b60' }];
       const env = {
         COUNTERSIGN_APPS: JSON.stringify([{ id: 'app-id', keys, limits, ...app }]),
         ...(store === 'redis' && { COUNTERSIGN_REDIS__URL: `redis://${HOST}:${redisPort}` }),

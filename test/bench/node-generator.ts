@@ -37,7 +37,7 @@ const { values: options } = parseArgs({
   },
 });
 
-const [APP_ID, KEY, SECRET] = ['app-id', 'app-key', 'app-secret'];
+const [APP_ID, KEY, SECRET] = ['app-id', 'app-key', 'bench-8f3c1d7a52e94b60'];
 const connections = Number(options.conns);
 const channels = Number(options.channels);
 const publishers = Math.min(Number(options.inflight), options.publish === 'ws' ? connections : Infinity);

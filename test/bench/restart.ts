@@ -18,7 +18,7 @@ const Pusher = pusherModule as unknown as typeof pusherModule.default;
 
 const CLIENTS = 50;
 const HOST = '127.0.0.1';
-const APP = { id: 'app-id', keys: [{ key: 'app-key', secret: 'app-secret' }] };
+const APP = { id: 'app-id', keys: [{ key: 'app-key', secret: 'bench-8f3c1d7a52e94b60' }] };
 const CLI = fileURLToPath(new URL('../../../server/dist/cli/main.js', import.meta.url));
 const HOLDER = fileURLToPath(new URL('../../helpers/socket-holder.js', import.meta.url));
 const PAGE = new URL('../../../docs/operations.md', import.meta.url);

@@ -9,7 +9,7 @@ ROOT = os.path.join(HERE, "..", "..", "..")
 PAGE = os.path.join(ROOT, "docs", "performance.md")
 OURS, SEND, COALESCE = "countersign", "limit", "limit-co"
 BROKER = "node --max-semi-space-size=4 %s start --config %s --port {port}" % (
-    os.path.join(ROOT, "server", "dist", "cli.js"), os.path.join(HERE, "..", "broker.json"))
+    os.path.join(ROOT, "server", "dist", "cli", "main.js"), os.path.join(HERE, "..", "broker.json"))
 CLIMIT = os.path.join(HERE, "climit")
 
 US, RATE, REQUEST, CONNECT = "us_per_delivery", "deliveries_per_s", "us_per_publish", "connect_cpu_us"
