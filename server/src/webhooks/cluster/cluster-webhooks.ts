@@ -139,6 +139,8 @@ export class ClusterWebhooks {
 
   async #subscribe(): Promise<void> {
     const link = this.#messageLink;
+    // The silence of an earlier connection says nothing of this one.
+    this.#heardAt = performance.now();
     try {
       const { client } = link;
       const listen = async (): Promise<void> => {

@@ -70,6 +70,8 @@ export class Subscriber {
       this.#pulseSentAt = undefined;
     };
     this.#isBehind = true;
+    // A heartbeat of an earlier connection says nothing of this one.
+    heard();
     await withTimeout(this.#timeoutMs, this.#link.client.sSubscribe(this.#pulse, heard));
     heard();
     await this.catchUp();
