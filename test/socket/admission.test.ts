@@ -30,14 +30,14 @@ describe('clients that connect at once', () => {
     expect(queue.enter(admit)).toBe(true);
   });
 
-  test('leave the heartbeats and requests of the others their turn', async () => {
+  test('leave the heartbeats and requests of the others their turn', { timeout: 60_000 }, async () => {
     const broker = await startServer();
     const present = await connect(broker);
     // The connection of this request is kept, so that the next one does not wait to be accepted.
     await request(broker, 'GET', '/channels');
     const order: string[] = [];
     const storm = Array.from({ length: 1500 }, async () => {
-      await open(broker).established();
+      await open(broker).established(50_000);
       order.push('established');
     });
     await Promise.race(storm);

@@ -53,7 +53,9 @@ async function attack(broker: Broker, seed: number): Promise<void> {
   }
 }
 
-test('hostile frames and requests harm nobody, and nothing is left of them', async () => {
+test('hostile frames and requests harm nobody, and nothing is left of them', {
+  timeout: 60_000,
+}, async () => {
   const { log, lines } = recordLog('error');
   const broker = await startServer({ config: { failedAuthenticationsPerMinute: null }, parts: { log } });
   const witness = await connect(broker);

@@ -46,8 +46,10 @@ export class TestClient {
   }
 
   /** The next frame, parsed; `data` stays as it came. */
-  async nextMessage(): Promise<{ event: string; channel?: string; data?: unknown; user_id?: unknown }> {
-    const received = await this.next();
+  async nextMessage(
+    deadlineMs = DEADLINE_MS,
+  ): Promise<{ event: string; channel?: string; data?: unknown; user_id?: unknown }> {
+    const received = await this.next(deadlineMs);
     if (typeof received !== 'string') throw new Error(`Closed: ${received.code} ${received.reason}`);
     return JSON.parse(received);
   }
@@ -122,8 +124,8 @@ export class TestClient {
   }
 
   /** Waits for `connection_established`. */
-  async established(): Promise<this> {
-    const { event, data } = await this.nextMessage();
+  async established(deadlineMs = DEADLINE_MS): Promise<this> {
+    const { event, data } = await this.nextMessage(deadlineMs);
     if (event !== 'pusher:connection_established') throw new Error(`Not established: ${event}`);
     this.socketId = JSON.parse(String(data)).socket_id;
     return this;
