@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Block } from '../adapter/blocks.ts';
 import type { BlockStore } from '../adapter/memory/blocks.ts';
+import { OutageLog } from '../log/outage-log.ts';
 import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import { DataThread } from './data-thread.ts';
 import { StoreOutbox } from './store-outbox.ts';
@@ -22,11 +23,14 @@ export class Store implements BlockStore {
   standing: readonly Block[] = [];
   #thread: DataThread | undefined;
 
-  readonly #log: Logger;
-  #failsToSave = false;
+  readonly #outage: OutageLog;
 
   private constructor({ onStep, log }: StoreParts) {
-    this.#log = log;
+    this.#outage = new OutageLog(
+      log,
+      'blocks cannot be kept on the disk: they hold in memory meanwhile',
+      'blocks are kept on the disk again',
+    );
     this.outbox = new StoreOutbox(() => this.#open, onStep);
   }
 
@@ -56,13 +60,9 @@ export class Store implements BlockStore {
   async save(block: Block): Promise<void> {
     try {
       await this.#open.ask('saveBlock', [block]);
-      if (this.#failsToSave) this.#log.info('blocks are kept on the disk again');
-      this.#failsToSave = false;
+      this.#outage.succeeded();
     } catch (error) {
-      if (!this.#failsToSave) {
-        this.#log.error({ err: error }, 'blocks cannot be kept on the disk: they hold in memory meanwhile');
-      }
-      this.#failsToSave = true;
+      this.#outage.failed(error);
       throw error;
     }
   }

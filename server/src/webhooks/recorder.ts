@@ -5,6 +5,7 @@ import { appOfTopic, channelOfTopic, type Topic } from '../adapter/topic.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { WebhookEventName } from '../apps/hook.ts';
 import { Unavailable } from '../errors.ts';
+import { OutageLog } from '../log/outage-log.ts';
 import type { Metrics } from '../metrics.ts';
 import { announcedBy, type Edge, eventNamesOf, hooksFor, keyOf, laneOf } from './announced.ts';
 import { type EventParts, newEvent, type WebhookEvent } from './event.ts';
@@ -46,13 +47,18 @@ export class Recorder implements Journal {
   /** Those who were there without a record when it was looked last. */
   #unrecorded = new Set<string>();
   /** Whether the last commit failed. */
-  #fails = false;
+  readonly #outage: OutageLog;
   #ended = false;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
     const { graceMs, restartGraceMs, presence, log } = parts;
     const onEnd = (departures: readonly PendingRemoval[]) => void this.#remove(departures);
+    this.#outage = new OutageLog(
+      log,
+      'webhook events could not be committed',
+      'webhook events are committed again',
+    );
     this.#removals = new PendingRemovals({ graceMs, restartGraceMs, presence, log, onEnd });
   }
 
@@ -234,16 +240,12 @@ export class Recorder implements Journal {
     }
   }
 
-  /** Logs when it begins to fail, and when it works again: as long as it fails each event would have a line. */
   async #commit(changes: readonly Change[]): Promise<void> {
-    const { outbox, log } = this.#parts;
     try {
-      await outbox.append(changes);
-      if (this.#fails) log.info('webhook events are committed again');
-      this.#fails = false;
+      await this.#parts.outbox.append(changes);
+      this.#outage.succeeded();
     } catch (error) {
-      if (!this.#fails) log.error({ err: error }, 'webhook events could not be committed');
-      this.#fails = true;
+      this.#outage.failed(error);
       throw error;
     }
   }

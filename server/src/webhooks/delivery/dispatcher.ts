@@ -1,6 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { AppStore } from '../../apps/app.ts';
 import type { Hook, HookKey } from '../../apps/hook.ts';
+import { OutageLog } from '../../log/outage-log.ts';
 import type { OutboxListener } from '../outbox/outbox.ts';
 import { backoffMs } from './backoff.ts';
 import type { Sent } from './circuit-breaker.ts';
@@ -33,8 +34,8 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   readonly #receivers: EndpointQueues;
   /** What is under way, for the end to wait for. */
   readonly #running = new Set<Promise<unknown>>();
-  /** Whether the outbox failed last: it is logged when that begins, since each lane comes to it. */
-  #fails = false;
+  /** One for all lanes, since each of them meets the same failure. */
+  readonly #outage: OutageLog;
   /** Is told when one more thing is under way. */
   #onBegin: (() => void) | undefined;
   #draining = false;
@@ -44,6 +45,11 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     this.#parts = parts;
     const { random, log } = parts;
     this.#courier = new Courier(parts);
+    this.#outage = new OutageLog(
+      log,
+      'webhook deliveries could not be committed',
+      'webhook deliveries are committed again',
+    );
     this.#receivers = new EndpointQueues({ send: (lane) => this.#track(this.#send(lane)), random, log });
   }
 
@@ -257,7 +263,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   async #settle(lane: Lane, committed: Promise<Next>): Promise<void> {
     try {
       const next = await committed;
-      this.#fails = false;
+      this.#outage.succeeded();
       if (next === 'stop') return this.#forget(lane);
       if (next === 'go on') {
         lane.failures = 0;
@@ -291,15 +297,9 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
 
   /** The outbox failed: what it did not take down happens again, after a while. */
   #retryLater(lane: Lane, error: unknown): void {
-    const { log, now, random } = this.#parts;
-    const hook = lane.hook();
-    if (!this.#fails) {
-      log.error(
-        { err: error, appId: hook.appId, hook: hook.id },
-        'webhook deliveries could not be committed',
-      );
-    }
-    this.#fails = true;
+    const { now, random } = this.#parts;
+    const { appId, id } = lane.hook();
+    this.#outage.failed(error, { appId, hook: id });
     this.#schedule(lane, now() + backoffMs(4, random()));
   }
 

@@ -1,0 +1,37 @@
+import type { Logger } from 'pino';
+
+/** Milliseconds without a failure after which an outage is over: a disk that is nearly full takes one write and refuses the next. */
+const STABLE_MS = 1000;
+
+/**
+ * Logs when an operation begins to fail, and when it works again. While it fails now and then, that is one outage, so
+ * its failures do not fill the log.
+ */
+export class OutageLog {
+  readonly #log: Logger;
+  readonly #began: string;
+  readonly #ended: string;
+  /** As `performance.now()` counts; `undefined`: there is no outage. */
+  #lastFailureAt: number | undefined;
+
+  /**
+   * @param began the message of the first failure
+   * @param ended the message of the first success at least a second after the last failure
+   */
+  constructor(log: Logger, began: string, ended: string) {
+    this.#log = log;
+    this.#began = began;
+    this.#ended = ended;
+  }
+
+  failed(error: unknown, fields: object = {}): void {
+    if (this.#lastFailureAt === undefined) this.#log.error({ err: error, ...fields }, this.#began);
+    this.#lastFailureAt = performance.now();
+  }
+
+  succeeded(): void {
+    if (this.#lastFailureAt === undefined || performance.now() - this.#lastFailureAt < STABLE_MS) return;
+    this.#lastFailureAt = undefined;
+    this.#log.info(this.#ended);
+  }
+}
