@@ -109,6 +109,7 @@ export class Subscriber {
     const { client } = this.#link;
     const { stream } = listening;
     if (listening.client !== client) {
+      stream.markBehind();
       const subscribed = client.sSubscribe(this.#keys.topic(topic), (json) => stream.receive(json));
       await withTimeout(this.#timeoutMs, subscribed).catch((cause: unknown) => {
         throw new Unavailable('Redis: the channel could not be subscribed', { cause });

@@ -24,6 +24,8 @@ export class TopicStream {
   /** The position up to which everything was delivered or does not concern this node. */
   #seen: number | undefined;
   #catchingUp: Promise<void> | undefined;
+  /** Messages may have been missed, and have not been fetched yet. */
+  #isBehind = false;
   /** A message arrived while the log was read, which may not contain it. */
   #arrived = false;
   /** The topic could not be subscribed when it was asked for. */
@@ -44,9 +46,16 @@ export class TopicStream {
     }
     const envelope = this.#read(json);
     if (!envelope || this.#seen === undefined || envelope.version <= this.#seen) return;
-    // A topic without seats may have been forgotten meanwhile; after a broken connection, missed messages are fetched first.
-    if (envelope.previous === this.#seen || envelope.previous === START) return this.#deliver(envelope);
+    // A topic without seats may have been forgotten meanwhile. After a broken connection Redis may have lost the topic
+    // instead, so what was missed is fetched before anything new is delivered.
+    const isNext = envelope.previous === this.#seen || envelope.previous === START;
+    if (isNext && !this.#isBehind) return this.#deliver(envelope);
     this.catchUp().catch((error: unknown) => this.#logFault(error));
+  }
+
+  /** The connection is a new one: nothing is delivered until {@link catchUp} has succeeded. */
+  markBehind(): void {
+    this.#isBehind = true;
   }
 
   /** The topic could not be subscribed yet. */
@@ -71,6 +80,7 @@ export class TopicStream {
       const answer = await this.#parts.commands.run(scripts.since, this.#key, this.#seen ?? '');
       const [version, position, log, ended] = sinceSchema.parse(answer);
       this.#lastLoggedFault = undefined;
+      this.#isBehind = false;
       if (this.#seen !== undefined) this.#replay(this.#seen, { version, position, log, ended });
       else this.#start(version, position);
     } while (this.#arrived);
