@@ -2,13 +2,19 @@ import { bodyMd5, canonicalQuery, requestText, verify } from '@countersign/sdk-s
 import type { App, AppStore } from '../apps/app.ts';
 import type { AppKey } from '../apps/app-key.ts';
 import { ApiError } from '../errors.ts';
-import { type Query, readQuery } from '../http/query.ts';
+import { type Parameter, Query, readQuery } from '../http/query.ts';
 
 /** Seconds that the clock of a caller may differ from ours; from this difference on a request is refused. */
 const TIMESTAMP_WINDOW = 600;
 /** Characters of a path that nobody encodes. */
 const ALIKE_IN_ALL_FORMS = /^[\w\-.~/]*$/;
 const PROOF = new Set(['auth_key', 'auth_timestamp', 'auth_version', 'body_md5', 'auth_signature']);
+/** The query of a request with a body as most libraries write it: sorted, with nothing to decode and no parameter but the proof. */
+const USUAL_QUERY =
+  /^auth_key=([\w\-=@,.;]+)&auth_timestamp=(\d{1,12})&auth_version=1\.0&body_md5=([0-9a-f]{32})&auth_signature=([0-9a-f]{64})$/;
+/** The end of such a query, which is not signed. */
+const UNSIGNED_LENGTH = '&auth_signature='.length + 64;
+const NO_PARAMETERS = new Query([]);
 
 /** A request as it came, and the app that its path names. */
 export interface SignedRequest {
@@ -32,6 +38,7 @@ export interface Authenticated {
   readonly app: App;
   /** The key that it was signed with. */
   readonly key: AppKey;
+  /** The parameters, without those that prove who asks. */
   readonly query: Query;
   /** The body that the request has, by its MD5: for {@link checkBody}. */
   readonly bodyMd5: string | undefined;
@@ -42,7 +49,35 @@ export interface Authenticated {
  *
  * @throws ApiError 401 or 404 if it is not proven, 400 if the query cannot be read
  */
-export function authenticate(request: SignedRequest, { apps, pathPrefix, now }: Authority): Authenticated {
+export function authenticate(request: SignedRequest, authority: Authority): Authenticated {
+  return authenticateUsual(request, authority) ?? authenticateAny(request, authority);
+}
+
+/**
+ * Reads the usual query in one step, because reading it parameter by parameter costs more than the signature.
+ *
+ * @returns what {@link authenticateAny} returns; `undefined` if that must decide
+ */
+export function authenticateUsual(
+  { method, path, rawQuery, appId }: SignedRequest,
+  { apps, now }: Authority,
+): Authenticated | undefined {
+  const usual = USUAL_QUERY.exec(rawQuery);
+  if (!usual || path.includes('%')) return undefined;
+  const [, keyName = '', timestamp = '', md5, signature] = usual;
+  const app = apps.byId(appId);
+  const key = app?.keyOf(keyName);
+  if (!app || !key || !isTimely(timestamp, now())) return undefined;
+  const text = requestText(method, path, rawQuery.slice(0, -UNSIGNED_LENGTH));
+  return verify(key.secret, text, signature) ? { app, key, query: NO_PARAMETERS, bodyMd5: md5 } : undefined;
+}
+
+/**
+ * Reads a query in every way in which libraries write it.
+ *
+ * @throws ApiError as {@link authenticate} does
+ */
+export function authenticateAny(request: SignedRequest, { apps, pathPrefix, now }: Authority): Authenticated {
   const readings = readQuery(request.rawQuery);
   const [query] = readings;
   const proof = readProof(query);
@@ -56,9 +91,10 @@ export function authenticate(request: SignedRequest, { apps, pathPrefix, now }: 
   for (const path of signedPaths(request.path, pathPrefix)) {
     for (const reading of readings) {
       if (!verify(key.secret, textOf(request.method, path, reading), proof.signature)) continue;
-      if (request.method === 'POST') refuseOtherParameters(reading);
+      const parameters = reading.parameters.filter(([name]) => !PROOF.has(name));
+      if (request.method === 'POST') refuseParameters(parameters);
       refuseColons(reading);
-      return { app, key, query: reading, bodyMd5: proof.bodyMd5 };
+      return { app, key, query: new Query(parameters), bodyMd5: proof.bodyMd5 };
     }
   }
   const text = textOf(request.method, request.path, query);
@@ -97,12 +133,19 @@ function checkTimestamp(timestamp: string, now: number): void {
   if (!/^\d{1,12}$/.test(timestamp)) {
     throw new ApiError(401, 'Invalid auth_timestamp: it must be Unix seconds in decimal digits');
   }
-  const serverTime = Math.floor(now / 1000);
-  if (Math.abs(serverTime - Number(timestamp)) < TIMESTAMP_WINDOW) return;
+  if (isTimely(timestamp, now)) return;
   throw new ApiError(
     401,
-    `Timestamp expired: Given timestamp (${timestamp}) not within ${TIMESTAMP_WINDOW}s of server time (${serverTime})`,
+    `Timestamp expired: Given timestamp (${timestamp}) not within ${TIMESTAMP_WINDOW}s of server time (${unixSeconds(now)})`,
   );
+}
+
+function isTimely(timestamp: string, now: number): boolean {
+  return Math.abs(unixSeconds(now) - Number(timestamp)) < TIMESTAMP_WINDOW;
+}
+
+function unixSeconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
 }
 
 /** Returns the caller if the body is the one that their signed query names, otherwise the refusal. */
@@ -160,8 +203,7 @@ function refuseColons({ parameters }: Query): void {
 }
 
 /** A text that somebody was tricked into signing can only be fitted in as one more parameter. */
-function refuseOtherParameters({ parameters }: Query): void {
-  const other = parameters.find(([name]) => !PROOF.has(name));
+function refuseParameters([other]: readonly Parameter[]): void {
   if (other) {
     throw new ApiError(
       400,
