@@ -78,7 +78,7 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event lo
   for (const standIn of standIns) standIn.received = 0;
 
   const done = nextFlush();
-  await hub.publish(app, [channel], { name: 'news', data: '0123456789' });
+  await hub.publish(app, channel, { name: 'news', data: '0123456789' });
   const longestTurnMs = await longestTurn(done);
 
   expect(standIns.every(({ received }) => received === 1)).toBe(true);

@@ -240,7 +240,7 @@ describe('what a message costs', () => {
     }
     received.length = 0;
     const stringify = vi.spyOn(JSON, 'stringify');
-    await hub.publish(app, [channel], { name: 'event', data: '{"a":1}' });
+    await hub.publish(app, channel, { name: 'event', data: '{"a":1}' });
     const calls = stringify.mock.calls.length;
     stringify.mockRestore();
     expect(received).toHaveLength(subscribers);

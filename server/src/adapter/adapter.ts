@@ -4,8 +4,8 @@ import type { Journal } from './journal.ts';
 import type { Topic } from './topic.ts';
 
 /**
- * What all nodes share. Every capability answers with a promise, because memory answers at once and other adapters do not;
- * one contract suite holds for all adapters.
+ * What all nodes share. Capabilities answer with promises, because memory answers at once and other adapters do not;
+ * one contract suite holds for all adapters. Where most calls need no answer, `undefined` stands for a promise that has resolved.
  */
 export interface Adapter {
   readonly bus: Bus;
@@ -108,8 +108,11 @@ export interface Bus {
   /** Messages of the topic arrive from the moment it resolves. */
   listen(topic: Topic): Promise<void>;
   ignore(topic: Topic): Promise<void>;
-  /** @param keepSeconds if given, the event is also kept as the topic's last one, in the same step */
-  publish(message: EventMessage, keepSeconds?: number): Promise<void>;
+  /**
+   * @param keepSeconds if given, the event is also kept as the topic's last one, in the same step
+   * @returns `undefined` if it is published already
+   */
+  publish(message: EventMessage, keepSeconds?: number): Promise<void> | undefined;
   /** Announces the number of subscriptions to all subscribers. */
   publishCount(topic: Topic, count: number, version: Version): Promise<void>;
   command(command: Command): Promise<void>;

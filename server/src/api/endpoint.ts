@@ -17,7 +17,7 @@ export interface Endpoint {
    * @returns the body of the answer
    * @throws ApiError if the request asks for what cannot be
    */
-  run(call: Call): Promise<object>;
+  run(call: Call): Promise<object> | object;
 }
 
 /** One authenticated request, and what it may work with. */

@@ -1,21 +1,24 @@
+import type { Adapter } from '../adapter/adapter.ts';
+import type { App } from '../apps/app.ts';
 import { publishAll } from '../hub/publish-all.ts';
 import type { Endpoint } from './endpoint.ts';
 import { describeChannel } from './info.ts';
-import { parseBatch, parsePublish } from './requests.ts';
+import { type EventRequest, parseBatch, parsePublish } from './requests.ts';
+
+/** The answer where nothing was asked. */
+const NOTHING: object = {};
+const nothing = () => NOTHING;
 
 /** `POST events`: one event to one or more channels. */
 export const publish: Endpoint = {
   method: 'POST',
   path: 'events',
   publishes: true,
-  async run({ app, body, hub, adapter }) {
-    const { channels, name, data, except, info } = parsePublish(app, body);
-    await hub.publish(app, channels, { name, data, except });
-    if (info.length === 0) return {};
-    const described = channels.map(
-      async (channel) => [channel.name, await describeChannel(adapter, app, channel, info)] as const,
-    );
-    return { channels: Object.fromEntries(await Promise.all(described)) };
+  run({ app, body, hub, adapter }) {
+    const event = parsePublish(app, body);
+    const published = hub.publishToAll(app, event.channels, event);
+    if (event.info.length > 0) return describeAfter(published, adapter, app, event);
+    return published ? published.then(nothing) : NOTHING;
   },
 };
 
@@ -26,13 +29,24 @@ export const publishBatch: Endpoint = {
   publishes: true,
   async run({ app, body, hub, adapter }) {
     const events = parseBatch(app, body);
-    await publishAll(
-      events.map(({ channels, name, data, except }) => hub.publish(app, channels, { name, data, except })),
-    );
-    if (events.every(({ info }) => info.length === 0)) return {};
+    await publishAll(events.map((event) => hub.publishToAll(app, event.channels, event)));
+    if (events.every(({ info }) => info.length === 0)) return NOTHING;
     const described = events.map(({ channels: [channel], info }) =>
       channel ? describeChannel(adapter, app, channel, info) : {},
     );
     return { batch: await Promise.all(described) };
   },
 };
+
+async function describeAfter(
+  published: Promise<void> | undefined,
+  adapter: Adapter,
+  app: App,
+  { channels, info }: EventRequest,
+): Promise<object> {
+  await published;
+  const described = channels.map(
+    async (channel) => [channel.name, await describeChannel(adapter, app, channel, info)] as const,
+  );
+  return { channels: Object.fromEntries(await Promise.all(described)) };
+}

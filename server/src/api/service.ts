@@ -60,8 +60,9 @@ export class Service {
         throw new ApiError(401, 'The key that signed the request was removed');
       refuseDisabled(app);
       app.keyUses.count(key.name, 'requests', now());
-      await this.#quota.admit(app);
-      const result = await endpoint.run({
+      const admitted = this.#quota.admit(app);
+      if (admitted) await admitted;
+      const result = endpoint.run({
         app,
         subject,
         query,
@@ -72,7 +73,7 @@ export class Service {
         now,
         reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
       });
-      this.#answers.send(request, response, status, result);
+      this.#answers.send(request, response, status, result instanceof Promise ? await result : result);
     } catch (error) {
       status = this.#answers.refuse(request, response, error);
       this.#report(request, appId, error);

@@ -78,21 +78,35 @@ export class Hub implements AdapterListener {
   /**
    * Publishes one event to each of the channels, in their order.
    *
+   * @returns `undefined` if it is published already
    * @throws Unavailable if it was published to none
    * @throws InDoubt if it was published to some of them, or the outcome is unknown
    */
-  async publish(app: App, channels: readonly Channel[], publication: Publication): Promise<void> {
-    const { name, data, userId, except, sender } = publication;
-    const published = channels.map((channel) => {
-      app.observer?.observe({ kind: 'published', channel: channel.name, name, data, sender });
-      const topic = topicOf(app.id, channel.name);
-      const keepSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
-      return this.#adapter.bus.publish(
-        { kind: 'event', topic, name, data, userId, except, sender },
-        keepSeconds,
-      );
-    });
-    await publishAll(published);
+  publishToAll(app: App, channels: readonly Channel[], publication: Publication): Promise<void> | undefined {
+    const [only] = channels;
+    if (only && channels.length === 1) return this.publish(app, only, publication);
+    return publishAll(channels.map((channel) => this.publish(app, channel, publication)));
+  }
+
+  /**
+   * Publishes one event to one channel.
+   *
+   * @returns `undefined` if it is published already
+   * @throws Unavailable if it was not published
+   * @throws InDoubt if the outcome is unknown
+   */
+  publish(
+    app: App,
+    channel: Channel,
+    { name, data, userId, except, sender }: Publication,
+  ): Promise<void> | undefined {
+    app.observer?.observe({ kind: 'published', channel: channel.name, name, data, sender });
+    const topic = topicOf(app.id, channel.name);
+    const keepSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
+    return this.#adapter.bus.publish(
+      { kind: 'event', topic, name, data, userId, except, sender },
+      keepSeconds,
+    );
   }
 
   deliver(message: Message): void {

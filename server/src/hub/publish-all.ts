@@ -3,12 +3,17 @@ import { InDoubt, Unavailable } from '../errors.ts';
 /**
  * Waits for several publishes of one request.
  *
+ * @param publishes `undefined` stands for one that is made already
+ * @returns `undefined` if all are
  * @throws Unavailable if all failed without effect
  * @throws InDoubt if only some succeeded, or the outcome of one is unknown
  */
-export async function publishAll(publishes: readonly Promise<void>[]): Promise<void> {
-  const [first] = publishes;
-  if (publishes.length === 1) return first;
+export function publishAll(publishes: readonly (Promise<void> | undefined)[]): Promise<void> | undefined {
+  if (publishes.every((publish) => publish === undefined)) return undefined;
+  return publishes.length === 1 ? publishes[0] : settle(publishes);
+}
+
+async function settle(publishes: readonly (Promise<void> | undefined)[]): Promise<void> {
   const results = await Promise.allSettled(publishes);
   const failures = results.flatMap((result) =>
     result.status === 'rejected' ? [result.reason as unknown] : [],

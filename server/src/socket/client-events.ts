@@ -52,7 +52,7 @@ export class ClientEvents {
     }
     report.clientEventAccepted(this.#connection);
     const publication = { name, data, userId: subscription.userId, except: socketId, sender: socketId };
-    hub.publish(app, [channel], publication).catch((error: unknown) => {
+    hub.publish(app, channel, publication)?.catch((error: unknown) => {
       report.clientEventFailed(this.#connection, channelName, error);
       this.#connection.send(frames.error(null, 'Client event rejected: it could not be published'));
     });

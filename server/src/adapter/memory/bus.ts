@@ -24,17 +24,15 @@ export class MemoryBus implements Bus {
 
   async ignore(): Promise<void> {}
 
-  async publish(message: EventMessage, keepSeconds?: number): Promise<void> {
+  publish(message: EventMessage, keepSeconds?: number): Promise<void> | undefined {
     if (message.sender !== undefined) {
       const { topic, name, data, userId, sender: socketId } = message;
-      return this.emit(
-        [message],
-        this.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]),
-      );
+      const committed = this.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
+      return this.emit([message], committed);
     }
     if (keepSeconds === undefined) return this.emit([message]);
     const version = this.#topics.keep(message.topic, message, keepSeconds);
-    this.emit([{ ...message, version }]);
+    return this.emit([{ ...message, version }]);
   }
 
   async publishCount(topic: Topic, count: number, version: Version): Promise<void> {
@@ -57,7 +55,7 @@ export class MemoryBus implements Bus {
    *
    * @param committed what the messages must wait for
    */
-  emit(messages: readonly Message[], committed?: Promise<void>): void {
+  emit(messages: readonly Message[], committed?: Promise<void>): undefined {
     const topic = messages[0]?.topic;
     if (!topic) return;
     const before = this.#waiting.get(topic);
@@ -69,7 +67,7 @@ export class MemoryBus implements Bus {
     this.#waiting.set(topic, turn);
   }
 
-  #deliver(messages: readonly Message[]): void {
+  #deliver(messages: readonly Message[]): undefined {
     for (const message of messages) this.#listener?.deliver(message);
   }
 }

@@ -27,7 +27,7 @@ export class Feed {
   ): void {
     const live = this.#liveApps.of(app);
     const data = JSON.stringify({ node: this.#node, ...report });
-    this.#hub.publish(live.app, [live.channel], { name, data }).catch((error: unknown) => {
+    this.#hub.publish(live.app, live.channel, { name, data })?.catch((error: unknown) => {
       this.#log.error({ err: error, appId: app.id }, 'console report not sent');
     });
   }
