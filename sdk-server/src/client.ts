@@ -30,6 +30,7 @@ import {
 } from './grant.ts';
 import type { JsonObject } from './json.ts';
 import { type CountersignOptions, type Limits, type Settings, settingsOf } from './options.ts';
+import { Publisher } from './publisher.ts';
 import { type Expulsion, expulsionBody, type Removal, removalBody } from './removal.ts';
 import { type Call, request } from './request.ts';
 import { userChannel } from './signature.ts';
@@ -58,11 +59,13 @@ import { Webhooks } from './webhooks.ts';
 export class Countersign<ChannelMap extends object = AnyChannels> {
   readonly #settings: Settings;
   readonly #webhooks: Webhooks;
+  readonly #publisher: Publisher;
 
   /** @throws ArgumentError `invalid_options` */
   constructor(options: CountersignOptions) {
     this.#settings = settingsOf(options);
     this.#webhooks = new Webhooks(this.#settings);
+    this.#publisher = new Publisher(this.#settings);
   }
 
   /** Monitors and repairs the broker's webhook deliveries. */
@@ -80,6 +83,9 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    * clients would parse as a number, a boolean or null, such as `"12"`. Data for a `private-encrypted-` channel, which must
    * be the only channel, is encrypted. Data has at most 10 KiB by default.
    *
+   * Calls of one turn of the event loop travel in one request, unless the option `coalesce` is false: events of one channel
+   * keep the order of the calls, and each call has its own answer or error.
+   *
    * @throws ArgumentError `invalid_channel`, `invalid_event`, `invalid_data`, `invalid_socket_id`, `too_large`, `no_master_key`
    * @throws RequestError; after `network` or `timeout` it is unknown whether the event was published
    * @example
@@ -94,8 +100,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
     data: EventData<ChannelMap, Name, Event>,
     params: TriggerParams = {},
   ): Promise<TriggerAnswer> {
-    const body = eventBody(this.#settings, [channels].flat(), event, data, params);
-    return (await this.#post('/events', body)) as TriggerAnswer;
+    return this.#publisher.publish(eventBody(this.#settings, [channels].flat(), event, data, params));
   }
 
   /**
@@ -125,10 +130,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    */
   async sendToUser(userId: string, event: string, data: unknown): Promise<TriggerAnswer> {
     const channel = userChannel(checkUserId(userId));
-    return (await this.#post(
-      '/events',
-      userEventBody(this.#settings, channel, event, data),
-    )) as TriggerAnswer;
+    return this.#publisher.publish(userEventBody(this.#settings, channel, event, data));
   }
 
   /**

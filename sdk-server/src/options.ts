@@ -62,6 +62,11 @@ export interface CountersignOptions extends Token {
   readonly timeout?: number | undefined;
   /** Number of retries, where a retry is safe; 0 to 10. @default 2 */
   readonly maxRetries?: number | undefined;
+  /**
+   * Whether events that are published in one turn of the event loop travel in one request. Each call keeps its own answer
+   * and error, and events of one channel their order. @default true
+   */
+  readonly coalesce?: boolean | undefined;
   /** Further keys whose webhooks are accepted, while keys are changed. They sign nothing. @default [] */
   readonly additionalKeys?: readonly Token[] | undefined;
   /** 32 random bytes in base64 (`openssl rand -base64 32`), required for `private-encrypted-` channels. The broker must not know them. */
@@ -91,6 +96,7 @@ export interface Settings {
   readonly appPath: string;
   readonly timeout: number;
   readonly maxRetries: number;
+  readonly coalesce: boolean;
   /** All keys whose webhooks are accepted. */
   readonly tokens: readonly Token[];
   readonly masterKey: Uint8Array | undefined;
@@ -122,6 +128,7 @@ const KNOWN: Readonly<Record<keyof CountersignOptions, true>> = {
   path: true,
   timeout: true,
   maxRetries: true,
+  coalesce: true,
   additionalKeys: true,
   encryptionMasterKeyBase64: true,
   additionalEncryptionMasterKeysBase64: true,
@@ -145,6 +152,7 @@ export function settingsOf(options: CountersignOptions): Settings {
     path = '',
     timeout = 10_000,
     maxRetries = 2,
+    coalesce = true,
     additionalKeys = [],
     encryptionMasterKeyBase64: masterKey,
     additionalEncryptionMasterKeysBase64: additionalMasterKeys = [],
@@ -156,6 +164,7 @@ export function settingsOf(options: CountersignOptions): Settings {
   requireInteger('port', port, 1, 65_535);
   requireInteger('timeout', timeout, 1, 2 ** 31 - 1);
   requireInteger('maxRetries', maxRetries, 0, 10);
+  assertOption(typeof coalesce === 'boolean', 'coalesce must be true or false');
   assertOption(Array.isArray(additionalKeys), 'additionalKeys must be an array of { key, secret }');
   additionalKeys.forEach((token, index) => {
     requireToken(token, `additionalKeys[${index}].`);
@@ -177,6 +186,7 @@ export function settingsOf(options: CountersignOptions): Settings {
     appPath: appPathOf(options.appId),
     timeout,
     maxRetries,
+    coalesce,
     tokens: [{ key: options.key, secret: options.secret }, ...additionalKeys],
     masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey, MASTER_KEY),
     additionalMasterKeys: additionalMasterKeys.map((key, index) =>

@@ -17,6 +17,16 @@ export interface Call {
   readonly params?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Headers that are not signed. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The time by `performance.now()` until which the call may take. @default the option `timeout` from now */
+  readonly deadline?: number;
+}
+
+/** What the broker answered. */
+export interface Answer {
+  readonly json: unknown;
+  readonly headers: Headers;
 }
 
 const RESERVED = /^(auth_|body_md5$)/i;
@@ -35,14 +45,20 @@ const TLS_HINT =
  * @throws RequestError, NetworkError, TimeoutError
  */
 export async function request(settings: Settings, call: Call): Promise<unknown> {
+  const { json } = await exchange(settings, call);
+  return json;
+}
+
+/** Like {@link request}, and resolves with the headers of the response, too. */
+export async function exchange(settings: Settings, call: Call): Promise<Answer> {
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
   checkPath(settings.origin, call.path);
   checkParams(call.params);
 
   // Test environments such as jsdom have their own AbortController, whose signals the platform's fetch refuses.
   const controller = transferableAbortController();
-  const timer = setTimeout(() => controller.abort(), settings.timeout);
-  const deadline = performance.now() + settings.timeout;
+  const { deadline = performance.now() + settings.timeout } = call;
+  const timer = setTimeout(() => controller.abort(), Math.max(0, deadline - performance.now()));
   try {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -61,10 +77,10 @@ export async function request(settings: Settings, call: Call): Promise<unknown> 
 
 async function send(
   settings: Settings,
-  { method, params, path }: Call,
+  { method, params, path, headers }: Call,
   body: string | undefined,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Answer> {
   const { origin, pathPrefix, appPath, fetch } = settings;
   // Each attempt has a new signature, so that the last one is not too old for the broker.
   const query = signedQuery(settings, params, body);
@@ -79,6 +95,7 @@ async function send(
       headers: {
         'x-pusher-library': `countersign-sdk-server ${VERSION}`,
         ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
       },
       body: body ?? null,
       // A redirect would send the signed request to another host.
@@ -104,7 +121,7 @@ async function send(
     });
   }
   try {
-    return JSON.parse(text);
+    return { json: JSON.parse(text), headers: response.headers };
   } catch (cause) {
     const message = `${what} was answered with something that is not JSON: ${shortened(text)}`;
     throw new RequestError('invalid_answer', message, { url, status, body: text }, { cause });

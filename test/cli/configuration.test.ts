@@ -84,6 +84,7 @@ describe('what stands in the file', () => {
         blockBytes: 33_554_432,
         channelsPerPublish: 100,
         batchSize: 10,
+        coalescedBatchSize: 100,
         presenceMembers: 100,
         presenceMemberBytes: 1024,
         subscriptionsPerConnection: 200,

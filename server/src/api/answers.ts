@@ -24,8 +24,14 @@ export class Answers {
     response.setHeader(REQUEST_ID, this.#nextId());
   }
 
-  send(request: IncomingMessage, response: ServerResponse, status: number, body: object): void {
-    const requestId = this.#write(response, status, body);
+  send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    status: number,
+    body: object,
+    headers?: Readonly<Record<string, string>>,
+  ): void {
+    const requestId = this.#write(response, status, body, headers);
     if (this.#log.isLevelEnabled('debug'))
       this.#log.debug(fieldsOf(request, response, requestId), 'request answered');
   }

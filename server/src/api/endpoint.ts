@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Query } from '../http/query.ts';
@@ -11,6 +12,8 @@ export interface Endpoint {
   readonly path: string;
   /** Whether it publishes: most traffic does, so such paths hold no name and are known without express. */
   readonly publishes: boolean;
+  /** Headers of each answer that is not a refusal. */
+  readonly answerHeaders?: (app: App) => Readonly<Record<string, string>>;
   /**
    * Does it.
    *
@@ -26,6 +29,7 @@ export interface Call {
   /** The channel or user that the path names, decoded; empty where it names none. */
   readonly subject: string;
   readonly query: Query;
+  readonly headers: IncomingHttpHeaders;
   /** As it came. */
   readonly body: Buffer;
   readonly hub: Hub;

@@ -22,13 +22,18 @@ export const publish: Endpoint = {
   },
 };
 
+/** In answers to batches: how many events of one the broker takes. In requests: the client knows that limit. */
+const BATCH_SIZE = 'countersign-batch-size';
+
 /** `POST batch_events`: several events, each to one channel, in their order. */
 export const publishBatch: Endpoint = {
   method: 'POST',
   path: 'batch_events',
   publishes: true,
-  async run({ app, body, hub, adapter }) {
-    const events = parseBatch(app, body);
+  answerHeaders: ({ limits }) => ({ [BATCH_SIZE]: String(limits.coalescedBatchSize) }),
+  async run({ app, headers, body, hub, adapter }) {
+    const { batchSize, coalescedBatchSize } = app.limits;
+    const events = parseBatch(app, body, headers[BATCH_SIZE] === undefined ? batchSize : coalescedBatchSize);
     await publishAll(events.map((event) => hub.publishToAll(app, event.channels, event)));
     if (events.every(({ info }) => info.length === 0)) return NOTHING;
     const described = events.map(({ channels: [channel], info }) =>

@@ -61,9 +61,8 @@ export function parsePublish(app: App, body: Buffer): EventRequest {
  *
  * @throws ApiError that names the item and field, what came and what was expected
  */
-export function parseBatch(app: App, body: Buffer): readonly EventRequest[] {
+export function parseBatch(app: App, body: Buffer, batchSize: number): readonly EventRequest[] {
   const { batch } = check(batchSchema, parseBody(body));
-  const { batchSize } = app.limits;
   if (batch.length > batchSize) {
     throw new ApiError(400, `"batch" holds ${batch.length} events: the allowed maximum is ${batchSize}`);
   }

@@ -66,6 +66,7 @@ export class Service {
         app,
         subject,
         query,
+        headers: request.headers,
         body,
         hub,
         adapter,
@@ -73,7 +74,8 @@ export class Service {
         now,
         reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
       });
-      this.#answers.send(request, response, status, result instanceof Promise ? await result : result);
+      const answer = result instanceof Promise ? await result : result;
+      this.#answers.send(request, response, status, answer, endpoint.answerHeaders?.(app));
     } catch (error) {
       status = this.#answers.refuse(request, response, error);
       this.#report(request, appId, error);

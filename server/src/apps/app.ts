@@ -48,6 +48,8 @@ export const limitsSchema = z
     channelsPerPublish: count.default(100),
     /** Events in one batch. @default 10 */
     batchSize: count.default(10),
+    /** Events in one batch of a server library that asks how many the broker takes, as ours does. @default 100 */
+    coalescedBatchSize: count.default(100),
     /** Distinct users in one presence channel. @default 100 */
     presenceMembers: count.default(100),
     /** Bytes of the `channel_data` or `user_data` that describes one user. @default 1024 */

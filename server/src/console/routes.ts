@@ -154,6 +154,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
             app,
             subject,
             query,
+            headers: request.headers,
             body,
             hub,
             adapter,
