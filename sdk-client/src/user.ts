@@ -155,8 +155,9 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   }
 
   #signedIn(data: unknown): void {
-    const user = asObject(data);
-    if (typeof user?.['id'] !== 'string' || !user['id']) {
+    // Members and listeners never see the claims of a grant.
+    const { countersign: _, ...user } = asObject(data) ?? {};
+    if (typeof user['id'] !== 'string' || !user['id']) {
       return this.#fail(new CountersignError('signin_refused', 'No user id'));
     }
     this.#endAttempt(true);

@@ -1,9 +1,11 @@
 import type { Request, RequestHandler } from 'express';
+import type { Access } from './access.ts';
 import type { AddressLimitOptions } from './address-limit.ts';
 import type { Logger } from './answer.ts';
 import { assertKnown, assertOption } from './assert.ts';
 import type { PresenceMember } from './grant.ts';
 import { isRecord } from './json.ts';
+import { webhookSecretKey } from './webhook-secret.ts';
 
 /** The fields that the router reads of a user; other fields are ignored. */
 export interface AuthUser {
@@ -31,12 +33,30 @@ export interface AuthUser {
 export interface AuthRouterOptions<User extends AuthUser> {
   /** Returns the user of a request, from its session, token or otherwise; null or undefined refuses with 401. */
   readonly user: (req: Request) => User | null | undefined | Promise<User | null | undefined>;
-  /** Returns whether a user may join a private or presence channel. Only `true` grants it; anything else refuses with 403. */
-  readonly canAccess: (user: User, channel: string, req: Request) => boolean | Promise<boolean>;
+  /**
+   * Returns whether a user may join a private or presence channel: `true`, or `{ allow: true }` with what narrows the
+   * grant. Anything else refuses with 403.
+   */
+  readonly canAccess: (user: User, channel: string, req: Request) => Access | Promise<Access>;
   /** Returns the member that a user is in a presence channel. @default the user's id and info */
   readonly member?:
     | ((user: User, channel: string, req: Request) => PresenceMember | Promise<PresenceMember>)
     | undefined;
+  /**
+   * Seconds after which grants and sign-ins end; null for none. Our client renews them in time, the broker does it for all
+   * other clients if the app has `grants.renewal`. @default 900
+   */
+  readonly grantSeconds?: number | null | undefined;
+  /**
+   * Returns the user of an id; null or undefined if there is none any more. With it the router serves `POST /renew`, where
+   * the broker asks whether users still may what they were granted: `canAccess` and `member` then decide again, with the
+   * broker's request as `req`. It needs `renewalSecret`.
+   */
+  readonly userById?:
+    | ((id: string) => User | null | undefined | Promise<User | null | undefined>)
+    | undefined;
+  /** The `grants.renewal.secret` of the app, `whsec_…`, which signs the broker's requests; or several while it is changed. */
+  readonly renewalSecret?: string | readonly string[] | undefined;
   /**
    * Limit of requests from one address, where a batch is one request; or an Express handler that limits (for several
    * processes, such as express-rate-limit); or false for no limit. @default 100 a minute
@@ -44,14 +64,25 @@ export interface AuthRouterOptions<User extends AuthUser> {
   readonly rateLimit?: AddressLimitOptions | RequestHandler | false | undefined;
   /** Receives one line for each request. @default failures only, on standard error */
   readonly logger?: Logger | undefined;
-  /** Paths of the two routes, below the mount point. @default { channel: '/auth', user: '/user-auth' } */
-  readonly paths?: { readonly channel?: string | undefined; readonly user?: string | undefined } | undefined;
+  /** Paths of the routes, below the mount point. @default { channel: '/auth', user: '/user-auth', renew: '/renew' } */
+  readonly paths?:
+    | {
+        readonly channel?: string | undefined;
+        readonly user?: string | undefined;
+        readonly renew?: string | undefined;
+      }
+    | undefined;
 }
+
+const LONGEST_GRANT = 2 ** 31 - 1;
 
 const KNOWN: Readonly<Record<keyof AuthRouterOptions<AuthUser>, true>> = {
   user: true,
   canAccess: true,
   member: true,
+  grantSeconds: true,
+  userById: true,
+  renewalSecret: true,
   rateLimit: true,
   logger: true,
   paths: true,
@@ -69,7 +100,32 @@ export function checkAuthOptions<User extends AuthUser>(options: AuthRouterOptio
     typeof options.canAccess === 'function',
     'authRouter needs canAccess(user, channel, req), which returns whether the user may join',
   );
+  checkGrantSeconds(options.grantSeconds);
+  checkRenewal(options);
   checkRateLimit(options.rateLimit);
+}
+
+function checkGrantSeconds(seconds: unknown): void {
+  const isCount = Number.isSafeInteger(seconds) && Number(seconds) >= 1 && Number(seconds) <= LONGEST_GRANT;
+  assertOption(
+    seconds === undefined || seconds === null || isCount,
+    `grantSeconds must be whole seconds from 1 to ${LONGEST_GRANT}, or null`,
+  );
+}
+
+function checkRenewal({ userById, renewalSecret }: { userById?: unknown; renewalSecret?: unknown }): void {
+  assertOption(
+    userById === undefined || typeof userById === 'function',
+    'userById must be a function of an id',
+  );
+  assertOption(
+    (userById === undefined) === (renewalSecret === undefined),
+    'userById and renewalSecret need each other: without the secret anybody could ask for grants',
+  );
+  if (renewalSecret === undefined) return;
+  const secrets: readonly unknown[] = Array.isArray(renewalSecret) ? renewalSecret : [renewalSecret];
+  assertOption(secrets.length > 0, 'renewalSecret must be a secret, or a list of them');
+  for (const secret of secrets) webhookSecretKey(secret, 'renewalSecret');
 }
 
 function checkRateLimit(rateLimit: unknown): void {

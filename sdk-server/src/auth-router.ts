@@ -4,17 +4,11 @@ import { answerError, failuresOnly, handling, type Logger, logProblem, Refusal }
 import { type AuthRouterOptions, type AuthUser, checkAuthOptions } from './auth-options.ts';
 import { type Fields, readFields } from './body.ts';
 import { channelNamesOf } from './channel-names.ts';
-import { checkSocketId, quoted } from './checks.ts';
-import type { Countersign } from './client.ts';
+import { checkSocketId } from './checks.ts';
 import { ArgumentError } from './errors.ts';
-import {
-  type ChannelGrant,
-  type ChannelRequest,
-  checkChannelRequest,
-  type PresenceMember,
-  type UserGrant,
-} from './grant.ts';
-import { isRecord } from './json.ts';
+import { type ChannelGrant, type ChannelRequest, checkChannelRequest, type UserGrant } from './grant.ts';
+import { type Authorizer, Granter, userIdOf } from './granter.ts';
+import { Renewals } from './renewals.ts';
 
 const CHANNEL = 'channel authorization';
 const SIGN_IN = 'user authentication';
@@ -33,12 +27,9 @@ type BatchEntry =
   | { readonly status: 200; readonly data: ChannelGrant }
   | { readonly status: number; readonly data?: never };
 
-/** The part of `Countersign` that the router uses. */
-type Authorizer = Pick<Countersign, 'authorizeChannel' | 'authenticateUser' | 'limits'>;
-
 /**
  * Creates an Express router that signs for clients: `POST /auth` for one channel or a batch of up to 200, `POST /user-auth`
- * for a sign-in. It responds with 401 without a user, 403 if `canAccess` refuses, 400 for a malformed request and 429 past
+ * for a sign-in, and with `userById` `POST /renew` for the broker. It responds with 401 without a user, 403 if `canAccess` refuses, 400 for a malformed request and 429 past
  * the rate limit. Mount it at `/countersign`, the default of the client SDK, after the middleware that identifies users.
  *
  * @throws ArgumentError `invalid_options`
@@ -55,8 +46,13 @@ export function authRouter<User extends AuthUser>(
   options: AuthRouterOptions<User>,
 ): Router {
   checkAuthOptions(options);
-  const { canAccess, member = memberOf, logger = failuresOnly } = options;
-  const { channel: channelPath = '/auth', user: userPath = '/user-auth' } = options.paths ?? {};
+  const { logger = failuresOnly } = options;
+  const {
+    channel: channelPath = '/auth',
+    user: userPath = '/user-auth',
+    renew: renewPath = '/renew',
+  } = options.paths ?? {};
+  const granter = new Granter(countersign, options);
 
   async function userOf(req: Request, attempt: Attempt): Promise<User> {
     const user = await options.user(req);
@@ -65,25 +61,13 @@ export function authRouter<User extends AuthUser>(
     return user;
   }
 
-  async function grantChannel(user: User, request: ChannelRequest, req: Request): Promise<ChannelGrant> {
-    const { socketId, channel } = request;
-    const isAllowed: unknown = await canAccess(user, channel, req);
-    if (isAllowed !== true) throw new Refusal(403, 'forbidden', 'You may not join this channel');
-    if (!channel.startsWith('presence-')) return countersign.authorizeChannel(socketId, channel);
-    const data: unknown = await member(user, channel, req);
-    // Without data, the signature would be valid for any signed-in user of the connection.
-    if (!isRecord(data))
-      throw new ArgumentError('invalid_user', 'member() must return { user_id, user_info? }');
-    return countersign.authorizeChannel(socketId, channel, data);
-  }
-
   async function authorize(fields: Fields, req: Request, attempt: Attempt): Promise<object> {
     const { names, isBatch } = channelNamesOf(fields);
     const socketId = socketIdOf(fields);
     if (isBatch) return authorizeBatch(socketId, names.map(textOf), req, attempt);
     const request = channelRequestOf(socketId, names[0], countersign);
     Object.assign(attempt, request);
-    const grant = await grantChannel(await userOf(req, attempt), request, req);
+    const grant = await granter.channel(await userOf(req, attempt), request, req);
     logGranted(logger, attempt, CHANNEL);
     return grant;
   }
@@ -101,7 +85,7 @@ export function authRouter<User extends AuthUser>(
       try {
         const request = channelRequestOf(socketId, name, countersign);
         own.channel = request.channel;
-        const data = await grantChannel(user, request, req);
+        const data = await granter.channel(user, request, req);
         logGranted(logger, own, CHANNEL);
         return { status: 200, data };
       } catch (error) {
@@ -117,8 +101,7 @@ export function authRouter<User extends AuthUser>(
     const socketId = socketIdOf(fields);
     attempt.socketId = socketId;
     const user = await userOf(req, attempt);
-    const { info, watchlist } = user;
-    const grant = countersign.authenticateUser(socketId, { id: userIdOf(user), user_info: info, watchlist });
+    const grant = granter.signIn(user, socketId);
     logGranted(logger, attempt, SIGN_IN);
     return grant;
   }
@@ -127,6 +110,8 @@ export function authRouter<User extends AuthUser>(
   const router = express.Router();
   router.post(channelPath, limit, answering(CHANNEL, logger, authorize));
   router.post(userPath, limit, answering(SIGN_IN, logger, authenticateUser));
+  const renewals = Renewals.of(granter, options, logger);
+  if (renewals) router.post(renewPath, renewals.handler);
   return router;
 }
 
@@ -189,19 +174,4 @@ function orMalformed<Result>(check: () => Result): Result {
     if (error instanceof ArgumentError) throw new Refusal(400, error.code, error.message);
     throw error;
   }
-}
-
-function memberOf(user: AuthUser): PresenceMember {
-  return { user_id: userIdOf(user), user_info: user.info };
-}
-
-/** Checks a user's id: without this, a user without an id would be signed as "undefined". */
-function userIdOf({ id }: AuthUser): string {
-  if (typeof id === 'string' && id !== '') return id;
-  if (typeof id === 'bigint' || (typeof id === 'number' && Number.isSafeInteger(id))) return String(id);
-  const rule = 'a string that is not empty, or a whole number';
-  throw new ArgumentError(
-    'invalid_user',
-    `user(req) returned a user whose id is ${quoted(id)}; it must be ${rule}`,
-  );
 }

@@ -28,6 +28,7 @@ import {
   type UserData,
   type UserGrant,
 } from './grant.ts';
+import type { GrantOptions, SignInOptions } from './grant-claims.ts';
 import type { JsonObject } from './json.ts';
 import { type CountersignOptions, type Limits, type Settings, settingsOf } from './options.ts';
 import { Publisher } from './publisher.ts';
@@ -252,32 +253,43 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    *
    * @param data the member of a presence channel (without it, the user that the connection is signed in as); on a private
    *   channel any object, which is signed and not shown to other clients
+   * @param options what narrows the right, such as the seconds after which it ends; without any it lasts as long as the
+   *   connection
    * @returns the response for the client; send it as JSON with status 200
-   * @throws ArgumentError `invalid_socket_id`, `invalid_channel` (also for a public one), `invalid_user`, `too_large`, `no_master_key`
+   * @throws ArgumentError `invalid_socket_id`, `invalid_channel` (also for a public one), `invalid_user`, `invalid_grant`,
+   *   `too_large`, `no_master_key`
    * @example
    * ```ts
-   * const grant = countersign.authorizeChannel('1234.5678', 'presence-room', {
-   *   user_id: 'ann',
-   *   user_info: { name: 'Ann' },
-   * });
+   * const member = { user_id: 'ann', user_info: { name: 'Ann' } };
+   * countersign.authorizeChannel('1234.5678', 'presence-room', member, { ttl: 900 });
+   * countersign.authorizeChannel('1234.5678', 'private-feed', undefined, { ttl: 900, may: ['subscribe'], user: 'ann' });
    * ```
    */
-  authorizeChannel(socketId: string, channel: string, data?: PresenceMember | object): ChannelGrant {
-    return grantChannel(this.#settings, socketId, channel, data);
+  authorizeChannel(
+    socketId: string,
+    channel: string,
+    data?: PresenceMember | object,
+    options: GrantOptions = {},
+  ): ChannelGrant {
+    return grantChannel(this.#settings, socketId, channel, data, options);
   }
 
   /**
-   * Signs one connection in as a user, until the connection ends.
+   * Signs one connection in as a user, until the connection ends or the `ttl` of the options is over.
    *
    * @returns the response for the client; send it as JSON with status 200
-   * @throws ArgumentError `invalid_socket_id`, `invalid_user`, `too_large`
+   * @throws ArgumentError `invalid_socket_id`, `invalid_user`, `invalid_grant`, `too_large`
    * @example
    * ```ts
-   * const grant = countersign.authenticateUser('1234.5678', { id: 'ann', watchlist: ['bob'] });
+   * const grant = countersign.authenticateUser('1234.5678', { id: 'ann', watchlist: ['bob'] }, { ttl: 900 });
    * ```
    */
-  authenticateUser(socketId: string, user: UserData | (UserData & JsonObject)): UserGrant {
-    return grantUser(this.#settings, socketId, user);
+  authenticateUser(
+    socketId: string,
+    user: UserData | (UserData & JsonObject),
+    options: SignInOptions = {},
+  ): UserGrant {
+    return grantUser(this.#settings, socketId, user, options);
   }
 
   /**

@@ -6,6 +6,7 @@ export type ArgumentErrorCode =
   | 'invalid_event'
   | 'invalid_data'
   | 'invalid_user'
+  | 'invalid_grant'
   | 'invalid_request'
   | 'too_large'
   | 'no_master_key';

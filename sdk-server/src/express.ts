@@ -1,3 +1,4 @@
+export type { Access, AllowedAccess, GrantTerms } from './access.ts';
 export type { AddressLimitOptions } from './address-limit.ts';
 export type { Logger } from './answer.ts';
 export type { AuthRouterOptions, AuthUser } from './auth-options.ts';

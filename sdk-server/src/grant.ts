@@ -1,6 +1,14 @@
 import { checkChannel, checkMemberId, checkSocketId, checkUserId, quoted } from './checks.ts';
 import { isEncrypted, requireMasterKey, sharedSecret } from './encryption.ts';
 import { ArgumentError } from './errors.ts';
+import {
+  CLAIMS,
+  type Claims,
+  claimsOf,
+  type GrantOptions,
+  type SignInOptions,
+  signInClaimsOf,
+} from './grant-claims.ts';
 import { isRecord, type JsonObject, toJson } from './json.ts';
 import type { Limits, Settings } from './options.ts';
 import { channelText, sign, userText } from './signature.ts';
@@ -71,10 +79,12 @@ export function grantChannel(
   settings: Settings,
   socketId: string,
   channel: string,
-  data?: PresenceMember | object,
+  data: PresenceMember | object | undefined,
+  options: GrantOptions,
 ): ChannelGrant {
   checkChannelRequest({ socketId, channel }, settings.limits);
-  const channelData = data === undefined ? undefined : channelDataOf(channel, data, settings.limits);
+  const claims = claimsOf(options, settings.now());
+  const channelData = channelDataOf(channel, data, claims, settings.limits);
   return {
     auth: authOf(settings, channelText(socketId, channel, channelData)),
     ...(channelData !== undefined && { channel_data: channelData }),
@@ -83,25 +93,45 @@ export function grantChannel(
 }
 
 /** Signs one connection in as a user. See `Countersign.authenticateUser`. */
-export function grantUser(settings: Settings, socketId: string, user: UserData): UserGrant {
+export function grantUser(
+  settings: Settings,
+  socketId: string,
+  user: UserData,
+  options: SignInOptions,
+): UserGrant {
   checkSocketId(socketId);
   const { text, parsed } = serialized(user, 'User data');
-  const { watchlist, ...rest } = parsed;
+  const { watchlist, [CLAIMS]: _, ...rest } = parsed;
   checkUserId(parsed['id']);
   checkUserInfo(parsed['user_info']);
   checkWatchlist(watchlist);
   checkSize(JSON.stringify(rest), settings.limits);
-  return { auth: authOf(settings, userText(socketId, text)), user_data: text };
+  const userData = withClaims(text, parsed, signInClaimsOf(options, settings.now()));
+  return { auth: authOf(settings, userText(socketId, userData)), user_data: userData };
 }
 
-function channelDataOf(channel: string, data: object, limits: Limits): string {
+function channelDataOf(
+  channel: string,
+  data: object | undefined,
+  claims: Claims | undefined,
+  limits: Limits,
+): string | undefined {
+  if (data === undefined) return claims && JSON.stringify({ [CLAIMS]: claims });
   const { text, parsed } = serialized(data, 'Channel data');
   if (channel.startsWith('presence-')) {
+    const { [CLAIMS]: _, ...member } = parsed;
     checkMemberId(parsed['user_id']);
     checkUserInfo(parsed['user_info']);
-    checkSize(text, limits);
+    checkSize(JSON.stringify(member), limits);
   }
-  return text;
+  return withClaims(text, parsed, claims);
+}
+
+/** Adds claims to data; without claims the text stays as it is. */
+function withClaims(text: string, parsed: JsonObject, claims: Claims | undefined): string {
+  if (!claims) return text;
+  if (!Object.hasOwn(parsed, CLAIMS)) return JSON.stringify({ ...parsed, [CLAIMS]: claims });
+  throw new ArgumentError('invalid_grant', `The data has claims already, under ${quoted(CLAIMS)}`);
 }
 
 /** Returns the text to sign and its parsed value: the checks apply to the signed text, not to the given object. */

@@ -27,6 +27,7 @@ export {
 } from './errors.ts';
 export type { BatchEvent, TriggerParams } from './event.ts';
 export type { ChannelGrant, PresenceMember, UserData, UserGrant } from './grant.ts';
+export type { GrantedAction, GrantOptions, SignInOptions } from './grant-claims.ts';
 export type { JsonObject } from './json.ts';
 export type { CountersignOptions, Limits, Token } from './options.ts';
 export type { Expulsion, Removal } from './removal.ts';

@@ -44,6 +44,7 @@ describe.each(versions)('on %s', (_, install) => {
       sdk.authRouter(countersign, {
         user: () => ({ id: 'ann' }),
         canAccess: (_, channel) => channel !== 'private-b',
+        grantSeconds: null,
         rateLimit: false,
         logger,
       }),
@@ -224,6 +225,7 @@ describe('who the user is', () => {
           channels.push(`${name} for ${user.id}`);
           return true;
         },
+        grantSeconds: null,
         logger,
       }),
     );
