@@ -82,7 +82,7 @@ async function drive(setting: Setting, channels: number): Promise<Row> {
         subscribe(machine.ports[i % machine.ports.length] ?? 0, `bench-${i % channels}`, onEvent),
       ),
     );
-    const countersign = new Countersign({ ...APP, host: HOST, port: machine.ports[0] ?? 0 });
+    const countersign = new Countersign({ ...APP, host: HOST, port: machine.ports[0] ?? 0, coalesce: false });
     let published = 0;
     const publish = () => {
       published += 1;
@@ -162,7 +162,7 @@ async function tell(setting: Setting): Promise<Row> {
 
 async function subscribe(port: number, channel: string, onEvent: (data: string) => void): Promise<WebSocket> {
   const socket = new WebSocket(`ws://${HOST}:${port}/app/app-key?protocol=7&client=bench&version=1.0`);
-  const backend = new Countersign({ ...APP, host: HOST, port });
+  const backend = new Countersign({ ...APP, host: HOST, port, coalesce: false });
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
     socket.on('message', (frame) => {
