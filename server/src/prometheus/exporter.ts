@@ -1,4 +1,4 @@
-import type { Histogram, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { AppStore } from '../apps/app.ts';
 import type { Hub } from '../hub/hub.ts';
 import { suppression } from '../log/log-limit.ts';
@@ -7,6 +7,7 @@ import type { FlushStatistics } from '../socket/write-queue.ts';
 import type { Certificate } from '../tls/certificate.ts';
 import { VERSION } from '../version.ts';
 import { type ClusterStats, registerClusterMetrics } from './cluster.ts';
+import type { Distribution } from './distribution.ts';
 import { ProcessMetrics } from './process.ts';
 import { MetricsRegistry, only, type Series } from './registry.ts';
 
@@ -36,8 +37,8 @@ export class MetricsExporter {
   readonly #page = new MetricsRegistry();
   readonly #sources: MetricsSources;
   readonly #process: ProcessMetrics;
-  readonly #flushSeconds: Histogram;
-  readonly #flushConnections: Histogram;
+  readonly #flushSeconds: Distribution;
+  readonly #flushConnections: Distribution;
 
   constructor(sources: MetricsSources) {
     this.#sources = sources;

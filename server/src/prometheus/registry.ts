@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, type Metric, Registry } from 'prom-client';
+import { Distribution } from './distribution.ts';
 
 type Labels = Readonly<Record<string, string | number>>;
 
@@ -54,8 +55,11 @@ export class MetricsRegistry {
   }
 
   /** Counts observations by size. */
-  histogram(name: string, help: string, buckets: number[]): Histogram {
-    return new Histogram({ ...this.#description(name, help), buckets });
+  histogram(name: string, help: string, bounds: readonly number[]): Distribution {
+    const distribution = new Distribution(PREFIX + name, help, bounds);
+    // A registry reads the name, and calls `get` when it is scraped; the types name the classes of prom-client only.
+    this.registry.registerMetric(distribution as unknown as Metric);
+    return distribution;
   }
 
   #description(name: string, help: string) {

@@ -26,11 +26,16 @@ export class Report {
     this.#metrics = metrics;
   }
 
+  /** Whether debug lines are written. Asked where a busy broker would make their fields for nothing. */
+  get #isDebug(): boolean {
+    return this.#log.isLevelEnabled('debug');
+  }
+
   connected(connection: ReportedConnection): void {
     const { app, metrics, client, address } = connection;
     metrics.connections += 1;
     metrics.connects += 1;
-    this.#log.debug({ ...idsOf(connection), client, address }, 'connected');
+    if (this.#isDebug) this.#log.debug({ ...idsOf(connection), client, address }, 'connected');
     app.observer?.observe({ kind: 'connected', who: connection });
   }
 
@@ -38,7 +43,8 @@ export class Report {
     const { app, metrics, client, address } = connection;
     metrics.connections -= 1;
     increment(metrics.closes, countedCode(code));
-    this.#log.debug({ ...idsOf(connection), code, reason, client, address }, 'disconnected');
+    if (this.#isDebug)
+      this.#log.debug({ ...idsOf(connection), code, reason, client, address }, 'disconnected');
     app.observer?.observe({ kind: 'disconnected', who: connection, code, reason });
   }
 
@@ -123,12 +129,12 @@ export class Report {
   }
 
   subscribed(connection: ReportedConnection, channel: string, userId: string | undefined): void {
-    this.#log.debug({ ...idsOf(connection), channel, userId }, 'subscribed');
+    if (this.#isDebug) this.#log.debug({ ...idsOf(connection), channel, userId }, 'subscribed');
     connection.app.observer?.observe({ kind: 'subscribed', who: connection, channel, userId });
   }
 
   unsubscribed(connection: ReportedConnection, channel: string): void {
-    this.#log.debug({ ...idsOf(connection), channel }, 'unsubscribed');
+    if (this.#isDebug) this.#log.debug({ ...idsOf(connection), channel }, 'unsubscribed');
     connection.app.observer?.observe({ kind: 'unsubscribed', who: connection, channel });
   }
 
