@@ -43,7 +43,7 @@ describe.each([[[]], [['--workers', '2']]])('with the flags %j', { timeout: 60_0
     ],
     [
       { data: 'FOLDER/circle' },
-      'data: got "FOLDER/circle", expected a directory that the broker may write to, but its symbolic links lead in a circle (ELOOP)',
+      'data: got "FOLDER/circle", expected a directory that the broker may write to, but its symbolic links form a circle (ELOOP)',
     ],
     [
       { tls: { cert: 'FOLDER/none.pem', key: 'FOLDER/file' } },
@@ -51,7 +51,7 @@ describe.each([[[]], [['--workers', '2']]])('with the flags %j', { timeout: 60_0
     ],
     [
       { tls: { cert: 'FOLDER/circle', key: 'FOLDER/file' } },
-      'tls.cert: got "FOLDER/circle", but its symbolic links lead in a circle (ELOOP)',
+      'tls.cert: got "FOLDER/circle", but its symbolic links form a circle (ELOOP)',
     ],
     [
       { tls: { cert: 'FOLDER/file', key: 'FOLDER/file' } },
@@ -82,7 +82,7 @@ describe.each([[[]], [['--workers', '2']]])('with the flags %j', { timeout: 60_0
 
 test.each([
   ['none', 'there is no such file (ENOENT)'],
-  ['circle', 'its symbolic links lead in a circle (ELOOP)'],
+  ['circle', 'its symbolic links form a circle (ELOOP)'],
   ['file/config', 'a part of its path is not a directory (ENOTDIR)'],
   ['', 'it is a directory (EISDIR)'],
 ])('a configuration file that cannot be read: %j', async (name, problem) => {

@@ -94,7 +94,7 @@ describe('a configuration that cannot be used', () => {
   });
 
   const GUESSABLE =
-    'everybody can guess it, since it stands in a documentation or a list of passwords; make your own with openssl rand -hex 32';
+    'everybody can guess it, because it is in documentation or a list of passwords; create one with openssl rand -hex 32';
 
   test.each([
     'dev-secret',

@@ -83,7 +83,7 @@ describe('a certificate', () => {
     secret.swap('v2');
     await eventually(async () => expect(await shown(port)).toBe(pem(second)));
     expect(await cli.logged('certificate reloaded')).toMatchObject({ section: 'tls' });
-    expect(cli.count('certificate not reloaded, the one before stays')).toBe(0);
+    expect(cli.count('certificate not reloaded, the previous one stays in use')).toBe(0);
   });
 
   test('is read again on SIGHUP by each worker', { timeout: TIMEOUT }, async () => {
@@ -100,14 +100,14 @@ describe('a certificate', () => {
     const [first, second] = secret.versions as [Certificates, Certificates];
     const { cli, port } = await start(secret);
     writeFileSync(first.key, readFileSync(second.key));
-    const { err } = await cli.logged('certificate not reloaded, the one before stays');
+    const { err } = await cli.logged('certificate not reloaded, the previous one stays in use');
     expect(err).toMatchObject({
       message: `Wrong configuration:\n  tls.key: got "${secret.tls.key}", expected the private key of the certificate in ${secret.tls.cert}`,
     });
     expect(await shown(port)).toBe(pem(first));
     secret.swap('v2');
     await eventually(async () => expect(await shown(port)).toBe(pem(second)));
-    expect(cli.count('certificate not reloaded, the one before stays')).toBe(1);
+    expect(cli.count('certificate not reloaded, the previous one stays in use')).toBe(1);
   });
 
   test('has its end in the metrics, and in the log if that is near', { timeout: TIMEOUT }, async () => {

@@ -2,7 +2,7 @@ import { HIDDEN } from '../log/secret-mask.ts';
 import { describeRedis } from '../redis/settings.ts';
 import type { Config } from './config.ts';
 
-/** The configuration as it may be shown: secrets, tokens and passwords are masked. */
+/** Describes the configuration with secrets, tokens and passwords masked. */
 export function describeConfig(config: Config): object {
   const { apps, metrics, redis, ...rest } = config;
   return {
@@ -25,7 +25,7 @@ function hideValues(headers: Readonly<Record<string, string>>): Readonly<Record<
   return Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN]));
 }
 
-/** A URL as it may be shown: who calls, the values of its query, and what looks like a token in its path are masked. */
+/** Describes a URL with its user, the values of its query, and parts of its path that look like a token masked. */
 export function describeUrl(text: string): string {
   const url = new URL(text);
   const user = url.username || url.password ? `${HIDDEN}@` : '';
@@ -37,7 +37,7 @@ export function describeUrl(text: string): string {
   return `${url.protocol}//${user}${url.host}${path.join('/')}${url.search && `?${query.join('&')}`}`;
 }
 
-/** Words are shorter, or have no digits. */
+/** Tokens are longer than words, and have digits. */
 function isToken(part: string): boolean {
   return part.length >= 24 || (part.length >= 12 && /\d/.test(part) && /[A-Za-z]/.test(part));
 }

@@ -2,14 +2,14 @@ import type { z } from 'zod';
 
 type Path = readonly PropertyKey[];
 
-/** Which variable or flag a setting came from, by its path ("log.level"), where it is not from the file. */
+/** The variable or flag that a setting came from, by its path ("log.level"), if it is not from the file. */
 export type Overridden = ReadonlyMap<string, string>;
 
-/** The configuration cannot be used. The message has one line per problem and holds no secret. */
+/** The configuration cannot be used. The message has one line for each problem, and no secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
-  /** @param source where the configuration stands, such as the name of its file */
+  /** @param source where the configuration is, such as the name of its file */
   constructor(source: string | undefined, problems: readonly string[], options?: ErrorOptions) {
     const title = source === undefined ? 'Wrong configuration:' : `Wrong configuration in ${source}:`;
     super([title, ...problems.map((problem) => `  ${problem}`)].join('\n'), options);
@@ -29,7 +29,7 @@ const UNITS: ReadonlyMap<string, string> = new Map([
   ['array', ' items'],
 ]);
 
-/** What zod shall say of a value that is wrong by its type or size: always what was expected. */
+/** The message of zod for a value of the wrong type or size: what was expected. */
 export function explain(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':
@@ -49,7 +49,7 @@ export function explain(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
-/** One line per problem: the key's path, its value (hidden if it may be a secret) and what was expected. */
+/** One line for each problem: the path of the key, its value (hidden if it may be a secret) and what was expected. */
 export function problemsOf(issues: readonly z.core.$ZodIssue[], overridden: Overridden): string[] {
   const line = (path: Path, value: unknown, expected: string, isKnown = true) => {
     const from = overridden.get(path.join('.'));
@@ -76,7 +76,7 @@ function printPath(path: Path): string {
   return text.join('').replace(/^\./, '');
 }
 
-/** A name that somebody made up may be a secret that stands on the wrong side of the colon. */
+/** An unknown name may be a secret on the wrong side of the colon. */
 function printName(name: string): string {
   return name.length > MAX_NAME ? `${name.slice(0, 4)}…` : name;
 }
@@ -92,8 +92,8 @@ function printValue(path: Path, value: unknown, isKnown: boolean): string {
 }
 
 /**
- * Whether a value is or may be a secret: by its name, or because it stands where secrets stand, so that one under
- * a misspelled name or in the place of a whole section is not shown either.
+ * Whether a value is or may be a secret: by its name, or by its place, so that a secret under a misspelled name or in
+ * place of a whole section is not shown either.
  */
 function mayBeSecret(path: Path): boolean {
   const [top, , section] = path;
@@ -105,15 +105,15 @@ function mayBeSecret(path: Path): boolean {
   return top === 'apps' && (path.length < 3 || (section === 'keys' && last !== 'key'));
 }
 
-/** Characters of the longest name of a setting, and some more for one that is misspelled. */
+/** Characters of the longest name of a setting, and some more for a misspelled one. */
 const MAX_NAME = 40;
-/** Characters from which on a text may be a secret: where nothing tells what it is, and where digits are in it. */
+/** The length from which a text may be a secret: of any text, and of one with digits. */
 const MAX_UNKNOWN = 12;
 const MAX_MIXED = 16;
-/** An address and a port, such as Kubernetes puts into the environment. */
+/** An address and a port, as Kubernetes puts them into the environment. */
 const ADDRESS = /^[a-z]+:\/\/(\[[\da-f:.]+\]|[\d.]+)(:\d+)?\/?$/i;
 
-/** Whether a text may be a secret by what it looks like: people put them in the place of a key, an id or a URL. */
+/** Whether a text looks like a secret: people put secrets in place of a key, an id or a URL. */
 function looksSecret(path: Path, value: string, isKnown: boolean): boolean {
   if (path.includes('allowedOrigins')) return false;
   if (path.at(-1) === 'url') return true;

@@ -8,7 +8,7 @@ import { type Flags, parseJson, readEnvironment, readFlags } from './sources.ts'
 /**
  * Checks a configuration and fills in the defaults.
  *
- * @param source where it stands, for the message, such as the name of its file
+ * @param source where it is, for the message, such as the name of its file
  * @throws ConfigError that names each wrong key's path, its value (secrets hidden) and what was expected
  */
 export function parseConfig(input: unknown, source?: string, overridden: Overridden = new Map()): Config {
@@ -18,13 +18,13 @@ export function parseConfig(input: unknown, source?: string, overridden: Overrid
   return result.data;
 }
 
-/** Where {@link loadConfig} takes settings from: each overrides those before it. */
+/** The sources of {@link loadConfig}: each overrides those before it. */
 export interface ConfigSources {
-  /** Settings in the place of a file. */
+  /** Settings instead of a file. */
   readonly base?: ConfigInput | undefined;
-  /** JSON file; without one, that of `COUNTERSIGN_CONFIG`, if any. Not read if there is a `base`. */
+  /** A JSON file. @default the one that `COUNTERSIGN_CONFIG` names, if any. Not read if there is a `base`. */
   readonly file?: string | undefined;
-  /** Those that start with `COUNTERSIGN_` count. */
+  /** Variables; those that start with `COUNTERSIGN_` count. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly flags?: Flags;
 }
@@ -54,7 +54,7 @@ async function readJsonFile(file: string): Promise<unknown> {
   return parseJson(text, file);
 }
 
-/** A copy with one value replaced. What is no object on the way stays, so that the schema refuses it. */
+/** Returns a copy with one value replaced. A value on the path that is not an object stays, and the schema refuses it. */
 function withValue(settings: unknown, [name, ...rest]: readonly string[], value: unknown): unknown {
   if (name === undefined) return value;
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return settings;

@@ -4,13 +4,13 @@ import { hideSecret } from '../log/secret-mask.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './error.ts';
 
-/** Characters from which a random secret cannot be found by trying, whatever its alphabet. */
+/** The length from which a random secret of any alphabet cannot be found by trying. */
 const SAFE_LENGTH = 32;
 
 /**
- * Refuses secrets that somebody finds who has seen a single signature: every client is handed signatures of its own.
+ * Refuses secrets that an attacker with a single signature can guess: every client receives signatures.
  *
- * @throws ConfigError that names where they stand, and never says them
+ * @throws ConfigError that names the paths of the secrets, and not their values
  */
 export function refuseGuessable({ apps, metrics }: Config): void {
   const places = apps.flatMap(({ keys }, app) =>
@@ -19,14 +19,14 @@ export function refuseGuessable({ apps, metrics }: Config): void {
   if (metrics.token !== undefined && isGuessable(metrics.token)) places.push('metrics.token');
   if (places.length === 0) return;
   const advice =
-    'everybody can guess it, since it stands in a documentation or a list of passwords; make your own with openssl rand -hex 32';
+    'everybody can guess it, because it is in documentation or a list of passwords; create one with openssl rand -hex 32';
   throw new ConfigError(
     undefined,
     places.map((place) => `${place}: ${advice}`),
   );
 }
 
-/** The secrets of apps that are shorter than what is safe. */
+/** The secrets of apps that are shorter than is safe. */
 export function shortSecrets({
   apps,
 }: Config): { readonly appId: string; readonly key: string; readonly characters: number }[] {
@@ -37,10 +37,10 @@ export function shortSecrets({
   );
 }
 
-/** Characters from which on the value of a header, or of a parameter in a URL, is taken for a secret in the log. */
+/** The length from which the value of a header, or of a parameter in a URL, is masked in the log. */
 const SECRET_VALUE = 16;
 
-/** Keeps the secrets of a configuration out of the log, wherever they are put by mistake. */
+/** Keeps the secrets of a configuration out of the log, wherever a client or operator puts them by mistake. */
 export function hideSecrets({ apps, metrics, redis }: Config): void {
   hideSecretsOf(apps);
   const urls = [redis?.url, ...(redis?.sentinel?.nodes ?? []), ...(redis?.cluster?.nodes ?? [])];

@@ -1,7 +1,7 @@
-/** Variables that Kubernetes and Docker put into the environment for a service called `countersign` or `countersign-…`. */
+/** Recognizes the variables that Kubernetes and Docker set for a service called `countersign` or `countersign-…`. */
 import { isIP } from 'node:net';
 
-/** Each form, as the name behind `COUNTERSIGN` and the value. */
+/** Each form: the rest of the name after `COUNTERSIGN`, and the value. */
 const FORMS: readonly (readonly [name: RegExp, value: (text: string) => boolean])[] = [
   [/_SERVICE_HOST$/, (text) => isIP(text) !== 0],
   [/_SERVICE_PORT(_[A-Z0-9_]+)?$/, isPort],
@@ -14,13 +14,13 @@ const FORMS: readonly (readonly [name: RegExp, value: (text: string) => boolean]
   [/^_ENV_./, () => true],
 ];
 
-/** Whether a variable is exactly what they make; a setting that has the same name has another form of value. */
+/** Whether a variable is one of theirs; the value of a setting with the same name has another form. */
 export function isServiceLink(name: string, text: string): boolean {
   const rest = /^COUNTERSIGN(_[A-Z0-9_]+)$/.exec(name)?.[1];
   return rest !== undefined && FORMS.some(([form, takes]) => form.test(rest) && takes(text));
 }
 
-/** The names of those in an environment. */
+/** The names of these variables in an environment. */
 export function serviceLinks(env: Readonly<Record<string, string | undefined>>): string[] {
   return Object.keys(env).filter((name) => isServiceLink(name, env[name] ?? ''));
 }

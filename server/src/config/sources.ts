@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ConfigError } from './error.ts';
 import { isServiceLink } from './service-links.ts';
 
-/** A setting from outside the file, and what a message calls the place where it was found. */
+/** A setting from outside the file, and the name of its source for messages. */
 export interface Override {
   readonly path: readonly string[];
   readonly value: unknown;
@@ -15,7 +15,7 @@ export interface Flags {
   readonly port?: string | undefined;
 }
 
-/** How the text of an environment variable is read. */
+/** How the text of an environment variable is parsed. */
 type Form = 'text' | 'scalar' | 'scalar or list' | 'json';
 
 interface Variable {
@@ -23,7 +23,7 @@ interface Variable {
   readonly form: Form;
 }
 
-/** The setting that each environment variable overrides: `COUNTERSIGN_LOG__LEVEL` stands for `log.level`. */
+/** The setting that each environment variable overrides: `COUNTERSIGN_LOG__LEVEL` is `log.level`. */
 export function environmentVariables(schema: z.ZodType): ReadonlyMap<string, Variable> {
   const variables = variablesIn(z.toJSONSchema(schema, { io: 'input' }), []);
   return new Map(
@@ -53,7 +53,7 @@ function snakeCase(name: string): string {
 /**
  * The settings that the environment overrides.
  *
- * @throws ConfigError for a variable that starts with `COUNTERSIGN_` and stands for no setting
+ * @throws ConfigError for a variable that starts with `COUNTERSIGN_` and is not a setting
  */
 export function readEnvironment(
   env: Readonly<Record<string, string | undefined>>,
@@ -94,7 +94,7 @@ function readText(text: string, form: Form, source: string): unknown {
     : value;
 }
 
-/** A number, true, false or null; any other text stays as it is, for the schema to refuse by name. */
+/** Parses a number, true, false or null; any other text stays, and the schema refuses it by name. */
 function readScalar(text: string): unknown {
   if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text);
   return /^(true|false|null)$/.test(text) ? JSON.parse(text) : text;
@@ -103,7 +103,7 @@ function readScalar(text: string): unknown {
 /**
  * Parses JSON and never quotes it, because it holds secrets.
  *
- * @throws ConfigError with line and column of the mistake, where V8 tells its position
+ * @throws ConfigError with line and column of the mistake, if V8 tells its position
  */
 export function parseJson(text: string, source: string): unknown {
   try {

@@ -21,7 +21,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
 }
 
 /**
- * Receives the raw body to its end and drops it: many clients read no answer before they have sent it.
+ * Receives the raw body to its end and drops it: many clients do not read an answer before they have sent the whole body.
  *
  * @throws ApiError 413 if it is too large
  * @throws Error if the client goes away
@@ -46,7 +46,7 @@ function receive(request: IncomingMessage, onChunk: (chunk: Buffer) => void): Pr
 /**
  * Reads a body as JSON.
  *
- * @throws ApiError if it is anything but an object
+ * @throws ApiError unless it is an object
  */
 export function parseBody(body: Buffer): object {
   if (!isUtf8(body)) throw new ApiError(400, 'The body is not UTF-8');

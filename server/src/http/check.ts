@@ -11,15 +11,15 @@ const EXPECTED: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Reads a value from outside.
+ * Checks a value from outside against a schema.
  *
- * @param at where the value stands in the body; empty for the body itself
+ * @param at the path of the value in the body; empty for the body itself
  * @throws ApiError that names the field, what came and what was expected
  */
 export function check<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  // Only now with what came, since to have it reported costs ten times as much.
+  // A second time, with the input in the report: that costs ten times as much, so only a refusal pays for it.
   const issue = schema.safeParse(value, { reportInput: true }).error!.issues[0]!;
   const path = [at, ...issue.path].filter((part) => part !== '').join('.');
   const expected = issue.code === 'invalid_type' ? EXPECTED.get(issue.expected) : undefined;
@@ -29,7 +29,7 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
   );
 }
 
-/** The refusal of what is no channel name. */
+/** The refusal of an invalid channel name. */
 export function invalidChannel(where: string, name: unknown, maxLength: number): ApiError {
   return new ApiError(
     400,
@@ -37,7 +37,7 @@ export function invalidChannel(where: string, name: unknown, maxLength: number):
   );
 }
 
-/** A value from outside in a few words. */
+/** Describes a value from outside in a few words. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'missing';
   if (Array.isArray(value)) return 'a list';

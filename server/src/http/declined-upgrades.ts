@@ -1,28 +1,28 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Whether a request asks for what the broker upgrades to. */
+/** Whether a request asks for a WebSocket. */
 export function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 /**
- * Serves requests as if they had offered no other protocol, which servers may ignore. Clients in Java offer HTTP/2 or
- * TLS with each request, and node hands over whatever is offered as soon as somebody takes upgrades.
+ * Serves requests that offer a protocol other than WebSocket as if they offered none, as HTTP allows. Java clients offer
+ * HTTP/2 or TLS with each request, and Node emits `upgrade` for every offer once there is a listener.
  */
 export class DeclinedUpgrades {
   readonly #server: Server;
   readonly #event: 'connection' | 'secureConnection';
 
-  /** @param event what tells the server of a new connection */
+  /** @param event the event by which the server learns of a new connection */
   constructor(server: Server, event: 'connection' | 'secureConnection') {
     this.#server = server;
     this.#event = event;
   }
 
   /**
-   * @param head what came behind the headers
-   * @param before the last answer that is under way on the same connection
+   * @param head the bytes after the headers
+   * @param before the last response in progress on the same connection
    */
   serve(request: IncomingMessage, head: Buffer, before: ServerResponse | undefined): void {
     const { socket } = request;
@@ -33,14 +33,14 @@ export class DeclinedUpgrades {
       socket.setTimeout(0); // which node has set for a connection that waits for its next request
       this.#server.emit(this.#event, socket);
     };
-    // Node takes the connection for a new one, on which no other answer may be under way.
+    // Node treats the connection as a new one, so an earlier response must be finished first.
     if (!before) return begin();
     socket.on('error', destroy); // node listens to it no more
     before.once('close', begin);
   }
 }
 
-/** The request line and the headers as they came, but for the offer. */
+/** The request line and the headers as they arrived, without the offer. */
 function headersOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -4,17 +4,17 @@ import express from 'express';
 import { ipKeyGenerator } from 'express-rate-limit';
 import type { Config } from '../config/config.ts';
 
-/** What proxies in front of the broker say of a client. */
+/** A client, as the proxies in front of the broker describe it. */
 export interface Forwarding {
   /** The client's address. */
   addressOf(request: IncomingMessage): string;
   /** Whether the client uses TLS. */
   isSecure(request: IncomingMessage): boolean;
-  /** Whether an address that connects is a proxy that is trusted, and so speaks for others. */
+  /** Whether the address that connected is a trusted proxy. */
   isProxy(address: string): boolean;
 }
 
-/** Believes the headers of those proxies only that the configuration trusts, as express does. */
+/** Reads the headers of proxies, and believes only those that the configuration trusts, as Express does. */
 export function readForwarding(trustProxy: Config['trustProxy']): Forwarding {
   const app = express().set('trust proxy', trustProxy);
   const trust = app.get('trust proxy fn') as (address: string, hop: number) => boolean;
@@ -22,7 +22,7 @@ export function readForwarding(trustProxy: Config['trustProxy']): Forwarding {
     let client: Client = { address: peerOf(request), proto: undefined };
     if (trustProxy === false) return client;
     for (const [index, { address, proto }] of hopsOf(request).entries()) {
-      // What is no address is a proxy's own name for somebody: whoever said so stands for them.
+      // A text that is not an address is the proxy's own name for a client; the proxy's address counts instead.
       if (!trust(client.address, index) || address === undefined) break;
       client = { address, proto };
     }
@@ -41,18 +41,18 @@ export function readForwarding(trustProxy: Config['trustProxy']): Forwarding {
   };
 }
 
-/** Whom limits of one address are for: an IPv6 client has a network of 2^64 addresses to choose from. */
+/** The key of limits per address: a network of IPv6, because one client has 2^64 addresses to choose from. */
 export function addressKey(address: string): string {
   return ipKeyGenerator(address, 64);
 }
 
 interface Client {
   readonly address: string;
-  /** How they reached the proxy that spoke for them, if it said so. */
+  /** The protocol by which the client reached the proxy, if the proxy says so. */
   readonly proto: string | undefined;
 }
 
-/** What one proxy said of whoever came to it. */
+/** A client, as one proxy describes it. */
 interface Hop {
   readonly address: string | undefined;
   readonly proto: string | undefined;
@@ -62,7 +62,7 @@ function peerOf({ socket }: IncomingMessage): string {
   return readAddress(socket.remoteAddress ?? '') ?? '';
 }
 
-/** The nearest first, from `X-Forwarded-For`, or from `Forwarded` (RFC 7239) where there is none. */
+/** The nearest proxy first, from `X-Forwarded-For`, or without it from `Forwarded` (RFC 7239). */
 function hopsOf({ headers }: IncomingMessage): Hop[] {
   const addresses = headers['x-forwarded-for'];
   if (addresses !== undefined) {
@@ -88,7 +88,7 @@ function parameterOf(element: string, name: string): string | undefined {
   return undefined;
 }
 
-/** An IP address, with or without a port, brackets or a zone; `undefined` if it is none. */
+/** Reads an IP address, with or without a port, brackets or a zone; `undefined` if it is not one. */
 function readAddress(text: string): string | undefined {
   const [, bracketed, plain = ''] = /^\[([^\]]*)\](?::\d+)?$|^(.*)$/s.exec(text.trim()) ?? [];
   const [, withoutPort = plain] = /^([\d.]+):\d+$/.exec(plain) ?? [];

@@ -1,23 +1,23 @@
-/** The listening socket that systemd, or whoever starts the process like it, hands over (sd_listen_fds). */
+/** The listening socket that systemd, or another supervisor, passes to the process (sd_listen_fds). */
 import { type AddressInfo, Socket } from 'node:net';
 import { ConfigError } from '../config/error.ts';
 
-/** The first descriptor behind the standard streams. */
+/** The first descriptor after the standard streams. */
 const FIRST_FD = 3;
 
-/** It outlives the process, so that no connection is refused while another process begins. */
+/** A socket that outlives the process, so that no connection is refused while the next process starts. */
 export interface InheritedSocket {
   readonly fd: number;
-  /** Where it listens, whatever the configuration says. */
+  /** Where it listens, which may differ from the configuration. */
   readonly host: string;
   readonly port: number;
 }
 
 /**
- * Takes what the environment says of it out of there, so that no other process believes that it was meant.
+ * Takes the socket, and removes its variables from the environment, so that no child process takes it as well.
  *
- * @returns `undefined` if this process was handed none
- * @throws ConfigError if it was handed something else
+ * @returns `undefined` if there is none for this process
+ * @throws ConfigError if it is not a listening TCP socket
  */
 export function takeInheritedSocket(env: NodeJS.ProcessEnv, pid: number): InheritedSocket | undefined {
   const { LISTEN_PID: forPid, LISTEN_FDS: count } = env;
@@ -30,11 +30,11 @@ export function takeInheritedSocket(env: NodeJS.ProcessEnv, pid: number): Inheri
 
 function addressOf(fd: number): AddressInfo {
   try {
-    // Never read, and never closed, for the server is to have the descriptor.
+    // Never read and never closed: the server takes over the descriptor.
     const address = new Socket({ fd, readable: false, writable: false }).address();
     if ('port' in address) return address;
   } catch {}
-  throw wrong(`LISTEN_FDS: descriptor ${fd} is something else, expected a TCP socket that listens`);
+  throw wrong(`LISTEN_FDS: descriptor ${fd} is not a listening TCP socket`);
 }
 
 function wrong(problem: string): ConfigError {

@@ -1,24 +1,24 @@
-/** Why a socket could not be listened on, for whoever starts the broker. */
+/** Explains to operators why the broker cannot listen. */
 
-/** What the configuration is to blame for: starting again as it is would not help. */
+/** Faults of the configuration: starting again without a change does not help. */
 const CONFIGURATION: ReadonlyMap<string, string> = new Map([
-  ['EACCES', 'the process may not: take a port from 1024, or give it CAP_NET_BIND_SERVICE'],
+  ['EACCES', 'the process has no permission: use a port from 1024, or give it CAP_NET_BIND_SERVICE'],
   ['EADDRNOTAVAIL', 'this machine has no such address'],
   ['EINVAL', 'this machine has no such address'],
-  ['ENOTFOUND', 'the name leads to no address'],
+  ['ENOTFOUND', 'the name has no address'],
 ]);
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['EADDRINUSE', 'another process does'],
-  ['EAI_AGAIN', 'the name cannot be looked up now'],
+  ['EAI_AGAIN', 'the name cannot be looked up at the moment'],
 ]);
 
-/** It has a code of the system, by which it is known after it has crossed from a worker to its parent. */
+/** The broker cannot listen. It has the system's code, which survives the way from a worker to its parent. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
   readonly syscall = 'listen';
   readonly code: string;
 
-  /** @param setting that names the port */
+  /** @param setting the setting that names the port */
   constructor(setting: 'port' | 'metrics.port', host: string, port: number, cause: unknown) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     const why = CONFIGURATION.get(code) ?? ELSEWHERE.get(code);
@@ -33,7 +33,7 @@ export class ListenError extends Error {
   }
 }
 
-/** Whether an error, of this process or a worker, is that of a configuration which names no place to listen. */
+/** Whether an error, of this process or a worker, says that the configured address cannot be used. */
 export function isWrongPlace(error: unknown): boolean {
   if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return false;
   return error.syscall === 'listen' && CONFIGURATION.has(String(error.code));

@@ -19,22 +19,22 @@ import type { TransientSockets } from './transient-sockets.ts';
 /** Takes over the connection of a request for a WebSocket. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-/** Milliseconds that a client has for the handshake of TLS; a broker that stops waits for it. */
+/** Milliseconds for a TLS handshake; a stopping broker waits for it. */
 const TLS_HANDSHAKE_MS = 5000;
-/** Bytes of the headers of a request, cookies included, that other apps of the same domain set. */
+/** Bytes of the headers of a request. They include the cookies that other applications of the same domain set. */
 const MAX_HEADER_BYTES = 32_768;
-/** Milliseconds that the headers of a request may take. */
+/** Milliseconds for the headers of a request. */
 const HEADER_TIMEOUT_MS = 10_000;
-/** Milliseconds between two looks for requests that take too long. */
+/** Milliseconds between two checks for requests that take too long. */
 const REQUEST_CHECK_MS = 1000;
 /** Connections that may wait to be accepted: many clients come back at once. */
 const BACKLOG = 4096;
-/** Milliseconds between two looks for connections whose request has been answered. */
+/** Milliseconds between two checks for connections whose request has been answered. */
 const CLOSE_STEP_MS = 50;
-/** Milliseconds that the requests in progress have at a drain, more than Redis has for an answer. */
+/** Milliseconds that a drain leaves for the requests in progress; longer than a call of Redis may take. */
 const REQUEST_GRACE_MS = 3000;
 
-/** How a request is answered that cannot be read, by the code of what is wrong, and the bound that it went beyond. */
+/** The status of a request that cannot be read, and the bound that it exceeded, by the code of the error. */
 const CLIENT_ERRORS: ReadonlyMap<
   string | undefined,
   readonly [status: number, bound?: 'header_bytes' | 'request_timeout']
@@ -44,15 +44,15 @@ const CLIENT_ERRORS: ReadonlyMap<
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', [413]],
 ] as const);
 
-/** The HTTP or HTTPS server, and how it begins and ends. */
+/** The HTTP or HTTPS server, from its start to its end. */
 export class Listener {
   readonly server: Server;
   readonly #config: Config;
-  /** Connections that have not asked for anything yet; node counts them among those with a request in progress. */
+  /** Connections without a request so far; Node counts them as connections with a request in progress. */
   readonly #silent = new Set<Socket>();
 
   #upgrade: Upgrade | undefined;
-  /** Resolves when all connections have ended after it accepts nobody more. */
+  /** Resolves when it accepts no more connections and all have ended. */
   #closed: Promise<void> | undefined;
 
   private constructor(config: Config, server: Server, handle: RequestListener, sockets: TransientSockets) {
@@ -75,7 +75,7 @@ export class Listener {
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
       const [status, bound] = CLIENT_ERRORS.get(error.code) ?? [400];
       const client = socket as Socket;
-      // A socket on which nothing was sent is one that a browser keeps ready.
+      // Browsers open sockets in advance, and send nothing on them.
       if (bound && client.bytesRead > 0) sockets.refused(client, bound);
       if (socket.writable && !sockets.isAnswering(client)) {
         socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
@@ -93,7 +93,7 @@ export class Listener {
     });
   }
 
-  /** Makes a server that does not listen yet, with TLS if there is a certificate. */
+  /** Creates a server that does not listen yet, with TLS if there is a certificate. */
   static create(
     config: Config,
     handle: RequestListener,
@@ -108,19 +108,19 @@ export class Listener {
     return new Listener(config, createHttpsServer(secure), serve, sockets);
   }
 
-  /** From now on new connections get this certificate. */
+  /** Uses this certificate for new connections. */
   use({ cert, key }: Pem): void {
     if ('setSecureContext' in this.server) (this.server as HttpsServer).setSecureContext({ cert, key });
   }
 
-  /** Hands over who asks for a WebSocket; without it they are answered as everybody is. */
+  /** Passes on requests for a WebSocket; without it they are answered like all others. */
   onUpgrade(upgrade: Upgrade): void {
     this.#upgrade = upgrade;
   }
 
   /**
-   * @param setting that names the port
-   * @param fd of a socket that listens already, instead of the port
+   * @param setting the setting that names the port
+   * @param fd the descriptor of a socket that listens already, instead of the port
    * @throws ListenError if it cannot listen there
    */
   listen(port: number, setting: 'port' | 'metrics.port', fd?: number): Promise<void> {
@@ -151,9 +151,9 @@ export class Listener {
     return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
 
-  /** Accepts nobody more. Connections stay, those that wait for their next request, too. */
+  /** Accepts no more connections. Open ones stay, also those that wait for their next request. */
   leave(): void {
-    // The method of node's HTTP server would end the latter, on whose way a request may be.
+    // The method of Node's HTTP server would close idle connections, for which a request may be on its way.
     this.#closed ??= new Promise((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
   }
 
@@ -161,7 +161,7 @@ export class Listener {
    * Accepts no more connections, and waits for the requests in progress and for the end of all WebSockets. A request
    * whose body or answer does not end is cut off after a while, because the broker would never end.
    *
-   * @param idle `keep`: a connection without a request stays open for its next one, as long as requests have
+   * @param idle `keep`: idle connections stay open for their next request, for as long as requests have
    */
   async drain(idle: 'close' | 'keep' = 'close'): Promise<void> {
     const sweep =
@@ -173,19 +173,19 @@ export class Listener {
       for (const socket of this.#silent) socket.destroy();
     }
     await this.#closed;
-    // Only this ends the timer by which node's HTTP server looks after its connections.
+    // Only this ends the timer by which Node's HTTP server checks its connections.
     this.server.close();
     clearInterval(sweep);
     clearTimeout(cut);
   }
 
-  /** Ends at once, except for WebSockets, whose end it waits for. */
+  /** Ends at once, but waits for the end of WebSockets. */
   close(): Promise<void> {
     this.server.closeAllConnections();
     return this.drain();
   }
 
-  /** At most half of what is left to the whole process, which has more to end than its requests. */
+  /** At most half of the time that the process has left, because it has more to end than its requests. */
   get #requestGraceMs(): number {
     const { drainTimeoutSeconds, drainWindowSeconds } = this.#config;
     return Math.min(REQUEST_GRACE_MS, (drainTimeoutSeconds - drainWindowSeconds) * 500);

@@ -3,8 +3,8 @@ import { hostnameOf, isLoopback, whyNotLocal } from '../config/loopback.ts';
 import { codes, Disconnect } from '../errors.ts';
 
 /**
- * Why a request is not one of this machine and its pages; `undefined` if it is. A page of another site in a browser
- * of this machine reaches loopback as well, but says where it is from.
+ * Why a request does not come from this machine and its pages; `undefined` if it does. A page of another site in a
+ * browser of this machine reaches loopback as well, but its requests name their origin.
  */
 export function whyForeign(request: IncomingMessage): string | undefined {
   const { method = '', headers } = request;
@@ -14,12 +14,12 @@ export function whyForeign(request: IncomingMessage): string | undefined {
   if (origin !== undefined) {
     return isLoopback(hostnameOf(origin)) ? undefined : 'its Origin is a page of another site';
   }
-  // Browsers leave the origin out of what can only be looked at, such as a link that somebody follows.
+  // Browsers send no origin with requests that only read, such as a link that somebody follows.
   const isSafe = method === 'GET' || method === 'HEAD';
   return headers['sec-fetch-site'] === 'cross-site' && !isSafe ? 'a page of another site sent it' : undefined;
 }
 
-/** Answers nobody but this machine and its pages. */
+/** Refuses requests that do not come from this machine and its pages. */
 export function localOnly(handle: RequestListener): RequestListener {
   return (request, response) => {
     const reason = whyForeign(request);
@@ -29,7 +29,7 @@ export function localOnly(handle: RequestListener): RequestListener {
   };
 }
 
-/** What a WebSocket from elsewhere is told. */
+/** The refusal of a WebSocket from elsewhere. */
 export function notLocal(reason: string): Disconnect {
   return new Disconnect(codes.unauthorized, explain(reason));
 }

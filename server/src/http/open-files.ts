@@ -6,7 +6,7 @@ export interface OpenFilesLimit {
   readonly hard: number;
 }
 
-/** The limit of this process, or `undefined` where the system has no /proc. Infinity stands for unlimited. */
+/** The limit of this process, or `undefined` if the system has no /proc. Infinity if there is no limit. */
 export function openFilesLimit(): OpenFilesLimit | undefined {
   let limits: string;
   try {

@@ -1,13 +1,13 @@
 import { ApiError } from '../errors.ts';
 
-/** A name, in lower case as it is signed, and a value. */
+/** A name, in lower case as it is signed, and its value. */
 export type Parameter = readonly [name: string, value: string];
 
-/** The parameters of a request, in one reading of their encoding. */
+/** The parameters of a request, by one way to decode them. */
 export class Query {
   constructor(readonly parameters: readonly Parameter[]) {}
 
-  /** @throws ApiError if the parameter is there twice, since nobody knows which one was meant */
+  /** @throws ApiError if there are two parameters of this name: it is unknown which one was meant */
   get(name: string): string | undefined {
     let found: string | undefined;
     for (const [parameter, value] of this.parameters) {
@@ -20,10 +20,10 @@ export class Query {
 }
 
 /**
- * Reads a raw query. Libraries disagree on encoding, so there may be several readings: decoded, decoded with `+` as
- * a space, and as it stands. The signature tells which one was meant.
+ * Reads a raw query. Libraries encode differently, so there may be several readings: decoded, decoded with `+` as a
+ * space, and not decoded. The signature shows which one was meant.
  *
- * @throws ApiError if the encoding is broken, or a decoded parameter could pose as two
+ * @throws ApiError if the encoding is broken, or a decoded parameter could be taken for two
  */
 export function readQuery(rawQuery: string): readonly [Query, ...Query[]] {
   const raw = splitQuery(rawQuery);

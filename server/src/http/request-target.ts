@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 const SLASH = 47;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
 
-/** Hands on requests with a target in origin form, whichever form they came with. */
+/** Passes on requests with a target in origin form, whatever form the client sent. */
 export function inOriginForm(handle: RequestListener): RequestListener {
   return (request, response) => {
     toOriginForm(request);
@@ -12,8 +12,8 @@ export function inOriginForm(handle: RequestListener): RequestListener {
 }
 
 /**
- * Some clients, and proxies on behalf of others, name the whole URL, which servers must accept; its authority then takes the
- * place of the header Host (RFC 9112, section 3.2.2).
+ * Some clients and proxies send the whole URL, which servers must accept; its authority then replaces the header `Host`
+ * (RFC 9112, section 3.2.2).
  */
 export function toOriginForm(request: IncomingMessage): void {
   const target = request.url ?? '';

@@ -1,19 +1,19 @@
 import type { Config } from '../config/config.ts';
 import { openFilesLimit } from './open-files.ts';
 
-/** How many sockets a process may have open, and for what. */
+/** Bounds of the open sockets of a process. */
 export interface SocketBounds {
-  /** All of them. What is left of the descriptors is for files, Redis and receivers of webhooks. */
+  /** All sockets. The remaining descriptors are for files, Redis and receivers of webhooks. */
   readonly sockets: number;
-  /** WebSockets. What is left of the sockets is for the HTTP API and for health checks. */
+  /** WebSockets. The remaining sockets are for the HTTP API and for health checks. */
   readonly connections: number;
-  /** WebSockets of one address, and as many sockets of it that are none. */
+  /** WebSockets of one address, and as many of its other sockets. */
   readonly perAddress: number;
-  /** Whether that holds for the loopback too, which is where a proxy on the same machine comes from. */
+  /** Whether that applies to loopback as well, from which a proxy on the same machine connects. */
   readonly limitsLoopback: boolean;
 }
 
-/** @param descriptors that the process may have open; Infinity where the system does not say */
+/** @param descriptors the number that the process may have open; Infinity if the system does not say */
 export function socketBounds(
   { maxConnections, connectionsPerAddress }: Pick<Config, 'maxConnections' | 'connectionsPerAddress'>,
   descriptors = openFilesLimit()?.soft ?? Number.POSITIVE_INFINITY,
@@ -31,7 +31,7 @@ export function socketBounds(
   };
 }
 
-/** A sixteenth, but at least `least` and at most 1024. */
+/** A sixteenth, at least `least` and at most 1024. */
 function share(descriptors: number, least: number): number {
   return Number.isFinite(descriptors) ? Math.min(1024, Math.max(least, Math.floor(descriptors / 16))) : 0;
 }

@@ -1,4 +1,4 @@
-/** A request target as it stood in the request line, in two parts. Nothing is decoded: signatures are over raw text. */
+/** A request target as it arrived, in two parts. Nothing is decoded, because signatures are over the raw text. */
 export interface Target {
   readonly path: string;
   readonly rawQuery: string;
@@ -12,8 +12,8 @@ export function splitTarget(target: string): Target {
 }
 
 /**
- * Reads a path of the form `BASE + APP_ID + "/" + NAME`, as the paths that publish are. Anything else, or what is
- * percent-encoded, is `undefined`.
+ * Reads a path of the form `BASE + APP_ID + "/" + NAME`, which the paths that publish have. `undefined` for any other
+ * path, and for one that is percent-encoded.
  */
 export function readPublishPath(
   path: string,

@@ -4,55 +4,55 @@ import type { Logger } from 'pino';
 import { type Metrics, reached } from '../metrics.ts';
 import type { SocketBounds } from './socket-bounds.ts';
 
-/** Requests of one socket that may wait for the answers to those before them. */
+/** Requests of one socket that may wait for the responses to earlier ones. */
 const MAX_PIPELINED = 50;
-/** Sockets looked at for one that may be closed to make room. */
+/** Sockets that are checked to find one that can be closed to make room. */
 const MAX_LOOKS = 1000;
-/** Milliseconds between two looks for answers that nobody reads. */
+/** Milliseconds between two checks for responses that clients do not read. */
 const SWEEP_MS = 1000;
 
 const VISIT = Symbol('visit');
 type VisitedSocket = Socket & { [VISIT]?: Visit | undefined };
 
-/** What is known of one socket. */
+/** One socket. */
 interface Visit {
-  /** The TCP socket; with TLS it is the one below. */
+  /** The TCP socket; with TLS the one below the TLS socket. */
   readonly socket: Socket;
-  /** Whose places it takes; `undefined`: nobody's. */
+  /** The address that it counts for; `undefined`: none. */
   readonly owner: string | undefined;
-  /** The answer that is being made or read. */
+  /** The response that is being made or read. */
   answer: ServerResponse | undefined;
-  /** Pipelined requests, which wait for that. */
+  /** Pipelined requests, which wait for that response. */
   waiting: (readonly [IncomingMessage, ServerResponse])[] | undefined;
-  /** Since when there always was an answer to be made or read, by the monotonic clock. */
+  /** Monotonic time since which there has always been a response to make or read. */
   busySince: number;
-  /** It asked for a WebSocket, and the broker has not decided yet. */
+  /** It has asked for a WebSocket, and the broker has not decided yet. */
   isAdmitted: boolean;
 }
 
 export interface TransientSocketsParts {
   readonly bounds: SocketBounds;
-  /** Milliseconds that a socket has to take its answers. */
+  /** Milliseconds that a client has to read its responses. */
   readonly answerTimeoutMs: number;
-  /** Whose places a TCP socket takes; `undefined` where the bound for one address does not hold. */
+  /** The address that a TCP socket counts for; `undefined` if the bound per address does not apply. */
   readonly ownerOf: (address: string) => string | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** Milliseconds, by a clock that nobody sets. */
+  /** Monotonic milliseconds. */
   readonly monotonic: () => number;
 }
 
 /**
- * The sockets of this process that are no WebSocket, not yet or not any more. Where there are too many, the one that
- * has been quiet for longest makes room, so that neither one address nor many clients that ask for nothing keep
- * requests and health checks out.
+ * The sockets of this process that are not WebSockets: not yet, or not any more. When there are too many, the one that
+ * has been idle for longest is closed, so that neither one address nor many idle clients can block requests and health
+ * checks.
  */
 export class TransientSockets {
   readonly #parts: TransientSocketsParts;
-  /** The quiet ones first. */
+  /** The ones that have been idle for longest first. */
   readonly #visits = new Set<Visit>();
   readonly #byOwner = new Map<string, Set<Visit>>();
-  /** With TLS: those whose handshake is under way, by the address and port of the client. */
+  /** With TLS: the sockets with a handshake in progress, by the address and port of the client. */
   readonly #securing = new Map<string, Visit>();
   readonly #sweep: NodeJS.Timeout;
   #webSockets = 0;
@@ -62,14 +62,14 @@ export class TransientSockets {
     this.#sweep = setInterval(() => this.#endUnread(), SWEEP_MS).unref();
   }
 
-  /** Sockets that are open, WebSockets included. */
+  /** Open sockets, including WebSockets. */
   get open(): number {
     return this.#visits.size + this.#webSockets;
   }
 
   /** A TCP connection was accepted. */
   accept(socket: VisitedSocket, isSecured: boolean): void {
-    // One whose upgrade was declined is handed to node as a new one.
+    // A socket whose upgrade was declined arrives here again, because Node is given it as a new one.
     if (socket[VISIT]) return;
     const visit = this.#add(socket, this.#parts.ownerOf(socket.remoteAddress ?? ''));
     if (isSecured) this.#securing.set(peerOf(socket), visit);
@@ -79,19 +79,19 @@ export class TransientSockets {
     else if (this.open > bounds.sockets) this.#makeRoom(this.#visits, visit, 'sockets');
   }
 
-  /** The TLS handshake of an accepted connection is done. */
+  /** The TLS handshake of an accepted connection is complete. */
   secured(secure: VisitedSocket): void {
     const peer = peerOf(secure);
     secure[VISIT] = this.#securing.get(peer);
     this.#securing.delete(peer);
   }
 
-  /** Has requests answered one after the other, as their answers are read. */
+  /** Serves the requests of a socket one after the other, as fast as the client reads the responses. */
   serve(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
     const socket: VisitedSocket = request.socket;
     const visit = socket[VISIT];
     if (!visit) return handle(request, response);
-    // More requests of the same packet, after those that were too many.
+    // Further requests of the packet whose requests were too many.
     if (visit.socket.destroyed) return;
     response.on('close', () => this.#answered(visit, response, handle));
     if (!visit.answer) {
@@ -104,30 +104,30 @@ export class TransientSockets {
     else this.#end(visit, 'pipelined_requests');
   }
 
-  /** A request cannot be answered because of a bound: counts and logs it. */
+  /** Counts and logs a request that exceeds a bound. */
   refused(socket: VisitedSocket, bound: 'header_bytes' | 'request_timeout'): void {
     const { metrics, log } = this.#parts;
     reached(metrics, log, bound, { address: socket.remoteAddress });
   }
 
-  /** Whether a part of an answer has been written. */
+  /** Whether a part of a response has been written. */
   isAnswering(socket: VisitedSocket): boolean {
     return socket[VISIT]?.answer?.headersSent ?? false;
   }
 
-  /** The last answer that a socket waits for. */
+  /** The last response that a socket waits for. */
   lastAnswer(socket: VisitedSocket): ServerResponse | undefined {
     const visit = socket[VISIT];
     return visit?.waiting?.at(-1)?.[1] ?? visit?.answer;
   }
 
-  /** It asks for a WebSocket; from now on it is for the gateway to decide. */
+  /** The socket asks for a WebSocket; the gateway decides. */
   admit(socket: VisitedSocket): void {
     const visit = socket[VISIT];
     if (visit) visit.isAdmitted = true;
   }
 
-  /** It is a WebSocket from now on. */
+  /** The socket has become a WebSocket. */
   established(socket: VisitedSocket): void {
     const visit = socket[VISIT];
     this.#webSockets += 1;
@@ -137,7 +137,7 @@ export class TransientSockets {
     this.#remove(visit);
   }
 
-  /** It is a WebSocket no more, or was refused: it has only to close. */
+  /** The socket is no longer a WebSocket, or was refused: it only has to close. */
   dismissed(socket: VisitedSocket, wasEstablished: boolean): void {
     if (wasEstablished) this.#webSockets -= 1;
     const visit = socket[VISIT];
@@ -145,7 +145,7 @@ export class TransientSockets {
     else if (!socket.destroyed) this.#add(socket, undefined);
   }
 
-  /** Ends the looks at who reads. */
+  /** Ends the timer. */
   close(): void {
     clearInterval(this.#sweep);
   }
@@ -190,12 +190,12 @@ export class TransientSockets {
       visit.answer = next[1];
       return handle(...next);
     }
-    // Those that were answered last are the last to make room.
+    // The sockets that were answered last are closed last.
     this.#remove(visit);
     this.#enter(visit);
   }
 
-  /** Closes the socket among these that has been quiet for longest; if all are busy, the newcomer. */
+  /** Closes the one of these sockets that has been idle for longest; if all are busy, the new one. */
   #makeRoom(among: ReadonlySet<Visit>, newcomer: Visit, bound: string): void {
     let looks = 0;
     for (const visit of among) {
@@ -219,7 +219,7 @@ export class TransientSockets {
     const { socket } = visit;
     reached(metrics, log, bound, { address: socket.remoteAddress });
     this.#remove(visit);
-    // What the client does not read must not stay in the system's buffers. Only TCP can be reset.
+    // A reset frees the system's buffers of what the client does not read; only a TCP socket can be reset.
     if (socket.remoteAddress === undefined) socket.destroy();
     else socket.resetAndDestroy();
   }
@@ -233,7 +233,7 @@ export class TransientSockets {
     })(this);
 }
 
-/** Whether it owes us something rather than we an answer: the rest of a request, a next one, or its end. */
+/** Whether the broker waits for the client: for the rest of a request, the next one, or the end. */
 function isQuiet({ answer, isAdmitted }: Visit): boolean {
   if (isAdmitted) return false;
   return !answer || answer.headersSent || !answer.req.complete;

@@ -2,23 +2,23 @@ import { type LogFn, type Logger, levels } from 'pino';
 
 /** Milliseconds for which lines of one kind are counted together. */
 const WINDOW_MS = 60_000;
-/** Kinds that are told apart at a time; beyond them a text is one kind, whatever its fields say. */
+/** Kinds that are counted separately at one time; beyond them, all lines with the same text are one kind. */
 const MAX_KINDS = 10_000;
-/** Fields, each from a fixed set, that tell the causes of one text apart. */
+/** Fields that distinguish the causes of one text, each from a fixed set. */
 const CAUSES = ['appId', 'code', 'type', 'status'] as const;
 
 interface Kind {
-  /** Lines in the running window, also those that were not written. */
+  /** Lines in the current window, written or not. */
   lines: number;
 }
 
-/** Lines of this process that were not written, because there were too many of their kind. */
+/** The number of lines of this process that were not written, because there were too many of their kind. */
 export const suppression = { lines: 0 };
 
 /**
- * Bounds what the log grows by what somebody sends: of one kind, which is a text with its app and cause, so many lines
- * a minute are written, and then one that says how many more there were. What is below `info` is for those who look
- * closely, and `fatal` is the last line of a process: neither is limited.
+ * Limits the log lines that clients can cause. A kind is a text with its app and cause. Only so many lines of a kind are
+ * written per minute, and then one that says how many more there were. Lines below `info`, and `fatal`, which is the
+ * last line of a process, are not limited.
  */
 export class LogLimit {
   readonly #linesPerMinute: number;
@@ -28,7 +28,7 @@ export class LogLimit {
     this.#linesPerMinute = linesPerMinute;
   }
 
-  /** The hook of pino that is called for each line. */
+  /** The hook that pino calls for each line. */
   readonly hook = (logger: Logger, args: Parameters<LogFn>, write: LogFn, level: number): void => {
     const isLimited = level >= levels.values['info']! && level < levels.values['fatal']!;
     if (!isLimited || this.#admits(logger, args, write)) write.apply(logger, args);

@@ -7,36 +7,36 @@ import { maskLine } from './secret-mask.ts';
 /** Settings of the log. */
 export const logSchema = z
   .strictObject({
-    /** Least severe level that is written. @default "info" */
+    /** The least severe level that is written. @default "info" */
     level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-    /** Lines for people instead of JSON. @default false */
+    /** Whether lines are for people instead of JSON. @default false */
     pretty: z.boolean().default(false),
     /**
-     * Lines of one kind (text, app and cause) that are written per minute; one more line says how many there were
-     * beyond them. null: no limit. @default 60
+     * Lines of one kind (text, app and cause) that are written per minute; one more line says how many were left out.
+     * null: no limit. @default 60
      */
     linesPerMinute: z.union([z.int().min(1), z.null()]).default(60),
   })
   .readonly()
   .prefault({});
 
-/** Fields that never reach the log, in case one is logged by mistake; the code does not log them. */
+/** Fields that are removed in case one is logged by mistake; the code does not log them. */
 const SECRETS = ['secret', 'token', 'auth', 'signature', 'auth_signature', 'shared_secret', 'authorization'];
 
-/** Characters of one field, and of the trace of an error, that a line holds: much of it is quoted from outside. */
+/** Characters of one field, and of the stack of an error, in a line: clients can influence much of both. */
 const MAX_FIELD = 1000;
 const MAX_TRACE = 4000;
 
-/** Milliseconds that a process waits at its end for a reader of its log that does not read. */
+/** Milliseconds that an ending process waits for the reader of its log. */
 const MAX_LOG_WAIT_MS = 1000;
 
-/** Standard output, to which all logs of this process write without blocking the event loop. */
+/** Standard output. All logs of this process write to it without blocking the event loop. */
 let output: ReturnType<typeof pino.destination> | undefined;
 
 /**
  * The log: one JSON object per line, or lines for people with `pretty`.
  *
- * @param destination standard output, unless given
+ * @param destination standard output by default
  */
 export function createLog(settings: z.infer<typeof logSchema>, destination?: DestinationStream): Logger {
   const paths = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
@@ -66,7 +66,7 @@ export function createLog(settings: z.infer<typeof logSchema>, destination?: Des
   return pino(options, destination ?? output);
 }
 
-/** Ends the process once the log is written: a write that is still in progress would be lost. */
+/** Ends the process after the log is written; a write in progress would be lost. */
 export function exitAfterLog(code: number): void {
   const exit = () => process.exit(code);
   if (!output) return exit();

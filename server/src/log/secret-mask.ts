@@ -1,21 +1,21 @@
-/** What stands in the place of a secret. */
+/** The text that replaces a secret. */
 export const HIDDEN = '********';
 
-/** Characters of a secret by which it is found, and from which on a part of it is hidden too: texts are cut when logged. */
+/** Characters by which a secret is recognized. A part of a secret that is longer is hidden as well, because texts are cut when logged. */
 const PREFIX = 8;
 const MIN_PART = 16;
-/** Secrets that are known at a time; those that have not been used for longest go first. */
+/** Known secrets at one time; beyond it, the least recently used one is forgotten. */
 const MAX_KNOWN = 20_000;
 const SIGNATURE = /[0-9a-fA-F]{64,}/g;
-/** What a terminal would obey, or would not show: JSON lets it pass. */
+/** Characters that control a terminal or are invisible in it; JSON does not escape them. */
 const CONTROL = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 const known = new Set<string>();
 const byPrefix = new Map<string, string[]>();
 
-/** Learns what must never be logged, wherever somebody puts it: in the place of a key, an id, a name or a path. */
+/** Registers a secret that must never be logged, also where a client sends it as a key, an id, a name or a path. */
 export function hideSecret(secret: string): void {
-  // As it stands in a line of JSON.
+  // In the form that it has in a line of JSON.
   const text = JSON.stringify(secret).slice(1, -1);
   if (text.length < PREFIX || known.has(text)) return;
   if (known.size >= MAX_KNOWN) forgetOldest();
@@ -27,9 +27,9 @@ export function hideSecret(secret: string): void {
 }
 
 /**
- * A line of the log without secrets, signatures and characters that a terminal would obey.
+ * Returns a line of the log without secrets, signatures and characters that control a terminal.
  *
- * @param backslash what begins the escape of such a character: one in JSON, two where that is printed for people
+ * @param backslash the start of the escape of such a character: one backslash in JSON, two in lines for people
  */
 export function maskLine(line: string, backslash = '\\'): string {
   return maskKnown(line)
@@ -51,7 +51,7 @@ function maskKnown(line: string): string {
   return copied === 0 ? line : masked + line.slice(copied);
 }
 
-/** How many characters of a secret begin here. */
+/** The number of characters of a secret that begin here. */
 function secretAt(line: string, at: number): number {
   const candidates = byPrefix.get(line.slice(at, at + PREFIX));
   let longest = 0;

@@ -1,12 +1,12 @@
-/** The certificate that a section of the configuration names, read again when its files change. */
+/** The certificate of one section of the configuration, read again when its files change. */
 import { stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { type Pem, type PemFiles, readPem, type TlsSection } from './pem-files.ts';
 
-/** Milliseconds between two looks at the files. They are looked at by path, so that a link that leads elsewhere counts. */
+/** Milliseconds between two checks of the files. They are checked by path, so that a changed link counts as a change. */
 const LOOK_MS = 1000;
 const DAY_MS = 86_400_000;
-/** Days before its end from which the log warns of it, once a day. */
+/** Days before its end from which the log warns once a day. */
 const WARNING_DAYS = 14;
 
 export class Certificate {
@@ -15,9 +15,9 @@ export class Certificate {
   readonly #log: Logger;
   readonly #timers: readonly NodeJS.Timeout[];
   #pem: Pem;
-  /** What the files were like when they were last read. */
+  /** The state of the files when they were last read. */
   #read: string;
-  /** What they were like at the last look. */
+  /** The state of the files at the last check. */
   #seen: string;
   #reading: Promise<void> = Promise.resolve();
   #onChange: (pem: Pem) => void = () => {};
@@ -36,9 +36,9 @@ export class Certificate {
     ];
   }
 
-  /** @throws ConfigError that names the setting and the file of what cannot be used */
+  /** @throws ConfigError that names the setting and the file that cannot be used */
   static async open(section: TlsSection, files: PemFiles, log: Logger): Promise<Certificate> {
-    // Looked at before they are read: what changes in between is read once more.
+    // Checked before they are read: a change in between is read the next time.
     const seen = await lookAt(files);
     return new Certificate(section, files, log, await readPem(section, files), seen);
   }
@@ -52,12 +52,12 @@ export class Certificate {
     return this.#pem.expiresAt;
   }
 
-  /** Is told of each new one. */
+  /** Called with each new certificate. */
   onChange(listener: (pem: Pem) => void): void {
     this.#onChange = listener;
   }
 
-  /** Reads the files again. Those that cannot be used change nothing. */
+  /** Reads the files again. Files that cannot be used change nothing. */
   reload(): Promise<void> {
     this.#reading = this.#reading.then(() => this.#reload());
     return this.#reading;
@@ -67,7 +67,7 @@ export class Certificate {
     for (const timer of this.#timers) clearInterval(timer);
   }
 
-  /** Files that are being replaced one after the other are read once all of them are still. */
+  /** Files that are replaced one after the other are read when none has changed since the last check. */
   async #look(): Promise<void> {
     const now = await lookAt(this.#files);
     const isStill = now === this.#seen;
@@ -87,7 +87,7 @@ export class Certificate {
       this.#onChange(pem);
       this.#log.info({ section, expiresAt: dateOf(pem.expiresAt) }, 'certificate reloaded');
     } catch (error) {
-      this.#log.error({ err: error, section }, 'certificate not reloaded, the one before stays');
+      this.#log.error({ err: error, section }, 'certificate not reloaded, the previous one stays in use');
     }
   }
 
@@ -102,7 +102,7 @@ export class Certificate {
   }
 }
 
-/** Changes with each of the files, whatever links lead to it. */
+/** A text that changes with each of the files, also behind links. */
 async function lookAt({ ca, cert, key }: PemFiles): Promise<string> {
   const look = async (file: string | undefined): Promise<string> => {
     if (file === undefined) return '';

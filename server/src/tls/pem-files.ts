@@ -1,4 +1,4 @@
-/** Certificates and keys in PEM files that settings name: they are read, and must belong together. */
+/** Reads the certificates and keys in PEM files that settings name, and checks that they belong together. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
@@ -8,17 +8,17 @@ import { fileProblem } from '../config/file-problem.ts';
 /** The section of the configuration that names the files. */
 export type TlsSection = 'tls' | 'redis.tls';
 
-/** Their names. */
+/** The names of the files. */
 export interface PemFiles {
-  /** Of the authorities that may have signed the other side's certificate. */
+  /** The authorities that may have signed the certificate of the other end. */
   readonly ca?: string | undefined;
-  /** Of the certificate chain by which we prove who we are. */
+  /** The certificate chain of this end. */
   readonly cert?: string | undefined;
-  /** Of its private key. */
+  /** The private key of that certificate. */
   readonly key?: string | undefined;
 }
 
-/** What they hold. */
+/** The contents of the files. */
 export interface Pem {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer | undefined;
@@ -31,7 +31,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
 
 /** @throws ConfigError that names the setting and the file of what cannot be used */
 export async function readPem(section: TlsSection, files: PemFiles): Promise<Pem> {
-  // One after the other, so that of several mistakes always the same one is told.
+  // One after the other, so that the same one of several mistakes is always reported.
   const ca = await read(`${section}.ca`, files.ca);
   const cert = await read(`${section}.cert`, files.cert);
   const key = await read(`${section}.key`, files.key);
@@ -62,7 +62,7 @@ async function read(setting: string, file: string | undefined): Promise<Buffer |
   }
 }
 
-/** @returns the first one, which is our own */
+/** @returns the first certificate, which is that of this end */
 function readCertificates(setting: string, file: string, pem: Buffer): X509Certificate {
   const [first, ...others] = pem.toString('latin1').match(CERTIFICATE) ?? [];
   if (first === undefined) throw wrong(setting, file, 'a certificate in PEM format');
@@ -86,7 +86,7 @@ function wrong(setting: string, file: string, expected: string): ConfigError {
   return new ConfigError(undefined, [`${setting}: got ${JSON.stringify(file)}, expected ${expected}`]);
 }
 
-/** The messages of OpenSSL name what it did not find, and quote nothing. */
+/** Messages of OpenSSL name what it did not find, and quote no content. */
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
