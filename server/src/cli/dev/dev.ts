@@ -39,6 +39,8 @@ function addRoutes(app: express.Express, credentials: DevApp): void {
 /** Everybody may join everything, under the name that the page made up. */
 function devAuth(credentials: DevApp): express.Router {
   return authRouter(countersignAt(credentials), {
+    // Pages of other clients, which do not renew, may stay open for days.
+    grantSeconds: null,
     user: (request) => {
       const id = request.get('X-Dev-User');
       return isUserId(id) ? { id, info: { name: id } } : undefined;
