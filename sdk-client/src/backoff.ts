@@ -42,7 +42,7 @@ export function reactionTo(code: number): Reaction {
 export function retryDelay(
   reaction: Reaction,
   tries: number,
-  { minDelay, maxDelay }: Delays,
+  { minDelay, maxDelay }: Pick<Delays, 'minDelay' | 'maxDelay'>,
   random: number,
 ): number {
   if (tries === 0 && (reaction === 'retry at once' || reaction === 'retry over TLS')) return 0;

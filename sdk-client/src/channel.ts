@@ -4,7 +4,9 @@ import { CountersignError, isTemporary } from './errors.ts';
 import type { Authorizer, ChannelGrant } from './grants.ts';
 import {
   asObject,
+  EXTENSION,
   encode,
+  GRANT_RENEWED,
   INTERNAL,
   type Message,
   parseJson,
@@ -12,19 +14,7 @@ import {
   SUBSCRIPTION_SUCCEEDED,
 } from './protocol.ts';
 import type { Retries } from './retries.ts';
-
-/** Why a subscription was refused or ended; data of `pusher:subscription_error`. The connection stays open. */
-export interface SubscriptionError {
-  /** `AuthError`, `InvalidChannel`, `InvalidChannelData`, `LimitReached`, `ServerError`, or `TimeoutError`. */
-  readonly type: string;
-  /** HTTP status of the app's endpoint, or the broker's status; 0 if there was no response. */
-  readonly status: number;
-  readonly message: string;
-  /** The same as `message`, under the name that other Channels clients use. */
-  readonly error: string;
-  /** Milliseconds until the client asks again by itself. Absent if the refusal is final. */
-  readonly retryIn?: number;
-}
+import { type SubscriptionError, subscriptionError } from './subscription-error.ts';
 
 /** Events of the protocol on every channel. */
 export interface ChannelEvents {
@@ -32,6 +22,8 @@ export interface ChannelEvents {
   'pusher:subscription_error': SubscriptionError;
   'pusher:subscription_count': { readonly subscription_count: number };
   'pusher:cache_miss': unknown;
+  /** The client has renewed the grant. `expires_at` is in Unix seconds, or null if the grant does not end. */
+  'countersign:grant_renewed': { readonly expires_at: number | null };
   'pusher:decryption_error': { readonly event: string; readonly message: string };
 }
 
@@ -44,6 +36,8 @@ export interface ChannelOwner extends AttemptSettings {
   send(frame: string): boolean;
   readonly authorizer: Authorizer;
   readonly retries: Retries;
+  /** Collects the grants that are about to end, so that they share a request. */
+  readonly renewals: Retries;
   /** The id of the signed-in user, once a sign-in in progress is over. */
   userId(): Promise<string | undefined>;
   /** Passes an event of a channel to listeners on the client. */
@@ -51,6 +45,19 @@ export interface ChannelOwner extends AttemptSettings {
 }
 
 type Phase = 'idle' | 'authorizing' | 'sent' | 'subscribed';
+
+/**
+ * What became of a subscription.
+ *
+ * - `pending`: the client subscribes as soon as it can
+ * - `subscribed`: the broker has confirmed it
+ * - `expired`: its grant ended before the client could renew it; the client asks for another one
+ * - `refused`: for good, or until the app subscribes again
+ */
+export type ChannelStatus = 'pending' | 'subscribed' | 'expired' | 'refused';
+
+/** Pause in ms after which a grant is asked for again that has the second of a revocation, which it may have followed. */
+const REVOKED_SECOND = 1_000;
 
 /**
  * A channel that the app has subscribed to. It subscribes on each new connection, until the app unsubscribes.
@@ -66,11 +73,16 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   readonly name: string;
   /** Number of subscribed connections, if the app has `subscription_count` enabled at the broker. */
   subscriptionCount: number | undefined;
+  /** When the grant ends, in Unix seconds; `undefined` if it does not end, or while the channel is not subscribed. */
+  expiresAt: number | undefined;
   /** @internal */
   protected readonly owner: ChannelOwner;
   #phase: Phase = 'idle';
   #attempt: Attempt<ChannelGrant> | undefined;
-  readonly #again = (): void => this.join();
+  /** Why the channel is not subscribed. */
+  #end: 'expired' | 'refused' | undefined;
+  #wasRevoked = false;
+  readonly #again = (): void => (this.subscribed ? this.#ask() : this.join());
   /** @internal The users of the channel: the client itself for the app, and components that share it. */
   readonly uses = new Set<object>();
 
@@ -84,6 +96,11 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   /** Whether the broker has confirmed the subscription on the current connection. */
   get subscribed(): boolean {
     return this.#phase === 'subscribed';
+  }
+
+  /** What became of the subscription. */
+  get status(): ChannelStatus {
+    return this.subscribed ? 'subscribed' : (this.#end ?? 'pending');
   }
 
   /** Whether the subscription is requested on the current connection and not confirmed yet. */
@@ -119,20 +136,10 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
 
   /** @internal Subscribes on the current connection, unless that is done or in progress. */
   join(): void {
-    const { socketId } = this.owner;
-    if (!socketId || this.#phase !== 'idle') return;
+    if (!this.owner.socketId || this.#phase !== 'idle') return;
     this.#phase = 'authorizing';
-    // A grant is valid for one connection, so the attempt ends with the connection.
-    this.#attempt = new Attempt(
-      this.owner,
-      (signal) => this.grant(socketId, signal),
-      (grant) => this.#send(grant),
-      ({ code, status, message, retryAfter }) =>
-        this.#refused(
-          { type: code === 'timeout' ? 'TimeoutError' : 'AuthError', status, error: message },
-          retryAfter,
-        ),
-    );
+    if (this.#end === 'refused') this.#end = undefined;
+    this.#ask();
   }
 
   /** @internal Unsubscribes. @returns whether the broker has yet to respond to a subscribe frame */
@@ -148,26 +155,32 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     this.#attempt?.end();
     this.#attempt = undefined;
     this.owner.retries.delete(this.#again);
+    this.owner.renewals.delete(this.#again);
     this.#phase = 'idle';
+    this.expiresAt = this.#end = undefined;
   }
 
   /** @internal Handles a frame for this channel. */
   receive(message: Message): void {
     const { event, data } = message;
+    const fields = asObject(data) ?? {};
     if (event === `${INTERNAL}subscription_succeeded`) {
-      this.#attempt?.end();
-      this.owner.retries.delete(this.#again, true);
-      this.#phase = 'subscribed';
+      this.#granted(message.expires_at);
       this.emit(SUBSCRIPTION_SUCCEEDED, this.accepted(data));
     } else if (event === SUBSCRIPTION_ERROR) {
-      this.#refused(data, isTemporary(Number(asObject(data)?.['status'])) ? 0 : undefined);
+      this.#refused(fields, isTemporary(Number(fields['status'])) ? 0 : undefined);
     } else if (!this.subscribed) {
       // A late frame of a subscription that has ended.
+    } else if (event === GRANT_RENEWED) {
+      this.#granted(fields['expires_at']);
+      this.emit(event, data);
+    } else if (event.startsWith(EXTENSION)) {
+      if (event.endsWith('grant_expiring')) this.owner.renewals.add(this.#again, 0);
     } else if (event === `${INTERNAL}subscription_count`) {
-      this.subscriptionCount = Number(asObject(data)?.['subscription_count']);
+      this.subscriptionCount = Number(fields['subscription_count']);
       this.emit('pusher:subscription_count', data);
     } else if (event.startsWith(INTERNAL)) {
-      this.internal(event, asObject(data) ?? {});
+      this.internal(event, fields);
     } else {
       this.received(message);
     }
@@ -200,31 +213,64 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     this.owner.emit(event, data, metadata);
   }
 
-  #send({ auth, channel_data }: ChannelGrant): void {
-    this.#phase = 'sent';
-    this.owner.send(
-      encode('pusher:subscribe', { auth, channel_data: channel_data || undefined, channel: this.name }),
+  /** Asks for a grant and sends it: to join, or to renew the grant of the subscription. */
+  #ask(): void {
+    this.#attempt?.end();
+    // A grant is valid for one connection, so the attempt ends with the connection.
+    this.#attempt = new Attempt(
+      this.owner,
+      (signal) => this.grant(this.owner.socketId!, signal),
+      ({ auth, channel_data }) => {
+        if (!this.subscribed) this.#phase = 'sent';
+        this.owner.send(
+          encode('pusher:subscribe', { auth, channel_data: channel_data || undefined, channel: this.name }),
+        );
+      },
+      ({ code, status, message, retryAfter }) =>
+        this.#refused(
+          {
+            type: code === 'timeout' ? 'TimeoutError' : 'AuthError',
+            status,
+            error: message,
+            renewal: this.subscribed,
+          },
+          retryAfter,
+        ),
     );
   }
 
+  #granted(expiresAt: unknown): void {
+    this.#attempt?.end();
+    this.owner.retries.delete(this.#again, true);
+    this.#phase = 'subscribed';
+    this.#wasRevoked = false;
+    this.#end = undefined;
+    this.expiresAt = (expiresAt as number | null) ?? undefined;
+  }
+
   /** @param retryAfter pause in ms before the next attempt, at least; `undefined` if the refusal is final */
-  #refused(refusal: unknown, retryAfter: number | undefined): void {
-    this.reset();
+  #refused(refusal: Readonly<Record<string, unknown>>, retryAfter: number | undefined): void {
+    const { code, renewal } = refusal;
+    let pause = retryAfter;
+    if (code === 'grant_expired') pause = 0;
+    if (code === 'grant_revoked' && !this.subscribed && !this.#wasRevoked) {
+      this.#wasRevoked = true;
+      pause = REVOKED_SECOND;
+    }
+    // The refusal of a renewal concerns the subscription for which it was asked.
+    if (renewal && !this.subscribed) return;
+    const isExpired = code === 'grant_expired' || this.#end === 'expired';
+    if (renewal) this.#attempt?.end();
+    else this.reset();
     const error: SubscriptionError = {
       ...subscriptionError(refusal),
-      ...(retryAfter !== undefined && {
-        retryIn: this.owner.retries.add(this.#again, retryAfter),
-      }),
+      ...(pause !== undefined && { retryIn: this.owner.retries.add(this.#again, pause) }),
     };
+    if (pause === undefined) this.#end = 'refused';
+    else if (isExpired) this.#end = 'expired';
     this.emit(SUBSCRIPTION_ERROR, error);
     this.owner.emit(SUBSCRIPTION_ERROR, error);
   }
-}
-
-/** Completes the broker's refusal with all fields of {@link SubscriptionError}. */
-export function subscriptionError(refusal: unknown): SubscriptionError {
-  const { type = 'ServerError', status = 0, error = 'Refused' } = asObject(refusal) ?? {};
-  return { type: String(type), status: Number(status), error: String(error), message: String(error) };
 }
 
 /** Whether channels of this name need a grant from the app. */

@@ -6,15 +6,21 @@ import { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { CountersignError } from './errors.ts';
 import { type CountersignOptions, complete } from './options.ts';
-import { INTERNAL, type Message, USER_CHANNEL } from './protocol.ts';
+import { EXTENSION, INTERNAL, type Message, USER_CHANNEL } from './protocol.ts';
 import { Retries } from './retries.ts';
 import { User, type UserData, type UserOwner } from './user.ts';
 import { VERSION } from './version.ts';
 
+/** Delay in ms within which the grants of a connection that are about to end are collected, half of it random. */
+const RENEWAL = { minDelay: 100, maxDelay: 100 };
+
 /** Events of the SDK on the client itself. */
 export interface ClientEvents {
-  /** The app terminated this user's connections. This one closes next and does not reconnect by itself. */
-  terminated: { readonly reason: string };
+  /**
+   * The broker has closed the connection for good: the client does not reconnect by itself. `code` is a stable name of the
+   * reason, such as `terminated` by the app's backend, `grant_revoked` or `superseded`.
+   */
+  terminated: { readonly reason: string; readonly code?: string };
   /** `auth.refresh` returned null: the user is signed out. */
   signedOut: undefined;
 }
@@ -41,6 +47,8 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
   /** The signed-in user. */
   readonly user: User;
   readonly #channels: Channels;
+  /** What the broker said of the close that comes next. */
+  #farewell: unknown;
 
   /**
    * @param key the app's public key
@@ -58,7 +66,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     this.connection = new Connection(
       {
         ...settings,
-        address: `//${settings.address}/app/${encodeURIComponent(key)}?protocol=7&client=countersign-js&version=${VERSION}`,
+        address: `//${settings.address}/app/${encodeURIComponent(key)}?protocol=7&client=countersign-js&version=${VERSION}&countersign=1`,
         tls: settings.forceTLS || globalThis.location?.protocol === 'https:',
       },
       {
@@ -70,7 +78,11 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
         lost: (stopped) => {
           this.user.lost(stopped);
           this.#channels.lost();
-          if (stopped) owner.authorizer.end();
+          const farewell = this.#farewell;
+          this.#farewell = undefined;
+          if (!stopped) return;
+          owner.authorizer.end();
+          if (farewell) this.emit('terminated', farewell);
         },
         message: (message) => this.#receive(message),
       },
@@ -80,6 +92,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
       ...settings,
       authorizer: new AppAuthorizer(settings, () => this.emit('signedOut')),
       retries: new Retries(settings),
+      renewals: new Retries({ ...settings, reconnect: RENEWAL }),
       get socketId() {
         return connection.socket_id;
       },
@@ -204,7 +217,8 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     // Channels would unsubscribe from it, because the app has not subscribed to it.
     if (message.channel?.startsWith(USER_CHANNEL)) return;
     if (message.channel !== undefined) this.#channels.receive(message.channel, message);
-    else if (message.event === 'countersign:terminated') this.emit('terminated', message.data);
-    else if (!message.event.startsWith(INTERNAL)) this.emit(message.event, message.data);
+    else if (message.event.startsWith(EXTENSION)) {
+      if (message.event.endsWith('terminated')) this.#farewell = message.data;
+    } else if (!message.event.startsWith(INTERNAL)) this.emit(message.event, message.data);
   }
 }

@@ -1,6 +1,6 @@
 export type { ChannelAuthorization, UserAuthentication } from './auth.ts';
 export type { ReconnectOptions } from './backoff.ts';
-export type { AnyEvents, Channel, ChannelEvents, SubscriptionError } from './channel.ts';
+export type { AnyEvents, Channel, ChannelEvents, ChannelStatus } from './channel.ts';
 export type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
 export { type ClientEvents, Countersign } from './client.ts';
 export type { Clock } from './clock.ts';
@@ -13,5 +13,6 @@ export type { ChannelGrant, ChannelRequest, UserGrant, UserRequest } from './gra
 export type { CountersignOptions } from './options.ts';
 export type { Fetch, WebSocketConstructor, WebSocketLike } from './platform.ts';
 export type { Member, MemberInfo, Members, PresenceChannel, PresenceEvents } from './presence.ts';
+export type { SubscriptionError } from './subscription-error.ts';
 export type { User, UserData, UserEvents, WatchlistEvent, WatchlistEvents } from './user.ts';
 export { VERSION } from './version.ts';

@@ -118,10 +118,9 @@ export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
   /** @internal */
   protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     const grant = await super.grant(socketId, signal);
-    const id = grant.channel_data
-      ? asObject(parseJson(grant.channel_data))?.['user_id']
-      : await this.owner.userId();
-    if (id === undefined || id === null) {
+    // Without a member, the channel data holds nothing but claims.
+    const id = asObject(parseJson(grant.channel_data))?.['user_id'] ?? (await this.owner.userId());
+    if (id === undefined) {
       throw failure(`"${this.name}" needs channel_data with user_id, or a sign-in`, 200);
     }
     // A late response must not replace the id of a newer one.

@@ -8,11 +8,16 @@ export interface Message {
   readonly data: unknown;
   /** The user who sent a client event on a presence channel, set by the broker. */
   readonly user_id?: string;
+  /** When the grant that the broker confirms ends, in Unix seconds. */
+  readonly expires_at?: number;
 }
 
 export const INTERNAL = 'pusher_internal:';
 export const SUBSCRIPTION_SUCCEEDED = 'pusher:subscription_succeeded';
 export const SUBSCRIPTION_ERROR = 'pusher:subscription_error';
+/** Events of the broker that only this client understands. */
+export const EXTENSION = 'countersign:';
+export const GRANT_RENEWED = 'countersign:grant_renewed';
 export const USER_CHANNEL = '#server-to-user-';
 
 /** Whether an event name belongs to the protocol. */

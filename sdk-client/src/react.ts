@@ -119,24 +119,24 @@ export function useConnectionState(): ConnectionState {
 
 /**
  * Returns a channel, subscribed while any component uses it and for one second after the last; `undefined` without a
- * name, on a server, and until the component is mounted. The app's own `subscribe` counts as one more use.
+ * name, on a server, and until the component is mounted. The app's own `subscribe` counts as one more use. The component
+ * renders again when the `status` or `expiresAt` of the channel changes.
  *
  * @throws Error without a provider
  * @example
  * ```tsx
  * function Typing({ room }: { room: string | null }) {
  *   const channel = useChannel(room);
+ *   if (channel?.status === 'expired') return <p>Your access has ended</p>;
  *   return <input onInput={() => channel?.trigger('client-typing', {})} />;
  * }
  * ```
  */
 export function useChannel(name: string | NoName): Channel | undefined {
   const client = useCountersign();
-  const subscribe = useMemo(
-    () => () => (client && name ? SharedChannels.of(client).use(name).release : nothing),
-    [client, name],
-  );
-  return useSyncExternalStore(subscribe, () => (name ? client?.channel(name) : undefined), nothing);
+  const store = useMemo(() => channelStore(client, name), [client, name]);
+  useSyncExternalStore(store.subscribe, store.snapshot, nothing);
+  return store.channel();
 }
 
 /**
@@ -211,6 +211,38 @@ export function usePresence(name: `presence-${string}` | NoName): Presence {
 export function hooksFor<ChannelMap extends object>(): Hooks<ChannelMap> {
   const hooks = { useCountersign, useConnectionState, useChannel, useEvent, usePresence };
   return hooks as unknown as Hooks<ChannelMap>;
+}
+
+interface ChannelStore {
+  subscribe(onChange: () => void): () => void;
+  channel(): Channel | undefined;
+  /** What components show of the channel, as text that differs whenever that differs. */
+  snapshot(): string | undefined;
+}
+
+function channelStore(client: Countersign | null, name: string | NoName): ChannelStore {
+  let channel: Channel | undefined;
+  return {
+    channel: () => channel,
+    snapshot: () => channel && `${channel.status} ${channel.expiresAt}`,
+    subscribe(onChange) {
+      if (!client || !name) return nothing;
+      const use = SharedChannels.of(client).use(name);
+      channel = use.channel;
+      const undo = [
+        channel.on('pusher:subscription_succeeded', onChange),
+        channel.on('pusher:subscription_error', onChange),
+        channel.on('countersign:grant_renewed', onChange),
+        // A lost connection ends the subscription without an event of the channel.
+        client.connection.on('state_change', onChange),
+        use.release,
+      ];
+      return () => {
+        channel = undefined;
+        for (const end of undo) end();
+      };
+    },
+  };
 }
 
 interface PresenceStore {

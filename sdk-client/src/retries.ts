@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 
 export interface RetrySettings {
   readonly clock: Clock;
-  readonly reconnect: Delays;
+  readonly reconnect: Pick<Delays, 'minDelay' | 'maxDelay'>;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
-import { type AnyEvents, type SubscriptionError, subscriptionError } from './channel.ts';
+import type { AnyEvents } from './channel.ts';
 import { Emitter } from './emitter.ts';
 import { CountersignError } from './errors.ts';
 import type { Authorizer, UserGrant } from './grants.ts';
@@ -14,6 +14,7 @@ import {
   USER_CHANNEL,
 } from './protocol.ts';
 import type { Retries } from './retries.ts';
+import { type SubscriptionError, subscriptionError } from './subscription-error.ts';
 
 /** The data of the signed-in user, as the app signed it. */
 export interface UserData {
@@ -48,6 +49,7 @@ export interface UserOwner extends AttemptSettings {
   send(frame: string): boolean;
   readonly authorizer: Authorizer;
   readonly retries: Retries;
+  readonly renewals: Retries;
 }
 
 /** The code of the broker's refusal of a sign-in. */
@@ -125,7 +127,9 @@ export class User extends Emitter<UserEvents & AnyEvents> {
 
   /** @internal */
   receive({ event, channel, data }: Message): void {
-    if (event === 'pusher:signin_success') {
+    if (event === 'countersign:authentication_expiring') {
+      this.#owner.renewals.add(this.#again, 0);
+    } else if (event === 'pusher:signin_success') {
       this.#signedIn(parseJson(asObject(data)?.['user_data']));
     } else if (event === 'pusher:error') {
       const { code, message } = asObject(data) ?? {};
@@ -161,7 +165,9 @@ export class User extends Emitter<UserEvents & AnyEvents> {
       return this.#fail(new CountersignError('signin_refused', 'No user id'));
     }
     this.#endAttempt(true);
+    const isRenewal = this.#data !== undefined;
     this.#data = user as UserData;
+    if (isRenewal) return;
     this.#owner.send(encode('pusher:subscribe', { auth: '', channel: USER_CHANNEL + user['id'] }));
     this.#outcome?.resolve(this.#data);
     this.#outcome = undefined;
@@ -185,6 +191,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.#attempt?.end();
     this.#attempt = undefined;
     this.#owner.retries.delete(this.#again, isAnswered);
+    this.#owner.renewals.delete(this.#again);
   }
 }
 

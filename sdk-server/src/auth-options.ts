@@ -43,10 +43,15 @@ export interface AuthRouterOptions<User extends AuthUser> {
     | ((user: User, channel: string, req: Request) => PresenceMember | Promise<PresenceMember>)
     | undefined;
   /**
-   * Seconds after which grants and sign-ins end; null for none. Our client renews them in time, the broker does it for all
+   * Seconds after which the grant of a channel ends; null for none. Our client renews it in time, the broker does it for all
    * other clients if the app has `grants.renewal`. @default 900
    */
   readonly grantSeconds?: number | null | undefined;
+  /**
+   * Seconds after which a sign-in ends, in the same way; null for none. If it is not renewed, the connection is closed, and
+   * only an app with `grants.onExpiry: "reconnect"` lets clients of others come back by themselves. @default null
+   */
+  readonly signInSeconds?: number | null | undefined;
   /**
    * Returns the user of an id; null or undefined if there is none any more. With it the router serves `POST /renew`, where
    * the broker asks whether users still may what they were granted: `canAccess` and `member` then decide again, with the
@@ -81,6 +86,7 @@ const KNOWN: Readonly<Record<keyof AuthRouterOptions<AuthUser>, true>> = {
   canAccess: true,
   member: true,
   grantSeconds: true,
+  signInSeconds: true,
   userById: true,
   renewalSecret: true,
   rateLimit: true,
@@ -100,16 +106,17 @@ export function checkAuthOptions<User extends AuthUser>(options: AuthRouterOptio
     typeof options.canAccess === 'function',
     'authRouter needs canAccess(user, channel, req), which returns whether the user may join',
   );
-  checkGrantSeconds(options.grantSeconds);
+  checkSeconds('grantSeconds', options.grantSeconds);
+  checkSeconds('signInSeconds', options.signInSeconds);
   checkRenewal(options);
   checkRateLimit(options.rateLimit);
 }
 
-function checkGrantSeconds(seconds: unknown): void {
+function checkSeconds(name: string, seconds: unknown): void {
   const isCount = Number.isSafeInteger(seconds) && Number(seconds) >= 1 && Number(seconds) <= LONGEST_GRANT;
   assertOption(
     seconds === undefined || seconds === null || isCount,
-    `grantSeconds must be whole seconds from 1 to ${LONGEST_GRANT}, or null`,
+    `${name} must be whole seconds from 1 to ${LONGEST_GRANT}, or null`,
   );
 }
 

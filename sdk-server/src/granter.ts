@@ -20,15 +20,17 @@ export class Granter<User extends AuthUser> {
   readonly #canAccess: AuthRouterOptions<User>['canAccess'];
   readonly #member: NonNullable<AuthRouterOptions<User>['member']>;
   readonly #ttl: number | undefined;
+  readonly #signInTtl: number | undefined;
 
   constructor(
     countersign: Authorizer,
-    { canAccess, member = memberOf, grantSeconds = GRANT_SECONDS }: AuthRouterOptions<User>,
+    { canAccess, member = memberOf, grantSeconds = GRANT_SECONDS, signInSeconds }: AuthRouterOptions<User>,
   ) {
     this.#countersign = countersign;
     this.#canAccess = canAccess;
     this.#member = member;
     this.#ttl = grantSeconds ?? undefined;
+    this.#signInTtl = signInSeconds ?? undefined;
   }
 
   get limits(): Authorizer['limits'] {
@@ -54,7 +56,7 @@ export class Granter<User extends AuthUser> {
   signIn(user: User, socketId: string): UserGrant {
     const { info, watchlist } = user;
     const data = { id: userIdOf(user), user_info: info, watchlist };
-    return this.#countersign.authenticateUser(socketId, data, { ttl: this.#ttl });
+    return this.#countersign.authenticateUser(socketId, data, { ttl: this.#signInTtl });
   }
 
   #optionsOf({ ttl = this.#ttl, ...terms }: GrantTerms): GrantOptions {

@@ -35,7 +35,7 @@ describe('connecting', () => {
     const endpoint = await startEndpoint();
     startClient(endpoint, { path: '/ws' });
     const { url } = await endpoint.accept();
-    expect(url).toBe('/ws/app/key-1?protocol=7&client=countersign-js&version=0.1.0');
+    expect(url).toBe('/ws/app/key-1?protocol=7&client=countersign-js&version=0.1.0&countersign=1');
   });
 
   test.each<[string, Partial<CountersignOptions>, string]>([
@@ -138,7 +138,9 @@ describe('connecting', () => {
     const clock = new ManualClock();
     const client = new Countersign('a/b', { host: 'example.com', WebSocket: Dial, clock });
     clock.advance(0);
-    expect(dialled).toEqual(['wss://example.com/app/a%2Fb?protocol=7&client=countersign-js&version=0.1.0']);
+    expect(dialled).toEqual([
+      'wss://example.com/app/a%2Fb?protocol=7&client=countersign-js&version=0.1.0&countersign=1',
+    ]);
     client.disconnect();
     expect(clock.pending).toBe(0);
   });

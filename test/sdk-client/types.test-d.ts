@@ -24,7 +24,9 @@ export function typed(client: Countersign<ChatChannels>): void {
   expectTypeOf(room.on('message', () => {})).toEqualTypeOf<() => void>();
   expectTypeOf(room.bind('message', () => {}).subscribed).toEqualTypeOf<boolean>();
 
-  client.bind('terminated', (data) => expectTypeOf(data).toEqualTypeOf<{ readonly reason: string }>());
+  client.bind('terminated', (data) =>
+    expectTypeOf(data).toEqualTypeOf<{ readonly reason: string; readonly code?: string }>(),
+  );
   client.bind('signedOut', (data) => expectTypeOf(data).toBeUndefined());
 
   // @ts-expect-error no such channel

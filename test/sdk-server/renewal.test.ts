@@ -115,17 +115,17 @@ describe('what the router grants', () => {
     expect((await endless.ask('private-a')).body).toEqual(countersign.authorizeChannel('1.2', 'private-a'));
   });
 
-  test('so does a sign-in', async () => {
+  test('a sign-in ends when signInSeconds are over, or with its connection', async () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded', 'x-user': 'ann' };
     const signIn = async (options: Partial<AuthRouterOptions<AuthUser>>) =>
       (await (await serve(options)).post('/user-auth', 'socket_id=1.2', headers)).body as {
         user_data: string;
       };
-    expect(read((await signIn({ grantSeconds: 60 })).user_data)).toMatchObject({
+    expect(read((await signIn({ signInSeconds: 60 })).user_data)).toMatchObject({
       id: 'ann',
       countersign: { seconds: 60 },
     });
-    expect(await signIn({ grantSeconds: null })).toEqual(
+    expect(await signIn({})).toEqual(
       countersign.authenticateUser('1.2', { id: 'ann', user_info: { name: 'Ann' } }),
     );
   });
@@ -214,7 +214,7 @@ describe('POST /renew', () => {
   });
 
   test('signs in anew', async () => {
-    const { renew } = await serve();
+    const { renew } = await serve({ signInSeconds: 900 });
     const signIn = { socket_id: '1.2', user_id: '7', user_data: '{"id":"7"}', grant_id: 'g', expires_at: 1 };
     const { grants } = (await renew([signIn])).body as { grants: { auth: string; user_data: string }[] };
     const [{ auth, user_data: data }] = grants as [{ auth: string; user_data: string }];
@@ -326,6 +326,7 @@ describe('POST /renew', () => {
     ['userById that is no function', { userById: 'ann' }, /^userById/],
     ['no seconds', { grantSeconds: 0 }, /^grantSeconds/],
     ['seconds as text', { grantSeconds: '900' }, /^grantSeconds/],
+    ['half a second of a sign-in', { signInSeconds: 0.5 }, /^signInSeconds/],
   ])('%s is refused when the router is created', (_, options, message) => {
     expect(() => authRouter(countersign, { ...rules, ...options })).toThrow(
       expect.objectContaining({ code: 'invalid_options', message: expect.stringMatching(message) }),
