@@ -5,7 +5,7 @@ import type { Logger } from './answer.ts';
 import { assertKnown, assertOption } from './assert.ts';
 import type { PresenceMember } from './grant.ts';
 import { isRecord } from './json.ts';
-import { webhookSecretKey } from './webhook-secret.ts';
+import { requireWebhookSecret } from './webhook-secret.ts';
 
 /** The fields that the router reads of a user; other fields are ignored. */
 export interface AuthUser {
@@ -132,7 +132,7 @@ function checkRenewal({ userById, renewalSecret }: { userById?: unknown; renewal
   if (renewalSecret === undefined) return;
   const secrets: readonly unknown[] = Array.isArray(renewalSecret) ? renewalSecret : [renewalSecret];
   assertOption(secrets.length > 0, 'renewalSecret must be a secret, or a list of them');
-  for (const secret of secrets) webhookSecretKey(secret, 'renewalSecret');
+  for (const secret of secrets) requireWebhookSecret(secret, 'renewalSecret');
 }
 
 function checkRateLimit(rateLimit: unknown): void {

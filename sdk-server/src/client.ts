@@ -37,6 +37,7 @@ import { type Call, request } from './request.ts';
 import { userChannel } from './signature.ts';
 import { Webhook } from './webhook.ts';
 import type { WebhookRequest } from './webhook-request.ts';
+import type { WebhookKeys } from './webhook-signature.ts';
 import { Webhooks } from './webhooks.ts';
 
 /**
@@ -294,9 +295,11 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
 
   /**
    * Wraps a received webhook: a request of Node, Express or fetch, an event of Lambda, or `{ headers, rawBody }`. Call
-   * `await webhook.verify()` first: it accepts signatures of the app's key and of `additionalKeys`.
+   * `await webhook.verify()` first: it accepts signatures of the app's key and of `additionalKeys`, or with `keys` only
+   * those of the webhook's own secret or of the broker's public keys.
    *
    * @throws WebhookError `body_was_parsed` if `rawBody` is neither a string nor bytes
+   * @throws ArgumentError `invalid_options`
    * @example
    * ```ts
    * async function receive(request: Request): Promise<void> {
@@ -305,8 +308,8 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    * }
    * ```
    */
-  webhook(received: WebhookRequest): Webhook {
-    return new Webhook(received, this.#settings.tokens, this.#settings.now);
+  webhook(received: WebhookRequest, keys?: WebhookKeys): Webhook {
+    return new Webhook(received, this.#settings.tokens, this.#settings.now, keys);
   }
 
   #post(path: string, body: object): Promise<unknown> {

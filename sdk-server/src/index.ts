@@ -51,7 +51,9 @@ export type {
   WebhookData,
   WebhookEvent,
 } from './webhook-event.ts';
+export { WebhookReceiver } from './webhook-receiver.ts';
 export type { LambdaEvent, WebhookHeaders, WebhookParts, WebhookRequest } from './webhook-request.ts';
+export type { WebhookKeySet, WebhookKeys } from './webhook-signature.ts';
 export type {
   DeliveriesAnswer,
   DeliveriesQuery,

@@ -6,7 +6,7 @@ import { checkSocketId } from './checks.ts';
 import { checkChannelRequest } from './grant.ts';
 import type { Granter } from './granter.ts';
 import { type EndingGrant, readRenewalRequest } from './renewal-request.ts';
-import { webhookSecretKey } from './webhook-secret.ts';
+import { requireWebhookSecret } from './webhook-secret.ts';
 
 /** The answer about one grant, in the order asked. 403 ends the grant; after any other failure the broker asks again. */
 type Renewal =
@@ -43,7 +43,7 @@ export class Renewals<User extends AuthUser> {
     logger: Logger,
   ): Renewals<User> | undefined {
     if (!userById) return undefined;
-    const keys = [renewalSecret].flat().map((secret) => webhookSecretKey(secret, 'renewalSecret'));
+    const keys = [renewalSecret].flat().map((secret) => requireWebhookSecret(secret, 'renewalSecret'));
     return new Renewals(granter, userById, keys, logger);
   }
 

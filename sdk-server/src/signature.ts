@@ -7,13 +7,21 @@
  */
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 
+export { webhookSecretKey } from './webhook-secret.ts';
+export {
+  signWebhook,
+  verifyWebhook,
+  type WebhookKeySet,
+  type WebhookKeys,
+  webhookText,
+} from './webhook-signature.ts';
+
 /** UTF-16 code units that a channel name may have by default. */
 export const CHANNEL_NAME_LENGTH = 200;
 
 const SOCKET_ID = /^[0-9]+\.[0-9]+$/;
 const CHANNEL_NAME = /^[A-Za-z0-9_\-=@,.;]+$/;
 const SIGNATURE = /^[0-9a-f]{64}$/;
-const WEBHOOK_VERSION = 'v1,';
 const USER_CHANNEL = '#server-to-user-';
 
 /**
@@ -166,52 +174,6 @@ export function verify(secret: string | KeyObject, text: string | Uint8Array, si
   if (typeof signature !== 'string' || !SIGNATURE.test(signature)) return false;
   // Comparing the hex texts is faster than decoding them.
   return timingSafeEqual(Buffer.from(sign(secret, text), 'latin1'), Buffer.from(signature, 'latin1'));
-}
-
-/**
- * Returns the text to sign for a webhook by the Standard Webhooks specification.
- *
- * @param id the header `webhook-id`, the same for all attempts of one delivery; without a dot
- * @param timestamp the header `webhook-timestamp`, seconds since 1970
- * @param body the body as it is sent
- * @example
- * ```ts
- * signWebhook('secret', webhookText('msg_1', 1_800_000_000, '{}'));
- * ```
- */
-export function webhookText(id: string, timestamp: string | number, body: string | Uint8Array): Uint8Array {
-  return Buffer.concat([
-    Buffer.from(`${id}.${timestamp}.`),
-    typeof body === 'string' ? Buffer.from(body) : body,
-  ]);
-}
-
-/**
- * Returns one entry of the header `webhook-signature`: `v1,` and the HMAC-SHA256 of {@link webhookText} in base64.
- * @example
- * ```ts
- * signWebhook('secret', webhookText('msg_1', 1_800_000_000, '{}'));
- * ```
- */
-export function signWebhook(secret: string | KeyObject, text: Uint8Array): string {
-  return `${WEBHOOK_VERSION}${createHmac('sha256', secret).update(text).digest('base64')}`;
-}
-
-/**
- * Whether any entry of the header `webhook-signature` is the {@link signWebhook} of `text`, compared in constant time.
- * @example
- * ```ts
- * const text = webhookText('msg_1', 1_800_000_000, '{}');
- * verifyWebhook('secret', text, signWebhook('secret', text)); // true
- * ```
- */
-export function verifyWebhook(secret: string | KeyObject, text: Uint8Array, header: unknown): boolean {
-  if (typeof header !== 'string') return false;
-  const expected = Buffer.from(signWebhook(secret, text));
-  return header.split(' ').some((entry) => {
-    const given = Buffer.from(entry);
-    return given.length === expected.length && timingSafeEqual(given, expected);
-  });
 }
 
 /** The content of `auth`: a key and a signature. */

@@ -6,6 +6,7 @@ import type { WebhookErrorCode } from './errors.ts';
 import { isRecord } from './json.ts';
 import type { VerifyOptions, Webhook } from './webhook.ts';
 import type { WebhookEvent } from './webhook-event.ts';
+import { webhookVerifier } from './webhook-signature.ts';
 
 /**
  * Options of {@link webhookRouter}.
@@ -30,6 +31,10 @@ export interface WebhookRouterOptions {
    * `onEvents`. It must not record the id: `onEvents` does that together with the effect of the events.
    */
   readonly seen?: VerifyOptions['seen'];
+  /** The `secret` of the webhook, or several while it is changed. No signature by a key of the app is accepted then. */
+  readonly secret?: VerifyOptions['secret'];
+  /** The broker's public keys, for a webhook with `signature: "ed25519"`; in the place of `secret`. */
+  readonly jwks?: VerifyOptions['jwks'];
   /** Receives one line for each webhook. @default failures only, on standard error */
   readonly logger?: Logger | undefined;
 }
@@ -38,6 +43,8 @@ const KNOWN: Readonly<Record<keyof WebhookRouterOptions, true>> = {
   onEvents: true,
   tolerance: true,
   seen: true,
+  secret: true,
+  jwks: true,
   logger: true,
 };
 const WEBHOOK = 'webhook';
@@ -59,6 +66,7 @@ const STATUS: Readonly<Record<WebhookErrorCode, number>> = {
  * `onEvents` is done, 401 for a bad signature, 400 for a malformed webhook and 500 if `onEvents` throws. Mount it ahead of
  * body parsers: the signature covers the bytes.
  *
+ * @param countersign or a `WebhookReceiver`
  * @throws ArgumentError `invalid_options`
  * @example
  * ```ts
@@ -72,11 +80,13 @@ export function webhookRouter(
   assertOption(isRecord(options), 'webhookRouter needs options');
   assertKnown(options, KNOWN, 'option');
   assertOption(typeof options.onEvents === 'function', 'webhookRouter needs onEvents(events, webhook)');
-  const { onEvents, tolerance, seen, logger = failuresOnly } = options;
+  const { onEvents, tolerance, seen, secret, jwks, logger = failuresOnly } = options;
+  // A wrong one must stop the start, and not fail each delivery.
+  if (secret !== undefined || jwks !== undefined) webhookVerifier({ secret, jwks });
 
   async function verified(req: Request): Promise<Webhook> {
     try {
-      return await countersign.webhook(req).verify({ tolerance, seen });
+      return await countersign.webhook(req).verify({ tolerance, seen, secret, jwks });
     } catch (error) {
       if (!isWebhookError(error)) throw error;
       throw new Refusal(STATUS[error.code], error.code, error.message);

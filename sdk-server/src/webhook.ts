@@ -1,7 +1,7 @@
 import { assertOption } from './assert.ts';
 import { WebhookError } from './errors.ts';
 import type { Token } from './options.ts';
-import { verify, verifyWebhook, webhookText } from './signature.ts';
+import { verify } from './signature.ts';
 import { parseWebhook, type WebhookData, type WebhookEvent } from './webhook-event.ts';
 import {
   bodyOf,
@@ -11,6 +11,14 @@ import {
   type WebhookHeaders,
   type WebhookRequest,
 } from './webhook-request.ts';
+import {
+  verifyWebhook,
+  type WebhookKeySet,
+  type WebhookKeys,
+  type WebhookVerifier,
+  webhookText,
+  webhookVerifier,
+} from './webhook-signature.ts';
 
 /**
  * Options of {@link Webhook.verify}.
@@ -31,6 +39,10 @@ export interface VerifyOptions {
   readonly seen?: ((id: string) => boolean | Promise<boolean>) | undefined;
   /** Further accepted keys, in addition to those of the app's options. */
   readonly keys?: Token | readonly Token[] | undefined;
+  /** The `secret` of the webhook, or several while it is changed. No signature by a key of the app is accepted then. */
+  readonly secret?: string | readonly string[] | undefined;
+  /** The broker's public keys, for a webhook with `signature: "ed25519"`; in the place of `secret`. */
+  readonly jwks?: WebhookKeySet | undefined;
 }
 
 const TOLERANCE_SECONDS = 300;
@@ -52,13 +64,25 @@ export class Webhook {
   readonly #headers: WebhookHeaders;
   readonly #tokens: readonly Token[];
   readonly #now: () => number;
+  /** Replaces the tokens. */
+  readonly #verifier: WebhookVerifier | undefined;
   readonly #body: WebhookBody;
   #rawBody: string | Uint8Array | undefined;
   #reading: Promise<string | Uint8Array> | undefined;
   #data: WebhookData | undefined;
 
-  /** @throws WebhookError `body_was_parsed` if `rawBody` is neither a string nor bytes */
-  constructor(request: WebhookRequest, tokens: readonly Token[], now: () => number) {
+  /**
+   * @param keys what verifies it in the place of the tokens
+   * @throws WebhookError `body_was_parsed` if `rawBody` is neither a string nor bytes
+   * @throws ArgumentError `invalid_options`
+   */
+  constructor(
+    request: WebhookRequest,
+    tokens: readonly Token[],
+    now: () => number,
+    keys?: WebhookKeys | undefined,
+  ) {
+    this.#verifier = keys && webhookVerifier(keys);
     this.#headers = headersOf(request);
     this.#tokens = tokens;
     this.#now = now;
@@ -84,11 +108,14 @@ export class Webhook {
    * }
    * ```
    */
-  async verify({ tolerance = TOLERANCE_SECONDS, seen, keys = [] }: VerifyOptions = {}): Promise<this> {
+  async verify(options: VerifyOptions = {}): Promise<this> {
+    const { tolerance = TOLERANCE_SECONDS, seen, keys = [], secret, jwks } = options;
     assertOption(tolerance >= 0, 'tolerance must be a number of seconds');
+    const isGiven = secret !== undefined || jwks !== undefined;
+    const verifier = isGiven ? webhookVerifier({ secret, jwks }) : this.#verifier;
     this.#reading ??= this.#body.read();
     this.#rawBody = await this.#reading;
-    const problem = this.problem(keys) ?? this.#ageProblem(tolerance);
+    const problem = this.#problem(keys, verifier) ?? this.#ageProblem(tolerance);
     if (problem) throw problem;
     const wasSeen: unknown = await seen?.(this.id);
     // A wrong guess would handle events twice, or lose them.
@@ -120,18 +147,42 @@ export class Webhook {
    * ```
    */
   problem(extraTokens: Token | readonly Token[] = []): WebhookError | undefined {
+    return this.#problem(extraTokens, this.#verifier);
+  }
+
+  #problem(
+    extraTokens: Token | readonly Token[],
+    verifier: WebhookVerifier | undefined,
+  ): WebhookError | undefined {
     const tokens = this.#tokens.concat(extraTokens);
+    const unproven = verifier ? this.#standardProblem(verifier) : this.#pusherProblem(tokens);
+    if (unproven) return unproven;
+    if (!/^application\/json\s*(;|$)/i.test(this.#header('content-type') ?? '')) {
+      return new WebhookError('malformed', 'Content-Type must be application/json');
+    }
+    const problem = this.#dataProblem();
+    if (problem || verifier || !this.#isStandard()) return problem;
+    return this.#standardProblem((text, header) =>
+      tokens.some(({ secret }) => verifyWebhook(secret, text, header)),
+    );
+  }
+
+  /** Checks the headers of the Channels protocol, which are signed with a key of the app. */
+  #pusherProblem(tokens: readonly Token[]): WebhookError | undefined {
     const key = this.#header('x-pusher-key');
     const signature = this.#header('x-pusher-signature');
     const named = tokens.filter((token) => token.key === key);
+    if (key === undefined && this.#header('webhook-signature') !== undefined) {
+      return new WebhookError(
+        'unknown_key',
+        'X-Pusher-Key is missing: verify with the secret of this webhook, or jwks',
+      );
+    }
     if (named.length === 0) return new WebhookError('unknown_key', 'X-Pusher-Key names no known key');
     if (!named.some(({ secret }) => verify(secret, this.#raw(), signature))) {
       return badSignature('X-Pusher-Signature is not the signature of this body');
     }
-    if (!/^application\/json\s*(;|$)/i.test(this.#header('content-type') ?? '')) {
-      return new WebhookError('malformed', 'Content-Type must be application/json');
-    }
-    return this.#dataProblem() ?? this.#standardProblem(tokens);
+    return undefined;
   }
 
   /**
@@ -184,19 +235,25 @@ export class Webhook {
     }
   }
 
+  /** Whether the broker signs by the Standard Webhooks specification, too. */
+  #isStandard(): boolean {
+    const headers = ['webhook-id', 'webhook-timestamp', 'webhook-signature'];
+    // Brokers that number events send these headers; without them, a copy would pass as new.
+    return (
+      headers.some((name) => this.#header(name) !== undefined) ||
+      this.events().some((event) => event.id !== undefined)
+    );
+  }
+
   /** Checks the headers of the Standard Webhooks specification, which also sign the id. */
-  #standardProblem(tokens: readonly Token[]): WebhookError | undefined {
+  #standardProblem(isProven: WebhookVerifier): WebhookError | undefined {
     const id = this.#header('webhook-id');
     const timestamp = this.#header('webhook-timestamp');
-    const signature = this.#header('webhook-signature');
-    // Brokers that number events send these headers; without them, a copy would pass as new.
-    const expected = this.events().some((event) => event.id !== undefined);
-    if (!expected && id === undefined && timestamp === undefined && signature === undefined) return undefined;
     const isSigned =
       id !== undefined &&
       timestamp !== undefined &&
       TIMESTAMP.test(timestamp) &&
-      tokens.some(({ secret }) => verifyWebhook(secret, webhookText(id, timestamp, this.#raw()), signature));
+      isProven(webhookText(id, timestamp, this.#raw()), this.#header('webhook-signature'));
     return isSigned ? undefined : badSignature('webhook-signature is not the signature of this webhook');
   }
 

@@ -121,6 +121,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub,
     adapter,
     webhooks: webhooks.control,
+    webhookKeys: core.webhookKeys,
     metrics,
     log,
     now,

@@ -115,6 +115,16 @@ describe('a configuration that cannot be used', () => {
     );
   });
 
+  test('start refuses the secret of a webhook that stands in the documentation', async () => {
+    const secret = `whsec_${Buffer.from('replace-me-with-a-random-secret').toString('base64')}`;
+    const webhooks = [{ url: 'https://a.example', events: ['cache_miss'], secret }];
+    const apps = [{ id: '1', keys: [{ key: 'key-1', secret: 'kT3v0pWzq8' }], webhooks }];
+    const { code, stderr } = await runCli(['start', '--config', await fileWith({ apps })]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('apps[0].webhooks[0]: everybody can guess its secret');
+    expect(stderr).not.toContain(secret);
+  });
+
   test('start refuses such a token, and dev such a secret', async () => {
     const apps = [{ id: '1', keys: [{ key: 'key-1', secret: 'kT3v0pWzq8' }] }];
     const file = await fileWith({ apps, metrics: { token: 'replace-me-with-a-random-token' } });
@@ -157,6 +167,7 @@ describe('config --print', () => {
             {
               url: 'https://hooks.example:8443/services/T0001/B0002/wJ7fQ2mZ9xK4/in?token=t0ken&bare',
               events: ['cache_miss'],
+              secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
             },
           ],
         },
@@ -175,13 +186,16 @@ describe('config --print', () => {
           id: 'app-1',
           keys: [{ key: 'key-1', secret: '********' }],
           webhooks: [
-            { url: 'https://hooks.example:8443/services/T0001/B0002/********/in?token=********&********' },
+            {
+              url: 'https://hooks.example:8443/services/T0001/B0002/********/in?token=********&********',
+              secret: '********',
+            },
           ],
         },
       ],
       log: { level: 'debug', pretty: false },
       metrics: { token: '********' },
     });
-    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare/);
+    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare|MfKQ/);
   });
 });

@@ -32,6 +32,7 @@ describe('what is secret by its value', () => {
   });
 
   test('also in webhooks, for the metrics and Redis; and signatures', () => {
+    const HOOK_SECRET = 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
     parseConfig({
       apps: [
         {
@@ -42,6 +43,7 @@ describe('what is secret by its value', () => {
               url: 'https://a.example/?key=query-value-of-a-hook',
               events: ['cache_miss'],
               headers: { Authorization: 'Bearer header-value-of-a-hook', 'X-Stage': 'production' },
+              secrets: [`whsec_${HOOK_SECRET}`],
             },
           ],
         },
@@ -55,8 +57,9 @@ describe('what is secret by its value', () => {
       { a: 'kT3v0pWzq8"\\', b: 'query-value-of-a-hook', c: 'header-value-of-a-hook', d: signature },
       'a',
     );
+    log.info({ a: `whsec_${HOOK_SECRET}`, b: HOOK_SECRET }, 'a');
     log.info({ a: 'token-of-the-metrics', b: 'password-of-redis', c: 'production' }, 'a');
-    expect(lines.join()).not.toMatch(/kT3v|-value-of-|token-of-the|password-of|abab/);
+    expect(lines.join()).not.toMatch(/kT3v|-value-of-|token-of-the|password-of|abab|MfKQ9r8G/);
     expect(lines.join()).toContain('production');
   });
 

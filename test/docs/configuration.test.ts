@@ -127,7 +127,7 @@ describe('docs/configuration.md', () => {
       if (typeof value !== 'object' || value === null) return [name];
       if (Array.isArray(value))
         return ['apps', ...LISTS].some((list) => name.endsWith(list))
-          ? [name, ...given(value[0], `${name}[]`)]
+          ? [name, ...value.flatMap((item) => given(item, `${name}[]`))]
           : [name];
       if (name.endsWith('.headers')) return [name];
       return Object.entries(value).flatMap(([key, inner]) => given(inner, name ? `${name}.${key}` : key));

@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { isGuessable } from '#server/apps/guessable';
+import { isGuessable, isGuessableWebhookSecret } from '#server/apps/guessable';
 
 const ROOT = new URL('../../', import.meta.url);
 const PAGES = ['README.md', 'server/README.md', 'sdk-server/README.md', 'sdk-client/README.md'].concat(
@@ -12,7 +13,7 @@ const PAGES = ['README.md', 'server/README.md', 'sdk-server/README.md', 'sdk-cli
 test.each(PAGES)('%s shows no secret that a broker would start with, and app ids of digits', (page) => {
   const text = readFileSync(new URL(page, ROOT), 'utf8');
   for (const [, secret = ''] of text.matchAll(/['"]?\b(?:secret|token)['"]?: ['"]([^'"]+)['"]/g))
-    expect(isGuessable(secret), secret).toBe(true);
+    expect(isGuessable(secret) || isGuessableWebhookSecret(secret), secret).toBe(true);
   const apps = /(?:"apps": \[\s*\{\s*"id"|apps: \[\s*\{\s*id|appId): ['"]([^'"]+)['"]/g;
   for (const [, id] of text.matchAll(apps)) expect(id).toMatch(/^\d+$/);
 });
@@ -25,4 +26,15 @@ test('what is random is not taken for a placeholder', () => {
     `${'a'.repeat(7)}bcdefgh12`,
   ])
     expect(isGuessable(secret), secret).toBe(false);
+  for (const bytes of [randomBytes(24), Buffer.from('<correct horse battery>\n', 'latin1')])
+    expect(isGuessableWebhookSecret(`whsec_${bytes.toString('base64')}`)).toBe(false);
+});
+
+test('the secret of a webhook is refused if it is a text that everybody knows, or regular', () => {
+  for (const bytes of [
+    Buffer.from('replace-me-with-a-random-secret'),
+    Buffer.alloc(24),
+    Buffer.from(Array.from({ length: 32 }, (_, n) => n)),
+  ])
+    expect(isGuessableWebhookSecret(`whsec_${bytes.toString('base64')}`)).toBe(true);
 });

@@ -19,12 +19,12 @@ const PRELUDES = {
   'sdk-server': `
     import type { Express } from 'express';
     import { ArgumentError, Countersign, CountersignError, NetworkError, RequestError, TimeoutError, WebhookError,
-      type CountersignOptions, type VerifyOptions } from '@countersign/sdk-server';
+      type CountersignOptions, type VerifyOptions, type WebhookKeys, WebhookReceiver } from '@countersign/sdk-server';
     import { type AddressLimitOptions, authRouter, type AuthRouterOptions, hasRole, inGroup, policy, webhookRouter,
       type WebhookRouterOptions } from '@countersign/sdk-server/express';
     import { bodyMd5, canonicalQuery, channelText, isChannelName, isSocketId, isUserId, parseProof, requestText, sign,
       signWebhook, userChannel, userOfChannel, userText, verify, verifyWebhook,
-      webhookText } from '@countersign/sdk-server/signature';
+      webhookSecretKey, webhookText } from '@countersign/sdk-server/signature';
     declare const countersign: Countersign;
     declare const app: Express;`,
 } as const;

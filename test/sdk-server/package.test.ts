@@ -47,6 +47,7 @@ describe.each(Object.entries(loads))('%s', (_, [type, load]) => {
       'VERSION',
       'Webhook',
       'WebhookError',
+      'WebhookReceiver',
       'isChannelName',
       'isSocketId',
       'isUserId',

@@ -19,11 +19,12 @@ const TEXT_LENGTH = 1000;
  * @param {object} parts
  * @param {import('@countersign/sdk-server').Countersign} parts.countersign
  * @param {{ key: string, host: string, port: number, forceTLS: boolean }} parts.broker address of the broker for the page
+ * @param {string} parts.webhookSecret verifies webhooks
  * @param {string} parts.sessionKey signs the session cookie
  */
-export function createBackend({ countersign, broker, sessionKey }) {
+export function createBackend({ countersign, broker, webhookSecret, sessionKey }) {
   const sessions = new Sessions();
-  const webhooks = receiveWebhooks(countersign);
+  const webhooks = receiveWebhooks(countersign, webhookSecret);
   const app = express();
   app.disable('x-powered-by');
   app.use(securityHeaders(`${broker.forceTLS ? 'wss' : 'ws'}://${broker.host}:${broker.port}`));

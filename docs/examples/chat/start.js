@@ -7,6 +7,8 @@ import { createServer, parseConfig } from '@countersign/server';
 import { createBackend } from './backend.js';
 
 const host = '127.0.0.1';
+/** The backend verifies webhooks with it. A receiver elsewhere needs no other secret. */
+const webhookSecret = `whsec_${randomBytes(32).toString('base64')}`;
 const app = { id: '1', key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('hex') };
 
 // The broker needs the backend's port for webhooks, and the backend the broker's: so the backend's port comes first.
@@ -28,6 +30,7 @@ const config = parseConfig({
         {
           id: 'backend',
           url: `${url}/webhooks`,
+          secret: webhookSecret,
           events: [
             'channel_occupied',
             'channel_vacated',
@@ -54,6 +57,7 @@ const countersign = new Countersign({
 const backend = createBackend({
   countersign,
   broker: { key: app.key, host, port: broker.port, forceTLS: false },
+  webhookSecret,
   sessionKey: randomBytes(32).toString('hex'),
 });
 server.on('request', backend);

@@ -8,11 +8,13 @@ const KEPT = 50;
  * Receives webhooks: shows each event at once to who is looking, and keeps the last for who looks later.
  *
  * @param {import('@countersign/sdk-server').Countersign} countersign
+ * @param {string} secret of the webhook
  */
-export function receiveWebhooks(countersign) {
+export function receiveWebhooks(countersign, secret) {
   /** @type {Map<string, readonly object[]>} the events by the id of their delivery, the newest last */
   const deliveries = new Map();
   const router = webhookRouter(countersign, {
+    secret,
     // Where our answer was lost, a delivery comes again.
     seen: (id) => deliveries.has(id),
     onEvents: async (events, { id }) => {

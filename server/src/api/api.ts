@@ -63,7 +63,7 @@ export class Api {
   }
 
   #route(): Express {
-    const { config, ready, routes } = this.#context;
+    const { apps, config, ready, routes, webhookKeys } = this.#context;
     const app = express();
     app.disable('x-powered-by').set('query parser', false);
     app.enable('strict routing').enable('case sensitive routing');
@@ -79,6 +79,15 @@ export class Api {
       if (endpoint.method === 'GET') route.get(serve).all(allowOnly('GET, HEAD'));
       else route.post(serve).all(allowOnly('POST'));
     }
+    // Unsigned: a receiver that may read it knows no secret of the app.
+    app
+      .route(`${this.#base}:appId/webhooks/keys`)
+      .get((request, response) => {
+        const { appId } = request.params;
+        if (!apps.byId(appId)) throw new ApiError(404, `No app has the id "${appId.slice(0, 64)}"`);
+        this.#answers.send(request, response, 200, { keys: webhookKeys });
+      })
+      .all(allowOnly('GET, HEAD'));
     app.get(`${config.pathPrefix}/health`, (request, response) =>
       this.#answers.send(request, response, 200, { status: 'ok' }),
     );

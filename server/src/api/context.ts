@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
+import type { PublicKey } from '../data/signing-key.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
@@ -15,6 +16,8 @@ export interface ApiContext {
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly webhooks: WebhookControl;
+  /** The public keys that receivers of webhooks may read. */
+  readonly webhookKeys: readonly PublicKey[];
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */

@@ -57,6 +57,15 @@ export function isGuessable(secret: string): boolean {
   );
 }
 
+/** The same for the secret of a webhook, which is base64: a text within it, and few or regular bytes. */
+export function isGuessableWebhookSecret(secret: string): boolean {
+  const bytes = Buffer.from(secret.slice(secret.indexOf('_') + 1), 'base64');
+  const text = bytes.toString('latin1');
+  // Random bytes are no text, and what looks like a placeholder in them is chance.
+  const isText = /^[\x20-\x7e]*$/.test(text);
+  return isText ? isGuessable(text) : new Set(bytes).size < MIN_DISTINCT_CHARACTERS || isSequence(text);
+}
+
 /** Whether all characters have the same distance to the next, as in `12345678`; 0 follows 9. */
 function isSequence(text: string): boolean {
   const steps = new Set<number>();

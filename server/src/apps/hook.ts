@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
+import { webhookSecretKey } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 
 /** The names of all webhook events. */
@@ -17,6 +18,16 @@ export const webhookEventNames = [
 export type WebhookEventName = (typeof webhookEventNames)[number];
 
 const OWN_HEADERS = /^(host|connection|content-|transfer-encoding|user-agent|x-pusher-|webhook-)/i;
+
+/** The command that makes a secret for a webhook. */
+export const MAKE_WEBHOOK_SECRET = 'echo "whsec_$(openssl rand -base64 32)"';
+
+const secret = z
+  .string()
+  .refine(
+    (text) => webhookSecretKey(text) !== undefined,
+    `expected "whsec_" and the base64 of 24 to 64 bytes, as ${MAKE_WEBHOOK_SECRET} prints`,
+  );
 
 /** One webhook of an app, in the configuration. */
 export const webhookSchema = z
@@ -48,6 +59,22 @@ export const webhookSchema = z
     maxEvents: z.int().min(1).max(100).default(1),
     /** Milliseconds that a first event waits for others of its channel. @default 0 */
     maxDelayMs: z.int().min(0).max(60_000).default(0),
+    /** Signs in the place of the keys of the app, so that the receiver needs no secret of the app. */
+    secret: secret.optional(),
+    /** The same with two secrets and two signatures, while one replaces the other. */
+    secrets: z.array(secret).min(1).max(2).readonly().optional(),
+    /** "ed25519": signs with the key of the broker, whose public half anybody may read. */
+    signature: z.enum(['ed25519']).optional(),
+    /**
+     * Whether `X-Pusher-Key` and `X-Pusher-Signature` are sent, which only the secret of the app verifies. Without it
+     * true if the webhook has no signature of its own.
+     */
+    pusherSignature: z.boolean().optional(),
+  })
+  .superRefine(({ secret, secrets }, context) => {
+    if (secret === undefined || secrets === undefined) return;
+    const message = 'expected either secret or secrets';
+    context.addIssue({ code: 'custom', path: ['secrets'], message });
   })
   .readonly();
 
@@ -75,6 +102,12 @@ export class Hook {
   readonly headers: Readonly<Record<string, string>>;
   readonly maxEvents: number;
   readonly maxDelayMs: number;
+  /** Its own secrets; none: the keys of the app sign. */
+  readonly secrets: readonly KeyObject[];
+  /** Whether the key of the broker signs. */
+  readonly isSignedByBroker: boolean;
+  /** Whether the headers of the Channels protocol are sent. */
+  readonly hasPusherSignature: boolean;
 
   constructor(
     readonly appId: string,
@@ -88,6 +121,9 @@ export class Hook {
     this.headers = config.headers;
     this.maxEvents = config.maxEvents;
     this.maxDelayMs = config.maxDelayMs;
+    this.secrets = secretsOf(config).flatMap((text) => webhookSecretKey(text) ?? []);
+    this.isSignedByBroker = config.signature === 'ed25519';
+    this.hasPusherSignature = config.pusherSignature ?? (this.secrets.length === 0 && !this.isSignedByBroker);
   }
 
   /** @param channel `undefined` for an event without a channel */
@@ -97,6 +133,11 @@ export class Hook {
       this.channelPrefix === undefined || channel === undefined || channel.startsWith(this.channelPrefix)
     );
   }
+}
+
+/** The secrets of one webhook. */
+export function secretsOf({ secret, secrets = [] }: WebhookConfig): readonly string[] {
+  return secret === undefined ? secrets : [secret];
 }
 
 /** The id of a hook: the configured one, or the default. */

@@ -102,6 +102,11 @@ export const configSchema = z
      * in `trustProxy`.
      */
     webhookAddresses: z.enum(['public', 'any']).optional(),
+    /**
+     * File of the Ed25519 private key in PKCS#8 PEM format that signs webhooks with `signature: "ed25519"`. Without it
+     * a key that is made in `data`.
+     */
+    webhookSigningKey: z.string().min(1).optional(),
     /** Whether `/console` is there for people to look. @default true */
     console: z.boolean().default(true),
     /** Path in front of every route, such as "/realtime". @default "" */
@@ -177,6 +182,17 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
         );
       }
       hookIds.add(id);
+      if (
+        webhook.signature !== undefined &&
+        config.webhookSigningKey === undefined &&
+        config.data === undefined
+      ) {
+        refuse(
+          ['apps', index, 'webhooks', hookIndex, 'signature'],
+          webhook.signature,
+          'expected webhookSigningKey, or data, in which a key is made: a receiver must find the same key after a restart, and on all nodes',
+        );
+      }
     }
   }
   const eventDataBytes = Math.max(0, ...config.apps.map((app) => app.limits.eventDataBytes));

@@ -15,6 +15,8 @@ export function describeConfig(config: Config): object {
         ...webhook,
         url: describeUrl(webhook.url),
         headers: hideValues(webhook.headers),
+        ...(webhook.secret !== undefined && { secret: HIDDEN }),
+        ...(webhook.secrets && { secrets: webhook.secrets.map(() => HIDDEN) }),
       })),
     })),
     metrics: { ...metrics, ...(metrics.token !== undefined && { token: HIDDEN }) },

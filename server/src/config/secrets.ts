@@ -1,5 +1,6 @@
 import type { AppConfig } from '../apps/app.ts';
-import { isGuessable } from '../apps/guessable.ts';
+import { isGuessable, isGuessableWebhookSecret } from '../apps/guessable.ts';
+import { MAKE_WEBHOOK_SECRET, secretsOf } from '../apps/hook.ts';
 import { hideSecret } from '../log/secret-mask.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './error.ts';
@@ -13,17 +14,24 @@ const SAFE_LENGTH = 32;
  * @throws ConfigError that names the paths of the secrets, and not their values
  */
 export function refuseGuessable({ apps, metrics }: Config): void {
-  const places = apps.flatMap(({ keys }, app) =>
+  const secrets = apps.flatMap(({ keys }, app) =>
     keys.flatMap(({ secret }, key) => (isGuessable(secret) ? [`apps[${app}].keys[${key}].secret`] : [])),
   );
-  if (metrics.token !== undefined && isGuessable(metrics.token)) places.push('metrics.token');
-  if (places.length === 0) return;
-  const advice =
-    'everybody can guess it, because it is in documentation or a list of passwords; create one with openssl rand -hex 32';
-  throw new ConfigError(
-    undefined,
-    places.map((place) => `${place}: ${advice}`),
+  if (metrics.token !== undefined && isGuessable(metrics.token)) secrets.push('metrics.token');
+  const hookSecrets = apps.flatMap(({ webhooks }, app) =>
+    webhooks.flatMap((webhook, hook) =>
+      secretsOf(webhook).some(isGuessableWebhookSecret) ? [`apps[${app}].webhooks[${hook}]`] : [],
+    ),
   );
+  if (secrets.length + hookSecrets.length === 0) return;
+  throw new ConfigError(undefined, [
+    ...secrets.map((place) => `${place}: ${adviceFor('it', 'openssl rand -hex 32')}`),
+    ...hookSecrets.map((place) => `${place}: ${adviceFor('its secret', MAKE_WEBHOOK_SECRET)}`),
+  ]);
+}
+
+function adviceFor(what: string, command: string): string {
+  return `everybody can guess ${what}, because it is in documentation or a list of passwords; create one with ${command}`;
 }
 
 /** The secrets of apps that are shorter than is safe. */
@@ -54,7 +62,9 @@ export function hideSecrets({ apps, metrics, redis }: Config): void {
 export function hideSecretsOf(apps: readonly AppConfig[]): void {
   for (const { keys, webhooks } of apps) {
     for (const { secret } of keys) hideSecret(secret);
-    for (const { url, headers } of webhooks) {
+    for (const webhook of webhooks) {
+      const { url, headers } = webhook;
+      for (const secret of secretsOf(webhook)) hideWebhookSecret(secret);
       const values = [
         ...Object.values(headers).flatMap((value) => value.split(' ')),
         ...new URL(url).searchParams.values(),
@@ -62,4 +72,10 @@ export function hideSecretsOf(apps: readonly AppConfig[]): void {
       for (const value of values) if (value.length >= SECRET_VALUE) hideSecret(value);
     }
   }
+}
+
+/** Also without its prefix, as libraries take it. */
+function hideWebhookSecret(secret: string): void {
+  hideSecret(secret);
+  hideSecret(secret.slice(secret.indexOf('_') + 1));
 }

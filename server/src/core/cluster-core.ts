@@ -1,9 +1,10 @@
 import type { Journal } from '../adapter/journal.ts';
 import { RedisAdapter } from '../adapter/redis/adapter.ts';
+import type { PublicKey } from '../data/signing-key.ts';
 import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { ClusterWebhooks } from '../webhooks/cluster/cluster-webhooks.ts';
-import { type Core, type CoreParts, type CoreStatus, readyDespite } from './core.ts';
+import { type Core, type CoreParts, type CoreStatus, publicKeys, readyDespite } from './core.ts';
 import { keptOptions } from './kept-options.ts';
 
 /** The core of a node that shares everything with other nodes, in Redis. */
@@ -11,13 +12,16 @@ export class ClusterCore implements Core {
   readonly adapter: RedisAdapter;
   readonly webhooks: ClusterWebhooks;
   readonly status: CoreStatus;
+  readonly webhookKeys: readonly PublicKey[];
 
   private constructor(
     adapter: RedisAdapter,
     webhooks: ClusterWebhooks,
     certificate: Certificate | undefined,
+    webhookKeys: readonly PublicKey[],
   ) {
     this.adapter = adapter;
+    this.webhookKeys = webhookKeys;
     this.webhooks = webhooks;
     this.status = {
       incarnation: '',
@@ -49,7 +53,7 @@ export class ClusterCore implements Core {
     });
     const { roster } = adapter;
     const webhooks = await ClusterWebhooks.open({ ...parts, roster, onStep });
-    return new ClusterCore(adapter, webhooks, certificate);
+    return new ClusterCore(adapter, webhooks, certificate, publicKeys(parts));
   }
 
   get journal(): Journal {

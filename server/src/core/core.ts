@@ -3,6 +3,7 @@ import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
+import type { PublicKey, SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ClusterStats } from '../prometheus/cluster.ts';
 import type { Certificate } from '../tls/certificate.ts';
@@ -14,6 +15,8 @@ export interface Core {
   readonly journal: Journal;
   readonly webhooks: CoreWebhooks;
   readonly status: CoreStatus;
+  /** The public keys that receivers of webhooks may read. */
+  readonly webhookKeys: readonly PublicKey[];
   close(): Promise<void>;
 }
 
@@ -70,6 +73,8 @@ export interface CoreParts {
   readonly now: () => number;
   /** Milliseconds of a monotonic clock, for time-outs and limits. */
   readonly monotonic: () => number;
+  /** The key of the broker, for what it signs by itself. */
+  readonly signingKey?: SigningKey | undefined;
   /** @default one that the configuration asks for */
   readonly adapter?: Adapter | undefined;
   readonly onWebhookStep?: ((step: WebhookStep) => void) | undefined;
@@ -81,6 +86,11 @@ const UNREACHABLE = 'What the nodes share is out of reach: the log says why';
 /** All nodes may lose what they share at the same time, so a node without it is still ready. */
 export function readyDespite(fault: string | undefined): Readiness {
   return fault === undefined ? { status: 200, body: { status: 'ready' } } : degraded(UNREACHABLE);
+}
+
+/** The public half of the broker's key, if it has one. */
+export function publicKeys({ signingKey }: Pick<CoreParts, 'signingKey'>): readonly PublicKey[] {
+  return signingKey ? [signingKey.publicKey] : [];
 }
 
 /** Takes over reloaded apps and certificates. */

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import { MemoryAdapter } from '../adapter/memory/adapter.ts';
+import type { PublicKey } from '../data/signing-key.ts';
 import { Store } from '../store/store.ts';
 import { boundsOf } from '../webhooks/outbox/bounds.ts';
 import { MemoryOutbox } from '../webhooks/outbox/memory-outbox.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
-import { type Core, type CoreParts, type CoreStatus, degraded, readyDespite } from './core.ts';
+import { type Core, type CoreParts, type CoreStatus, degraded, publicKeys, readyDespite } from './core.ts';
 import { keptOptions } from './kept-options.ts';
 
 /** The core of a node on its own: everything is in this process and, if configured, in the data directory. */
@@ -14,6 +15,7 @@ export class LocalCore implements Core {
   readonly adapter: Adapter;
   readonly webhooks: Webhooks;
   readonly status: CoreStatus;
+  readonly webhookKeys: readonly PublicKey[];
   readonly #store: Store | undefined;
 
   private constructor(parts: CoreParts, store: Store | undefined) {
@@ -23,6 +25,7 @@ export class LocalCore implements Core {
     const outbox = store?.outbox ?? new MemoryOutbox({ now, ...boundsOf(config) });
     this.#store = store;
     this.adapter = adapter;
+    this.webhookKeys = publicKeys(parts);
     this.webhooks = new Webhooks({ ...parts, outbox, onStep });
     this.status = {
       incarnation: store ? '' : randomBytes(16).toString('hex'),

@@ -1,4 +1,5 @@
 import { makeDirectory } from '../data/directory.ts';
+import { SigningKey } from '../data/signing-key.ts';
 import { ClusterCore } from './cluster-core.ts';
 import type { Core, CoreParts } from './core.ts';
 import { LocalCore } from './local-core.ts';
@@ -6,11 +7,14 @@ import { LocalCore } from './local-core.ts';
 /**
  * Opens the core that the configuration asks for.
  *
- * @throws ConfigError if the data directory or a file for the TLS of Redis cannot be used
+ * @throws ConfigError if the data directory, the signing key or a file for the TLS of Redis cannot be used
  * @throws DataError if the content of the data directory cannot be used
  */
-export async function openCore(parts: CoreParts): Promise<Core> {
-  const { redis, data } = parts.config;
+export async function openCore(parts: Omit<CoreParts, 'signingKey'>): Promise<Core> {
+  const { redis, data, webhookSigningKey } = parts.config;
   if (data !== undefined) makeDirectory(data);
-  return redis && !parts.adapter ? ClusterCore.open({ ...parts, redis }) : LocalCore.open(parts);
+  const signingKey = SigningKey.open(webhookSigningKey, data);
+  return redis && !parts.adapter
+    ? ClusterCore.open({ ...parts, redis, signingKey })
+    : LocalCore.open({ ...parts, signingKey });
 }

@@ -3,6 +3,7 @@ import type { AppStore } from '../apps/app.ts';
 import type { Hook, HookKey } from '../apps/hook.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/loopback.ts';
+import type { SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
 import { Dispatcher } from './delivery/dispatcher.ts';
 import { WebhookHttpClient } from './delivery/http-client.ts';
@@ -19,6 +20,8 @@ export interface WebhooksParts {
   readonly config: Config;
   readonly apps: AppStore;
   readonly outbox: Outbox;
+  /** The key of the broker, for webhooks that it signs. */
+  readonly signingKey?: SigningKey | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
@@ -65,7 +68,7 @@ export class Webhooks implements WebhookControl {
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(parts: WebhooksParts) {
-    const { config, apps, outbox, metrics, log, now, onStep, presence } = parts;
+    const { config, apps, outbox, signingKey, metrics, log, now, onStep, presence } = parts;
     this.#parts = parts;
     this.#recorder = new Recorder({
       apps,
@@ -85,6 +88,7 @@ export class Webhooks implements WebhookControl {
         timeoutMs: ATTEMPT_TIMEOUT_MS,
         now,
       }),
+      signingKey,
       metrics,
       log,
       now: steadyClock(now),

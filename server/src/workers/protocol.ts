@@ -6,6 +6,7 @@ import type { AppConfig } from '../apps/app.ts';
 import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import type { Readiness } from '../core/core.ts';
+import type { PublicKey } from '../data/signing-key.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
 /** What the parent exposes to a worker: everything that the workers share. */
@@ -60,6 +61,8 @@ export interface StartMessage {
   readonly config: Config;
   /** The incarnation of the parent's core. */
   readonly incarnation: string;
+  /** The public keys of the parent's core. */
+  readonly webhookKeys: readonly PublicKey[];
   readonly status: GroupStatus;
   /** The release of the parent. A worker of another release may not understand it. */
   readonly version: string;

@@ -1,5 +1,6 @@
 import type { Journal } from '../adapter/journal.ts';
 import type { Core, CoreStatus, CoreWebhooks } from '../core/core.ts';
+import type { PublicKey } from '../data/signing-key.ts';
 import type { GroupStatus, ParentApi } from './protocol.ts';
 import { type Rpc, remote } from './rpc.ts';
 import type { WorkerAdapter } from './worker-adapter.ts';
@@ -10,18 +11,22 @@ export class WorkerCore implements Core {
   readonly journal: Journal;
   readonly webhooks: CoreWebhooks;
   readonly status: CoreStatus;
+  readonly webhookKeys: readonly PublicKey[];
 
   /**
    * @param incarnation that of the parent's core
+   * @param webhookKeys those of the parent's core
    * @param groupStatus the present status of all workers
    */
   constructor(
     parent: Rpc<ParentApi>,
     adapter: WorkerAdapter,
     incarnation: string,
+    webhookKeys: readonly PublicKey[],
     groupStatus: () => GroupStatus,
   ) {
     this.adapter = adapter;
+    this.webhookKeys = webhookKeys;
     this.journal = remote(parent, 'journal');
     // The parent delivers, counts deliveries, and knows of reload and drain.
     this.webhooks = {

@@ -35,6 +35,7 @@ export const OF_PARENT = [
   'webhookMaxBytes',
   'webhookMaxTotalBytes',
   'webhookAddresses',
+  'webhookSigningKey',
 ] as const satisfies readonly (keyof Config)[];
 
 interface GroupParts {
@@ -208,6 +209,7 @@ export class WorkerGroup implements Broker {
         number,
         config: this.#config,
         incarnation: this.#state.core.status.incarnation,
+        webhookKeys: this.#state.core.webhookKeys,
         status: this.#groupStatus(),
         version: VERSION,
         fd: this.#fd,

@@ -69,7 +69,8 @@ export class Worker {
     },
   };
 
-  async #begin({ number, config, incarnation, status, version, fd }: StartMessage): Promise<Listening> {
+  async #begin(message: StartMessage): Promise<Listening> {
+    const { number, config, incarnation, webhookKeys, status, version, fd } = message;
     if (version !== VERSION) {
       throw new Error(`The worker has version ${VERSION} and its parent version ${version}: restart both`);
     }
@@ -77,7 +78,7 @@ export class Worker {
     this.#log = this.#createLog(config, number);
     this.#broker = createServer(config, {
       log: this.#log,
-      core: new WorkerCore(this.#parent, this.#adapter, incarnation, () => this.#status),
+      core: new WorkerCore(this.#parent, this.#adapter, incarnation, webhookKeys, () => this.#status),
       fd,
       metricsText: (own) => {
         this.#ownMetrics = own;

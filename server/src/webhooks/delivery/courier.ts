@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { App } from '../../apps/app.ts';
 import type { Hook } from '../../apps/hook.ts';
+import type { SigningKey } from '../../data/signing-key.ts';
 import { increment, type Metrics } from '../../metrics.ts';
 import type { Attempt, Delivery, Outbox } from '../outbox/outbox.ts';
 import { backoffMs } from './backoff.ts';
@@ -11,6 +12,8 @@ import { signRequest } from './signed-request.ts';
 export interface CourierParts {
   readonly outbox: Outbox;
   readonly transport: WebhookHttpClient;
+  /** The key of the broker, for webhooks that it signs. */
+  readonly signingKey?: SigningKey | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Unix milliseconds, by a clock that nobody sets while the process runs: for all that is waited for. */
@@ -54,13 +57,13 @@ export class Courier {
   }
 
   async deliver(app: App, hook: Hook, delivery: Delivery): Promise<Tried> {
-    const { transport, metrics, onStep, now, wallClock, retryMs } = this.#parts;
+    const { transport, signingKey, metrics, onStep, now, wallClock, retryMs } = this.#parts;
     const at = now();
     if (delivery.triedSince !== undefined && at >= delivery.triedSince + retryMs) {
       const attempt = { at, status: null, answer: 'not sent: it was due after the time to retry' };
       return { sent: NOT_ASKED, committed: this.#giveUp(hook, delivery, attempt) };
     }
-    const { headers, body } = signRequest(app, hook, delivery, wallClock());
+    const { headers, body } = signRequest(app, hook, signingKey, delivery, wallClock());
     const answer = await transport.post(hook.url, headers, body, () => onStep?.('afterSend'));
     if (!answer) return { sent: NOT_ASKED, committed: Promise.resolve('stop') };
     increment(metrics.app(hook.appId).webhookAttempts, answer.outcome);

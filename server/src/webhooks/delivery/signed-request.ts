@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import { sign, signWebhook, webhookText } from '@countersign/sdk-server/signature';
 import type { App } from '../../apps/app.ts';
 import type { Hook } from '../../apps/hook.ts';
+import type { SigningKey } from '../../data/signing-key.ts';
 import { VERSION } from '../../version.ts';
 import type { Delivery } from '../outbox/outbox.ts';
 
@@ -13,13 +15,19 @@ export interface SignedRequest {
 /**
  * Puts a delivery into a request that all libraries can verify. Time and signatures are those of this attempt.
  *
+ * @param signingKey the key of the broker
  * @param now Unix milliseconds
  */
-export function signRequest(app: App, hook: Hook, { id, events }: Delivery, now: number): SignedRequest {
+export function signRequest(
+  app: App,
+  hook: Hook,
+  signingKey: SigningKey | undefined,
+  { id, events }: Delivery,
+  now: number,
+): SignedRequest {
   const body = `{"time_ms":${now},"events":[${events}]}`;
   const timestamp = String(Math.floor(now / 1000));
   const text = webhookText(id, timestamp, body);
-  const [key, secret] = app.secrets[0]!;
   return {
     body,
     headers: {
@@ -27,11 +35,26 @@ export function signRequest(app: App, hook: Hook, { id, events }: Delivery, now:
       // To the letter: the official libraries compare the whole value.
       'Content-Type': 'application/json',
       'User-Agent': `Countersign/${VERSION}`,
-      'X-Pusher-Key': key,
-      'X-Pusher-Signature': sign(secret, body),
+      ...(hook.hasPusherSignature && pusherHeaders(app, body)),
       'webhook-id': id,
       'webhook-timestamp': timestamp,
-      'webhook-signature': app.secrets.map(([, each]) => signWebhook(each, text)).join(' '),
+      'webhook-signature': signersOf(app, hook, signingKey)
+        .map((key) => signWebhook(key, text))
+        .join(' '),
     },
   };
+}
+
+function pusherHeaders(app: App, body: string): SignedRequest['headers'] {
+  const [key, secret] = app.secrets[0]!;
+  return { 'X-Pusher-Key': key, 'X-Pusher-Signature': sign(secret, body) };
+}
+
+/** The keys of the app, unless the webhook is signed by its own secrets or by the broker. */
+function signersOf(app: App, hook: Hook, signingKey: SigningKey | undefined): readonly KeyObject[] {
+  const { secrets, isSignedByBroker } = hook;
+  if (!isSignedByBroker) return secrets.length > 0 ? secrets : app.secrets.map(([, secret]) => secret);
+  // The configuration refuses such a webhook without the key.
+  if (!signingKey) throw new Error('a webhook has the signature "ed25519", and the broker has no key for it');
+  return [...secrets, signingKey.privateKey];
 }
