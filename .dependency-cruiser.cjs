@@ -14,7 +14,7 @@ const LAYERS = [
   ['config', 'metrics'],
   ['redis', 'protocol', 'log'],
   ['apps'],
-  ['async'],
+  ['async', 'outbound'],
   ['errors', 'version'],
 ];
 

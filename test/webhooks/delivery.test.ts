@@ -3,10 +3,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { FileAppStore } from '#server/apps/file-store';
 import { parseConfig } from '#server/config/load';
 import { Metrics } from '#server/metrics';
+import { OutboundClient } from '#server/outbound/http-client';
+import { isPublicAddress } from '#server/outbound/public-addresses';
 import { backoffMs } from '#server/webhooks/delivery/backoff';
 import { Dispatcher } from '#server/webhooks/delivery/dispatcher';
-import { WebhookHttpClient } from '#server/webhooks/delivery/http-client';
-import { isPublicAddress } from '#server/webhooks/delivery/public-addresses';
 import { newEvent } from '#server/webhooks/event';
 import { MemoryOutbox } from '#server/webhooks/outbox/memory-outbox';
 import { Overflow } from '#server/webhooks/outbox/overflow';
@@ -44,7 +44,7 @@ function start(urls: readonly string[], settings: Settings = {}) {
   const dispatcher = new Dispatcher({
     apps,
     outbox,
-    transport: new WebhookHttpClient({ addresses, timeoutMs, now: Date.now }),
+    transport: new OutboundClient({ addresses, timeoutMs, now: Date.now }),
     metrics,
     log,
     now: Date.now,

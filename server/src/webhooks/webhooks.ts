@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import type { AppStore } from '../apps/app.ts';
 import type { Hook, HookKey } from '../apps/hook.ts';
+import { callableAddresses } from '../config/callable-addresses.ts';
 import type { Config } from '../config/config.ts';
-import { isLoopback } from '../config/loopback.ts';
 import type { SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
+import { OutboundClient } from '../outbound/http-client.ts';
 import { Dispatcher } from './delivery/dispatcher.ts';
-import { WebhookHttpClient } from './delivery/http-client.ts';
 import { newEvent } from './event.ts';
 import type { Delivery, DeliveryState, EventPage, HookState, Outbox, Which } from './outbox/outbox.ts';
 import { Overflow } from './outbox/overflow.ts';
@@ -83,8 +83,8 @@ export class Webhooks implements WebhookControl {
     this.#dispatcher = new Dispatcher({
       apps,
       outbox,
-      transport: new WebhookHttpClient({
-        addresses: addressesOf(config),
+      transport: new OutboundClient({
+        addresses: callableAddresses(config),
         timeoutMs: ATTEMPT_TIMEOUT_MS,
         now,
       }),
@@ -244,11 +244,6 @@ export class Webhooks implements WebhookControl {
   #hooks(): Hook[] {
     return [...this.#parts.apps.all()].flatMap(({ hooks }) => hooks);
   }
-}
-
-/** A broker on loopback with no proxy in front is for trying things out, and its receivers are there too. */
-function addressesOf({ webhookAddresses, host, trustProxy }: Config): 'public' | 'any' {
-  return webhookAddresses ?? (isLoopback(host) && trustProxy === false ? 'any' : 'public');
 }
 
 /** A clock that tells the time of the other one as it is now, and goes on evenly whatever that is set to. */

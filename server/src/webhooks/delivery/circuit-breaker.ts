@@ -1,4 +1,4 @@
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../../async/backoff.ts';
 import type { Lane } from './lane.ts';
 
 /** Requests that one receiver is sent at a time. */

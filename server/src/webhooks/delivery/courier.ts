@@ -1,17 +1,17 @@
 import type { Logger } from 'pino';
 import type { App } from '../../apps/app.ts';
 import type { Hook } from '../../apps/hook.ts';
+import { backoffMs } from '../../async/backoff.ts';
 import type { SigningKey } from '../../data/signing-key.ts';
 import { increment, type Metrics } from '../../metrics.ts';
+import type { Answer, OutboundClient } from '../../outbound/http-client.ts';
 import type { Attempt, Delivery, Outbox } from '../outbox/outbox.ts';
-import { backoffMs } from './backoff.ts';
 import type { Sent } from './circuit-breaker.ts';
-import type { Answer, WebhookHttpClient } from './http-client.ts';
 import { signRequest } from './signed-request.ts';
 
 export interface CourierParts {
   readonly outbox: Outbox;
-  readonly transport: WebhookHttpClient;
+  readonly transport: OutboundClient;
   /** The key of the broker, for webhooks that it signs. */
   readonly signingKey?: SigningKey | undefined;
   readonly metrics: Metrics;

@@ -1,9 +1,9 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { AppStore } from '../../apps/app.ts';
 import type { Hook, HookKey } from '../../apps/hook.ts';
+import { backoffMs } from '../../async/backoff.ts';
 import { OutageLog } from '../../log/outage-log.ts';
 import type { OutboxListener } from '../outbox/outbox.ts';
-import { backoffMs } from './backoff.ts';
 import type { Sent } from './circuit-breaker.ts';
 import { Courier, type CourierParts, type Next } from './courier.ts';
 import { Lane } from './lane.ts';

@@ -16,38 +16,40 @@ export interface Answer {
   readonly outcome: Outcome;
   /** `null` if no whole answer came. */
   readonly status: number | null;
-  /** The first bytes of the answer, or why none came. */
+  /** The first bytes of the answer, as many as are kept, or why none came. */
   readonly text: string;
   /** For how long the receiver does not want to be asked again, in milliseconds, if it said so. */
   readonly retryAfterMs: number | undefined;
 }
 
-export interface WebhookHttpClientParts {
+export interface OutboundClientParts {
   /** `public`: no address is called that is not one of the public internet. */
   readonly addresses: 'public' | 'any';
   /** For the whole exchange. */
   readonly timeoutMs: number;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
+  /** Bytes of the answer that are kept. @default 200 */
+  readonly keptBytes?: number;
 }
 
 const KEPT_BYTES = 200;
-/** What a receiver may answer; more is not waited for. */
-const MAX_ANSWER_BYTES = 65_536;
+/** What a receiver may answer at least; more is not waited for. */
+const ANSWER_BYTES = 65_536;
 const IDLE_MS = 10_000;
 
 class ForbiddenAddress extends Error {}
 class TooLate extends Error {}
 
-/** Posts to receivers, and follows no redirect. */
-export class WebhookHttpClient {
-  readonly #parts: WebhookHttpClientParts;
+/** Posts to the servers of customers, and follows no redirect. */
+export class OutboundClient {
+  readonly #parts: OutboundClientParts;
   readonly #http = new HttpAgent({ keepAlive: true, timeout: IDLE_MS });
   readonly #https = new HttpsAgent({ keepAlive: true, timeout: IDLE_MS });
   readonly #underWay = new Set<ClientRequest>();
   #isCutOff = false;
 
-  constructor(parts: WebhookHttpClientParts) {
+  constructor(parts: OutboundClientParts) {
     this.#parts = parts;
   }
 
@@ -124,18 +126,19 @@ export class WebhookHttpClient {
   }
 
   async #read(response: IncomingMessage): Promise<Answer> {
+    const { keptBytes = KEPT_BYTES } = this.#parts;
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of response) {
-      if (bytes < KEPT_BYTES) chunks.push(chunk);
+      if (bytes < keptBytes) chunks.push(chunk);
       bytes += chunk.length;
-      if (bytes > MAX_ANSWER_BYTES) break;
+      if (bytes > Math.max(keptBytes, ANSWER_BYTES)) break;
     }
     const status = response.statusCode ?? 0;
     return {
       outcome: status >= 200 && status < 300 ? 'delivered' : 'refused',
       status,
-      text: Buffer.concat(chunks).subarray(0, KEPT_BYTES).toString(),
+      text: Buffer.concat(chunks).subarray(0, keptBytes).toString(),
       retryAfterMs: retryAfterOf(response.headers['retry-after'], this.#parts.now()),
     };
   }
