@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export type { Access, AllowedAccess, GrantTerms } from './access.ts';
 export type { AddressLimitOptions } from './address-limit.ts';
 export type { Logger } from './answer.ts';

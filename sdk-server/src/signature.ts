@@ -5,6 +5,7 @@
  * its id and time. They are distinct only if socket ids and channel names pass {@link isSocketId} and
  * {@link isChannelName}, so check those before signing.
  */
+/// <reference types="node" preserve="true" />
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 export { webhookSecretKey } from './webhook-secret.ts';

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export type { Adapter } from './adapter/adapter.ts';
 export { MemoryAdapter } from './adapter/memory/adapter.ts';
 export type { AppConfig, AppInput } from './apps/app.ts';
