@@ -25,8 +25,8 @@ export type ConnectionState =
 /** A report of the broker, the reason why a connection ended, or why an attempt failed. */
 export interface ConnectionError {
   readonly type: 'PusherError' | 'WebSocketError';
-  /** `code` is an error code of the protocol, or null if it has none for the case. */
-  readonly data: { readonly code: number | null; readonly message: string };
+  /** `code` is a number of the protocol, or null if it has none for the case; `error_code` is the broker's text code. */
+  readonly data: { readonly code: number | null; readonly message: string; readonly error_code?: string };
 }
 
 /** Events of a connection: `state_change`, each state by its name, `error` and `message`. */
@@ -173,9 +173,9 @@ export class Connection extends Emitter<ConnectionEvents> {
   #received(message: Message | undefined): void {
     if (!message) return this.#report('WebSocketError', null, 'Not a protocol frame');
     if (message.event === 'pusher:error') {
-      const { code, message: text } = asObject(message.data) ?? {};
+      const { code, message: text, error_code: errorCode } = asObject(message.data) ?? {};
       this.#announced = typeof code === 'number' ? code : null;
-      this.#report('PusherError', this.#announced, String(text ?? ''));
+      this.#report('PusherError', this.#announced, String(text ?? ''), errorCode);
     }
     this.#owner.message(message);
     this.emit('message', message);
@@ -243,7 +243,8 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (this.#state === current) this.emit(current, data);
   }
 
-  #report(type: ConnectionError['type'], code: number | null, message: string): void {
-    this.emit('error', { type, data: { code, message } } satisfies ConnectionError);
+  #report(type: ConnectionError['type'], code: number | null, message: string, errorCode?: unknown): void {
+    const data = { code, message, ...(typeof errorCode === 'string' && { error_code: errorCode }) };
+    this.emit('error', { type, data } satisfies ConnectionError);
   }
 }

@@ -76,6 +76,8 @@ export interface FailedRequest {
   readonly status?: number;
   /** The text of the response, if there was one. */
   readonly body?: string;
+  /** The broker's code of the refusal, if it sent one. */
+  readonly errorCode?: string;
   /** Milliseconds to wait before trying again, if the broker sent `Retry-After`. */
   readonly retryAfter?: number;
 }
@@ -88,8 +90,8 @@ export interface FailedRequest {
  * try {
  *   await countersign.channels();
  * } catch (error) {
- *   const { status, body, retryAfter } = error as RequestError;
- *   console.warn(status, body, retryAfter);
+ *   const { status, errorCode, retryAfter } = error as RequestError;
+ *   console.warn(status, errorCode, retryAfter); // for example: 401 timestamp_expired undefined
  * }
  * ```
  */
@@ -101,6 +103,8 @@ export class RequestError extends CountersignError {
   readonly status: number | undefined;
   /** The text of the response, or `undefined` without a response. */
   readonly body: string | undefined;
+  /** Why the broker refused: a stable code such as `timestamp_expired`, or `undefined` if another server answered. */
+  readonly errorCode: string | undefined;
   /** Milliseconds to wait before trying again, if the broker sent `Retry-After`. */
   readonly retryAfter: number | undefined;
 
@@ -114,6 +118,7 @@ export class RequestError extends CountersignError {
     this.url = request.url;
     this.status = request.status;
     this.body = request.body;
+    this.errorCode = request.errorCode;
     this.retryAfter = request.retryAfter;
   }
 }

@@ -112,11 +112,13 @@ async function send(
   }
   const { status } = response;
   if (!response.ok) {
+    const errorCode = errorCodeOf(text);
     const retryAfter = parseRetryAfter(response.headers.get('retry-after'), Date.now());
     throw new RequestError('request_refused', `${what} was answered with ${status}: ${shortened(text)}`, {
       url,
       status,
       body: text,
+      ...(errorCode !== undefined && { errorCode }),
       ...(retryAfter !== undefined && { retryAfter }),
     });
   }
@@ -125,6 +127,16 @@ async function send(
   } catch (cause) {
     const message = `${what} was answered with something that is not JSON: ${shortened(text)}`;
     throw new RequestError('invalid_answer', message, { url, status, body: text }, { cause });
+  }
+}
+
+/** The text code in the broker's answer; a proxy may have answered instead. */
+function errorCodeOf(body: string): string | undefined {
+  try {
+    const { code }: { code?: unknown } = JSON.parse(body);
+    return typeof code === 'string' ? code : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,3 +1,5 @@
+import type { ErrorCode } from './error-codes.ts';
+
 /** Every close code and `pusher:error` code of the broker. docs/errors.md has a heading for each. */
 export const codes = {
   tlsRequired: 4000,
@@ -25,6 +27,7 @@ export class Refusal extends Error {
   /** @param code null if the protocol has no code for the case */
   constructor(
     readonly code: Code | null,
+    readonly errorCode: ErrorCode,
     message: string,
   ) {
     super(message);
@@ -47,6 +50,7 @@ export class SubscriptionRefusal extends Error {
   constructor(
     readonly type: SubscriptionRefusalType,
     readonly status: number,
+    readonly code: ErrorCode,
     message: string,
     readonly explanation?: string,
   ) {
@@ -57,7 +61,7 @@ export class SubscriptionRefusal extends Error {
 /** The application ended a subscription. This connection may not subscribe to the channel again. */
 export class Eviction extends SubscriptionRefusal {
   constructor(reason: string) {
-    super('AuthError', 403, reason);
+    super('AuthError', 403, 'grant_revoked', reason);
   }
 }
 
@@ -67,6 +71,7 @@ export class Disconnect extends Error {
 
   constructor(
     readonly code: Code | 1003 | 1008,
+    readonly errorCode: ErrorCode,
     readonly reason: string,
   ) {
     super(reason);
@@ -80,6 +85,7 @@ export class ApiError extends Error {
   /** @param message tells the developer what to change */
   constructor(
     readonly status: number,
+    readonly code: ErrorCode,
     message: string,
     readonly headers: Readonly<Record<string, string>> = {},
   ) {

@@ -56,7 +56,7 @@ describe('a broker with a certificate', () => {
 
   test('closes with the same codes', async () => {
     const client = open(await startSecure(), '/app/other?protocol=7', { ca });
-    expect(await client.next()).toBe(frames.error(4001, "No app has the key 'other'"));
+    expect(await client.next()).toBe(frames.error(4001, "No app has the key 'other'", 'app_not_found'));
     expect(await client.next()).toEqual({ code: 4001, reason: "No app has the key 'other'" });
   });
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { channelText, sign, userText } from '@countersign/sdk-server/signature';
 import { createServer } from '@countersign/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { errorCodes } from '#server/error-codes';
 import { codes } from '#server/errors';
 import { publish } from '../helpers/api.ts';
 import { configOf } from '../helpers/brokers/server.ts';
@@ -32,6 +33,20 @@ describe('every error has a heading in errors.md', () => {
 
   test.each(Object.entries(codes))('%s: %d', (_, code) => {
     expect(headings).toContain(`### ${code}`);
+  });
+
+  test('the text codes have one each, and nothing else has', () => {
+    const codes = headings.flatMap((heading) => /^### ([a-z][a-z0-9_]*)$/.exec(heading)?.[1] ?? []);
+    expect(codes.filter((code) => code !== 'null')).toEqual(Object.keys(errorCodes));
+  });
+
+  test('each text code is that of some refusal', () => {
+    const text = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && name !== 'error-codes.ts')
+      .map((name) => readFileSync(new URL(name, SOURCES), 'utf8'))
+      .join('\n');
+    const unused = Object.keys(errorCodes).filter((code) => !text.includes(`'${code}'`));
+    expect(unused).toEqual([]);
   });
 
   test('a subscription that is refused', () => {

@@ -147,8 +147,8 @@ test('the broker cannot read what is said in the office', async () => {
     channel_name: 'private-encrypted-office',
   });
   const answer = await post(`${url}/countersign/auth`, fields, { cookie: ann.cookie });
-  const { auth } = (await answer.json()) as { auth: string };
-  wire.subscribe('private-encrypted-office', { auth });
+  const { auth, channel_data } = (await answer.json()) as { auth: string; channel_data: string };
+  wire.subscribe('private-encrypted-office', { auth, channel_data });
   await wire.next();
 
   await ann.say('office', 'the secret plan', '1.1');

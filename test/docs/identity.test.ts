@@ -53,7 +53,9 @@ keepPromises('identity.md', {
     const broker = await startServer();
     const client = await connect(broker);
     await client.signIn({ id: 'ann' });
-    expect(await client.signIn({ id: 'bob' })).toBe(frames.error(4009, 'Signed in as another user already'));
+    expect(await client.signIn({ id: 'bob' })).toBe(
+      frames.error(4009, 'Signed in as another user already', 'user_mismatch'),
+    );
     const countersign = countersignFor(broker);
     expect((await countersign.user('ann')).connections).toHaveLength(1);
     expect((await countersign.user('bob')).connections).toEqual([]);
@@ -149,7 +151,7 @@ keepPromises('identity.md', {
     const after = await createServer(config, parts);
     onTestFinished(() => after.close());
     const ann = await connect(after);
-    expect(await ann.signIn({ id: 'ann' })).toBe(frames.error(4009, 'Come back later'));
+    expect(await ann.signIn({ id: 'ann' })).toBe(frames.error(4009, 'Come back later', 'blocked'));
     expect(await ann.join('presence-a', { user_id: 'ann' })).toContain('Come back later');
     time += 60_000;
     expect(await ann.signIn({ id: 'ann' })).toContain('pusher:signin_success');

@@ -40,8 +40,8 @@ export const frames = {
 
   cacheMiss: (channel: string) => `{"event":"pusher:cache_miss","channel":"${channel}","data":"{}"}`,
 
-  subscriptionError: (channel: string, type: string, error: string, status: number) => {
-    const data = `{"type":"${type}","error":${JSON.stringify(error)},"status":${status}}`;
+  subscriptionError: (channel: string, type: string, error: string, status: number, code: string) => {
+    const data = `{"type":"${type}","error":${JSON.stringify(error)},"status":${status},"code":"${code}"}`;
     return `{"event":"pusher:subscription_error","channel":${JSON.stringify(channel)},"data":${JSON.stringify(data)}}`;
   },
 
@@ -55,6 +55,6 @@ export const frames = {
   signedIn: (userData: string) =>
     `{"event":"pusher:signin_success","data":${JSON.stringify(`{"user_data":${JSON.stringify(userData)}}`)}}`,
 
-  error: (code: number | null, message: string) =>
-    `{"event":"pusher:error","data":{"code":${code},"message":${JSON.stringify(message)}}}`,
+  error: (code: number | null, message: string, errorCode: string) =>
+    `{"event":"pusher:error","data":{"code":${code},"message":${JSON.stringify(message)},"error_code":"${errorCode}"}}`,
 } as const;

@@ -37,7 +37,9 @@ describe('httpRequestsPerSecond', () => {
     const answers = await ask();
     expect(answers.map(statusOf)).toEqual([200, 200, 200, 429, 429]);
     for (const answer of answers.slice(3)) {
-      expect(answer.text).toBe('{"error":"Too many requests for this app: try again later","code":429}');
+      expect(answer.text).toBe(
+        '{"error":"Too many requests for this app: try again later","status":429,"code":"too_many_requests"}',
+      );
       expect(answer.headers).toMatchObject({
         'content-type': 'application/json',
         'retry-after': expect.stringMatching(/^\d+$/),
@@ -103,7 +105,7 @@ describe('failedAuthenticationsPerMinute', () => {
     for (const request of refused) answers.push(await send(broker, request));
     expect(answers.map(statusOf)).toEqual([401, 401, 404, 429, 429, 429]);
     expect(answers[3]?.text).toBe(
-      '{"error":"Too many refused requests from this address: check the key, secret and clock, and try again later","code":429}',
+      '{"error":"Too many refused requests from this address: check the key, secret and clock, and try again later","status":429,"code":"too_many_refused_requests"}',
     );
     expect(answers[3]?.headers['retry-after']).toMatch(/^\d+$/);
     expect(await post(broker, 'events', EVENT)).toMatchObject({ status: 200 });

@@ -39,7 +39,7 @@ describe('paths', () => {
   ])('are not asked with %s: %s', async (method, target, allowed) => {
     const answer = await send(await startExample(), { method, target });
     expect(answer.text).toBe(
-      `{"error":"This path cannot be asked with ${method}: use ${allowed}","code":405}`,
+      `{"error":"This path cannot be asked with ${method}: use ${allowed}","status":405,"code":"method_not_allowed"}`,
     );
     expect(answer).toMatchObject({
       status: 405,
@@ -63,7 +63,7 @@ describe('paths', () => {
   ])('that do not exist are answered as such: %s %s', async (method, target) => {
     const answer = await send(await startExample(), { method, target });
     expect(answer.text).toBe(
-      `{"error":"Nothing is at \\"${target}\\": docs/http-api.md has the paths","code":404}`,
+      `{"error":"Nothing is at \\"${target}\\": docs/http-api.md has the paths","status":404,"code":"path_not_found"}`,
     );
     expect(answer).toMatchObject({ status: 404, headers: { 'content-type': 'application/json' } });
   });
@@ -92,7 +92,7 @@ test('a disabled app is answered with 403, once it has proved who it is', async 
   const broker = await startExample({ app: { enabled: false } });
   for (const answer of [await get(broker, 'channels'), await post(broker, 'events', EVENT)]) {
     expect(answer.text).toBe(
-      '{"error":"The app is disabled: enable it in the configuration of the broker","code":403}',
+      '{"error":"The app is disabled: enable it in the configuration of the broker","status":403,"code":"app_disabled"}',
     );
     expect(answer.status).toBe(403);
   }
@@ -142,7 +142,7 @@ describe('each answer', () => {
     const broker = await startExample({ parts: { log, adapter: new BrokenAdapter() } });
     for (const answer of [await post(broker, 'events', EVENT), await get(broker, 'channels')]) {
       expect(answer.text).toBe(
-        '{"error":"Something went wrong in the broker: its log tells what, under X-Request-Id","code":500}',
+        '{"error":"Something went wrong in the broker: its log tells what, under X-Request-Id","status":500,"code":"internal_error"}',
       );
       const line = lines.find(({ requestId }) => requestId === answer.headers['x-request-id']);
       expect(line).toMatchObject({
@@ -272,7 +272,8 @@ test('a plain request to the path of the WebSocket is told what a proxy may have
       error: expect.stringMatching(
         /^This path takes WebSockets only, .* passes on the headers Upgrade and Connection$/,
       ),
-      code: 426,
+      status: 426,
+      code: 'upgrade_required',
     });
   }
 });

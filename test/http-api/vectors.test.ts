@@ -13,12 +13,12 @@ const ANSWERS: Readonly<Record<string, readonly [status: number, body: string]>>
   H1: [200, '{}'],
   H2: [
     400,
-    '{"error":"Unknown attribute \\"subscription_count\\" in \\"info\\": use a comma list of user_count","code":400}',
+    '{"error":"Unknown attribute \\"subscription_count\\" in \\"info\\": use a comma list of user_count","status":400,"code":"invalid_parameter"}',
   ],
   H3: [200, '{"channels":{}}'],
   H4: [
     400,
-    '{"error":"Invalid channel name in \\"filter_by_prefix\\": \\"café 1\\". Expected 1 to 200 of A-Z a-z 0-9 _ - = @ , . ;","code":400}',
+    '{"error":"Invalid channel name in \\"filter_by_prefix\\": \\"café 1\\". Expected 1 to 200 of A-Z a-z 0-9 _ - = @ , . ;","status":400,"code":"invalid_channel"}',
   ],
   H5: [
     200,

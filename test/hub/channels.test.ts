@@ -8,7 +8,7 @@ const ANN = { user_id: 'ann' };
 
 function invalidName(channel: string, length = 200): string {
   const message = `Invalid channel name: expected 1 to ${length} of A-Z a-z 0-9 _ - = @ , . ;`;
-  return frames.subscriptionError(channel, 'InvalidChannel', message, 400);
+  return frames.subscriptionError(channel, 'InvalidChannel', message, 400, 'invalid_channel');
 }
 
 describe('a channel name', () => {
@@ -118,7 +118,13 @@ describe.each(kinds)('$channel', ({ channel, signed, cache, presence, encrypted 
     client.subscribe(channel);
     expect(await client.next()).toBe(
       signed
-        ? frames.subscriptionError(channel, 'AuthError', 'Auth info required to subscribe', 401)
+        ? frames.subscriptionError(
+            channel,
+            'AuthError',
+            'Auth info required to subscribe',
+            401,
+            'missing_auth',
+          )
         : frames.subscribed(channel),
     );
   });
@@ -154,6 +160,7 @@ describe('#server-to-user-', () => {
         'AuthError',
         'Only a connection signed in as this user may subscribe',
         401,
+        'sign_in_required',
       ),
     );
     await client.signIn({ id: '7' });

@@ -97,9 +97,9 @@ describe('to terminate a user', () => {
       query,
     });
     const ann = await connect(broker);
-    expect(await ann.signIn('{"id":"ann"}')).toBe(frames.error(4009, 'Rude'));
+    expect(await ann.signIn('{"id":"ann"}')).toBe(frames.error(4009, 'Rude', 'blocked'));
     expect(await ann.join('presence-a', { user_id: 'ann' })).toBe(
-      frames.subscriptionError('presence-a', 'AuthError', 'Rude', 403),
+      frames.subscriptionError('presence-a', 'AuthError', 'Rude', 403, 'blocked'),
     );
     expect(await ann.join('private-a')).toBe(frames.subscribed('private-a'));
     now += 60_000;
@@ -128,7 +128,9 @@ describe('to end a subscription', () => {
       removed: 2,
     });
     for (const each of ann) {
-      expect(await each.next()).toBe(frames.subscriptionError('presence-a', 'AuthError', 'Rude', 403));
+      expect(await each.next()).toBe(
+        frames.subscriptionError('presence-a', 'AuthError', 'Rude', 403, 'grant_revoked'),
+      );
     }
     expect(await bob.next()).toBe(frames.memberRemoved('presence-a', 'ann'));
     await publish(broker, 'presence-a', 'e', '1');
@@ -141,7 +143,7 @@ describe('to end a subscription', () => {
     const ann = await connect(broker);
     await ann.join('private-a');
     await remove(broker, 'private-a', { socket_id: ann.socketId, reason: 'Enough' });
-    const refused = frames.subscriptionError('private-a', 'AuthError', 'Enough', 403);
+    const refused = frames.subscriptionError('private-a', 'AuthError', 'Enough', 403, 'grant_revoked');
     expect(await ann.next()).toBe(refused);
     expect(await ann.join('private-a')).toBe(refused);
     expect(await ann.join('private-b')).toBe(frames.subscribed('private-b'));
@@ -157,10 +159,10 @@ describe('to end a subscription', () => {
     const body = { user_id: 'ann', reason: 'Enough', block: 60 };
     const path = '/channels/private-a/subscriptions/remove';
     expect((await request(broker, 'POST', path, { body, query })).body).toEqual({ removed: 1 });
-    const refused = frames.subscriptionError('private-a', 'AuthError', 'Enough', 403);
-    expect(await ann.next()).toBe(refused);
+    const refused = (code: string) => frames.subscriptionError('private-a', 'AuthError', 'Enough', 403, code);
+    expect(await ann.next()).toBe(refused('grant_revoked'));
     const other = await device(broker, { id: 'ann' });
-    expect(await other.join('private-a')).toBe(refused);
+    expect(await other.join('private-a')).toBe(refused('blocked'));
     expect(await other.join('private-b')).toBe(frames.subscribed('private-b'));
     now += 60_000;
     expect(await other.join('private-a')).toBe(frames.subscribed('private-a'));
@@ -226,7 +228,9 @@ describe('a watchlist', () => {
     const watcher = await connect(broker);
     const signedIn = await watcher.signIn(JSON.stringify({ id: 'bob', watchlist: ids }));
     expect(signedIn).toContain('pusher:signin_success');
-    expect(await watcher.next()).toBe(frames.error(4302, 'The watchlist is cut: it may have 100 users'));
+    expect(await watcher.next()).toBe(
+      frames.error(4302, 'The watchlist is cut: it may have 100 users', 'watchlist_cut'),
+    );
     expect(await watcher.next()).toBe(frames.watchlist({ offline: ids.slice(0, 100) }));
   });
 });

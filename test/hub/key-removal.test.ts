@@ -15,7 +15,13 @@ import { frames } from '../helpers/frames.ts';
 
 const LEAKED = { ...APP, key: 'key-leaked', secret: 'a secret that has leaked' } as const;
 const ended = (channel: string) =>
-  frames.subscriptionError(channel, 'AuthError', 'The key that signed the subscription was removed', 401);
+  frames.subscriptionError(
+    channel,
+    'AuthError',
+    'The key that signed the subscription was removed',
+    401,
+    'key_removed',
+  );
 const has = (text: string) => (received: Received) => typeof received === 'string' && received.includes(text);
 
 const keysOf = (...keys: readonly Credentials[]) => keys.map(({ key, secret }) => ({ key, secret }));

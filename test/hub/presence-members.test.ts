@@ -9,11 +9,11 @@ const BOB = { user_id: 'bob', user_info: { name: 'Bob' } };
 const bob = ['bob', { name: 'Bob' }] as const;
 
 function invalid(error: string): string {
-  return frames.subscriptionError(ROOM, 'InvalidChannelData', error, 400);
+  return frames.subscriptionError(ROOM, 'InvalidChannelData', error, 400, 'invalid_channel_data');
 }
 
 function tooLong(error: string): string {
-  return frames.subscriptionError(ROOM, 'LimitReached', error, 413);
+  return frames.subscriptionError(ROOM, 'LimitReached', error, 413, 'member_too_large');
 }
 
 describe('user_id', () => {

@@ -15,7 +15,7 @@ const bob = ['bob', { name: 'Bob' }] as const;
 
 function full(members: number): string {
   const error = `The channel is full: it has ${members} members`;
-  return frames.subscriptionError(ROOM, 'LimitReached', error, 409);
+  return frames.subscriptionError(ROOM, 'LimitReached', error, 409, 'channel_full');
 }
 
 describe('the first connection of a user', () => {

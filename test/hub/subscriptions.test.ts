@@ -37,7 +37,9 @@ describe('to subscribe', () => {
     const tooMany = 'This connection has 2 subscriptions already';
     expect(await client.join('a')).toBe(frames.subscribed('a'));
     expect(await client.join('b')).toBe(frames.subscribed('b'));
-    expect(await client.join('c')).toBe(frames.subscriptionError('c', 'LimitReached', tooMany, 409));
+    expect(await client.join('c')).toBe(
+      frames.subscriptionError('c', 'LimitReached', tooMany, 409, 'too_many_subscriptions'),
+    );
     expect(await client.join('a')).toBe(frames.subscribed('a'));
     client.unsubscribe('a');
     expect(await client.join('c')).toBe(frames.subscribed('c'));
@@ -50,7 +52,13 @@ describe('to subscribe', () => {
     for (const channel of ['a', 'b', 'c']) client.subscribe(channel);
     const answers = [await client.next(), await client.next(), await client.next()];
     expect(answers.sort()).toEqual([
-      frames.subscriptionError('c', 'LimitReached', 'This connection has 2 subscriptions already', 409),
+      frames.subscriptionError(
+        'c',
+        'LimitReached',
+        'This connection has 2 subscriptions already',
+        409,
+        'too_many_subscriptions',
+      ),
       frames.subscribed('a'),
       frames.subscribed('b'),
     ]);

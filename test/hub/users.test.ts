@@ -13,6 +13,7 @@ describe("a user's channel", () => {
     'AuthError',
     'Only a connection signed in as this user may subscribe',
     401,
+    'sign_in_required',
   );
 
   test('is refused to a connection without a sign-in, whatever proof it sends', async () => {

@@ -46,7 +46,12 @@ describe.each([
     const backend = await startBackendFor(server, { secret: 'another' });
     const client = await connectPusher(server, { backend, user: 'ann' });
     const errors = listen(client.subscribe('private-room'), 'pusher:subscription_error');
-    expect(await errors.next()).toEqual({ type: 'AuthError', error: 'Invalid signature', status: 401 });
+    expect(await errors.next()).toEqual({
+      type: 'AuthError',
+      error: 'Invalid signature',
+      status: 401,
+      code: 'invalid_signature',
+    });
     await join(client, 'news');
   });
 
@@ -192,5 +197,6 @@ test('a grant without a signature is refused by the broker', async () => {
     type: 'AuthError',
     error: 'Auth info required to subscribe',
     status: 401,
+    code: 'missing_auth',
   });
 });

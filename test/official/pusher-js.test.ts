@@ -112,6 +112,7 @@ test('a name that is none is refused, and the connection stays', async () => {
     type: 'InvalidChannel',
     error: 'Invalid channel name: expected 1 to 200 of A-Z a-z 0-9 _ - = @ , . ;',
     status: 400,
+    code: 'invalid_channel',
   });
   await join(client, 'news');
 });
@@ -122,7 +123,7 @@ test('an event that clients may not send is reported and the connection stays', 
   client.send_event('unheard-of', {}, 'news');
   expect(await errors.next()).toEqual({
     type: 'PusherError',
-    data: { code: null, message: expect.stringContaining('unheard-of') },
+    data: { code: null, message: expect.stringContaining('unheard-of'), error_code: 'unsupported_event' },
   });
   await join(client, 'news');
 });

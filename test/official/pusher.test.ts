@@ -89,7 +89,7 @@ describe('trigger', () => {
       await expect(pusher.trigger(channel, event, data)).rejects.toMatchObject({
         name: 'PusherRequestError',
         status,
-        body: expect.stringContaining(`"code":${status}`),
+        body: expect.stringContaining(`"status":${status}`),
       });
     },
   );

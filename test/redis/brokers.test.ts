@@ -220,7 +220,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
         await request(a, 'POST', '/events', { body: { name: 'e', data: '', channel: 'presence-room' } }),
       ).toMatchObject({
         status: 503,
-        body: { code: 503 },
+        body: { status: 503 },
       });
       ann.trigger('presence-room', 'client-e', {});
       expect(await ann.nextMessage()).toMatchObject({ event: 'pusher:error', data: { code: null } });

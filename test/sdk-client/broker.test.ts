@@ -223,7 +223,8 @@ describe('what the app does to a user', () => {
     await countersignFor(broker).terminateUserConnections('ann', { reason });
     expect(await terminated).toEqual({ reason });
     await disconnected;
-    expect(await error).toEqual({ type: 'PusherError', data: { code: 4009, message: reason } });
+    const data = { code: 4009, message: reason, error_code: 'terminated' };
+    expect(await error).toEqual({ type: 'PusherError', data });
   });
 
   test('one subscription ends, and asking anew on this connection is refused', async () => {

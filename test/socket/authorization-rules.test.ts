@@ -7,12 +7,12 @@ import { recordLog } from '../helpers/log.ts';
 const NO_AUTH = 'Auth info required to subscribe';
 const NO_MATCH = 'Invalid signature';
 
-function refusal(channel: string, error: string): string {
-  return frames.subscriptionError(channel, 'AuthError', error, 401);
+function refusal(channel: string, error: string, code = 'invalid_signature'): string {
+  return frames.subscriptionError(channel, 'AuthError', error, 401, code);
 }
 
 function invalidData(channel: string, error: string): string {
-  return frames.subscriptionError(channel, 'InvalidChannelData', error, 400);
+  return frames.subscriptionError(channel, 'InvalidChannelData', error, 400, 'invalid_channel_data');
 }
 
 describe('channel_data', () => {
@@ -89,7 +89,7 @@ describe('an app with two keys', () => {
     server.reload(configOf({ app: { keys: [{ key: second.key, secret: second.secret }] } }).apps);
     client.credentials = first;
     expect(await client.join('private-a')).toBe(
-      refusal('private-a', `Invalid key in auth: this app has no key '${first.key}'`),
+      refusal('private-a', `Invalid key in auth: this app has no key '${first.key}'`, 'unknown_key'),
     );
     client.credentials = second;
     expect(await client.join('private-a')).toBe(frames.subscribed('private-a'));
@@ -103,7 +103,7 @@ test.each(['__proto__', 'constructor', 'toString', `${APP.key}:${APP.key}`])(
     const client = await connect(server);
     client.credentials = { ...APP, key };
     expect(await client.join('private-a')).toBe(
-      refusal('private-a', `Invalid key in auth: this app has no key '${key}'`),
+      refusal('private-a', `Invalid key in auth: this app has no key '${key}'`, 'unknown_key'),
     );
   },
 );
@@ -146,7 +146,7 @@ describe('a refusal', () => {
     client.subscribe('presence-a', wrong);
     expect(await client.next()).toBe(refusal('presence-a', `${NO_MATCH}: ${explanation}`));
     client.subscribe('presence-a', { ...wrong, auth: '' });
-    expect(await client.next()).toBe(refusal('presence-a', `${NO_AUTH}: ${explanation}`));
+    expect(await client.next()).toBe(refusal('presence-a', `${NO_AUTH}: ${explanation}`, 'missing_auth'));
   });
 
   test('is logged with its reason, and with what was expected at debug', async () => {

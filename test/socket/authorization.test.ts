@@ -9,12 +9,18 @@ const NO_AUTH = 'Auth info required to subscribe';
 const NO_PROOF = 'Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits';
 const NO_MATCH = 'Invalid signature';
 
+const CODES: Readonly<Record<string, string>> = {
+  [NO_AUTH]: 'missing_auth',
+  [NO_PROOF]: 'invalid_auth',
+  [NO_MATCH]: 'invalid_signature',
+};
+
 function refusal(channel: string, error: string): string {
-  return frames.subscriptionError(channel, 'AuthError', error, 401);
+  return frames.subscriptionError(channel, 'AuthError', error, 401, CODES[error] ?? 'unknown_key');
 }
 
 function invalidData(channel: string, error: string): string {
-  return frames.subscriptionError(channel, 'InvalidChannelData', error, 400);
+  return frames.subscriptionError(channel, 'InvalidChannelData', error, 400, 'invalid_channel_data');
 }
 
 /** A broker with the app of the worked examples, which names every connection as it is told. */

@@ -8,7 +8,11 @@ import { connectRaw, frameOf, opcodes, type RawReceived } from '../helpers/clien
 import { frames } from '../helpers/frames.ts';
 import { recordLog } from '../helpers/log.ts';
 
-const notAnObject = frames.error(null, 'Invalid message: expected a JSON object with a string "event"');
+const notAnObject = frames.error(
+  null,
+  'Invalid message: expected a JSON object with a string "event"',
+  'invalid_message',
+);
 const nestedBy = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 
 /** Proves that another client is served as if nothing had happened. */
@@ -69,7 +73,7 @@ describe('a text that is no message', () => {
     '{"Event":"a"}',
   ])('since its event is no string, such as %s, is answered with an error', async (text) => {
     expect(await answers((client) => client.send(text))).toEqual([
-      frames.error(null, 'Invalid message: "event" must be a string'),
+      frames.error(null, 'Invalid message: "event" must be a string', 'invalid_message'),
     ]);
   });
 });
@@ -92,13 +96,13 @@ describe('an event that clients may not send', () => {
     '\ud800',
   ])('such as %j is answered with an error', async (event) => {
     expect(await answers((client) => client.send({ event, channel: 'news', data: {} }))).toEqual([
-      frames.error(null, `Unsupported event received on socket: ${event}`),
+      frames.error(null, `Unsupported event received on socket: ${event}`, 'unsupported_event'),
     ]);
   });
 
   test('is named in the answer as far as 200 characters', async () => {
     expect(await answers((client) => client.send({ event: 'x'.repeat(60_000) }))).toEqual([
-      frames.error(null, `Unsupported event received on socket: ${'x'.repeat(200)}`),
+      frames.error(null, `Unsupported event received on socket: ${'x'.repeat(200)}`, 'unsupported_event'),
     ]);
   });
 });
@@ -114,7 +118,7 @@ describe('data of the wrong type', () => {
   )('is answered with an error: %s', async (text) => {
     const { event } = JSON.parse(text);
     expect(await answers((client) => client.send(text))).toEqual([
-      frames.error(null, `Invalid ${event}: "data" must be an object`),
+      frames.error(null, `Invalid ${event}: "data" must be an object`, 'invalid_message'),
     ]);
   });
 
@@ -127,7 +131,7 @@ describe('data of the wrong type', () => {
   )('is answered with an error where the channel is no string: %s', async (text) => {
     const { event } = JSON.parse(text);
     expect(await answers((client) => client.send(text))).toEqual([
-      frames.error(null, `Invalid ${event}: "channel" must be a string`),
+      frames.error(null, `Invalid ${event}: "channel" must be a string`, 'invalid_message'),
     ]);
   });
 
@@ -136,7 +140,7 @@ describe('data of the wrong type', () => {
       client.subscribe('presence-a', { auth: 'key-1:0', channel_data: channelData });
     const reason = 'channel_data must be a string that holds JSON';
     expect(await answers(subscribe)).toEqual([
-      frames.subscriptionError('presence-a', 'InvalidChannelData', reason, 400),
+      frames.subscriptionError('presence-a', 'InvalidChannelData', reason, 400, 'invalid_channel_data'),
     ]);
   });
 
@@ -146,14 +150,16 @@ describe('data of the wrong type', () => {
       const signIn = (client: TestClient) =>
         client.send({ event: 'pusher:signin', data: { auth: 'key-1:0', user_data: userData } });
       expect(await answers(signIn)).toEqual([
-        frames.error(4009, 'user_data must be a string that holds JSON'),
+        frames.error(4009, 'user_data must be a string that holds JSON', 'invalid_user_data'),
       ]);
     },
   );
 
   test.each(['null', '1', '"x"', '[]', '', '{'])('is refused as signed user_data: %j', async (userData) => {
     const signIn = (client: TestClient) => signInWith(client, userData);
-    expect(await answers(signIn)).toEqual([frames.error(4009, 'user_data must be a JSON object')]);
+    expect(await answers(signIn)).toEqual([
+      frames.error(4009, 'user_data must be a JSON object', 'invalid_user_data'),
+    ]);
   });
 
   test.each([
@@ -163,7 +169,11 @@ describe('data of the wrong type', () => {
     '{"event":"client-a","channel":["private-a"],"data":1}',
   ])('is answered with an error in a client event: %s', async (text) => {
     expect(await answers((client) => client.send(text))).toEqual([
-      frames.error(null, 'Invalid client event: it must contain a string "channel" and "data"'),
+      frames.error(
+        null,
+        'Invalid client event: it must contain a string "channel" and "data"',
+        'invalid_message',
+      ),
     ]);
   });
 
@@ -212,7 +222,7 @@ describe('deep nesting', () => {
       const [broker, sender, listener] = await pair();
       sender.send(`{"event":"client-a","channel":"private-a","data":${nestedBy(levels)}}`);
       expect(await sender.nothing()).toEqual([
-        frames.error(null, 'Invalid client event: "data" is nested too deeply'),
+        frames.error(null, 'Invalid client event: "data" is nested too deeply', 'invalid_message'),
       ]);
       expect(await listener.nothing()).toEqual([]);
       await expectService(broker);
@@ -315,7 +325,7 @@ describe('a name that objects have anyway', () => {
       client.subscribe('private-a', { auth: `${name}:${'0'.repeat(64)}` });
     const reason = `Invalid key in auth: this app has no key '${name}'`;
     expect(await answers(subscribe)).toEqual([
-      frames.subscriptionError('private-a', 'AuthError', reason, 401),
+      frames.subscriptionError('private-a', 'AuthError', reason, 401, 'unknown_key'),
     ]);
   });
 
@@ -343,7 +353,9 @@ test.each([
   'a'.repeat(201),
 ])('a channel that may not be called %j is refused', async (channel) => {
   const [answer] = await answers((client) => client.subscribe(channel));
-  expect(answer).toMatch(/^\{"event":"pusher:subscription_error".*\\"InvalidChannel\\".*400\}"\}$/);
+  expect(answer).toMatch(
+    /^\{"event":"pusher:subscription_error".*\\"InvalidChannel\\".*400,\\"code\\":\\"invalid_channel\\"\}"\}$/,
+  );
 });
 
 test('an endless channel name is logged up to 200 characters', async () => {
@@ -361,7 +373,7 @@ test('a forged socket id in what is signed proves nothing for this connection', 
   for (const id of [other.socketId, '1.1', `${client.socketId}:private-a`, `${client.socketId}\n`, '']) {
     client.subscribe('private-a', { auth: authorize(id, 'private-a'), socket_id: id });
     expect(await client.next()).toBe(
-      frames.subscriptionError('private-a', 'AuthError', 'Invalid signature', 401),
+      frames.subscriptionError('private-a', 'AuthError', 'Invalid signature', 401, 'invalid_signature'),
     );
   }
 });

@@ -9,10 +9,14 @@ import { frames } from '../helpers/frames.ts';
 const BOX = 'private-box';
 const ROOM = 'presence-room';
 
-const rejected = (why: string): string => frames.error(null, `Client event rejected: ${why}`);
-const notTaken = rejected('only private and presence channels that are not encrypted take them');
+const rejected = (why: string, code: string): string =>
+  frames.error(null, `Client event rejected: ${why}`, code);
+const notTaken = rejected(
+  'only private and presence channels that are not encrypted take them',
+  'channel_not_allowed',
+);
 const notSubscribed = (channel: string): string =>
-  rejected(`the connection is not subscribed to channel ${channel}`);
+  rejected(`the connection is not subscribed to channel ${channel}`, 'not_subscribed');
 
 /** A broker, and two clients on one of its channels: one to send, and one to receive. */
 async function startPair(channel = BOX, settings?: ServerSettings) {
@@ -134,7 +138,9 @@ describe('a client event', () => {
   test('may not be sent in an app that has turned them off', async () => {
     const { server, sender, receiver } = await startPair(BOX, { app: { clientEvents: false } });
     sender.trigger(BOX, 'client-e', 'x');
-    expect(await sender.next()).toBe(frames.error(null, 'Client events are turned off for this app'));
+    expect(await sender.next()).toBe(
+      frames.error(null, 'Client events are turned off for this app', 'client_events_off'),
+    );
     await expectNothing(server, receiver, BOX);
   });
 
@@ -149,7 +155,9 @@ describe('a client event', () => {
   ])('may not be called %j', async (name) => {
     const { server, sender, receiver } = await startPair();
     sender.trigger(BOX, name, 'x');
-    expect(await sender.next()).toBe(frames.error(null, `Unsupported event received on socket: ${name}`));
+    expect(await sender.next()).toBe(
+      frames.error(null, `Unsupported event received on socket: ${name}`, 'unsupported_event'),
+    );
     await expectNothing(server, receiver, BOX);
   });
 
@@ -157,7 +165,9 @@ describe('a client event', () => {
     const { sender, receiver } = await startPair();
     const name = 'client-'.padEnd(200, 'x');
     sender.trigger(BOX, `${name}x`, '');
-    expect(await sender.next()).toBe(rejected('its name is longer than 200 characters'));
+    expect(await sender.next()).toBe(
+      rejected('its name is longer than 200 characters', 'invalid_event_name'),
+    );
     sender.trigger(BOX, name, '');
     expect(await receiver.next()).toBe(frames.event(name, BOX, ''));
   });
@@ -193,7 +203,11 @@ describe('the data of a client event', () => {
       const { server, sender, receiver } = await startPair();
       sender.send(frame);
       expect(await sender.next()).toBe(
-        frames.error(null, 'Invalid client event: it must contain a string "channel" and "data"'),
+        frames.error(
+          null,
+          'Invalid client event: it must contain a string "channel" and "data"',
+          'invalid_message',
+        ),
       );
       await expectNothing(server, receiver, BOX);
     },
@@ -205,7 +219,7 @@ describe('the data of a client event', () => {
   ])('has at most 10240 bytes, as %s', async (_, data, more) => {
     const { sender, receiver } = await startPair();
     sender.trigger(BOX, 'client-e', data + more);
-    expect(await sender.next()).toBe(rejected('its data is longer than 10240 bytes'));
+    expect(await sender.next()).toBe(rejected('its data is longer than 10240 bytes', 'event_too_large'));
     sender.trigger(BOX, 'client-e', data);
     expect(await receiver.next()).toBe(frames.event('client-e', BOX, data));
   });
@@ -216,7 +230,7 @@ describe('the data of a client event', () => {
     expect(await receiver.next()).toBe(frames.event('client-e', BOX, '{"a": 12}'));
     for (const data of ['{"a": 123}', '{ "a" :   1 }']) {
       sender.send(`{"event":"client-e","channel":"${BOX}","data":${data}}`);
-      expect(await sender.next()).toBe(rejected('its data is longer than 9 bytes'));
+      expect(await sender.next()).toBe(rejected('its data is longer than 9 bytes', 'event_too_large'));
     }
   });
 });
@@ -263,7 +277,7 @@ describe('the user_id of a client event', () => {
 });
 
 describe('the rate of client events', () => {
-  const tooMany = frames.error(4301, 'Too many client events: at most 10 a second');
+  const tooMany = frames.error(4301, 'Too many client events: at most 10 a second', 'event_rate');
 
   /** A pair whose broker has a clock that the test moves. */
   async function startClock(settings?: ServerSettings) {
@@ -313,7 +327,7 @@ describe('the rate of client events', () => {
     const { sender } = await startClock({ limits: { clientEventsPerSecond: 2 } });
     for (let n = 0; n < 3; n += 1) sender.trigger(BOX, 'client-e', n);
     expect(await sender.nothing()).toEqual([
-      frames.error(4301, 'Too many client events: at most 2 a second'),
+      frames.error(4301, 'Too many client events: at most 2 a second', 'event_rate'),
     ]);
   });
 

@@ -18,6 +18,7 @@ const silence = { activityTimeoutSeconds: 1, pongTimeoutSeconds: 1 };
 /** How a connection comes to its end. */
 interface Ending {
   readonly reason: string;
+  readonly errorCode: string;
   readonly settings?: ServerSettings;
   readonly cause: (broker: Broker, ping: () => void) => unknown;
 }
@@ -25,6 +26,7 @@ interface Ending {
 const endings: Record<number, Ending> = {
   4009: {
     reason: 'Signed out everywhere',
+    errorCode: 'terminated',
     cause: (broker) =>
       request(broker, 'POST', '/users/ann/terminate_connections', {
         body: { reason: 'Signed out everywhere' },
@@ -32,6 +34,7 @@ const endings: Record<number, Ending> = {
   },
   4100: {
     reason: 'Too many messages: at most 1 a second',
+    errorCode: 'too_many_messages',
     settings: { limits },
     cause: (_broker, ping) => {
       for (let sent = 0; sent < 6; sent += 1) ping();
@@ -39,10 +42,12 @@ const endings: Record<number, Ending> = {
   },
   4200: {
     reason: 'The server restarts: please reconnect',
+    errorCode: 'draining',
     cause: (broker) => broker.drain(),
   },
   4201: {
     reason: 'Pong reply not received',
+    errorCode: 'pong_not_received',
     settings: { config: silence },
     cause: () => {},
   },
@@ -50,26 +55,27 @@ const endings: Record<number, Ending> = {
 
 const cases = Object.entries(endings).map(([code, ending]) => [Number(code), ending] as const);
 
-test.each(cases)('a client that is closed with %i', async (code, { reason, settings, cause }) => {
+test.each(cases)('a client that is closed with %i', async (code, { reason, errorCode, settings, cause }) => {
   const broker = await startServer(settings);
   const client = await open(broker, undefined, { autoPong: false }).established();
   await client.signIn({ id: 'ann' });
   const caused = cause(broker, () => client.send({ event: 'pusher:ping' }));
   const received = await client.until((item) => typeof item !== 'string');
-  expect(received.slice(-2)).toEqual([frames.error(code, reason), { code, reason }]);
+  expect(received.slice(-2)).toEqual([frames.error(code, reason, errorCode), { code, reason }]);
   await caused;
 });
 
 // `pusher-js` answers every ping, so it is never closed with 4201.
 test.each(cases.filter(([code]) => code !== 4201))(
   '`pusher-js` that is closed with %i raises `error`',
-  async (code, { reason, settings, cause }) => {
+  async (code, { reason, errorCode, settings, cause }) => {
     const broker = await startServer(settings);
     const client = await connectPusher(broker, { backend: await officialBackend(broker), user: 'ann' });
     await signIn(client);
     const errors = listen(client.connection, 'error');
     const caused = cause(broker, () => client.send_event('pusher:ping', {}));
-    expect(await errors.next()).toEqual({ type: 'PusherError', data: { code, message: reason } });
+    const data = { code, message: reason, error_code: errorCode };
+    expect(await errors.next()).toEqual({ type: 'PusherError', data });
     await caused;
   },
 );

@@ -21,7 +21,12 @@ async function knock(
 }
 
 const established = 'pusher:connection_established';
-const refused = (code: number, message: string) => ({ code, message, close: { code, reason: message } });
+const refused = (code: number, message: string, errorCode: string) => ({
+  code,
+  message,
+  error_code: errorCode,
+  close: { code, reason: message },
+});
 
 describe('an accepted connection', () => {
   test('gets its socket id and the activity timeout first', async () => {
@@ -83,7 +88,7 @@ describe('the protocol version', () => {
     '%s is refused with 4007',
     async (version) => {
       expect(await knock({}, `/app/${APP.key}?protocol=${version}`)).toEqual(
-        refused(4007, 'Unsupported protocol version: expected 5, 6 or 7'),
+        refused(4007, 'Unsupported protocol version: expected 5, 6 or 7', 'unsupported_protocol'),
       );
     },
   );
@@ -92,7 +97,7 @@ describe('the protocol version', () => {
     'that is missing, as in %j, is refused with 4008',
     async (query) => {
       expect(await knock({}, `/app/${APP.key}${query}`)).toEqual(
-        refused(4008, 'No protocol version: expected protocol=7 in the query'),
+        refused(4008, 'No protocol version: expected protocol=7 in the query', 'protocol_missing'),
       );
     },
   );
@@ -109,7 +114,7 @@ describe('the version of the client library', () => {
     async (version) => {
       const path = `/app/${APP.key}?protocol=7&version=${encodeURIComponent(version)}`;
       expect(await knock({}, path)).toEqual(
-        refused(4006, 'Invalid version: expected at most 64 printable characters'),
+        refused(4006, 'Invalid version: expected at most 64 printable characters', 'invalid_version'),
       );
     },
   );
@@ -142,12 +147,14 @@ describe('the path', () => {
     '//app/key-1',
     '/x/app/key-1',
   ])('%s is refused with 4005', async (path) => {
-    expect(await knock({}, `${path}?protocol=7`)).toEqual(refused(4005, 'Path not found: expected /app/KEY'));
+    expect(await knock({}, `${path}?protocol=7`)).toEqual(
+      refused(4005, 'Path not found: expected /app/KEY', 'path_not_found'),
+    );
   });
 
   test.each(['/app/%', '/app/%zz', '/app/%ff'])('%s is refused with 4005', async (path) => {
     expect(await knock({}, `${path}?protocol=7`)).toEqual(
-      refused(4005, 'Path not found: the key is not properly percent-encoded'),
+      refused(4005, 'Path not found: the key is not properly percent-encoded', 'path_not_found'),
     );
   });
 
@@ -155,7 +162,7 @@ describe('the path', () => {
     const settings = { config: { pathPrefix: '/real/time' } };
     expect(await knock(settings, `/real/time/app/${APP.key}?protocol=7`)).toBe(established);
     expect(await knock(settings, `/app/${APP.key}?protocol=7`)).toEqual(
-      refused(4005, 'Path not found: expected /real/time/app/KEY'),
+      refused(4005, 'Path not found: expected /real/time/app/KEY', 'path_not_found'),
     );
   });
 });
@@ -165,7 +172,7 @@ describe('the app', () => {
     'of the key %s is not known: 4001',
     async (key) => {
       expect(await knock({}, `/app/${key}?protocol=7`)).toEqual(
-        refused(4001, `No app has the key '${decodeURIComponent(key)}'`),
+        refused(4001, `No app has the key '${decodeURIComponent(key)}'`, 'app_not_found'),
       );
     },
   );
@@ -175,6 +182,7 @@ describe('the app', () => {
     expect(await knock({}, `/app/${encodeURIComponent('💥'.repeat(40))}?protocol=7`)).toEqual({
       code: 4001,
       message: `No app has the key '${shown}'`,
+      error_code: 'app_not_found',
       close: { code: 4001, reason: `No app has the key '${'💥'.repeat(25)}` },
     });
   });
@@ -186,7 +194,9 @@ describe('the app', () => {
   });
 
   test('that is disabled is refused with 4003', async () => {
-    expect(await knock({ app: { enabled: false } })).toEqual(refused(4003, 'The app is disabled'));
+    expect(await knock({ app: { enabled: false } })).toEqual(
+      refused(4003, 'The app is disabled', 'app_disabled'),
+    );
   });
 });
 
@@ -197,7 +207,7 @@ describe('an app that requires TLS', () => {
       undefined,
       proto === undefined ? {} : { 'X-Forwarded-Proto': proto, 'X-Forwarded-For': '203.0.113.7' },
     );
-  const refusal = refused(4000, 'The app accepts TLS connections only');
+  const refusal = refused(4000, 'The app accepts TLS connections only', 'tls_required');
 
   test('refuses others with 4000', async () => {
     expect(await answerTo(false)).toEqual(refusal);
@@ -242,7 +252,7 @@ describe('the origin', () => {
     'null',
   ])('%s is refused with 4009', async (origin) => {
     expect(await from(origin)).toEqual(
-      refused(4009, 'The origin is not among the allowedOrigins of the app'),
+      refused(4009, 'The origin is not among the allowedOrigins of the app', 'origin_not_allowed'),
     );
   });
 
@@ -253,7 +263,7 @@ describe('the origin', () => {
 
 describe('the quota of connections', () => {
   const full =
-    '{"event":"pusher:error","data":{"code":4004,"message":"The app has its limit of 1 connections"}}';
+    '{"event":"pusher:error","data":{"code":4004,"message":"The app has its limit of 1 connections","error_code":"too_many_connections"}}';
 
   test('refuses one more with 4004, until one is closed', async () => {
     const broker = await startServer({ limits: { connections: 1 } });

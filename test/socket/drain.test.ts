@@ -72,7 +72,7 @@ describe('a broker that drains', () => {
     const drained = broker.drain();
     const late = open(broker);
     await once(late.socket, 'open');
-    expect(await late.next()).toBe(frames.error(4100, shuttingDown));
+    expect(await late.next()).toBe(frames.error(4100, shuttingDown, 'draining'));
     expect(await late.next()).toEqual({ code: 4100, reason: shuttingDown });
     await drained;
   });
@@ -124,7 +124,7 @@ describe('a broker that drains', () => {
     };
     const broker = await startServer({ parts: { adapter } });
     const client = open(broker);
-    expect(await client.next()).toBe(frames.error(4100, shuttingDown));
+    expect(await client.next()).toBe(frames.error(4100, shuttingDown, 'draining'));
     await drained;
     expect(steps).toEqual(['hold', 'release']);
   });
@@ -280,7 +280,9 @@ describe('a reload', () => {
     await client.join('private-a');
     reload(broker, { app: { clientEvents: false }, limits: { channelNameLength: 10 } });
     client.send({ event: 'client-a', channel: 'private-a', data: 'x' });
-    expect(await client.next()).toBe(frames.error(null, 'Client events are turned off for this app'));
+    expect(await client.next()).toBe(
+      frames.error(null, 'Client events are turned off for this app', 'client_events_off'),
+    );
     client.subscribe('eleven-char');
     expect(await client.next()).toContain('InvalidChannel');
   });
@@ -291,7 +293,7 @@ describe('a reload', () => {
     const secret = 'another secret';
     reload(broker, { app: { keys: [{ key: APP.key, secret }] } });
     expect(await client.join('private-a')).toBe(
-      frames.subscriptionError('private-a', 'AuthError', 'Invalid signature', 401),
+      frames.subscriptionError('private-a', 'AuthError', 'Invalid signature', 401, 'invalid_signature'),
     );
     client.credentials = { ...APP, secret };
     expect(await client.join('private-a')).toBe(frames.subscribed('private-a'));

@@ -19,7 +19,7 @@ describe.each([CHANNEL, 'private-encrypted-cache-bla'])('%s', (channel) => {
     const client = await connect(await startServer());
     client.subscribe(channel);
     expect(await client.next()).toBe(
-      frames.subscriptionError(channel, 'AuthError', 'Auth info required to subscribe', 401),
+      frames.subscriptionError(channel, 'AuthError', 'Auth info required to subscribe', 401, 'missing_auth'),
     );
     expect(await client.join(channel)).toBe(frames.subscribed(channel));
   });
@@ -59,7 +59,7 @@ describe.each([CHANNEL, 'private-encrypted-cache-bla'])('%s', (channel) => {
     const body = { name: 'e', channel, data };
     expect(await request(server, 'POST', '/events', { body })).toMatchObject({
       status: 400,
-      body: { error: NOT_SEALED, code: 400 },
+      body: { error: NOT_SEALED, status: 400, code: 'not_encrypted' },
     });
     expect(await client.nothing()).toEqual(channel.includes('cache') ? [frames.cacheMiss(channel)] : []);
   });
@@ -73,6 +73,7 @@ describe.each([CHANNEL, 'private-encrypted-cache-bla'])('%s', (channel) => {
       frames.error(
         null,
         'Client event rejected: only private and presence channels that are not encrypted take them',
+        'channel_not_allowed',
       ),
     );
   });

@@ -86,7 +86,7 @@ describe('sign-ins', () => {
     ms += 20_000;
     expect(await client.signIn({ id: 'ann' })).toBe(frames.signedIn('{"id":"ann"}'));
     const reason = 'Too many sign-ins: at most 3 a minute';
-    expect(await client.signIn({ id: 'ann' })).toBe(frames.error(4100, reason));
+    expect(await client.signIn({ id: 'ann' })).toBe(frames.error(4100, reason, 'too_many_sign_ins'));
     expect(await client.next()).toEqual({ code: 4100, reason });
   });
 

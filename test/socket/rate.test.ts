@@ -36,7 +36,7 @@ describe('a client that sends many frames', () => {
     for (let count = 0; count < 301; count += 1) client.send({ event: 'pusher:ping' });
     expect(await client.until(isClose)).toEqual([
       ...Array<string>(300).fill(frames.pong),
-      frames.error(4100, tooMany.reason),
+      frames.error(4100, tooMany.reason, 'too_many_messages'),
       tooMany,
     ]);
   });
@@ -50,7 +50,7 @@ describe('a client that sends many frames', () => {
     for (let count = 0; count < 51; count += 1) client.send({ event: 'pusher:ping' });
     expect(await client.until(isClose)).toEqual([
       ...Array<string>(50).fill(frames.pong),
-      frames.error(4100, tooMany.reason),
+      frames.error(4100, tooMany.reason, 'too_many_messages'),
       tooMany,
     ]);
   });

@@ -10,11 +10,17 @@ import { connectPusher, join } from '../helpers/clients/official.ts';
 import { frames } from '../helpers/frames.ts';
 
 const WRONG = `${APP.key}:${'0'.repeat(64)}`;
-const refusal = frames.subscriptionError('private-a', 'AuthError', 'Invalid signature', 401);
+const refusal = frames.subscriptionError(
+  'private-a',
+  'AuthError',
+  'Invalid signature',
+  401,
+  'invalid_signature',
+);
 /** What a client hears at the end. */
 const tooMany = (rate: number) => {
   const reason = `Too many refused proofs: at most ${rate} a minute`;
-  return [frames.error(4009, reason), { code: 4009, reason }];
+  return [frames.error(4009, reason, 'too_many_refused_proofs'), { code: 4009, reason }];
 };
 const isClose = (received: Received) => typeof received !== 'string';
 
@@ -73,7 +79,7 @@ describe('a connection whose proofs are refused', () => {
     expect(received).toEqual([
       expect.stringContaining('Auth info required'),
       expect.stringContaining('Only a connection signed in'),
-      frames.error(4009, 'Invalid signature'),
+      frames.error(4009, 'Invalid signature', 'invalid_signature'),
       refusal,
       ...tooMany(2),
     ]);
@@ -117,7 +123,8 @@ test('pusher-js with 100 channels and a backend that signs wrongly hears of each
     listen(client.subscribe(`private-${id}`), 'pusher:subscription_error').next(),
   );
   for (const error of await Promise.all(errors)) {
-    expect(error).toEqual({ type: 'AuthError', error: 'Invalid signature', status: 401 });
+    const refusal = { type: 'AuthError', error: 'Invalid signature', status: 401, code: 'invalid_signature' };
+    expect(error).toEqual(refusal);
   }
   await join(client, 'news');
 });

@@ -9,9 +9,12 @@ import { frames } from '../helpers/frames.ts';
 import { recordLog } from '../helpers/log.ts';
 import { userVectors, app as vectorApp } from '../packages/vectors.ts';
 
-const refused = (why: string): string => frames.error(4009, why);
-const NO_MATCH = refused('Invalid signature');
-const NO_PROOF = refused('Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits');
+const refused = (why: string, code = 'invalid_user_data'): string => frames.error(4009, why, code);
+const NO_MATCH = refused('Invalid signature', 'invalid_signature');
+const NO_PROOF = refused(
+  'Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits',
+  'invalid_auth',
+);
 const NO_TEXT = refused('user_data must be a string that holds JSON');
 const NO_ID = refused('user_data must have an id: 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;');
 
@@ -61,7 +64,7 @@ describe.each(userVectors)('$id', ({ socketId, userData, signature }) => {
     [
       "another app's key",
       { auth: `${OTHER_APP.key}:${signature}`, user_data: userData },
-      refused(`Invalid key in auth: this app has no key '${OTHER_APP.key}'`),
+      refused(`Invalid key in auth: this app has no key '${OTHER_APP.key}'`, 'unknown_key'),
     ],
     [
       'the signature of a channel',
@@ -126,7 +129,7 @@ describe('user_data', () => {
     const info = (length: number) => ({ name: 'x'.repeat(length) });
     const fits = 1024 - JSON.stringify({ id: '7', user_info: info(0) }).length;
     expect(await client.signIn({ id: '7', user_info: info(fits + 1) })).toBe(
-      refused('user_data is longer than 1024 bytes'),
+      refused('user_data is longer than 1024 bytes', 'user_data_too_large'),
     );
     const watchlist = Array.from({ length: 100 }, (_, n) => `friend-${n}`);
     const user = { id: '7', user_info: info(fits), watchlist };
@@ -157,7 +160,7 @@ describe('a refused sign-in', () => {
     const client = await connect(await startServer());
     for (let failure = 1; failure < 5; failure += 1) expect(await signInWith(client, wrong)).toBe(NO_MATCH);
     const reason = 'Sign-in refused 5 times: Invalid signature';
-    expect(await signInWith(client, wrong)).toBe(frames.error(4009, reason));
+    expect(await signInWith(client, wrong)).toBe(frames.error(4009, reason, 'too_many_refused_sign_ins'));
     expect(await client.next()).toEqual({ code: 4009, reason });
   });
 
@@ -173,7 +176,7 @@ describe('a refused sign-in', () => {
     const client = await connect(server);
     const text = JSON.stringify(`${client.socketId}::user::{"id":"7"}`);
     expect(await signInWith(client, wrong)).toBe(
-      refused(`Invalid signature: expected the HMAC SHA256 hex digest of ${text}`),
+      refused(`Invalid signature: expected the HMAC SHA256 hex digest of ${text}`, 'invalid_signature'),
     );
   });
 
@@ -194,7 +197,9 @@ describe('a connection that is signed in', () => {
   test('stays the same user after a sign-in as another one', async () => {
     const client = await connect(await startServer());
     await client.signIn({ id: 'ann' });
-    expect(await client.signIn({ id: 'bob' })).toBe(refused('Signed in as another user already'));
+    expect(await client.signIn({ id: 'bob' })).toBe(
+      refused('Signed in as another user already', 'user_mismatch'),
+    );
     expect(await isSignedInAs(client, 'bob')).toBe(false);
     expect(await isSignedInAs(client, 'ann')).toBe(true);
   });
@@ -241,7 +246,13 @@ describe('a connection that is signed in', () => {
     await client.signIn({ id: 'ann' });
     client.subscribe('presence-room');
     expect(await client.next()).toBe(
-      frames.subscriptionError('presence-room', 'AuthError', 'Auth info required to subscribe', 401),
+      frames.subscriptionError(
+        'presence-room',
+        'AuthError',
+        'Auth info required to subscribe',
+        401,
+        'missing_auth',
+      ),
     );
   });
 });
@@ -277,7 +288,13 @@ describe('subscriptions that follow a sign-in at once', () => {
     const client = await connect(await startSlow({ subscriptionsPerConnection: 2 }));
     const answered = await answers(client, ...['a', 'b', 'c'].map((name) => () => client.subscribe(name)));
     expect(answered.sort()).toEqual([
-      frames.subscriptionError('c', 'LimitReached', 'This connection has 2 subscriptions already', 409),
+      frames.subscriptionError(
+        'c',
+        'LimitReached',
+        'This connection has 2 subscriptions already',
+        409,
+        'too_many_subscriptions',
+      ),
       frames.subscribed('a'),
       frames.subscribed('b'),
     ]);
@@ -286,7 +303,13 @@ describe('subscriptions that follow a sign-in at once', () => {
   test('are answered one after the other in one channel, the wrong ones too', async () => {
     const client = await connect(await startSlow());
     const wrong = () => client.subscribe('private-a', { auth: `${APP.key}:${'0'.repeat(64)}` });
-    const refusal = frames.subscriptionError('private-a', 'AuthError', 'Invalid signature', 401);
+    const refusal = frames.subscriptionError(
+      'private-a',
+      'AuthError',
+      'Invalid signature',
+      401,
+      'invalid_signature',
+    );
     expect(await answers(client, () => client.askFor('private-a'), wrong, wrong)).toEqual([
       frames.subscribed('private-a'),
       refusal,

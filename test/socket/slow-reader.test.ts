@@ -63,7 +63,7 @@ describe('a client that stops reading', () => {
     client.socket.resume();
     const received = await client.until(isClose);
     expect(received.pop()).toEqual(tooSlow);
-    expect(received.pop()).toBe(frames.error(4100, tooSlow.reason));
+    expect(received.pop()).toBe(frames.error(4100, tooSlow.reason, 'slow_reader'));
     expectSame(received, numbered(count).slice(0, received.length));
   });
 

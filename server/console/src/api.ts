@@ -8,7 +8,7 @@ import type {
   SessionView,
 } from './wire.ts';
 
-/** The broker refused a request, or did not answer (status 0). The message says what to change. */
+/** The broker refused a request, or did not answer (status 0). The message says what to change, and the code under which docs/errors.md explains it. */
 export class ApiFailure extends Error {
   constructor(
     readonly status: number,
@@ -74,6 +74,8 @@ async function ask<Answer = unknown>(method: string, path: string, body?: object
   }
   const answer: unknown = await response.json().catch(() => undefined);
   if (response.ok) return answer as Answer;
-  const message = typeof answer === 'object' && answer && 'error' in answer ? String(answer.error) : '';
-  throw new ApiFailure(response.status, message || `The broker answered ${response.status}`);
+  const { error, code }: { error?: unknown; code?: unknown } =
+    typeof answer === 'object' && answer ? answer : {};
+  const message = error ? `${error} (${code})` : `The broker answered ${response.status}`;
+  throw new ApiFailure(response.status, message);
 }

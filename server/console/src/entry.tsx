@@ -57,7 +57,7 @@ export const EntryLine: FunctionComponent<{ entry: EventLine }> = ({ entry }) =>
 type Detail = string | { readonly untrusted: string };
 
 function detailsOf(entry: EventLine): readonly Detail[] {
-  const { kind, client = '', address = '', code, reason = '', userId } = entry;
+  const { kind, client = '', address = '', code, errorCode = '', reason = '', userId } = entry;
   const { method, path = '', status, name = '', data = '' } = entry;
   switch (kind) {
     case 'connected':
@@ -68,11 +68,11 @@ function detailsOf(entry: EventLine): readonly Detail[] {
     case 'subscribed':
       return userId === undefined ? [] : ['as', { untrusted: userId }];
     case 'requestRefused':
-      return [`${status} ${method}`, { untrusted: path }, { untrusted: reason }];
+      return [`${status} ${method}`, { untrusted: path }, errorCode, { untrusted: reason }];
     case 'published':
       return [{ untrusted: name }, { untrusted: data }];
     default:
-      return [{ untrusted: reason }];
+      return [errorCode, { untrusted: reason }];
   }
 }
 

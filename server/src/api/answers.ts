@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { ApiError, InDoubt, Unavailable } from '../errors.ts';
+import { errorBody } from '../http/error-body.ts';
 import { splitTarget } from '../http/target.ts';
 
 const REQUEST_ID = 'X-Request-Id';
@@ -10,12 +11,17 @@ const REQUEST_ID = 'X-Request-Id';
 export class Answers {
   readonly #log: Logger;
   readonly #isDraining: () => boolean;
+  readonly #now: () => number;
   readonly #idPrefix = `${randomBytes(4).toString('hex')}-`;
   #count = 0;
 
-  /** @param isDraining whether callers shall not keep their connections, since they must find another node */
-  constructor(log: Logger, isDraining: () => boolean) {
+  /**
+   * @param isDraining whether callers shall not keep their connections, since they must find another node
+   * @param now Unix milliseconds
+   */
+  constructor(log: Logger, isDraining: () => boolean, now: () => number) {
     this.#log = log;
+    this.#now = now;
     this.#isDraining = isDraining;
   }
 
@@ -31,7 +37,7 @@ export class Answers {
     body: object,
     headers?: Readonly<Record<string, string>>,
   ): void {
-    const requestId = this.#write(response, status, body, headers);
+    const requestId = this.#write(response, status, body, headers && { headers });
     if (this.#log.isLevelEnabled('debug'))
       this.#log.debug(fieldsOf(request, response, requestId), 'request answered');
   }
@@ -55,11 +61,16 @@ export class Answers {
       return response.statusCode;
     }
     const refusal = asRefusal(error, request.method);
-    const { status, message, headers } = refusal ?? OUR_FAULT;
-    const requestId = this.#write(response, status, { error: message, code: status }, headers);
+    const answered = refusal ?? OUR_FAULT;
+    const { status, code, message, headers } = answered;
+    const { type, body } = errorBody(request, answered, this.#now());
+    const requestId = this.#write(response, status, body, { headers, type });
     const fields = fieldsOf(request, response, requestId);
     if (refusal)
-      this.#log.info({ ...fields, reason: message.slice(0, MAX_LOGGED_REASON) }, 'request refused');
+      this.#log.info(
+        { ...fields, errorCode: code, reason: message.slice(0, MAX_LOGGED_REASON) },
+        'request refused',
+      );
     else this.#log.error({ ...fields, err: error }, 'request failed');
     return status;
   }
@@ -69,11 +80,14 @@ export class Answers {
     response: ServerResponse,
     status: number,
     value: object,
-    headers: Readonly<Record<string, string>> = {},
+    {
+      headers = {},
+      type = 'application/json',
+    }: { readonly headers?: Readonly<Record<string, string>>; readonly type?: string } = {},
   ): string {
     const body = JSON.stringify(value);
     const requestId = this.#idOf(response);
-    const fields = [REQUEST_ID, requestId, 'Content-Type', 'application/json'];
+    const fields = [REQUEST_ID, requestId, 'Content-Type', type];
     fields.push('Content-Length', String(Buffer.byteLength(body)));
     if (this.#isDraining()) fields.push('Connection', 'close');
     for (const [name, text] of Object.entries(headers)) fields.push(name, text);
@@ -109,6 +123,7 @@ const MAX_LOGGED_REASON = 500;
 const CLIENT_CLOSED_REQUEST = 499;
 const OUR_FAULT = new ApiError(
   500,
+  'internal_error',
   'Something went wrong in the broker: its log tells what, under X-Request-Id',
 );
 
@@ -116,12 +131,18 @@ function asRefusal(error: unknown, method: string | undefined): ApiError | undef
   if (error instanceof ApiError) return error;
   if (error instanceof InDoubt && method !== 'GET') {
     // Without the time after which to try again: whoever repeats a publish that was made makes it twice.
-    return new ApiError(503, `${error.message}: what was asked for may have been done, or a part of it`);
+    return new ApiError(
+      503,
+      'in_doubt',
+      `${error.message}: what was asked for may have been done, or a part of it`,
+    );
   }
   if (error instanceof Unavailable) {
-    return new ApiError(503, `${error.message}: try again later`, { 'Retry-After': '1' });
+    return new ApiError(503, 'unavailable', `${error.message}: try again later`, { 'Retry-After': '1' });
   }
   if (!(error instanceof Error && 'status' in error && typeof error.status === 'number')) return undefined;
   // What express and its parsers say of a request that they cannot read.
-  return error.status >= 400 && error.status < 500 ? new ApiError(error.status, error.message) : undefined;
+  return error.status >= 400 && error.status < 500
+    ? new ApiError(error.status, 'invalid_request', error.message)
+    : undefined;
 }

@@ -39,7 +39,7 @@ export class Api {
 
   constructor(context: ApiContext) {
     this.#context = context;
-    this.#answers = new Answers(context.log, context.isDraining);
+    this.#answers = new Answers(context.log, context.isDraining, context.now);
     this.#service = new Service(context, this.#answers);
     this.#base = `${context.config.pathPrefix}/apps/`;
     this.#express = this.#route();
@@ -84,7 +84,8 @@ export class Api {
       .route(`${this.#base}:appId/webhooks/keys`)
       .get((request, response) => {
         const { appId } = request.params;
-        if (!apps.byId(appId)) throw new ApiError(404, `No app has the id "${appId.slice(0, 64)}"`);
+        if (!apps.byId(appId))
+          throw new ApiError(404, 'app_not_found', `No app has the id "${appId.slice(0, 64)}"`);
         this.#answers.send(request, response, 200, { keys: webhookKeys });
       })
       .all(allowOnly('GET, HEAD'));
@@ -99,7 +100,11 @@ export class Api {
     routes?.(app);
     app.all(`${config.pathPrefix}/app/:key`, askForUpgrade);
     app.use(({ path }: Request) => {
-      throw new ApiError(404, `Nothing is at "${path.slice(0, 200)}": docs/http-api.md has the paths`);
+      throw new ApiError(
+        404,
+        'path_not_found',
+        `Nothing is at "${path.slice(0, 200)}": docs/http-api.md has the paths`,
+      );
     });
     app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
       this.#answers.refuse(request, response, error);
@@ -112,6 +117,7 @@ export class Api {
 function askForUpgrade(): never {
   throw new ApiError(
     426,
+    'upgrade_required',
     'This path takes WebSockets only, and the request has no "Upgrade: websocket". Behind a proxy, check that it speaks HTTP/1.1 to the broker and passes on the headers Upgrade and Connection',
     { Upgrade: 'websocket', Connection: 'Upgrade' },
   );
@@ -119,6 +125,11 @@ function askForUpgrade(): never {
 
 function allowOnly(methods: string) {
   return ({ method }: Request): never => {
-    throw new ApiError(405, `This path cannot be asked with ${method}: use ${methods}`, { Allow: methods });
+    throw new ApiError(
+      405,
+      'method_not_allowed',
+      `This path cannot be asked with ${method}: use ${methods}`,
+      { Allow: methods },
+    );
   };
 }

@@ -83,9 +83,14 @@ export function authenticateAny(request: SignedRequest, { apps, pathPrefix, now 
   const proof = readProof(query);
 
   const app = apps.byId(request.appId);
-  if (!app) throw new ApiError(404, `No app has the id "${request.appId.slice(0, 64)}"`);
+  if (!app) throw new ApiError(404, 'app_not_found', `No app has the id "${request.appId.slice(0, 64)}"`);
   const key = app.keyOf(proof.key);
-  if (!key) throw new ApiError(401, `Unknown auth_key: "${proof.key.slice(0, 64)}" is no key of this app`);
+  if (!key)
+    throw new ApiError(
+      401,
+      'unknown_key',
+      `Unknown auth_key: "${proof.key.slice(0, 64)}" is no key of this app`,
+    );
   checkTimestamp(proof.timestamp, now());
 
   for (const path of signedPaths(request.path, pathPrefix)) {
@@ -100,6 +105,7 @@ export function authenticateAny(request: SignedRequest, { apps, pathPrefix, now 
   const text = textOf(request.method, request.path, query);
   throw new ApiError(
     401,
+    'invalid_signature',
     `Invalid signature: auth_signature must be HmacSHA256Hex(${JSON.stringify(text)}, your_secret_key)`,
   );
 }
@@ -121,21 +127,31 @@ function readProof(query: Query): Proof {
   if (timestamp === undefined) throw missing('auth_timestamp');
   if (version === undefined) throw missing('auth_version');
   if (signature === undefined) throw missing('auth_signature');
-  if (version !== '1.0') throw new ApiError(401, 'Version not supported: auth_version must be 1.0');
+  if (version !== '1.0')
+    throw new ApiError(401, 'unsupported_auth_version', 'Version not supported: auth_version must be 1.0');
   return { key, timestamp, bodyMd5: md5, signature };
 }
 
 function missing(parameter: string): ApiError {
-  return new ApiError(401, `Missing parameter: ${parameter}. Every request needs it in its query`);
+  return new ApiError(
+    401,
+    'missing_auth_parameter',
+    `Missing parameter: ${parameter}. Every request needs it in its query`,
+  );
 }
 
 function checkTimestamp(timestamp: string, now: number): void {
   if (!/^\d{1,12}$/.test(timestamp)) {
-    throw new ApiError(401, 'Invalid auth_timestamp: it must be Unix seconds in decimal digits');
+    throw new ApiError(
+      401,
+      'invalid_timestamp',
+      'Invalid auth_timestamp: it must be Unix seconds in decimal digits',
+    );
   }
   if (isTimely(timestamp, now)) return;
   throw new ApiError(
     401,
+    'timestamp_expired',
     `Timestamp expired: Given timestamp (${timestamp}) not within ${TIMESTAMP_WINDOW}s of server time (${unixSeconds(now)})`,
   );
 }
@@ -153,11 +169,16 @@ export function checkBody(caller: Authenticated, body: Buffer): Authenticated | 
   const { bodyMd5: md5 } = caller;
   if (md5 === undefined && body.length === 0) return caller;
   if (md5 === undefined) {
-    return new ApiError(401, 'Missing parameter: body_md5. A request with a body needs it in its query');
+    return new ApiError(
+      401,
+      'missing_auth_parameter',
+      'Missing parameter: body_md5. A request with a body needs it in its query',
+    );
   }
   if (md5 === bodyMd5(body)) return caller;
   return new ApiError(
     401,
+    'invalid_body_md5',
     'Invalid body_md5: it must be the MD5 of the exact bytes of the body in lower-case hex',
   );
 }
@@ -183,12 +204,14 @@ function decodePath(path: string): string {
   try {
     decoded = decodeURIComponent(path);
   } catch {
-    throw new ApiError(400, 'The path is not properly percent-encoded UTF-8');
+    throw new ApiError(400, 'invalid_path', 'The path is not properly percent-encoded UTF-8');
   }
   // Lines separate what is signed, so a path that holds one could pose as path and query.
-  if (/[\r\n\0]/.test(decoded)) throw new ApiError(400, 'The path holds an encoded line break');
+  if (/[\r\n\0]/.test(decoded))
+    throw new ApiError(400, 'invalid_path', 'The path holds an encoded line break');
   // With these a path could be decoded twice, or to another number of parts, and no name has one.
-  if (/%(2f|25)/i.test(path)) throw new ApiError(400, 'The path holds an encoded slash or percent sign');
+  if (/%(2f|25)/i.test(path))
+    throw new ApiError(400, 'invalid_path', 'The path holds an encoded slash or percent sign');
   return decoded;
 }
 
@@ -199,7 +222,8 @@ function textOf(method: string, path: string, { parameters }: Query): string {
 /** A text that an endpoint was tricked into signing for a channel has a colon, of which no request is in need. */
 function refuseColons({ parameters }: Query): void {
   const found = parameters.find(([name, value]) => name !== 'auth_key' && (name + value).includes(':'));
-  if (found) throw new ApiError(400, `The query parameter "${found[0].slice(0, 64)}" holds a colon`);
+  if (found)
+    throw new ApiError(400, 'invalid_query', `The query parameter "${found[0].slice(0, 64)}" holds a colon`);
 }
 
 /** A text that somebody was tricked into signing can only be fitted in as one more parameter. */
@@ -207,6 +231,7 @@ function refuseParameters([other]: readonly Parameter[]): void {
   if (other) {
     throw new ApiError(
       400,
+      'unknown_parameter',
       `Unknown query parameter "${other[0].slice(0, 64)}": a POST has its parameters in its body`,
     );
   }

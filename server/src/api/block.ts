@@ -21,6 +21,7 @@ export async function endWithBlock<Answer extends object>(
   if (added === 'failed') {
     throw new ApiError(
       503,
+      'block_not_stored',
       'What the user had was ended, but they are not blocked: the block could not be stored. Try again',
       { 'Retry-After': '1' },
     );
@@ -29,6 +30,7 @@ export async function endWithBlock<Answer extends object>(
     reached('blocks');
     throw new ApiError(
       409,
+      'too_many_blocks',
       'What the user had was ended, but they are not blocked: the app has as many blocks as limits.blocks and limits.blockBytes allow',
     );
   }

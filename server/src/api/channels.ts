@@ -18,7 +18,11 @@ export const listChannels: Endpoint = {
     }
     const info = readInfo(query.get('info'), ['user_count']);
     if (info.length > 0 && !prefix.startsWith('presence-')) {
-      throw new ApiError(400, '"info=user_count" needs a "filter_by_prefix" that begins with presence-');
+      throw new ApiError(
+        400,
+        'invalid_parameter',
+        '"info=user_count" needs a "filter_by_prefix" that begins with presence-',
+      );
     }
     const found = await adapter.roster.channels(app.id, prefix);
     const channels = Array.from(found)
@@ -41,6 +45,7 @@ export const showChannel: Endpoint = {
       if (applies(attribute, channel)) continue;
       throw new ApiError(
         400,
+        'invalid_parameter',
         `"${attribute}" in "info" does not apply to a channel of this kind: leave it out`,
       );
     }
@@ -64,6 +69,7 @@ export const listUsers: Endpoint = {
     if (channel.kind !== 'presence') {
       throw new ApiError(
         400,
+        'not_a_presence_channel',
         'Only presence channels have users: expected a name that begins with presence-',
       );
     }

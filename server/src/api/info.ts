@@ -24,6 +24,7 @@ export function readInfo<A extends Attribute>(
     if (attribute) return attribute;
     throw new ApiError(
       400,
+      'invalid_parameter',
       `Unknown attribute ${JSON.stringify(name.slice(0, 64))} in "${field}": use a comma list of ${allowed.join(', ')}`,
     );
   });

@@ -10,7 +10,11 @@ export function readLimit(query: Query): number {
   if (text === undefined) return PAGE_SIZE;
   const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= MAX_PAGE_SIZE) return limit;
-  throw new ApiError(400, `"limit" is "${text.slice(0, 20)}": expected 1 to ${MAX_PAGE_SIZE}`);
+  throw new ApiError(
+    400,
+    'invalid_parameter',
+    `"limit" is "${text.slice(0, 20)}": expected 1 to ${MAX_PAGE_SIZE}`,
+  );
 }
 
 /** A number after which an answer begins, 0 if it is not given. @throws ApiError if it is no whole number */
@@ -18,5 +22,9 @@ export function readAfter(query: Query, name: string): number {
   const text = query.get(name);
   if (text === undefined) return 0;
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new ApiError(400, `"${name}" is "${text.slice(0, 20)}": expected a whole number`);
+  throw new ApiError(
+    400,
+    'invalid_parameter',
+    `"${name}" is "${text.slice(0, 20)}": expected a whole number`,
+  );
 }

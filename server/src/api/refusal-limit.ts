@@ -78,7 +78,7 @@ function limiter(store: Store, { refusal, ...options }: LimiterOptions): RateLim
   return rateLimit({
     ...options,
     store,
-    handler: (_request, _response, next) => next(new ApiError(429, refusal)),
+    handler: (_request, _response, next) => next(new ApiError(429, 'too_many_refused_requests', refusal)),
     // They look for mistakes in an express application, and there is none here.
     validate: false,
   });

@@ -82,7 +82,7 @@ export class RequestQuota {
 
   #refusal({ endsAt }: Share, limit: number): ApiError {
     const seconds = String(Math.max(1, Math.ceil((endsAt - this.#monotonic()) / 1000)));
-    return new ApiError(429, 'Too many requests for this app: try again later', {
+    return new ApiError(429, 'too_many_requests', 'Too many requests for this app: try again later', {
       'Retry-After': seconds,
       'X-RateLimit-Limit': String(limit),
       'X-RateLimit-Remaining': '0',

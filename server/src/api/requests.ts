@@ -47,7 +47,7 @@ const itemSchema = z.object({ ...event, channel: z.string(), channels: z.undefin
 export function parsePublish(app: App, body: Buffer): EventRequest {
   const { channel, channels, ...event } = check(publishSchema, parseBody(body));
   if (typeof channel === 'string' && channels) {
-    throw new ApiError(400, 'Give "channel" or "channels", not both');
+    throw new ApiError(400, 'invalid_body', 'Give "channel" or "channels", not both');
   }
   const named =
     typeof channel === 'string'
@@ -64,7 +64,11 @@ export function parsePublish(app: App, body: Buffer): EventRequest {
 export function parseBatch(app: App, body: Buffer, batchSize: number): readonly EventRequest[] {
   const { batch } = check(batchSchema, parseBody(body));
   if (batch.length > batchSize) {
-    throw new ApiError(400, `"batch" holds ${batch.length} events: the allowed maximum is ${batchSize}`);
+    throw new ApiError(
+      400,
+      'batch_too_large',
+      `"batch" holds ${batch.length} events: the allowed maximum is ${batchSize}`,
+    );
   }
   return batch.map((item, index) => {
     const { channel, ...event } = check(itemSchema, item, `batch[${index}]`);
@@ -83,11 +87,16 @@ function readEvent(
 ): EventRequest {
   const { eventNameLength, eventDataBytes } = app.limits;
   if (name.length === 0 || name.length > eventNameLength) {
-    throw new ApiError(400, `"${at}name" has ${name.length} characters: expected 1 to ${eventNameLength}`);
+    throw new ApiError(
+      400,
+      'invalid_event_name',
+      `"${at}name" has ${name.length} characters: expected 1 to ${eventNameLength}`,
+    );
   }
   if (name.startsWith('pusher:') || name.startsWith('pusher_internal:')) {
     throw new ApiError(
       400,
+      'invalid_event_name',
       `"${at}name" must not begin with pusher: or pusher_internal:, which are reserved`,
     );
   }
@@ -95,11 +104,16 @@ function readEvent(
   if (data.length * 3 > eventDataBytes && Buffer.byteLength(data) > eventDataBytes) {
     throw new ApiError(
       413,
+      'event_too_large',
       `The data content of this event exceeds the allowed maximum (${eventDataBytes} bytes)`,
     );
   }
   if (typeof socketId === 'string' && !isSocketId(socketId)) {
-    throw new ApiError(400, `"${at}socket_id" is ${describe(socketId)}: expected digits, a dot, digits`);
+    throw new ApiError(
+      400,
+      'invalid_socket_id',
+      `"${at}socket_id" is ${describe(socketId)}: expected digits, a dot, digits`,
+    );
   }
   if (channels.some(({ kind }) => kind === 'encrypted')) checkEncrypted(channels, data, at);
   return {
@@ -118,9 +132,17 @@ function readChannels(
 ): readonly Channel[] {
   const { channelsPerPublish, channelNameLength } = app.limits;
   if (!names)
-    throw new ApiError(400, 'The channel is missing: give "channels" (a list of names) or "channel" (one)');
+    throw new ApiError(
+      400,
+      'invalid_body',
+      'The channel is missing: give "channels" (a list of names) or "channel" (one)',
+    );
   if (names.length === 0 || names.length > channelsPerPublish) {
-    throw new ApiError(400, `"${field}" holds ${names.length} names: expected 1 to ${channelsPerPublish}`);
+    throw new ApiError(
+      400,
+      'too_many_channels',
+      `"${field}" holds ${names.length} names: expected 1 to ${channelsPerPublish}`,
+    );
   }
   const channels = new Map<string, Channel>();
   for (const name of names) {
@@ -135,12 +157,14 @@ function checkEncrypted(channels: readonly Channel[], data: string, at: string):
   if (channels.length > 1) {
     throw new ApiError(
       400,
+      'encrypted_not_alone',
       'An event for an encrypted channel goes to that channel alone, since each has its own key',
     );
   }
   if (!isSealed(data)) {
     throw new ApiError(
       400,
+      'not_encrypted',
       `"${at}data" must be encrypted for a private-encrypted- channel: {"nonce":BASE64_OF_24_BYTES,"ciphertext":BASE64}`,
     );
   }

@@ -57,7 +57,7 @@ export class Service {
       const { app, key, query } = caller;
       // The key may have been removed while the body arrived.
       if (apps.byId(appId) !== app || !app.accepts(key))
-        throw new ApiError(401, 'The key that signed the request was removed');
+        throw new ApiError(401, 'key_removed', 'The key that signed the request was removed');
       refuseDisabled(app);
       app.keyUses.count(key.name, 'requests', now());
       const admitted = this.#quota.admit(app);
@@ -125,11 +125,11 @@ export class Service {
   #report(request: IncomingMessage, appId: string, error: unknown): void {
     if (!(error instanceof ApiError)) return;
     const { method = '', url = '' } = request;
-    const { status, message: reason } = error;
+    const { status, code: errorCode, message: reason } = error;
     const { path } = splitTarget(url);
     this.#context.apps
       .byId(appId)
-      ?.observer?.observe({ kind: 'requestRefused', method, path, status, reason });
+      ?.observer?.observe({ kind: 'requestRefused', method, path, status, errorCode, reason });
   }
 
   /** Counts only for apps that exist, because callers choose the id. */
@@ -144,5 +144,10 @@ export class Service {
 
 /** @throws ApiError 403 if the app is disabled */
 export function refuseDisabled({ enabled }: App): void {
-  if (!enabled) throw new ApiError(403, 'The app is disabled: enable it in the configuration of the broker');
+  if (!enabled)
+    throw new ApiError(
+      403,
+      'app_disabled',
+      'The app is disabled: enable it in the configuration of the broker',
+    );
 }

@@ -41,13 +41,13 @@ export const removeSubscriptions: Endpoint = {
       block,
     } = check(removeSchema, parseBody(body), '');
     if ((userId === undefined) === (socketId === undefined)) {
-      throw new ApiError(400, 'Give either "user_id" or "socket_id"');
+      throw new ApiError(400, 'invalid_body', 'Give either "user_id" or "socket_id"');
     }
     if (socketId !== undefined && !isSocketId(socketId)) {
-      throw new ApiError(400, '"socket_id" must be digits, a dot, digits');
+      throw new ApiError(400, 'invalid_socket_id', '"socket_id" must be digits, a dot, digits');
     }
     if (block !== undefined && userId === undefined) {
-      throw new ApiError(400, '"block" keeps a user out: it needs "user_id"');
+      throw new ApiError(400, 'invalid_body', '"block" keeps a user out: it needs "user_id"');
     }
     const who = userId === undefined ? { socketId: socketId ?? '' } : { userId };
     const kept =

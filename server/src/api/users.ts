@@ -26,7 +26,7 @@ export const terminateConnections: Endpoint = {
   async run(call) {
     const { app, subject, body, adapter, now } = call;
     if (subject.length > MAX_ID_LENGTH) {
-      throw new ApiError(400, `The user id is longer than ${MAX_ID_LENGTH} characters`);
+      throw new ApiError(400, 'invalid_user_id', `The user id is longer than ${MAX_ID_LENGTH} characters`);
     }
     const { reason = DEFAULT_REASON, block } = check(
       terminateSchema,
@@ -69,7 +69,11 @@ export const showUser: Endpoint = {
   async run(call) {
     const { app, subject, adapter } = call;
     if (!isUserId(subject))
-      throw new ApiError(400, `Invalid user id: expected 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;`);
+      throw new ApiError(
+        400,
+        'invalid_user_id',
+        `Invalid user id: expected 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;`,
+      );
     const connections = await adapter.roster.connections(app.id, subject);
     return { id: subject, connections: connections.map((connection) => describe(call, connection)) };
   },

@@ -135,13 +135,21 @@ function change(name: string, run: (call: Call, hook: Hook) => Promise<object>):
 function namedHook({ app, subject }: Call): Hook {
   const hook = app.hooks.find(({ id }) => id === subject);
   if (hook) return hook;
-  throw new ApiError(404, `The app has no webhook "${subject.slice(0, 64)}": GET webhooks lists them`);
+  throw new ApiError(
+    404,
+    'webhook_not_found',
+    `The app has no webhook "${subject.slice(0, 64)}": GET webhooks lists them`,
+  );
 }
 
 function readState(text = 'pending'): DeliveryState {
   const state = STATES.find((each) => each === text);
   if (state) return state;
-  throw new ApiError(400, `"state" is "${text.slice(0, 20)}": expected ${STATES.join(', ')}`);
+  throw new ApiError(
+    400,
+    'invalid_parameter',
+    `"state" is "${text.slice(0, 20)}": expected ${STATES.join(', ')}`,
+  );
 }
 
 function readWhich({ body }: Call): Which {
@@ -150,6 +158,7 @@ function readWhich({ body }: Call): Which {
   if (state && deliveries === undefined) return { state };
   throw new ApiError(
     400,
+    'invalid_body',
     `Give "deliveries" (a list of ids) or "state" (${STATES.join(', ')}), and not both`,
   );
 }

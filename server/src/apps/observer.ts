@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../error-codes.ts';
+
 /** A connection, as observers see it. */
 export interface ClientInfo {
   readonly socketId: string;
@@ -36,6 +38,7 @@ export type AppEvent =
       readonly kind: 'subscriptionRefused';
       readonly who: ClientInfo;
       readonly channel: string;
+      readonly errorCode: ErrorCode;
       readonly reason: string;
       readonly evidence: ClaimedProof;
       /** Whether the signature was not valid. */
@@ -44,17 +47,24 @@ export type AppEvent =
   | {
       readonly kind: 'signInRefused';
       readonly who: ClientInfo;
+      readonly errorCode: ErrorCode;
       readonly reason: string;
       readonly evidence: ClaimedProof;
       readonly unproven: boolean;
     }
-  | { readonly kind: 'messageRefused'; readonly who: ClientInfo; readonly reason: string }
+  | {
+      readonly kind: 'messageRefused';
+      readonly who: ClientInfo;
+      readonly errorCode: ErrorCode;
+      readonly reason: string;
+    }
   | {
       readonly kind: 'requestRefused';
       readonly method: string;
       /** Without the query, which holds the signature. */
       readonly path: string;
       readonly status: number;
+      readonly errorCode: ErrorCode;
       readonly reason: string;
     }
   | {

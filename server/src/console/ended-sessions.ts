@@ -35,7 +35,11 @@ export class BlockedSessions implements EndedSessions {
     const live = liveApps.of(app);
     const block = { appId: live.app.id, userId: id, channel: undefined, reason: REASON, until: endOf(id) };
     if (!(await adapter.blocks.add(block, BOUNDS))) {
-      throw new ApiError(503, 'Too many sessions have ended lately: this one ends at its timeout');
+      throw new ApiError(
+        503,
+        'too_many_sessions',
+        'Too many sessions have ended lately: this one ends at its timeout',
+      );
     }
     await hub.endings.evict(live.app, live.channel, { userId: id }, REASON);
   }

@@ -106,7 +106,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
       const live = liveApps.of(session.app);
       const socketId = form.get('socket_id');
       if (form.get('channel_name') !== live.channel.name || !isSocketId(socketId))
-        throw new ApiError(403, 'This session is for another channel');
+        throw new ApiError(403, 'session_for_another_channel', 'This session is for another channel');
       return authorize(live, socketId, session.id);
     }),
   );
@@ -180,5 +180,5 @@ export function consoleApi(parts: ConsoleApiParts): Router {
 }
 
 function notSignedIn(): ApiError {
-  return new ApiError(401, 'Sign in with the key and secret of an app');
+  return new ApiError(401, 'console_sign_in_required', 'Sign in with the key and secret of an app');
 }

@@ -43,7 +43,8 @@ export function securityHeaders({ config, open, isSecure }: SecurityHeadersParts
       'Cache-Control': 'no-store',
     });
     const isLocal = onLoopback && whyNotLocal(request) === undefined;
-    if (!isLocal && open) throw new ApiError(403, 'This console is for requests from this machine only');
+    if (!isLocal && open)
+      throw new ApiError(403, 'not_local', 'This console is for requests from this machine only');
     if (!isLocal && !isSecure(request)) return void response.status(403).type('html').send(NEEDS_TLS);
     next();
   };
@@ -51,7 +52,8 @@ export function securityHeaders({ config, open, isSecure }: SecurityHeadersParts
 
 /** Refuses requests that a page of another site could have sent. */
 export const ownPagesOnly: RequestHandler = (request, _response, next) => {
-  if (request.get(OWN_HEADER) === undefined) throw new ApiError(403, `Send the header ${OWN_HEADER}`);
+  if (request.get(OWN_HEADER) === undefined)
+    throw new ApiError(403, 'missing_header', `Send the header ${OWN_HEADER}`);
   next();
 };
 

@@ -34,7 +34,7 @@ export function signIn({ sessions, counters, log, addressOf }: SignInParts): Req
     legacyHeaders: false,
     keyGenerator: (request) => ipKeyGenerator(addressOf(request)),
     handler: (_request, _response, next) =>
-      next(new ApiError(429, 'Too many attempts from this address: wait a minute')),
+      next(new ApiError(429, 'too_many_requests', 'Too many attempts from this address: wait a minute')),
   });
   const start: RequestHandler = async (request, response, next) => {
     const { key, secret } = check(credentialsSchema, parseBody(await readBody(request)));
@@ -43,11 +43,12 @@ export function signIn({ sessions, counters, log, addressOf }: SignInParts): Req
     if (!session) {
       // A user may have put the secret into the field of the key.
       log.warn({ ...fields, key: `${key.slice(0, 4)}…` }, 'console sign-in refused');
-      throw new ApiError(401, 'This key and secret do not match');
+      throw new ApiError(401, 'invalid_key_or_secret', 'This key and secret do not match');
     }
     refuseDisabled(session.app);
     const { hits } = await counters.hit(`console-sign-ins:${session.app.id}`, MINUTE);
-    if (hits > SIGN_INS_PER_MINUTE) throw new ApiError(429, 'Too many sign-ins to this app: wait a minute');
+    if (hits > SIGN_INS_PER_MINUTE)
+      throw new ApiError(429, 'too_many_requests', 'Too many sign-ins to this app: wait a minute');
     log.info({ ...fields, appId: session.app.id }, 'console signed in');
     response.locals['session'] = session;
     next();

@@ -36,7 +36,14 @@ function receive(request: IncomingMessage, onChunk: (chunk: Buffer) => void): Pr
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size <= MAX_BODY_BYTES) onChunk(chunk);
-      else reject(new ApiError(413, `The body exceeds the allowed maximum (${MAX_BODY_BYTES} bytes)`));
+      else
+        reject(
+          new ApiError(
+            413,
+            'body_too_large',
+            `The body exceeds the allowed maximum (${MAX_BODY_BYTES} bytes)`,
+          ),
+        );
     });
     request.on('end', () => resolve());
     request.on('error', reject);
@@ -49,16 +56,17 @@ function receive(request: IncomingMessage, onChunk: (chunk: Buffer) => void): Pr
  * @throws ApiError unless it is an object
  */
 export function parseBody(body: Buffer): object {
-  if (!isUtf8(body)) throw new ApiError(400, 'The body is not UTF-8');
+  if (!isUtf8(body)) throw new ApiError(400, 'invalid_body', 'The body is not UTF-8');
   let value: unknown;
   try {
     value = JSON.parse(body.toString('utf8'));
   } catch (error) {
     throw new ApiError(
       400,
+      'invalid_body',
       `The body is not JSON: ${error instanceof Error ? error.message : 'cannot be read'}`,
     );
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new ApiError(400, 'The body must be a JSON object');
+  throw new ApiError(400, 'invalid_body', 'The body must be a JSON object');
 }

@@ -25,6 +25,7 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
   const expected = issue.code === 'invalid_type' ? EXPECTED.get(issue.expected) : undefined;
   throw new ApiError(
     400,
+    'invalid_body',
     `"${path}" is ${describe(issue.input)}: expected ${expected ?? `another value (${issue.message})`}`,
   );
 }
@@ -33,6 +34,7 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
 export function invalidChannel(where: string, name: unknown, maxLength: number): ApiError {
   return new ApiError(
     400,
+    'invalid_channel',
     `Invalid channel name in ${where}: ${describe(name)}. Expected 1 to ${maxLength} of A-Z a-z 0-9 _ - = @ , . ;`,
   );
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { hostnameOf, isLoopback, whyNotLocal } from '../config/loopback.ts';
-import { codes, Disconnect } from '../errors.ts';
+import { ApiError, codes, Disconnect } from '../errors.ts';
+import { errorBody } from './error-body.ts';
 
 /**
  * Why a request does not come from this machine and its pages; `undefined` if it does. A page of another site in a
@@ -24,14 +25,15 @@ export function localOnly(handle: RequestListener): RequestListener {
   return (request, response) => {
     const reason = whyForeign(request);
     if (reason === undefined) return handle(request, response);
-    response.writeHead(403, { 'Content-Type': 'application/json', Connection: 'close' });
-    response.end(JSON.stringify({ error: explain(reason), code: 403 }));
+    const { type, body } = errorBody(request, new ApiError(403, 'not_local', explain(reason)));
+    response.writeHead(403, { 'Content-Type': type, Connection: 'close' });
+    response.end(JSON.stringify(body));
   };
 }
 
 /** The refusal of a WebSocket from elsewhere. */
 export function notLocal(reason: string): Disconnect {
-  return new Disconnect(codes.unauthorized, explain(reason));
+  return new Disconnect(codes.unauthorized, 'not_local', explain(reason));
 }
 
 function explain(reason: string): string {

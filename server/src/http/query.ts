@@ -12,7 +12,8 @@ export class Query {
     let found: string | undefined;
     for (const [parameter, value] of this.parameters) {
       if (parameter !== name) continue;
-      if (found !== undefined) throw new ApiError(400, `The query holds "${name}" twice: send it once`);
+      if (found !== undefined)
+        throw new ApiError(400, 'invalid_query', `The query holds "${name}" twice: send it once`);
       found = value;
     }
     return found;
@@ -56,6 +57,7 @@ function decodeParameter([rawName, rawValue]: Parameter): Parameter {
   if (/[=&\r\n\0]/.test(name) || /[&\r\n\0]/.test(value)) {
     throw new ApiError(
       400,
+      'invalid_query',
       'The query holds an encoded separator (& or = in a name; & or a line break in a value)',
     );
   }
@@ -66,6 +68,10 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new ApiError(400, `The query is not properly percent-encoded UTF-8 at "${text.slice(0, 64)}"`);
+    throw new ApiError(
+      400,
+      'invalid_query',
+      `The query is not properly percent-encoded UTF-8 at "${text.slice(0, 64)}"`,
+    );
   }
 }

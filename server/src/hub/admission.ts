@@ -26,6 +26,6 @@ export class Admission {
       grant.member && this.#blocks.find(app.id, userId),
     ]);
     const block = here ?? everywhere;
-    if (block) throw new SubscriptionRefusal('AuthError', 403, block.reason);
+    if (block) throw new SubscriptionRefusal('AuthError', 403, 'blocked', block.reason);
   }
 }

@@ -21,5 +21,10 @@ export function isValid({ key }: Grant, app: App): boolean {
 
 /** Why a subscription ends when its grant is not valid any more. */
 export function keyRemoved(): SubscriptionRefusal {
-  return new SubscriptionRefusal('AuthError', 401, 'The key that signed the subscription was removed');
+  return new SubscriptionRefusal(
+    'AuthError',
+    401,
+    'key_removed',
+    'The key that signed the subscription was removed',
+  );
 }

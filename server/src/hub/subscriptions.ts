@@ -135,7 +135,12 @@ export class Subscriptions {
     const mayBeLate = channel.kind === 'public';
     const joined = await this.#adapter.roster.join(topic, subscriber, { member, maxMembers, mayBeLate });
     if (joined === 'full') {
-      throw new SubscriptionRefusal('LimitReached', 409, `The channel is full: it has ${maxMembers} members`);
+      throw new SubscriptionRefusal(
+        'LimitReached',
+        409,
+        'channel_full',
+        `The channel is full: it has ${maxMembers} members`,
+      );
     }
     return joined === 'queued' ? undefined : joined;
   }

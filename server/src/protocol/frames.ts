@@ -1,3 +1,6 @@
+import type { ErrorCode } from '../error-codes.ts';
+import type { SubscriptionRefusal } from '../errors.ts';
+
 /** A WebSocket text frame, ready for the socket. All subscribers share it, so it must not be changed. */
 export type Frame = Buffer;
 
@@ -16,8 +19,8 @@ export const frames = {
       data: JSON.stringify({ socket_id: socketId, activity_timeout: activityTimeout }),
     }),
 
-  error: (code: number | null, message: string): Frame =>
-    encodeJson({ event: 'pusher:error', data: { code, message } }),
+  error: (code: number | null, errorCode: ErrorCode, message: string): Frame =>
+    encodeJson({ event: 'pusher:error', data: { code, message, error_code: errorCode } }),
 
   ping: encodeJson({ event: 'pusher:ping', data: '{}' }),
   pong: encodeJson({ event: 'pusher:pong', data: '{}' }),
@@ -25,8 +28,12 @@ export const frames = {
   subscriptionSucceeded: (channel: string, members?: readonly Member[]): Frame =>
     encodeEvent('pusher_internal:subscription_succeeded', channel, members ? presenceData(members) : '{}'),
 
-  subscriptionError: (channel: string, type: string, status: number, message: string): Frame =>
-    encodeEvent('pusher:subscription_error', channel, JSON.stringify({ type, error: message, status })),
+  subscriptionError: (
+    channel: string,
+    { type, status, code }: Pick<SubscriptionRefusal, 'type' | 'status' | 'code'>,
+    message: string,
+  ): Frame =>
+    encodeEvent('pusher:subscription_error', channel, JSON.stringify({ type, error: message, status, code })),
 
   /** An event of the application, with `data` unchanged. */
   event: encodeEvent,

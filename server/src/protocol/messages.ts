@@ -27,9 +27,15 @@ type JsonObject = { readonly [key: string]: unknown };
  */
 export function parseMessage(text: string): ClientMessage {
   const frame = parseObject(text);
-  if (!frame) throw new Refusal(null, 'Invalid message: expected a JSON object with a string "event"');
+  if (!frame)
+    throw new Refusal(
+      null,
+      'invalid_message',
+      'Invalid message: expected a JSON object with a string "event"',
+    );
   const event = frame['event'];
-  if (typeof event !== 'string') throw new Refusal(null, 'Invalid message: "event" must be a string');
+  if (typeof event !== 'string')
+    throw new Refusal(null, 'invalid_message', 'Invalid message: "event" must be a string');
 
   switch (event) {
     case 'pusher:ping':
@@ -49,13 +55,21 @@ export function parseMessage(text: string): ClientMessage {
     }
   }
   if (event.startsWith('client-')) return readClientEvent(event, frame, text);
-  throw new Refusal(null, `Unsupported event received on socket: ${event.slice(0, 200)}`);
+  throw new Refusal(
+    null,
+    'unsupported_event',
+    `Unsupported event received on socket: ${event.slice(0, 200)}`,
+  );
 }
 
 function readClientEvent(name: string, frame: JsonObject, text: string): ClientMessage {
   const { channel, data } = frame;
   if (typeof channel !== 'string' || data === undefined) {
-    throw new Refusal(null, 'Invalid client event: it must contain a string "channel" and "data"');
+    throw new Refusal(
+      null,
+      'invalid_message',
+      'Invalid client event: it must contain a string "channel" and "data"',
+    );
   }
   return { kind: 'clientEvent', name, channel, data: typeof data === 'string' ? data : dataText(text) };
 }
@@ -66,7 +80,7 @@ function dataText(frame: string): string {
     return memberText(frame, 'data') ?? '';
   } catch (error) {
     if (!(error instanceof NestedTooDeeply)) throw error;
-    throw new Refusal(null, 'Invalid client event: "data" is nested too deeply');
+    throw new Refusal(null, 'invalid_message', 'Invalid client event: "data" is nested too deeply');
   }
 }
 
@@ -74,13 +88,14 @@ function dataText(frame: string): string {
 function readData(event: string, frame: JsonObject): JsonObject {
   const { data } = frame;
   const object = typeof data === 'string' ? parseObject(data) : asObject(data);
-  if (!object) throw new Refusal(null, `Invalid ${event}: "data" must be an object`);
+  if (!object) throw new Refusal(null, 'invalid_message', `Invalid ${event}: "data" must be an object`);
   return object;
 }
 
 function readChannelName(event: string, data: JsonObject): string {
   const { channel } = data;
-  if (typeof channel !== 'string') throw new Refusal(null, `Invalid ${event}: "channel" must be a string`);
+  if (typeof channel !== 'string')
+    throw new Refusal(null, 'invalid_message', `Invalid ${event}: "channel" must be a string`);
   return channel;
 }
 

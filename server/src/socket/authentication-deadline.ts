@@ -30,5 +30,9 @@ export class AuthenticationDeadline {
 }
 
 function late(why: string): Disconnect {
-  return new Disconnect(codes.unauthorized, `Connection not authorized within timeout: ${why}`);
+  return new Disconnect(
+    codes.unauthorized,
+    'authentication_timeout',
+    `Connection not authorized within timeout: ${why}`,
+  );
 }

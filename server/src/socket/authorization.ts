@@ -8,6 +8,7 @@ import {
 } from '@countersign/sdk-server/signature';
 import type { App } from '../apps/app.ts';
 import type { AppKey } from '../apps/app-key.ts';
+import type { ErrorCode } from '../error-codes.ts';
 import { codes, Refusal, SubscriptionRefusal } from '../errors.ts';
 import { type Grant, PUBLIC_GRANT } from '../hub/grant.ts';
 import type { Channel } from '../protocol/channel.ts';
@@ -57,24 +58,44 @@ export function authorizeSubscription(
   if (channel.kind === 'public') return PUBLIC_GRANT;
   if (channel.kind === 'user') {
     if (user && user.id === channel.userId) return { key: user.key, member: undefined };
-    throw new SubscriptionRefusal('AuthError', 401, 'Only a connection signed in as this user may subscribe');
+    throw new SubscriptionRefusal(
+      'AuthError',
+      401,
+      'sign_in_required',
+      'Only a connection signed in as this user may subscribe',
+    );
   }
 
   const { channelData } = proof;
   if (channelData !== undefined && channelData !== null && typeof channelData !== 'string') {
-    throw new SubscriptionRefusal('InvalidChannelData', 400, 'channel_data must be a string that holds JSON');
+    throw new SubscriptionRefusal(
+      'InvalidChannelData',
+      400,
+      'invalid_channel_data',
+      'channel_data must be a string that holds JSON',
+    );
   }
   const data = channelData || undefined;
   const key = checkChannelProof(app, channelText(socketId, channel.name, data), proof.auth);
 
   if (data !== undefined && Buffer.byteLength(data) > app.limits.presenceMemberBytes) {
     const limit = app.limits.presenceMemberBytes;
-    throw new SubscriptionRefusal('LimitReached', 413, `channel_data is longer than ${limit} bytes`);
+    throw new SubscriptionRefusal(
+      'LimitReached',
+      413,
+      'member_too_large',
+      `channel_data is longer than ${limit} bytes`,
+    );
   }
   // Even signed text must be an object: an attacker can make a careless endpoint sign other text in its place.
   const object = data === undefined ? undefined : parseObject(data);
   if (data !== undefined && !object) {
-    throw new SubscriptionRefusal('InvalidChannelData', 400, 'channel_data must be a JSON object');
+    throw new SubscriptionRefusal(
+      'InvalidChannelData',
+      400,
+      'invalid_channel_data',
+      'channel_data must be a JSON object',
+    );
   }
   if (channel.kind !== 'presence') return { key, member: undefined };
   if (data !== undefined && object) return { key, member: readMember(object, data) };
@@ -82,26 +103,50 @@ export function authorizeSubscription(
   throw new SubscriptionRefusal(
     'InvalidChannelData',
     400,
+    'invalid_channel_data',
     'A presence channel needs channel_data with a user_id, unless the connection has signed in',
   );
 }
 
 function checkChannelProof(app: App, text: string, auth: unknown): AppKey {
   if (auth === undefined || auth === null || auth === '') {
-    throw new SubscriptionRefusal('AuthError', 401, 'Auth info required to subscribe', expected(text));
+    throw new SubscriptionRefusal(
+      'AuthError',
+      401,
+      'missing_auth',
+      'Auth info required to subscribe',
+      expected(text),
+    );
   }
-  const key = signerOf(app, text, parseProof(auth));
-  if (typeof key === 'string') throw new SubscriptionRefusal('AuthError', 401, key, expected(text));
-  return key;
+  const signer = signerOf(app, text, parseProof(auth));
+  if ('fault' in signer)
+    throw new SubscriptionRefusal('AuthError', 401, signer.code, signer.fault, expected(text));
+  return signer;
+}
+
+/** What is wrong with a proof. */
+interface Fault {
+  readonly code: ErrorCode;
+  readonly fault: string;
 }
 
 /** The key that signed a text, or the fault of the proof. */
-function signerOf(app: App, text: string, proof: Proof | undefined): AppKey | string {
-  if (!proof) return 'Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits';
+function signerOf(app: App, text: string, proof: Proof | undefined): AppKey | Fault {
+  if (!proof) return MALFORMED;
   const key = app.keyOf(proof.key);
-  if (!key) return `Invalid key in auth: this app has no key '${proof.key.slice(0, 128)}'`;
-  return verify(key.secret, text, proof.signature) ? key : 'Invalid signature';
+  if (!key)
+    return {
+      code: 'unknown_key',
+      fault: `Invalid key in auth: this app has no key '${proof.key.slice(0, 128)}'`,
+    };
+  return verify(key.secret, text, proof.signature) ? key : WRONG_SIGNATURE;
 }
+
+const MALFORMED: Fault = {
+  code: 'invalid_auth',
+  fault: 'Invalid auth: expected KEY:SIGNATURE with 64 lower-case hex digits',
+};
+const WRONG_SIGNATURE: Fault = { code: 'invalid_signature', fault: 'Invalid signature' };
 
 function expected(text: string): string {
   return `expected the HMAC SHA256 hex digest of ${JSON.stringify(text)}`;
@@ -116,6 +161,7 @@ function readMember(
     throw new SubscriptionRefusal(
       'InvalidChannelData',
       400,
+      'invalid_channel_data',
       'channel_data must have a user_id: a string that is not empty, or a whole number',
     );
   }
@@ -123,14 +169,24 @@ function readMember(
     throw new SubscriptionRefusal(
       'LimitReached',
       413,
+      'member_too_large',
       `user_id is longer than ${MEMBER_ID_LENGTH} characters`,
     );
   }
   // One half of a surrogate pair is no text: on its way over Redis it would become another id.
   if (!isWellFormed(userId)) {
-    throw new SubscriptionRefusal('InvalidChannelData', 400, 'user_id holds one half of a surrogate pair');
+    throw new SubscriptionRefusal(
+      'InvalidChannelData',
+      400,
+      'invalid_channel_data',
+      'user_id holds one half of a surrogate pair',
+    );
   }
-  const userInfo = readInfo(info, data, (why) => new SubscriptionRefusal('InvalidChannelData', 400, why));
+  const userInfo = readInfo(
+    info,
+    data,
+    (why) => new SubscriptionRefusal('InvalidChannelData', 400, 'invalid_channel_data', why),
+  );
   return userInfo === undefined ? { userId } : { userId, userInfo };
 }
 
@@ -169,10 +225,11 @@ function memberOf({ id, info }: User): Member {
 export class SignInRefusal extends Refusal {
   /** @param explanation the text that should have been signed */
   constructor(
+    code: ErrorCode,
     message: string,
     readonly explanation?: string,
   ) {
-    super(codes.unauthorized, message);
+    super(codes.unauthorized, code, message);
   }
 }
 
@@ -186,32 +243,40 @@ export function authenticateUser(
   socketId: string,
   { auth, userData }: { readonly auth: unknown; readonly userData: unknown },
 ): SignInData {
-  if (typeof userData !== 'string') throw new SignInRefusal('user_data must be a string that holds JSON');
+  if (typeof userData !== 'string')
+    throw new SignInRefusal('invalid_user_data', 'user_data must be a string that holds JSON');
   const text = userText(socketId, userData);
-  const key = signerOf(app, text, parseProof(auth));
-  if (typeof key === 'string') throw new SignInRefusal(key, expected(text));
+  const signer = signerOf(app, text, parseProof(auth));
+  if ('fault' in signer) throw new SignInRefusal(signer.code, signer.fault, expected(text));
 
   const object = parseObject(userData);
-  if (!object) throw new SignInRefusal('user_data must be a JSON object');
+  if (!object) throw new SignInRefusal('invalid_user_data', 'user_data must be a JSON object');
   const { id, user_info: info, watchlist, ...rest } = object;
   if (!isUserId(id)) {
-    throw new SignInRefusal('user_data must have an id: 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;');
+    throw new SignInRefusal(
+      'invalid_user_data',
+      'user_data must have an id: 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;',
+    );
   }
-  const infoText = readInfo(info, userData, (why) => new SignInRefusal(why));
+  const infoText = readInfo(info, userData, (why) => new SignInRefusal('invalid_user_data', why));
   const size = Buffer.byteLength(JSON.stringify({ id, user_info: info, ...rest }));
   if (size > app.limits.presenceMemberBytes) {
-    throw new SignInRefusal(`user_data is longer than ${app.limits.presenceMemberBytes} bytes`);
+    throw new SignInRefusal(
+      'user_data_too_large',
+      `user_data is longer than ${app.limits.presenceMemberBytes} bytes`,
+    );
   }
   const watched = watchlist ?? [];
   if (!Array.isArray(watched) || !watched.every((entry) => isUserId(entry))) {
     throw new SignInRefusal(
+      'invalid_user_data',
       'watchlist must be a list of user ids, each 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;',
     );
   }
   return {
     id,
     info: infoText,
-    key,
+    key: signer,
     data: userData,
     watchlist: watched.slice(0, WATCHLIST_LENGTH),
     watchlistCut: watched.length > WATCHLIST_LENGTH,

@@ -25,7 +25,8 @@ export class ClientEvents {
   publish({ name, channel: channelName, data }: Extract<ClientMessage, { kind: 'clientEvent' }>): void {
     const { app, socketId } = this.#connection;
     const { hub, report, monotonic } = this.#parts;
-    if (!app.clientEvents) throw new Refusal(null, 'Client events are turned off for this app');
+    if (!app.clientEvents)
+      throw new Refusal(null, 'client_events_off', 'Client events are turned off for this app');
     const { eventNameLength, eventDataBytes, channelNameLength } = app.limits;
     const tooMany = this.#rate.count(app.limits, monotonic());
     if (tooMany) {
@@ -33,28 +34,39 @@ export class ClientEvents {
       throw tooMany;
     }
     if (name.length > eventNameLength) {
-      throw new Refusal(null, `Client event rejected: its name is longer than ${eventNameLength} characters`);
+      throw new Refusal(
+        null,
+        'invalid_event_name',
+        `Client event rejected: its name is longer than ${eventNameLength} characters`,
+      );
     }
     const channel = readChannel(channelName, channelNameLength);
     if (channel?.kind !== 'private' && channel?.kind !== 'presence') {
       const allowed = 'only private and presence channels that are not encrypted take them';
-      throw new Refusal(null, `Client event rejected: ${allowed}`);
+      throw new Refusal(null, 'channel_not_allowed', `Client event rejected: ${allowed}`);
     }
     const subscription = hub.subscriptions.get(app, channelName, this.#connection);
     if (!subscription) {
       throw new Refusal(
         null,
+        'not_subscribed',
         `Client event rejected: the connection is not subscribed to channel ${channelName}`,
       );
     }
     if (Buffer.byteLength(data) > eventDataBytes) {
-      throw new Refusal(null, `Client event rejected: its data is longer than ${eventDataBytes} bytes`);
+      throw new Refusal(
+        null,
+        'event_too_large',
+        `Client event rejected: its data is longer than ${eventDataBytes} bytes`,
+      );
     }
     report.clientEventAccepted(this.#connection);
     const publication = { name, data, userId: subscription.userId, except: socketId, sender: socketId };
     hub.publish(app, channel, publication)?.catch((error: unknown) => {
       report.clientEventFailed(this.#connection, channelName, error);
-      this.#connection.send(frames.error(null, 'Client event rejected: it could not be published'));
+      this.#connection.send(
+        frames.error(null, 'unavailable', 'Client event rejected: it could not be published'),
+      );
     });
   }
 }

@@ -35,11 +35,11 @@ const errorFrames = new WeakMap<Disconnect, Frame>();
 
 /** The `pusher:error` to send before the close frame: some clients show the reason in no other way. */
 export function closeErrorFrame(why: Disconnect): Frame | undefined {
-  const { code, reason } = why;
+  const { code, errorCode, reason } = why;
   if (code < LOWEST_SENT || code > HIGHEST_SENT) return undefined;
   let frame = errorFrames.get(why);
   if (!frame) {
-    frame = frames.error(code, reason);
+    frame = frames.error(code, errorCode, reason);
     errorFrames.set(why, frame);
   }
   return frame;

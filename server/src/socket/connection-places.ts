@@ -31,7 +31,11 @@ export class ConnectionPlaces {
       if (!isHeld) this.#releaseHere(owner);
     }
     if (!isHeld) {
-      throw new Disconnect(codes.overQuota, `The app has its limit of ${connections} connections`);
+      throw new Disconnect(
+        codes.overQuota,
+        'too_many_connections',
+        `The app has its limit of ${connections} connections`,
+      );
     }
   }
 
@@ -72,7 +76,7 @@ export class NoPlace extends Disconnect {
     readonly bound: 'connections' | 'connections_per_address',
     reason: string,
   ) {
-    super(codes.overCapacity, reason);
+    super(codes.overCapacity, 'over_capacity', reason);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
-import { codes, Disconnect, Refusal, type SubscriptionRefusal } from '../errors.ts';
+import { codes, Disconnect, Refusal, type SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { AppMetrics } from '../metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
@@ -93,11 +93,11 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   /** Closes the connection for the application. Our own client gets the reason in a frame, other clients in the close frame. */
   expel(reason: string): void {
     if (this.client.startsWith(OWN_CLIENT)) this.send(frames.terminated(reason));
-    this.close(new Disconnect(codes.unauthorized, reason));
+    this.close(new Disconnect(codes.unauthorized, 'terminated', reason));
   }
 
   renew(reason: string): void {
-    this.close(new Disconnect(codes.reconnect, reason));
+    this.close(new Disconnect(codes.reconnect, 'out_of_sync', reason));
   }
 
   authenticated(): void {
@@ -166,14 +166,15 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.countBuffered();
     const unproven = this.#deadline?.check(now);
     if (unproven) return this.close(unproven);
-    if (this.#isTooLong(now)) return this.answer(new Disconnect(1008, 'The message takes too long'));
+    if (this.#isTooLong(now))
+      return this.answer(new Disconnect(1008, 'message_timeout', 'The message takes too long'));
     if (this.#pingedAt === undefined) {
       if (now - this.#heardAt < this.#activityTimeoutSeconds * 1000) return;
       this.#pingedAt = now;
       this.#webSocket.ping();
       this.send(frames.ping);
     } else if (now - this.#pingedAt >= this.#parts.config.pongTimeoutSeconds * 1000) {
-      this.close(new Disconnect(codes.pongNotReceived, 'Pong reply not received'));
+      this.close(new Disconnect(codes.pongNotReceived, 'pong_not_received', 'Pong reply not received'));
     }
   }
 
@@ -194,7 +195,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     try {
       const tooMany = this.#countFrame();
       if (tooMany) throw tooMany;
-      if (isBinary) throw new Disconnect(1003, 'Binary frames are not part of the protocol');
+      if (isBinary) throw new Disconnect(1003, 'binary_frame', 'Binary frames are not part of the protocol');
       this.#session.handle(parseMessage(data.toString()));
     } catch (error) {
       this.answer(error);
@@ -224,13 +225,15 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     const { report } = this.#parts;
     if (error instanceof Refusal) {
       report.messageRefused(this, error);
-      this.send(frames.error(error.code, error.message));
+      this.send(frames.error(error.code, error.errorCode, error.message));
     } else if (error instanceof Disconnect) {
       report.connectionClosed(this, error);
       this.close(error);
     } else {
       report.messageFailed(this, error);
-      this.send(frames.error(null, 'Internal error'));
+      this.send(
+        frames.error(null, error instanceof Unavailable ? 'unavailable' : 'internal_error', 'Internal error'),
+      );
     }
   }
 
@@ -239,8 +242,8 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (this.#ended) return;
     this.#parts.writeQueue.drop(this);
     this.#parts.report.slowReader(this);
-    const why = new Disconnect(codes.overCapacity, 'The client reads too slowly');
-    this.#socket.write(frames.error(why.code, why.reason));
+    const why = new Disconnect(codes.overCapacity, 'slow_reader', 'The client reads too slowly');
+    this.#socket.write(frames.error(why.code, why.errorCode, why.reason));
     this.#webSocket.cutOff(why, this.#socket);
     this.ended(why.code, why.reason);
   }

@@ -23,7 +23,7 @@ const DRAIN_STEP_MS = 100;
 /** Milliseconds for which a refused client may be held: long when the node is overloaded, short when it drains. */
 const HOLD_OVERLOADED_MS = 10_000;
 const HOLD_DRAINING_MS = 2000;
-const RECONNECT = new Disconnect(codes.reconnect, 'The server restarts: please reconnect');
+const RECONNECT = new Disconnect(codes.reconnect, 'draining', 'The server restarts: please reconnect');
 
 /** Admits clients: checks handshakes, upgrades them, and holds the connections of this node. */
 export class Gateway {
@@ -75,12 +75,16 @@ export class Gateway {
       });
     };
     if (!this.#queue.enter(admit))
-      admit(new Disconnect(codes.overCapacity, 'Too many clients connect at once'));
+      admit(new Disconnect(codes.overCapacity, 'over_capacity', 'Too many clients connect at once'));
   };
 
   /** Closes the connections whose app, key or signing key was removed. */
   closeOrphans(): void {
-    const signInInvalid = new Disconnect(codes.unauthorized, 'The key that signed the sign-in was removed');
+    const signInInvalid = new Disconnect(
+      codes.unauthorized,
+      'key_removed',
+      'The key that signed the sign-in was removed',
+    );
     for (const connection of [...this.#connections]) {
       const why = this.#whyOrphan(connection) ?? (connection.hasValidSignIn ? undefined : signInInvalid);
       if (why) connection.close(why);
@@ -88,8 +92,11 @@ export class Gateway {
   }
 
   #whyOrphan({ key, app }: Pick<Handshake, 'key' | 'app'>): Disconnect | undefined {
-    if (this.#parts.apps.byKey(key) !== app) return new Disconnect(codes.appNotFound, 'The key was removed');
-    return app.enabled ? undefined : new Disconnect(codes.appDisabled, 'The app was disabled');
+    if (this.#parts.apps.byKey(key) !== app)
+      return new Disconnect(codes.appNotFound, 'key_removed', 'The key was removed');
+    return app.enabled
+      ? undefined
+      : new Disconnect(codes.appDisabled, 'app_disabled', 'The app was disabled');
   }
 
   /**
@@ -155,7 +162,9 @@ export class Gateway {
     const orphaned = this.#whyOrphan(handshake);
     if (orphaned) return orphaned;
     if (this.#draining === 'replaced') return RECONNECT;
-    return this.#draining ? new Disconnect(codes.overCapacity, 'The server is shutting down') : undefined;
+    return this.#draining
+      ? new Disconnect(codes.overCapacity, 'draining', 'The server is shutting down')
+      : undefined;
   }
 
   #connect(webSocket: ClientSocket, socket: Duplex, handshake: Handshake, address: string): void {

@@ -36,16 +36,25 @@ export function readHandshake(
   checkProtocol(query.get('protocol'));
   const version = query.get('version') ?? '';
   if (version.length > 64 || CONTROL_CHARACTER.test(version)) {
-    throw new Disconnect(codes.invalidVersion, 'Invalid version: expected at most 64 printable characters');
+    throw new Disconnect(
+      codes.invalidVersion,
+      'invalid_version',
+      'Invalid version: expected at most 64 printable characters',
+    );
   }
 
   const app = apps.byKey(key);
-  if (!app) throw new Disconnect(codes.appNotFound, `No app has the key '${key.slice(0, 64)}'`);
-  if (!app.enabled) throw new Disconnect(codes.appDisabled, 'The app is disabled');
+  if (!app)
+    throw new Disconnect(codes.appNotFound, 'app_not_found', `No app has the key '${key.slice(0, 64)}'`);
+  if (!app.enabled) throw new Disconnect(codes.appDisabled, 'app_disabled', 'The app is disabled');
   if (app.requireTLS && !secure)
-    throw new Disconnect(codes.tlsRequired, 'The app accepts TLS connections only');
+    throw new Disconnect(codes.tlsRequired, 'tls_required', 'The app accepts TLS connections only');
   if (!app.allowsOrigin(request.headers.origin)) {
-    throw new Disconnect(codes.unauthorized, 'The origin is not among the allowedOrigins of the app');
+    throw new Disconnect(
+      codes.unauthorized,
+      'origin_not_allowed',
+      'The origin is not among the allowedOrigins of the app',
+    );
   }
   // Returns the configured string: a slice of the request would keep all of it in memory.
   const configured = app.keys.find((each) => each === key) ?? key;
@@ -55,20 +64,32 @@ export function readHandshake(
 function readKey(path: string, prefix: string): string {
   const encoded = path.startsWith(prefix) ? path.slice(prefix.length) : '';
   if (encoded === '' || encoded.includes('/')) {
-    throw new Disconnect(codes.pathNotFound, `Path not found: expected ${prefix}KEY`);
+    throw new Disconnect(codes.pathNotFound, 'path_not_found', `Path not found: expected ${prefix}KEY`);
   }
   try {
     return decodeURIComponent(encoded);
   } catch {
-    throw new Disconnect(codes.pathNotFound, 'Path not found: the key is not properly percent-encoded');
+    throw new Disconnect(
+      codes.pathNotFound,
+      'path_not_found',
+      'Path not found: the key is not properly percent-encoded',
+    );
   }
 }
 
 function checkProtocol(protocol: string | null): void {
   if (protocol === null || protocol === '') {
-    throw new Disconnect(codes.noProtocol, 'No protocol version: expected protocol=7 in the query');
+    throw new Disconnect(
+      codes.noProtocol,
+      'protocol_missing',
+      'No protocol version: expected protocol=7 in the query',
+    );
   }
   if (!PROTOCOLS.has(protocol)) {
-    throw new Disconnect(codes.unsupportedProtocol, 'Unsupported protocol version: expected 5, 6 or 7');
+    throw new Disconnect(
+      codes.unsupportedProtocol,
+      'unsupported_protocol',
+      'Unsupported protocol version: expected 5, 6 or 7',
+    );
   }
 }

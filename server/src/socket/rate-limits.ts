@@ -35,7 +35,11 @@ export class FrameRate extends TokenBucket {
   count(limits: Limits, now: number): Disconnect | undefined {
     const { framesPerSecond: rate } = limits;
     if (rate === null || this.take(frameBurst(limits), rate, now)) return undefined;
-    return new Disconnect(codes.overCapacity, `Too many messages: at most ${rate} a second`);
+    return new Disconnect(
+      codes.overCapacity,
+      'too_many_messages',
+      `Too many messages: at most ${rate} a second`,
+    );
   }
 }
 
@@ -54,7 +58,11 @@ export class RefusedProofRate extends TokenBucket {
   count(limits: Limits, now: number): Disconnect | undefined {
     const { refusedProofsPerMinute: rate } = limits;
     if (this.take(refusedProofBurst(limits), rate / 60, now)) return undefined;
-    return new Disconnect(codes.unauthorized, `Too many refused proofs: at most ${rate} a minute`);
+    return new Disconnect(
+      codes.unauthorized,
+      'too_many_refused_proofs',
+      `Too many refused proofs: at most ${rate} a minute`,
+    );
   }
 }
 
@@ -72,7 +80,11 @@ export class SignInRate extends TokenBucket {
   /** Counts one sign-in. Returns why the connection must close if that was one too many. */
   count({ signInsPerMinute: rate }: Limits, now: number): Disconnect | undefined {
     if (this.take(rate, rate / 60, now)) return undefined;
-    return new Disconnect(codes.overCapacity, `Too many sign-ins: at most ${rate} a minute`);
+    return new Disconnect(
+      codes.overCapacity,
+      'too_many_sign_ins',
+      `Too many sign-ins: at most ${rate} a minute`,
+    );
   }
 }
 
@@ -85,6 +97,10 @@ export class ClientEventRate extends TokenBucket {
   /** Counts one client event. Returns why it is refused if that was one too many. */
   count({ clientEventsPerSecond: rate }: Limits, now: number): Refusal | undefined {
     if (rate === null || this.take(rate, rate, now)) return undefined;
-    return new Refusal(codes.clientEventRate, `Too many client events: at most ${rate} a second`);
+    return new Refusal(
+      codes.clientEventRate,
+      'event_rate',
+      `Too many client events: at most ${rate} a second`,
+    );
   }
 }

@@ -21,7 +21,7 @@ export class RefusedHandshakes {
     webSocket.on('error', ignore);
     const close = (): void => {
       this.#held.delete(webSocket);
-      socket.write(frames.error(why.code, why.reason));
+      socket.write(frames.error(why.code, why.errorCode, why.reason));
       webSocket.dismiss(why);
     };
     const isHeld = why.code === codes.overCapacity && holdMs > 0 && this.#held.size < MAX_HELD;

@@ -49,9 +49,9 @@ export class Report {
   }
 
   /** The broker refused a handshake. */
-  handshakeRefused({ code, reason }: Disconnect, address: string): void {
+  handshakeRefused({ code, errorCode, reason }: Disconnect, address: string): void {
     increment(this.#metrics.refusedHandshakes, code);
-    this.#log.info({ code, reason, address }, 'connection refused');
+    this.#log.info({ code, errorCode, reason, address }, 'connection refused');
   }
 
   handshakeFailed(error: unknown): void {
@@ -95,13 +95,13 @@ export class Report {
     this.#log.info({ ...idsOf(connection), type: bound, address }, 'message too large');
   }
 
-  messageRefused(connection: ReportedConnection, { code, message: reason }: Refusal): void {
+  messageRefused(connection: ReportedConnection, { code, errorCode, message: reason }: Refusal): void {
     const { app, metrics } = connection;
     increment(metrics.refusals, code === null ? 'message' : String(code));
-    this.#log.debug({ ...idsOf(connection), code, reason }, 'message refused');
+    this.#log.debug({ ...idsOf(connection), code, errorCode, reason }, 'message refused');
     // signInRefused has reported refused sign-ins to the observer, with the proof.
     if (code === codes.unauthorized) return;
-    app.observer?.observe({ kind: 'messageRefused', who: connection, reason });
+    app.observer?.observe({ kind: 'messageRefused', who: connection, errorCode, reason });
   }
 
   messageFailed(connection: ReportedConnection, error: unknown): void {
@@ -109,9 +109,9 @@ export class Report {
   }
 
   /** The client broke a rule, so the broker closes the connection. */
-  connectionClosed(connection: ReportedConnection, { code, reason }: Disconnect): void {
+  connectionClosed(connection: ReportedConnection, { code, errorCode, reason }: Disconnect): void {
     const { address } = connection;
-    this.#log.info({ ...idsOf(connection), code, reason, address }, 'connection closed');
+    this.#log.info({ ...idsOf(connection), code, errorCode, reason, address }, 'connection closed');
   }
 
   signedIn(connection: ReportedConnection, userId: string): void {
@@ -120,12 +120,19 @@ export class Report {
   }
 
   signInRefused(connection: ReportedConnection, refusal: SignInRefusal, evidence: ClaimedProof): void {
-    const { message: reason, explanation } = refusal;
+    const { errorCode, message: reason, explanation } = refusal;
     const ids = idsOf(connection);
-    this.#log.info({ ...ids, reason }, 'sign-in refused');
+    this.#log.info({ ...ids, errorCode, reason }, 'sign-in refused');
     if (explanation) this.#log.debug({ ...ids, explanation }, 'sign-in refused: expected proof');
     const unproven = explanation !== undefined;
-    connection.app.observer?.observe({ kind: 'signInRefused', who: connection, reason, evidence, unproven });
+    connection.app.observer?.observe({
+      kind: 'signInRefused',
+      who: connection,
+      errorCode,
+      reason,
+      evidence,
+      unproven,
+    });
   }
 
   subscribed(connection: ReportedConnection, channel: string, userId: string | undefined): void {
@@ -144,16 +151,17 @@ export class Report {
     refusal: SubscriptionRefusal,
     evidence: ClaimedProof,
   ): void {
-    const { type, message: reason, explanation, cause } = refusal;
+    const { type, code: errorCode, message: reason, explanation, cause } = refusal;
     const fields = { ...idsOf(connection), channel: channel.slice(0, MAX_LOGGED_NAME) };
     increment(connection.metrics.refusals, type);
     if (cause) this.#log[severityOf(cause)]({ ...fields, err: cause }, 'subscription failed');
-    else this.#log.info({ ...fields, type, reason }, 'subscription refused');
+    else this.#log.info({ ...fields, type, errorCode, reason }, 'subscription refused');
     if (explanation) this.#log.debug({ ...fields, explanation }, 'subscription refused: expected proof');
     connection.app.observer?.observe({
       kind: 'subscriptionRefused',
       who: connection,
       channel,
+      errorCode,
       reason,
       evidence,
       unproven: explanation !== undefined,

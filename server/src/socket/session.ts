@@ -1,6 +1,6 @@
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { KeyedQueue } from '../async/keyed-queue.ts';
-import { Eviction, SubscriptionRefusal } from '../errors.ts';
+import { Eviction, SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Grant } from '../hub/grant.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
@@ -92,7 +92,11 @@ export class Session {
     if (!channel) {
       const expected = `1 to ${channelNameLength} of A-Z a-z 0-9 _ - = @ , . ;`;
       const invalid = `Invalid channel name: expected ${expected}`;
-      return this.#refuse(message.channel, new SubscriptionRefusal('InvalidChannel', 400, invalid), message);
+      return this.#refuse(
+        message.channel,
+        new SubscriptionRefusal('InvalidChannel', 400, 'invalid_channel', invalid),
+        message,
+      );
     }
     const signingIn = this.#signIn?.settled;
     this.#enqueue(channel.name, () => this.#admit(channel, message, signingIn));
@@ -142,7 +146,12 @@ export class Session {
   #checkLimit(channel: Channel): void {
     const limit = this.#connection.app.limits.subscriptionsPerConnection;
     if (this.#channels.length + this.#joining < limit || this.#find(channel.name)) return;
-    throw new SubscriptionRefusal('LimitReached', 409, `This connection has ${limit} subscriptions already`);
+    throw new SubscriptionRefusal(
+      'LimitReached',
+      409,
+      'too_many_subscriptions',
+      `This connection has ${limit} subscriptions already`,
+    );
   }
 
   /** The connection has just signed in: the application may block this user from channels that it is in. */
@@ -182,7 +191,7 @@ export class Session {
   /** @param message the client's request; without it the application ended the subscription */
   #refuse(channel: string, error: unknown, message?: Subscribe): void {
     const refusal = error instanceof SubscriptionRefusal ? error : serverError(error);
-    const { type, status, message: reason } = refusal;
+    const { type, message: reason } = refusal;
     const evidence = { auth: message?.auth, data: message?.channelData };
     this.#parts.report.subscriptionRefused(this.#connection, channel, refusal, evidence);
     if (refusal instanceof Eviction) {
@@ -190,13 +199,14 @@ export class Session {
       this.#barred.set(channel, reason);
     }
     const text = explain(refusal, this.#connection.app);
-    this.#connection.send(frames.subscriptionError(channel, type, status, text));
+    this.#connection.send(frames.subscriptionError(channel, refusal, text));
     if (type === 'AuthError' && message) this.#connection.proofRefused(reason);
   }
 }
 
 function serverError(cause: unknown): SubscriptionRefusal {
-  const refusal = new SubscriptionRefusal('ServerError', 500, 'The subscription failed');
+  const code = cause instanceof Unavailable ? 'unavailable' : 'internal_error';
+  const refusal = new SubscriptionRefusal('ServerError', 500, code, 'The subscription failed');
   refusal.cause = cause;
   return refusal;
 }

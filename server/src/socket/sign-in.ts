@@ -105,12 +105,14 @@ export class SignIn {
   async #complete(signIn: SignInData): Promise<void> {
     const { app } = this.#connection;
     if (this.#ended) return;
-    if (this.user && this.user.id !== signIn.id) throw new SignInRefusal('Signed in as another user already');
+    if (this.user && this.user.id !== signIn.id)
+      throw new SignInRefusal('user_mismatch', 'Signed in as another user already');
     await this.#checkBlocks(signIn);
     const isNew = !this.user;
     if (isNew) await this.#takeSeat(signIn);
     if (this.#ended) return;
-    if (!app.accepts(signIn.key)) throw new SignInRefusal('The key that signed it was removed');
+    if (!app.accepts(signIn.key))
+      throw new SignInRefusal('key_removed', 'The key that signed it was removed');
     this.user = { id: signIn.id, info: signIn.info, key: signIn.key };
     this.#connection.authenticated();
     this.#parts.report.signedIn(this.#connection, signIn.id);
@@ -132,14 +134,14 @@ export class SignIn {
 
   async #checkBlocks({ id }: SignInData): Promise<void> {
     const block = await this.#parts.blocks.find(this.#connection.app.id, id);
-    if (block) throw new SignInRefusal(block.reason);
+    if (block) throw new SignInRefusal('blocked', block.reason);
   }
 
   async #watch({ watchlist, watchlistCut }: SignInData): Promise<void> {
     const { watchlists } = this.#parts.hub;
     if (watchlistCut) {
       const text = `The watchlist is cut: it may have ${WATCHLIST_LENGTH} users`;
-      this.#connection.send(frames.error(codes.watchlistLimit, text));
+      this.#connection.send(frames.error(codes.watchlistLimit, 'watchlist_cut', text));
     }
     await watchlists.watch(this.#connection.app.id, this.#connection, watchlist);
     if (this.#ended) watchlists.unwatch(this.#connection);
@@ -158,7 +160,12 @@ export class SignIn {
     this.#parts.report.signInRefused(this.#connection, error, { auth, data: userData });
     this.#connection.proofRefused(error.message);
     this.#failures += 1;
-    if (this.#failures < MAX_FAILURES) return new Refusal(error.code, explain(error, this.#connection.app));
-    return new Disconnect(codes.unauthorized, `Sign-in refused ${MAX_FAILURES} times: ${error.message}`);
+    if (this.#failures < MAX_FAILURES)
+      return new Refusal(error.code, error.errorCode, explain(error, this.#connection.app));
+    return new Disconnect(
+      codes.unauthorized,
+      'too_many_refused_sign_ins',
+      `Sign-in refused ${MAX_FAILURES} times: ${error.message}`,
+    );
   }
 }

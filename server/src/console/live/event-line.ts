@@ -12,7 +12,10 @@ export interface EventLine extends EventDetails {
 interface EventDetails extends Partial<ClientInfo> {
   readonly userId?: string | undefined;
   readonly channel?: string | undefined;
+  /** The close code. */
   readonly code?: number;
+  /** The text code of a refusal. */
+  readonly errorCode?: string;
   readonly reason?: string;
   readonly diagnosis?: Diagnosis | undefined;
   readonly method?: string;
@@ -39,8 +42,8 @@ export function eventLineOf(event: AppEvent, at: number, diagnosis?: Diagnosis):
   const line = { at, kind };
   switch (kind) {
     case 'requestRefused': {
-      const { method, path, status, reason } = event;
-      return { ...line, method, path: clip(path), status, reason: clip(reason) };
+      const { method, path, status, errorCode, reason } = event;
+      return { ...line, method, path: clip(path), status, errorCode, reason: clip(reason) };
     }
     case 'published': {
       const { channel, name, data, sender } = event;
@@ -48,12 +51,13 @@ export function eventLineOf(event: AppEvent, at: number, diagnosis?: Diagnosis):
     }
     case 'subscriptionRefused':
     case 'signInRefused': {
-      const { who, reason } = event;
+      const { who, errorCode, reason } = event;
       const channel = kind === 'subscriptionRefused' ? clip(event.channel) : undefined;
       return {
         ...line,
         ...describe(who),
         channel,
+        errorCode,
         reason: clip(reason),
         diagnosis: diagnosis && short(diagnosis),
       };
