@@ -10,6 +10,7 @@ const LAYERS = [
   ['api', 'prometheus', 'store'],
   ['socket', 'webhooks'],
   ['hub', 'http', 'data'],
+  ['access'],
   ['adapter', 'tls'],
   ['config', 'metrics'],
   ['redis', 'protocol', 'log'],

@@ -37,6 +37,7 @@ export class Refusal extends Error {
 /** Kinds of {@link SubscriptionRefusal}, as clients receive them. */
 export type SubscriptionRefusalType =
   | 'AuthError'
+  | 'GrantExpired'
   | 'InvalidChannel'
   | 'InvalidChannelData'
   | 'LimitReached'

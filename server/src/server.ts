@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { pino } from 'pino';
+import { Access } from './access/access.ts';
 import { Api } from './api/api.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import type { Broker, BrokerParts, DrainReason } from './broker.ts';
@@ -43,7 +44,8 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     parts.core ??
     (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
   const { adapter, webhooks } = core;
-  const hub = new Hub({ adapter, apps, journal: core.journal, metrics, log });
+  const access = new Access({ counters: adapter.counters, now, monotonic });
+  const hub = new Hub({ adapter, access, apps, journal: core.journal, metrics, log });
   const connections = new OpenConnections();
   const writeQueue = new WriteQueue({ gapMaxMs: config.flushGapMaxMs });
 
@@ -82,6 +84,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     config,
     apps: pages?.connectable ?? apps,
     adapter,
+    access,
     hub,
     connections,
     writeQueue,
@@ -154,6 +157,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     pages?.close();
     writeQueue.close();
     hub.close();
+    access.close();
     await api.close();
     if (deadline !== undefined) await webhooks.drain(deadline);
     await core.close();

@@ -11,6 +11,7 @@ import { Metrics } from '#server/metrics';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
 import { type FrameBatch, WriteQueue, type Writer } from '#server/socket/write-queue';
+import { accessFor } from '../helpers/access.ts';
 import { publish } from '../helpers/api.ts';
 import { startCli } from '../helpers/brokers/cli.ts';
 import { APP, configOf } from '../helpers/brokers/server.ts';
@@ -26,6 +27,7 @@ class StandIn implements Subscriber, Writer {
   readonly since = 0;
   readonly client = 'test';
   readonly address = '';
+  readonly isCapable = false;
   pending: FrameBatch | undefined;
   received = 0;
 
@@ -40,7 +42,7 @@ class StandIn implements Subscriber, Writer {
 
   lose(): void {}
 
-  renew(): void {}
+  reconnect(): void {}
 
   write(bytes: Buffer): void {
     let sum = 0;
@@ -55,6 +57,7 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event lo
   const apps = new FileAppStore(configOf().apps);
   const hub = new Hub({
     adapter,
+    access: accessFor(adapter),
     apps,
     journal: NO_JOURNAL,
     metrics: new Metrics(),

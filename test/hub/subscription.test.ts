@@ -16,13 +16,14 @@ describe('a subscription', () => {
     user: undefined,
     send: (frame: Buffer) => sent.push(frame),
     lose: () => {},
-    renew: () => {},
+    isCapable: false,
+    reconnect: () => {},
   };
   const offer = (news: ReturnType<typeof event>) => subscription.deliver(subscriber, news);
 
   beforeEach(() => {
     sent = [];
-    subscription = new Subscription({ key: undefined, member: { userId: 'ann' } });
+    subscription = new Subscription({ key: undefined, member: { userId: 'ann' }, claims: undefined });
   });
 
   test('buffers messages until its first snapshot, which includes everything up to its version', () => {

@@ -91,13 +91,13 @@ describe('to subscribe again', () => {
     expect(await bob.nothing()).toEqual([]);
   });
 
-  test('keeps the member', async () => {
+  test('keeps the member, and refuses another one', async () => {
     const server = await startServer();
     const [ann, bob] = [await connect(server), await connect(server)];
     await ann.join('presence-room', { user_id: 'ann', user_info: { name: 'Ann' } });
     const snapshot = frames.presence('presence-room', [['ann', { name: 'Ann' }]]);
     expect(await ann.join('presence-room', { user_id: 'ann', user_info: { name: 'Anna' } })).toBe(snapshot);
-    expect(await ann.join('presence-room', { user_id: 'eve' })).toBe(snapshot);
+    expect(await ann.join('presence-room', { user_id: 'eve' })).toContain('grant_user_mismatch');
     await bob.join('presence-room', { user_id: 'bob' });
     ann.unsubscribe('presence-room');
     expect(await bob.next()).toBe(frames.memberRemoved('presence-room', 'ann'));

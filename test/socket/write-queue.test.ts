@@ -13,6 +13,7 @@ import { Metrics } from '#server/metrics';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
 import { type FrameBatch, WriteQueue, type WriteQueueOptions, type Writer } from '#server/socket/write-queue';
+import { accessFor } from '../helpers/access.ts';
 import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
 import { BareClient } from '../helpers/clients/bare-client.ts';
 
@@ -225,6 +226,7 @@ describe('what a message costs', () => {
     const apps = new FileAppStore(configOf().apps);
     const hub = new Hub({
       adapter,
+      access: accessFor(adapter),
       apps,
       journal: NO_JOURNAL,
       metrics: new Metrics(),
@@ -233,7 +235,14 @@ describe('what a message costs', () => {
     const app = apps.byId(APP.id)!;
     const channel = readChannel('news', 200)!;
     const received: Frame[] = [];
-    const seat = { since: 0, client: 'test', address: '', lose: () => {}, renew: () => {} };
+    const seat = {
+      since: 0,
+      client: 'test',
+      address: '',
+      isCapable: false,
+      lose: () => {},
+      reconnect: () => {},
+    };
     for (let index = 0; index < subscribers; index += 1) {
       const subscriber: Subscriber = { ...seat, socketId: `1.${index}`, send: (sent) => received.push(sent) };
       await hub.subscriptions.subscribe(app, channel, subscriber);

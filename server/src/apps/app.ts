@@ -63,6 +63,20 @@ export const limitsSchema = z
 
 export type Limits = z.infer<typeof limitsSchema>;
 
+/** The life of what lets a connection into a channel. */
+export const grantsSchema = z
+  .strictObject({
+    /** The longest life of a grant, counted from its subscribe or renewal; null: as long as it says. @default null */
+    maxSeconds: countOrUnlimited.default(null),
+    /** Ends the subscription (`end`), or closes the connection with 4200 shortly before (`reconnect`). @default "end" */
+    onExpiry: z.enum(['end', 'reconnect']).default('end'),
+    /** Refuses grants that do not say when they end. @default false */
+    requireExpiry: z.boolean().default(false),
+  })
+  .readonly();
+
+export type Grants = z.infer<typeof grantsSchema>;
+
 const keySchema = z
   .strictObject({
     /** Public name, which clients connect with. */
@@ -111,6 +125,9 @@ export const appSchema = z
     allowedOrigins: z.array(origin).readonly().default(['*']),
     /** Overrides the broker's setting of the same name for this app. */
     activityTimeoutSeconds: count.optional(),
+    /** Seconds after which a connection is closed with 4200, give or take a tenth; null: no limit. @default null */
+    maxConnectionSeconds: countOrUnlimited.default(null),
+    grants: grantsSchema.prefault({}),
     limits: limitsSchema.prefault({}),
     /** The receivers of its events. @default [] */
     webhooks: z.array(webhookSchema).readonly().default([]),
@@ -178,6 +195,13 @@ export class App {
   /** `undefined`: the broker's setting applies. */
   get activityTimeoutSeconds(): number | undefined {
     return this.#config.activityTimeoutSeconds;
+  }
+  /** `null`: no limit. */
+  get maxConnectionSeconds(): number | null {
+    return this.#config.maxConnectionSeconds;
+  }
+  get grants(): Grants {
+    return this.#config.grants;
   }
   get limits(): Limits {
     return this.#config.limits;

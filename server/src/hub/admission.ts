@@ -1,8 +1,8 @@
+import { type Grant, userOf } from '../access/grant.ts';
 import type { Blocks } from '../adapter/blocks.ts';
 import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
-import type { Grant } from './grant.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /**
@@ -19,11 +19,12 @@ export class Admission {
 
   /** @throws SubscriptionRefusal if the subscriber's user is blocked */
   async check(app: App, channel: Channel, subscriber: Subscriber, grant: Grant): Promise<void> {
-    const userId = grant.member?.userId ?? subscriber.userId;
+    const named = userOf(grant);
+    const userId = named ?? subscriber.userId;
     if (userId === undefined) return;
     const [here, everywhere] = await Promise.all([
       this.#blocks.find(app.id, userId, channel.name),
-      grant.member && this.#blocks.find(app.id, userId),
+      named === undefined ? undefined : this.#blocks.find(app.id, named),
     ]);
     const block = here ?? everywhere;
     if (block) throw new SubscriptionRefusal('AuthError', 403, 'blocked', block.reason);

@@ -40,7 +40,7 @@ export class CatchUp {
     // It is unknown which subscriptions the missed evictions ended, so every possible one must be proven again.
     for (const [subscriber, subscription] of [...local.all()]) {
       if (subscription.isOlderThan(local.evictionMissed)) {
-        subscriber.renew('The node may have missed the end of a subscription');
+        subscriber.reconnect('out_of_sync', 'The node may have missed the end of a subscription');
       }
     }
     const behind = [...local.all()].filter(([, subscription]) => subscription.isBehind(local.missedUntil));
@@ -73,7 +73,7 @@ export class CatchUp {
     try {
       news = subscription.resume(state?.version);
     } catch {
-      return subscriber.renew('Too much happened while the node was cut off');
+      return subscriber.reconnect('out_of_sync', 'Too much happened while the node was cut off');
     }
     if (!state) return;
     if (state.roster && isNews) subscriber.send(state.roster);

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { grantExpired, keyRemoved } from '../access/grant.ts';
 import type { Adapter, Evicted, Left, Message } from '../adapter/adapter.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
@@ -6,7 +7,6 @@ import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { Admission } from './admission.ts';
 import type { Channels } from './channels.ts';
-import { keyRemoved } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
@@ -54,7 +54,7 @@ export class Endings {
     if (!local) return;
     // The seats are gone already, unless this node was cut off and has taken them again.
     for (const subscriber of local.evict(who, version, reason))
-      this.#lose(topic, local, subscriber, new Eviction(reason));
+      this.#lose(topic, local, subscriber, new Eviction(reason), reason);
     this.#channels.closeIfEmpty(topic, local);
   }
 
@@ -71,9 +71,24 @@ export class Endings {
       if (local.get(subscriber) !== subscription) return;
       subscription.end(error);
       local.remove(subscriber);
-      this.#lose(topic, local, subscriber, error);
+      this.#lose(topic, local, subscriber, error, error.message);
       this.#channels.closeIfEmpty(topic, local);
     }
+  }
+
+  /**
+   * Ends a subscription at the end of its grant.
+   *
+   * @param isSilent the client is not told, because its connection is about to close
+   */
+  expire(app: App, channel: string, subscriber: Subscriber, isSilent: boolean): void {
+    const topic = topicOf(app.id, channel);
+    const local = this.#channels.get(topic);
+    const why = grantExpired();
+    local?.get(subscriber)?.end(why);
+    if (!local?.remove(subscriber)) return;
+    this.#lose(topic, local, subscriber, isSilent ? undefined : why, 'expired');
+    this.#channels.closeIfEmpty(topic, local);
   }
 
   /** Ends the subscriptions whose key was removed by a reload. */
@@ -82,14 +97,20 @@ export class Endings {
     for (const [topic, local] of [...this.#channels.all()]) {
       if (local.channel.kind === 'public') continue;
       const ended = local.endInvalid(why);
-      for (const subscriber of ended) this.#lose(topic, local, subscriber, why);
+      for (const subscriber of ended) this.#lose(topic, local, subscriber, why, why.message);
       if (ended.length > 0) this.#channels.closeIfEmpty(topic, local);
     }
   }
 
-  #lose(topic: Topic, local: LocalChannel, subscriber: Subscriber, why: SubscriptionRefusal): void {
+  #lose(
+    topic: Topic,
+    local: LocalChannel,
+    subscriber: Subscriber,
+    why: SubscriptionRefusal | undefined,
+    reason: string,
+  ): void {
     local.metrics.subscriptions[local.channel.kind] -= 1;
-    const left = this.leave(topic, subscriber, why.message).then((change) => {
+    const left = this.leave(topic, subscriber, reason).then((change) => {
       if (change && announcesCount(local.app, local.channel))
         this.#counts.changed(topic, change.subscriptions, change.version);
     });

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Access } from '../access/access.ts';
 import type { Adapter, AdapterListener, Command, Counts, Message, Missed } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
@@ -12,6 +13,7 @@ import { type AppCounts, Channels } from './channels.ts';
 import { Endings } from './endings.ts';
 import { publishAll } from './publish-all.ts';
 import { CountAnnouncer } from './subscription-counts.ts';
+import { SubscriptionTerms } from './subscription-terms.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Users } from './users.ts';
 import { Watchlists } from './watchlists.ts';
@@ -43,12 +45,13 @@ export class Hub implements AdapterListener {
 
   constructor(parts: {
     readonly adapter: Adapter;
+    readonly access: Access;
     readonly apps: AppStore;
     readonly journal: Journal;
     readonly metrics: Metrics;
     readonly log: Logger;
   }) {
-    const { adapter, apps, journal, metrics, log } = parts;
+    const { adapter, access, apps, journal, metrics, log } = parts;
     const channels = new Channels(adapter.bus, metrics, log);
     const counts = new CountAnnouncer(adapter, apps, log);
     const cacheMisses = new CacheMisses(adapter.counters, journal, log);
@@ -60,6 +63,7 @@ export class Hub implements AdapterListener {
     const admission = new Admission(adapter.blocks);
     this.endings = new Endings({ adapter, channels, counts, admission, log });
     const { endings } = this;
+    const terms = new SubscriptionTerms(access, endings);
     this.subscriptions = new Subscriptions({
       adapter,
       channels,
@@ -68,6 +72,8 @@ export class Hub implements AdapterListener {
       catchUp,
       admission,
       endings,
+      access,
+      terms,
       log,
     });
     this.users = new Users(adapter, log);

@@ -1,10 +1,10 @@
+import { isValid, userOf } from '../access/grant.ts';
 import type { Evicted, Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
 import type { AppMetrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
-import { isValid } from './grant.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { News, Subscription } from './subscription.ts';
 
@@ -66,7 +66,10 @@ export class LocalChannel {
   }
 
   remove(subscriber: Subscriber): boolean {
-    return this.#subscriptions.delete(subscriber);
+    const subscription = this.#subscriptions.get(subscriber);
+    if (!subscription) return false;
+    this.#remove(subscriber, subscription);
+    return true;
   }
 
   /** Ends the subscriptions that were joined before a version. Returns their subscribers, without those that had no snapshot yet. */
@@ -77,7 +80,7 @@ export class LocalChannel {
     const subscribers: Subscriber[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
       if (!matches(who, subscriber, subscription) || !subscription.evict(reason, version)) continue;
-      this.#subscriptions.delete(subscriber);
+      this.#remove(subscriber, subscription);
       subscribers.push(subscriber);
     }
     return subscribers;
@@ -89,7 +92,7 @@ export class LocalChannel {
     for (const [subscriber, subscription] of this.#subscriptions) {
       if (isValid(subscription.grant, this.app)) continue;
       subscription.end(why);
-      this.#subscriptions.delete(subscriber);
+      this.#remove(subscriber, subscription);
       subscribers.push(subscriber);
     }
     return subscribers;
@@ -109,6 +112,11 @@ export class LocalChannel {
       const isEvent = message.kind === 'event';
       this.#sendNews({ frame, version: message.version, isEvent }, isEvent ? message.except : undefined);
     }
+  }
+
+  #remove(subscriber: Subscriber, subscription: Subscription): void {
+    this.#subscriptions.delete(subscriber);
+    subscription.term?.stop();
   }
 
   #frame(message: ChannelMessage): Frame {
@@ -144,8 +152,8 @@ export class LocalChannel {
   }
 }
 
-/** The subscriptions of a user are those as a member, and those of their signed-in connections. */
+/** The subscriptions of a user are those that its grants name, and those of their signed-in connections. */
 function matches(who: Evicted, { socketId, userId }: Subscriber, subscription: Subscription): boolean {
   if ('socketId' in who) return socketId === who.socketId;
-  return subscription.userId === who.userId || userId === who.userId;
+  return userOf(subscription.grant) === who.userId || userId === who.userId;
 }

@@ -1,4 +1,5 @@
 import type { Seat } from '../adapter/adapter.ts';
+import type { ErrorCode } from '../error-codes.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 
@@ -6,14 +7,17 @@ import type { Frame } from '../protocol/frames.ts';
 export interface Subscriber extends Seat {
   /** The user that it has signed in as. */
   readonly userId?: string | undefined;
+  /** Whether it understands the events and fields that are not part of the Channels protocol. */
+  readonly isCapable: boolean;
   /** Queues a frame. Frames are sent in the order of the calls. */
   send(frame: Frame): void;
   /**
    * The broker ended its subscription to a channel.
    *
+   * @param why `undefined`: the client is not told, because the connection is about to close
    * @param left resolves when its seat is given up
    */
-  lose(channel: string, why: SubscriptionRefusal, left: Promise<unknown>): void;
+  lose(channel: string, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void;
   /** Closes it, so that the client reconnects at once and proves its rights again. */
-  renew(reason: string): void;
+  reconnect(code: ErrorCode, reason: string): void;
 }

@@ -1,7 +1,8 @@
+import { type Grant, userOf } from '../access/grant.ts';
+import type { Term } from '../access/term.ts';
 import type { Version } from '../adapter/adapter.ts';
 import { Eviction, type SubscriptionRefusal } from '../errors.ts';
 import type { Frame } from '../protocol/frames.ts';
-import type { Grant } from './grant.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** Frames that may wait for one snapshot: an adapter that does not answer must not fill the memory. */
@@ -37,6 +38,8 @@ export class Subscription {
   /** The reason for its end. */
   #ended: SubscriptionRefusal | undefined;
   #grant: Grant;
+  /** The life of the grant, if it has an end. */
+  term: Term | undefined;
 
   constructor(grant: Grant) {
     this.#grant = grant;
@@ -51,9 +54,15 @@ export class Subscription {
     return this.#grant.member?.userId;
   }
 
-  /** Replaces the grant, unless the new one is for another user. */
-  renew(grant: Grant): void {
-    if (grant.member?.userId === this.userId) this.#grant = grant;
+  /** Whether a grant is for another user than the present one, as far as both name one. */
+  isForAnother(grant: Grant): boolean {
+    const [present, other] = [userOf(this.#grant), userOf(grant)];
+    return present !== undefined && other !== undefined && present !== other;
+  }
+
+  /** Replaces the grant. The member stays as the other members know it. */
+  renew({ key, member, claims }: Grant): void {
+    this.#grant = { key, member: this.#grant.member ?? member, claims };
   }
 
   /** Ends the subscription. A join in progress is refused for the same reason. */
@@ -151,13 +160,18 @@ export class Subscription {
     if (buffered.length > MAX_BUFFERED_FRAMES)
       throw new BufferOverflow('Too many frames waited for one snapshot');
     this.#rosterSince = Math.max(this.#rosterSince, since);
-    if (this.#ended) throw this.#ended;
-    if (this.#evicted && this.isOlderThan(this.#evicted.version)) throw new Eviction(this.#evicted.reason);
+    this.checkNotEnded();
     if (this.#awaited > 0) return [];
     this.#buffered = undefined;
     const news = buffered.filter((each) => !this.#isSeen(each));
     for (const each of news) this.#note(each);
     return news.map(({ frame }) => frame);
+  }
+
+  /** @throws SubscriptionRefusal if it was ended */
+  checkNotEnded(): void {
+    if (this.#ended) throw this.#ended;
+    if (this.#evicted && this.isOlderThan(this.#evicted.version)) throw new Eviction(this.#evicted.reason);
   }
 
   #isSeen({ version, isEvent }: News): boolean {

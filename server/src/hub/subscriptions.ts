@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import type { Access } from '../access/access.ts';
+import { type Grant, PUBLIC_GRANT } from '../access/grant.ts';
 import type { Adapter, Joined, LeaveReason } from '../adapter/adapter.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
@@ -10,11 +12,11 @@ import type { CacheMisses } from './cache-misses.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Channels } from './channels.ts';
 import type { Endings } from './endings.ts';
-import { type Grant, isValid, keyRemoved, PUBLIC_GRANT } from './grant.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import { BufferOverflow, Subscription } from './subscription.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
+import type { SubscriptionTerms } from './subscription-terms.ts';
 
 /** Begins subscriptions, and ends them for their subscribers. */
 export class Subscriptions {
@@ -25,6 +27,8 @@ export class Subscriptions {
   readonly #catchUp: CatchUp;
   readonly #admission: Admission;
   readonly #endings: Endings;
+  readonly #access: Access;
+  readonly #terms: SubscriptionTerms;
   readonly #log: Logger;
 
   constructor(parts: {
@@ -35,6 +39,8 @@ export class Subscriptions {
     readonly catchUp: CatchUp;
     readonly admission: Admission;
     readonly endings: Endings;
+    readonly access: Access;
+    readonly terms: SubscriptionTerms;
     readonly log: Logger;
   }) {
     this.#adapter = parts.adapter;
@@ -44,33 +50,40 @@ export class Subscriptions {
     this.#catchUp = parts.catchUp;
     this.#admission = parts.admission;
     this.#endings = parts.endings;
+    this.#access = parts.access;
+    this.#terms = parts.terms;
     this.#log = parts.log;
   }
 
   /**
-   * Subscribes, and sends `subscription_succeeded`, then the kept event or `cache_miss`. A repeated subscribe changes
-   * nothing and sends a new snapshot. While the adapter is unavailable, public channels still accept subscribers, and
+   * Subscribes, and sends `subscription_succeeded`, then the kept event or `cache_miss`. A repeated subscribe replaces
+   * the grant, and sends a new snapshot or `grant_renewed`. While the adapter is unavailable, public channels still accept subscribers, and
    * send them the kept event when it is back.
    *
-   * @throws SubscriptionRefusal if the presence channel is full, or the user is blocked
+   * @throws SubscriptionRefusal if the presence channel is full, the user is blocked, or the grant is not accepted
    * @throws Unavailable if the adapter is unavailable
    */
   async subscribe(app: App, channel: Channel, subscriber: Subscriber, grant = PUBLIC_GRANT): Promise<void> {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.open(app, channel, topic);
     const present = local.get(subscriber);
+    if (present?.isForAnother(grant)) throw forAnother();
+    if (present && subscriber.isCapable && channel.kind !== 'public') {
+      return this.#renew(local, subscriber, present, grant);
+    }
     if (present) return this.#refresh(topic, local, subscriber, present, grant);
 
     const subscription = new Subscription(grant);
     local.addPending(subscriber, subscription);
     try {
       const joined = await this.#enter(topic, local, subscriber, grant);
-      if (!isValid(grant, app)) throw keyRemoved();
+      this.#access.checkValid(app, grant);
       // No await from here on, so that no message comes between the snapshot and the buffered messages.
       const news = subscription.start(joined?.version ?? 0);
       local.activate(subscriber, subscription);
       local.metrics.subscriptions[channel.kind] += 1;
-      subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members));
+      this.#terms.begin(local, subscriber, subscription);
+      this.#acknowledge(local, subscriber, subscription, joined);
       if (channel.cache && joined) subscriber.send(keptFrame(channel.name, joined));
       for (const frame of news) subscriber.send(frame);
       if (joined) this.#announceJoin(topic, local, joined);
@@ -119,8 +132,10 @@ export class Subscriptions {
     }
     await local.listening;
     await this.#admission.check(app, channel, subscriber, grant);
+    await this.#access.checkUnused(app, grant);
     const joined = await this.#join(topic, local, subscriber, grant);
     await this.#admission.check(app, channel, subscriber, grant);
+    await this.#access.use(app, grant);
     return joined;
   }
 
@@ -154,6 +169,33 @@ export class Subscriptions {
     });
   }
 
+  #acknowledge(
+    { channel }: LocalChannel,
+    subscriber: Subscriber,
+    { grant, term }: Subscription,
+    joined: Joined | undefined,
+  ): void {
+    const expiresAt = subscriber.isCapable ? term?.expiresAt : undefined;
+    subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members, expiresAt));
+  }
+
+  /** Replaces the grant of a client that needs no new snapshot. */
+  async #renew(
+    local: LocalChannel,
+    subscriber: Subscriber,
+    subscription: Subscription,
+    grant: Grant,
+  ): Promise<void> {
+    const { app, channel } = local;
+    await this.#admission.check(app, channel, subscriber, grant);
+    await this.#access.use(app, grant);
+    this.#access.checkValid(app, grant);
+    subscription.checkNotEnded();
+    subscription.renew(grant);
+    this.#terms.begin(local, subscriber, subscription);
+    subscriber.send(frames.grantRenewed(channel.name, subscription.term?.expiresAt ?? null));
+  }
+
   async #refresh(
     topic: Topic,
     local: LocalChannel,
@@ -168,14 +210,15 @@ export class Subscriptions {
       // The subscriber may have got a newer snapshot in the meantime.
       while (joined && subscription.isAhead(joined.version))
         joined = await this.#join(topic, local, subscriber, grant);
-      if (!isValid(grant, local.app)) throw keyRemoved();
+      this.#access.checkValid(local.app, grant);
       news = subscription.resume(joined?.version);
       subscription.renew(grant);
-      subscriber.send(frames.subscriptionSucceeded(local.channel.name, grant.member && joined?.members));
+      this.#terms.begin(local, subscriber, subscription);
+      this.#acknowledge(local, subscriber, subscription, joined);
     } catch (error) {
       // The subscription stays unchanged, unless it was ended in the meantime: then the join has taken its seat again.
       if (error instanceof BufferOverflow)
-        subscriber.renew('Too much happened while the channel was joined again');
+        subscriber.reconnect('out_of_sync', 'Too much happened while the channel was joined again');
       else if (local.get(subscriber) === subscription) news = subscription.resume();
       else await this.#endings.leave(topic, subscriber);
       throw error;
@@ -183,6 +226,15 @@ export class Subscriptions {
       for (const frame of news) subscriber.send(frame);
     }
   }
+}
+
+function forAnother(): SubscriptionRefusal {
+  return new SubscriptionRefusal(
+    'AuthError',
+    403,
+    'grant_user_mismatch',
+    'The subscription is that of another user',
+  );
 }
 
 function keptFrame(channel: string, { last }: Joined): Frame {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Adapter, LeaveReason, Seat } from '../adapter/adapter.ts';
 import { userTopicOf } from '../adapter/topic.ts';
+import type { ErrorCode } from '../error-codes.ts';
 import { severityOf } from '../errors.ts';
 
 /** A connection, as far as {@link Users} needs it. */
@@ -8,7 +9,7 @@ export interface UserConnection extends Seat {
   /** Closes it for the application. */
   expel(reason: string): void;
   /** Closes it, so that the client reconnects at once and signs in again. */
-  renew(reason: string): void;
+  reconnect(code: ErrorCode, reason: string): void;
 }
 
 /** The signed-in users of this node. */
@@ -60,7 +61,7 @@ export class Users {
   /** Makes all signed-in connections of this node reconnect and sign in again. */
   renew(reason: string): void {
     const connections = [...this.#connections.values()].flatMap((each) => [...each]);
-    for (const connection of connections) connection.renew(reason);
+    for (const connection of connections) connection.reconnect('out_of_sync', reason);
   }
 }
 

@@ -13,11 +13,11 @@ export interface Member {
 
 /** The frames that the broker sends (docs/protocol.md). `data` is a string in all of them but `pusher:error`. */
 export const frames = {
-  established: (socketId: string, activityTimeout: number): Frame =>
-    encodeJson({
-      event: 'pusher:connection_established',
-      data: JSON.stringify({ socket_id: socketId, activity_timeout: activityTimeout }),
-    }),
+  established: (socketId: string, activityTimeout: number, isCapable: boolean): Frame => {
+    const countersign = isCapable ? { version: 1 } : undefined;
+    const data = JSON.stringify({ socket_id: socketId, activity_timeout: activityTimeout, countersign });
+    return encodeJson({ event: 'pusher:connection_established', data });
+  },
 
   error: (code: number | null, errorCode: ErrorCode, message: string): Frame =>
     encodeJson({ event: 'pusher:error', data: { code, message, error_code: errorCode } }),
@@ -25,15 +25,41 @@ export const frames = {
   ping: encodeJson({ event: 'pusher:ping', data: '{}' }),
   pong: encodeJson({ event: 'pusher:pong', data: '{}' }),
 
-  subscriptionSucceeded: (channel: string, members?: readonly Member[]): Frame =>
-    encodeEvent('pusher_internal:subscription_succeeded', channel, members ? presenceData(members) : '{}'),
+  /** @param expiresAt Unix seconds of the end of the grant; `undefined` if it has none, or the client does not know the field */
+  subscriptionSucceeded: (channel: string, members?: readonly Member[], expiresAt?: number): Frame =>
+    encodeEvent(
+      'pusher_internal:subscription_succeeded',
+      channel,
+      members ? presenceData(members) : '{}',
+      undefined,
+      expiresAt,
+    ),
+
+  /** Tells a capable client that its grant ends soon. */
+  grantExpiring: (channel: string, expiresAt: number): Frame =>
+    encodeEvent('countersign:grant_expiring', channel, JSON.stringify({ expires_at: expiresAt })),
+
+  /** Tells a capable client that its grant was replaced. */
+  grantRenewed: (channel: string, expiresAt: number | null): Frame =>
+    encodeEvent('countersign:grant_renewed', channel, JSON.stringify({ expires_at: expiresAt })),
+
+  /** Tells a capable client that its sign-in ends soon. */
+  authenticationExpiring: (expiresAt: number): Frame =>
+    encodeJson({
+      event: 'countersign:authentication_expiring',
+      data: JSON.stringify({ expires_at: expiresAt }),
+    }),
 
   subscriptionError: (
     channel: string,
     { type, status, code }: Pick<SubscriptionRefusal, 'type' | 'status' | 'code'>,
     message: string,
-  ): Frame =>
-    encodeEvent('pusher:subscription_error', channel, JSON.stringify({ type, error: message, status, code })),
+    isRenewal = false,
+  ): Frame => {
+    const renewal = isRenewal ? true : undefined;
+    const data = { type, error: message, status, code, renewal };
+    return encodeEvent('pusher:subscription_error', channel, JSON.stringify(data));
+  },
 
   /** An event of the application, with `data` unchanged. */
   event: encodeEvent,
@@ -66,8 +92,12 @@ export const frames = {
   terminated: (reason: string): Frame =>
     encodeJson({ event: 'countersign:terminated', data: JSON.stringify({ reason }) }),
 
-  signInSucceeded: (userData: string): Frame =>
-    encodeJson({ event: 'pusher:signin_success', data: JSON.stringify({ user_data: userData }) }),
+  signInSucceeded: (userData: string, expiresAt?: number): Frame =>
+    encodeJson({
+      event: 'pusher:signin_success',
+      data: JSON.stringify({ user_data: userData }),
+      expires_at: expiresAt,
+    }),
 };
 
 function presenceData(members: readonly Member[]): string {
@@ -76,10 +106,17 @@ function presenceData(members: readonly Member[]): string {
   return `{"presence":{"count":${members.length},"ids":[${ids.join()}],"hash":{${hash.join()}}}}`;
 }
 
-function encodeEvent(name: string, channel: string, data: string, userId?: string): Frame {
+function encodeEvent(
+  name: string,
+  channel: string,
+  data: string,
+  userId?: string,
+  expiresAt?: number,
+): Frame {
   const user = userId === undefined ? '' : `,"user_id":${JSON.stringify(userId)}`;
   const head = `{"event":${JSON.stringify(name)},"channel":${JSON.stringify(channel)}`;
-  return encode(`${head},"data":${JSON.stringify(data)}${user}}`);
+  const end = expiresAt === undefined ? '' : `,"expires_at":${expiresAt}`;
+  return encode(`${head},"data":${JSON.stringify(data)}${user}${end}}`);
 }
 
 function encodeJson(message: object): Frame {

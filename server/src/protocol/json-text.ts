@@ -22,17 +22,46 @@ export class NestedTooDeeply extends Error {}
  */
 export function memberText(json: string, name: string): string | undefined {
   let found: string | undefined;
+  eachMember(json, (start, keyEnd, valueAt, end) => {
+    if (isQuoted(json.slice(start, keyEnd), name)) found = json.slice(valueAt, end);
+  });
+  return found;
+}
+
+/**
+ * A JSON object without the members of one name. All other text stays as it is.
+ *
+ * @param json text that JSON.parse accepts as an object
+ * @returns the text, and how many members had the name
+ * @throws NestedTooDeeply
+ */
+export function removeMember(
+  json: string,
+  name: string,
+): { readonly text: string; readonly removed: number } {
+  const kept: string[] = [];
+  let removed = 0;
+  eachMember(json, (start, keyEnd, _valueAt, end) => {
+    if (isQuoted(json.slice(start, keyEnd), name)) removed += 1;
+    else kept.push(json.slice(start, end));
+  });
+  return { text: removed === 0 ? json : `{${kept.join(',')}}`, removed };
+}
+
+/** Calls `visit` with where each member of an object begins, its key ends, its value begins and ends. */
+function eachMember(
+  json: string,
+  visit: (start: number, keyEnd: number, valueAt: number, end: number) => void,
+): void {
   let at = skipSpace(json, json.indexOf('{') + 1);
   while (json.charCodeAt(at) === QUOTE) {
-    const end = endOfString(json, at);
-    const key = json.slice(at, end);
-    const valueAt = skipSpace(json, skipSpace(json, end) + 1);
-    const valueEnd = endOfValue(json, valueAt);
-    if (isQuoted(key, name)) found = json.slice(valueAt, valueEnd);
-    at = skipSpace(json, valueEnd);
+    const keyEnd = endOfString(json, at);
+    const valueAt = skipSpace(json, skipSpace(json, keyEnd) + 1);
+    const end = endOfValue(json, valueAt);
+    visit(at, keyEnd, valueAt, end);
+    at = skipSpace(json, end);
     if (json.charCodeAt(at) === COMMA) at = skipSpace(json, at + 1);
   }
-  return found;
 }
 
 function isQuoted(key: string, name: string): boolean {

@@ -18,7 +18,8 @@ export type ClientMessage =
 const PING: ClientMessage = { kind: 'ping' };
 const PONG: ClientMessage = { kind: 'pong' };
 
-type JsonObject = { readonly [key: string]: unknown };
+/** A parsed JSON object. */
+export type JsonObject = { readonly [key: string]: unknown };
 
 /**
  * Parses one text frame.
@@ -108,7 +109,8 @@ export function parseObject(text: string): JsonObject | undefined {
   }
 }
 
-function asObject(value: unknown): JsonObject | undefined {
+/** The value as an object; `undefined` if it is anything else. */
+export function asObject(value: unknown): JsonObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as JsonObject)
     : undefined;

@@ -6,16 +6,18 @@ import {
   userText,
   verify,
 } from '@countersign/sdk-server/signature';
+import { CLAIMS, ClaimRefusal, type Claims, readClaims, type Signed } from '../access/claims.ts';
+import { type Grant, PUBLIC_GRANT } from '../access/grant.ts';
 import type { App } from '../apps/app.ts';
 import type { AppKey } from '../apps/app-key.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { codes, Refusal, SubscriptionRefusal } from '../errors.ts';
-import { type Grant, PUBLIC_GRANT } from '../hub/grant.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { Member } from '../protocol/frames.ts';
 import { memberText, NestedTooDeeply } from '../protocol/json-text.ts';
-import { parseObject } from '../protocol/messages.ts';
+import { type JsonObject, parseObject } from '../protocol/messages.ts';
 import { isWellFormed } from '../protocol/well-formed.ts';
+import { checkClaims, readChannelClaims } from './channel-claims.ts';
 
 /** The user that a connection has signed in as. */
 export interface User {
@@ -24,6 +26,7 @@ export interface User {
   readonly info: string | undefined;
   /** The key that signed it. */
   readonly key: AppKey;
+  readonly claims: Claims | undefined;
 }
 
 /** A verified sign-in. */
@@ -46,6 +49,7 @@ const MEMBER_ID_LENGTH = 128;
  * Checks whether a connection may subscribe to a channel, and as which member (docs/protocol.md, "Authorization").
  *
  * @param user the user that the connection has signed in as
+ * @param now Unix milliseconds
  * @throws SubscriptionRefusal if it may not
  */
 export function authorizeSubscription(
@@ -54,10 +58,11 @@ export function authorizeSubscription(
   channel: Channel,
   proof: { readonly auth: unknown; readonly channelData: unknown },
   user: User | undefined,
+  now: number,
 ): Grant {
   if (channel.kind === 'public') return PUBLIC_GRANT;
   if (channel.kind === 'user') {
-    if (user && user.id === channel.userId) return { key: user.key, member: undefined };
+    if (user && user.id === channel.userId) return { key: user.key, member: undefined, claims: undefined };
     throw new SubscriptionRefusal(
       'AuthError',
       401,
@@ -78,7 +83,11 @@ export function authorizeSubscription(
   const data = channelData || undefined;
   const key = checkChannelProof(app, channelText(socketId, channel.name, data), proof.auth);
 
-  if (data !== undefined && Buffer.byteLength(data) > app.limits.presenceMemberBytes) {
+  // Even signed text must be an object: an attacker can make a careless endpoint sign other text in its place.
+  const object = data === undefined ? undefined : parseObject(data);
+  const signed = data !== undefined && object ? readChannelClaims(object, data, now) : undefined;
+  const described = signed?.text ?? data;
+  if (described !== undefined && Buffer.byteLength(described) > app.limits.presenceMemberBytes) {
     const limit = app.limits.presenceMemberBytes;
     throw new SubscriptionRefusal(
       'LimitReached',
@@ -87,8 +96,6 @@ export function authorizeSubscription(
       `channel_data is longer than ${limit} bytes`,
     );
   }
-  // Even signed text must be an object: an attacker can make a careless endpoint sign other text in its place.
-  const object = data === undefined ? undefined : parseObject(data);
   if (data !== undefined && !object) {
     throw new SubscriptionRefusal(
       'InvalidChannelData',
@@ -97,15 +104,30 @@ export function authorizeSubscription(
       'channel_data must be a JSON object',
     );
   }
-  if (channel.kind !== 'presence') return { key, member: undefined };
-  if (data !== undefined && object) return { key, member: readMember(object, data) };
-  if (user) return { key, member: memberOf(user) };
+  const claims = signed?.claims;
+  const member = channel.kind === 'presence' ? memberFrom(object, data, user) : undefined;
+  checkClaims(app, claims, member, user?.id);
+  return { key, member, claims };
+}
+
+function memberFrom(
+  object: JsonObject | undefined,
+  data: string | undefined,
+  user: User | undefined,
+): Member {
+  if (data !== undefined && object && !isClaimsOnly(object)) return readMember(object, data);
+  if (user) return memberOf(user);
   throw new SubscriptionRefusal(
     'InvalidChannelData',
     400,
     'invalid_channel_data',
     'A presence channel needs channel_data with a user_id, unless the connection has signed in',
   );
+}
+
+/** Whether signed data says nothing of a member. */
+function isClaimsOnly(object: JsonObject): boolean {
+  return Object.hasOwn(object, CLAIMS) && Object.keys(object).length === 1;
 }
 
 function checkChannelProof(app: App, text: string, auth: unknown): AppKey {
@@ -152,10 +174,7 @@ function expected(text: string): string {
   return `expected the HMAC SHA256 hex digest of ${JSON.stringify(text)}`;
 }
 
-function readMember(
-  { user_id: id, user_info: info }: { readonly [key: string]: unknown },
-  data: string,
-): Member {
+function readMember({ user_id: id, user_info: info }: JsonObject, data: string): Member {
   const userId = typeof id === 'number' ? decimalOf(id, data) : id;
   if (typeof userId !== 'string' || userId === '') {
     throw new SubscriptionRefusal(
@@ -242,6 +261,7 @@ export function authenticateUser(
   app: App,
   socketId: string,
   { auth, userData }: { readonly auth: unknown; readonly userData: unknown },
+  now: number,
 ): SignInData {
   if (typeof userData !== 'string')
     throw new SignInRefusal('invalid_user_data', 'user_data must be a string that holds JSON');
@@ -251,7 +271,8 @@ export function authenticateUser(
 
   const object = parseObject(userData);
   if (!object) throw new SignInRefusal('invalid_user_data', 'user_data must be a JSON object');
-  const { id, user_info: info, watchlist, ...rest } = object;
+  const { claims } = readSignInClaims(object, userData, now);
+  const { id, user_info: info, watchlist, [CLAIMS]: _, ...rest } = object;
   if (!isUserId(id)) {
     throw new SignInRefusal(
       'invalid_user_data',
@@ -278,9 +299,18 @@ export function authenticateUser(
     info: infoText,
     key: signer,
     data: userData,
+    claims,
     watchlist: watched.slice(0, WATCHLIST_LENGTH),
     watchlistCut: watched.length > WATCHLIST_LENGTH,
   };
+}
+
+function readSignInClaims(object: JsonObject, userData: string, now: number): Signed {
+  try {
+    return readClaims(object, userData, 'sign-in', now);
+  } catch (error) {
+    throw error instanceof ClaimRefusal ? new SignInRefusal(error.code, error.message) : error;
+  }
 }
 
 /** The text of a refusal for the client: with the explanation only if the app says so. */

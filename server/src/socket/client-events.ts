@@ -1,4 +1,6 @@
+import type { Claims } from '../access/claims.ts';
 import { Refusal } from '../errors.ts';
+import type { Subscription } from '../hub/subscription.ts';
 import { readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
@@ -10,11 +12,13 @@ export class ClientEvents {
   readonly #connection: SessionContext;
   readonly #parts: SessionParts;
   readonly #rate: ClientEventRate;
+  /** For subscriptions whose grant has a rate of its own. */
+  readonly #rates = new WeakMap<Subscription, ClientEventRate>();
 
   constructor(connection: SessionContext, parts: SessionParts) {
     this.#connection = connection;
     this.#parts = parts;
-    this.#rate = new ClientEventRate(connection.app.limits, parts.monotonic());
+    this.#rate = new ClientEventRate(connection.app.limits.clientEventsPerSecond, parts.monotonic());
   }
 
   /**
@@ -24,15 +28,11 @@ export class ClientEvents {
    */
   publish({ name, channel: channelName, data }: Extract<ClientMessage, { kind: 'clientEvent' }>): void {
     const { app, socketId } = this.#connection;
-    const { hub, report, monotonic } = this.#parts;
+    const { hub, report } = this.#parts;
     if (!app.clientEvents)
       throw new Refusal(null, 'client_events_off', 'Client events are turned off for this app');
     const { eventNameLength, eventDataBytes, channelNameLength } = app.limits;
-    const tooMany = this.#rate.count(app.limits, monotonic());
-    if (tooMany) {
-      report.clientEventRateExceeded(this.#connection);
-      throw tooMany;
-    }
+    this.#count(this.#rate, app.limits.clientEventsPerSecond);
     if (name.length > eventNameLength) {
       throw new Refusal(
         null,
@@ -53,6 +53,8 @@ export class ClientEvents {
         `Client event rejected: the connection is not subscribed to channel ${channelName}`,
       );
     }
+    const { claims } = subscription.grant;
+    if (claims) this.#checkClaims(subscription, claims);
     if (Buffer.byteLength(data) > eventDataBytes) {
       throw new Refusal(
         null,
@@ -68,5 +70,23 @@ export class ClientEvents {
         frames.error(null, 'unavailable', 'Client event rejected: it could not be published'),
       );
     });
+  }
+
+  #checkClaims(subscription: Subscription, { mayPublish, rate }: Claims): void {
+    if (!mayPublish) {
+      const why = 'the grant of the subscription does not allow client events';
+      throw new Refusal(null, 'publish_not_granted', `Client event rejected: ${why}`);
+    }
+    if (rate === undefined) return;
+    const counted = this.#rates.get(subscription) ?? new ClientEventRate(rate, this.#parts.monotonic());
+    this.#rates.set(subscription, counted);
+    this.#count(counted, rate);
+  }
+
+  #count(counted: ClientEventRate, rate: number | null): void {
+    const tooMany = counted.count(rate, this.#parts.monotonic());
+    if (!tooMany) return;
+    this.#parts.report.clientEventRateExceeded(this.#connection);
+    throw tooMany;
   }
 }

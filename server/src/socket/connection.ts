@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream';
+import { fractionOf } from '../access/term.ts';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
+import type { ErrorCode } from '../error-codes.ts';
 import { codes, Disconnect, Refusal, type SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { AppMetrics } from '../metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
@@ -23,6 +25,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   readonly socketId: string;
   readonly since: number;
   readonly client: string;
+  readonly isCapable: boolean;
   readonly app: App;
   /** The key that it connected with. */
   readonly key: string;
@@ -33,6 +36,8 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   readonly #socket: Duplex;
   readonly #session: Session;
   readonly #frameRate: FrameRate;
+  /** Monotonic milliseconds, whole, which take the least memory. */
+  readonly #openedAt: number;
   #heardAt: number;
   /** When the last ping was sent; `undefined` if the client has answered since. */
   #pingedAt: number | undefined;
@@ -60,9 +65,11 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.app = handshake.app;
     this.key = handshake.key;
     this.client = handshake.client;
+    this.isCapable = handshake.isCapable;
     this.metrics = metrics;
     this.since = parts.now();
     this.#heardAt = parts.monotonic();
+    this.#openedAt = Math.floor(this.#heardAt);
     if (this.app.requireUserAuthentication) {
       this.#deadline = new AuthenticationDeadline(this.#heardAt, parts.config.authenticationTimeoutSeconds);
     }
@@ -70,7 +77,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.#session = new Session(this, parts);
 
     webSocket.belongTo(this);
-    this.send(frames.established(this.socketId, this.#activityTimeoutSeconds));
+    this.send(frames.established(this.socketId, this.#activityTimeoutSeconds, this.isCapable));
     parts.report.connected(this);
   }
 
@@ -86,7 +93,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (this.#buffered > this.#parts.config.maxBufferedBytes && !this.#ended) this.dropSlowReader();
   }
 
-  lose(channel: string, why: SubscriptionRefusal, left: Promise<unknown>): void {
+  lose(channel: string, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
     this.#session.lose(channel, why, left);
   }
 
@@ -96,8 +103,8 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.close(new Disconnect(codes.unauthorized, 'terminated', reason));
   }
 
-  renew(reason: string): void {
-    this.close(new Disconnect(codes.reconnect, 'out_of_sync', reason));
+  reconnect(code: ErrorCode, reason: string): void {
+    this.close(new Disconnect(codes.reconnect, code, reason));
   }
 
   authenticated(): void {
@@ -166,6 +173,8 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.countBuffered();
     const unproven = this.#deadline?.check(now);
     if (unproven) return this.close(unproven);
+    if (this.#isTooOld(now))
+      return this.reconnect('connection_age', 'The connection is old: please reconnect');
     if (this.#isTooLong(now))
       return this.answer(new Disconnect(1008, 'message_timeout', 'The message takes too long'));
     if (this.#pingedAt === undefined) {
@@ -176,6 +185,14 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     } else if (now - this.#pingedAt >= this.#parts.config.pongTimeoutSeconds * 1000) {
       this.close(new Disconnect(codes.pongNotReceived, 'pong_not_received', 'Pong reply not received'));
     }
+  }
+
+  /** Whether it has reached the age that the app allows, give or take a tenth, so that clients come back one by one. */
+  #isTooOld(now: number): boolean {
+    const { maxConnectionSeconds } = this.app;
+    if (maxConnectionSeconds === null) return false;
+    const share = (now - this.#openedAt) / (maxConnectionSeconds * 1000);
+    return share >= 0.9 && share >= 0.9 + 0.2 * fractionOf(this.socketId, this.#openedAt);
   }
 
   /** Whether a message has been arriving for too long; control frames do not count. */

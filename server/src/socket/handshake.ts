@@ -12,6 +12,8 @@ export interface Handshake {
   readonly key: string;
   /** The client library and its version, such as `js/8.6.0`. */
   readonly client: string;
+  /** Whether the client understands the events and fields that are not part of the Channels protocol. */
+  readonly isCapable: boolean;
 }
 
 /**
@@ -58,7 +60,8 @@ export function readHandshake(
   }
   // Returns the configured string: a slice of the request would keep all of it in memory.
   const configured = app.keys.find((each) => each === key) ?? key;
-  return { app, key: configured, client: `${(query.get('client') ?? '').slice(0, 64)}/${version}` };
+  const client = `${(query.get('client') ?? '').slice(0, 64)}/${version}`;
+  return { app, key: configured, client, isCapable: query.get('countersign') === '1' };
 }
 
 function readKey(path: string, prefix: string): string {

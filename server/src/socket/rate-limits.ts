@@ -88,14 +88,15 @@ export class SignInRate extends TokenBucket {
   }
 }
 
-/** The rate of client events of one connection. */
+/** The rate of client events of one connection, or of one subscription whose grant has a rate. */
 export class ClientEventRate extends TokenBucket {
-  constructor(limits: Limits, now: number) {
-    super(limits.clientEventsPerSecond ?? Infinity, now);
+  /** @param rate events a second, and in one burst; null: no limit */
+  constructor(rate: number | null, now: number) {
+    super(rate ?? Infinity, now);
   }
 
   /** Counts one client event. Returns why it is refused if that was one too many. */
-  count({ clientEventsPerSecond: rate }: Limits, now: number): Refusal | undefined {
+  count(rate: number | null, now: number): Refusal | undefined {
     if (rate === null || this.take(rate, rate, now)) return undefined;
     return new Refusal(
       codes.clientEventRate,

@@ -1,3 +1,4 @@
+import type { Access } from '../access/access.ts';
 import type { Blocks } from '../adapter/blocks.ts';
 import type { App } from '../apps/app.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -19,6 +20,7 @@ export interface SessionContext extends Subscriber, UserConnection, ReportedConn
 /** What all sessions share. */
 export interface SessionParts {
   readonly hub: Hub;
+  readonly access: Access;
   readonly blocks: Blocks;
   readonly report: Report;
   /** Unix milliseconds. */

@@ -1,7 +1,7 @@
+import type { Grant } from '../access/grant.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { KeyedQueue } from '../async/keyed-queue.ts';
 import { Eviction, SubscriptionRefusal, Unavailable } from '../errors.ts';
-import type { Grant } from '../hub/grant.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
@@ -70,9 +70,9 @@ export class Session {
   }
 
   /** The broker ended a subscription. The client can subscribe again once the seat is given up. */
-  lose(name: string, why: SubscriptionRefusal, left: Promise<unknown>): void {
+  lose(name: string, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
     this.#channels = this.#channels.filter((channel) => channel.name !== name);
-    this.#refuse(name, why);
+    if (why) this.#refuse(name, why);
     this.#enqueue(name, async () => {
       await left;
     });
@@ -116,7 +116,8 @@ export class Session {
     const { app, socketId } = this.#connection;
     const barred = this.#barred?.get(channel.name);
     if (barred !== undefined) throw new Eviction(barred);
-    const grant = authorizeSubscription(app, socketId, channel, message, this.#signIn?.user);
+    const user = this.#signIn?.user;
+    const grant = authorizeSubscription(app, socketId, channel, message, user, this.#parts.now());
     if (grant.key && channel.kind !== 'user')
       app.keyUses.count(grant.key.name, 'channels', this.#parts.now());
     this.#checkLimit(channel);
@@ -199,7 +200,9 @@ export class Session {
       this.#barred.set(channel, reason);
     }
     const text = explain(refusal, this.#connection.app);
-    this.#connection.send(frames.subscriptionError(channel, refusal, text));
+    const isRenewal =
+      this.#connection.isCapable && message !== undefined && this.#find(channel) !== undefined;
+    this.#connection.send(frames.subscriptionError(channel, refusal, text, isRenewal));
     if (type === 'AuthError' && message) this.#connection.proofRefused(reason);
   }
 }

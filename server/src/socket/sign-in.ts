@@ -1,3 +1,4 @@
+import { userChannel } from '@countersign/sdk-server/signature';
 import { codes, Disconnect, Refusal } from '../errors.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
@@ -11,6 +12,7 @@ import {
 } from './authorization.ts';
 import { SignInRate } from './rate-limits.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
+import { SignInTerm } from './sign-in-term.ts';
 
 type SignInMessage = Extract<ClientMessage, { kind: 'signIn' }>;
 
@@ -31,6 +33,8 @@ export class SignIn {
   readonly #rate: SignInRate;
   /** `user_data` of the last sign-in that succeeded. */
   #data: string | undefined;
+  /** The life of the sign-in, if it has an end. */
+  #term: SignInTerm | undefined;
   #failures = 0;
   #ended = false;
 
@@ -67,7 +71,7 @@ export class SignIn {
     this.#checkRate();
     let signIn: SignInData;
     try {
-      signIn = authenticateUser(app, socketId, message);
+      signIn = authenticateUser(app, socketId, message, this.#parts.now());
     } catch (error) {
       throw this.#refusal(error, message);
     }
@@ -90,6 +94,7 @@ export class SignIn {
   /** Gives up the user's seat. */
   end(): void {
     this.#ended = true;
+    this.#term?.stop();
     this.#parts.hub.watchlists.unwatch(this.#connection);
     // A sign-in in progress may still take the seat, or fail; it then gives the seat up itself.
     if (!this.#inProgress) void this.#leave();
@@ -113,15 +118,30 @@ export class SignIn {
     if (this.#ended) return;
     if (!app.accepts(signIn.key))
       throw new SignInRefusal('key_removed', 'The key that signed it was removed');
-    this.user = { id: signIn.id, info: signIn.info, key: signIn.key };
+    this.user = { id: signIn.id, info: signIn.info, key: signIn.key, claims: signIn.claims };
+    this.#beginTerm(this.user);
     this.#connection.authenticated();
     this.#parts.report.signedIn(this.#connection, signIn.id);
-    this.#connection.send(frames.signInSucceeded(signIn.data));
+    const expiresAt = this.#connection.isCapable ? this.#term?.expiresAt : undefined;
+    this.#connection.send(frames.signInSucceeded(signIn.data, expiresAt));
     if (isNew) this.#onSignedIn();
     // The same data has the same watchlist.
     if (signIn.data === this.#data) return;
     this.#data = signIn.data;
     await this.#watch(signIn);
+  }
+
+  #beginTerm({ id, claims }: User): void {
+    const { access, hub } = this.#parts;
+    this.#term?.stop();
+    this.#term = undefined;
+    const life = access.lifeFrom(claims?.expiresAt, null);
+    if (!life) return;
+    this.#term = new SignInTerm(life, access, this.#connection, () => {
+      hub.watchlists.unwatch(this.#connection);
+      hub.endings.expire(this.#connection.app, userChannel(id), this.#connection, true);
+    });
+    access.begin(this.#term);
   }
 
   async #takeSeat(signIn: SignInData): Promise<void> {

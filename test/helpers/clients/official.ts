@@ -3,6 +3,7 @@ import Echo from 'laravel-echo';
 import pusherModule, { type Channel, type Options, type PresenceChannel } from 'pusher-js';
 import { onTestFinished } from 'vitest';
 import { APP } from '../brokers/server.ts';
+import { authorize } from './client.ts';
 import { listen } from './event-inbox.ts';
 
 /** The class itself: its types describe an ES module, its file is a CommonJS one. */
@@ -87,6 +88,20 @@ export async function signIn(client: Pusher): Promise<void> {
   client.signin();
   await client.user.signinDonePromise;
   await listen(client.user.serverToUserChannel, 'pusher:subscription_succeeded').next();
+}
+
+/** Lets `pusher-js` ask the test for the `channel_data` that is signed for it. */
+export function authorizing(channelData: () => object): Partial<Options> {
+  return {
+    channelAuthorization: {
+      transport: 'ajax',
+      endpoint: '',
+      customHandler: ({ socketId, channelName }, done) => {
+        const data = JSON.stringify(channelData());
+        done(null, { auth: authorize(socketId, channelName, data), channel_data: data });
+      },
+    },
+  };
 }
 
 /** `laravel-echo` over `pusher-js`, disconnected when the test ends. */

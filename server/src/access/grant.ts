@@ -2,17 +2,25 @@ import type { App } from '../apps/app.ts';
 import type { AppKey } from '../apps/app-key.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Member } from '../protocol/frames.ts';
+import type { Claims } from './claims.ts';
 
-/** The right of one connection to be in one channel, while its key is valid. */
+/** What lets one connection into one channel. */
 export interface Grant {
   /** The key that signed it. In a user's own channel this is the key of the sign-in; public channels have none. */
   readonly key: AppKey | undefined;
   /** The member, in a presence channel. */
   readonly member: Member | undefined;
+  /** How it is narrowed; a bare signature has none. */
+  readonly claims: Claims | undefined;
 }
 
 /** The grant of every subscriber of a public channel. */
-export const PUBLIC_GRANT: Grant = { key: undefined, member: undefined };
+export const PUBLIC_GRANT: Grant = { key: undefined, member: undefined, claims: undefined };
+
+/** The user that a grant names: the member of a presence channel, else the user of the claims. */
+export function userOf({ member, claims }: Grant): string | undefined {
+  return member?.userId ?? claims?.userId;
+}
 
 /** Whether the app still has the key that signed the grant, with the same secret. */
 export function isValid({ key }: Grant, app: App): boolean {
@@ -27,4 +35,9 @@ export function keyRemoved(): SubscriptionRefusal {
     'key_removed',
     'The key that signed the subscription was removed',
   );
+}
+
+/** Why a subscription ends at the end of its grant. */
+export function grantExpired(): SubscriptionRefusal {
+  return new SubscriptionRefusal('GrantExpired', 401, 'grant_expired', 'The grant has expired');
 }

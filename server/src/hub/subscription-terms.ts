@@ -1,0 +1,75 @@
+import type { Access } from '../access/access.ts';
+import { type Life, Term } from '../access/term.ts';
+import { frames } from '../protocol/frames.ts';
+import type { Endings } from './endings.ts';
+import type { LocalChannel } from './local-channel.ts';
+import type { Subscriber } from './subscriber.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Gives the subscriptions of this node the life that their grants allow. */
+export class SubscriptionTerms {
+  constructor(
+    readonly access: Access,
+    readonly endings: Endings,
+  ) {}
+
+  /** Begins the life of a subscription's grant, in place of that of the grant before. */
+  begin(local: LocalChannel, subscriber: Subscriber, subscription: Subscription): void {
+    subscription.term?.stop();
+    subscription.term = undefined;
+    const { app, channel } = local;
+    // Public channels need no grant, and that of a user's own channel is the sign-in, which has an end of its own.
+    if (channel.kind === 'public' || channel.kind === 'user') return;
+    const life = this.access.lifeFrom(subscription.grant.claims?.expiresAt, app.grants.maxSeconds);
+    if (!life) return;
+    subscription.term = new SubscriptionTerm(life, this, local, subscriber);
+    this.access.begin(subscription.term);
+  }
+}
+
+/** The life of one subscription's grant. */
+export class SubscriptionTerm extends Term {
+  readonly #terms: SubscriptionTerms;
+  readonly #local: LocalChannel;
+  readonly #subscriber: Subscriber;
+
+  constructor(life: Life, terms: SubscriptionTerms, local: LocalChannel, subscriber: Subscriber) {
+    super(life);
+    this.#terms = terms;
+    this.#local = local;
+    this.#subscriber = subscriber;
+  }
+
+  override stop(): void {
+    this.#terms.access.cancel(this);
+  }
+
+  override close(): void {
+    this.#subscriber.reconnect('grant_expired', 'A grant expires: please reconnect');
+  }
+
+  protected override get socketId(): string {
+    return this.#subscriber.socketId;
+  }
+
+  protected override get isAnnounced(): boolean {
+    return this.#subscriber.isCapable;
+  }
+
+  protected override get reconnects(): boolean {
+    return this.#local.app.grants.onExpiry === 'reconnect';
+  }
+
+  protected override announce(): void {
+    this.#subscriber.send(frames.grantExpiring(this.#local.channel.name, this.expiresAt));
+  }
+
+  protected override reconnect(): void {
+    this.#terms.access.reconnect(this);
+  }
+
+  protected override end(): void {
+    const { app, channel } = this.#local;
+    this.#terms.endings.expire(app, channel.name, this.#subscriber, this.reconnects);
+  }
+}
