@@ -12,6 +12,7 @@ const LAYERS = [
   ['hub', 'http', 'data'],
   ['access'],
   ['adapter', 'tls'],
+  ['history'],
   ['config', 'metrics'],
   ['redis', 'protocol', 'log'],
   ['apps'],

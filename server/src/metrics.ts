@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ChannelKind } from './protocol/channel.ts';
+import type { Recovery } from './protocol/frames.ts';
 
 /** Counts of one app on this node since it started. Plain numbers, which exporters read on demand. */
 export class AppMetrics {
@@ -21,6 +22,14 @@ export class AppMetrics {
   /** Publish requests, by HTTP status. */
   readonly publishes = new Map<number, number>();
   clientEvents = 0;
+  /** What channels with a history keep. */
+  readonly history = { events: 0, bytes: 0, evicted: 0 };
+  /** Clients that came back to a channel with a position, by what they got. */
+  readonly recoveries = new Map<Recovery['status'], number>([
+    ['current', 0],
+    ['replayed', 0],
+    ['lost', 0],
+  ]);
   /** Refusals, by reason. */
   readonly refusals = new Map<string, number>();
   rateLimitHits = 0;

@@ -187,8 +187,8 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
 
     test('a kept event is the last one until it expires', async () => {
       const { bus, channelCache, roster } = subject.adapter;
-      await bus.publish({ ...event, data: '1' }, 10);
-      await bus.publish({ ...event, data: '2' }, 10);
+      await bus.publish({ ...event, data: '1' }, { lastSeconds: 10 });
+      await bus.publish({ ...event, data: '2' }, { lastSeconds: 10 });
       await bus.publish({ ...event, data: '3' });
       expect(await channelCache.last(event.topic)).toMatchObject({ name: 'e', data: '2', ttlSeconds: 10 });
       expect(await roster.join(event.topic, seat('1.1'))).toMatchObject({ last: { data: '2' } });
@@ -202,7 +202,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
     test('a kept event outlives the last subscriber', async () => {
       const { bus, channelCache, roster } = subject.adapter;
       await roster.join(event.topic, seat('1.1'));
-      await bus.publish(event, 10);
+      await bus.publish(event, { lastSeconds: 10 });
       await roster.leave(event.topic, '1.1');
       expect(await channelCache.last(event.topic)).toMatchObject({ data: '1' });
       expect(await roster.channels('app', '')).toEqual(new Map());
@@ -271,7 +271,7 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       const topic = 'app:presence-cache-a';
       expect(await roster.snapshot(topic)).toMatchObject({ subscriptions: 0, members: [], last: undefined });
       await bus.listen(topic);
-      await bus.publish({ ...event, topic }, 60);
+      await bus.publish({ ...event, topic }, { lastSeconds: 60 });
       await roster.join(topic, seat('1.1'), { member: ann });
       const joined = await roster.join(topic, seat('2.2'), { member: bob });
       if (typeof joined === 'string') throw new Error(joined);

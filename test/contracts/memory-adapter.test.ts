@@ -3,6 +3,7 @@ import { afterAll } from 'vitest';
 import { DelayedAdapter } from '../helpers/brokers/delayed-adapter.ts';
 import { ForkedParent } from '../helpers/brokers/forked-parent.ts';
 import { adapterContract } from './adapter.contract.ts';
+import { historyContract } from './history.contract.ts';
 
 function memory() {
   let now = 1_700_000_000_000;
@@ -24,6 +25,16 @@ adapterContract('memory behind random delays', () => {
 const parent = new ForkedParent();
 afterAll(() => parent.kill());
 adapterContract('a worker', async () => ({
+  adapter: await parent.connect(),
+  advance: (milliseconds) => parent.advance(milliseconds),
+}));
+
+historyContract('memory', memory);
+historyContract('memory behind random delays', () => {
+  const subject = memory();
+  return { ...subject, adapter: new DelayedAdapter(subject.adapter) };
+});
+historyContract('a worker', async () => ({
   adapter: await parent.connect(),
   advance: (milliseconds) => parent.advance(milliseconds),
 }));

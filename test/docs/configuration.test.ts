@@ -53,7 +53,7 @@ function declared(section: Schema, prefix = ''): Omit<Row, 'environment'>[] {
 }
 
 /** Lists of an app whose items have settings of their own. */
-const LISTS = ['keys', 'webhooks'];
+const LISTS = ['keys', 'history', 'webhooks'];
 
 const NAMES = new Map([
   ['integer', 'whole number'],

@@ -5,7 +5,7 @@ import { APP, type Credentials } from './brokers/server.ts';
 /** Makes a signed request to the HTTP API and reads the answer. */
 export async function request(
   broker: Pick<Broker, 'url'>,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'DELETE',
   path: string,
   { body, query = {}, app = APP }: { body?: unknown; query?: Record<string, string>; app?: Credentials } = {},
 ): Promise<{ status: number; body: unknown; headers: Headers }> {

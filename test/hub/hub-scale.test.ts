@@ -44,6 +44,12 @@ class StandIn implements Subscriber, Writer {
 
   reconnect(): void {}
 
+  async drained(): Promise<boolean> {
+    return true;
+  }
+
+  dropSlowReader(): void {}
+
   write(bytes: Buffer): void {
     let sum = 0;
     for (let pass = 0; pass < 10; pass += 1) for (const byte of bytes) sum = (sum * 31 + byte) | 0;

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Subscription } from '#server/hub/subscription';
+import { type News, Subscription } from '#server/hub/subscription';
 
 const event = (version: number) => ({ frame: Buffer.from(`event ${version}`), version, isEvent: true });
 const member = (version: number) => ({ frame: Buffer.from(`member ${version}`), version, isEvent: false });
-const text = (frames: readonly Buffer[]) => frames.map(String);
+const text = (sent: readonly (Buffer | News)[]) =>
+  sent.map((each) => String('frame' in each ? each.frame : each));
 
 describe('a subscription', () => {
   let sent: Buffer[];
@@ -18,6 +19,8 @@ describe('a subscription', () => {
     lose: () => {},
     isCapable: false,
     reconnect: () => {},
+    drained: async () => true,
+    dropSlowReader: () => {},
   };
   const offer = (news: ReturnType<typeof event>) => subscription.deliver(subscriber, news);
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { RedisAdapter } from '#server/adapter/redis/adapter';
 import { redisSchema } from '#server/redis/settings';
 import { adapterContract } from '../contracts/adapter.contract.ts';
+import { historyContract } from '../contracts/history.contract.ts';
 import { DelayedAdapter } from '../helpers/brokers/delayed-adapter.ts';
 import { hasRedis, RedisCluster, RedisSentinel, RedisServer } from '../helpers/redis/redis.ts';
 
@@ -38,6 +39,7 @@ function contractOn<P extends Place>(
   }
 
   adapterContract(name, subject);
+  historyContract(name, subject);
   adapterContract(`${name} behind random delays`, async () => {
     const { adapter, advance } = await subject();
     return { adapter: new DelayedAdapter(adapter), advance };

@@ -242,6 +242,8 @@ describe('what a message costs', () => {
       isCapable: false,
       lose: () => {},
       reconnect: () => {},
+      drained: async () => true,
+      dropSlowReader: () => {},
     };
     for (let index = 0; index < subscribers; index += 1) {
       const subscriber: Subscriber = { ...seat, socketId: `1.${index}`, send: (sent) => received.push(sent) };

@@ -1,3 +1,5 @@
+import type { HistoryRule } from '../apps/history-rule.ts';
+import type { HistoryPage, HistoryQuery, LostCode, Position } from '../history/history.ts';
 import type { Member } from '../protocol/frames.ts';
 import type { Blocks } from './blocks.ts';
 import type { Journal } from './journal.ts';
@@ -11,6 +13,7 @@ export interface Adapter {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
+  readonly history: History;
   readonly counters: Counters;
   readonly blocks: Blocks;
   /** Why the adapter cannot work at present; `undefined` if it can. */
@@ -66,6 +69,8 @@ export interface EventMessage {
   readonly sender?: string | undefined;
   /** Set by the bus on an event that is kept. */
   readonly version?: Version;
+  /** Set by the bus on an event of a history. */
+  readonly position?: Position | undefined;
 }
 
 /** A message to every node. */
@@ -103,16 +108,24 @@ export interface AdapterListener extends BusListener {
   lapsed(topic: Topic, left: Pick<Counts, 'subscriptions' | 'version'>): void;
 }
 
+/** Where an event is kept. */
+export interface Keep {
+  /** As the last one of its topic, for so many seconds. */
+  readonly lastSeconds?: number | undefined;
+  /** In the history of its channel. */
+  readonly history?: HistoryRule | undefined;
+}
+
 /** Carries messages to the nodes. Calls for the same topic take effect in the order in which they were made. */
 export interface Bus {
   /** Messages of the topic arrive from the moment it resolves. */
   listen(topic: Topic): Promise<void>;
   ignore(topic: Topic): Promise<void>;
   /**
-   * @param keepSeconds if given, the event is also kept as the topic's last one, in the same step
-   * @returns `undefined` if it is published already
+   * @param keep if given, the event is also kept, in the same step
+   * @returns the position of the event in the history of its channel; `undefined` if it is published already and has none
    */
-  publish(message: EventMessage, keepSeconds?: number): Promise<void> | undefined;
+  publish(message: EventMessage, keep?: Keep): Promise<Position | undefined> | undefined;
   /** Announces the number of subscriptions to all subscribers. */
   publishCount(topic: Topic, count: number, version: Version): Promise<void>;
   command(command: Command): Promise<void>;
@@ -135,6 +148,8 @@ export interface JoinOptions {
   readonly maxMembers?: number | undefined;
   /** Whether the join may be queued while the other nodes cannot be reached. */
   readonly mayBeLate?: boolean | undefined;
+  /** Whether the answer shall have the position of the history. */
+  readonly position?: boolean | undefined;
 }
 
 /** The state of a topic at one version. */
@@ -152,6 +167,8 @@ export interface Joined extends Snapshot {
   readonly occupied: boolean;
   /** The seat is the first one of its user. */
   readonly memberAdded: boolean;
+  /** The position of the newest event with the same or a lower version, if it was asked for. */
+  readonly position?: Position | undefined;
 }
 
 export type LeaveReason = 'unsubscribed' | 'disconnected';
@@ -219,6 +236,8 @@ export interface KeptEvent {
   readonly name: string;
   readonly data: string;
   readonly version: Version;
+  /** Its position in the history of the channel. */
+  readonly position?: Position | undefined;
   /** Whole seconds until it expires, at least 1. */
   readonly ttlSeconds: number;
 }
@@ -227,6 +246,15 @@ export interface KeptEvent {
 export interface ChannelCache {
   /** The kept event of a topic, until it expires. */
   last(topic: Topic): Promise<KeptEvent | undefined>;
+}
+
+/** The events of channels that have a history. */
+export interface History {
+  read(topic: Topic, query: HistoryQuery): Promise<HistoryPage | LostCode>;
+  /** The position of the newest event. */
+  position(topic: Topic): Promise<Position>;
+  /** Drops all events of a channel, also the kept one. */
+  purge(topic: Topic): Promise<void>;
 }
 
 /** The state of a window after more hits. */

@@ -6,6 +6,7 @@ import { Answers } from './answers.ts';
 import { listChannels, listUsers, showChannel } from './channels.ts';
 import type { ApiContext } from './context.ts';
 import type { Endpoint } from './endpoint.ts';
+import { listEvents, purgeEvents } from './history.ts';
 import { publish, publishBatch } from './publish.ts';
 import { Service } from './service.ts';
 import { removeSubscriptions } from './subscriptions.ts';
@@ -18,6 +19,8 @@ const ENDPOINTS: readonly Endpoint[] = [
   listChannels,
   showChannel,
   listUsers,
+  listEvents,
+  purgeEvents,
   removeSubscriptions,
   listSignedIn,
   showUser,
@@ -75,9 +78,14 @@ export class Api {
           subject: String(subject),
         });
       };
-      const route = app.route(`${this.#base}:appId/${endpoint.path}`);
-      if (endpoint.method === 'GET') route.get(serve).all(allowOnly('GET, HEAD'));
-      else route.post(serve).all(allowOnly('POST'));
+      const path = `${this.#base}:appId/${endpoint.path}`;
+      if (endpoint.method === 'GET') app.get(path, serve);
+      else if (endpoint.method === 'POST') app.post(path, serve);
+      else app.delete(path, serve);
+    }
+    for (const path of new Set(ENDPOINTS.map((endpoint) => endpoint.path))) {
+      const methods = ENDPOINTS.filter((endpoint) => endpoint.path === path).map(({ method }) => method);
+      app.all(`${this.#base}:appId/${path}`, allowOnly(methods.join(', ').replace('GET', 'GET, HEAD')));
     }
     // Unsigned: a receiver that may read it knows no secret of the app.
     app

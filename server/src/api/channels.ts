@@ -4,6 +4,7 @@ import { ApiError } from '../errors.ts';
 import { invalidChannel } from '../http/check.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import type { Call, Endpoint } from './endpoint.ts';
+import { checkHistory } from './history.ts';
 import { applies, describeCounts, readInfo } from './info.ts';
 
 /** `GET channels`: the occupied channels. */
@@ -40,9 +41,10 @@ export const showChannel: Endpoint = {
   async run(call) {
     const { app, query, adapter } = call;
     const channel = namedChannel(call);
-    const info = readInfo(query.get('info'), ['user_count', 'subscription_count', 'cache']);
+    const info = readInfo(query.get('info'), ['user_count', 'subscription_count', 'cache', 'position']);
     for (const attribute of info) {
-      if (applies(attribute, channel)) continue;
+      if (applies(attribute, app, channel)) continue;
+      if (attribute === 'position') checkHistory(app, channel);
       throw new ApiError(
         400,
         'invalid_parameter',
@@ -52,9 +54,15 @@ export const showChannel: Endpoint = {
     const topic = topicOf(app.id, channel.name);
     const counts = await adapter.roster.counts(topic);
     const state = { occupied: counts.subscriptions > 0, ...describeCounts(counts, info) };
-    if (!info.includes('cache')) return state;
-    const last = await adapter.channelCache.last(topic);
-    return { ...state, cache: last ? { data: last.data, ttl: last.ttlSeconds } : null };
+    const [last, position] = await Promise.all([
+      info.includes('cache') ? adapter.channelCache.last(topic) : undefined,
+      info.includes('position') ? adapter.history.position(topic) : undefined,
+    ]);
+    return {
+      ...state,
+      ...(info.includes('cache') && { cache: last ? { data: last.data, ttl: last.ttlSeconds } : null }),
+      ...(position !== undefined && { position }),
+    };
   },
 };
 

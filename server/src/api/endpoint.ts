@@ -7,7 +7,7 @@ import type { WebhookControl } from '../webhooks/webhooks.ts';
 
 /** One thing that the API can do for an app. */
 export interface Endpoint {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** Below `/apps/APP_ID/`; `:subject` stands for the name of a channel or user. */
   readonly path: string;
   /** Whether it publishes: most traffic does, so such paths hold no name and are known without express. */

@@ -1,5 +1,6 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
+import type { Hub } from '../hub/hub.ts';
 import { publishAll } from '../hub/publish-all.ts';
 import type { Endpoint } from './endpoint.ts';
 import { describeChannel } from './info.ts';
@@ -16,8 +17,8 @@ export const publish: Endpoint = {
   publishes: true,
   run({ app, body, hub, adapter }) {
     const event = parsePublish(app, body);
+    if (event.info.length > 0) return publishAndDescribe(hub, adapter, app, event);
     const published = hub.publishToAll(app, event.channels, event);
-    if (event.info.length > 0) return describeAfter(published, adapter, app, event);
     return published ? published.then(nothing) : NOTHING;
   },
 };
@@ -34,24 +35,28 @@ export const publishBatch: Endpoint = {
   async run({ app, headers, body, hub, adapter }) {
     const { batchSize, coalescedBatchSize } = app.limits;
     const events = parseBatch(app, body, headers[BATCH_SIZE] === undefined ? batchSize : coalescedBatchSize);
-    await publishAll(events.map((event) => hub.publishToAll(app, event.channels, event)));
+    const published = events.map((event) => hub.publishEach(app, event.channels, event));
+    await publishAll(published.flat());
     if (events.every(({ info }) => info.length === 0)) return NOTHING;
-    const described = events.map(({ channels: [channel], info }) =>
-      channel ? describeChannel(adapter, app, channel, info) : {},
+    const described = events.map(async ({ channels: [channel], info }, index) =>
+      channel ? describeChannel(adapter, app, channel, info, await published[index]?.[0]) : {},
     );
     return { batch: await Promise.all(described) };
   },
 };
 
-async function describeAfter(
-  published: Promise<void> | undefined,
+async function publishAndDescribe(
+  hub: Hub,
   adapter: Adapter,
   app: App,
-  { channels, info }: EventRequest,
+  event: EventRequest,
 ): Promise<object> {
-  await published;
-  const described = channels.map(
-    async (channel) => [channel.name, await describeChannel(adapter, app, channel, info)] as const,
-  );
+  const { channels, info } = event;
+  const published = hub.publishEach(app, channels, event);
+  await publishAll(published);
+  const described = channels.map(async (channel, index) => {
+    const position = await published[index];
+    return [channel.name, await describeChannel(adapter, app, channel, info, position)] as const;
+  });
   return { channels: Object.fromEntries(await Promise.all(described)) };
 }

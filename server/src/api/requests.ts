@@ -22,7 +22,11 @@ export interface EventRequest {
 
 /** What a publish can tell about its channels. */
 export type PublishAttribute = Exclude<Attribute, 'cache'>;
-const PUBLISH_ATTRIBUTES = ['user_count', 'subscription_count'] as const satisfies readonly Attribute[];
+const PUBLISH_ATTRIBUTES = [
+  'user_count',
+  'subscription_count',
+  'position',
+] as const satisfies readonly Attribute[];
 
 // Lists are taken as they are and read item by item, so that the first wrong item ends the work.
 const event = {

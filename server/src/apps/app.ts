@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { isChannelName } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import { AppKey } from './app-key.ts';
+import { type HistoryRule, historyRuleSchema, ruleFor } from './history-rule.ts';
 import { Hook, webhookSchema } from './hook.ts';
 import { KeyUsage } from './key-usage.ts';
 import type { AppObserver } from './observer.ts';
@@ -112,6 +113,10 @@ export const appSchema = z
     explainRefusals: z.boolean().default(false),
     /** Seconds for which a cache channel keeps its last event. @default 1800 */
     cacheSeconds: count.default(1800),
+    /** What channels keep, by the first rule whose pattern is their name. @default [] */
+    history: z.array(historyRuleSchema).readonly().default([]),
+    /** Bytes of these events; beyond it the oldest one is dropped. @default 67_108_864 */
+    historyMaxBytes: z.int().min(1024).default(67_108_864),
     /** Whether clients may send client events. @default true */
     clientEvents: z.boolean().default(true),
     /** Whether subscribers get the number of subscriptions of their channel. @default false */
@@ -179,6 +184,13 @@ export class App {
   }
   get cacheSeconds(): number {
     return this.#config.cacheSeconds;
+  }
+  get historyMaxBytes(): number {
+    return this.#config.historyMaxBytes;
+  }
+  /** What a channel keeps; `undefined`: nothing. */
+  historyOf(channel: string): HistoryRule | undefined {
+    return ruleFor(this.#config.history, channel);
   }
   get clientEvents(): boolean {
     return this.#config.clientEvents;

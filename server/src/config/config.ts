@@ -50,6 +50,8 @@ export const configSchema = z
     maxBufferedTotalBytes: z.int().min(1_048_576).optional(),
     /** Bytes of the events that the cache channels of all apps keep. @default 268_435_456 */
     keptBytes: z.int().min(1).default(268_435_456),
+    /** Bytes of the events that channels with a history keep, of all apps together. @default 268_435_456 */
+    historyMaxTotalBytes: z.int().min(1024).default(268_435_456),
     /** Most milliseconds that a big flush may hold back the next one; 0 turns pacing off. @default 5 */
     flushGapMaxMs: z.int().min(0).max(1000).default(5),
     /** Seconds over which a stopping broker closes its connections. @default 5 */
@@ -170,6 +172,9 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
         refuse(['apps', index, 'keys', keyIndex, 'key'], key, 'expected a key that stands nowhere else');
       }
       keys.add(key);
+    }
+    if (config.redis && app.history.length > 0) {
+      refuse(['apps', index, 'history'], app.history, 'expected no history together with redis');
     }
     const hookIds = new Set<string>();
     for (const [hookIndex, webhook] of app.webhooks.entries()) {

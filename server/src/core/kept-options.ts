@@ -1,4 +1,5 @@
 import type { KeptEventsOptions } from '../adapter/memory/kept-events.ts';
+import type { MemoryHistoryOptions } from '../history/memory-history.ts';
 import { reached } from '../metrics.ts';
 import type { CoreParts } from './core.ts';
 
@@ -11,5 +12,15 @@ export function keptOptions({ apps, config, metrics, log }: CoreParts): KeptEven
     },
     bytes: config.keptBytes,
     onEvicted: (appId) => reached(metrics, log, 'kept_events', { appId }),
+  };
+}
+
+/** The bounds of what channels with a history keep; the first of several evictions is counted and logged. */
+export function historyOptions({ apps, config, metrics, log }: CoreParts): MemoryHistoryOptions {
+  return {
+    boundOf: (appId) => apps.byId(appId)?.historyMaxBytes ?? 0,
+    bytes: config.historyMaxTotalBytes,
+    countsOf: (appId) => metrics.app(appId).history,
+    onBound: (appId) => reached(metrics, log, 'history_bytes', { appId }),
   };
 }

@@ -8,7 +8,7 @@ import { boundsOf } from '../webhooks/outbox/bounds.ts';
 import { MemoryOutbox } from '../webhooks/outbox/memory-outbox.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
 import { type Core, type CoreParts, type CoreStatus, degraded, publicKeys, readyDespite } from './core.ts';
-import { keptOptions } from './kept-options.ts';
+import { historyOptions, keptOptions } from './kept-options.ts';
 
 /** The core of a node on its own: everything is in this process and, if configured, in the data directory. */
 export class LocalCore implements Core {
@@ -21,7 +21,14 @@ export class LocalCore implements Core {
   private constructor(parts: CoreParts, store: Store | undefined) {
     const { config, now, monotonic, onWebhookStep: onStep } = parts;
     const adapter: Adapter =
-      parts.adapter ?? new MemoryAdapter({ now, monotonic, blockStore: store, kept: keptOptions(parts) });
+      parts.adapter ??
+      new MemoryAdapter({
+        now,
+        monotonic,
+        blockStore: store,
+        kept: keptOptions(parts),
+        history: historyOptions(parts),
+      });
     const outbox = store?.outbox ?? new MemoryOutbox({ now, ...boundsOf(config) });
     this.#store = store;
     this.adapter = adapter;

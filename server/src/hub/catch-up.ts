@@ -5,7 +5,7 @@ import type { CacheMisses } from './cache-misses.ts';
 import type { Channels } from './channels.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
-import type { Subscription } from './subscription.ts';
+import { frameFor, type News, type Subscription } from './subscription.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 
 /** Sends subscribers what they may have missed while this node was cut off, or makes them reconnect. */
@@ -67,7 +67,7 @@ export class CatchUp {
   }
 
   #resume(subscriber: Subscriber, subscription: Subscription, state: State | undefined): void {
-    let news: readonly Frame[];
+    let news: readonly News[];
     // Two snapshots may arrive in the reverse of the order in which they were requested.
     const isNews = state && !subscription.isAhead(state.version);
     try {
@@ -77,7 +77,7 @@ export class CatchUp {
     }
     if (!state) return;
     if (state.roster && isNews) subscriber.send(state.roster);
-    for (const frame of news) subscriber.send(frame);
+    for (const each of news) subscriber.send(frameFor(each, subscriber));
     if (state.isCache) this.#sendLast(subscriber, subscription, state);
   }
 

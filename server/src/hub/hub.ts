@@ -4,6 +4,7 @@ import type { Adapter, AdapterListener, Command, Counts, Message, Missed } from 
 import type { Journal } from '../adapter/journal.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App, AppStore } from '../apps/app.ts';
+import type { Position } from '../history/history.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { Admission } from './admission.ts';
@@ -88,16 +89,33 @@ export class Hub implements AdapterListener {
    * @throws Unavailable if it was published to none
    * @throws InDoubt if it was published to some of them, or the outcome is unknown
    */
-  publishToAll(app: App, channels: readonly Channel[], publication: Publication): Promise<void> | undefined {
+  publishToAll(
+    app: App,
+    channels: readonly Channel[],
+    publication: Publication,
+  ): Promise<unknown> | undefined {
     const [only] = channels;
     if (only && channels.length === 1) return this.publish(app, only, publication);
-    return publishAll(channels.map((channel) => this.publish(app, channel, publication)));
+    return publishAll(this.publishEach(app, channels, publication));
+  }
+
+  /**
+   * Publishes one event to each of the channels, in their order.
+   *
+   * @returns what {@link publish} returns for each
+   */
+  publishEach(
+    app: App,
+    channels: readonly Channel[],
+    publication: Publication,
+  ): readonly (Promise<Position | undefined> | undefined)[] {
+    return channels.map((channel) => this.publish(app, channel, publication));
   }
 
   /**
    * Publishes one event to one channel.
    *
-   * @returns `undefined` if it is published already
+   * @returns the position of the event, if the channel has a history; `undefined` if it is published already and has none
    * @throws Unavailable if it was not published
    * @throws InDoubt if the outcome is unknown
    */
@@ -105,13 +123,14 @@ export class Hub implements AdapterListener {
     app: App,
     channel: Channel,
     { name, data, userId, except, sender }: Publication,
-  ): Promise<void> | undefined {
+  ): Promise<Position | undefined> | undefined {
     app.observer?.observe({ kind: 'published', channel: channel.name, name, data, sender });
     const topic = topicOf(app.id, channel.name);
-    const keepSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
+    const lastSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
+    const history = app.historyOf(channel.name);
     return this.#adapter.bus.publish(
       { kind: 'event', topic, name, data, userId, except, sender },
-      keepSeconds,
+      lastSeconds === undefined && history === undefined ? undefined : { lastSeconds, history },
     );
   }
 

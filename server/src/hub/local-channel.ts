@@ -2,9 +2,11 @@ import { isValid, userOf } from '../access/grant.ts';
 import type { Evicted, Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
+import type { Position } from '../history/history.ts';
 import type { AppMetrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
+import { ReplayedFrames } from './replayed-frames.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { News, Subscription } from './subscription.ts';
 
@@ -20,6 +22,7 @@ export class LocalChannel {
   readonly #subscriptions = new Map<Subscriber, Subscription>();
   /** Subscribers that wait for their first snapshot. They get no messages before it, and the newer ones after it. */
   #pending: Map<Subscriber, Subscription> | undefined;
+  #replayed: ReplayedFrames | undefined;
   /** The version of the last count that was sent. */
   #countVersion = 0;
 
@@ -47,6 +50,12 @@ export class LocalChannel {
   /** The subscribers that have their first snapshot. */
   all(): Iterable<readonly [Subscriber, Subscription]> {
     return this.#subscriptions;
+  }
+
+  /** Frames of the history of the channel. */
+  get replayed(): ReplayedFrames {
+    this.#replayed ??= new ReplayedFrames(this.channel.name);
+    return this.#replayed;
   }
 
   /** Adds a subscriber that waits for its first snapshot. */
@@ -109,8 +118,9 @@ export class LocalChannel {
     if (message.kind === 'count' || message.version === undefined) {
       this.#sendAll(frame, message.kind === 'event' ? message.except : undefined);
     } else {
-      const isEvent = message.kind === 'event';
-      this.#sendNews({ frame, version: message.version, isEvent }, isEvent ? message.except : undefined);
+      const { version } = message;
+      if (message.kind !== 'event') this.#sendNews({ frame, version, isEvent: false }, undefined);
+      else this.#sendNews(new EventNews(this.channel.name, message, version, frame), message.except);
     }
   }
 
@@ -149,6 +159,30 @@ export class LocalChannel {
         if (subscription.deliver(subscriber, news)) this.metrics.deliveries += 1;
       }
     }
+  }
+}
+
+/** An event with a version. It is framed again with its position as soon as a subscriber understands that. */
+class EventNews implements News {
+  readonly isEvent = true;
+  #positioned: Frame | undefined;
+
+  constructor(
+    private readonly channel: string,
+    private readonly message: Extract<ChannelMessage, { kind: 'event' }>,
+    readonly version: Version,
+    readonly frame: Frame,
+  ) {}
+
+  get position(): Position | undefined {
+    return this.message.position;
+  }
+
+  get positioned(): Frame | undefined {
+    const { position, name, data, userId } = this.message;
+    if (position === undefined) return undefined;
+    this.#positioned ??= frames.positioned(this.channel, { name, data, userId, position }, false);
+    return this.#positioned;
   }
 }
 

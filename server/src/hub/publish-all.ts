@@ -8,12 +8,14 @@ import { InDoubt, Unavailable } from '../errors.ts';
  * @throws Unavailable if all failed without effect
  * @throws InDoubt if only some succeeded, or the outcome of one is unknown
  */
-export function publishAll(publishes: readonly (Promise<void> | undefined)[]): Promise<void> | undefined {
+export function publishAll(
+  publishes: readonly (Promise<unknown> | undefined)[],
+): Promise<unknown> | undefined {
   if (publishes.every((publish) => publish === undefined)) return undefined;
   return publishes.length === 1 ? publishes[0] : settle(publishes);
 }
 
-async function settle(publishes: readonly (Promise<void> | undefined)[]): Promise<void> {
+async function settle(publishes: readonly (Promise<unknown> | undefined)[]): Promise<void> {
   const results = await Promise.allSettled(publishes);
   const failures = results.flatMap((result) =>
     result.status === 'rejected' ? [result.reason as unknown] : [],

@@ -18,6 +18,10 @@ export interface Subscriber extends Seat {
    * @param left resolves when its seat is given up
    */
   lose(channel: string, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void;
+  /** Resolves when it has room for more frames; false if it has ended. */
+  drained(): Promise<boolean>;
+  /** Closes it, because its client reads too slowly. */
+  dropSlowReader(): void;
   /** Closes it, so that the client reconnects at once and proves its rights again. */
   reconnect(code: ErrorCode, reason: string): void;
 }

@@ -2,6 +2,7 @@ import { type Grant, userOf } from '../access/grant.ts';
 import type { Term } from '../access/term.ts';
 import type { Version } from '../adapter/adapter.ts';
 import { Eviction, type SubscriptionRefusal } from '../errors.ts';
+import type { Position } from '../history/history.ts';
 import type { Frame } from '../protocol/frames.ts';
 import type { Subscriber } from './subscriber.ts';
 
@@ -16,8 +17,16 @@ export class BufferOverflow extends Error {
 /** A message with a version: a kept event, or a change of the roster. */
 export interface News {
   readonly frame: Frame;
+  /** The same with its position, for subscribers that understand it; `undefined` if it has none. */
+  readonly positioned?: Frame | undefined;
   readonly version: Version;
   readonly isEvent: boolean;
+  readonly position?: Position | undefined;
+}
+
+/** The frame of a message for one subscriber. */
+export function frameFor(news: News, { isCapable }: Subscriber): Frame {
+  return (isCapable && news.positioned) || news.frame;
 }
 
 /**
@@ -33,10 +42,14 @@ export class Subscription {
   #awaited = 1;
   /** Messages that wait for a snapshot; `undefined` while none is on its way. */
   #buffered: News[] | undefined = [];
+  /** Live events that wait for the end of a replay; `dropped`: some did not wait; `undefined`: no replay is in progress. */
+  #held: News[] | 'dropped' | undefined;
   /** The eviction that ends it, once the version of the join is known. */
   #evicted: { readonly reason: string; readonly version: Version } | undefined;
   /** The reason for its end. */
   #ended: SubscriptionRefusal | undefined;
+  /** The position of the last event that the subscriber got, or after which it gets events. */
+  #position: Position | undefined;
   #grant: Grant;
   /** The life of the grant, if it has an end. */
   term: Term | undefined;
@@ -77,9 +90,52 @@ export class Subscription {
       return false;
     }
     if (this.#isSeen(news)) return false;
+    if (this.#held && news.isEvent) return this.#hold(news);
     this.#note(news);
-    subscriber.send(news.frame);
+    subscriber.send(frameFor(news, subscriber));
     return true;
+  }
+
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** The subscriber has got all events up to a position. */
+  reach(position: Position | undefined): void {
+    this.#position = position;
+  }
+
+  /** Live events wait from now on, while the history is read that has those before. */
+  hold(): void {
+    this.#held = [];
+  }
+
+  /** Live events are dropped from now on: a part of the history that has them will be read. */
+  dropLive(): void {
+    this.#held = 'dropped';
+  }
+
+  /**
+   * The replay is over: live events are sent from now on.
+   *
+   * @param version of the newest event that was replayed
+   * @returns the events after it; `undefined` if some were dropped, so the replay must go on
+   */
+  release(version: Version): readonly News[] | undefined {
+    const held = this.#held ?? [];
+    if (held === 'dropped') return undefined;
+    this.#held = undefined;
+    this.markSeen(version);
+    const news = held.filter((each) => !this.#isSeen(each));
+    for (const each of news) this.#note(each);
+    return news;
+  }
+
+  #hold(news: News): false {
+    if (this.#held !== 'dropped' && this.#held && this.#held.length < MAX_BUFFERED_FRAMES)
+      this.#held.push(news);
+    else this.#held = 'dropped';
+    return false;
   }
 
   /**
@@ -134,7 +190,7 @@ export class Subscription {
    *
    * @param since 0 if there is none
    */
-  start(since: Version): readonly Frame[] {
+  start(since: Version): readonly News[] {
     this.#joinedAt = since;
     this.#eventsSince = since;
     return this.resume(since);
@@ -150,11 +206,11 @@ export class Subscription {
    * goes on: that one may be older than the messages that would pass.
    *
    * @param since the version of the snapshot
-   * @returns the buffered frames that are newer
+   * @returns the buffered messages that are newer, without events while a replay is in progress
    * @throws SubscriptionRefusal if the subscription was ended in the meantime
    * @throws BufferOverflow if messages were lost
    */
-  resume(since: Version = this.#rosterSince): readonly Frame[] {
+  resume(since: Version = this.#rosterSince): readonly News[] {
     const buffered = this.#buffered ?? [];
     this.#awaited -= 1;
     if (buffered.length > MAX_BUFFERED_FRAMES)
@@ -163,9 +219,17 @@ export class Subscription {
     this.checkNotEnded();
     if (this.#awaited > 0) return [];
     this.#buffered = undefined;
-    const news = buffered.filter((each) => !this.#isSeen(each));
-    for (const each of news) this.#note(each);
-    return news.map(({ frame }) => frame);
+    const newer = buffered.filter((each) => !this.#isSeen(each));
+    const news: News[] = [];
+    for (const each of newer) {
+      if (this.#held && each.isEvent) {
+        this.#hold(each);
+      } else {
+        this.#note(each);
+        news.push(each);
+      }
+    }
+    return news;
   }
 
   /** @throws SubscriptionRefusal if it was ended */
@@ -178,7 +242,9 @@ export class Subscription {
     return version <= (isEvent ? this.#eventsSince : this.#rosterSince);
   }
 
-  #note({ version, isEvent }: News): void {
-    if (isEvent) this.#eventsSince = version;
+  #note({ version, isEvent, position }: News): void {
+    if (!isEvent) return;
+    this.#eventsSince = version;
+    this.#position = position;
   }
 }

@@ -6,15 +6,16 @@ import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
-import { type Frame, frames } from '../protocol/frames.ts';
+import { type Frame, frames, type Recovery } from '../protocol/frames.ts';
 import type { Admission } from './admission.ts';
 import type { CacheMisses } from './cache-misses.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Channels } from './channels.ts';
 import type { Endings } from './endings.ts';
 import type { LocalChannel } from './local-channel.ts';
+import { Replay, type ReplayParts, type Resume } from './replay.ts';
 import type { Subscriber } from './subscriber.ts';
-import { BufferOverflow, Subscription } from './subscription.ts';
+import { BufferOverflow, frameFor, type News, Subscription } from './subscription.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 import type { SubscriptionTerms } from './subscription-terms.ts';
 
@@ -57,13 +58,21 @@ export class Subscriptions {
 
   /**
    * Subscribes, and sends `subscription_succeeded`, then the kept event or `cache_miss`. A repeated subscribe replaces
-   * the grant, and sends a new snapshot or `grant_renewed`. While the adapter is unavailable, public channels still accept subscribers, and
-   * send them the kept event when it is back.
+   * the grant, and sends a new snapshot or `grant_renewed`. While the adapter is unavailable, public channels still accept
+   * subscribers, and send them the kept event when it is back. In a channel with a history, missed events follow the
+   * acknowledgement.
    *
+   * @param resume where a client was that comes back
    * @throws SubscriptionRefusal if the presence channel is full, the user is blocked, or the grant is not accepted
    * @throws Unavailable if the adapter is unavailable
    */
-  async subscribe(app: App, channel: Channel, subscriber: Subscriber, grant = PUBLIC_GRANT): Promise<void> {
+  async subscribe(
+    app: App,
+    channel: Channel,
+    subscriber: Subscriber,
+    grant = PUBLIC_GRANT,
+    resume?: Resume,
+  ): Promise<void> {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.open(app, channel, topic);
     const present = local.get(subscriber);
@@ -77,15 +86,22 @@ export class Subscriptions {
     local.addPending(subscriber, subscription);
     try {
       const joined = await this.#enter(topic, local, subscriber, grant);
+      const wantsReplay = resume !== undefined || (app.historyOf(channel.name)?.rewind ?? 0) > 0;
+      const parts = { topic, local, subscriber, subscription };
+      const replay = wantsReplay ? await this.#beginReplay(parts, resume) : undefined;
       this.#access.checkValid(app, grant);
       // No await from here on, so that no message comes between the snapshot and the buffered messages.
+      if (replay?.position !== undefined) subscription.hold();
       const news = subscription.start(joined?.version ?? 0);
       local.activate(subscriber, subscription);
       local.metrics.subscriptions[channel.kind] += 1;
       this.#terms.begin(local, subscriber, subscription);
-      this.#acknowledge(local, subscriber, subscription, joined);
-      if (channel.cache && joined) subscriber.send(keptFrame(channel.name, joined));
-      for (const frame of news) subscriber.send(frame);
+      subscription.reach(subscriber.isCapable ? (replay?.position ?? joined?.position) : undefined);
+      this.#acknowledge(local, subscriber, subscription, joined, replay?.recovery);
+      if (channel.cache && joined && !replay?.coversLast)
+        subscriber.send(keptFrame(channel.name, joined, subscriber));
+      for (const each of news) subscriber.send(frameFor(each, subscriber));
+      replay?.send();
       if (joined) this.#announceJoin(topic, local, joined);
     } catch (error) {
       // If the adapter failed, the join may have taken effect; leaving is harmless if it did not.
@@ -95,6 +111,10 @@ export class Subscriptions {
       local.removePending(subscriber);
       this.#channels.closeIfEmpty(topic, local);
     }
+  }
+
+  #beginReplay(parts: Omit<ReplayParts, 'history' | 'log'>, resume: Resume | undefined): Promise<Replay> {
+    return Replay.begin({ ...parts, history: this.#adapter.history, log: this.#log }, resume);
   }
 
   /** Ends a subscription. The subscriber gets no further message of the channel. */
@@ -147,8 +167,11 @@ export class Subscriptions {
     { member }: Grant,
   ): Promise<Joined | undefined> {
     const maxMembers = app.limits.presenceMembers;
-    const mayBeLate = channel.kind === 'public';
-    const joined = await this.#adapter.roster.join(topic, subscriber, { member, maxMembers, mayBeLate });
+    const position = subscriber.isCapable && app.historyOf(channel.name) !== undefined;
+    // Without the history a client that understands it would have to guess what it missed.
+    const mayBeLate = channel.kind === 'public' && !position;
+    const options = { member, maxMembers, mayBeLate, position };
+    const joined = await this.#adapter.roster.join(topic, subscriber, options);
     if (joined === 'full') {
       throw new SubscriptionRefusal(
         'LimitReached',
@@ -172,11 +195,12 @@ export class Subscriptions {
   #acknowledge(
     { channel }: LocalChannel,
     subscriber: Subscriber,
-    { grant, term }: Subscription,
+    { grant, term, position }: Subscription,
     joined: Joined | undefined,
+    recovery?: Recovery,
   ): void {
-    const expiresAt = subscriber.isCapable ? term?.expiresAt : undefined;
-    subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members, expiresAt));
+    const extension = subscriber.isCapable ? { expires_at: term?.expiresAt, position, recovery } : undefined;
+    subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members, extension));
   }
 
   /** Replaces the grant of a client that needs no new snapshot. */
@@ -204,7 +228,7 @@ export class Subscriptions {
     grant: Grant,
   ): Promise<void> {
     subscription.buffer();
-    let news: readonly Frame[] = [];
+    let news: readonly News[] = [];
     try {
       let joined = await this.#enter(topic, local, subscriber, grant);
       // The subscriber may have got a newer snapshot in the meantime.
@@ -223,7 +247,7 @@ export class Subscriptions {
       else await this.#endings.leave(topic, subscriber);
       throw error;
     } finally {
-      for (const frame of news) subscriber.send(frame);
+      for (const each of news) subscriber.send(frameFor(each, subscriber));
     }
   }
 }
@@ -237,8 +261,11 @@ function forAnother(): SubscriptionRefusal {
   );
 }
 
-function keptFrame(channel: string, { last }: Joined): Frame {
-  return last ? frames.event(last.name, channel, last.data) : frames.cacheMiss(channel);
+function keptFrame(channel: string, { last }: Joined, { isCapable }: Subscriber): Frame {
+  if (!last) return frames.cacheMiss(channel);
+  const { name, data, position } = last;
+  if (!isCapable || position === undefined) return frames.event(name, channel, data);
+  return frames.positioned(channel, { name, data, position }, false);
 }
 
 function ignoreUnavailable(error: unknown): void {

@@ -181,6 +181,24 @@ export class MetricsExporter {
       ['app', 'code'],
       () => this.#perAppAnd('code', (app) => app.publishes),
     );
+    this.#page.gauge('history_events', 'Events that channels with a history keep', ['app'], () =>
+      this.#perApp((app) => app.history.events),
+    );
+    this.#page.gauge('history_bytes', 'Bytes of the events that channels with a history keep', ['app'], () =>
+      this.#perApp((app) => app.history.bytes),
+    );
+    this.#page.counter(
+      'history_evicted_total',
+      'Events of histories that were dropped before their time, because there were too many bytes',
+      ['app'],
+      () => this.#perApp((app) => app.history.evicted),
+    );
+    this.#page.counter(
+      'recoveries_total',
+      'Subscriptions of clients that came back with a position, by what they got',
+      ['app', 'status'],
+      () => this.#perAppAnd('status', (app) => app.recoveries),
+    );
     const { flushes } = this.#sources;
     this.#page.counter('flush_writes_total', 'Buffers written to sockets', [], () => only(flushes.writes));
     this.#page.counter('flush_joined_total', 'Buffers that were joined from several frames', [], () =>

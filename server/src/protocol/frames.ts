@@ -11,6 +11,24 @@ export interface Member {
   readonly userInfo?: string;
 }
 
+/** What a client gets that came back with a position. */
+export interface Recovery {
+  readonly status: 'current' | 'replayed' | 'lost';
+  /** The number of events that follow. */
+  readonly count: number;
+  /** Why the events are lost. */
+  readonly code?: string | undefined;
+}
+
+/** What the acknowledgement of a subscription says to a capable client. */
+export interface SubscriptionExtension {
+  /** Unix seconds of the end of the grant, if it has one. */
+  readonly expires_at?: number | undefined;
+  /** Where live events go on, in a channel with a history. */
+  readonly position?: string | undefined;
+  readonly recovery?: Recovery | undefined;
+}
+
 /** The frames that the broker sends (docs/protocol.md). `data` is a string in all of them but `pusher:error`. */
 export const frames = {
   established: (socketId: string, activityTimeout: number, isCapable: boolean): Frame => {
@@ -25,14 +43,18 @@ export const frames = {
   ping: encodeJson({ event: 'pusher:ping', data: '{}' }),
   pong: encodeJson({ event: 'pusher:pong', data: '{}' }),
 
-  /** @param expiresAt Unix seconds of the end of the grant; `undefined` if it has none, or the client does not know the field */
-  subscriptionSucceeded: (channel: string, members?: readonly Member[], expiresAt?: number): Frame =>
+  /** @param extension for capable clients only */
+  subscriptionSucceeded: (
+    channel: string,
+    members?: readonly Member[],
+    extension?: SubscriptionExtension,
+  ): Frame =>
     encodeEvent(
       'pusher_internal:subscription_succeeded',
       channel,
       members ? presenceData(members) : '{}',
       undefined,
-      expiresAt,
+      extension && fieldsOf(extension),
     ),
 
   /** Tells a capable client that its grant ends soon. */
@@ -63,6 +85,20 @@ export const frames = {
 
   /** An event of the application, with `data` unchanged. */
   event: encodeEvent,
+
+  /** An event of a history, for clients that understand the extensions. */
+  positioned: (
+    channel: string,
+    { name, data, userId, position }: PositionedEvent,
+    replayed: boolean,
+  ): Frame =>
+    encodeEvent(
+      name,
+      channel,
+      data,
+      userId,
+      `,"position":${JSON.stringify(position)}${replayed ? ',"replayed":true' : ''}`,
+    ),
 
   cacheMiss: (channel: string): Frame => encodeEvent('pusher:cache_miss', channel, '{}'),
 
@@ -106,17 +142,23 @@ function presenceData(members: readonly Member[]): string {
   return `{"presence":{"count":${members.length},"ids":[${ids.join()}],"hash":{${hash.join()}}}}`;
 }
 
-function encodeEvent(
-  name: string,
-  channel: string,
-  data: string,
-  userId?: string,
-  expiresAt?: number,
-): Frame {
+interface PositionedEvent {
+  readonly name: string;
+  readonly data: string;
+  readonly userId?: string | undefined;
+  readonly position: string;
+}
+
+/** The members of an object, to be added to another one. */
+function fieldsOf(object: object): string {
+  const json = JSON.stringify(object);
+  return json === '{}' ? '' : `,${json.slice(1, -1)}`;
+}
+
+function encodeEvent(name: string, channel: string, data: string, userId?: string, fields = ''): Frame {
   const user = userId === undefined ? '' : `,"user_id":${JSON.stringify(userId)}`;
   const head = `{"event":${JSON.stringify(name)},"channel":${JSON.stringify(channel)}`;
-  const end = expiresAt === undefined ? '' : `,"expires_at":${expiresAt}`;
-  return encode(`${head},"data":${JSON.stringify(data)}${user}${end}}`);
+  return encode(`${head},"data":${JSON.stringify(data)}${user}${fields}}`);
 }
 
 function encodeJson(message: object): Frame {

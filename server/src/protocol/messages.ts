@@ -10,6 +10,9 @@ export type ClientMessage =
       readonly channel: string;
       readonly auth: unknown;
       readonly channelData: unknown;
+      /** The position after which a client comes back, and the socket id that it had. */
+      readonly after: unknown;
+      readonly socketIdBefore: unknown;
     }
   | { readonly kind: 'unsubscribe'; readonly channel: string }
   | { readonly kind: 'signIn'; readonly auth: unknown; readonly userData: unknown }
@@ -45,8 +48,9 @@ export function parseMessage(text: string): ClientMessage {
       return PONG;
     case 'pusher:subscribe': {
       const data = readData(event, frame);
-      const { auth, channel_data: channelData } = data;
-      return { kind: 'subscribe', channel: readChannelName(event, data), auth, channelData };
+      const { auth, channel_data: channelData, after, socket_id_before: socketIdBefore } = data;
+      const channel = readChannelName(event, data);
+      return { kind: 'subscribe', channel, auth, channelData, after, socketIdBefore };
     }
     case 'pusher:unsubscribe':
       return { kind: 'unsubscribe', channel: readChannelName(event, readData(event, frame)) };

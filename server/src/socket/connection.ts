@@ -93,6 +93,20 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (this.#buffered > this.#parts.config.maxBufferedBytes && !this.#ended) this.dropSlowReader();
   }
 
+  async drained(): Promise<boolean> {
+    this.#parts.writeQueue.flushOne(this);
+    if (!this.#ended && this.#socket.writableNeedDrain) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          this.#socket.off('drain', done).off('close', done);
+          resolve();
+        };
+        this.#socket.on('drain', done).on('close', done);
+      });
+    }
+    return !this.#ended;
+  }
+
   lose(channel: string, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
     this.#session.lose(channel, why, left);
   }

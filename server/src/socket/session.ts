@@ -2,6 +2,7 @@ import type { Grant } from '../access/grant.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { KeyedQueue } from '../async/keyed-queue.ts';
 import { Eviction, SubscriptionRefusal, Unavailable } from '../errors.ts';
+import type { Resume } from '../hub/replay.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
@@ -106,7 +107,7 @@ export class Session {
     try {
       // Presence and user channels depend on the user.
       if (signingIn) await signingIn;
-      await this.#join(channel, this.#authorize(channel, message));
+      await this.#join(channel, this.#authorize(channel, message), this.#resumeOf(message));
     } catch (error) {
       this.#refuse(channel.name, error, message);
     }
@@ -124,13 +125,22 @@ export class Session {
     return grant;
   }
 
-  async #join(channel: Channel, grant: Grant): Promise<void> {
+  /** Where the client was; only one that understands the answer is asked. */
+  #resumeOf({ after, socketIdBefore }: Subscribe): Resume | undefined {
+    if (!this.#connection.isCapable || after === undefined) return undefined;
+    return {
+      after: typeof after === 'string' ? after : undefined,
+      without: typeof socketIdBefore === 'string' ? socketIdBefore : undefined,
+    };
+  }
+
+  async #join(channel: Channel, grant: Grant, resume: Resume | undefined): Promise<void> {
     const { app } = this.#connection;
     const { subscriptions } = this.#parts.hub;
     this.#joining += 1;
     try {
       if (this.#ended) return;
-      await subscriptions.subscribe(app, channel, this.#connection, grant);
+      await subscriptions.subscribe(app, channel, this.#connection, grant, resume);
       if (this.#ended) return subscriptions.unsubscribe(app, channel, this.#connection, 'disconnected');
       if (channel.kind !== 'public') this.#connection.authenticated();
       if (!this.#find(channel.name)) this.#channels = [...this.#channels, channel];

@@ -1,5 +1,5 @@
 import type { MetricObject } from 'prom-client';
-import type { Bus, BusListener, ChannelCache, Counters, Roster } from '../adapter/adapter.ts';
+import type { Bus, BusListener, ChannelCache, Counters, History, Roster } from '../adapter/adapter.ts';
 import type { Blocks } from '../adapter/blocks.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { AppConfig } from '../apps/app.ts';
@@ -14,6 +14,7 @@ export interface ParentApi {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
+  readonly history: History;
   readonly counters: Counters;
   readonly blocks: Blocks;
   readonly webhooks: WebhookControl;

@@ -1,4 +1,12 @@
-import type { Adapter, Bus, BusListener, ChannelCache, Counters, Roster } from '../adapter/adapter.ts';
+import type {
+  Adapter,
+  Bus,
+  BusListener,
+  ChannelCache,
+  Counters,
+  History,
+  Roster,
+} from '../adapter/adapter.ts';
 import type { Blocks } from '../adapter/blocks.ts';
 import type { ParentApi } from './protocol.ts';
 import { override, type Rpc, remote } from './rpc.ts';
@@ -8,6 +16,7 @@ export class WorkerAdapter implements Adapter {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
+  readonly history: History;
   readonly counters: Counters;
   readonly blocks: Blocks;
   readonly #parent: Rpc<ParentApi>;
@@ -17,6 +26,7 @@ export class WorkerAdapter implements Adapter {
     this.#parent = parent;
     this.bus = remote(parent, 'bus');
     this.channelCache = remote(parent, 'channelCache');
+    this.history = remote(parent, 'history');
     this.blocks = remote(parent, 'blocks');
     this.roster = override<Roster>(remote(parent, 'roster'), {
       // A connection takes the seat, and only the fields of a seat can cross to the parent.

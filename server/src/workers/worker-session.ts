@@ -20,7 +20,7 @@ export class WorkerSession {
   /** @param metrics those of all processes as one */
   constructor(state: ParentState, worker: BusListener, metrics: () => Promise<string>) {
     const { core, router } = state;
-    const { bus, roster, channelCache, counters, blocks } = core.adapter;
+    const { bus, roster, channelCache, history, counters, blocks } = core.adapter;
     this.#state = state;
     this.#worker = worker;
     this.api = {
@@ -33,6 +33,7 @@ export class WorkerSession {
         leave: (...args) => this.#leave(...args),
       }),
       channelCache,
+      history,
       counters: override(counters, {
         hold: (key, limit) => this.#hold(key, limit),
         release: (key) => this.#release(key),

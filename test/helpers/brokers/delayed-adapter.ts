@@ -4,6 +4,7 @@ import type {
   Bus,
   ChannelCache,
   Counters,
+  History,
   Message,
   Roster,
 } from '#server/adapter/adapter';
@@ -21,6 +22,7 @@ export class DelayedAdapter implements Adapter {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
+  readonly history: History;
   readonly counters: Counters;
   readonly blocks: Blocks;
   readonly #inner: Adapter;
@@ -32,6 +34,7 @@ export class DelayedAdapter implements Adapter {
     this.#random = random;
     this.roster = this.#delayed(inner.roster);
     this.channelCache = this.#delayed(inner.channelCache);
+    this.history = this.#delayed(inner.history);
     this.counters = this.#delayed(inner.counters);
     this.bus = this.#delayed(inner.bus);
     this.blocks = this.#delayed(inner.blocks);

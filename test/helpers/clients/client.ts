@@ -167,6 +167,11 @@ export function open(
   return client;
 }
 
+/** A client that is connected and understands the extensions of the protocol. */
+export function connectCapable(broker: Pick<Broker, 'url'>): Promise<TestClient> {
+  return open(broker, `/app/${APP.key}?protocol=7&client=test&version=1.0&countersign=1`).established();
+}
+
 /** A client that is connected. */
 export function connect(broker: Pick<Broker, 'url'>, credentials: Credentials = APP): Promise<TestClient> {
   const client = open(broker, `/app/${credentials.key}?protocol=7&client=test&version=1.0`);

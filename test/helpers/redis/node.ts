@@ -59,8 +59,8 @@ export class RedisNode {
     return this.adapter.roster.join(topic, seat, userId === undefined ? {} : { member: { userId } });
   }
 
-  publish(topic: Topic, name: string): Promise<void> {
-    return this.adapter.bus.publish({ kind: 'event', topic, name, data: '' });
+  async publish(topic: Topic, name: string): Promise<void> {
+    await this.adapter.bus.publish({ kind: 'event', topic, name, data: '' });
   }
 
   /** Waits until an event of this name was received; answers the names of all that came before, in order. */

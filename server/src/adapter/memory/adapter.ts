@@ -1,6 +1,8 @@
-import type { Adapter, BusListener, ChannelCache, KeptEvent } from '../adapter.ts';
+import type { HistoryPage, HistoryQuery, LostCode, Position } from '../../history/history.ts';
+import { MemoryHistory, type MemoryHistoryOptions } from '../../history/memory-history.ts';
+import type { Adapter, BusListener, ChannelCache, History, KeptEvent } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
-import type { Topic } from '../topic.ts';
+import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
 import { type BlockStore, MemoryBlocks } from './blocks.ts';
 import { MemoryBus } from './bus.ts';
 import { MemoryCounters } from './counters.ts';
@@ -15,12 +17,18 @@ const UNBOUNDED: KeptEventsOptions = {
   boundsOf: () => ({ events: Infinity, bytes: Infinity }),
   bytes: Infinity,
 };
+const UNBOUNDED_HISTORY: MemoryHistoryOptions = {
+  boundOf: () => Infinity,
+  bytes: Infinity,
+  countsOf: () => ({ events: 0, bytes: 0, evicted: 0 }),
+};
 
 /** The adapter of a single node: all state is in this process and ends with it, except blocks that have a store. */
 export class MemoryAdapter implements Adapter {
   readonly bus: MemoryBus;
   readonly roster: MemoryRoster;
   readonly channelCache: ChannelCache;
+  readonly history: History;
   readonly counters: MemoryCounters;
   readonly blocks: MemoryBlocks;
   readonly #sweep: NodeJS.Timeout;
@@ -30,15 +38,19 @@ export class MemoryAdapter implements Adapter {
     monotonic = () => performance.now(),
     blockStore,
     kept = UNBOUNDED,
+    history = UNBOUNDED_HISTORY,
   }: MemoryAdapterOptions = {}) {
     const topics = new Topics(monotonic, new KeptEvents(kept));
-    this.bus = new MemoryBus(topics);
-    this.roster = new MemoryRoster(topics, this.bus);
+    const histories = new MemoryHistory(history, { now, monotonic });
+    this.bus = new MemoryBus(topics, histories);
+    this.roster = new MemoryRoster(topics, this.bus, histories);
     this.channelCache = new MemoryChannelCache(topics);
+    this.history = new TopicHistory(topics, histories);
     this.counters = new MemoryCounters(monotonic);
     this.blocks = new MemoryBlocks({ now, monotonic }, blockStore);
     this.#sweep = setInterval(() => {
       topics.sweep();
+      histories.sweep();
       this.counters.sweep();
       this.blocks.sweep();
     }, SWEEP_MS).unref();
@@ -66,6 +78,30 @@ class MemoryChannelCache implements ChannelCache {
   }
 }
 
+/** The histories by topic. */
+class TopicHistory implements History {
+  readonly #topics: Topics;
+  readonly #histories: MemoryHistory;
+
+  constructor(topics: Topics, histories: MemoryHistory) {
+    this.#topics = topics;
+    this.#histories = histories;
+  }
+
+  async read(topic: Topic, query: HistoryQuery): Promise<HistoryPage | LostCode> {
+    return this.#histories.read(appOfTopic(topic), channelOfTopic(topic), query);
+  }
+
+  async position(topic: Topic): Promise<Position> {
+    return this.#histories.position(appOfTopic(topic), channelOfTopic(topic));
+  }
+
+  async purge(topic: Topic): Promise<void> {
+    this.#histories.purge(appOfTopic(topic), channelOfTopic(topic));
+    this.#topics.forgetKept(topic);
+  }
+}
+
 export interface MemoryAdapterOptions {
   /** Wall-clock time in Unix milliseconds. @default Date.now */
   readonly now?: () => number;
@@ -75,4 +111,6 @@ export interface MemoryAdapterOptions {
   readonly blockStore?: BlockStore | undefined;
   /** Bounds of what cache channels keep. @default none */
   readonly kept?: KeptEventsOptions;
+  /** Bounds of what channels with a history keep. @default none */
+  readonly history?: MemoryHistoryOptions;
 }

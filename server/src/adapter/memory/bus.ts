@@ -1,18 +1,22 @@
-import type { Bus, BusListener, Command, EventMessage, Message, Version } from '../adapter.ts';
+import type { Position } from '../../history/history.ts';
+import type { MemoryHistory } from '../../history/memory-history.ts';
+import type { Bus, BusListener, Command, EventMessage, Keep, Message, Version } from '../adapter.ts';
 import type { DomainEvent, Journal } from '../journal.ts';
-import type { Topic } from '../topic.ts';
+import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
 import type { Topics } from './topics.ts';
 
 /** Carries messages within this process to the one listener, at once or as soon as the journal has recorded their events. */
 export class MemoryBus implements Bus {
   readonly #topics: Topics;
+  readonly #history: MemoryHistory;
   #listener: BusListener | undefined;
   #journal: Journal | undefined;
   /** The last message of each topic that waits for the journal; later ones wait for it. */
   readonly #waiting = new Map<Topic, Promise<void>>();
 
-  constructor(topics: Topics) {
+  constructor(topics: Topics, history: MemoryHistory) {
     this.#topics = topics;
+    this.#history = history;
   }
 
   attach(listener: BusListener, journal: Journal): void {
@@ -24,15 +28,26 @@ export class MemoryBus implements Bus {
 
   async ignore(): Promise<void> {}
 
-  publish(message: EventMessage, keepSeconds?: number): Promise<void> | undefined {
-    if (message.sender !== undefined) {
-      const { topic, name, data, userId, sender: socketId } = message;
-      const committed = this.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
-      return this.emit([message], committed);
-    }
-    if (keepSeconds === undefined) return this.emit([message]);
-    const version = this.#topics.keep(message.topic, message, keepSeconds);
-    return this.emit([{ ...message, version }]);
+  publish(message: EventMessage, keep?: Keep): Promise<Position | undefined> | undefined {
+    const committed = message.sender === undefined ? undefined : this.#recordClientEvent(message);
+    if (!keep) return this.emit([message], committed);
+    const { position, ...kept } = this.#keep(message, keep);
+    this.emit([{ ...kept, position }], committed);
+    return position === undefined ? undefined : Promise.resolve(position);
+  }
+
+  #keep(message: EventMessage, { history, lastSeconds }: Keep): EventMessage & { readonly version: Version } {
+    const { topic } = message;
+    const version = this.#topics.nextVersion();
+    const kept = { ...message, version };
+    const position = history && this.#history.append(appOfTopic(topic), channelOfTopic(topic), kept, history);
+    if (lastSeconds !== undefined) this.#topics.keep(topic, { ...kept, position }, lastSeconds);
+    return { ...kept, position };
+  }
+
+  #recordClientEvent({ topic, name, data, userId, sender }: EventMessage): Promise<void> | undefined {
+    if (sender === undefined) return undefined;
+    return this.record([{ kind: 'clientEvent', topic, name, data, userId, socketId: sender }]);
   }
 
   async publishCount(topic: Topic, count: number, version: Version): Promise<void> {

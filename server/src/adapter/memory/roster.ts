@@ -1,3 +1,4 @@
+import type { MemoryHistory } from '../../history/memory-history.ts';
 import type { Member } from '../../protocol/frames.ts';
 import type {
   Counts,
@@ -14,7 +15,7 @@ import type {
 } from '../adapter.ts';
 import { domainEventsOf } from '../domain-events.ts';
 import type { DomainEvent } from '../journal.ts';
-import { appOfTopic, type Topic, userOfTopic, userTopicOf } from '../topic.ts';
+import { appOfTopic, channelOfTopic, type Topic, userOfTopic, userTopicOf } from '../topic.ts';
 import type { MemoryBus } from './bus.ts';
 import type { TakenSeat, TopicState, Topics } from './topics.ts';
 
@@ -22,13 +23,19 @@ import type { TakenSeat, TopicState, Topics } from './topics.ts';
 export class MemoryRoster implements Roster {
   readonly #topics: Topics;
   readonly #bus: MemoryBus;
+  readonly #history: MemoryHistory;
 
-  constructor(topics: Topics, bus: MemoryBus) {
+  constructor(topics: Topics, bus: MemoryBus, history: MemoryHistory) {
     this.#topics = topics;
     this.#bus = bus;
+    this.#history = history;
   }
 
-  async join(topic: Topic, seat: Seat, { member, maxMembers }: JoinOptions = {}): Promise<Joined | 'full'> {
+  async join(
+    topic: Topic,
+    seat: Seat,
+    { member, maxMembers, position: wantsPosition }: JoinOptions = {},
+  ): Promise<Joined | 'full'> {
     const state = this.#topics.open(topic);
     const again = state.seats.has(seat.socketId);
     const isNewMember = member !== undefined && !again && !state.members?.has(member.userId);
@@ -43,7 +50,11 @@ export class MemoryRoster implements Roster {
     const added = isNewMember ? member : undefined;
     this.#announceJoin(topic, state.version, seat, occupied, added);
     const snapshot = this.#snapshot(state);
-    return { ...snapshot, members: member ? snapshot.members : [], occupied, memberAdded: isNewMember };
+    const position = wantsPosition
+      ? this.#history.position(appOfTopic(topic), channelOfTopic(topic))
+      : undefined;
+    const members = member ? snapshot.members : [];
+    return { ...snapshot, members, occupied, memberAdded: isNewMember, position };
   }
 
   async leave(topic: Topic, socketId: string, reason?: string): Promise<Left | undefined> {

@@ -1,3 +1,4 @@
+import type { Position } from '../../history/history.ts';
 import type { Member } from '../../protocol/frames.ts';
 import type { Counts, KeptEvent, Seat, Version } from '../adapter.ts';
 import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
@@ -31,6 +32,7 @@ export class TopicState {
         /** How many of the bytes are the data. */
         readonly size: number;
         readonly version: Version;
+        readonly position: Position | undefined;
         readonly until: number;
       }
     | undefined;
@@ -102,18 +104,18 @@ export class Topics {
       name: kept.name,
       data: kept.bytes.toString('utf8', 0, kept.size),
       version: kept.version,
+      position: kept.position,
       ttlSeconds: Math.ceil(left / 1000),
     };
   }
 
-  /** Keeps an event as the last one of its topic; answers its version. */
+  /** Keeps an event as the last one of its topic. */
   keep(
     topic: Topic,
-    { name, data }: { readonly name: string; readonly data: string },
+    { name, data, version, position }: Pick<KeptEvent, 'name' | 'data' | 'version' | 'position'>,
     seconds: number,
-  ): Version {
+  ): void {
     const state = this.open(topic);
-    const version = this.nextVersion();
     const channel = channelOfTopic(topic);
     const size = Buffer.byteLength(data);
     // Outside the heap, where kept texts would pile up until a full collection, and in the buffer of a previous event if one fits.
@@ -125,12 +127,19 @@ export class Topics {
       room = evicted?.kept?.bytes ?? room;
       if (evicted) this.#forget(`${appId}:${other}`, evicted);
     }
-    if (!fits) return version;
+    if (!fits) return;
     if (!room || room.length < size || room.length > size * 2) room = Buffer.allocUnsafeSlow(size);
     room.write(data);
     state.version = version;
-    state.kept = { name, bytes: room, size, version, until: this.monotonic() + seconds * 1000 };
-    return version;
+    state.kept = { name, bytes: room, size, version, position, until: this.monotonic() + seconds * 1000 };
+  }
+
+  /** Forgets the kept event of a topic. */
+  forgetKept(topic: Topic): void {
+    const state = this.find(topic);
+    if (!state?.kept) return;
+    this.#keptEvents.delete(appOfTopic(topic), channelOfTopic(topic));
+    this.#forget(topic, state);
   }
 
   #forget(topic: Topic, state: TopicState): void {

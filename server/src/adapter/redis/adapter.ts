@@ -10,6 +10,7 @@ import { RedisBlocks } from './blocks.ts';
 import { CacheIndex, type CacheIndexBounds } from './cache-index.ts';
 import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
+import { RedisHistory } from './history/history.ts';
 import { Keys } from './keys.ts';
 import { HeldResources } from './membership/held-resources.ts';
 import { NodeLease } from './membership/node-lease.ts';
@@ -41,6 +42,7 @@ export class RedisAdapter implements Adapter {
   readonly bus: RedisBus;
   readonly roster: RedisRoster;
   readonly channelCache: RedisChannelCache;
+  readonly history: RedisHistory;
   readonly counters: RedisCounters;
   readonly blocks: RedisBlocks;
   readonly #log: Logger;
@@ -140,6 +142,7 @@ export class RedisAdapter implements Adapter {
       onQueuedTaken: (topic) => this.#missed(topic, FIRST_VERSION),
     });
     this.channelCache = new RedisChannelCache(commands, keys);
+    this.history = new RedisHistory(commands, keys);
     this.counters = new RedisCounters(commands, keys, held);
     this.blocks = new RedisBlocks(commands, keys, now);
   }

@@ -1,12 +1,17 @@
+import { z } from 'zod';
+import type { Position } from '../../../history/history.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
-import type { Bus, Command, EventMessage, Version } from '../../adapter.ts';
+import type { Bus, Command, EventMessage, Keep, Version } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
 import type { CacheIndex } from '../cache-index.ts';
+import { newNonce, positionOf } from '../history/ids.ts';
 import type { Keys } from '../keys.ts';
 import type { JournalRecorder } from '../roster/journal-recorder.ts';
 import { scripts } from '../scripts.ts';
 import { type Body, encodeBody } from './envelope.ts';
 import type { Subscriber } from './subscriber.ts';
+
+const versionSchema = z.number();
 
 /** The topic of commands, to which every node listens; no app can have it. */
 export const COMMANDS: Topic = ':commands';
@@ -43,40 +48,54 @@ export class RedisBus implements Bus {
     return this.#subscriber.ignore(topic);
   }
 
-  publish({ topic, ...message }: EventMessage, keepSeconds?: number): Promise<void> {
+  async publish({ topic, ...message }: EventMessage, keep?: Keep): Promise<Position | undefined> {
     const { name, data, userId, sender: socketId } = message;
     const recorded =
       socketId === undefined
         ? undefined
         : this.#recorder.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
-    return this.#send(topic, message, recorded, keepSeconds);
+    if (!keep?.history) {
+      await this.#send(topic, message, recorded, keep);
+      return undefined;
+    }
+    const nonce = newNonce();
+    const version = await this.#send(topic, { ...message, nonce }, recorded, keep);
+    return positionOf(topic, version, nonce);
   }
 
-  publishCount(topic: Topic, count: number, version: Version): Promise<void> {
+  async publishCount(topic: Topic, count: number, version: Version): Promise<void> {
     const recorded = this.#recorder.record([{ kind: 'subscriptionCount', topic, count }]);
-    return this.#send(topic, { kind: 'count', count, version }, recorded);
+    await this.#send(topic, { kind: 'count', count, version }, recorded);
   }
 
-  command(command: Command): Promise<void> {
-    return this.#send(COMMANDS, command);
+  async command(command: Command): Promise<void> {
+    await this.#send(COMMANDS, command);
   }
 
   /** @param recorded what the message must wait for */
-  #send(topic: Topic, body: Body, recorded?: Promise<void>, keepSeconds?: number): Promise<void> {
+  #send(topic: Topic, body: Body, recorded?: Promise<void>, keep: Keep = {}): Promise<Version> {
     const ends = body.kind === 'terminateUser';
-    const send = async (): Promise<void> => {
+    const { lastSeconds, history } = keep;
+    const send = async (): Promise<Version> => {
       const message = encodeBody(body);
-      const version = await this.#commands.runBeforeDeadline(
+      const kept =
+        history && body.kind === 'event'
+          ? [history.seconds, history.messages, body.nonce ?? 0, body.except ?? '']
+          : [];
+      const answer = await this.#commands.runBeforeDeadline(
         scripts.publish,
         this.#keys.topic(topic),
         message,
-        keepSeconds ?? '',
+        lastSeconds ?? '',
         ends ? 1 : 0,
+        ...kept,
       );
-      if (keepSeconds !== undefined) {
+      const version = versionSchema.parse(answer);
+      if (lastSeconds !== undefined) {
         const bytes = Buffer.byteLength(message) + topic.length;
-        this.#cacheIndex.note(topic, { version: String(version), bytes, seconds: keepSeconds });
+        this.#cacheIndex.note(topic, { version: String(version), bytes, seconds: lastSeconds });
       }
+      return version;
     };
     const before = this.#waiting.get(topic);
     if (!before && !recorded) return send();

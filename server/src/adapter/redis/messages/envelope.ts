@@ -1,20 +1,24 @@
 import { z } from 'zod';
-import type { Command, Message } from '../../adapter.ts';
+import type { Command, EventMessage, Message } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
+import { positionOf } from '../history/ids.ts';
 
 const text = z.string();
 /** A user in a presence channel, as stored in Redis. */
 export const memberSchema = z.object({ userId: text, userInfo: z.exactOptional(text) });
 
+export const eventSchema = z.object({
+  kind: z.literal('event'),
+  name: text,
+  data: text,
+  userId: text.optional(),
+  except: text.optional(),
+  sender: text.optional(),
+  /** Makes the position of an event of a history, with its version. */
+  nonce: z.number().optional(),
+});
 const bodySchema = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('event'),
-    name: text,
-    data: text,
-    userId: text.optional(),
-    except: text.optional(),
-    sender: text.optional(),
-  }),
+  eventSchema,
   z.object({ kind: z.literal('memberAdded'), member: memberSchema }),
   z.object({ kind: z.literal('memberRemoved'), userId: text }),
   z.object({ kind: z.literal('count'), count: z.int().min(0), version: z.number() }),
@@ -44,8 +48,8 @@ const envelopeSchema = z.object({
 
 type Without<T, Key extends string> = T extends unknown ? Omit<T, Key> : never;
 
-/** A message before a script gives it its position. */
-export type Body = Without<Message, 'topic'> | Command;
+/** A message before a script gives it its version. */
+export type Body = Without<Exclude<Message, EventMessage>, 'topic'> | z.infer<typeof eventSchema> | Command;
 
 /** A message as it travels between nodes. */
 export type Envelope = z.infer<typeof envelopeSchema>;
@@ -66,7 +70,15 @@ export function readEnvelope(json: string): Envelope {
  */
 export function messageOf(topic: Topic, { version, message }: Envelope): Message {
   const body = bodySchema.parse(message);
-  return body.kind === 'count' ? { ...body, topic } : { ...body, topic, version };
+  if (body.kind === 'count') return { ...body, topic };
+  if (body.kind !== 'event') return { ...body, topic, version };
+  const { nonce, ...event } = body;
+  return {
+    ...event,
+    topic,
+    version,
+    position: nonce === undefined ? undefined : positionOf(topic, version, nonce),
+  };
 }
 
 /** @throws Error if it is no command */

@@ -27,7 +27,7 @@ const changeSchema = z.tuple([text, text, flag]).transform(([socketId, removed, 
 export const replies = {
   join: z.union([
     z.literal('full'),
-    z.tuple([z.number(), z.number(), flag, flag, json(z.array(memberSchema)), text, z.number()]),
+    z.tuple([z.number(), z.number(), flag, flag, json(z.array(memberSchema)), text, z.number(), text]),
   ]),
   leave: z.union([z.null(), z.tuple([z.number(), z.number(), changeSchema])]),
   evict: z.tuple([z.number(), z.array(changeSchema)]),
@@ -58,6 +58,6 @@ export function readKept(topic: Topic, json: string, milliseconds: number): Kept
   const message = messageOf(topic, envelope);
   if (message.kind !== 'event') throw new Error(`expected a kept event, got ${message.kind}`);
   const { version } = envelope;
-  const { name, data } = message;
-  return { name, data, version, ttlSeconds: Math.ceil(milliseconds / 1000) };
+  const { name, data, position } = message;
+  return { name, data, version, position, ttlSeconds: Math.ceil(milliseconds / 1000) };
 }

@@ -4,6 +4,7 @@ import { Unavailable } from '../../../errors.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Joined, JoinOptions, Seat } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
+import { newNonce, positionOfId } from '../history/ids.ts';
 import type { Keys } from '../keys.ts';
 import type { HeldResources } from '../membership/held-resources.ts';
 import type { NodeLease } from '../membership/node-lease.ts';
@@ -41,7 +42,7 @@ export class SeatTaker {
     topic: Topic,
     nodeId: string,
     { socketId, since, client, address }: Seat,
-    { member, maxMembers }: JoinOptions,
+    { member, maxMembers, position: wantsPosition }: JoinOptions,
   ): Promise<Joined | 'full'> {
     const { commands, keys, recorder } = this.#parts;
     const answer = replies.join.parse(
@@ -54,14 +55,16 @@ export class SeatTaker {
         member ? JSON.stringify(member.userId) : '',
         member ? JSON.stringify(member) : '',
         maxMembers ?? '',
+        wantsPosition ? newNonce() : '',
       ),
     );
     if (answer === 'full') return 'full';
-    const [version, subscriptions, occupied, isAdded, members, kept, keptMs] = answer;
+    const [version, subscriptions, occupied, isAdded, members, kept, keptMs, id] = answer;
     const memberAdded = isAdded ? member?.userId : undefined;
     recorder.recordChanges(topic, version, [{ kind: 'joined', socketId, occupied, memberAdded }]);
     const last = readKept(topic, kept, keptMs);
-    return { version, subscriptions, occupied, memberAdded: isAdded, members, last };
+    const position = id === '' ? undefined : positionOfId(topic, id);
+    return { version, subscriptions, occupied, memberAdded: isAdded, members, last, position };
   }
 
   /** Takes the seats of a topic as soon as Redis can be reached. */

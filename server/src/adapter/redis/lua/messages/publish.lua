@@ -5,12 +5,20 @@
 -- ARGV[2]  message as JSON
 -- ARGV[3]  seconds for which it is kept, or ''
 -- ARGV[4]  1 if the message ends something
+-- ARGV[5…] if it is added to the history: seconds and number of messages of the rule, nonce, and the excluded socket id or ''
 -- Answers  version of the message, or 'expired'
 --- @include "../lib/deadline"
 --- @include "../lib/publish"
-local deadline, message, keep_seconds, is_end = unpack(ARGV)
+--- @include "../lib/history"
+local deadline, message, keep_seconds, is_end, history_seconds, history_messages, nonce, excluded = unpack(ARGV)
 if is_expired(deadline) then return 'expired' end
+if history_seconds then
+  open_history(nonce)
+  -- The positions outlive the version of the topic, and the clock may have been set back meanwhile.
+  version = math.max(version, version_of(last_id))
+end
 local envelope = append_and_publish(message)
 if keep_seconds ~= '' then redis.call('SET', KEPT, envelope, 'EX', keep_seconds) end
 if is_end == '1' then record_end() end
+if history_seconds then add_to_history(message, nonce, excluded, history_seconds, tonumber(history_messages)) end
 return version

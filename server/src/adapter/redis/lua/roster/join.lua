@@ -8,14 +8,17 @@
 -- ARGV[5]  user id as JSON, or ''
 -- ARGV[6]  member as JSON, or ''
 -- ARGV[7]  number of members above which a new one is refused, or ''
+-- ARGV[8]  nonce of the first position of the history, or '' if the position is not wanted
 -- Answers  { version, subscriptions, 1 if the topic became occupied, 1 if a member was added, members as JSON or '[]',
---          kept event or '', milliseconds until that expires }, 'full' or 'expired'
+--          kept event or '', milliseconds until that expires, id of the newest event of the history or '' }, 'full' or
+--          'expired'
 --- @include "../lib/deadline"
 --- @include "../lib/publish"
+--- @include "../lib/history"
 --- @include "../lib/seats"
 --- @include "../lib/members"
 --- @include "../lib/user-topic"
-local deadline, node, socket_id, seat, user_id, member, max_members = unpack(ARGV)
+local deadline, node, socket_id, seat, user_id, member, max_members, nonce = unpack(ARGV)
 if is_expired(deadline) then return 'expired' end
 
 local is_occupied, is_added = false, false
@@ -46,6 +49,7 @@ else
   end
 end
 
+if nonce ~= '' then open_history(nonce) end
 return {
   version,
   redis.call('HLEN', SEATS),
@@ -54,4 +58,5 @@ return {
   member ~= '' and all_members() or '[]',
   redis.call('GET', KEPT) or '',
   redis.call('PTTL', KEPT),
+  last_id or '',
 }
