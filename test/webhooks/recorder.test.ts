@@ -127,3 +127,59 @@ test('who goes and nobody had told that he came has come and gone', async () => 
   await eventually(async () => expect(await told()).toHaveLength(2));
   expect(await told()).toEqual(['member_added presence-room bob', 'member_removed presence-room bob']);
 });
+
+test('removals that cannot be committed are tried again once a second, those of each app by themselves', async () => {
+  const ids = ['app-a', 'app-b'];
+  const { apps } = configOf({ app: { webhooks: [{ url: 'http://localhost/', events: EVENTS }] } });
+  const store = new FileAppStore(
+    ids.map((id) => ({ ...apps[0]!, id, keys: [{ ...apps[0]!.keys[0]!, key: id }] })),
+  );
+  const database = new Database(newFolder());
+  const outbox = new SqliteOutbox({ ...BOUNDS, database, now: Date.now });
+  await outbox.append(
+    ids.map((appId) => ({
+      appId,
+      event: undefined,
+      lane: ROOM,
+      hooks: [],
+      ledger: { told: { appId, channel: ROOM, userId: '' }, is: 'there' },
+    })),
+  );
+  // The ledger of one app cannot be written any more.
+  database
+    .prepare(
+      "CREATE TRIGGER refuse BEFORE DELETE ON told WHEN OLD.app = 'app-a' BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    )
+    .run();
+  const tries: string[] = [];
+  const counted = new Proxy(outbox, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (name !== 'append') return typeof member === 'function' ? member.bind(target) : member;
+      return (changes: Parameters<SqliteOutbox['append']>[0]) => {
+        tries.push(changes.map(({ appId }) => appId).join());
+        return target.append(changes);
+      };
+    },
+  });
+  const recorder = new Recorder({
+    apps: store,
+    outbox: counted,
+    metrics: new Metrics(),
+    log: pino({ level: 'silent' }),
+    now: Date.now,
+    graceMs: 0,
+    restartGraceMs: 0,
+  });
+  onTestFinished(async () => {
+    recorder.close();
+    await outbox.close();
+    database.close();
+  });
+  const started = performance.now();
+  recorder.start('usual');
+  await eventually(() => expect(tries.filter((apps) => apps === 'app-a').length).toBeGreaterThan(2));
+  expect(performance.now() - started).toBeGreaterThan(1900);
+  expect(tries.filter((apps) => apps === 'app-b')).toHaveLength(1);
+  expect((await outbox.events('app-b', 0, 9)).events).toHaveLength(1);
+});

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connectRedis } from '#server/redis/connect';
 import { ReconnectingClient } from '#server/redis/reconnecting-client';
 import { ScriptRunner } from '#server/redis/script-runner';
@@ -7,6 +7,7 @@ import { redisSchema } from '#server/redis/settings';
 import { scripts } from '#server/webhooks/cluster/scripts';
 import { RedisOutbox } from '#server/webhooks/outbox/redis-outbox';
 import { BOUNDS, newHook, outboxContract, told } from '../contracts/outbox.contract.ts';
+import { recordLog } from '../helpers/log.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 
 describe.skipIf(!hasRedis)('on Redis', () => {
@@ -37,18 +38,20 @@ describe.skipIf(!hasRedis)('on Redis', () => {
   };
 
   /** Becomes the leader, unless another term lasts, and opens the outbox. */
-  async function open(key: string, term: string, now = Date.now, bounds = BOUNDS) {
-    await commands.run(scripts.acquireLeadership, key, term, 60_000);
+  async function open(key: string, term: string, now = Date.now, bounds = BOUNDS, runner = commands) {
+    await runner.run(scripts.acquireLeadership, key, term, 60_000);
     const failures: unknown[] = [];
+    const { log, lines } = recordLog();
     const outbox = await RedisOutbox.open({
-      commands,
+      commands: runner,
       key,
       now,
       ...bounds,
       leadership: { id: term, isHandedOver: false, until: () => Number.POSITIVE_INFINITY },
+      log,
       onFailure: (error) => failures.push(error),
     });
-    return { outbox, failures };
+    return { outbox, failures, lines };
   }
 
   outboxContract('Redis', async (bounds) => {
@@ -161,16 +164,95 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     const key = newKey();
     const acquire = (term: string) => commands.run(scripts.acquireLeadership, key, term, 60_000);
     expect(await Promise.all(['one', 'two', 'one'].map(acquire))).toEqual([
-      ['one', 0, 0],
-      ['one', 0, 0],
-      ['one', 0, 0],
+      ['one', 0, 0, []],
+      ['one', 0, 0, []],
+      ['one', 0, 0, []],
     ]);
     await commands.run(scripts.releaseLeadership, key, 'two', 1);
-    expect(await acquire('two')).toEqual(['one', 0, 0]);
+    expect(await acquire('two')).toEqual(['one', 0, 0, []]);
     await commands.run(scripts.releaseLeadership, key, 'one', 1);
-    expect(await acquire('two')).toEqual(['two', 1, 0]);
+    expect(await acquire('two')).toEqual(['two', 1, 0, []]);
     await commands.run(scripts.releaseLeadership, key, 'two', 0);
     await redis.command('XADD', `${key}:journal`, '*', 'entry', '{}');
-    expect(await acquire('three')).toEqual(['three', 0, 1]);
+    expect(await acquire('three')).toEqual(['three', 0, 1, []]);
+  });
+
+  test.each([
+    ['a text', (key: string) => ['SET', key, 'x']],
+    ['a stream that is ahead', (key: string) => ['XADD', key, '1000-0', 'at', '0', 'body', '{}']],
+  ])(
+    'an app whose log became %s holds back no other, and loses no entry of the journal',
+    async (_, spoil) => {
+      const key = newKey();
+      const { outbox, failures, lines } = await open(key, 'one');
+      await redis.command(...spoil(`${key}:events:app-1`));
+      const entry = String(await redis.command('XADD', `${key}:journal`, '*', 'entry', '{}'));
+      await redis.command('SET', `${key}:journal-bytes`, '2');
+      const hooks = [newHook('hook-1')];
+      await outbox.consume([entry], 2, () =>
+        Promise.all([outbox.append([told('a', hooks)]), outbox.append([told('b', hooks, 'app-2')])]),
+      );
+      expect(failures).toEqual([]);
+      expect((await outbox.events('app-1', 0, 9)).events).toHaveLength(1);
+      expect((await outbox.events('app-2', 0, 9)).events).toHaveLength(1);
+      expect(await redis.command('XLEN', `${key}:journal`)).toBe(0);
+      expect(await redis.command('EXISTS', `${key}:events:app-1:set-aside`)).toBe(1);
+      expect(lines.filter(({ level }) => level === 50)).toMatchObject([{ keys: ['events:app-1'] }]);
+
+      await commands.run(scripts.releaseLeadership, key, 'one', 0);
+      const next = await open(key, 'two');
+      expect(next.outbox.deliveries.counts('app-1:hook-1')).toMatchObject({ pending: 2 });
+    },
+  );
+
+  test.each(['journal', 'deliveries', 'told', 'sequences', 'clerk'])(
+    'a node becomes the leader although another program has overwritten %s',
+    async (name) => {
+      const key = newKey();
+      // Neither a stream nor a hash, nor the value of a leader, which expires.
+      await redis.command('SET', `${key}:${name}`, 'x');
+      const { outbox, failures } = await open(key, 'one');
+      await outbox.append([told('a')]);
+      expect(failures).toEqual([]);
+      expect(await redis.command('GET', `${key}:clerk`)).toBe('one');
+    },
+  );
+
+  test('a delivery that cannot be read keeps no other from being delivered', async () => {
+    const key = newKey();
+    const first = await open(key, 'one');
+    await first.outbox.append([told('a'), told('b')]);
+    await redis.command('HSET', `${key}:deliveries`, '1', '{');
+    await commands.run(scripts.releaseLeadership, key, 'one', 0);
+    const { outbox, lines } = await open(key, 'two');
+    expect(outbox.deliveries.counts('app-1:hook-1')).toMatchObject({ pending: 1 });
+    expect(lines).toMatchObject([{ level: 50, hash: 'deliveries', fields: ['1'], count: 1 }]);
+  });
+
+  test('without free memory a node becomes the leader, and what is delivered makes room', async () => {
+    const full = await RedisServer.start();
+    onTestFinished(() => full.stop());
+    const own = new ReconnectingClient({
+      name: 'test',
+      connect: (name) => connectRedis(redisSchema.parse({ url: full.url }), name, 2000),
+      onOpen: () => {},
+      log: pino({ level: 'silent' }),
+    });
+    await own.start();
+    onTestFinished(() => own.close());
+    const runner = new ScriptRunner(own, 2000);
+    const key = newKey();
+    const { outbox } = await open(key, 'one', Date.now, BOUNDS, runner);
+    await outbox.append([told('a'), told('a')]);
+    await full.command('CONFIG', 'SET', 'maxmemory', '1');
+    await expect(runner.run(scripts.record, key, 'writer', 1, '{}')).rejects.toThrow(/OOM/);
+
+    await runner.run(scripts.releaseLeadership, key, 'one', 0);
+    const next = await open(key, 'two', Date.now, BOUNDS, runner);
+    const delivery = (await next.outbox.deliveries.head('app-1:hook-1', 'a', 1))!;
+    await next.outbox.deliveries.fail(delivery, { at: 1, status: 500, answer: 'no' }, 7);
+    await next.outbox.deliveries.acknowledge(delivery);
+    expect(next.failures).toEqual([]);
+    expect(await full.command('HLEN', `${key}:deliveries`)).toBe(1);
   });
 });

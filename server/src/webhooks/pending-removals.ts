@@ -31,11 +31,15 @@ export interface PendingRemovalsParts {
   readonly onEnd: (departures: readonly PendingRemoval[]) => void;
 }
 
+/** Milliseconds before a removal that failed is tried again. */
+const RETRY_MS = 1000;
+
 /** Those who have left, until they come back or it is certain that they do not. */
 export class PendingRemovals {
   readonly #parts: PendingRemovalsParts;
   readonly #leaving: DelayQueue<PendingRemoval>;
   readonly #restarting: DelayQueue<PendingRemoval>;
+  readonly #retrying: DelayQueue<PendingRemoval>;
   /** Of whom the presence is being asked. */
   readonly #doubted = new Set<string>();
   #closed = false;
@@ -47,31 +51,35 @@ export class PendingRemovals {
       presence ? void this.#confirm(ended, presence) : onEnd(ended);
     this.#leaving = new DelayQueue(parts.graceMs, end);
     this.#restarting = new DelayQueue(parts.restartGraceMs, end);
+    this.#retrying = new DelayQueue(Math.max(parts.graceMs, RETRY_MS), end);
   }
 
   has(key: string): boolean {
-    return this.#leaving.has(key) || this.#restarting.has(key) || this.#doubted.has(key);
+    return [this.#leaving, this.#restarting, this.#retrying, this.#doubted].some((each) => each.has(key));
   }
 
   /** Begins to wait, anew if it waits already. */
   begin(departure: PendingRemoval, grace: 'usual' | 'restart'): void {
-    const key = keyOf(departure.told);
-    this.callOff(key);
-    if (this.#closed) return;
-    (grace === 'usual' ? this.#leaving : this.#restarting).begin(key, departure);
+    this.#begin(departure, grace === 'usual' ? this.#leaving : this.#restarting);
+  }
+
+  /** Begins to wait again, because the removal could not be recorded or confirmed. */
+  retry(departure: PendingRemoval): void {
+    this.#begin(departure, this.#retrying);
   }
 
   /** It has come back. */
   callOff(key: string): void {
     this.#leaving.callOff(key);
     this.#restarting.callOff(key);
+    this.#retrying.callOff(key);
     this.#doubted.delete(key);
   }
 
   /** Ends all waits. @returns those who waited, in the order in which they left */
   take(): readonly PendingRemoval[] {
     this.#closed = true;
-    return [...this.#restarting.take(), ...this.#leaving.take()];
+    return [...this.#retrying.take(), ...this.#restarting.take(), ...this.#leaving.take()];
   }
 
   /** Calls everything off. */
@@ -79,6 +87,13 @@ export class PendingRemovals {
     this.#closed = true;
     this.#leaving.close();
     this.#restarting.close();
+    this.#retrying.close();
+  }
+
+  #begin(departure: PendingRemoval, queue: DelayQueue<PendingRemoval>): void {
+    const key = keyOf(departure.told);
+    this.callOff(key);
+    if (!this.#closed) queue.begin(key, departure);
   }
 
   async #confirm(ended: readonly PendingRemoval[], presence: PresenceSource): Promise<void> {
@@ -91,7 +106,7 @@ export class PendingRemovals {
       if (certain.length > 0) onEnd(certain);
     } catch (error) {
       log.warn({ err: error, departures: ended.length }, 'webhook removals wait: nobody knows who is there');
-      for (const departure of stillDoubted()) this.begin(departure, 'usual');
+      for (const departure of stillDoubted()) this.retry(departure);
     }
   }
 }

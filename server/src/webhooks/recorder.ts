@@ -53,7 +53,7 @@ export class Recorder implements Journal {
   constructor(parts: RecorderParts) {
     this.#parts = parts;
     const { graceMs, restartGraceMs, presence, log } = parts;
-    const onEnd = (departures: readonly PendingRemoval[]) => void this.#remove(departures);
+    const onEnd = (departures: readonly PendingRemoval[]) => void this.#removeAll(departures);
     this.#outage = new OutageLog(
       log,
       'webhook events could not be committed',
@@ -108,7 +108,7 @@ export class Recorder implements Journal {
   async end(): Promise<void> {
     this.#ended = true;
     const departures = this.#removals.take();
-    if (departures.length > 0) await this.#remove(departures);
+    await this.#removeAll(departures);
   }
 
   /** Tells of no removal any more: what is in the ledger is left to the next process. */
@@ -215,6 +215,18 @@ export class Recorder implements Journal {
     };
   }
 
+  /** Records removals, those of each app by themselves: what refuses those of one app does not hold back the others. */
+  async #removeAll(departures: readonly PendingRemoval[]): Promise<void> {
+    const byApp = new Map<string, PendingRemoval[]>();
+    for (const departure of departures) {
+      const { appId } = departure.told;
+      const ofApp = byApp.get(appId);
+      if (ofApp) ofApp.push(departure);
+      else byApp.set(appId, [departure]);
+    }
+    await Promise.all([...byApp.values()].map((each) => this.#remove(each)));
+  }
+
   async #remove(departures: readonly PendingRemoval[]): Promise<void> {
     try {
       await this.#commit(departures.map((departure) => this.#changeOfRemoval(departure)));
@@ -224,7 +236,7 @@ export class Recorder implements Journal {
         const key = keyOf(departure.told);
         if (this.#ended || this.#ledger.has(key)) continue;
         this.#ledger.add(key);
-        this.#removals.begin(departure, 'usual');
+        this.#removals.retry(departure);
       }
     }
   }
@@ -233,7 +245,8 @@ export class Recorder implements Journal {
     try {
       await this.#commit(changes);
     } catch (error) {
-      for (const { appId, event } of changes) {
+      // With a presence, the events are still in the journal, or the next comparison finds them.
+      for (const { appId, event } of this.#parts.presence ? [] : changes) {
         if (event) this.#parts.metrics.app(appId).webhookEventsLost += 1;
       }
       throw new Unavailable('Webhook events cannot be committed', { cause: error });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { AppStore } from '../../apps/app.ts';
 import { reasonOf } from '../../redis/reconnecting-client.ts';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
-import type { Leadership } from '../outbox/fenced-commit.ts';
+import { type Leadership, logSetAside } from '../outbox/fenced-commit.ts';
 import type { LeaderTerm } from './leader-term.ts';
 import { scripts } from './scripts.ts';
 
@@ -25,7 +25,7 @@ export interface LeaderElectionParts {
 const LEASE = 0.6;
 const RENEWAL = 0.2;
 
-const acquireSchema = z.tuple([z.string(), z.number(), z.number()]);
+const acquireSchema = z.tuple([z.string(), z.number(), z.number(), z.array(z.string())]);
 
 interface Lease extends Leadership {
   until: () => number;
@@ -110,7 +110,8 @@ export class LeaderElection {
     const id = lease?.id ?? randomBytes(8).toString('hex');
     const askedAt = performance.now();
     const answer = await commands.run(scripts.acquireLeadership, key, id, Math.ceil(this.#leaseMs));
-    const [leader, isHandedOver, journalEntries] = acquireSchema.parse(answer);
+    const [leader, isHandedOver, journalEntries, keys] = acquireSchema.parse(answer);
+    if (keys.length > 0) logSetAside(this.#parts.log, keys);
     this.#journalEntries = journalEntries;
     const isLeader = leader === id;
     const until = () => askedAt + this.#leaseMs;

@@ -48,8 +48,16 @@ export class LeaderTerm {
 
   /** Continues the work of the previous leader. @throws Unavailable if Redis does not answer, or another node leads by now */
   static async begin(parts: LeaderTermParts): Promise<LeaderTerm> {
-    const { config, commands, key, leadership, now, onFailure } = parts;
-    const outbox = await RedisOutbox.open({ commands, key, leadership, now, onFailure, ...boundsOf(config) });
+    const { config, commands, key, leadership, now, log, onFailure } = parts;
+    const outbox = await RedisOutbox.open({
+      commands,
+      key,
+      leadership,
+      now,
+      log,
+      onFailure,
+      ...boundsOf(config),
+    });
     const term = new LeaderTerm(parts, outbox);
     term.webhooks.start(leadership.isHandedOver ? 'restart' : 'usual');
     term.wake();

@@ -1,4 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { z } from 'zod';
 import { Unavailable } from '../../errors.ts';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
 import { scripts } from '../cluster/scripts.ts';
@@ -18,9 +20,12 @@ export interface FencedCommitParts {
   /** The prefix of all keys of webhooks. */
   readonly key: string;
   readonly leadership: Leadership;
+  readonly log: Logger;
   /** It is unknown what Redis holds: the term must end. */
   readonly onFailure: (error: unknown) => void;
 }
+
+const answerSchema = z.union([z.literal('notLeader'), z.array(z.string())]);
 
 /** Changes after which a group is full. Redis is blocked while it makes them. */
 const FULL = 2000;
@@ -113,14 +118,15 @@ export class FencedCommit {
   }
 
   async #flush(group: Group): Promise<void> {
-    const { commands, key, leadership } = this.#parts;
+    const { commands, key, leadership, log } = this.#parts;
     if (this.#gathering === group) this.#gathering = undefined;
     try {
       if (this.#failure) throw this.#failure;
       if (group.size === 0 && performance.now() < leadership.until()) return;
       const changes = JSON.stringify(changesOf(group));
-      const answer = await commands.run(scripts.commit, key, leadership.id, changes);
-      if (answer !== 'committed') throw new Unavailable('Another node is the leader of webhooks by now');
+      const answer = answerSchema.parse(await commands.run(scripts.commit, key, leadership.id, changes));
+      if (answer === 'notLeader') throw new Unavailable('Another node is the leader of webhooks by now');
+      if (answer.length > 0) logSetAside(log, answer);
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -132,6 +138,11 @@ export class FencedCommit {
     this.#failure = error;
     this.#parts.onFailure(error);
   }
+}
+
+/** @param keys ends of the names of keys that held something else than webhooks, which another program must have written */
+export function logSetAside(log: Logger, keys: readonly string[]): void {
+  log.error({ keys }, 'keys of webhooks in Redis had a wrong value and were set aside');
 }
 
 /** Commands, each with the end of the name of its key and what else it takes. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { HookKey } from '../../apps/hook.ts';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
@@ -24,6 +25,7 @@ export interface RedisOutboxParts extends OutboxBounds {
   /** The prefix of all keys of webhooks. */
   readonly key: string;
   readonly leadership: Leadership;
+  readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
   /** Nothing can be committed any more: the term must end. */
@@ -169,16 +171,39 @@ export class RedisOutbox implements Outbox {
   }
 }
 
-/** Reads all fields of a hash, page by page; Redis may give one of them more than once. */
+/** Fields that the log names, and characters of each. */
+const MAX_LOGGED_FIELDS = 10;
+const MAX_LOGGED_FIELD = 200;
+
+/**
+ * Reads all fields of a hash, page by page; Redis may return a field more than once. A field that cannot be read is logged
+ * and left out, so that it does not keep all others from being delivered.
+ */
 async function readHash(
-  { commands, key }: RedisOutboxParts,
+  { commands, key, log }: RedisOutboxParts,
   hash: string,
   take: (field: string, value: string) => void,
 ): Promise<void> {
+  const unreadable: string[] = [];
+  let firstError: unknown;
+  const attempt = (field: string, value: string) => {
+    try {
+      take(field, value);
+    } catch (error) {
+      firstError ??= error;
+      unreadable.push(field.slice(0, MAX_LOGGED_FIELD));
+    }
+  };
   let cursor = '0';
   do {
     const [next, words] = pageSchema.parse(await commands.run(scripts.scan, key, hash, cursor));
-    for (let at = 0; at + 1 < words.length; at += 2) take(words[at] ?? '', words[at + 1] ?? '');
+    for (let at = 0; at + 1 < words.length; at += 2) attempt(words[at] ?? '', words[at + 1] ?? '');
     cursor = next;
   } while (cursor !== '0');
+  if (unreadable.length === 0) return;
+  const fields = unreadable.slice(0, MAX_LOGGED_FIELDS);
+  log.error(
+    { err: firstError, hash, fields, count: unreadable.length },
+    'data of webhooks in Redis is unreadable',
+  );
 }

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Releases the leadership, if the term still holds it. If the node hands over, the other nodes learn at once that there is
 -- no leader.
 --
