@@ -9,6 +9,7 @@ const LAYERS = [
   ['console', 'core'],
   ['api', 'prometheus', 'store'],
   ['socket', 'webhooks'],
+  ['audit'],
   ['hub', 'http', 'data'],
   ['access'],
   ['adapter', 'tls'],

@@ -5,6 +5,7 @@ import type { Adapter } from './adapter/adapter.ts';
 import type { AppConfig } from './apps/app.ts';
 import type { ConsoleOptions } from './console/console.ts';
 import type { Core } from './core/core.ts';
+import type { Metrics } from './metrics.ts';
 import type { MetricsText } from './prometheus/endpoint.ts';
 import type { WebhookStep } from './webhooks/webhooks.ts';
 
@@ -37,6 +38,8 @@ export type DrainReason = 'stopping' | 'replaced';
 export interface BrokerParts {
   /** @default a silent logger */
   readonly log?: Logger;
+  /** Where the broker counts. @default metrics of its own */
+  readonly metrics?: Metrics;
   /** @default Redis if it is configured, else memory */
   readonly adapter?: Adapter;
   /** @default a core of this process alone, with the adapter */

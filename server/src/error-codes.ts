@@ -2,6 +2,7 @@
 export const errorCodes = {
   app_disabled: 'The app is disabled',
   app_not_found: 'No such app',
+  audit_off: 'The audit log is off',
   authentication_timeout: 'Nothing was proven in time',
   batch_too_large: 'Too many events in a batch',
   binary_frame: 'A binary frame',

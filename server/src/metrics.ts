@@ -56,6 +56,9 @@ export class Metrics {
   readonly bounds = new Map<string, number>();
   /** The number of times that an outage lasted so long that messages of a channel were lost. */
   gaps = 0;
+  /** Audit records that were written, and those that found no room. */
+  auditRecords = 0;
+  auditRecordsLost = 0;
   readonly #hidden = new Map<string, AppMetrics>();
 
   /** @param appId the id of a configured app, never a text from outside */

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { Access } from './access/access.ts';
 import { Api } from './api/api.ts';
 import { FileAppStore } from './apps/file-store.ts';
+import { recordKeyChanges } from './audit/key-changes.ts';
 import type { Broker, BrokerParts, DrainReason } from './broker.ts';
 import type { Config } from './config/config.ts';
 import { isLoopback } from './config/loopback.ts';
@@ -37,13 +38,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const { now = Date.now, monotonic = () => performance.now() } = parts;
   hideSecrets(config);
   const certificate = config.tls && (await Certificate.open('tls', config.tls, log));
-  const metrics = new Metrics();
+  const { metrics = new Metrics() } = parts;
   const apps = new FileAppStore(config.apps);
   const { adapter: ownAdapter, onWebhookStep } = parts;
   const core =
     parts.core ??
     (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
-  const { adapter, webhooks } = core;
+  const { adapter, audit, webhooks } = core;
   const access = new Access({ counters: adapter.counters, now, monotonic });
   const hub = new Hub({ adapter, access, apps, journal: core.journal, metrics, log });
   const connections = new OpenConnections();
@@ -69,6 +70,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
         adapter,
         hub,
         webhooks: webhooks.control,
+        audit,
         metrics,
         incarnation: core.status.incarnation,
         log,
@@ -85,6 +87,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     apps: pages?.connectable ?? apps,
     adapter,
     access,
+    audit,
     hub,
     connections,
     writeQueue,
@@ -125,6 +128,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     adapter,
     webhooks: webhooks.control,
     webhookKeys: core.webhookKeys,
+    audit,
     metrics,
     log,
     now,
@@ -209,6 +213,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     throw error;
   }
 
+  let configured = config.apps;
   const { port, url } = listener;
   const metricsUrl = metricsListener.listening
     ? `${metricsListener.url}/metrics`
@@ -224,6 +229,9 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metricsUrl,
     reload(list) {
       hideSecretsOf(list);
+      // The parent of workers records it for all.
+      if (!parts.core) recordKeyChanges(audit, configured, list);
+      configured = list;
       apps.replace(list);
       reloadCore(core);
       gateway.closeOrphans();

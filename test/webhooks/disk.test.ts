@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
@@ -14,30 +14,7 @@ import { eventually } from '../helpers/eventually.ts';
 import { newFolder } from '../helpers/folder.ts';
 import { recordLog } from '../helpers/log.ts';
 import { readSamples } from '../helpers/metrics.ts';
-
-/** A disk of 16 megabytes, so that the log of the database fits once it is free again; `undefined` where none can be mounted. */
-function smallDisk(): { folder: string; fill(): void; free(): void } | undefined {
-  const folder = newFolder();
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', folder], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', folder]));
-  const junk = join(folder, 'junk');
-  return {
-    folder,
-    fill() {
-      mkdirSync(junk);
-      try {
-        for (let n = 0; ; n += 1) writeFileSync(join(junk, String(n)), Buffer.alloc(4096));
-      } catch {
-        // It is full.
-      }
-    },
-    free: () => rmSync(junk, { recursive: true }),
-  };
-}
+import { smallDisk } from '../helpers/small-disk.ts';
 
 /** A broker that keeps what it tells in a folder. */
 async function startKept(folder: string, url: string, events: readonly string[], config: object = {}) {

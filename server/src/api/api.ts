@@ -3,6 +3,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import { ApiError } from '../errors.ts';
 import { readPublishPath, splitTarget } from '../http/target.ts';
 import { Answers } from './answers.ts';
+import { findAuditRecords } from './audit.ts';
 import { listChannels, listUsers, showChannel } from './channels.ts';
 import type { ApiContext } from './context.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -26,6 +27,7 @@ const ENDPOINTS: readonly Endpoint[] = [
   showUser,
   terminateConnections,
   ...webhookEndpoints,
+  findAuditRecords,
 ];
 const PUBLISHING: ReadonlyMap<string, Endpoint> = new Map(
   ENDPOINTS.filter(({ publishes }) => publishes).map((endpoint) => [endpoint.path, endpoint]),

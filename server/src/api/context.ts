@@ -3,6 +3,7 @@ import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config/config.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -18,6 +19,8 @@ export interface ApiContext {
   readonly webhooks: WebhookControl;
   /** The public keys that receivers of webhooks may read. */
   readonly webhookKeys: readonly PublicKey[];
+  /** `undefined`: it is off. */
+  readonly audit: Audit | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */

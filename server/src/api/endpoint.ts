@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Query } from '../http/query.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
@@ -35,6 +36,8 @@ export interface Call {
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly webhooks: WebhookControl;
+  /** `undefined`: it is off. */
+  readonly audit: Audit | undefined;
   /** Unix milliseconds. */
   now(): number;
   /** Counts and logs that the app has reached a bound. */

@@ -44,7 +44,7 @@ export class Service {
     endpoint: Endpoint,
     { appId, subject }: Target,
   ): Promise<void> {
-    const { apps, hub, adapter, webhooks, now, metrics, log } = this.#context;
+    const { apps, hub, adapter, webhooks, audit, now, metrics, log } = this.#context;
     let status = 200;
     this.#inProgress += 1;
     try {
@@ -71,6 +71,7 @@ export class Service {
         hub,
         adapter,
         webhooks,
+        audit,
         now,
         reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
       });

@@ -11,6 +11,8 @@ export const HELP = `Usage: countersign <command> [options]
              --secret TEXT   instead of a new one at each start; COUNTERSIGN_DEV_SECRET gives it too
   config   Show the configuration that start would run with, secrets masked.
              --print  --config FILE  --host ADDRESS  --port NUMBER
+  audit    Check that an audit log is complete and unchanged; exit code 1 names the first line that is not.
+             verify DIR  --key FILE  DIR is the data directory, FILE the key that signed checkpoints
   webhooks Look after the webhooks of a running broker. Prints its answer as JSON.
              ls                            each webhook and how it stands
              show HOOK [--state STATE]     its deliveries: pending (default), failing or dead

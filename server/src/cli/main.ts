@@ -21,6 +21,7 @@ import { VERSION } from '../version.ts';
 import { Worker } from '../workers/worker.ts';
 import { WorkerGroup } from '../workers/worker-group.ts';
 import { RPC_FD } from '../workers/worker-process.ts';
+import { runAuditCommand } from './audit-command.ts';
 import { devApp, devConfig, refuseOtherThanDev } from './dev/app.ts';
 import { devRoutes } from './dev/dev.ts';
 import { devGuide } from './dev/guide.ts';
@@ -54,6 +55,8 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
       return printConfig(args);
     case 'webhooks':
       return print(await runWebhooksCommand(args, (file) => loadConfig({ file, env: process.env })));
+    case 'audit':
+      return print(await runAuditCommand(args));
     case '--help':
     case '-h':
       return print(HELP);

@@ -109,6 +109,22 @@ export const configSchema = z
      * a key that is made in `data`.
      */
     webhookSigningKey: z.string().min(1).optional(),
+    /** The log of who was let into what. */
+    audit: z
+      .strictObject({
+        /** Whether it is written. @default false */
+        enabled: z.boolean().default(false),
+        /** Seconds for which records are kept; whole files are removed. @default 7_776_000 */
+        keepSeconds: seconds.default(7_776_000),
+        /** Bytes of all records; beyond them the oldest go. @default 1_073_741_824 */
+        maxBytes: z.int().min(1_048_576).default(1_073_741_824),
+        /** Whether grants are refused while records cannot be written. @default false */
+        required: z.boolean().default(false),
+        /** Whether records hold whole addresses, and not their networks only. @default false */
+        fullAddresses: z.boolean().default(false),
+      })
+      .readonly()
+      .prefault({}),
     /** Whether `/console` is there for people to look. @default true */
     console: z.boolean().default(true),
     /** Path in front of every route, such as "/realtime". @default "" */

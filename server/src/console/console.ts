@@ -31,6 +31,7 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly adapter: Adapter;
   readonly hub: Hub;
   readonly webhooks: Call['webhooks'];
+  readonly audit: Call['audit'];
   readonly metrics: Metrics;
   readonly incarnation: string;
   readonly log: Logger;

@@ -32,6 +32,7 @@ export interface ConsoleApiParts {
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly webhooks: Call['webhooks'];
+  readonly audit: Call['audit'];
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly pathPrefix: string;
@@ -57,8 +58,20 @@ const proofSchema = z.object({
 
 /** The requests of the pages, each for the app of its session. */
 export function consoleApi(parts: ConsoleApiParts): Router {
-  const { liveApps, sessions, observers, hub, adapter, webhooks, metrics, log, pathPrefix, now, monotonic } =
-    parts;
+  const {
+    liveApps,
+    sessions,
+    observers,
+    hub,
+    adapter,
+    webhooks,
+    audit,
+    metrics,
+    log,
+    pathPrefix,
+    now,
+    monotonic,
+  } = parts;
   const router = express.Router({ strict: true });
   router.use(ownPagesOnly);
 
@@ -159,6 +172,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
             hub,
             adapter,
             webhooks,
+            audit,
             now,
             reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
           });

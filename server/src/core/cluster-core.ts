@@ -1,5 +1,7 @@
 import type { Journal } from '../adapter/journal.ts';
 import { RedisAdapter } from '../adapter/redis/adapter.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { openAudit } from '../audit/open-audit.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
@@ -11,6 +13,7 @@ import { keptOptions } from './kept-options.ts';
 export class ClusterCore implements Core {
   readonly adapter: RedisAdapter;
   readonly webhooks: ClusterWebhooks;
+  readonly audit: AuditLog | undefined;
   readonly status: CoreStatus;
   readonly webhookKeys: readonly PublicKey[];
 
@@ -19,7 +22,9 @@ export class ClusterCore implements Core {
     webhooks: ClusterWebhooks,
     certificate: Certificate | undefined,
     webhookKeys: readonly PublicKey[],
+    audit: AuditLog | undefined,
   ) {
+    this.audit = audit;
     this.adapter = adapter;
     this.webhookKeys = webhookKeys;
     this.webhooks = webhooks;
@@ -27,7 +32,7 @@ export class ClusterCore implements Core {
       incarnation: '',
       cluster: { node: adapter, webhooks },
       certificates: certificate ? [certificate] : [],
-      ready: () => readyDespite(adapter.fault ?? webhooks.fault),
+      ready: () => readyDespite(adapter.fault ?? webhooks.fault ?? audit?.fault),
     };
   }
 
@@ -53,7 +58,10 @@ export class ClusterCore implements Core {
     });
     const { roster } = adapter;
     const webhooks = await ClusterWebhooks.open({ ...parts, roster, onStep });
-    return new ClusterCore(adapter, webhooks, certificate, publicKeys(parts));
+    const { commands } = adapter;
+    const cluster = { commands, prefix: redis.prefix };
+    const audit = await openAudit({ ...parts, signingKey: parts.signingKey, cluster });
+    return new ClusterCore(adapter, webhooks, certificate, publicKeys(parts), audit);
   }
 
   get journal(): Journal {
@@ -61,6 +69,7 @@ export class ClusterCore implements Core {
   }
 
   async close(): Promise<void> {
+    await this.audit?.close();
     await this.adapter.close();
     await this.webhooks.close();
     for (const certificate of this.status.certificates) certificate.close();

@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { AppStore } from '../apps/app.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import type { PublicKey, SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
@@ -14,10 +16,17 @@ export interface Core {
   readonly adapter: Adapter;
   readonly journal: Journal;
   readonly webhooks: CoreWebhooks;
+  /** `undefined`: it is off. */
+  readonly audit: Audit | undefined;
   readonly status: CoreStatus;
   /** The public keys that receivers of webhooks may read. */
   readonly webhookKeys: readonly PublicKey[];
   close(): Promise<void>;
+}
+
+/** The core of a node: the processes of the node share its audit log. */
+export interface NodeCore extends Core {
+  readonly audit: AuditLog | undefined;
 }
 
 /** The webhooks of a core. */

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import { MemoryAdapter } from '../adapter/memory/adapter.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { openAudit } from '../audit/open-audit.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import { Store } from '../store/store.ts';
 import { boundsOf } from '../webhooks/outbox/bounds.ts';
@@ -16,9 +18,10 @@ export class LocalCore implements Core {
   readonly webhooks: Webhooks;
   readonly status: CoreStatus;
   readonly webhookKeys: readonly PublicKey[];
+  readonly audit: AuditLog | undefined;
   readonly #store: Store | undefined;
 
-  private constructor(parts: CoreParts, store: Store | undefined) {
+  private constructor(parts: CoreParts, store: Store | undefined, audit: AuditLog | undefined) {
     const { config, now, monotonic, onWebhookStep: onStep } = parts;
     const adapter: Adapter =
       parts.adapter ??
@@ -31,6 +34,7 @@ export class LocalCore implements Core {
       });
     const outbox = store?.outbox ?? new MemoryOutbox({ now, ...boundsOf(config) });
     this.#store = store;
+    this.audit = audit;
     this.adapter = adapter;
     this.webhookKeys = publicKeys(parts);
     this.webhooks = new Webhooks({ ...parts, outbox, onStep });
@@ -38,16 +42,22 @@ export class LocalCore implements Core {
       incarnation: store ? '' : randomBytes(16).toString('hex'),
       cluster: undefined,
       certificates: [],
-      ready: () => (store?.fault === undefined ? readyDespite(adapter.fault) : degraded(store.fault)),
+      ready() {
+        const fault = store?.fault ?? audit?.fault;
+        return fault === undefined ? readyDespite(adapter.fault) : degraded(fault);
+      },
     };
   }
 
   /** @throws DataError if the data directory cannot be used */
   static async open(parts: CoreParts): Promise<LocalCore> {
-    const { config, now, log, onWebhookStep: onStep } = parts;
-    if (config.data === undefined) return new LocalCore(parts, undefined);
+    const { config, now, log, signingKey, metrics, onWebhookStep: onStep } = parts;
     const bounds = boundsOf(config);
-    return new LocalCore(parts, await Store.open({ directory: config.data, bounds, now, log, onStep }));
+    const store =
+      config.data === undefined
+        ? undefined
+        : await Store.open({ directory: config.data, bounds, now, log, onStep });
+    return new LocalCore(parts, store, await openAudit({ config, signingKey, metrics, log, now }));
   }
 
   get journal(): Journal {
@@ -57,6 +67,7 @@ export class LocalCore implements Core {
   async close(): Promise<void> {
     await this.adapter.close();
     await this.webhooks.close();
+    await this.audit?.close();
     await this.#store?.close();
   }
 }

@@ -1,7 +1,7 @@
 import { makeDirectory } from '../data/directory.ts';
 import { SigningKey } from '../data/signing-key.ts';
 import { ClusterCore } from './cluster-core.ts';
-import type { Core, CoreParts } from './core.ts';
+import type { CoreParts, NodeCore } from './core.ts';
 import { LocalCore } from './local-core.ts';
 
 /**
@@ -10,7 +10,7 @@ import { LocalCore } from './local-core.ts';
  * @throws ConfigError if the data directory, the signing key or a file for the TLS of Redis cannot be used
  * @throws DataError if the content of the data directory cannot be used
  */
-export async function openCore(parts: Omit<CoreParts, 'signingKey'>): Promise<Core> {
+export async function openCore(parts: Omit<CoreParts, 'signingKey'>): Promise<NodeCore> {
   const { redis, data, webhookSigningKey } = parts.config;
   if (data !== undefined) makeDirectory(data);
   const signingKey = SigningKey.open(webhookSigningKey, data);

@@ -23,8 +23,8 @@ export interface PublicKey {
 }
 
 const SETTING = 'webhookSigningKey';
-/** In the data directory. */
-const FILE = 'signing-key.pem';
+/** The name of the file in the data directory. */
+export const SIGNING_KEY_FILE = 'signing-key.pem';
 const OWNER_ONLY = 0o600;
 
 export class SigningKey {
@@ -48,7 +48,7 @@ export class SigningKey {
   static open(file: string | undefined, data: string | undefined): SigningKey | undefined {
     if (file !== undefined) return new SigningKey(read(file));
     if (data === undefined) return undefined;
-    const own = join(data, FILE);
+    const own = join(data, SIGNING_KEY_FILE);
     try {
       chmodSync(own, OWNER_ONLY);
     } catch (error) {

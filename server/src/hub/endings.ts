@@ -7,7 +7,7 @@ import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import type { Admission } from './admission.ts';
 import type { Channels } from './channels.ts';
-import type { LocalChannel } from './local-channel.ts';
+import type { Ended, LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 
@@ -53,8 +53,8 @@ export class Endings {
     const local = this.#channels.get(topic);
     if (!local) return;
     // The seats are gone already, unless this node was cut off and has taken them again.
-    for (const subscriber of local.evict(who, version, reason))
-      this.#lose(topic, local, subscriber, new Eviction(reason), reason);
+    for (const ended of local.evict(who, version, reason))
+      this.#lose(topic, local, ended, new Eviction(reason), reason);
     this.#channels.closeIfEmpty(topic, local);
   }
 
@@ -71,7 +71,7 @@ export class Endings {
       if (local.get(subscriber) !== subscription) return;
       subscription.end(error);
       local.remove(subscriber);
-      this.#lose(topic, local, subscriber, error, error.message);
+      this.#lose(topic, local, [subscriber, subscription], error, error.message);
       this.#channels.closeIfEmpty(topic, local);
     }
   }
@@ -85,9 +85,11 @@ export class Endings {
     const topic = topicOf(app.id, channel);
     const local = this.#channels.get(topic);
     const why = grantExpired();
-    local?.get(subscriber)?.end(why);
-    if (!local?.remove(subscriber)) return;
-    this.#lose(topic, local, subscriber, isSilent ? undefined : why, 'expired');
+    const subscription = local?.get(subscriber);
+    if (!local || !subscription) return;
+    subscription.end(why);
+    local.remove(subscriber);
+    this.#lose(topic, local, [subscriber, subscription], isSilent ? undefined : why, 'expired');
     this.#channels.closeIfEmpty(topic, local);
   }
 
@@ -96,16 +98,16 @@ export class Endings {
     const why = keyRemoved();
     for (const [topic, local] of [...this.#channels.all()]) {
       if (local.channel.kind === 'public') continue;
-      const ended = local.endInvalid(why);
-      for (const subscriber of ended) this.#lose(topic, local, subscriber, why, why.message);
-      if (ended.length > 0) this.#channels.closeIfEmpty(topic, local);
+      const all = local.endInvalid(why);
+      for (const ended of all) this.#lose(topic, local, ended, why, why.message);
+      if (all.length > 0) this.#channels.closeIfEmpty(topic, local);
     }
   }
 
   #lose(
     topic: Topic,
     local: LocalChannel,
-    subscriber: Subscriber,
+    [subscriber, { grant }]: Ended,
     why: SubscriptionRefusal | undefined,
     reason: string,
   ): void {
@@ -114,7 +116,7 @@ export class Endings {
       if (change && announcesCount(local.app, local.channel))
         this.#counts.changed(topic, change.subscriptions, change.version);
     });
-    subscriber.lose(local.channel.name, why, left);
+    subscriber.lose(local.channel.name, grant, why, left);
   }
 
   /** Gives up a seat. If that fails, the seat ends with the node's lease. */

@@ -13,6 +13,9 @@ import type { News, Subscription } from './subscription.ts';
 /** A message to the subscribers of a channel. */
 export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 'memberRemoved' | 'count' }>;
 
+/** A subscription that was ended, and its subscriber. */
+export type Ended = readonly [Subscriber, Subscription];
+
 /** The subscribers of one channel on this node. */
 export class LocalChannel {
   /** Subscribers with a snapshot older than this version have missed something. */
@@ -81,30 +84,30 @@ export class LocalChannel {
     return true;
   }
 
-  /** Ends the subscriptions that were joined before a version. Returns their subscribers, without those that had no snapshot yet. */
-  evict(who: Evicted, version: Version, reason: string): readonly Subscriber[] {
+  /** Ends the subscriptions that were joined before a version. Returns them, without those that had no snapshot yet. */
+  evict(who: Evicted, version: Version, reason: string): readonly Ended[] {
     for (const [subscriber, subscription] of this.#pending ?? []) {
       if (matches(who, subscriber, subscription)) subscription.evict(reason, version);
     }
-    const subscribers: Subscriber[] = [];
+    const ended: Ended[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
       if (!matches(who, subscriber, subscription) || !subscription.evict(reason, version)) continue;
       this.#remove(subscriber, subscription);
-      subscribers.push(subscriber);
+      ended.push([subscriber, subscription]);
     }
-    return subscribers;
+    return ended;
   }
 
-  /** Ends the subscriptions whose grant is not valid any more. Returns their subscribers. */
-  endInvalid(why: SubscriptionRefusal): readonly Subscriber[] {
-    const subscribers: Subscriber[] = [];
+  /** Ends the subscriptions whose grant is not valid any more. Returns them. */
+  endInvalid(why: SubscriptionRefusal): readonly Ended[] {
+    const ended: Ended[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
       if (isValid(subscription.grant, this.app)) continue;
       subscription.end(why);
       this.#remove(subscriber, subscription);
-      subscribers.push(subscriber);
+      ended.push([subscriber, subscription]);
     }
-    return subscribers;
+    return ended;
   }
 
   /** Frames a message once, and sends the same bytes to all subscribers. */

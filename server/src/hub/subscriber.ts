@@ -1,3 +1,4 @@
+import type { Grant } from '../access/grant.ts';
 import type { Seat } from '../adapter/adapter.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
@@ -14,10 +15,11 @@ export interface Subscriber extends Seat {
   /**
    * The broker ended its subscription to a channel.
    *
+   * @param grant what had let it in
    * @param why `undefined`: the client is not told, because the connection is about to close
    * @param left resolves when its seat is given up
    */
-  lose(channel: string, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void;
+  lose(channel: string, grant: Grant, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void;
   /** Resolves when it has room for more frames; false if it has ended. */
   drained(): Promise<boolean>;
   /** Closes it, because its client reads too slowly. */

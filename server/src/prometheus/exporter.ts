@@ -58,6 +58,7 @@ export class MetricsExporter {
     this.#addTraffic();
     this.#addRefusals();
     this.#addWebhooks();
+    this.#addAudit();
     if (sources.cluster) registerClusterMetrics(this.#page, sources.cluster);
     this.#page.gauge(
       'degraded',
@@ -224,6 +225,16 @@ export class MetricsExporter {
     );
     this.#page.counter('message_gaps_total', 'Channels of which messages were missed for good', [], () =>
       only(this.#sources.metrics.gaps),
+    );
+  }
+
+  #addAudit(): void {
+    const { metrics } = this.#sources;
+    this.#page.counter('audit_records_total', 'Audit records that were written', [], () =>
+      only(metrics.auditRecords),
+    );
+    this.#page.counter('audit_records_lost_total', 'Audit records that could not be written', [], () =>
+      only(metrics.auditRecordsLost),
     );
   }
 

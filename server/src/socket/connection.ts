@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { Grant } from '../access/grant.ts';
 import { fractionOf } from '../access/term.ts';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
@@ -107,12 +108,13 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     return !this.#ended;
   }
 
-  lose(channel: string, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
-    this.#session.lose(channel, why, left);
+  lose(channel: string, grant: Grant, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
+    this.#session.lose(channel, grant, why, left);
   }
 
   /** Closes the connection for the application. Our own client gets the reason in a frame, other clients in the close frame. */
   expel(reason: string): void {
+    this.#parts.report.expelled(this, reason);
     if (this.client.startsWith(OWN_CLIENT)) this.send(frames.terminated(reason));
     this.close(new Disconnect(codes.unauthorized, 'terminated', reason));
   }

@@ -42,7 +42,7 @@ export class Gateway {
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#connections = parts.connections;
-    this.#report = new Report(parts.log, parts.metrics);
+    this.#report = new Report(parts.log, parts.metrics, parts.audit);
     this.#buffers = new OutboundBuffers(parts.config.maxBufferedTotalBytes, () => this.#cutOffSlowest());
     this.#connectionParts = {
       ...parts,

@@ -1,9 +1,13 @@
+import { parseProof } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
+import { type Grant, userOf } from '../access/grant.ts';
 import type { App } from '../apps/app.ts';
 import type { ClaimedProof, ClientInfo } from '../apps/observer.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditEvent, AuditType } from '../audit/record.ts';
 import { codes, type Disconnect, type Refusal, type SubscriptionRefusal, severityOf } from '../errors.ts';
 import { type AppMetrics, increment, type Metrics, reached } from '../metrics.ts';
-import type { SignInRefusal } from './authorization.ts';
+import type { SignInRefusal, User } from './authorization.ts';
 import type { MessageBound } from './client-socket.ts';
 import { countedCode } from './close-frame.ts';
 
@@ -11,6 +15,8 @@ import { countedCode } from './close-frame.ts';
 export interface ReportedConnection extends ClientInfo {
   readonly app: App;
   readonly metrics: AppMetrics;
+  /** The user that it has signed in as. */
+  readonly userId?: string | undefined;
 }
 
 /** Characters of a channel name from a client that the log holds. */
@@ -20,10 +26,13 @@ const MAX_LOGGED_NAME = 200;
 export class Report {
   readonly #log: Logger;
   readonly #metrics: Metrics;
+  readonly #audit: Audit | undefined;
 
-  constructor(log: Logger, metrics: Metrics) {
+  /** @param audit `undefined` if it is off */
+  constructor(log: Logger, metrics: Metrics, audit: Audit | undefined) {
     this.#log = log;
     this.#metrics = metrics;
+    this.#audit = audit;
   }
 
   /** Whether debug lines are written. Asked where a busy broker would make their fields for nothing. */
@@ -110,17 +119,29 @@ export class Report {
 
   /** The client broke a rule, so the broker closes the connection. */
   connectionClosed(connection: ReportedConnection, { code, errorCode, reason }: Disconnect): void {
+    if (errorCode === 'grant_expired') {
+      this.#audit?.record(
+        auditOf('grant_expired', connection, { user_id: connection.userId, reason, code: errorCode }),
+      );
+    }
     const { address } = connection;
     this.#log.info({ ...idsOf(connection), code, errorCode, reason, address }, 'connection closed');
   }
 
-  signedIn(connection: ReportedConnection, userId: string): void {
+  signedIn(connection: ReportedConnection, { id: userId, key, claims }: User): void {
+    this.#audit?.record(
+      auditOf('signed_in', connection, { user_id: userId, key: key.name, grant_id: claims?.id }),
+    );
     this.#log.debug({ ...idsOf(connection), userId }, 'signed in');
     connection.app.observer?.observe({ kind: 'signedIn', who: connection, userId });
   }
 
   signInRefused(connection: ReportedConnection, refusal: SignInRefusal, evidence: ClaimedProof): void {
     const { errorCode, message: reason, explanation } = refusal;
+    if (this.#audit) {
+      const key = keyIn(evidence, connection);
+      this.#audit.record(auditOf('sign_in_refused', connection, { key, reason, code: errorCode }));
+    }
     const ids = idsOf(connection);
     this.#log.info({ ...ids, errorCode, reason }, 'sign-in refused');
     if (explanation) this.#log.debug({ ...ids, explanation }, 'sign-in refused: expected proof');
@@ -135,7 +156,18 @@ export class Report {
     });
   }
 
-  subscribed(connection: ReportedConnection, channel: string, userId: string | undefined): void {
+  /** The application ended the connection. */
+  expelled(connection: ReportedConnection, reason: string): void {
+    this.#audit?.record(auditOf('disconnected_by_app', connection, { user_id: connection.userId, reason }));
+  }
+
+  /** @param isRenewal the grant replaces an earlier one */
+  subscribed(connection: ReportedConnection, channel: string, grant: Grant, isRenewal: boolean): void {
+    const userId = grant.member?.userId;
+    if (grant.key && this.#audit) {
+      const type = isRenewal ? 'grant_renewed' : 'grant_used';
+      this.#audit.record(auditOf(type, connection, { channel, ...auditOfGrant(connection, grant) }));
+    }
     if (this.#isDebug) this.#log.debug({ ...idsOf(connection), channel, userId }, 'subscribed');
     connection.app.observer?.observe({ kind: 'subscribed', who: connection, channel, userId });
   }
@@ -145,7 +177,41 @@ export class Report {
     connection.app.observer?.observe({ kind: 'unsubscribed', who: connection, channel });
   }
 
+  /**
+   * The broker ended a subscription, for the application or because its grant is not valid any more.
+   *
+   * @param why `undefined`: the grant has expired, and the client is not told
+   */
+  subscriptionEnded(
+    connection: ReportedConnection,
+    channel: string,
+    grant: Grant,
+    why: SubscriptionRefusal | undefined,
+  ): void {
+    if (grant.key && this.#audit) {
+      const { code = 'grant_expired' } = why ?? {};
+      const type = code === 'grant_expired' ? 'grant_expired' : 'grant_revoked';
+      const parts = { channel, ...auditOfGrant(connection, grant), code, reason: why?.message };
+      this.#audit.record(auditOf(type, connection, parts));
+    }
+    if (why) this.#refused(connection, channel, why, NO_EVIDENCE);
+  }
+
   subscriptionRefused(
+    connection: ReportedConnection,
+    channel: string,
+    refusal: SubscriptionRefusal,
+    evidence: ClaimedProof,
+  ): void {
+    if (this.#audit) {
+      const { message: reason, code } = refusal;
+      const parts = { channel, user_id: connection.userId, key: keyIn(evidence, connection), reason, code };
+      this.#audit.record(auditOf('grant_refused', connection, parts));
+    }
+    this.#refused(connection, channel, refusal, evidence);
+  }
+
+  #refused(
     connection: ReportedConnection,
     channel: string,
     refusal: SubscriptionRefusal,
@@ -185,4 +251,28 @@ export class Report {
 /** The fields that every log line about a connection has. */
 function idsOf({ app, key, socketId }: ReportedConnection): object {
   return { appId: app.id, key, socketId };
+}
+
+const NO_EVIDENCE: ClaimedProof = { auth: undefined, data: undefined };
+
+function auditOf(
+  type: AuditType,
+  { app, socketId, address }: ReportedConnection,
+  parts: Pick<AuditEvent, 'channel' | 'user_id' | 'grant_id' | 'key' | 'reason' | 'code'>,
+): AuditEvent {
+  return { type, app: app.id, socket_id: socketId, address, ...parts };
+}
+
+/** What a grant says: its user is the one that it names, else the one that has signed in. */
+function auditOfGrant(
+  { userId }: ReportedConnection,
+  grant: Grant,
+): Pick<AuditEvent, 'user_id' | 'grant_id' | 'key'> {
+  return { user_id: userOf(grant) ?? userId, grant_id: grant.claims?.id, key: grant.key?.name };
+}
+
+/** The key that a proof names, if the app has it: other names are whatever a client sent. */
+function keyIn({ auth }: ClaimedProof, { app }: ReportedConnection): string | undefined {
+  const key = parseProof(auth)?.key;
+  return key !== undefined && app.hasKey(key) ? key : undefined;
 }

@@ -1,6 +1,7 @@
 import type { Access } from '../access/access.ts';
 import type { Blocks } from '../adapter/blocks.ts';
 import type { App } from '../apps/app.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { UserConnection } from '../hub/users.ts';
@@ -23,6 +24,8 @@ export interface SessionParts {
   readonly access: Access;
   readonly blocks: Blocks;
   readonly report: Report;
+  /** `undefined`: it is off. */
+  readonly audit: Audit | undefined;
   /** Unix milliseconds. */
   readonly now: () => number;
   /** Monotonic milliseconds, for everything that is waited for or limited. */

@@ -71,9 +71,10 @@ export class Session {
   }
 
   /** The broker ended a subscription. The client can subscribe again once the seat is given up. */
-  lose(name: string, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
+  lose(name: string, grant: Grant, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
     this.#channels = this.#channels.filter((channel) => channel.name !== name);
-    if (why) this.#refuse(name, why);
+    this.#parts.report.subscriptionEnded(this.#connection, name, grant, why);
+    if (why) this.#answer(name, why);
     this.#enqueue(name, async () => {
       await left;
     });
@@ -117,6 +118,7 @@ export class Session {
     const { app, socketId } = this.#connection;
     const barred = this.#barred?.get(channel.name);
     if (barred !== undefined) throw new Eviction(barred);
+    if (channel.kind !== 'public') this.#parts.audit?.admit();
     const user = this.#signIn?.user;
     const grant = authorizeSubscription(app, socketId, channel, message, user, this.#parts.now());
     if (grant.key && channel.kind !== 'user')
@@ -143,8 +145,9 @@ export class Session {
       await subscriptions.subscribe(app, channel, this.#connection, grant, resume);
       if (this.#ended) return subscriptions.unsubscribe(app, channel, this.#connection, 'disconnected');
       if (channel.kind !== 'public') this.#connection.authenticated();
-      if (!this.#find(channel.name)) this.#channels = [...this.#channels, channel];
-      this.#parts.report.subscribed(this.#connection, channel.name, grant.member?.userId);
+      const isRenewal = this.#find(channel.name) !== undefined;
+      if (!isRenewal) this.#channels = [...this.#channels, channel];
+      this.#parts.report.subscribed(this.#connection, channel.name, grant, isRenewal);
     } finally {
       this.#joining -= 1;
     }
@@ -199,21 +202,25 @@ export class Session {
     });
   }
 
-  /** @param message the client's request; without it the application ended the subscription */
-  #refuse(channel: string, error: unknown, message?: Subscribe): void {
+  #refuse(channel: string, error: unknown, message: Subscribe): void {
     const refusal = error instanceof SubscriptionRefusal ? error : serverError(error);
     const { type, message: reason } = refusal;
-    const evidence = { auth: message?.auth, data: message?.channelData };
+    const evidence = { auth: message.auth, data: message.channelData };
     this.#parts.report.subscriptionRefused(this.#connection, channel, refusal, evidence);
+    this.#answer(channel, refusal, message);
+    if (type === 'AuthError') this.#connection.proofRefused(reason);
+  }
+
+  /** @param message the client's request; without it the broker ended the subscription */
+  #answer(channel: string, refusal: SubscriptionRefusal, message?: Subscribe): void {
     if (refusal instanceof Eviction) {
       this.#barred ??= new Map();
-      this.#barred.set(channel, reason);
+      this.#barred.set(channel, refusal.message);
     }
     const text = explain(refusal, this.#connection.app);
     const isRenewal =
       this.#connection.isCapable && message !== undefined && this.#find(channel) !== undefined;
     this.#connection.send(frames.subscriptionError(channel, refusal, text, isRenewal));
-    if (type === 'AuthError' && message) this.#connection.proofRefused(reason);
   }
 }
 

@@ -110,6 +110,7 @@ export class SignIn {
   async #complete(signIn: SignInData): Promise<void> {
     const { app } = this.#connection;
     if (this.#ended) return;
+    this.#parts.audit?.admit();
     if (this.user && this.user.id !== signIn.id)
       throw new SignInRefusal('user_mismatch', 'Signed in as another user already');
     await this.#checkBlocks(signIn);
@@ -121,7 +122,7 @@ export class SignIn {
     this.user = { id: signIn.id, info: signIn.info, key: signIn.key, claims: signIn.claims };
     this.#beginTerm(this.user);
     this.#connection.authenticated();
-    this.#parts.report.signedIn(this.#connection, signIn.id);
+    this.#parts.report.signedIn(this.#connection, signIn);
     const expiresAt = this.#connection.isCapable ? this.#term?.expiresAt : undefined;
     this.#connection.send(frames.signInSucceeded(signIn.data, expiresAt));
     if (isNew) this.#onSignedIn();

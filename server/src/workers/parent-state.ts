@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { AdapterListener, BusListener, Command, Counts, Message, Missed } from '../adapter/adapter.ts';
 import type { Topic } from '../adapter/topic.ts';
 import type { AppStore } from '../apps/app.ts';
-import type { Core } from '../core/core.ts';
+import type { NodeCore } from '../core/core.ts';
 import { CountAnnouncer } from '../hub/subscription-counts.ts';
 import { SeatIndex } from './seat-index.ts';
 import { TopicRouter } from './topic-router.ts';
@@ -15,7 +15,7 @@ export class ParentState implements AdapterListener {
 
   /** @param core the one that the workers call */
   constructor(
-    readonly core: Core,
+    readonly core: NodeCore,
     readonly apps: AppStore,
     readonly log: Logger,
   ) {

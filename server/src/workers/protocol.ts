@@ -3,6 +3,7 @@ import type { Bus, BusListener, ChannelCache, Counters, History, Roster } from '
 import type { Blocks } from '../adapter/blocks.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { AppConfig } from '../apps/app.ts';
+import type { NodeAudit } from '../audit/audit.ts';
 import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import type { Readiness } from '../core/core.ts';
@@ -20,6 +21,8 @@ export interface ParentApi {
   readonly webhooks: WebhookControl;
   /** Records events that only the worker knows of. */
   readonly journal: Journal;
+  /** Writes what the worker records, and reads the log. */
+  readonly audit: NodeAudit;
   readonly group: Group;
 }
 

@@ -4,6 +4,7 @@ import type { PublicKey } from '../data/signing-key.ts';
 import type { GroupStatus, ParentApi } from './protocol.ts';
 import { type Rpc, remote } from './rpc.ts';
 import type { WorkerAdapter } from './worker-adapter.ts';
+import type { WorkerAudit } from './worker-audit.ts';
 
 /** The core of a worker: the real one is in the parent, and the worker calls it there. */
 export class WorkerCore implements Core {
@@ -12,6 +13,7 @@ export class WorkerCore implements Core {
   readonly webhooks: CoreWebhooks;
   readonly status: CoreStatus;
   readonly webhookKeys: readonly PublicKey[];
+  readonly audit: WorkerAudit | undefined;
 
   /**
    * @param incarnation that of the parent's core
@@ -23,10 +25,12 @@ export class WorkerCore implements Core {
     adapter: WorkerAdapter,
     incarnation: string,
     webhookKeys: readonly PublicKey[],
+    audit: WorkerAudit | undefined,
     groupStatus: () => GroupStatus,
   ) {
     this.adapter = adapter;
     this.webhookKeys = webhookKeys;
+    this.audit = audit;
     this.journal = remote(parent, 'journal');
     // The parent delivers, counts deliveries, and knows of reload and drain.
     this.webhooks = {
@@ -49,7 +53,8 @@ export class WorkerCore implements Core {
     };
   }
 
-  close(): Promise<void> {
-    return this.adapter.close();
+  async close(): Promise<void> {
+    await this.audit?.close();
+    await this.adapter.close();
   }
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { AppConfig } from '../apps/app.ts';
 import { FileAppStore } from '../apps/file-store.ts';
+import { recordKeyChanges } from '../audit/key-changes.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import { reloadCore, webhookDeadline } from '../core/core.ts';
@@ -36,6 +37,7 @@ export const OF_PARENT = [
   'webhookMaxTotalBytes',
   'webhookAddresses',
   'webhookSigningKey',
+  'audit',
 ] as const satisfies readonly (keyof Config)[];
 
 interface GroupParts {
@@ -132,6 +134,7 @@ export class WorkerGroup implements Broker {
   }
 
   reload(apps: readonly AppConfig[]): void {
+    recordKeyChanges(this.#state.core.audit, this.#config.apps, apps);
     this.#config = { ...this.#config, apps };
     this.#apps.replace(apps);
     reloadCore(this.#state.core);

@@ -41,6 +41,10 @@ export class WorkerSession {
       blocks,
       webhooks: core.webhooks.control,
       journal: core.journal,
+      audit: {
+        take: (entries) => core.audit?.take(entries),
+        find: async (query) => core.audit?.find(query),
+      },
       // Whatever the worker sends is a sign of life, so there is nothing to do for it here.
       group: { metrics, beat() {} },
     };

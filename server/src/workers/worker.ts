@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
+import { Metrics } from '../metrics.ts';
 import { createServer } from '../server.ts';
 import { VERSION } from '../version.ts';
 import type {
@@ -17,6 +18,7 @@ import type {
 import { Rpc } from './rpc.ts';
 import { beatMs } from './watchdog.ts';
 import { WorkerAdapter } from './worker-adapter.ts';
+import { WorkerAudit } from './worker-audit.ts';
 import { WorkerCore } from './worker-core.ts';
 
 /** A worker process: an ordinary broker whose core is in the parent. */
@@ -76,9 +78,15 @@ export class Worker {
     }
     this.#status = status;
     this.#log = this.#createLog(config, number);
+    const metrics = new Metrics();
+    const { enabled, required: isRequired } = config.audit;
+    const audit = enabled
+      ? new WorkerAudit({ parent: this.#parent, isRequired, metrics, log: this.#log })
+      : undefined;
     this.#broker = createServer(config, {
+      metrics,
       log: this.#log,
-      core: new WorkerCore(this.#parent, this.#adapter, incarnation, webhookKeys, () => this.#status),
+      core: new WorkerCore(this.#parent, this.#adapter, incarnation, webhookKeys, audit, () => this.#status),
       fd,
       metricsText: (own) => {
         this.#ownMetrics = own;

@@ -49,7 +49,8 @@ export class RedisAdapter implements Adapter {
   readonly #keys: Keys;
   readonly #commandLink: ReconnectingClient;
   readonly #messageLink: ReconnectingClient;
-  readonly #commands: ScriptRunner;
+  /** Runs scripts on the connection for commands. */
+  readonly commands: ScriptRunner;
   readonly #subscriber: Subscriber;
   readonly #missedQueue: MissedQueue;
   readonly #recorder: JournalRecorder;
@@ -85,7 +86,7 @@ export class RedisAdapter implements Adapter {
       onOpen: () => this.#subscribe(),
     });
     const commands = new ScriptRunner(this.#commandLink, commandTimeoutMs);
-    this.#commands = commands;
+    this.commands = commands;
     this.#node = new NodeLease({
       commands,
       keys,
@@ -234,12 +235,12 @@ export class RedisAdapter implements Adapter {
     const seats = await this.#reaper.reap(node);
     // A node that came back in time has taken its seats again already.
     if (seats > 0 && !this.#node.isOwn(node)) this.#lapsedNodes += 1;
-    await this.#commands.run(scripts.removeNode, this.#keys.nodes, node);
+    await this.commands.run(scripts.removeNode, this.#keys.nodes, node);
     this.#log.info({ node, seats }, 'dead node cleaned up');
   }
 
   async #warnIfNotPersistent(): Promise<void> {
-    const persistence = String(await this.#commands.run(scripts.persistence, this.#keys.nodes));
+    const persistence = String(await this.commands.run(scripts.persistence, this.#keys.nodes));
     if (!persistence.includes('aof_enabled:0')) return;
     this.#log.warn('redis has appendonly off; shared state is lost when it stops');
   }
