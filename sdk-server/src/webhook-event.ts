@@ -57,6 +57,17 @@ export interface UserEvent extends Origin {
   readonly user_id: string;
 }
 
+/** A grant has ended, or the sign-in of a user: then `channel` is `#server-to-user-ID`. */
+export interface GrantEvent extends Origin {
+  readonly name: 'grant_expired';
+  readonly channel: string;
+  readonly socket_id: string;
+  /** If the broker knows the user. */
+  readonly user_id?: string;
+  /** The `id` of the grant, if it has one. */
+  readonly grant_id?: string;
+}
+
 /** A test delivery that was requested by an operator. */
 export interface TestEvent extends Origin {
   readonly name: 'test';
@@ -70,6 +81,7 @@ export type WebhookEvent =
   | ClientEvent
   | SubscriptionCountEvent
   | UserEvent
+  | GrantEvent
   | TestEvent;
 
 /** The body of a webhook. */

@@ -1,6 +1,7 @@
 /** What several nodes on one Redis know of grants together. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { publish, request } from '../helpers/api.ts';
+import { startReceiver } from '../helpers/brokers/receiver.ts';
 import { startNode } from '../helpers/brokers/running-node.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { connectCapable, granted, inSeconds, read } from '../helpers/clients/grants.ts';
@@ -32,7 +33,10 @@ describe.skipIf(!hasRedis)('grants on several nodes', { timeout: 60_000 }, () =>
   });
 
   test('the end of a grant gives up its seat, which the others see, and a renewal keeps it', async () => {
-    const [one, two] = [await start(), await start()];
+    const receiver = await startReceiver();
+    const app = { webhooks: [{ url: receiver.url(), events: ['grant_expired'] }] };
+    const settings = { redisPort: redis.port, prefix: 'ends', app };
+    const [one, two] = [await startNode(settings), await startNode(settings)];
     const [ann, bob, cal] = [await connect(one), await connect(two), await connectCapable(two)];
     await ann.join(ROOM, { user_id: 'ann' });
     await bob.join(ROOM, granted({ exp: inSeconds(3) }, { user_id: 'bob' }));
@@ -55,5 +59,8 @@ describe.skipIf(!hasRedis)('grants on several nodes', { timeout: 60_000 }, () =>
     await publish(one, ROOM, 'e', 'still here');
     await cal.until((received) => received === frames.event('e', ROOM, 'still here'));
     expect(await bob.nothing()).toEqual([]);
+    expect((await receiver.next()).events).toMatchObject([
+      { name: 'grant_expired', channel: ROOM, user_id: 'bob', socket_id: bob.socketId, reason: 'expired' },
+    ]);
   });
 });

@@ -206,6 +206,8 @@ describe('verify', () => {
         case 'user_offline':
           expectTypeOf(happening.seq).toEqualTypeOf<number | undefined>();
           return happening.user_id;
+        case 'grant_expired':
+          return happening.grant_id ?? happening.socket_id;
         case 'test':
           return happening.id ?? '';
       }

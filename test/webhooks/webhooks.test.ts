@@ -19,6 +19,7 @@ const EVERY_EVENT = [
   'subscription_count',
   'user_online',
   'user_offline',
+  'grant_expired',
 ];
 
 /** A broker that tells a receiver everything, with no grace. */

@@ -171,7 +171,7 @@ export interface Joined extends Snapshot {
   readonly position?: Position | undefined;
 }
 
-export type LeaveReason = 'unsubscribed' | 'disconnected';
+export type LeaveReason = 'unsubscribed' | 'disconnected' | 'expired';
 
 /** What one leave changed. */
 export interface Left {

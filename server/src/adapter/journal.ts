@@ -31,6 +31,14 @@ export type DomainEvent =
       readonly userId: string | undefined;
       readonly socketId: string;
     }
+  /** The grant of a subscription has ended, or a sign-in: then on the user's own channel. */
+  | {
+      readonly kind: 'grantExpired';
+      readonly topic: Topic;
+      readonly userId: string | undefined;
+      readonly grantId: string | undefined;
+      readonly socketId: string;
+    }
   | { readonly kind: 'cacheMiss'; readonly topic: Topic }
   | { readonly kind: 'subscriptionCount'; readonly topic: Topic; readonly count: number };
 

@@ -13,6 +13,7 @@ export const webhookEventNames = [
   'subscription_count',
   'user_online',
   'user_offline',
+  'grant_expired',
 ] as const;
 
 export type WebhookEventName = (typeof webhookEventNames)[number];

@@ -1,6 +1,8 @@
+import { userChannel } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
-import { grantExpired, keyRemoved } from '../access/grant.ts';
+import { grantExpired, keyRemoved, userOf } from '../access/grant.ts';
 import type { Adapter, Evicted, Left, Message } from '../adapter/adapter.ts';
+import type { Journal } from '../adapter/journal.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
 import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
@@ -9,11 +11,13 @@ import type { Admission } from './admission.ts';
 import type { Channels } from './channels.ts';
 import type { Ended, LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
+import type { Subscription } from './subscription.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 
 /** Ends subscriptions against the will of their subscribers: the application evicts them, or their grant is not valid any more. */
 export class Endings {
   readonly #adapter: Adapter;
+  readonly #journal: Journal;
   readonly #channels: Channels;
   readonly #counts: CountAnnouncer;
   readonly #admission: Admission;
@@ -21,12 +25,14 @@ export class Endings {
 
   constructor(parts: {
     readonly adapter: Adapter;
+    readonly journal: Journal;
     readonly channels: Channels;
     readonly counts: CountAnnouncer;
     readonly admission: Admission;
     readonly log: Logger;
   }) {
     this.#adapter = parts.adapter;
+    this.#journal = parts.journal;
     this.#channels = parts.channels;
     this.#counts = parts.counts;
     this.#admission = parts.admission;
@@ -82,15 +88,46 @@ export class Endings {
    * @param isSilent the client is not told, because its connection is about to close
    */
   expire(app: App, channel: string, subscriber: Subscriber, isSilent: boolean): void {
+    const subscription = this.#expire(app, channel, subscriber, isSilent);
+    if (!subscription) return;
+    const { grant } = subscription;
+    this.#recordExpiry(app, channel, subscriber, userOf(grant) ?? subscriber.userId, grant.claims?.id);
+  }
+
+  /**
+   * Takes from a connection what only its sign-in gave, at the end of the sign-in. The connection is about to close.
+   *
+   * @param grantId the id in the claims of the sign-in
+   */
+  expireSignIn(app: App, userId: string, grantId: string | undefined, subscriber: Subscriber): void {
+    const channel = userChannel(userId);
+    this.#expire(app, channel, subscriber, true);
+    this.#recordExpiry(app, channel, subscriber, userId, grantId);
+  }
+
+  #expire(app: App, channel: string, subscriber: Subscriber, isSilent: boolean): Subscription | undefined {
     const topic = topicOf(app.id, channel);
     const local = this.#channels.get(topic);
-    const why = grantExpired();
     const subscription = local?.get(subscriber);
-    if (!local || !subscription) return;
+    if (!local || !subscription) return undefined;
+    const why = grantExpired();
     subscription.end(why);
     local.remove(subscriber);
     this.#lose(topic, local, [subscriber, subscription], isSilent ? undefined : why, 'expired');
     this.#channels.closeIfEmpty(topic, local);
+    return subscription;
+  }
+
+  #recordExpiry(
+    app: App,
+    channel: string,
+    { socketId }: Subscriber,
+    userId: string | undefined,
+    grantId: string | undefined,
+  ): void {
+    const topic = topicOf(app.id, channel);
+    // The journal reports its own failures.
+    this.#journal.record([{ kind: 'grantExpired', topic, userId, grantId, socketId }])?.catch(() => {});
   }
 
   /** Ends the subscriptions whose key was removed by a reload. */

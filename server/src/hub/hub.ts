@@ -62,7 +62,7 @@ export class Hub implements AdapterListener {
     this.#counts = counts;
     this.#catchUp = catchUp;
     const admission = new Admission(adapter.blocks);
-    this.endings = new Endings({ adapter, channels, counts, admission, log });
+    this.endings = new Endings({ adapter, journal, channels, counts, admission, log });
     const { endings } = this;
     const terms = new SubscriptionTerms(access, endings);
     this.subscriptions = new Subscriptions({

@@ -10,7 +10,7 @@ export class SignInTerm extends Term {
   readonly #connection: SessionContext;
   readonly #signOut: () => void;
 
-  /** @param signOut takes away what the sign-in gave, while the connection waits for its turn to close */
+  /** @param signOut takes away what the sign-in gave: the connection may have to wait for its turn to close */
   constructor(life: Life, access: Access, connection: SessionContext, signOut: () => void) {
     super(life);
     this.#access = access;
@@ -47,8 +47,8 @@ export class SignInTerm extends Term {
   }
 
   protected override end(): void {
-    if (this.reconnects) this.#signOut();
-    else
+    this.#signOut();
+    if (!this.reconnects)
       this.#connection.answer(new Disconnect(codes.unauthorized, 'grant_expired', 'The sign-in has expired'));
   }
 }

@@ -1,4 +1,4 @@
-import { userChannel } from '@countersign/sdk-server/signature';
+import type { LeaveReason } from '../adapter/adapter.ts';
 import { codes, Disconnect, Refusal } from '../errors.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
@@ -36,6 +36,7 @@ export class SignIn {
   /** The life of the sign-in, if it has an end. */
   #term: SignInTerm | undefined;
   #failures = 0;
+  #leaveReason: LeaveReason = 'disconnected';
   #ended = false;
 
   /** @param onSignedIn called when the first sign-in has succeeded */
@@ -140,7 +141,8 @@ export class SignIn {
     if (!life) return;
     this.#term = new SignInTerm(life, access, this.#connection, () => {
       hub.watchlists.unwatch(this.#connection);
-      hub.endings.expire(this.#connection.app, userChannel(id), this.#connection, true);
+      hub.endings.expireSignIn(this.#connection.app, id, claims?.id, this.#connection);
+      this.#leaveReason = 'expired';
     });
     access.begin(this.#term);
   }
@@ -172,7 +174,7 @@ export class SignIn {
     const userId = this.#seatOf;
     if (userId === undefined) return;
     this.#seatOf = undefined;
-    await this.#parts.hub.users.signOut(this.#connection.app.id, userId, this.#connection, 'disconnected');
+    await this.#parts.hub.users.signOut(this.#connection.app.id, userId, this.#connection, this.#leaveReason);
   }
 
   /** The answer to a sign-in that failed. */

@@ -4,11 +4,16 @@ import type { AppStore } from '../apps/app.ts';
 import type { Hook, WebhookEventName } from '../apps/hook.ts';
 import type { Announced } from './outbox/outbox.ts';
 
+/** The names of events that nothing undoes. */
+const EVENTS = {
+  clientEvent: 'client_event',
+  cacheMiss: 'cache_miss',
+  subscriptionCount: 'subscription_count',
+  grantExpired: 'grant_expired',
+} as const;
+
 /** What comes or goes. */
-export type Edge = Exclude<
-  DomainEvent,
-  { kind: 'clientEvent' } | { kind: 'cacheMiss' } | { kind: 'subscriptionCount' }
->;
+export type Edge = Exclude<DomainEvent, { kind: keyof typeof EVENTS }>;
 
 /** The names under which something comes and goes. */
 export interface Sides {
@@ -32,8 +37,7 @@ export function hooksFor(
 }
 
 export function isEdge(happening: DomainEvent): happening is Edge {
-  const { kind } = happening;
-  return kind !== 'clientEvent' && kind !== 'cacheMiss' && kind !== 'subscriptionCount';
+  return !Object.hasOwn(EVENTS, happening.kind);
 }
 
 /** Whether any hook wants to be told of it, or of what undoes it. */
@@ -50,12 +54,6 @@ export function isAnybodysBusiness(apps: AppStore, told: Announced): boolean {
     (name) => hooksFor(apps, told.appId, name, told.channel || undefined).length > 0,
   );
 }
-
-const EVENTS = {
-  clientEvent: 'client_event',
-  cacheMiss: 'cache_miss',
-  subscriptionCount: 'subscription_count',
-} as const;
 
 export function announcedBy(edge: Edge): Announced {
   switch (edge.kind) {

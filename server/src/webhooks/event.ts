@@ -16,6 +16,8 @@ export interface WebhookEvent {
   /** Of a client event: the text as it came. */
   readonly data?: string;
   readonly subscription_count?: number;
+  /** The id in the claims of a grant. */
+  readonly grant_id?: string;
   /** The connection that caused it. */
   readonly socket_id?: string;
   readonly reason?: string;

@@ -132,6 +132,11 @@ export class Recorder implements Journal {
         const parts = { event, data, user_id: userId, socket_id: socketId };
         return this.#tell(happening.topic, 'client_event', parts, origin);
       }
+      case 'grantExpired': {
+        const { userId, grantId, socketId } = happening;
+        const parts = { user_id: userId, grant_id: grantId, socket_id: socketId, reason: 'expired' };
+        return this.#tell(happening.topic, 'grant_expired', parts, origin);
+      }
       case 'cacheMiss':
         return this.#tell(happening.topic, 'cache_miss', {}, origin);
       case 'subscriptionCount':

@@ -25,6 +25,15 @@ const happeningSchema = z.discriminatedUnion('kind', [
       socketId: text,
     })
     .transform((event) => ({ ...event, userId: event.userId })),
+  z
+    .object({
+      kind: z.literal('grantExpired'),
+      topic,
+      userId: text.optional(),
+      grantId: text.optional(),
+      socketId: text,
+    })
+    .transform((event) => ({ ...event, userId: event.userId, grantId: event.grantId })),
   z.object({ kind: z.literal('cacheMiss'), topic }),
   z.object({ kind: z.literal('subscriptionCount'), topic, count: z.number() }),
 ]);
