@@ -17,8 +17,12 @@ export interface Broker {
   readonly url: string;
   /** The URL of `GET /metrics`; `undefined` if metrics are off. */
   readonly metricsUrl: string | undefined;
-  /** Replaces the apps. Connections stay open while their app and key are still valid. */
-  reload(apps: readonly AppConfig[]): void;
+  /**
+   * Replaces the apps of the configuration. Connections stay open while their app and key are still valid.
+   *
+   * @throws ConfigError if one of them is in the app store as well: nothing is changed then
+   */
+  reload(apps: readonly AppConfig[]): Promise<void>;
   /**
    * Ends gracefully: reports that it is not ready, closes the connections over the drain window, answers the requests
    * in progress, and ends. A second call waits for the first one.
@@ -60,6 +64,8 @@ export interface BrokerParts {
   readonly console?: ConsoleOptions;
   /** Whether the broker answers only this machine and pages from it. @default false */
   readonly localOnly?: boolean;
+  /** Ends the process gracefully, because the admin API drains it. @default the broker drains */
+  readonly onDrain?: () => void;
   /** Adds routes to the HTTP server, before its 404. */
   readonly routes?: (app: Express) => void;
 }

@@ -1,7 +1,10 @@
 import type { RequestListener } from 'node:http';
 import { pino } from 'pino';
 import { Access } from './access/access.ts';
+import { adminRoute } from './admin/http.ts';
+import { Rates } from './admin/rates.ts';
 import { Api } from './api/api.ts';
+import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import { recordKeyChanges } from './audit/key-changes.ts';
 import type { Broker, BrokerParts, DrainReason } from './broker.ts';
@@ -18,6 +21,7 @@ import { socketBounds } from './http/socket-bounds.ts';
 import { TransientSockets } from './http/transient-sockets.ts';
 import { Hub } from './hub/hub.ts';
 import { Metrics } from './metrics.ts';
+import { openApi } from './openapi.ts';
 import { MetricsEndpoint } from './prometheus/endpoint.ts';
 import { MetricsExporter } from './prometheus/exporter.ts';
 import { Gateway } from './socket/gateway.ts';
@@ -44,7 +48,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const core =
     parts.core ??
     (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
-  const { adapter, audit, webhooks } = core;
+  const { adapter, audit, webhooks, admin } = core;
   const access = new Access({ counters: adapter.counters, now, monotonic });
   const hub = new Hub({ adapter, access, apps, journal: core.journal, metrics, log });
   const connections = new OpenConnections();
@@ -103,6 +107,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     isSecure,
   });
 
+  const rates = new Rates({ apps, metrics, now, monotonic });
   let isDraining = false;
   let isReplaced = false;
   // A replaced process keeps its readiness: the processes that replace it accept connections.
@@ -138,6 +143,14 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     isDraining: () => isDraining,
     routes: (app) => {
       if (endpoint.onMainPort) app.all(`${config.pathPrefix}/metrics`, endpoint.answer);
+      const { path, handle } = adminRoute({
+        config,
+        administrator: admin.administrator,
+        addressOf: (request) => addressKey(addressOf(request)),
+        isSecure,
+        document: () => openApi(config),
+      });
+      app.use(path, handle);
       pages?.routes(app);
       routes?.(app);
     },
@@ -162,6 +175,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     writeQueue.close();
     hub.close();
     access.close();
+    rates.close();
     await api.close();
     if (deadline !== undefined) await webhooks.drain(deadline);
     await core.close();
@@ -202,6 +216,27 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     await end(deadline);
     log.info('drained');
   };
+  const drainOnce = (reason: DrainReason = 'stopping'): Promise<void> => {
+    drained ??= drain(reason);
+    return drained;
+  };
+  /** Takes over a list of apps: connections stay open while their app and key are still valid. */
+  const take = (list: readonly AppConfig[]): void => {
+    hideSecretsOf(list);
+    // The parent of workers records it for all.
+    if (!parts.core) recordKeyChanges(audit, configured, list);
+    configured = list;
+    apps.replace(list);
+    reloadCore(core);
+    gateway.closeOrphans();
+    hub.endings.endInvalid();
+  };
+  admin.registry?.attach(async (list) => take(list));
+  admin.attach({
+    processes: () => [rates],
+    isDraining: () => isDraining,
+    drain: parts.onDrain ?? (() => void drainOnce()),
+  });
   try {
     await listener.listen(config.port, 'port', parts.fd);
     webhooks.start();
@@ -227,23 +262,14 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     port,
     url,
     metricsUrl,
-    reload(list) {
-      hideSecretsOf(list);
-      // The parent of workers records it for all.
-      if (!parts.core) recordKeyChanges(audit, configured, list);
-      configured = list;
-      apps.replace(list);
-      reloadCore(core);
-      gateway.closeOrphans();
-      hub.endings.endInvalid();
+    async reload(list) {
+      if (admin.registry) await admin.registry.useFile(list);
+      else take(list);
       // Logs its own outcome.
       void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');
     },
-    drain(reason = 'stopping') {
-      drained ??= drain(reason);
-      return drained;
-    },
+    drain: drainOnce,
     close,
   };
 }

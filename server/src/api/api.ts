@@ -14,7 +14,8 @@ import { removeSubscriptions } from './subscriptions.ts';
 import { listSignedIn, showUser, terminateConnections } from './users.ts';
 import { webhookEndpoints } from './webhooks.ts';
 
-const ENDPOINTS: readonly Endpoint[] = [
+/** All requests of the HTTP API. */
+export const API_ENDPOINTS: readonly Endpoint[] = [
   publish,
   publishBatch,
   listChannels,
@@ -30,7 +31,7 @@ const ENDPOINTS: readonly Endpoint[] = [
   findAuditRecords,
 ];
 const PUBLISHING: ReadonlyMap<string, Endpoint> = new Map(
-  ENDPOINTS.filter(({ publishes }) => publishes).map((endpoint) => [endpoint.path, endpoint]),
+  API_ENDPOINTS.filter(({ publishes }) => publishes).map((endpoint) => [endpoint.path, endpoint]),
 );
 
 /** The HTTP API of the broker (docs/http-api.md). */
@@ -72,7 +73,7 @@ export class Api {
     const app = express();
     app.disable('x-powered-by').set('query parser', false);
     app.enable('strict routing').enable('case sensitive routing');
-    for (const endpoint of ENDPOINTS) {
+    for (const endpoint of API_ENDPOINTS) {
       const serve = (request: Request, response: Response) => {
         const { appId, subject = '' } = request.params;
         return this.#service.serve(request, response, endpoint, {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { z } from 'zod';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -13,6 +14,8 @@ export interface Endpoint {
   readonly path: string;
   /** Whether it publishes: most traffic does, so such paths hold no name and are known without express. */
   readonly publishes: boolean;
+  /** Of the body. */
+  readonly body?: z.ZodType;
   /** Headers of each answer that is not a refusal. */
   readonly answerHeaders?: (app: App) => Readonly<Record<string, string>>;
   /**

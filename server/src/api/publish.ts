@@ -4,7 +4,7 @@ import type { Hub } from '../hub/hub.ts';
 import { publishAll } from '../hub/publish-all.ts';
 import type { Endpoint } from './endpoint.ts';
 import { describeChannel } from './info.ts';
-import { type EventRequest, parseBatch, parsePublish } from './requests.ts';
+import { batchSchema, type EventRequest, parseBatch, parsePublish, publishSchema } from './requests.ts';
 
 /** The answer where nothing was asked. */
 const NOTHING: object = {};
@@ -15,6 +15,7 @@ export const publish: Endpoint = {
   method: 'POST',
   path: 'events',
   publishes: true,
+  body: publishSchema,
   run({ app, body, hub, adapter }) {
     const event = parsePublish(app, body);
     if (event.info.length > 0) return publishAndDescribe(hub, adapter, app, event);
@@ -31,6 +32,7 @@ export const publishBatch: Endpoint = {
   method: 'POST',
   path: 'batch_events',
   publishes: true,
+  body: batchSchema,
   answerHeaders: ({ limits }) => ({ [BATCH_SIZE]: String(limits.coalescedBatchSize) }),
   async run({ app, headers, body, hub, adapter }) {
     const { batchSize, coalescedBatchSize } = app.limits;

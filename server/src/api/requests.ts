@@ -35,12 +35,14 @@ const event = {
   socket_id: z.string().nullish(),
   info: z.string().nullish(),
 };
-const publishSchema = z.object({
+/** The body of `POST events`. */
+export const publishSchema = z.object({
   ...event,
   channel: z.string().nullish(),
   channels: z.array(z.unknown()).nullish(),
 });
-const batchSchema = z.object({ batch: z.array(z.unknown()) });
+/** The body of `POST batch_events`. */
+export const batchSchema = z.object({ batch: z.array(z.unknown()) });
 const itemSchema = z.object({ ...event, channel: z.string(), channels: z.undefined().optional() });
 
 /**

@@ -5,6 +5,7 @@ import { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { inspect, parseArgs } from 'node:util';
 import type { Logger } from 'pino';
+import { hasAdmin } from '../config/admin.ts';
 import type { Config } from '../config/config.ts';
 import { describeConfig } from '../config/description.ts';
 import { ConfigError } from '../config/error.ts';
@@ -89,7 +90,7 @@ async function start(flags: Flags): Promise<void> {
   const starting =
     workers > 1
       ? WorkerGroup.start(config, workers, log, socket?.fd)
-      : createServer(config, { log, fd: socket?.fd });
+      : createServer(config, { log, fd: socket?.fd, onDrain: () => process.kill(process.pid, 'SIGTERM') });
   stop.drains(starting, config.drainTimeoutSeconds);
   stop.onSignals();
   reloadOnSignals(load, config, starting, log);
@@ -126,7 +127,7 @@ async function loadForStart(flags: Flags, socket: InheritedSocket | undefined): 
   const loaded = await loadConfig({ file: flags.config, env: process.env, flags });
   // Who may see the metrics and the console depends on where the broker really listens.
   const config = socket ? { ...loaded, host: socket.host, port: socket.port } : loaded;
-  if (config.apps.length === 0) {
+  if (config.apps.length === 0 && !hasAdmin(config.admin)) {
     throw new ConfigError(flags.config, [
       `apps: there is none, so nobody could connect; a minimal file is ${MINIMAL_FILE}`,
     ]);

@@ -31,7 +31,7 @@ export function reloadOnSignals(
     try {
       const config = await load();
       const broker = await starting;
-      broker.reload(config.apps);
+      await broker.reload(config.apps);
       logShortSecrets(config, log);
       const changed = changedSettings(current, config);
       const group = signal === 'SIGUSR2' && broker instanceof WorkerGroup ? broker : undefined;

@@ -4,6 +4,7 @@ import { appSchema } from '../apps/app.ts';
 import { hookIdOf } from '../apps/hook.ts';
 import { logSchema } from '../log/log.ts';
 import { redisSchema } from '../redis/settings.ts';
+import { adminSchema, hasAdmin } from './admin.ts';
 
 const seconds = z.int().min(1);
 const port = z.int().min(0).max(65_535);
@@ -127,6 +128,8 @@ export const configSchema = z
       .prefault({}),
     /** Whether `/console` is there for people to look. @default true */
     console: z.boolean().default(true),
+    /** Who administers the broker: see docs/administration.md. */
+    admin: adminSchema.prefault({}),
     /** Path in front of every route, such as "/realtime". @default "" */
     pathPrefix: z
       .string()
@@ -233,6 +236,13 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
       ['data'],
       config.data,
       'expected no data directory together with redis, which keeps everything then',
+    );
+  }
+  if (config.redis && hasAdmin(config.admin) && config.admin.masterKey === undefined) {
+    refuse(
+      ['admin', 'masterKey'],
+      undefined,
+      'expected the key that all nodes of the cluster share, as openssl rand -base64 32 prints',
     );
   }
   if (config.metrics.port && config.metrics.port === config.port) {

@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 
 /** Describes the configuration with secrets, tokens and passwords masked. */
 export function describeConfig(config: Config): object {
-  const { apps, metrics, redis, ...rest } = config;
+  const { admin, apps, metrics, redis, ...rest } = config;
   return {
     ...rest,
     ...(redis && { redis: describeRedis(redis, HIDDEN) }),
@@ -19,6 +19,12 @@ export function describeConfig(config: Config): object {
         ...(webhook.secrets && { secrets: webhook.secrets.map(() => HIDDEN) }),
       })),
     })),
+    admin: {
+      ...admin,
+      ...(admin.token !== undefined && { token: HIDDEN }),
+      tokens: admin.tokens.map((token) => ({ ...token, hash: HIDDEN })),
+      ...(admin.masterKey !== undefined && { masterKey: HIDDEN }),
+    },
     metrics: { ...metrics, ...(metrics.token !== undefined && { token: HIDDEN }) },
   };
 }

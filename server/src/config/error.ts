@@ -68,7 +68,8 @@ function ownValue(value: unknown, key: string): unknown {
   return Object.entries(value ?? {}).find(([name]) => name === key)?.[1];
 }
 
-function printPath(path: Path): string {
+/** A path as people write it, such as `apps[0].keys[1].key`. */
+export function printPath(path: Path): string {
   if (path.length === 0) return 'top level';
   const text = path.map((part) =>
     /^\d+$/.test(String(part)) ? `[${String(part)}]` : `.${printName(String(part))}`,
@@ -85,10 +86,14 @@ function printValue(path: Path, value: unknown, isKnown: boolean): string {
   if (value === undefined) return 'missing';
   if (Array.isArray(value)) return 'got a list';
   if (typeof value === 'object' && value !== null) return 'got an object';
-  if (mayBeSecret(path) || (typeof value === 'string' && looksSecret(path, value, isKnown)))
-    return 'got a value that is not shown';
+  if (!mayBeShown(path, value, isKnown)) return 'got a value that is not shown';
   const text = JSON.stringify(value);
   return `got ${text.length > 100 ? `${text.slice(0, 100)}…` : text}`;
+}
+
+/** Whether a value is certainly no secret. */
+export function mayBeShown(path: Path, value: unknown, isKnown: boolean): boolean {
+  return !mayBeSecret(path) && !(typeof value === 'string' && looksSecret(path, value, isKnown));
 }
 
 /**
@@ -100,10 +105,14 @@ function mayBeSecret(path: Path): boolean {
   const last = String(path.at(-1));
   if (/secret|token|passw|credential/i.test(last)) return true;
   if (top === 'metrics') return last !== 'port';
+  if (top === 'admin') return !SHOWN_OF_ADMIN.has(last);
   // A URL may hold a password.
   if (top === 'redis') return last !== 'prefix' && last !== 'name';
   return top === 'apps' && (path.length < 3 || (section === 'keys' && last !== 'key'));
 }
+
+/** Settings of administration that are no secrets. */
+const SHOWN_OF_ADMIN: ReadonlySet<string> = new Set(['name', 'role', 'expiresAt']);
 
 /** Characters of the longest name of a setting, and some more for a misspelled one. */
 const MAX_NAME = 40;

@@ -13,11 +13,12 @@ const SAFE_LENGTH = 32;
  *
  * @throws ConfigError that names the paths of the secrets, and not their values
  */
-export function refuseGuessable({ apps, metrics }: Config): void {
+export function refuseGuessable({ admin, apps, metrics }: Config): void {
   const secrets = apps.flatMap(({ keys }, app) =>
     keys.flatMap(({ secret }, key) => (isGuessable(secret) ? [`apps[${app}].keys[${key}].secret`] : [])),
   );
   if (metrics.token !== undefined && isGuessable(metrics.token)) secrets.push('metrics.token');
+  if (admin.token !== undefined && isGuessable(admin.token)) secrets.push('admin.token');
   const hookSecrets = apps.flatMap(({ webhooks }, app) =>
     webhooks.flatMap((webhook, hook) =>
       secretsOf(webhook).some(isGuessableWebhookSecret) ? [`apps[${app}].webhooks[${hook}]`] : [],
@@ -49,13 +50,14 @@ export function shortSecrets({
 const SECRET_VALUE = 16;
 
 /** Keeps the secrets of a configuration out of the log, wherever a client or operator puts them by mistake. */
-export function hideSecrets({ apps, metrics, redis }: Config): void {
+export function hideSecrets({ admin, apps, metrics, redis }: Config): void {
   hideSecretsOf(apps);
   const urls = [redis?.url, ...(redis?.sentinel?.nodes ?? []), ...(redis?.cluster?.nodes ?? [])];
   const passwords = urls.map((url) =>
     url === undefined ? undefined : decodeURIComponent(new URL(url).password),
   );
-  for (const text of [metrics.token, redis?.sentinel?.password, ...passwords]) if (text) hideSecret(text);
+  const others = [metrics.token, admin.token, admin.masterKey, redis?.sentinel?.password];
+  for (const text of [...others, ...passwords]) if (text) hideSecret(text);
 }
 
 /** The same for the apps of a reload. */

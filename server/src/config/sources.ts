@@ -26,9 +26,14 @@ interface Variable {
 /** The setting that each environment variable overrides: `COUNTERSIGN_LOG__LEVEL` is `log.level`. */
 export function environmentVariables(schema: z.ZodType): ReadonlyMap<string, Variable> {
   const variables = variablesIn(z.toJSONSchema(schema, { io: 'input' }), []);
-  return new Map(
-    variables.map((variable) => [`COUNTERSIGN_${variable.path.map(snakeCase).join('__')}`, variable]),
-  );
+  return new Map(variables.map((variable) => [nameOf(variable), variable]));
+}
+
+/** Variables with a name of their own, by their setting. */
+const NAMES: ReadonlyMap<string, string> = new Map([['admin.token', 'COUNTERSIGN_ADMIN_TOKEN']]);
+
+function nameOf({ path }: Variable): string {
+  return NAMES.get(path.join('.')) ?? `COUNTERSIGN_${path.map(snakeCase).join('__')}`;
 }
 
 function variablesIn(section: z.core.JSONSchema.BaseSchema, path: readonly string[]): Variable[] {

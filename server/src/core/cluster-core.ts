@@ -2,12 +2,16 @@ import type { Journal } from '../adapter/journal.ts';
 import { RedisAdapter } from '../adapter/redis/adapter.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { openAudit } from '../audit/open-audit.ts';
+import type { Registry } from '../admin/registry.ts';
+import type { AppRepository } from '../apps/app-repository.ts';
+import { MemoryRepository } from '../apps/memory-repository.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { ClusterWebhooks } from '../webhooks/cluster/cluster-webhooks.ts';
 import { type Core, type CoreParts, type CoreStatus, publicKeys, readyDespite } from './core.ts';
 import { keptOptions } from './kept-options.ts';
+import { OwnAdmin, openRegistry } from './own-admin.ts';
 
 /** The core of a node that shares everything with other nodes, in Redis. */
 export class ClusterCore implements Core {
@@ -15,19 +19,23 @@ export class ClusterCore implements Core {
   readonly webhooks: ClusterWebhooks;
   readonly audit: AuditLog | undefined;
   readonly status: CoreStatus;
+  readonly admin: OwnAdmin;
   readonly webhookKeys: readonly PublicKey[];
 
   private constructor(
     adapter: RedisAdapter,
     webhooks: ClusterWebhooks,
     certificate: Certificate | undefined,
-    webhookKeys: readonly PublicKey[],
     audit: AuditLog | undefined,
+    parts: ClusterCoreParts,
+    registry: Registry,
+    repository: AppRepository,
   ) {
     this.audit = audit;
     this.adapter = adapter;
-    this.webhookKeys = webhookKeys;
+    this.webhookKeys = publicKeys(parts);
     this.webhooks = webhooks;
+    this.admin = new OwnAdmin(parts, registry, repository, { adapter, webhooks: webhooks.control });
     this.status = {
       incarnation: '',
       cluster: { node: adapter, webhooks },
@@ -44,6 +52,8 @@ export class ClusterCore implements Core {
   static async open({ onWebhookStep: onStep, ...parts }: ClusterCoreParts): Promise<ClusterCore> {
     const { redis, log, now, config, metrics } = parts;
     const { nodeTimeoutSeconds } = config;
+    const repository = new MemoryRepository();
+    const registry = await openRegistry(parts, repository);
     const certificate = redis.tls && (await Certificate.open('redis.tls', redis.tls, log));
     const onGap = () => {
       metrics.gaps += 1;
@@ -61,7 +71,7 @@ export class ClusterCore implements Core {
     const { commands } = adapter;
     const cluster = { commands, prefix: redis.prefix };
     const audit = await openAudit({ ...parts, signingKey: parts.signingKey, cluster });
-    return new ClusterCore(adapter, webhooks, certificate, publicKeys(parts), audit);
+    return new ClusterCore(adapter, webhooks, certificate, audit, parts, registry, repository);
   }
 
   get journal(): Journal {
@@ -70,6 +80,7 @@ export class ClusterCore implements Core {
 
   async close(): Promise<void> {
     await this.audit?.close();
+    this.admin.registry.close();
     await this.adapter.close();
     await this.webhooks.close();
     for (const certificate of this.status.certificates) certificate.close();

@@ -1,9 +1,12 @@
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
-import type { AppStore } from '../apps/app.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import type { Administrator } from '../admin/administration.ts';
+import type { NodeProcesses } from '../admin/node.ts';
+import type { Registry } from '../admin/registry.ts';
+import type { FileAppStore } from '../apps/file-store.ts';
 import type { Config } from '../config/config.ts';
 import type { PublicKey, SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
@@ -19,6 +22,7 @@ export interface Core {
   /** `undefined`: it is off. */
   readonly audit: Audit | undefined;
   readonly status: CoreStatus;
+  readonly admin: CoreAdmin;
   /** The public keys that receivers of webhooks may read. */
   readonly webhookKeys: readonly PublicKey[];
   close(): Promise<void>;
@@ -51,6 +55,16 @@ export interface CoreWebhooks {
   countDeliveries(): ReturnType<Webhooks['countDeliveries']>;
 }
 
+/** The administration of a core. */
+export interface CoreAdmin {
+  /** Answers the admin API. */
+  readonly administrator: Administrator;
+  /** All apps; `undefined` in a worker, whose parent has it. */
+  readonly registry: Registry | undefined;
+  /** Tells what the processes of the node are. */
+  attach(processes: NodeProcesses): void;
+}
+
 /** How a core fares. */
 export interface CoreStatus {
   /** Distinguishes this run from others if shared state ends with it; empty if the state survives. */
@@ -75,7 +89,7 @@ export interface Readiness {
 
 export interface CoreParts {
   readonly config: Config;
-  readonly apps: AppStore;
+  readonly apps: FileAppStore;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */

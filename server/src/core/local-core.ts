@@ -4,6 +4,9 @@ import type { Journal } from '../adapter/journal.ts';
 import { MemoryAdapter } from '../adapter/memory/adapter.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { openAudit } from '../audit/open-audit.ts';
+import type { Registry } from '../admin/registry.ts';
+import type { AppRepository } from '../apps/app-repository.ts';
+import { MemoryRepository } from '../apps/memory-repository.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import { Store } from '../store/store.ts';
 import { boundsOf } from '../webhooks/outbox/bounds.ts';
@@ -11,17 +14,25 @@ import { MemoryOutbox } from '../webhooks/outbox/memory-outbox.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
 import { type Core, type CoreParts, type CoreStatus, degraded, publicKeys, readyDespite } from './core.ts';
 import { historyOptions, keptOptions } from './kept-options.ts';
+import { OwnAdmin, openRegistry } from './own-admin.ts';
 
 /** The core of a node on its own: everything is in this process and, if configured, in the data directory. */
 export class LocalCore implements Core {
   readonly adapter: Adapter;
   readonly webhooks: Webhooks;
   readonly status: CoreStatus;
+  readonly admin: OwnAdmin;
   readonly webhookKeys: readonly PublicKey[];
   readonly audit: AuditLog | undefined;
   readonly #store: Store | undefined;
 
-  private constructor(parts: CoreParts, store: Store | undefined, audit: AuditLog | undefined) {
+  private constructor(
+    parts: CoreParts,
+    store: Store | undefined,
+    audit: AuditLog | undefined,
+    registry: Registry,
+    repository: AppRepository,
+  ) {
     const { config, now, monotonic, onWebhookStep: onStep } = parts;
     const adapter: Adapter =
       parts.adapter ??
@@ -38,6 +49,7 @@ export class LocalCore implements Core {
     this.adapter = adapter;
     this.webhookKeys = publicKeys(parts);
     this.webhooks = new Webhooks({ ...parts, outbox, onStep });
+    this.admin = new OwnAdmin(parts, registry, repository, this);
     this.status = {
       incarnation: store ? '' : randomBytes(16).toString('hex'),
       cluster: undefined,
@@ -49,7 +61,10 @@ export class LocalCore implements Core {
     };
   }
 
-  /** @throws DataError if the data directory cannot be used */
+  /**
+   * @throws DataError if the data directory cannot be used
+   * @throws ConfigError if the app store cannot be read
+   */
   static async open(parts: CoreParts): Promise<LocalCore> {
     const { config, now, log, signingKey, metrics, onWebhookStep: onStep } = parts;
     const bounds = boundsOf(config);
@@ -57,7 +72,15 @@ export class LocalCore implements Core {
       config.data === undefined
         ? undefined
         : await Store.open({ directory: config.data, bounds, now, log, onStep });
-    return new LocalCore(parts, store, await openAudit({ config, signingKey, metrics, log, now }));
+    const repository = store?.repository ?? new MemoryRepository();
+    try {
+      const registry = await openRegistry(parts, repository);
+      const audit = await openAudit({ config, signingKey, metrics, log, now });
+      return new LocalCore(parts, store, audit, registry, repository);
+    } catch (error) {
+      await store?.close();
+      throw error;
+    }
   }
 
   get journal(): Journal {
@@ -65,6 +88,7 @@ export class LocalCore implements Core {
   }
 
   async close(): Promise<void> {
+    this.admin.registry.close();
     await this.adapter.close();
     await this.webhooks.close();
     await this.audit?.close();

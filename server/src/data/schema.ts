@@ -56,4 +56,17 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE delivery ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
   UPDATE delivery SET bytes = 200 + length(CAST(events AS BLOB)) + length(CAST(attempts AS BLOB));
   `,
+  // What the admin API keeps: apps and tokens, sealed; who changed them; answers that may be asked for again, sealed.
+  `
+  CREATE TABLE admin (version INTEGER NOT NULL) STRICT;
+  INSERT INTO admin VALUES (0);
+  CREATE TABLE admin_document (id TEXT PRIMARY KEY, sealed TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE admin_entry (n INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL) STRICT;
+  CREATE TABLE admin_answer (
+    key TEXT PRIMARY KEY,
+    sealed TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX admin_answer_by_end ON admin_answer (until);
+  `,
 ];

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { errorCodes } from '../error-codes.ts';
 import type { ApiError } from '../errors.ts';
 
-const PROBLEM = 'application/problem+json';
+export const PROBLEM = 'application/problem+json';
 /** What the code of an error is appended to: the page in the repository, since every broker has its own address. */
-const DOCUMENTATION = 'docs/errors.md#';
+export const DOCUMENTATION = 'docs/errors.md#';
 
 /** The body of an answer that refuses a request, and its media type. */
 export interface ErrorBody {

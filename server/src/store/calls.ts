@@ -1,4 +1,5 @@
 import type { Block } from '../adapter/blocks.ts';
+import type { DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type {
   Announced,
@@ -17,6 +18,10 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   setState(hook: HookKey, state: HookState): Promise<void>;
   sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void>;
   saveBlock(block: Block): Promise<void>;
+  documents(): Promise<DocumentChanges>;
+  writeDocuments(change: RepositoryChange): Promise<number | undefined>;
+  keptAnswer(key: string, now: number): Promise<string | undefined>;
+  adminEntries(before: number, limit: number): Promise<readonly KeptEntry[]>;
   /** Commits what is under way, and gives the data directory free. */
   close(): Promise<void>;
 }

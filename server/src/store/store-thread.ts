@@ -1,5 +1,6 @@
 /** The thread that has the data directory open. Nothing else waits for its disk. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { SqliteRepository } from '../data/app-repository.ts';
 import { SqliteBlockStore } from '../data/block-store.ts';
 import { Database, DataError } from '../data/database.ts';
 import { SqliteOutbox } from '../webhooks/outbox/sqlite-outbox.ts';
@@ -29,6 +30,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
   const database = new Database(directory);
   const outbox = new SqliteOutbox({ database, now: () => now, ...bounds });
   const blocks = new SqliteBlockStore(database, () => now);
+  const repository = new SqliteRepository(database);
   outbox.attach({
     appended: (...news) => say(outbox, { news: ['appended', ...news] }),
     overflowed: (...news) => say(outbox, { news: ['overflowed', ...news] }),
@@ -57,6 +59,10 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     list: (...what) => deliveries.list(...what),
     retry: (...what) => deliveries.retry(...what),
     skip: (...what) => deliveries.skip(...what),
+    documents: async () => repository.changes(),
+    writeDocuments: async (change) => outbox.write(() => repository.write(change)),
+    keptAnswer: async (...of) => repository.answer(...of),
+    adminEntries: async (...of) => repository.entries(...of),
     saveBlock: (block) => outbox.write(() => blocks.save(block)),
     async close() {
       await outbox.close();

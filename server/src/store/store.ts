@@ -5,6 +5,7 @@ import { OutageLog } from '../log/outage-log.ts';
 import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import { DataThread } from './data-thread.ts';
 import { StoreOutbox } from './store-outbox.ts';
+import { StoreRepository } from './store-repository.ts';
 
 export interface StoreParts {
   readonly directory: string;
@@ -19,6 +20,8 @@ export interface StoreParts {
 /** What outlives the process: the outbox of webhooks, and who is kept out. It is on the disk, and its own thread waits for that. */
 export class Store implements BlockStore {
   readonly outbox: StoreOutbox;
+  /** What the admin API keeps. */
+  readonly repository = new StoreRepository(() => this.#open);
   /** Blocks that stood when it was opened. */
   standing: readonly Block[] = [];
   #thread: DataThread | undefined;

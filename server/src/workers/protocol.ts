@@ -2,6 +2,8 @@ import type { MetricObject } from 'prom-client';
 import type { Bus, BusListener, ChannelCache, Counters, History, Roster } from '../adapter/adapter.ts';
 import type { Blocks } from '../adapter/blocks.ts';
 import type { Journal } from '../adapter/journal.ts';
+import type { Administrator } from '../admin/administration.ts';
+import type { AppFigures } from '../admin/live.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { NodeAudit } from '../audit/audit.ts';
 import type { DrainReason } from '../broker.ts';
@@ -23,6 +25,7 @@ export interface ParentApi {
   readonly journal: Journal;
   /** Writes what the worker records, and reads the log. */
   readonly audit: NodeAudit;
+  readonly administrator: Administrator;
   readonly group: Group;
 }
 
@@ -45,9 +48,15 @@ export interface WorkerControl {
   /** Begins to listen; called once, before anything else. */
   begin(message: StartMessage): Promise<Listening>;
   /** Takes over another list of apps. */
-  reload(apps: readonly AppConfig[]): void;
+  reload(apps: readonly AppConfig[]): Promise<void>;
   /** Receives the status of the whole group. */
   setStatus(status: GroupStatus): void;
+  /** What happens in an app in this worker. */
+  figures(appId: string): Promise<AppFigures>;
+  /** How many connections this worker has. */
+  connections(): Promise<number>;
+  /** How busy this worker is, from 0 to 1. */
+  load(): Promise<number>;
   /** The metrics of this worker alone. */
   metrics(): Promise<readonly MetricObject[]>;
   /**

@@ -1,5 +1,6 @@
 import type { Journal } from '../adapter/journal.ts';
-import type { Core, CoreStatus, CoreWebhooks } from '../core/core.ts';
+import type { NodeProcesses } from '../admin/node.ts';
+import type { Core, CoreAdmin, CoreStatus, CoreWebhooks } from '../core/core.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { GroupStatus, ParentApi } from './protocol.ts';
 import { type Rpc, remote } from './rpc.ts';
@@ -12,6 +13,9 @@ export class WorkerCore implements Core {
   readonly journal: Journal;
   readonly webhooks: CoreWebhooks;
   readonly status: CoreStatus;
+  readonly admin: CoreAdmin;
+  /** This process, when it serves clients. */
+  processes: NodeProcesses | undefined;
   readonly webhookKeys: readonly PublicKey[];
   readonly audit: WorkerAudit | undefined;
 
@@ -32,6 +36,13 @@ export class WorkerCore implements Core {
     this.webhookKeys = webhookKeys;
     this.audit = audit;
     this.journal = remote(parent, 'journal');
+    this.admin = {
+      administrator: remote(parent, 'administrator'),
+      registry: undefined,
+      attach: (processes) => {
+        this.processes = processes;
+      },
+    };
     // The parent delivers, counts deliveries, and knows of reload and drain.
     this.webhooks = {
       control: remote(parent, 'webhooks'),

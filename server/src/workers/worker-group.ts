@@ -4,6 +4,7 @@ import { FileAppStore } from '../apps/file-store.ts';
 import { recordKeyChanges } from '../audit/key-changes.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
+import { hideSecretsOf } from '../config/secrets.ts';
 import { reloadCore, webhookDeadline } from '../core/core.ts';
 import { openCore } from '../core/open-core.ts';
 import { Metrics } from '../metrics.ts';
@@ -36,6 +37,7 @@ export const OF_PARENT = [
   'webhookMaxBytes',
   'webhookMaxTotalBytes',
   'webhookAddresses',
+  'admin',
   'webhookSigningKey',
   'audit',
 ] as const satisfies readonly (keyof Config)[];
@@ -78,6 +80,15 @@ export class WorkerGroup implements Broker {
     const isDegraded = () => this.#groupStatus().status === 'degraded';
     this.#metrics = new GroupMetrics({ state, metrics, workers, isDegraded });
     this.#slots = Array.from({ length: count }, (_, index) => this.#newSlot(index + 1));
+    const { admin } = state.core;
+    // Workers started so far, and later, begin with what the app store has.
+    this.#config = { ...config, apps: admin.registry?.served ?? config.apps };
+    admin.registry?.attach((list) => this.#take(list));
+    admin.attach({
+      processes: workers,
+      isDraining: () => this.#status === 'draining',
+      drain: () => process.kill(process.pid, 'SIGTERM'),
+    });
     this.#statusTimer = setInterval(() => this.#announceStatus(), STATUS_CHECK_MS).unref();
     process.once('exit', this.#killAll);
   }
@@ -133,12 +144,18 @@ export class WorkerGroup implements Broker {
     return this.#listening.metricsUrl;
   }
 
-  reload(apps: readonly AppConfig[]): void {
+  async reload(apps: readonly AppConfig[]): Promise<void> {
+    await this.#state.core.admin.registry?.useFile(apps);
+  }
+
+  /** Resolves when all workers have the apps. */
+  async #take(apps: readonly AppConfig[]): Promise<void> {
+    hideSecretsOf(apps);
     recordKeyChanges(this.#state.core.audit, this.#config.apps, apps);
     this.#config = { ...this.#config, apps };
     this.#apps.replace(apps);
     reloadCore(this.#state.core);
-    for (const worker of this.#workers()) worker.reload(apps);
+    await Promise.all(this.#workers().map((worker) => worker.reload(apps)));
   }
 
   /**
@@ -151,7 +168,7 @@ export class WorkerGroup implements Broker {
   async replaceWorkers(config: Config): Promise<Config> {
     const before = this.#config;
     const own = Object.fromEntries(OF_PARENT.map((name) => [name, before[name]]));
-    this.#config = { ...config, ...own };
+    this.#config = { ...config, ...own, apps: before.apps };
     const timeoutMs = this.#config.drainTimeoutSeconds * 1000;
     try {
       for (const slot of this.#slots) {

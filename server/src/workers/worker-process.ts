@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
+import type { AppFigures } from '../admin/live.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { DrainReason } from '../broker.ts';
 import type { ParentState } from './parent-state.ts';
@@ -16,6 +17,8 @@ import { WorkerSession } from './worker-session.ts';
 const BEGIN_TIMEOUT_MS = 30_000;
 /** Milliseconds that a worker has to answer with its metrics. */
 const METRICS_TIMEOUT_MS = 2000;
+/** Milliseconds that a worker has to take over other apps. */
+const RELOAD_TIMEOUT_MS = 2000;
 /** Milliseconds that a drained worker has to end by itself. */
 const EXIT_TIMEOUT_MS = 2000;
 /** Descriptor of the connection to the parent, in both: the one after the standard streams and node's own channel. */
@@ -90,8 +93,24 @@ export class WorkerProcess {
     return listening;
   }
 
-  reload(apps: readonly AppConfig[]): void {
-    this.#rpc.notify('worker', 'reload', [apps]);
+  /** Resolves when it has the apps, or has no time for them: it takes them over before anything that it is sent later. */
+  async reload(apps: readonly AppConfig[]): Promise<void> {
+    const reloaded = this.#rpc.call('worker', 'reload', [apps], { timeoutMs: RELOAD_TIMEOUT_MS });
+    await reloaded.catch((error: unknown) => {
+      this.#log.warn({ err: error, worker: this.number }, 'worker takes long to take over the apps');
+    });
+  }
+
+  figures(appId: string): Promise<AppFigures> {
+    return this.#rpc.call('worker', 'figures', [appId], { timeoutMs: METRICS_TIMEOUT_MS });
+  }
+
+  connections(): Promise<number> {
+    return this.#rpc.call('worker', 'connections', [], { timeoutMs: METRICS_TIMEOUT_MS });
+  }
+
+  load(): Promise<number> {
+    return this.#rpc.call('worker', 'load', [], { timeoutMs: METRICS_TIMEOUT_MS });
   }
 
   setStatus(status: GroupStatus): void {

@@ -45,6 +45,7 @@ export class WorkerSession {
         take: (entries) => core.audit?.take(entries),
         find: async (query) => core.audit?.find(query),
       },
+      administrator: core.admin.administrator,
       // Whatever the worker sends is a sign of life, so there is nothing to do for it here.
       group: { metrics, beat() {} },
     };

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
+import { NO_FIGURES, type ProcessFigures } from '../admin/live.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import { Metrics } from '../metrics.ts';
@@ -28,6 +29,7 @@ export class Worker {
   readonly #adapter: WorkerAdapter;
   #log: Logger | undefined;
   #broker: Promise<Broker> | undefined;
+  #core: WorkerCore | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #status: GroupStatus = { status: 'starting' };
   #ownMetrics = new Registry();
@@ -60,7 +62,12 @@ export class Worker {
 
   readonly #control: WorkerControl = {
     begin: (message) => this.#begin(message),
-    reload: async (apps) => (await this.#broker)?.reload(apps),
+    reload: async (apps) => {
+      await (await this.#broker)?.reload(apps);
+    },
+    figures: async (appId) => (await this.#own?.figures(appId)) ?? NO_FIGURES,
+    connections: async () => (await this.#own?.connections()) ?? 0,
+    load: async () => (await this.#own?.load()) ?? 0,
     setStatus: (status) => {
       this.#status = status;
     },
@@ -70,6 +77,11 @@ export class Worker {
       this.#drained = true;
     },
   };
+
+  /** What this process tells of itself. */
+  get #own(): ProcessFigures | undefined {
+    return this.#core?.processes?.processes()[0];
+  }
 
   async #begin(message: StartMessage): Promise<Listening> {
     const { number, config, incarnation, webhookKeys, status, version, fd } = message;
@@ -83,10 +95,12 @@ export class Worker {
     const audit = enabled
       ? new WorkerAudit({ parent: this.#parent, isRequired, metrics, log: this.#log })
       : undefined;
+    const core = new WorkerCore(this.#parent, this.#adapter, incarnation, webhookKeys, audit, () => this.#status);
+    this.#core = core;
     this.#broker = createServer(config, {
       metrics,
       log: this.#log,
-      core: new WorkerCore(this.#parent, this.#adapter, incarnation, webhookKeys, audit, () => this.#status),
+      core,
       fd,
       metricsText: (own) => {
         this.#ownMetrics = own;

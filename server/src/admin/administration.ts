@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Counters } from '../adapter/adapter.ts';
+import type { AppRepository } from '../apps/app-repository.ts';
+import type { Config } from '../config/config.ts';
+import { Unavailable } from '../errors.ts';
+import { PROBLEM } from '../http/error-body.ts';
+import { check, readJson, readParameters } from './check.ts';
+import type { AdminCall } from './endpoint.ts';
+import type { Live } from './live.ts';
+import { invalid, Problem } from './problem.ts';
+import type { Registry, Repeatable } from './registry.ts';
+import type { AdminAnswer, AdminRequest } from './request.ts';
+import { findRoute, type Matched } from './routes.ts';
+import { type Actor, Tokens } from './tokens.ts';
+import { Trail } from './trail.ts';
+
+export interface AdministrationParts {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly repository: AppRepository;
+  readonly counters: Counters;
+  readonly live: Live;
+  readonly log: Logger;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** Answers the admin API. With workers it is in the parent, and the workers pass their requests on. */
+export interface Administrator {
+  /** Answers a request that is refused for its token, before its body is read; `undefined`: it may go on. */
+  admit(asked: Pick<AdminRequest, 'authorization' | 'address'>): Promise<AdminAnswer | undefined>;
+  answer(request: AdminRequest): Promise<AdminAnswer>;
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+const MAX_IDEMPOTENCY_KEY = 255;
+
+/** The admin API (docs/administration.md). */
+export class Administration implements Administrator {
+  readonly #parts: AdministrationParts;
+  readonly #tokens: Tokens;
+  readonly #trail: Trail;
+
+  constructor(parts: AdministrationParts) {
+    this.#parts = parts;
+    this.#tokens = new Tokens(parts.config.admin, () => parts.registry.tokens);
+    this.#trail = new Trail(parts.repository);
+  }
+
+  async admit(asked: Pick<AdminRequest, 'authorization' | 'address'>): Promise<AdminAnswer | undefined> {
+    try {
+      await this.#authenticate(asked);
+      return undefined;
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  async answer(request: AdminRequest): Promise<AdminAnswer> {
+    try {
+      return await this.#answer(request);
+    } catch (error) {
+      return this.#refuse(error, request);
+    }
+  }
+
+  /**
+   * A refusal counts against the address; who has a valid token is never refused for what others do there.
+   *
+   * @throws Problem 401, or 429 past the limit of the address; 404 if there is no token at all
+   */
+  async #authenticate({
+    authorization,
+    address,
+  }: Pick<AdminRequest, 'authorization' | 'address'>): Promise<Actor> {
+    const { config, counters, now } = this.#parts;
+    if (this.#tokens.all().length === 0) throw new Problem('not_found', 'Nothing is at this path');
+    try {
+      return this.#tokens.authenticate(authorization, Math.floor(now() / 1000));
+    } catch (error) {
+      const limit = config.failedAuthenticationsPerMinute;
+      if (limit === null) throw error;
+      const { hits, leftMs } = await counters.hit(`admin-refusals:${address}`, MINUTE_MS);
+      if (hits <= limit) throw error;
+      throw new Problem('too_many_refused', 'Too many refused requests from this address: try again later', {
+        headers: { 'Retry-After': String(Math.max(1, Math.ceil(leftMs / 1000))) },
+      });
+    }
+  }
+
+  async #answer(request: AdminRequest): Promise<AdminAnswer> {
+    const actor = await this.#authenticate(request);
+    const matched = findRoute(request.method, request.path);
+    const { endpoint } = matched;
+    if (!endpoint.roles.includes(actor.role))
+      throw new Problem('role_missing', `The role "${actor.role}" of the token does not allow this request`);
+    if (endpoint.isWide && actor.apps !== undefined)
+      throw new Problem('role_missing', 'The token is for some apps only, and this request is for all');
+    const call = this.#call(request, actor, matched);
+    const repeatable = repeatableOf(request, actor, this.#parts.now());
+    const repeated = repeatable && (await this.#parts.registry.repeat(repeatable));
+    return repeated ?? endpoint.run(call);
+  }
+
+  #call(request: AdminRequest, actor: Actor, { endpoint, parameters }: Matched): AdminCall {
+    const { config, registry, live, now } = this.#parts;
+    const { rawQuery, body, contentType, ifMatch, address, requestId } = request;
+    const query = readParameters(rawQuery);
+    const known = endpoint.query?.shape ?? {};
+    for (const name of Object.keys(query)) {
+      if (!Object.hasOwn(known, name)) throw invalid(name.slice(0, 100), 'no such parameter');
+    }
+    const seconds = Math.floor(now() / 1000);
+    return {
+      parameters,
+      query: endpoint.query ? check(endpoint.query, query) : {},
+      body: this.#readBody(endpoint, Buffer.from(body), contentType),
+      ifMatch,
+      actor,
+      registry,
+      tokens: this.#tokens,
+      trail: this.#trail,
+      live,
+      bounds: { eventDataBytes: Math.min(config.maxMessageBytes, config.maxBufferedBytes) },
+      now: seconds,
+      entry: (type, fields) => ({
+        at: seconds,
+        type,
+        actor: actor.name,
+        ...fields,
+        address,
+        request_id: requestId,
+      }),
+      change: (work) => registry.change(work, repeatableOf(request, actor, now())),
+    };
+  }
+
+  #readBody(
+    { body: schema, bodyTypes }: Matched['endpoint'],
+    body: Buffer,
+    contentType: string | undefined,
+  ): unknown {
+    if (!schema) {
+      if (body.length > 0) throw invalid('', 'no body');
+      return {};
+    }
+    const value = readJson(body, contentType, bodyTypes);
+    check(schema, value);
+    return value;
+  }
+
+  #refuse(error: unknown, request?: AdminRequest): AdminAnswer {
+    if (error instanceof Problem) {
+      const { status, body, more } = error;
+      return { status, headers: { ...more.headers, 'Content-Type': PROBLEM }, body };
+    }
+    if (error instanceof Unavailable) {
+      return this.#refuse(
+        new Problem('unavailable', `${error.message}: try again later`, { headers: { 'Retry-After': '1' } }),
+      );
+    }
+    const { method, path, requestId } = request ?? {};
+    this.#parts.log.error({ err: error, method, path, requestId }, 'admin request failed');
+    return this.#refuse(
+      new Problem(
+        'internal_error',
+        'Something went wrong in the broker: its log tells what, under X-Request-Id',
+      ),
+    );
+  }
+}
+
+/** Names a request that is made once, however often it comes; a key belongs to one token and path. */
+function repeatableOf(request: AdminRequest, actor: Actor, now: number): Repeatable | undefined {
+  const { idempotencyKey: key, method, path, rawQuery, body } = request;
+  if (key === undefined || method !== 'POST') return undefined;
+  if (key.length === 0 || key.length > MAX_IDEMPOTENCY_KEY)
+    throw invalid('Idempotency-Key', `1 to ${MAX_IDEMPOTENCY_KEY} characters`);
+  return {
+    key: `answer:${digestOf(`${actor.name}\n${path}\n${key}`)}`,
+    digest: digestOf(`${rawQuery}\n${Buffer.from(body).toString('base64')}`),
+    until: now + DAY_MS,
+  };
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

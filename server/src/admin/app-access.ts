@@ -1,0 +1,75 @@
+/** Finds the app of a request, and changes it if the app store has it. */
+import type { AppConfig } from '../apps/app.ts';
+import type { AdminCall } from './endpoint.ts';
+import { Problem } from './problem.ts';
+import type { AppRecord } from './records.ts';
+import { changesBetween } from './trail.ts';
+import { type AppView, etagOf, fileApp, type KeyUses, storedApp } from './views.ts';
+
+/** An app, from one of its two sources. */
+export type Found = { readonly file: AppConfig } | { readonly record: AppRecord };
+
+/** @throws Problem if there is none that the caller may see */
+export function findApp({ registry, actor, parameters }: AdminCall): Found {
+  const id = parameters['app_id'] ?? '';
+  const isVisible = actor.apps === undefined || actor.apps.includes(id);
+  const record = isVisible ? registry.records.get(id) : undefined;
+  if (record) return { record };
+  const file = isVisible ? registry.file.find((app) => app.id === id) : undefined;
+  if (file) return { file };
+  throw new Problem('app_not_found', `There is no app "${id.slice(0, 64)}"`);
+}
+
+/** @throws Problem if there is none, or the configuration file manages it */
+export function storedAppOf(call: AdminCall): AppRecord {
+  const found = findApp(call);
+  if ('record' in found) return found.record;
+  throw new Problem(
+    'managed_by_file',
+    `The configuration file of the broker has the app "${found.file.id}": change it there`,
+  );
+}
+
+export function idOf(found: Found): string {
+  return 'record' in found ? found.record.id : found.file.id;
+}
+
+export function viewOf(found: Found, uses: KeyUses): AppView {
+  return 'record' in found ? storedApp(found.record, uses) : fileApp(found.file, uses);
+}
+
+/** @throws Problem if the app has changed since the caller read it */
+export function refuseOutdated({ ifMatch }: AdminCall, app: AppRecord): void {
+  if (ifMatch === undefined || ifMatch.trim() === '*') return;
+  const etag = etagOf(app);
+  const named = ifMatch.split(',').map((each) => each.trim());
+  if (named.includes(`"${etag}"`) || named.includes(etag)) return;
+  throw new Problem('etag_mismatch', `The app has changed: its etag is "${etag}" now`);
+}
+
+/** The record after a change, and what the audit log says of it. */
+export function changed(
+  call: AdminCall,
+  type: string,
+  before: AppRecord,
+  change: Partial<AppRecord>,
+  more: { readonly target?: string } = {},
+) {
+  const record: AppRecord = { ...before, ...change, updated_at: call.now };
+  const changes = changesBetween(essence(before), essence(record));
+  return {
+    record,
+    put: [{ kind: 'app', record }] as const,
+    entries: [call.entry(type, { app: before.id, ...more, ...(changes.length > 0 && { changes }) })],
+  };
+}
+
+/** What the audit log compares. */
+function essence(record: AppRecord): object {
+  const { etag: _etag, updated_at: _updated, keys, webhooks, ...settings } = storedApp(record, {});
+  return {
+    ...settings,
+    keys: Object.fromEntries(keys.map(({ key, state, expires_at }) => [key, { state, expires_at }])),
+    webhooks: Object.fromEntries(webhooks.map(({ id, ...hook }) => [id, hook])),
+  };
+}

@@ -1,0 +1,291 @@
+import { z } from 'zod';
+import { changed, findApp, idOf, refuseOutdated, storedAppOf, viewOf } from '../app-access.ts';
+import {
+  asSent,
+  checkSettings,
+  type Made,
+  makeHook,
+  makeKey,
+  refuseDoubleHooks,
+  refuseGuessable,
+  refuseTakenKeys,
+} from '../app-records.ts';
+import { type AdminCall, type AdminEndpoint, needStore, READERS, WRITERS } from '../endpoint.ts';
+import { isObject, mergePatch } from '../merge-patch.ts';
+import { page, pageQuery } from '../pages.ts';
+import { type FieldError, Problem } from '../problem.ts';
+import { newAppId } from '../random.ts';
+import { type AppRecord, documentId } from '../records.ts';
+import {
+  appAnswer,
+  appInputSchema,
+  deletionAnswer,
+  listOf,
+  patchSchema,
+  settingsSchema,
+  statsAnswer,
+} from '../schemas.ts';
+import { type AppView, type KeyUses, storedApp } from '../views.ts';
+
+/** Most of the apps of the store. */
+const MAX_APPS = 10_000;
+/** The grants of a new app end, since nobody relies on them yet. */
+const NEW_GRANTS = { maxSeconds: 3600, onExpiry: 'reconnect' };
+/** Fields of an app that PATCH does not change, and what to do in its place. */
+const NOT_BY_PATCH: ReadonlyMap<string, string> = new Map([
+  ['keys', 'use /apps/ID/keys'],
+  ['webhooks', 'use /apps/ID/webhooks'],
+  ...['id', 'managed_by', 'created_at', 'updated_at', 'etag'].map(
+    (name) => [name, 'nothing, since it is read-only'] as const,
+  ),
+]);
+
+const listApps: AdminEndpoint = {
+  operationId: 'listApps',
+  summary: 'The apps of the configuration file and of the app store',
+  method: 'GET',
+  path: '/apps',
+  roles: READERS,
+  query: z.strictObject({
+    ...pageQuery,
+    q: z.string().max(200).optional().describe('Part of the id or name, in any case'),
+  }),
+  status: 200,
+  answer: listOf('apps', appAnswer),
+  async run(call) {
+    const { registry, actor, query } = call;
+    const wanted = String(query['q'] ?? '').toLowerCase();
+    const all = [
+      ...registry.file.map((file) => ({ file })),
+      ...[...registry.records.values()].map((record) => ({ record })),
+    ].filter((found) => {
+      const id = idOf(found);
+      if (actor.apps && !actor.apps.includes(id)) return false;
+      const name = 'file' in found ? found.file.name : found.record.settings['name'];
+      return `${id}\n${String(name ?? '')}`.toLowerCase().includes(wanted);
+    });
+    const { items, ...more } = page(all, idOf, query);
+    const apps = await Promise.all(
+      items.map(async (found) => viewOf(found, await usesOf(call, idOf(found)))),
+    );
+    return { status: 200, body: { apps, ...more } };
+  },
+};
+
+const createApp: AdminEndpoint = {
+  operationId: 'createApp',
+  summary: 'Makes an app; without "keys" with one, whose secret is shown in the answer only',
+  method: 'POST',
+  path: '/apps',
+  roles: WRITERS,
+  isWide: true,
+  body: appInputSchema,
+  status: 201,
+  answer: appAnswer,
+  run(call) {
+    needStore(call);
+    const { registry, now } = call;
+    const { id = newAppId(), keys = [{}], webhooks = [], ...settings } = asSent(call.body);
+    const made = { keys: new Map<string, string>(), hooks: new Map<string, string>() };
+    checkSettings(call, settings);
+    const record: AppRecord = {
+      id: String(id),
+      settings: { grants: NEW_GRANTS, ...settings },
+      keys: (keys as object[]).map((key) => makeKey(key, now, made.keys)),
+      webhooks: (webhooks as Record<string, unknown>[]).map((hook) => makeHook(hook, now, made.hooks)),
+      created_at: now,
+      updated_at: now,
+    };
+    refuseGuessable(record);
+    refuseDoubleHooks(record);
+    return call.change(() => {
+      if (registry.records.has(record.id) || registry.file.some((app) => app.id === record.id))
+        throw new Problem('app_exists', `There is an app "${record.id}" already`);
+      refuseTakenKeys(registry, record);
+      if (registry.records.size >= MAX_APPS)
+        throw new Problem('limit_reached', `The app store has its ${MAX_APPS} apps`);
+      const view = storedApp(record, {});
+      const body = withSecrets(view, made.keys, made.hooks);
+      return {
+        put: [{ kind: 'app', record }],
+        entries: [call.entry('app.created', { app: record.id })],
+        result: { status: 201, headers: { ETag: `"${view.etag}"` }, body },
+      };
+    });
+  },
+};
+
+const showApp: AdminEndpoint = {
+  operationId: 'showApp',
+  summary: 'An app with all its settings',
+  method: 'GET',
+  path: '/apps/{app_id}',
+  roles: READERS,
+  status: 200,
+  answer: appAnswer,
+  async run(call) {
+    const found = findApp(call);
+    const view = viewOf(found, await usesOf(call, idOf(found)));
+    return { status: 200, headers: { ETag: `"${view.etag}"` }, body: view };
+  },
+};
+
+const changeApp: AdminEndpoint = {
+  operationId: 'changeApp',
+  summary: 'Changes settings by a merge patch; null means the default',
+  method: 'PATCH',
+  path: '/apps/{app_id}',
+  roles: WRITERS,
+  body: patchSchema(settingsSchema),
+  bodyTypes: ['application/merge-patch+json'],
+  status: 200,
+  answer: appAnswer,
+  run(call) {
+    const patch = asSent(call.body);
+    storedAppOf(call);
+    refuseFields(patch);
+    return call.change(() => {
+      const before = storedAppOf(call);
+      refuseOutdated(call, before);
+      const settings = mergePatch(before.settings, patch) as Record<string, unknown>;
+      checkSettings(call, settings);
+      const { record, put, entries } = changed(call, 'app.updated', before, { settings });
+      const view = storedApp(record, {});
+      return {
+        put,
+        entries,
+        result: { status: 200, headers: { ETag: `"${view.etag}"` }, body: view },
+      };
+    });
+  },
+};
+
+const deleteApp: AdminEndpoint = {
+  operationId: 'deleteApp',
+  summary: 'Ends the connections of an app with 4001 and removes what is kept of it',
+  method: 'DELETE',
+  path: '/apps/{app_id}',
+  roles: WRITERS,
+  query: z.strictObject({
+    dry_run: z.enum(['true', 'false']).optional().describe('true: only tells what would be removed'),
+  }),
+  status: 204,
+  answer: deletionAnswer,
+  async run(call) {
+    const app = storedAppOf(call);
+    refuseOutdated(call, app);
+    if (call.query['dry_run'] === 'true') return { status: 200, body: await wouldRemove(call, app) };
+    return call.change(() => {
+      const before = storedAppOf(call);
+      refuseOutdated(call, before);
+      return {
+        remove: [documentId('app', app.id)],
+        entries: [call.entry('app.deleted', { app: app.id })],
+        result: { status: 204 },
+      };
+    });
+  },
+};
+
+const showStats: AdminEndpoint = {
+  operationId: 'showAppStats',
+  summary: 'What happens in an app now',
+  method: 'GET',
+  path: '/apps/{app_id}/stats',
+  roles: READERS,
+  status: 200,
+  answer: statsAnswer,
+  async run(call) {
+    const found = findApp(call);
+    const id = idOf(found);
+    const [figures, { channels, members }] = await Promise.all([
+      call.live.figures(id),
+      call.live.channels(id),
+    ]);
+    const { limits } = viewOf(found, {}) as AppView & { limits: Record<string, number | null> };
+    const near = (limit: number | null = null, used: number) => ({
+      limit,
+      used,
+      ratio: limit === null ? null : used / limit,
+    });
+    return {
+      status: 200,
+      body: {
+        connections: figures.connections,
+        channels,
+        members,
+        messages_per_second: figures.messagesPerSecond,
+        deliveries_per_second: figures.deliveriesPerSecond,
+        limits: {
+          connections: near(limits['connections'], figures.connections),
+          httpRequestsPerSecond: near(limits['httpRequestsPerSecond'], figures.requestsPerSecond),
+        },
+      },
+    };
+  },
+};
+
+export const appEndpoints: readonly AdminEndpoint[] = [
+  listApps,
+  createApp,
+  showApp,
+  changeApp,
+  deleteApp,
+  showStats,
+];
+
+/** When the keys of an app were used last. */
+export async function usesOf({ live }: AdminCall, appId: string): Promise<KeyUses> {
+  return (await live.figures(appId)).keyUses;
+}
+
+async function wouldRemove({ live }: AdminCall, app: AppRecord): Promise<object> {
+  const [{ connections }, { channels }, pending] = await Promise.all([
+    live.figures(app.id),
+    live.channels(app.id),
+    live.pending(app.id),
+  ]);
+  return {
+    dry_run: true,
+    connections,
+    channels,
+    keys: app.keys.length,
+    webhooks: app.webhooks.length,
+    deliveries_pending: pending,
+    history_bytes: 0,
+  };
+}
+
+function withSecrets(view: AppView, keys: Made, hooks: Made): object {
+  return {
+    ...view,
+    keys: view.keys.map((key) => ({ ...key, ...(keys.has(key.key) && { secret: keys.get(key.key) }) })),
+    webhooks: view.webhooks.map((hook) => ({
+      ...hook,
+      ...(hooks.has(hook.id) && { secret: hooks.get(hook.id) }),
+    })),
+  };
+}
+
+/** @throws Problem for fields that do not exist or are not changed by PATCH, also where their value is null */
+function refuseFields(patch: Readonly<Record<string, unknown>>): void {
+  const errors: FieldError[] = Object.keys(patch).flatMap((name) => {
+    const instead = NOT_BY_PATCH.get(name);
+    if (instead !== undefined) return [{ path: name, expected: instead }];
+    return name in settingsSchema.shape ? [] : [{ path: name.slice(0, 100), expected: 'no such field' }];
+  });
+  for (const [section, known] of SECTIONS) {
+    const inner = patch[section];
+    for (const name of isObject(inner) ? Object.keys(inner) : []) {
+      if (!known.has(name)) errors.push({ path: `${section}.${name.slice(0, 100)}`, expected: 'no such field' });
+    }
+  }
+  if (errors.length === 0) return;
+  const detail = errors.map(({ path, expected }) => `"${path}": expected ${expected}`).join('; ');
+  throw new Problem('invalid_request', detail.slice(0, 500), { errors });
+}
+
+/** The fields of each section of an app. */
+const SECTIONS = (['limits', 'grants'] as const).map(
+  (section) => [section, new Set(Object.keys(settingsSchema.shape[section].unwrap().unwrap().shape))] as const,
+);

@@ -1,0 +1,17 @@
+import type { AdminEndpoint } from '../endpoint.ts';
+import { appEndpoints } from './apps.ts';
+import { auditEndpoints } from './audit.ts';
+import { keyEndpoints } from './keys.ts';
+import { nodeEndpoints } from './nodes.ts';
+import { tokenEndpoints } from './tokens.ts';
+import { webhookEndpoints } from './webhooks.ts';
+
+/** All requests of the admin API. */
+export const adminEndpoints: readonly AdminEndpoint[] = [
+  ...appEndpoints,
+  ...keyEndpoints,
+  ...webhookEndpoints,
+  ...nodeEndpoints,
+  ...tokenEndpoints,
+  ...auditEndpoints,
+];

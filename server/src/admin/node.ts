@@ -1,0 +1,103 @@
+import type { Adapter } from '../adapter/adapter.ts';
+import type { AppStore } from '../apps/app.ts';
+import type { HookKey } from '../apps/hook.ts';
+import { VERSION } from '../version.ts';
+import type { WebhookControl } from '../webhooks/webhooks.ts';
+import {
+  type AppChannels,
+  type AppFigures,
+  addFigures,
+  type Live,
+  type NodeState,
+  type ProcessFigures,
+} from './live.ts';
+import { newId } from './random.ts';
+
+export interface NodeParts {
+  readonly apps: AppStore;
+  readonly adapter: Adapter;
+  readonly webhooks: WebhookControl;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** What the processes of this node are asked for. */
+export interface NodeProcesses {
+  /** Those that serve clients. */
+  processes(): readonly ProcessFigures[];
+  isDraining(): boolean;
+  drain(): void;
+}
+
+/** This node, and what happens in its processes. */
+export class LiveNode implements Live {
+  readonly #parts: NodeParts;
+  readonly #id = `node-${newId()}`;
+  readonly #since: number;
+  #processes: NodeProcesses | undefined;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    this.#since = Math.floor(parts.now() / 1000);
+  }
+
+  attach(processes: NodeProcesses): void {
+    this.#processes = processes;
+  }
+
+  async figures(appId: string): Promise<AppFigures> {
+    const all = await Promise.allSettled(this.#all().map((each) => each.figures(appId)));
+    return addFigures(all.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
+  }
+
+  async channels(appId: string): Promise<AppChannels> {
+    const channels = await this.#parts.adapter.roster.channels(appId, '');
+    let members = 0;
+    for (const counts of channels.values()) members += counts.members;
+    return { channels: channels.size, members };
+  }
+
+  async nodes(): Promise<readonly NodeState[]> {
+    const all = this.#all();
+    const [connections, loads] = await Promise.all([
+      Promise.allSettled(all.map((each) => each.connections())),
+      Promise.allSettled(all.map((each) => each.load())),
+    ]);
+    return [
+      {
+        id: this.#id,
+        version: VERSION,
+        since: this.#since,
+        connections: valuesOf(connections).reduce((sum, each) => sum + each, 0),
+        load: Math.max(0, ...valuesOf(loads)),
+        state: this.#processes?.isDraining() ? 'draining' : 'ready',
+        self: true,
+      },
+    ];
+  }
+
+  async drain(node: string): Promise<boolean> {
+    if (node !== this.#id) return false;
+    // Whoever asked for it gets the answer first.
+    setTimeout(() => this.#processes?.drain(), DRAIN_DELAY_MS).unref();
+    return true;
+  }
+
+  async pending(appId: string): Promise<number> {
+    const hooks = this.#parts.apps.byId(appId)?.hooks ?? [];
+    const all = await Promise.all(
+      hooks.map(({ key }: { readonly key: HookKey }) => this.#parts.webhooks.statusOf(key)),
+    );
+    return all.reduce((sum, { deliveries }) => sum + deliveries.pending + deliveries.failing, 0);
+  }
+
+  #all(): readonly ProcessFigures[] {
+    return this.#processes?.processes() ?? [];
+  }
+}
+
+const DRAIN_DELAY_MS = 100;
+
+function valuesOf(settled: readonly PromiseSettledResult<number>[]): number[] {
+  return settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+}

@@ -1,0 +1,45 @@
+import type { Adapter } from '../adapter/adapter.ts';
+import { Administration, type Administrator } from '../admin/administration.ts';
+import { LiveNode, type NodeProcesses } from '../admin/node.ts';
+import { Registry } from '../admin/registry.ts';
+import type { AppRepository } from '../apps/app-repository.ts';
+import { hideSecretsOf } from '../config/secrets.ts';
+import type { WebhookControl } from '../webhooks/webhooks.ts';
+import type { CoreAdmin, CoreParts } from './core.ts';
+
+/**
+ * Reads the app store, so that its apps are there beside those of the file.
+ *
+ * @throws ConfigError without the right master key, or if an app of the file is in the store as well
+ */
+export async function openRegistry(parts: CoreParts, repository: AppRepository): Promise<Registry> {
+  const { config, apps, now, log } = parts;
+  const { admin, data, apps: file } = config;
+  const registry = await Registry.open({ file, admin, data, repository, now, log });
+  hideSecretsOf(registry.served);
+  apps.replace(registry.served);
+  return registry;
+}
+
+/** The administration of a core that has all its parts. */
+export class OwnAdmin implements CoreAdmin {
+  readonly administrator: Administrator;
+  readonly registry: Registry;
+  readonly #node: LiveNode;
+
+  constructor(
+    parts: CoreParts,
+    registry: Registry,
+    repository: AppRepository,
+    { adapter, webhooks }: { readonly adapter: Adapter; readonly webhooks: WebhookControl },
+  ) {
+    this.registry = registry;
+    this.#node = new LiveNode({ ...parts, adapter, webhooks });
+    const { counters } = adapter;
+    this.administrator = new Administration({ ...parts, registry, repository, counters, live: this.#node });
+  }
+
+  attach(processes: NodeProcesses): void {
+    this.#node.attach(processes);
+  }
+}
