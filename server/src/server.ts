@@ -220,6 +220,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     drained ??= drain(reason);
     return drained;
   };
+  let configured = admin.registry?.served ?? config.apps;
   /** Takes over a list of apps: connections stay open while their app and key are still valid. */
   const take = (list: readonly AppConfig[]): void => {
     hideSecretsOf(list);
@@ -248,7 +249,6 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     throw error;
   }
 
-  let configured = config.apps;
   const { port, url } = listener;
   const metricsUrl = metricsListener.listening
     ? `${metricsListener.url}/metrics`

@@ -130,7 +130,7 @@ test('a restart keeps apps; nothing in the data directory shows a secret, or is 
   }
   const second = await start({ data });
   expect((await admin(second, 'GET', '/apps/shop')).body).toMatchObject({ id: 'shop', keys: [{ key }] });
-  await connect(second, { key });
+  await connect(second, withKey(key));
 });
 
 test('settings are changed by a merge patch, guarded by the etag', async () => {

@@ -57,7 +57,7 @@ export class Rates {
       return used ? [[key, Math.floor(used.lastAt / 1000)] as const] : [];
     });
     return {
-      connections: this.#metrics.app(appId).connections,
+      connections: this.#metrics.apps.get(appId)?.connections ?? 0,
       messagesPerSecond: rate('messages'),
       deliveriesPerSecond: rate('deliveries'),
       requestsPerSecond: rate('requests'),
@@ -81,7 +81,8 @@ export class Rates {
   }
 
   #of(appId: string): Sample {
-    const { clientEvents, deliveries, publishes } = this.#metrics.app(appId);
+    // Not made here: what has counted nothing is on no page of metrics.
+    const counts = this.#metrics.apps.get(appId);
     const app = this.#apps.byId(appId);
     const now = this.#now();
     const requests = (app?.keys ?? []).reduce(
@@ -90,8 +91,8 @@ export class Rates {
     );
     return {
       at: this.#monotonic(),
-      messages: (publishes.get(200) ?? 0) + clientEvents,
-      deliveries,
+      messages: (counts?.publishes.get(200) ?? 0) + (counts?.clientEvents ?? 0),
+      deliveries: counts?.deliveries ?? 0,
       requests,
     };
   }
