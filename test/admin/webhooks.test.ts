@@ -49,7 +49,7 @@ test('a webhook is made with a secret, shown masked, changed and removed', async
   const changed = await admin(broker, 'PATCH', '/apps/shop/webhooks/h1', { body: { maxEvents: 10 } });
   expect(changed).toMatchObject({ status: 200, body: { maxEvents: 10, url: HOOK.url } });
   const wrong = await admin(broker, 'PATCH', '/apps/shop/webhooks/h1', {
-    body: { url: 'ftp://x', secret: null },
+    body: { secret: null },
   });
   expect(wrong).toMatchObject({ status: 400, body: { errors: [{ path: 'secret' }] } });
   expect((await admin(broker, 'DELETE', '/apps/shop/webhooks/h1')).status).toBe(204);

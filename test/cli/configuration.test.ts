@@ -52,6 +52,7 @@ describe('what stands in the file', () => {
       webhookMaxBytes: 67_108_864,
       webhookMaxTotalBytes: 268_435_456,
       console: true,
+      admin: { tokens: [] },
       pathPrefix: '',
       log: { level: 'info', pretty: false, linesPerMinute: 60 },
       metrics: {},
