@@ -86,8 +86,8 @@ export class Api {
       else if (endpoint.method === 'POST') app.post(path, serve);
       else app.delete(path, serve);
     }
-    for (const path of new Set(ENDPOINTS.map((endpoint) => endpoint.path))) {
-      const methods = ENDPOINTS.filter((endpoint) => endpoint.path === path).map(({ method }) => method);
+    for (const path of new Set(API_ENDPOINTS.map((endpoint) => endpoint.path))) {
+      const methods = API_ENDPOINTS.filter((endpoint) => endpoint.path === path).map(({ method }) => method);
       app.all(`${this.#base}:appId/${path}`, allowOnly(methods.join(', ').replace('GET', 'GET, HEAD')));
     }
     // Unsigned: a receiver that may read it knows no secret of the app.
