@@ -5,10 +5,9 @@ import type { Config } from '../config/config.ts';
 import { isLoopback, whyNotLocal } from '../config/loopback.ts';
 import { ApiError } from '../errors.ts';
 import { dropBody, readBody } from '../http/body.ts';
+import { PROBLEM } from '../http/error-body.ts';
 import { splitTarget } from '../http/target.ts';
 import type { Administrator } from './administration.ts';
-
-import { PROBLEM } from '../http/error-body.ts';
 import { Problem, type ProblemCode } from './problem.ts';
 import type { AdminAnswer } from './request.ts';
 

@@ -69,7 +69,14 @@ export class Problem extends Error {
   get body(): object {
     const { code, status, message: detail } = this;
     const { errors } = this.more;
-    return { type: DOCUMENTATION + code, title: errorCodes[code], status, detail, code, ...(errors && { errors }) };
+    return {
+      type: DOCUMENTATION + code,
+      title: errorCodes[code],
+      status,
+      detail,
+      code,
+      ...(errors && { errors }),
+    };
   }
 }
 

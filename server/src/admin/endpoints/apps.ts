@@ -277,7 +277,8 @@ function refuseFields(patch: Readonly<Record<string, unknown>>): void {
   for (const [section, known] of SECTIONS) {
     const inner = patch[section];
     for (const name of isObject(inner) ? Object.keys(inner) : []) {
-      if (!known.has(name)) errors.push({ path: `${section}.${name.slice(0, 100)}`, expected: 'no such field' });
+      if (!known.has(name))
+        errors.push({ path: `${section}.${name.slice(0, 100)}`, expected: 'no such field' });
     }
   }
   if (errors.length === 0) return;
@@ -287,5 +288,6 @@ function refuseFields(patch: Readonly<Record<string, unknown>>): void {
 
 /** The fields of each section of an app. */
 const SECTIONS = (['limits', 'grants'] as const).map(
-  (section) => [section, new Set(Object.keys(settingsSchema.shape[section].unwrap().unwrap().shape))] as const,
+  (section) =>
+    [section, new Set(Object.keys(settingsSchema.shape[section].unwrap().unwrap().shape))] as const,
 );
