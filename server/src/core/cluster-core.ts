@@ -1,10 +1,10 @@
 import type { Journal } from '../adapter/journal.ts';
 import { RedisAdapter } from '../adapter/redis/adapter.ts';
-import type { AuditLog } from '../audit/audit-log.ts';
-import { openAudit } from '../audit/open-audit.ts';
 import type { Registry } from '../admin/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
 import { MemoryRepository } from '../apps/memory-repository.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { openAudit } from '../audit/open-audit.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';

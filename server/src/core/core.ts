@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { AuditLog } from '../audit/audit-log.ts';
 import type { Administrator } from '../admin/administration.ts';
 import type { NodeProcesses } from '../admin/node.ts';
 import type { Registry } from '../admin/registry.ts';
 import type { FileAppStore } from '../apps/file-store.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import type { PublicKey, SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';

@@ -95,7 +95,14 @@ export class Worker {
     const audit = enabled
       ? new WorkerAudit({ parent: this.#parent, isRequired, metrics, log: this.#log })
       : undefined;
-    const core = new WorkerCore(this.#parent, this.#adapter, incarnation, webhookKeys, audit, () => this.#status);
+    const core = new WorkerCore(
+      this.#parent,
+      this.#adapter,
+      incarnation,
+      webhookKeys,
+      audit,
+      () => this.#status,
+    );
     this.#core = core;
     this.#broker = createServer(config, {
       metrics,
