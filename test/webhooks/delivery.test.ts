@@ -5,7 +5,7 @@ import { parseConfig } from '#server/config/load';
 import { Metrics } from '#server/metrics';
 import { OutboundClient } from '#server/outbound/http-client';
 import { isPublicAddress } from '#server/outbound/public-addresses';
-import { backoffMs } from '#server/webhooks/delivery/backoff';
+import { backoffMs } from '#server/async/backoff';
 import { Dispatcher } from '#server/webhooks/delivery/dispatcher';
 import { newEvent } from '#server/webhooks/event';
 import { MemoryOutbox } from '#server/webhooks/outbox/memory-outbox';
@@ -536,4 +536,6 @@ test('pauses double from a second to ten minutes, and half of each is chance', (
     1000, 2000, 4000, 512_000, 600_000, 600_000,
   ]);
   expect([backoffMs(1, 0), backoffMs(3, 0.5)]).toEqual([500, 3000]);
+  const range = { firstMs: 50, mostMs: 2000 };
+  expect([1, 2, 7, 1000].map((tries) => backoffMs(tries, 1, range))).toEqual([50, 100, 2000, 2000]);
 });

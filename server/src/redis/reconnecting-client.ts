@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
+import { type BackoffRange, backoffMs } from '../async/backoff.ts';
 import { Unavailable } from '../errors.ts';
 import type { Connected, RedisClient } from './client.ts';
 import { ConnectError, discard } from './connect-server.ts';
 
-/** Milliseconds before the first attempt to reconnect; they double with each attempt. */
-const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 2000;
+/** The pauses before attempts to reconnect. */
+const PAUSES: BackoffRange = { firstMs: 50, mostMs: 2000 };
 /** A connection that breaks before this age in milliseconds counts as a failed attempt. */
 const STABLE_MS = 5000;
 /** Tells the connections of brokers from others in `CLIENT LIST`. */
@@ -127,9 +127,8 @@ export class ReconnectingClient {
   #connectLater(): void {
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#tries, 10));
     this.#tries += 1;
-    this.#timer = setTimeout(() => void this.#connect(), longest * (0.5 + Math.random() / 2));
+    this.#timer = setTimeout(() => void this.#connect(), backoffMs(this.#tries, Math.random(), PAUSES));
   }
 }
 

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
+import { type BackoffRange, backoffMs } from '../async/backoff.ts';
 import { DataError } from '../data/database.ts';
 import { InDoubt, Unavailable } from '../errors.ts';
 import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
@@ -24,9 +25,8 @@ const SWEEP_MS = 500;
 /** Questions that may wait for their answers, and bytes of them. */
 const MAX_ASKED = 100_000;
 const MAX_ASKED_BYTES = 64 * 1024 * 1024;
-/** Milliseconds before a thread that has died is replaced; each further one waits twice as long. */
-const FIRST_RESTART_MS = 500;
-const MAX_RESTART_MS = 30_000;
+/** The pauses before a thread that has died is replaced. */
+const PAUSES: BackoffRange = { firstMs: 500, mostMs: 30_000 };
 
 interface Asked {
   resolve(value: unknown): void;
@@ -157,7 +157,6 @@ export class DataThread {
   }
 
   #startAgain(): void {
-    const delay = Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** this.#restarts);
     this.#restarts += 1;
     this.#restart = setTimeout(() => {
       this.#start().then(
@@ -167,7 +166,7 @@ export class DataThread {
           this.#startAgain();
         },
       );
-    }, delay);
+    }, backoffMs(this.#restarts, Math.random(), PAUSES));
   }
 
   #hear(said: Said): void {

@@ -1,12 +1,12 @@
+import { type BackoffRange, backoffMs } from '../async/backoff.ts';
 import type { Logger } from 'pino';
 import type { Listening, StartMessage } from './protocol.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** A worker that listened for so many milliseconds ended for a new reason, so it is replaced without delay. */
 const STABLE_MS = 30_000;
-/** Milliseconds before the second replacement in a row; the delay doubles with each further one. The first has none. */
-const FIRST_DELAY_MS = 100;
-const MAX_DELAY_MS = 10_000;
+/** The pauses before replacements in a row. The first replacement has none. */
+const PAUSES: BackoffRange = { firstMs: 100, mostMs: 10_000 };
 
 /** The place of one worker: when the worker ends unexpectedly, another one is forked. */
 export class WorkerSlot {
@@ -109,8 +109,7 @@ export class WorkerSlot {
 
   #restart(): void {
     const { log, number } = this.#parts;
-    const delay =
-      this.#replacements === 0 ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (this.#replacements - 1));
+    const delay = this.#replacements === 0 ? 0 : backoffMs(this.#replacements, Math.random(), PAUSES);
     this.#replacements += 1;
     this.#timer = setTimeout(() => {
       this.start().then(

@@ -1,4 +1,4 @@
-import { backoffMs } from '../../async/backoff.ts';
+import { type BackoffRange, backoffMs } from '../../async/backoff.ts';
 import type { Lane } from './lane.ts';
 
 /** Requests that one receiver is sent at a time. */
@@ -6,7 +6,7 @@ const MAX_IN_FLIGHT = 8;
 /** So many lanes that fail, with no success between them, are the receiver's own failure. */
 const FAILING_LANES = 5;
 /** Bounds what a delivery waits for that would have succeeded: others may have made the receiver fail. */
-const MAX_PROBE_PAUSE_MS = 10_000;
+const PROBE_PAUSES: BackoffRange = { firstMs: 1000, mostMs: 10_000 };
 /** Bounds what a receiver can ask for all of its lanes by `Retry-After`. */
 const MAX_ASKED_PAUSE_MS = 60_000;
 
@@ -103,7 +103,7 @@ export class EndpointQueue {
     if (worked) this.#parts.turned(false);
     this.#probes += 1;
     const pauseMs = Math.max(
-      backoffMs(this.#probes, this.#parts.random(), MAX_PROBE_PAUSE_MS),
+      backoffMs(this.#probes, this.#parts.random(), PROBE_PAUSES),
       Math.min(retryAfterMs, MAX_ASKED_PAUSE_MS),
     );
     this.#pause = setTimeout(() => {
