@@ -1,11 +1,11 @@
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FileAppStore } from '#server/apps/file-store';
+import { backoffMs } from '#server/async/backoff';
 import { parseConfig } from '#server/config/load';
 import { Metrics } from '#server/metrics';
 import { OutboundClient } from '#server/outbound/http-client';
 import { isPublicAddress } from '#server/outbound/public-addresses';
-import { backoffMs } from '#server/async/backoff';
 import { Dispatcher } from '#server/webhooks/delivery/dispatcher';
 import { newEvent } from '#server/webhooks/event';
 import { MemoryOutbox } from '#server/webhooks/outbox/memory-outbox';

@@ -11,6 +11,7 @@ import { BOUNDS } from '../contracts/outbox.contract.ts';
 import { APP, configOf } from '../helpers/brokers/server.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { newFolder } from '../helpers/folder.ts';
+import { recordLog } from '../helpers/log.ts';
 
 const ROOM = 'presence-room';
 const EVENTS = [
@@ -162,11 +163,12 @@ test('removals that cannot be committed are tried again once a second, those of 
       };
     },
   });
+  const { log, lines } = recordLog('info');
   const recorder = new Recorder({
     apps: store,
     outbox: counted,
     metrics: new Metrics(),
-    log: pino({ level: 'silent' }),
+    log,
     now: Date.now,
     graceMs: 0,
     restartGraceMs: 0,
@@ -182,4 +184,9 @@ test('removals that cannot be committed are tried again once a second, those of 
   expect(performance.now() - started).toBeGreaterThan(1900);
   expect(tries.filter((apps) => apps === 'app-b')).toHaveLength(1);
   expect((await outbox.events('app-b', 0, 9)).events).toHaveLength(1);
+  // One app that works again says nothing of another.
+  await recorder.record([{ kind: 'occupied', topic: 'app-b:news', socketId: '1.1' }]);
+  expect(lines.map(({ msg, appId }) => [msg, appId])).toEqual([
+    ['webhook events could not be committed', 'app-a'],
+  ]);
 });

@@ -145,6 +145,16 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     await expect(consumed).rejects.toThrow('Another node is the leader of webhooks by now');
   });
 
+  test('a sweep forgets old events of all apps but one that cannot be read', async () => {
+    const key = newKey();
+    const { outbox } = await open(key, 'one', () => 1000);
+    for (const app of ['app-1', 'app-2', 'app-3']) await outbox.append([told('a', [], app)]);
+    await redis.command('SET', `${key}:events:app-1`, 'not a stream');
+    await expect(outbox.sweep(2000, new Set())).rejects.toThrow('WRONGTYPE');
+    const kept = async (app: string) => (await outbox.events(app, 0, 9)).events.length;
+    expect([await kept('app-2'), await kept('app-3')]).toEqual([0, 0]);
+  });
+
   test('commits ten thousand changes of a burst in a few steps', async () => {
     const key = newKey();
     const { outbox } = await open(key, 'one');

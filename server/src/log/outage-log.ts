@@ -29,9 +29,12 @@ export class OutageLog {
     this.#lastFailureAt = performance.now();
   }
 
-  succeeded(): void {
-    if (this.#lastFailureAt === undefined || performance.now() - this.#lastFailureAt < STABLE_MS) return;
+  /** @returns whether there is no outage any more */
+  succeeded(fields: object = {}): boolean {
+    if (this.#lastFailureAt === undefined) return true;
+    if (performance.now() - this.#lastFailureAt < STABLE_MS) return false;
     this.#lastFailureAt = undefined;
-    this.#log.info(this.#ended);
+    this.#log.info(fields, this.#ended);
+    return true;
   }
 }

@@ -158,15 +158,18 @@ export class DataThread {
 
   #startAgain(): void {
     this.#restarts += 1;
-    this.#restart = setTimeout(() => {
-      this.#start().then(
-        () => this.#parts.log.info('data thread replaced'),
-        (error: unknown) => {
-          this.#parts.log.error({ err: error }, 'data thread could not be replaced');
-          this.#startAgain();
-        },
-      );
-    }, backoffMs(this.#restarts, Math.random(), PAUSES));
+    this.#restart = setTimeout(
+      () => {
+        this.#start().then(
+          () => this.#parts.log.info('data thread replaced'),
+          (error: unknown) => {
+            this.#parts.log.error({ err: error }, 'data thread could not be replaced');
+            this.#startAgain();
+          },
+        );
+      },
+      backoffMs(this.#restarts, Math.random(), PAUSES),
+    );
   }
 
   #hear(said: Said): void {

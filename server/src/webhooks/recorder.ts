@@ -46,19 +46,14 @@ export class Recorder implements Journal {
   readonly #removals: PendingRemovals;
   /** Those who were there without a record when it was looked last. */
   #unrecorded = new Set<string>();
-  /** Whether the last commit failed. */
-  readonly #outage: OutageLog;
+  /** Of apps whose last commits failed. */
+  readonly #outages = new Map<string, OutageLog>();
   #ended = false;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
     const { graceMs, restartGraceMs, presence, log } = parts;
     const onEnd = (departures: readonly PendingRemoval[]) => void this.#removeAll(departures);
-    this.#outage = new OutageLog(
-      log,
-      'webhook events could not be committed',
-      'webhook events are committed again',
-    );
     this.#removals = new PendingRemovals({ graceMs, restartGraceMs, presence, log, onEnd });
   }
 
@@ -259,13 +254,31 @@ export class Recorder implements Journal {
   }
 
   async #commit(changes: readonly Change[]): Promise<void> {
+    const appIds = new Set(changes.map(({ appId }) => appId));
     try {
       await this.#parts.outbox.append(changes);
-      this.#outage.succeeded();
     } catch (error) {
-      this.#outage.failed(error);
+      for (const appId of appIds) this.#outageOf(appId).failed(error, { appId });
       throw error;
     }
+    if (this.#outages.size === 0) return;
+    for (const appId of appIds) {
+      if (this.#outages.get(appId)?.succeeded({ appId })) this.#outages.delete(appId);
+    }
+  }
+
+  #outageOf(appId: string): OutageLog {
+    let outage = this.#outages.get(appId);
+    if (!outage) {
+      const { log } = this.#parts;
+      outage = new OutageLog(
+        log,
+        'webhook events could not be committed',
+        'webhook events are committed again',
+      );
+      this.#outages.set(appId, outage);
+    }
+    return outage;
   }
 }
 

@@ -1,5 +1,5 @@
-import { type BackoffRange, backoffMs } from '../async/backoff.ts';
 import type { Logger } from 'pino';
+import { type BackoffRange, backoffMs } from '../async/backoff.ts';
 import type { Listening, StartMessage } from './protocol.ts';
 import type { WorkerProcess } from './worker-process.ts';
 

@@ -83,15 +83,20 @@ export class RedisLog {
     return { events: events.map(({ body }) => body), lastSeq };
   }
 
-  /** Forgets some of what was committed before a time. */
+  /** Forgets some of what was committed before a time. @throws Error if that fails for an app, after all others */
   async sweep(before: number): Promise<void> {
-    for (const appId of this.#stock.owners()) {
-      for (let pages = 0; pages < SWEEP_PAGES; pages += 1) {
-        const page = await this.#page(appId, 0, PAGE);
-        const old = page.filter(({ committedAt }) => committedAt < before);
-        await this.#forget(appId, old, old.length);
-        if (old.length < PAGE) break;
-      }
+    const swept = await Promise.allSettled(
+      this.#stock.owners().map((appId) => this.#sweepApp(appId, before)),
+    );
+    for (const result of swept) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #sweepApp(appId: string, before: number): Promise<void> {
+    for (let pages = 0; pages < SWEEP_PAGES; pages += 1) {
+      const page = await this.#page(appId, 0, PAGE);
+      const old = page.filter(({ committedAt }) => committedAt < before);
+      await this.#forget(appId, old, old.length);
+      if (old.length < PAGE) break;
     }
   }
 
