@@ -13,6 +13,7 @@ import { auditFiles, auditLines, findAudit } from '../helpers/audit.ts';
 import { runCli } from '../helpers/brokers/cli.ts';
 import { MortalBroker } from '../helpers/brokers/killable-broker.ts';
 import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
+import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { newFolder } from '../helpers/folder.ts';
@@ -324,6 +325,23 @@ describe('a disk that is full', () => {
     },
   );
 });
+
+test('workers refuse grants as well while their parent cannot write a log that is required', async () => {
+  const disk = smallDisk();
+  if (!disk) return;
+  const data = join(disk.folder, 'data');
+  const group = await startWorkers({ config: { audit: { enabled: true, required: true }, data } });
+  const client = await connect(group);
+  await client.join('private-first');
+  disk.fill();
+  const answers = async (): Promise<string> => {
+    client.unsubscribe('private-a');
+    return String(await client.join('private-a'));
+  };
+  await eventually(async () => expect(await answers()).toContain('pusher:subscription_error'));
+  disk.free();
+  await eventually(async () => expect(await answers()).toContain('subscription_succeeded'));
+}, 60_000);
 
 test('records that find no room are counted, said in the log, and recorded as lost', async () => {
   const data = newFolder();
