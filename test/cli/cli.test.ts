@@ -8,37 +8,13 @@ import { fileWith } from '../helpers/brokers/config-file.ts';
 
 const failure = (stderr: string, code = 2) => ({ code, signal: null, stdout: '', stderr: `${stderr}\n` });
 
-const HELP = `Usage: countersign <command> [options]
-
-  start    Run the broker.
-             --config FILE   JSON file; COUNTERSIGN_CONFIG names it too
-             --host ADDRESS  overrides the file
-             --port NUMBER   overrides the file
-             --workers N     processes that share the port, or auto for one per core
-  dev      Run a broker with one development app on loopback, and a page to try it.
-             --port NUMBER   default 6001
-             --secret TEXT   instead of a new one at each start; COUNTERSIGN_DEV_SECRET gives it too
-  config   Show the configuration that start would run with, secrets masked.
-             --print  --config FILE  --host ADDRESS  --port NUMBER
-  webhooks Look after the webhooks of a running broker. Prints its answer as JSON.
-             ls                            each webhook and how it stands
-             show HOOK [--state STATE]     its deliveries: pending (default), failing or dead
-             retry HOOK DELIVERY...        send again; also --state STATE, all in that state
-             skip HOOK DELIVERY...         give up; also --state STATE
-             pause HOOK, resume HOOK       keep its deliveries, and go on
-             test HOOK                     send it an event named test
-             --config FILE  --app ID  --url URL  --cursor N  --limit N
-
-  --help, --version
-
-Each setting can also be given by the environment, such as COUNTERSIGN_LOG__LEVEL=debug.
-Signals: SIGTERM and SIGINT stop gracefully, a second one at once; SIGHUP reloads the apps and
-certificates; SIGUSR2 also replaces all workers, one after the other.
-`;
-
 describe('the command line', () => {
-  test.each([[['--help']], [['-h']], [['start', '--help']]])('%j explains it', async (args) => {
-    expect(await runCli(args)).toEqual({ code: 0, signal: null, stdout: HELP, stderr: '' });
+  test.each([[['--help']], [['-h']]])('%j lists the commands', async (args) => {
+    const { code, stdout, stderr } = await runCli(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const command of ['init', 'start', 'dev', 'config', 'publish', 'tail', 'webhooks', 'completion']) {
+      expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+    }
   });
 
   test('--version prints the version', async () => {
@@ -47,8 +23,8 @@ describe('the command line', () => {
 
   test.each<[args: string[], message: string]>([
     [[], 'No command'],
-    [['run'], 'Unknown command "run"'],
-    [['config'], 'countersign config needs --print'],
+    [['run'], "Unknown command 'run'"],
+    [['config'], 'countersign config needs --print, or check'],
     [['start', '--colour', 'red'], "Unknown option '--colour'"],
     [['dev', '--config', 'x.json'], "Unknown option '--config'"],
   ])('%j is refused', async (args, message) => {

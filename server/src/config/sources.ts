@@ -2,6 +2,11 @@ import { z } from 'zod';
 import { ConfigError } from './error.ts';
 import { isServiceLink } from './service-links.ts';
 
+/** Variables of the commands that ask a running broker; the broker itself has no use for them. */
+const OF_CLIENT_COMMANDS = new Set(
+  ['URL', 'TOKEN', 'APP', 'KEY', 'SECRET', 'PROFILE'].map((name) => `COUNTERSIGN_${name}`),
+);
+
 /** A setting from outside the file, and the name of its source for messages. */
 export interface Override {
   readonly path: readonly string[];
@@ -69,7 +74,7 @@ export function readEnvironment(
   const unknown: string[] = [];
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith('COUNTERSIGN_') || name === 'COUNTERSIGN_CONFIG' || text === undefined) continue;
-    if (isServiceLink(name, text)) continue;
+    if (isServiceLink(name, text) || OF_CLIENT_COMMANDS.has(name)) continue;
     const variable = variables.get(name);
     if (variable)
       overrides.push({ path: variable.path, value: readText(text, variable.form, name), from: name });

@@ -29,10 +29,12 @@ export interface CliResult {
 export class Cli {
   readonly #process: ChildProcess;
   readonly #lines: string[] = [];
+  readonly #notes: string[] = [];
   readonly #ended: Promise<CliResult>;
   #stdout = '';
   #stderr = '';
   #look: () => void = () => {};
+  #lookAtNotes: () => void = () => {};
 
   constructor(args: readonly string[], { env = {}, nodeFlags = [] }: CliOptions = {}) {
     const child = spawn(process.execPath, [...LEASH, ...nodeFlags, CLI, ...args], {
@@ -50,6 +52,10 @@ export class Cli {
     createInterface({ input: child.stdout }).on('line', (line) => {
       this.#lines.push(line);
       this.#look();
+    });
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      this.#notes.push(line);
+      this.#lookAtNotes();
     });
     this.#ended = once(child, 'close').then(([code, signal]) => {
       this.#look();
@@ -72,6 +78,17 @@ export class Cli {
       this.#look();
     });
     return this.#before(found, `a line with ${JSON.stringify(text)}`);
+  }
+
+  /** Waits until a line on standard error holds the text. */
+  noted(text: string): Promise<void> {
+    const found = new Promise<void>((resolve) => {
+      this.#lookAtNotes = () => {
+        if (this.#notes.some((line) => line.includes(text))) resolve();
+      };
+      this.#lookAtNotes();
+    });
+    return this.#before(found, `a note with ${JSON.stringify(text)}`);
   }
 
   /** The fields of the first log line with this message. */

@@ -1,0 +1,81 @@
+/** The command line: its commands, and what becomes of their errors. */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../version.ts';
+import { addAudit } from './commands/audit.ts';
+import { addChannels } from './commands/channels.ts';
+import { addCompletion } from './commands/completion.ts';
+import { addConfig } from './commands/config.ts';
+import { addDev } from './commands/dev.ts';
+import { addInit } from './commands/init.ts';
+import { addLogin } from './commands/login.ts';
+import { addMembers } from './commands/members.ts';
+import { addPublish } from './commands/publish.ts';
+import { addStart } from './commands/start.ts';
+import { addTail } from './commands/tail.ts';
+import { addWebhooks } from './commands/webhooks.ts';
+import { report } from './failure.ts';
+import { UsageError } from './usage-error.ts';
+
+const ENDING = `
+Exit codes: 0, 1 (failed), 2 (wrong command line or configuration), 3 (no broker was reached).
+docs/command-line.md describes each command, docs/configuration.md each setting.`;
+
+/** Runs `countersign ARGS`, and sets the exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<void> {
+  const program = createProgram();
+  try {
+    if (args.length === 0) throw new UsageError('No command');
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    report(
+      error instanceof CommanderError ? usageError(error, program, args) : error,
+      args.includes('--json'),
+    );
+  }
+}
+
+/** All commands; also what `completion` reads. */
+export function createProgram(): Command {
+  const program = new Command('countersign')
+    .description('A pub/sub channel service with signed channel authorization.')
+    .version(VERSION, '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'explain a command')
+    .helpCommand(false)
+    .addHelpText('after', ENDING)
+    .exitOverride()
+    // Errors are reported in one place, as text or as JSON.
+    .configureOutput({ outputError: () => {}, writeErr: () => {} });
+  for (const add of [
+    addInit,
+    addStart,
+    addDev,
+    addConfig,
+    addLogin,
+    addPublish,
+    addChannels,
+    addMembers,
+    addTail,
+    addWebhooks,
+    addAudit,
+    addCompletion,
+  ]) {
+    add(program);
+  }
+  return program;
+}
+
+/** What commander found wrong, in the style of the other messages. */
+function usageError(
+  { code, message }: CommanderError,
+  program: Command,
+  [name]: readonly string[],
+): UsageError {
+  if (code === 'commander.help') {
+    const commands = program.commands.find((each) => each.name() === name)?.commands ?? [];
+    const names = commands.map((each) => each.name()).join(', ');
+    return new UsageError(`countersign ${name} needs a command: ${names}`);
+  }
+  const text = message.replace(/^error: /, '');
+  return new UsageError(text.charAt(0).toUpperCase() + text.slice(1));
+}
