@@ -216,7 +216,7 @@ test('signing out everywhere ends all devices with the reason, and their session
 
   expect((await post(`${url}/sign-out-everywhere`, '', { cookie: phone.cookie })).status).toBe(303);
   for (const { terminated, states } of heard) {
-    expect(await terminated.next()).toEqual({ reason: 'Signed out everywhere' });
+    expect(await terminated.next()).toEqual({ reason: 'Signed out everywhere', code: 'terminated' });
     expect(await states.next()).toEqual({ previous: 'connected', current: 'disconnected' });
   }
   for (const { cookie } of [phone, laptop]) {

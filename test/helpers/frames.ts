@@ -35,8 +35,8 @@ export const frames = {
     return JSON.stringify({ event: 'pusher_internal:watchlist_events', data: JSON.stringify({ events }) });
   },
 
-  terminated: (reason: string) =>
-    JSON.stringify({ event: 'countersign:terminated', data: JSON.stringify({ reason }) }),
+  terminated: (reason: string, code: string) =>
+    JSON.stringify({ event: 'countersign:terminated', data: JSON.stringify({ reason, code }) }),
 
   cacheMiss: (channel: string) => `{"event":"pusher:cache_miss","channel":"${channel}","data":"{}"}`,
 

@@ -2,7 +2,8 @@ import type { Broker } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { publish, request } from '../helpers/api.ts';
 import { APP, startServer } from '../helpers/brokers/server.ts';
-import { connect, open, type TestClient } from '../helpers/clients/client.ts';
+import { connect, type TestClient } from '../helpers/clients/client.ts';
+import { connectCapable } from '../helpers/clients/grants.ts';
 import { frames } from '../helpers/frames.ts';
 
 async function device(broker: Broker, user: object): Promise<TestClient> {
@@ -71,13 +72,12 @@ describe('to terminate a user', () => {
     expect(await bob.nothing()).toEqual([]);
   });
 
-  test('sends our own client the reason before it closes', async () => {
+  test('sends a capable client the reason before it closes', async () => {
     const broker = await startServer();
-    const path = `/app/${APP.key}?protocol=7&client=countersign-js&version=1`;
-    const client = await open(broker, path).established();
+    const client = await connectCapable(broker);
     await client.signIn('{"id":"ann"}');
     await terminate(broker, 'ann', { reason: 'Signed out' });
-    expect(await client.next()).toBe(frames.terminated('Signed out'));
+    expect(await client.next()).toBe(frames.terminated('Signed out', 'terminated'));
     expect(await client.closed()).toEqual({ code: 4009, reason: 'Signed out' });
   });
 

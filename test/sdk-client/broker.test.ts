@@ -221,7 +221,7 @@ describe('what the app does to a user', () => {
     const error = nextEvent(client.connection, 'error');
     const reason = 'Signed out everywhere';
     await countersignFor(broker).terminateUserConnections('ann', { reason });
-    expect(await terminated).toEqual({ reason });
+    expect(await terminated).toEqual({ reason, code: 'terminated' });
     await disconnected;
     const data = { code: 4009, message: reason, error_code: 'terminated' };
     expect(await error).toEqual({ type: 'PusherError', data });

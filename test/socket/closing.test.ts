@@ -6,12 +6,13 @@ import type { Broker } from '@countersign/server';
 import { expect, test } from 'vitest';
 import { request } from '../helpers/api.ts';
 import { officialBackend } from '../helpers/brokers/backend.ts';
-import { type ServerSettings, startServer } from '../helpers/brokers/server.ts';
+import { APP, type ServerSettings, startServer } from '../helpers/brokers/server.ts';
 import { open } from '../helpers/clients/client.ts';
 import { listen } from '../helpers/clients/event-inbox.ts';
 import { connectPusher, signIn } from '../helpers/clients/official.ts';
 import { frames } from '../helpers/frames.ts';
 
+const CAPABLE = `/app/${APP.key}?protocol=7&client=test&version=1.0&countersign=1`;
 const limits = { framesPerSecond: 1, subscriptionsPerConnection: 4 };
 const silence = { activityTimeoutSeconds: 1, pongTimeoutSeconds: 1 };
 
@@ -63,6 +64,46 @@ test.each(cases)('a client that is closed with %i', async (code, { reason, error
   const received = await client.until((item) => typeof item !== 'string');
   expect(received.slice(-2)).toEqual([frames.error(code, reason, errorCode), { code, reason }]);
   await caused;
+});
+
+test.each(cases)(
+  'a capable client that is closed with %i gets reason and code first',
+  async (code, ending) => {
+    const { reason, errorCode, settings, cause } = ending;
+    const broker = await startServer(settings);
+    const client = await open(broker, CAPABLE, { autoPong: false }).established();
+    await client.signIn({ id: 'ann' });
+    const caused = cause(broker, () => client.send({ event: 'pusher:ping' }));
+    const received = await client.until((item) => typeof item !== 'string');
+    expect(received.slice(-3)).toEqual([
+      frames.terminated(reason, errorCode),
+      frames.error(code, reason, errorCode),
+      { code, reason },
+    ]);
+    await caused;
+  },
+);
+
+test('a capable client that is refused gets reason and code first', async () => {
+  const broker = await startServer();
+  const client = open(broker, '/app/unknown?protocol=7&countersign=1');
+  const reason = "No app has the key 'unknown'";
+  expect(await client.until((item) => typeof item !== 'string')).toEqual([
+    frames.terminated(reason, 'app_not_found'),
+    frames.error(4001, reason, 'app_not_found'),
+    { code: 4001, reason },
+  ]);
+});
+
+test('the close reason of what protocol 7 does not know begins with its code, unless the client has it already', async () => {
+  const broker = await startServer({ app: { maxConnectionSeconds: 1 } });
+  const [stock, capable] = [await open(broker).established(), await open(broker, CAPABLE).established()];
+  const reason = 'The connection is old: please reconnect';
+  const ofStock = await stock.until((item) => typeof item !== 'string');
+  expect(ofStock.at(-1)).toEqual({ code: 4200, reason: `connection_age: ${reason}` });
+  const ofCapable = await capable.until((item) => typeof item !== 'string');
+  expect(ofCapable).toContain(frames.terminated(reason, 'connection_age'));
+  expect(ofCapable.at(-1)).toEqual({ code: 4200, reason });
 });
 
 // `pusher-js` answers every ping, so it is never closed with 4201.

@@ -124,9 +124,9 @@ export const frames = {
     return encodeJson({ event: 'pusher_internal:watchlist_events', data: JSON.stringify({ events }) });
   },
 
-  /** Tells our own client why the connection closes. */
-  terminated: (reason: string): Frame =>
-    encodeJson({ event: 'countersign:terminated', data: JSON.stringify({ reason }) }),
+  /** Tells a capable client why the connection closes. */
+  terminated: (reason: string, code: ErrorCode): Frame =>
+    encodeJson({ event: 'countersign:terminated', data: JSON.stringify({ reason, code }) }),
 
   signInSucceeded: (userData: string, expiresAt?: number): Frame =>
     encodeJson({

@@ -47,13 +47,13 @@ export class ClientSocket extends WebSocket {
   }
 
   /** Sends a close frame, with as much of the reason as fits. */
-  dismiss({ code, reason }: Disconnect): void {
-    this.close(code, closeReason(reason));
+  dismiss(why: Disconnect, isCapable: boolean): void {
+    this.close(why.code, closeReason(why, isCapable));
   }
 
   /** Sends a close frame to a client that does not read, and soon destroys the socket. */
-  cutOff(why: Disconnect, socket: Duplex): void {
-    this.dismiss(why);
+  cutOff(why: Disconnect, isCapable: boolean, socket: Duplex): void {
+    this.dismiss(why, isCapable);
     setTimeout(destroy, CUT_OFF_DELAY_MS, socket).unref();
   }
 }

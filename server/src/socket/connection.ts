@@ -10,16 +10,13 @@ import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
 import { AuthenticationDeadline } from './authentication-deadline.ts';
 import type { ClientSocket, MessageBound, SocketOwner } from './client-socket.ts';
-import { closeErrorFrame } from './close-frame.ts';
+import { closeErrorFrame, terminatedFrame } from './close-frame.ts';
 import type { Handshake } from './handshake.ts';
 import type { OutboundBuffers } from './outbound-buffers.ts';
 import { FrameRate, RefusedProofRate } from './rate-limits.ts';
 import { Session } from './session.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
 import type { FrameBatch, WriteQueue, Writer } from './write-queue.ts';
-
-/** The start of the name of our own client library. */
-const OWN_CLIENT = 'countersign-';
 
 /** The connection of one client: its socket, its pending frames, its signs of life, and the one place where it ends. */
 export class Connection implements SessionContext, Writer, SocketOwner {
@@ -112,10 +109,9 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.#session.lose(channel, grant, why, left);
   }
 
-  /** Closes the connection for the application. Our own client gets the reason in a frame, other clients in the close frame. */
+  /** Closes the connection for the application. */
   expel(reason: string): void {
     this.#parts.report.expelled(this, reason);
-    if (this.client.startsWith(OWN_CLIENT)) this.send(frames.terminated(reason));
     this.close(new Disconnect(codes.unauthorized, 'terminated', reason));
   }
 
@@ -164,16 +160,17 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     return this.#socket.writableLength;
   }
 
-  /** Sends the pending frames, the reason and a close frame in one write. */
+  /** Sends the pending frames, the reason and a close frame in one write. A capable client gets the reason with its code. */
   close(why: Disconnect): void {
     if (this.#ended) return;
     this.#socket.cork();
+    if (this.isCapable) this.send(terminatedFrame(why));
     const error = closeErrorFrame(why);
     if (error) this.send(error);
     this.#parts.writeQueue.flushOne(this);
     // Flushing may have ended the connection already, because the client reads too slowly.
     if (!this.#ended) {
-      this.#webSocket.dismiss(why);
+      this.#webSocket.dismiss(why, this.isCapable);
       this.ended(why.code, why.reason);
     }
     this.#socket.uncork();
@@ -276,8 +273,9 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.#parts.writeQueue.drop(this);
     this.#parts.report.slowReader(this);
     const why = new Disconnect(codes.overCapacity, 'slow_reader', 'The client reads too slowly');
+    if (this.isCapable) this.#socket.write(terminatedFrame(why));
     this.#socket.write(frames.error(why.code, why.errorCode, why.reason));
-    this.#webSocket.cutOff(why, this.#socket);
+    this.#webSocket.cutOff(why, this.isCapable, this.#socket);
     this.ended(why.code, why.reason);
   }
 

@@ -9,7 +9,7 @@ import { AdmissionQueue } from './admission-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { Connection, type ConnectionParts } from './connection.ts';
 import { ConnectionPlaces, NoPlace, type PlacesBounds } from './connection-places.ts';
-import { type Handshake, readHandshake } from './handshake.ts';
+import { type Handshake, isCapable, readHandshake } from './handshake.ts';
 import type { OpenConnections } from './open-connections.ts';
 import { OutboundBuffers } from './outbound-buffers.ts';
 import { RefusedHandshakes } from './refused-handshakes.ts';
@@ -129,9 +129,11 @@ export class Gateway {
     let connected = false;
     this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off('error', destroySocket);
-      if (admission instanceof Disconnect) return this.#refuse(webSocket, socket, admission, address);
+      if (admission instanceof Disconnect) {
+        return this.#refuse(request, webSocket, socket, admission, address);
+      }
       const refusal = this.#whyNoLonger(admission);
-      if (refusal) return this.#refuse(webSocket, socket, refusal, address);
+      if (refusal) return this.#refuse(request, webSocket, socket, refusal, address);
       this.#connect(webSocket, socket, admission, address);
       connected = true;
     });
@@ -187,12 +189,18 @@ export class Gateway {
     return this.#places.release(app, this.#parts.ownerOf(address));
   }
 
-  #refuse(webSocket: ClientSocket, socket: Duplex, why: Disconnect, address: string): void {
+  #refuse(
+    request: IncomingMessage,
+    webSocket: ClientSocket,
+    socket: Duplex,
+    why: Disconnect,
+    address: string,
+  ): void {
     if (why instanceof NoPlace) this.#report.boundReached(why.bound, { address });
     this.#report.handshakeRefused(why, address);
     // Where sockets are scarce, no client is held.
     const holdMs = why instanceof NoPlace ? 0 : this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS;
-    this.#refused.refuse(webSocket, socket, why, holdMs);
+    this.#refused.refuse(webSocket, socket, why, { isCapable: isCapable(request), holdMs });
   }
 
   /** Ends the slowest readers until the outbound buffers are within their bound. */

@@ -61,7 +61,17 @@ export function readHandshake(
   // Returns the configured string: a slice of the request would keep all of it in memory.
   const configured = app.keys.find((each) => each === key) ?? key;
   const client = `${(query.get('client') ?? '').slice(0, 64)}/${version}`;
-  return { app, key: configured, client, isCapable: query.get('countersign') === '1' };
+  return { app, key: configured, client, isCapable: saysCapable(query) };
+}
+
+/** Whether the client of a request that was refused understands `countersign:terminated`. */
+export function isCapable({ url = '' }: IncomingMessage): boolean {
+  const queryAt = url.indexOf('?');
+  return queryAt >= 0 && saysCapable(new URLSearchParams(url.slice(queryAt + 1)));
+}
+
+function saysCapable(query: URLSearchParams): boolean {
+  return query.get('countersign') === '1';
 }
 
 function readKey(path: string, prefix: string): string {

@@ -71,7 +71,9 @@ export class TestClient {
     if (isTold && typeof told !== 'string') throw new Error(`Nothing told of the close ${end.code}`);
     if (isTold && typeof told === 'string') {
       const { event, data } = JSON.parse(told);
-      if (event !== 'pusher:error' || data.code !== end.code || !data.message.startsWith(end.reason))
+      const texts = [data.message, `${data.error_code}: ${data.message}`];
+      const isSame = texts.some((text) => text.startsWith(end.reason));
+      if (event !== 'pusher:error' || data.code !== end.code || !isSame)
         throw new Error(`Another thing than the close ${end.code} was told: ${told}`);
     }
     return end;
