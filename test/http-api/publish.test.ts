@@ -119,7 +119,7 @@ describe('info', () => {
       const name = info.split(',').find((each) => each !== 'user_count');
       expect(await refusal({ ...EVENT, info })).toEqual([
         400,
-        `Unknown attribute "${name}" in "info": use a comma list of user_count, subscription_count`,
+        `Unknown attribute "${name}" in "info": use a comma list of user_count, subscription_count, position`,
       ]);
     },
   );
@@ -354,7 +354,7 @@ describe('a batch', () => {
     [
       { ...EVENT, info: 'x' },
       400,
-      'Unknown attribute "x" in "batch[1].info": use a comma list of user_count, subscription_count',
+      'Unknown attribute "x" in "batch[1].info": use a comma list of user_count, subscription_count, position',
     ],
     [
       { ...EVENT, data: 'x'.repeat(10_241) },

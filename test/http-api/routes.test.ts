@@ -55,7 +55,7 @@ describe('paths', () => {
     ['POST', '/apps/3/'],
     ['POST', '/apps/3/event'],
     ['POST', '/apps/3/events/more'],
-    ['POST', '/apps/3/channels/c/events'],
+    ['POST', '/apps/3/channels/c/event'],
     ['GET', '/apps/3/channels/c/stats'],
     ['GET', '/apps/3/constructor'],
     ['POST', '/apps/3/__proto__'],

@@ -149,6 +149,9 @@ describe('what a receiver is told', () => {
     await ann.join('presence-cache-room', { user_id: 'ann' });
     ann.trigger('presence-cache-room', 'client-typing', '{"on":true}');
     await ann.join('news');
+    const exp = Math.ceil(Date.now() / 1000) + 1;
+    await ann.join('private-a', { countersign: { exp } });
+    await ann.until((received) => typeof received === 'string' && received.includes('grant_expired'));
     ann.close();
     await request(broker, 'POST', '/webhooks/backend/test');
     const told = await receiver.until(({ events: [event] }) => event?.name === 'test');
