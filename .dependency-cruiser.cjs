@@ -8,7 +8,7 @@ const LAYERS = [
   ['server'],
   ['console', 'core', 'openapi'],
   ['admin', 'api', 'prometheus', 'store'],
-  ['socket', 'webhooks'],
+  ['socket', 'webhooks', 'renewal'],
   ['audit'],
   ['hub', 'http', 'data'],
   ['access'],

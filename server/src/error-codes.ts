@@ -26,6 +26,7 @@ export const errorCodes = {
   event_rate: 'Too many client events',
   event_too_large: 'The event is too large',
   grant_expired: 'The grant has expired',
+  grant_refused: 'The backend refused to renew the grant',
   grant_revoked: 'The application ended the subscription',
   grant_used: 'The grant was used before',
   grant_user_mismatch: 'The grant is for another user',

@@ -34,6 +34,10 @@ export class AppMetrics {
   readonly refusals = new Map<string, number>();
   rateLimitHits = 0;
   slowReaders = 0;
+  /** Requests to renew grants, by outcome. */
+  readonly renewalRequests = new Map<string, number>();
+  /** Answers about single grants, by result. */
+  readonly renewals = new Map<'renewed' | 'refused' | 'failed', number>();
   /** Webhook requests, by outcome. */
   readonly webhookAttempts = new Map<string, number>();
   /** Webhook deliveries that became dead letters. */

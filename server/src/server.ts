@@ -8,6 +8,7 @@ import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import { recordKeyChanges } from './audit/key-changes.ts';
 import type { Broker, BrokerParts, DrainReason } from './broker.ts';
+import { callableAddresses } from './config/callable-addresses.ts';
 import type { Config } from './config/config.ts';
 import { isLoopback } from './config/loopback.ts';
 import { hideSecrets, hideSecretsOf } from './config/secrets.ts';
@@ -24,6 +25,7 @@ import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { MetricsEndpoint } from './prometheus/endpoint.ts';
 import { MetricsExporter } from './prometheus/exporter.ts';
+import { BackendRenewals } from './renewal/backend-renewals.ts';
 import { Gateway } from './socket/gateway.ts';
 import { OpenConnections } from './socket/open-connections.ts';
 import { randomSocketId } from './socket/socket-id.ts';
@@ -49,7 +51,15 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     parts.core ??
     (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
   const { adapter, audit, webhooks, admin } = core;
-  const access = new Access({ counters: adapter.counters, now, monotonic });
+  const renewals = new BackendRenewals({
+    metrics,
+    log,
+    now,
+    monotonic,
+    random: Math.random,
+    addresses: callableAddresses(config),
+  });
+  const access = new Access({ counters: adapter.counters, now, monotonic, renewer: renewals });
   const hub = new Hub({ adapter, access, apps, journal: core.journal, metrics, log });
   const connections = new OpenConnections();
   const writeQueue = new WriteQueue({ gapMaxMs: config.flushGapMaxMs });
@@ -175,6 +185,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     writeQueue.close();
     hub.close();
     access.close();
+    renewals.close();
     rates.close();
     await api.close();
     if (deadline !== undefined) await webhooks.drain(deadline);

@@ -29,6 +29,7 @@ class BenchTerm extends terms.Term {
   protected override readonly socketId: string;
   protected override readonly isAnnounced = true;
   protected override readonly reconnects = false;
+  protected override readonly renewal = undefined;
 
   constructor(life: ConstructorParameters<typeof terms.Term>[0], socketId: string) {
     super(life);
@@ -38,6 +39,7 @@ class BenchTerm extends terms.Term {
   override stop(): void {}
   override close(): void {}
   protected override announce(): void {}
+  protected override askBackend(): void {}
   protected override reconnect(): void {}
   protected override end(): void {
     latest = Math.max(latest, performance.now() - this.endsAt);

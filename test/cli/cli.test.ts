@@ -94,10 +94,12 @@ describe('a configuration that cannot be used', () => {
   test('start refuses the secret of a webhook that stands in the documentation', async () => {
     const secret = `whsec_${Buffer.from('replace-me-with-a-random-secret').toString('base64')}`;
     const webhooks = [{ url: 'https://a.example', events: ['cache_miss'], secret }];
-    const apps = [{ id: '1', keys: [{ key: 'key-1', secret: 'kT3v0pWzq8' }], webhooks }];
+    const grants = { renewal: { url: 'https://a.example', secret } };
+    const apps = [{ id: '1', keys: [{ key: 'key-1', secret: 'kT3v0pWzq8' }], webhooks, grants }];
     const { code, stderr } = await runCli(['start', '--config', await fileWith({ apps })]);
     expect(code).toBe(2);
     expect(stderr).toContain('apps[0].webhooks[0]: everybody can guess its secret');
+    expect(stderr).toContain('apps[0].grants.renewal: everybody can guess its secret');
     expect(stderr).not.toContain(secret);
   });
 

@@ -41,12 +41,14 @@ function declared(section: Schema, prefix = ''): Omit<Row, 'environment'>[] {
     if (typeof setting === 'boolean') throw new Error(`${key} has no schema`);
     const name = prefix + key;
     if (setting.properties) return declared(setting, `${name}.`);
+    const settings = setting.anyOf?.find((choice) => typeof choice === 'object' && choice.properties);
     const row = {
       name,
       type: typeOf(setting),
       default: setting.default === undefined ? '' : JSON.stringify(setting.default),
     };
     const items = setting.items;
+    if (settings) return [row, ...declared(settings as Schema, `${name}.`)];
     const isNested = LISTS.includes(key) && typeof items === 'object' && !Array.isArray(items);
     return isNested ? [row, ...declared(items, `${name}[].`)] : [row];
   });
@@ -73,6 +75,7 @@ function typeOf(setting: Schema): string {
       .join(', ')
       .replace(/, (\w+)$/, ', or $1');
   }
+  if (setting.properties) return 'settings';
   const name = NAMES.get(String(setting.type)) ?? '';
   if (setting.type === 'integer') return name + range(setting.minimum, setting.maximum, '');
   if (setting.type === 'string')
@@ -130,7 +133,8 @@ describe('docs/configuration.md', () => {
           ? [name, ...value.flatMap((item) => given(item, `${name}[]`))]
           : [name];
       if (name.endsWith('.headers')) return [name];
-      return Object.entries(value).flatMap(([key, inner]) => given(inner, name ? `${name}.${key}` : key));
+      const inner = Object.entries(value).flatMap(([key, each]) => given(each, name ? `${name}.${key}` : key));
+      return name.endsWith('.renewal') ? [name, ...inner] : inner;
     };
     const names = [
       ...documented('Setting').map(({ name }) => name),

@@ -42,6 +42,7 @@ class StandIn implements Subscriber, Writer {
 
   lose(): void {}
 
+  async renew(): Promise<void> {}
   reconnect(): void {}
 
   async drained(): Promise<boolean> {

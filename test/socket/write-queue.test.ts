@@ -241,6 +241,7 @@ describe('what a message costs', () => {
       address: '',
       isCapable: false,
       lose: () => {},
+      renew: async () => {},
       reconnect: () => {},
       drained: async () => true,
       dropSlowReader: () => {},

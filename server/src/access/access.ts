@@ -5,6 +5,7 @@ import type { Claims } from './claims.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import { type Grant, grantExpired, isValid, keyRemoved } from './grant.ts';
 import { PacedReconnects, type Reconnecting } from './paced-reconnects.ts';
+import type { EndingRight, Renewer } from './renewer.ts';
 import type { Life, Term } from './term.ts';
 
 /** What lets connections into channels, and until when. */
@@ -14,6 +15,7 @@ export class Access {
   readonly #monotonic: () => number;
   readonly #deadlines: DeadlineQueue;
   readonly #reconnects = new PacedReconnects();
+  readonly #renewer: Renewer | undefined;
 
   constructor(parts: {
     /** Count the uses of grants that are accepted once. */
@@ -22,10 +24,13 @@ export class Access {
     readonly now: () => number;
     /** Monotonic milliseconds. */
     readonly monotonic: () => number;
+    /** Asks backends; without it none is asked. */
+    readonly renewer?: Renewer | undefined;
   }) {
     this.#counters = parts.counters;
     this.#now = parts.now;
     this.#monotonic = parts.monotonic;
+    this.#renewer = parts.renewer;
     this.#deadlines = new DeadlineQueue(parts.monotonic);
   }
 
@@ -73,6 +78,11 @@ export class Access {
   cancel(term: Term): void {
     term.cancel();
     this.#deadlines.delete(term);
+  }
+
+  /** Asks the backend to renew a right. */
+  askBackend(right: EndingRight): void {
+    this.#renewer?.ask(right);
   }
 
   /** Closes a connection when its turn comes. */

@@ -12,6 +12,8 @@ export interface Grant {
   readonly member: Member | undefined;
   /** How it is narrowed; a bare signature has none. */
   readonly claims: Claims | undefined;
+  /** `channel_data` as it was signed: only if a backend is asked to renew it, because it takes memory. */
+  readonly signedData?: string | undefined;
 }
 
 /** The grant of every subscriber of a public channel. */

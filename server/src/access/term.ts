@@ -19,7 +19,15 @@ const RECONNECT_SPREAD_MS = 60_000;
 const WHOLE_SECONDS_FROM_MS = 20_000;
 
 /** How far a term has come. */
-type State = 'running' | 'announced' | 'reconnecting' | 'ended' | 'cancelled';
+type State = 'running' | 'announced' | 'asked' | 'reconnecting' | 'ended' | 'cancelled';
+
+/** When the backend is asked to renew a right. */
+export interface RenewalTimes {
+  /** Milliseconds before the end from which it is asked. */
+  readonly leadMs: number;
+  /** Milliseconds after the end until which the right lives if there is no answer. */
+  readonly graceMs: number;
+}
 
 /** The life of a right that has an end: announces the end, and brings it about. */
 export abstract class Term extends Deadline {
@@ -47,6 +55,10 @@ export abstract class Term extends Deadline {
   abstract close(): void;
   /** Tells the client that the end is near. */
   protected abstract announce(): void;
+  /** `undefined`: the backend is not asked to renew it. */
+  protected abstract get renewal(): RenewalTimes | undefined;
+  /** Lets the backend be asked until it is over. */
+  protected abstract askBackend(): void;
   /** Lets the connection close soon. */
   protected abstract reconnect(): void;
   /** Takes the right away. */
@@ -64,11 +76,22 @@ export abstract class Term extends Deadline {
   /** The moment of what happens next. */
   get nextMoment(): number {
     if (this.#state === 'running' && this.isAnnounced) return this.#announcedAt;
+    if (this.renewal) return this.#state === 'asked' ? this.askedUntil : this.#askedAt(this.renewal);
     return this.#state !== 'reconnecting' && this.reconnects ? this.#reconnectsAt : this.endsAt;
   }
 
+  /** Until when the backend is asked: the end, and the time after it for which it may be silent. */
+  get askedUntil(): number {
+    return this.endsAt + (this.renewal?.graceMs ?? 0);
+  }
+
+  /** Whether the right was replaced, given up or taken away. */
+  get isOver(): boolean {
+    return this.#state === 'cancelled' || this.#state === 'ended';
+  }
+
   override meet(now: number): number | undefined {
-    if (now >= this.endsAt) {
+    if (now >= (this.#state === 'asked' ? this.askedUntil : this.endsAt)) {
       const isQueued = this.#state === 'reconnecting';
       this.#state = 'ended';
       this.end();
@@ -78,6 +101,11 @@ export abstract class Term extends Deadline {
     if (this.#state === 'running' && this.isAnnounced && now >= this.#announcedAt) {
       this.#state = 'announced';
       this.announce();
+    } else if (this.renewal) {
+      if (this.#state !== 'asked' && now >= this.#askedAt(this.renewal)) {
+        this.#state = 'asked';
+        this.askBackend();
+      }
     } else if (this.#state !== 'reconnecting' && this.reconnects && now >= this.#reconnectsAt) {
       this.#state = 'reconnecting';
       this.reconnect();
@@ -90,6 +118,14 @@ export abstract class Term extends Deadline {
     const life = this.endsAt - this.startedAt;
     const at = Math.ceil(this.endsAt - life * (least + spread * this.#chance));
     return life < WHOLE_SECONDS_FROM_MS ? at : Math.ceil(at / 1000) * 1000;
+  }
+
+  /** A client that was told has had the time to renew by itself. */
+  #askedAt({ leadMs }: RenewalTimes): number {
+    const { startedAt, endsAt } = this;
+    return this.isAnnounced
+      ? Math.max(endsAt - leadMs / 2, (this.#announcedAt + endsAt) / 2)
+      : Math.max(endsAt - leadMs, (startedAt + endsAt) / 2);
   }
 
   get #reconnectsAt(): number {

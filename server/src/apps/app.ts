@@ -7,6 +7,7 @@ import { Hook, webhookSchema } from './hook.ts';
 import { KeyUsage } from './key-usage.ts';
 import type { AppObserver } from './observer.ts';
 import { AllowedOrigins, isOriginPattern } from './origins.ts';
+import { RenewalSettings, renewalSchema } from './renewal-settings.ts';
 
 const count = z.int().min(1);
 const countOrUnlimited = z.union([count, z.null()]);
@@ -73,6 +74,8 @@ export const grantsSchema = z
     onExpiry: z.enum(['end', 'reconnect']).default('end'),
     /** Refuses grants that do not say when they end. @default false */
     requireExpiry: z.boolean().default(false),
+    /** The backend that is asked to renew what is about to end; null: none. @default null */
+    renewal: z.union([renewalSchema, z.null()]).default(null),
   })
   .readonly();
 
@@ -155,6 +158,8 @@ export class App {
   #keys: ReadonlyMap<string, AppKey> = new Map();
   #origins!: AllowedOrigins;
   #hooks!: readonly Hook[];
+  /** How its backend is asked to renew grants, if it is. */
+  renewal: RenewalSettings | undefined;
 
   constructor(config: AppConfig) {
     this.id = config.id;
@@ -167,6 +172,7 @@ export class App {
     const keys = config.keys.map(({ key, secret }) => this.#unchanged(new AppKey(key, secret)));
     this.#keys = new Map(keys.map((key) => [key.name, key]));
     this.#origins = new AllowedOrigins(config.allowedOrigins);
+    this.renewal = config.grants.renewal ? new RenewalSettings(config.grants.renewal) : undefined;
     this.#hooks = config.webhooks.map((webhook) => new Hook(this.id, webhook));
   }
 

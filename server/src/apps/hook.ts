@@ -23,7 +23,8 @@ const OWN_HEADERS = /^(host|connection|content-|transfer-encoding|user-agent|x-p
 /** The command that makes a secret for a webhook. */
 export const MAKE_WEBHOOK_SECRET = 'echo "whsec_$(openssl rand -base64 32)"';
 
-const secret = z
+/** A secret of the Standard Webhooks specification. */
+export const webhookSecretSchema = z
   .string()
   .refine(
     (text) => webhookSecretKey(text) !== undefined,
@@ -61,9 +62,9 @@ export const webhookSchema = z
     /** Milliseconds that a first event waits for others of its channel. @default 0 */
     maxDelayMs: z.int().min(0).max(60_000).default(0),
     /** Signs in the place of the keys of the app, so that the receiver needs no secret of the app. */
-    secret: secret.optional(),
+    secret: webhookSecretSchema.optional(),
     /** The same with two secrets and two signatures, while one replaces the other. */
-    secrets: z.array(secret).min(1).max(2).readonly().optional(),
+    secrets: z.array(webhookSecretSchema).min(1).max(2).readonly().optional(),
     /** "ed25519": signs with the key of the broker, whose public half anybody may read. */
     signature: z.enum(['ed25519']).optional(),
     /**
@@ -146,7 +147,8 @@ export function hookIdOf({ id, url }: Pick<WebhookConfig, 'id' | 'url'>): string
   return id ?? createHash('sha256').update(url).digest('hex').slice(0, 8);
 }
 
-function isCallable(url: string): boolean {
+/** Whether the broker can post to a URL. */
+export function isCallable(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { protocol, username, password, hash } = new URL(url);
   return /^https?:$/.test(protocol) && username === '' && password === '' && hash === '';

@@ -19,11 +19,12 @@ export function refuseGuessable({ admin, apps, metrics }: Config): void {
   );
   if (metrics.token !== undefined && isGuessable(metrics.token)) secrets.push('metrics.token');
   if (admin.token !== undefined && isGuessable(admin.token)) secrets.push('admin.token');
-  const hookSecrets = apps.flatMap(({ webhooks }, app) =>
-    webhooks.flatMap((webhook, hook) =>
+  const hookSecrets = apps.flatMap(({ webhooks, grants: { renewal } }, app) => [
+    ...webhooks.flatMap((webhook, hook) =>
       secretsOf(webhook).some(isGuessableWebhookSecret) ? [`apps[${app}].webhooks[${hook}]`] : [],
     ),
-  );
+    ...(renewal && isGuessableWebhookSecret(renewal.secret) ? [`apps[${app}].grants.renewal`] : []),
+  ]);
   if (secrets.length + hookSecrets.length === 0) return;
   throw new ConfigError(undefined, [
     ...secrets.map((place) => `${place}: ${adviceFor('it', 'openssl rand -hex 32')}`),
@@ -62,18 +63,27 @@ export function hideSecrets({ admin, apps, metrics, redis }: Config): void {
 
 /** The same for the apps of a reload. */
 export function hideSecretsOf(apps: readonly AppConfig[]): void {
-  for (const { keys, webhooks } of apps) {
+  for (const { keys, webhooks, grants } of apps) {
     for (const { secret } of keys) hideSecret(secret);
+    if (grants.renewal) {
+      hideWebhookSecret(grants.renewal.secret);
+      hideParameters(grants.renewal.url);
+    }
     for (const webhook of webhooks) {
       const { url, headers } = webhook;
       for (const secret of secretsOf(webhook)) hideWebhookSecret(secret);
-      const values = [
-        ...Object.values(headers).flatMap((value) => value.split(' ')),
-        ...new URL(url).searchParams.values(),
-      ];
-      for (const value of values) if (value.length >= SECRET_VALUE) hideSecret(value);
+      hideParameters(url);
+      hideLong(Object.values(headers).flatMap((value) => value.split(' ')));
     }
   }
+}
+
+function hideParameters(url: string): void {
+  hideLong(new URL(url).searchParams.values());
+}
+
+function hideLong(values: Iterable<string>): void {
+  for (const value of values) if (value.length >= SECRET_VALUE) hideSecret(value);
 }
 
 /** Also without its prefix, as libraries take it. */

@@ -88,7 +88,7 @@ export class Endings {
    * @param isSilent the client is not told, because its connection is about to close
    */
   expire(app: App, channel: string, subscriber: Subscriber, isSilent: boolean): void {
-    const subscription = this.#expire(app, channel, subscriber, isSilent);
+    const subscription = this.#end(app, channel, subscriber, grantExpired(), 'expired', isSilent);
     if (!subscription) return;
     const { grant } = subscription;
     this.#recordExpiry(app, channel, subscriber, userOf(grant) ?? subscriber.userId, grant.claims?.id);
@@ -101,19 +101,31 @@ export class Endings {
    */
   expireSignIn(app: App, userId: string, grantId: string | undefined, subscriber: Subscriber): void {
     const channel = userChannel(userId);
-    this.#expire(app, channel, subscriber, true);
+    this.#end(app, channel, subscriber, grantExpired(), 'expired', true);
     this.#recordExpiry(app, channel, subscriber, userId, grantId);
   }
 
-  #expire(app: App, channel: string, subscriber: Subscriber, isSilent: boolean): Subscription | undefined {
+  /** Ends a subscription whose grant the backend refused to renew. */
+  refuse(app: App, channel: string, subscriber: Subscriber, reason: string): void {
+    const why = new SubscriptionRefusal('AuthError', 403, 'grant_refused', reason);
+    this.#end(app, channel, subscriber, why, reason, false);
+  }
+
+  #end(
+    app: App,
+    channel: string,
+    subscriber: Subscriber,
+    why: SubscriptionRefusal,
+    reason: string,
+    isSilent: boolean,
+  ): Subscription | undefined {
     const topic = topicOf(app.id, channel);
     const local = this.#channels.get(topic);
     const subscription = local?.get(subscriber);
     if (!local || !subscription) return undefined;
-    const why = grantExpired();
     subscription.end(why);
     local.remove(subscriber);
-    this.#lose(topic, local, [subscriber, subscription], isSilent ? undefined : why, 'expired');
+    this.#lose(topic, local, [subscriber, subscription], isSilent ? undefined : why, reason);
     this.#channels.closeIfEmpty(topic, local);
     return subscription;
   }

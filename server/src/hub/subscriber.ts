@@ -1,4 +1,5 @@
 import type { Grant } from '../access/grant.ts';
+import type { RenewalProof } from '../access/renewer.ts';
 import type { Seat } from '../adapter/adapter.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
@@ -24,6 +25,12 @@ export interface Subscriber extends Seat {
   drained(): Promise<boolean>;
   /** Closes it, because its client reads too slowly. */
   dropSlowReader(): void;
+  /**
+   * Replaces the grant of a channel by one that the backend has signed.
+   *
+   * @throws SubscriptionRefusal if a client that sends the proof would be refused
+   */
+  renew(channel: string, proof: RenewalProof): Promise<void>;
   /** Closes it, so that the client reconnects at once and proves its rights again. */
   reconnect(code: ErrorCode, reason: string): void;
 }

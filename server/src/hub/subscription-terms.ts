@@ -1,5 +1,8 @@
 import type { Access } from '../access/access.ts';
-import { type Life, Term } from '../access/term.ts';
+import { userOf } from '../access/grant.ts';
+import type { EndingRight, RenewalProof, RightDescription } from '../access/renewer.ts';
+import { type Life, type RenewalTimes, Term } from '../access/term.ts';
+import type { App } from '../apps/app.ts';
 import { frames } from '../protocol/frames.ts';
 import type { Endings } from './endings.ts';
 import type { LocalChannel } from './local-channel.ts';
@@ -28,7 +31,7 @@ export class SubscriptionTerms {
 }
 
 /** The life of one subscription's grant. */
-export class SubscriptionTerm extends Term {
+export class SubscriptionTerm extends Term implements EndingRight {
   readonly #terms: SubscriptionTerms;
   readonly #local: LocalChannel;
   readonly #subscriber: Subscriber;
@@ -48,8 +51,41 @@ export class SubscriptionTerm extends Term {
     this.#subscriber.reconnect('grant_expired', 'A grant expires: please reconnect');
   }
 
+  get app(): App {
+    return this.#local.app;
+  }
+
+  describe(): RightDescription {
+    const { socketId, userId } = this.#subscriber;
+    const grant = this.#local.get(this.#subscriber)?.grant;
+    return {
+      socket_id: socketId,
+      channel: this.#local.channel.name,
+      user_id: (grant && userOf(grant)) ?? userId ?? null,
+      grant_id: grant?.claims?.id ?? null,
+      expires_at: this.expiresAt,
+      channel_data: grant?.signedData ?? null,
+    };
+  }
+
+  renew(proof: RenewalProof): Promise<void> {
+    return this.#subscriber.renew(this.#local.channel.name, proof);
+  }
+
+  refuse(reason: string): void {
+    this.#terms.endings.refuse(this.app, this.#local.channel.name, this.#subscriber, reason);
+  }
+
   protected override get socketId(): string {
     return this.#subscriber.socketId;
+  }
+
+  protected override get renewal(): RenewalTimes | undefined {
+    return this.app.renewal;
+  }
+
+  protected override askBackend(): void {
+    this.#terms.access.askBackend(this);
   }
 
   protected override get isAnnounced(): boolean {

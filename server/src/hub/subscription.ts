@@ -74,8 +74,8 @@ export class Subscription {
   }
 
   /** Replaces the grant. The member stays as the other members know it. */
-  renew({ key, member, claims }: Grant): void {
-    this.#grant = { key, member: this.#grant.member ?? member, claims };
+  renew(grant: Grant): void {
+    this.#grant = { ...grant, member: this.#grant.member ?? grant.member };
   }
 
   /** Ends the subscription. A join in progress is refused for the same reason. */

@@ -203,6 +203,20 @@ export class Subscriptions {
     subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members, extension));
   }
 
+  /**
+   * Replaces the grant of a subscription by one that the backend has signed. Clients that do not understand renewal are
+   * not told.
+   *
+   * @throws SubscriptionRefusal if a client that sends the proof would be refused
+   */
+  async renew(app: App, channel: Channel, subscriber: Subscriber, grant: Grant): Promise<void> {
+    const local = this.#channels.get(topicOf(app.id, channel.name));
+    const present = local?.get(subscriber);
+    if (!local || !present) return;
+    if (present.isForAnother(grant)) throw forAnother();
+    await this.#renew(local, subscriber, present, grant);
+  }
+
   /** Replaces the grant of a client that needs no new snapshot. */
   async #renew(
     local: LocalChannel,
@@ -217,7 +231,8 @@ export class Subscriptions {
     subscription.checkNotEnded();
     subscription.renew(grant);
     this.#terms.begin(local, subscriber, subscription);
-    subscriber.send(frames.grantRenewed(channel.name, subscription.term?.expiresAt ?? null));
+    if (subscriber.isCapable)
+      subscriber.send(frames.grantRenewed(channel.name, subscription.term?.expiresAt ?? null));
   }
 
   async #refresh(

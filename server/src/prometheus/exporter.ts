@@ -57,6 +57,7 @@ export class MetricsExporter {
     this.#addChannels();
     this.#addTraffic();
     this.#addRefusals();
+    this.#addRenewals();
     this.#addWebhooks();
     this.#addAudit();
     if (sources.cluster) registerClusterMetrics(this.#page, sources.cluster);
@@ -235,6 +236,21 @@ export class MetricsExporter {
     );
     this.#page.counter('audit_records_lost_total', 'Audit records that could not be written', [], () =>
       only(metrics.auditRecordsLost),
+    );
+  }
+
+  #addRenewals(): void {
+    this.#page.counter(
+      'renewal_requests_total',
+      'Requests to backends to renew grants, by what became of them',
+      ['app', 'outcome'],
+      () => this.#perAppAnd('outcome', (app) => app.renewalRequests),
+    );
+    this.#page.counter(
+      'renewals_total',
+      'Grants and sign-ins that backends were asked to renew, by result',
+      ['app', 'result'],
+      () => this.#perAppAnd('result', (app) => app.renewals),
     );
   }
 

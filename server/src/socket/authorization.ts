@@ -107,7 +107,7 @@ export function authorizeSubscription(
   const claims = signed?.claims;
   const member = channel.kind === 'presence' ? memberFrom(object, data, user) : undefined;
   checkClaims(app, claims, member, user?.id);
-  return { key, member, claims };
+  return app.renewal ? { key, member, claims, signedData: data } : { key, member, claims };
 }
 
 function memberFrom(

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Grant } from '../access/grant.ts';
+import type { RenewalProof } from '../access/renewer.ts';
 import { fractionOf } from '../access/term.ts';
 import type { App } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
@@ -107,6 +108,10 @@ export class Connection implements SessionContext, Writer, SocketOwner {
 
   lose(channel: string, grant: Grant, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
     this.#session.lose(channel, grant, why, left);
+  }
+
+  renew(channel: string, proof: RenewalProof): Promise<void> {
+    return this.#session.renew(channel, proof);
   }
 
   /** Closes the connection for the application. */

@@ -1,4 +1,5 @@
 import type { Grant } from '../access/grant.ts';
+import type { RenewalProof } from '../access/renewer.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { KeyedQueue } from '../async/keyed-queue.ts';
 import { Eviction, SubscriptionRefusal, Unavailable } from '../errors.ts';
@@ -70,6 +71,22 @@ export class Session {
     return this.#signIn?.isValid ?? true;
   }
 
+  /**
+   * Replaces the grant of a channel by one that the backend has signed.
+   *
+   * @throws SubscriptionRefusal if a client that sends the proof would be refused
+   */
+  renew(name: string, { auth, data }: RenewalProof): Promise<void> {
+    this.#steps ??= new KeyedQueue();
+    return this.#steps.run(name, async () => {
+      await this.#signIn?.settled;
+      const channel = this.#find(name);
+      if (!channel) return;
+      const grant = this.#authorize(channel, { auth, channelData: data });
+      await this.#parts.hub.subscriptions.renew(this.#connection.app, channel, this.#connection, grant);
+    });
+  }
+
   /** The broker ended a subscription. The client can subscribe again once the seat is given up. */
   lose(name: string, grant: Grant, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
     this.#channels = this.#channels.filter((channel) => channel.name !== name);
@@ -114,7 +131,7 @@ export class Session {
     }
   }
 
-  #authorize(channel: Channel, message: Subscribe): Grant {
+  #authorize(channel: Channel, message: Pick<Subscribe, 'auth' | 'channelData'>): Grant {
     const { app, socketId } = this.#connection;
     const barred = this.#barred?.get(channel.name);
     if (barred !== undefined) throw new Eviction(barred);

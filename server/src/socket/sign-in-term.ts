@@ -1,21 +1,52 @@
 import type { Access } from '../access/access.ts';
-import { type Life, Term } from '../access/term.ts';
+import type { EndingRight, RenewalProof, RightDescription } from '../access/renewer.ts';
+import { type Life, type RenewalTimes, Term } from '../access/term.ts';
+import type { App } from '../apps/app.ts';
 import { codes, Disconnect } from '../errors.ts';
 import { frames } from '../protocol/frames.ts';
 import type { SessionContext } from './session-context.ts';
 
+/** A sign-in, as far as its life concerns it. */
+export interface EndingSignIn {
+  /** What a backend is told of it. */
+  describe(): Pick<RightDescription, 'user_id' | 'user_data' | 'grant_id'>;
+  /** Replaces it by one that the backend has signed. @throws Refusal or Disconnect */
+  renew(proof: RenewalProof): Promise<void>;
+  /** Takes away what it gave: the connection may have to wait for its turn to close. */
+  signOut(): void;
+}
+
 /** The life of one sign-in. */
-export class SignInTerm extends Term {
+export class SignInTerm extends Term implements EndingRight {
   readonly #access: Access;
   readonly #connection: SessionContext;
-  readonly #signOut: () => void;
+  readonly #signIn: EndingSignIn;
 
-  /** @param signOut takes away what the sign-in gave: the connection may have to wait for its turn to close */
-  constructor(life: Life, access: Access, connection: SessionContext, signOut: () => void) {
+  constructor(life: Life, access: Access, connection: SessionContext, signIn: EndingSignIn) {
     super(life);
     this.#access = access;
     this.#connection = connection;
-    this.#signOut = signOut;
+    this.#signIn = signIn;
+  }
+
+  get app(): App {
+    return this.#connection.app;
+  }
+
+  describe(): RightDescription {
+    return {
+      socket_id: this.socketId,
+      expires_at: this.expiresAt,
+      ...this.#signIn.describe(),
+    };
+  }
+
+  renew(proof: RenewalProof): Promise<void> {
+    return this.#signIn.renew(proof);
+  }
+
+  refuse(reason: string): void {
+    this.#connection.answer(new Disconnect(codes.unauthorized, 'grant_refused', reason));
   }
 
   override stop(): void {
@@ -38,6 +69,14 @@ export class SignInTerm extends Term {
     return this.#connection.app.grants.onExpiry === 'reconnect';
   }
 
+  protected override get renewal(): RenewalTimes | undefined {
+    return this.app.renewal;
+  }
+
+  protected override askBackend(): void {
+    this.#access.askBackend(this);
+  }
+
   protected override announce(): void {
     this.#connection.send(frames.authenticationExpiring(this.expiresAt));
   }
@@ -47,7 +86,7 @@ export class SignInTerm extends Term {
   }
 
   protected override end(): void {
-    this.#signOut();
+    this.#signIn.signOut();
     if (!this.reconnects)
       this.#connection.answer(new Disconnect(codes.unauthorized, 'grant_expired', 'The sign-in has expired'));
   }

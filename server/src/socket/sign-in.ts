@@ -1,3 +1,4 @@
+import type { RenewalProof, RightDescription } from '../access/renewer.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { codes, Disconnect, Refusal } from '../errors.ts';
 import { frames } from '../protocol/frames.ts';
@@ -12,7 +13,7 @@ import {
 } from './authorization.ts';
 import { SignInRate } from './rate-limits.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
-import { SignInTerm } from './sign-in-term.ts';
+import { type EndingSignIn, SignInTerm } from './sign-in-term.ts';
 
 type SignInMessage = Extract<ClientMessage, { kind: 'signIn' }>;
 
@@ -20,7 +21,7 @@ type SignInMessage = Extract<ClientMessage, { kind: 'signIn' }>;
 const MAX_FAILURES = 5;
 
 /** The sign-in of one connection. A connection keeps the user until it ends. */
-export class SignIn {
+export class SignIn implements EndingSignIn {
   /** The user, once the sign-in has succeeded. */
   user: User | undefined;
   readonly #connection: SessionContext;
@@ -77,19 +78,44 @@ export class SignIn {
       throw this.#refusal(error, message);
     }
     app.keyUses.count(signIn.key.name, 'users', this.#parts.now());
-    const inProgress = (this.#inProgress ?? Promise.resolve())
-      .then(() => this.#complete(signIn))
-      .catch(async (error: unknown) => {
+    void this.#enqueue(async () => {
+      try {
+        await this.#complete(signIn, true);
+      } catch (error) {
         // Gives up a seat without a user; the next attempt takes it anew.
         if (!this.user) await this.#leave();
         this.#connection.answer(this.#refusal(error, message));
-      })
-      .finally(() => {
-        if (this.#inProgress !== inProgress) return;
-        this.#inProgress = undefined;
-        if (this.#ended) void this.#leave();
-      });
-    this.#inProgress = inProgress;
+      }
+    });
+  }
+
+  /**
+   * Replaces the sign-in by one that the backend has signed. Clients that do not understand renewal are not told.
+   *
+   * @throws SignInRefusal if a client that sends the proof would be refused
+   */
+  async renew({ auth, data }: RenewalProof): Promise<void> {
+    const { app, socketId, isCapable } = this.#connection;
+    const signIn = authenticateUser(app, socketId, { auth, userData: data }, this.#parts.now());
+    app.keyUses.count(signIn.key.name, 'users', this.#parts.now());
+    await this.#enqueue(() => this.#complete(signIn, isCapable));
+  }
+
+  describe(): Pick<RightDescription, 'user_id' | 'user_data' | 'grant_id'> {
+    return {
+      user_id: this.user?.id ?? null,
+      grant_id: this.user?.claims?.id ?? null,
+      ...(this.#data !== undefined && { user_data: this.#data }),
+    };
+  }
+
+  /** Takes away what the sign-in gave: the connection may have to wait for its turn to close. */
+  signOut(): void {
+    const { hub } = this.#parts;
+    hub.watchlists.unwatch(this.#connection);
+    if (this.user)
+      hub.endings.expireSignIn(this.#connection.app, this.user.id, this.user.claims?.id, this.#connection);
+    this.#leaveReason = 'expired';
   }
 
   /** Gives up the user's seat. */
@@ -101,6 +127,20 @@ export class SignIn {
     if (!this.#inProgress) void this.#leave();
   }
 
+  /** Runs a step when the earlier ones have ended. */
+  #enqueue(step: () => Promise<void>): Promise<void> {
+    const running = (this.#inProgress ?? Promise.resolve()).then(step);
+    const inProgress = running
+      .catch(() => {})
+      .finally(() => {
+        if (this.#inProgress !== inProgress) return;
+        this.#inProgress = undefined;
+        if (this.#ended) void this.#leave();
+      });
+    this.#inProgress = inProgress;
+    return running;
+  }
+
   #checkRate(): void {
     const tooMany = this.#rate.count(this.#connection.app.limits, this.#parts.monotonic());
     if (!tooMany) return;
@@ -108,7 +148,8 @@ export class SignIn {
     throw tooMany;
   }
 
-  async #complete(signIn: SignInData): Promise<void> {
+  /** @param isTold whether the client gets the answer to a sign-in */
+  async #complete(signIn: SignInData, isTold: boolean): Promise<void> {
     const { app } = this.#connection;
     if (this.#ended) return;
     this.#parts.audit?.admit();
@@ -125,7 +166,7 @@ export class SignIn {
     this.#connection.authenticated();
     this.#parts.report.signedIn(this.#connection, signIn);
     const expiresAt = this.#connection.isCapable ? this.#term?.expiresAt : undefined;
-    this.#connection.send(frames.signInSucceeded(signIn.data, expiresAt));
+    if (isTold) this.#connection.send(frames.signInSucceeded(signIn.data, expiresAt));
     if (isNew) this.#onSignedIn();
     // The same data has the same watchlist.
     if (signIn.data === this.#data) return;
@@ -133,17 +174,13 @@ export class SignIn {
     await this.#watch(signIn);
   }
 
-  #beginTerm({ id, claims }: User): void {
-    const { access, hub } = this.#parts;
+  #beginTerm({ claims }: User): void {
+    const { access } = this.#parts;
     this.#term?.stop();
     this.#term = undefined;
     const life = access.lifeFrom(claims?.expiresAt, null);
     if (!life) return;
-    this.#term = new SignInTerm(life, access, this.#connection, () => {
-      hub.watchlists.unwatch(this.#connection);
-      hub.endings.expireSignIn(this.#connection.app, id, claims?.id, this.#connection);
-      this.#leaveReason = 'expired';
-    });
+    this.#term = new SignInTerm(life, access, this.#connection, this);
     access.begin(this.#term);
   }
 
