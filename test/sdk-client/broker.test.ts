@@ -1,5 +1,6 @@
 import { Countersign, type CountersignOptions, type SubscriptionError } from '@countersign/sdk-client';
 import { encryption } from '@countersign/sdk-client/encrypted';
+import { authRouter } from '@countersign/sdk-server/express';
 import type { Broker } from '@countersign/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
@@ -8,6 +9,7 @@ import {
   officialBackend,
   ourBackend,
   pusherFor,
+  startBackend,
 } from '../helpers/brokers/backend.ts';
 import { APP, startServer } from '../helpers/brokers/server.ts';
 import { nextEvent, recorded } from '../helpers/clients/client-start.ts';
@@ -300,4 +302,101 @@ test('our router authorizes a page of 40 channels by one request, by channel', a
   await Promise.all(joined);
   expect(await refused).toMatchObject({ type: 'AuthError', status: 403 });
   expect(asked.length).toBe(1);
+});
+
+describe('grants that end', { timeout: 30_000 }, () => {
+  /** An endpoint of our router with short lives, which counts what it is asked. */
+  async function startShort(broker: Broker, { seconds = 3 } = {}) {
+    const app = { requests: 0, status: 200 };
+    const url = await startBackend((express) => {
+      express.use((_req, res, next) => {
+        app.requests++;
+        if (app.status === 200) next();
+        else res.sendStatus(app.status);
+      });
+      const router = authRouter(countersignFor(broker), {
+        user: () => ({ id: 'ann' }),
+        canAccess: () => true,
+        grantSeconds: seconds,
+        signInSeconds: seconds,
+      });
+      express.use(router);
+    });
+    return { url, app };
+  }
+
+  test('are renewed with one request for all channels, and no event is missed', async () => {
+    const broker = await startServer();
+    const { url, app } = await startShort(broker);
+    const client = connect(broker, { backend: url });
+    const names = ['private-a', 'presence-b', 'private-c'];
+    const channels = await Promise.all(names.map((name) => subscribed(client, name)));
+    const before = channels.map(({ expiresAt }) => expiresAt);
+    const asked = app.requests;
+    const events = channels.map(recorded);
+    await Promise.all(channels.map((channel) => nextEvent(channel, 'countersign:grant_renewed')));
+    expect(app.requests).toBe(asked + 1);
+    for (const [index, channel] of channels.entries())
+      expect(channel.expiresAt).toBeGreaterThan(before[index] ?? Infinity);
+    // Past the first end.
+    await expect.poll(() => Date.now() / 1000 > (before[0] ?? Infinity) + 1, { timeout: 10_000 }).toBe(true);
+    await countersignFor(broker).trigger(names, 'message', { n: 1 });
+    await expect
+      .poll(() => events.map((of) => of.some(({ event }) => event === 'message')), { timeout: 5_000 })
+      .toEqual([true, true, true]);
+    const kinds = new Set(events.flat().map(({ event }) => event));
+    expect([...kinds].sort()).toEqual(['countersign:grant_renewed', 'message']);
+    expect(client.connection.state).toBe('connected');
+  });
+
+  test('a sign-in is renewed, and stays', async () => {
+    const broker = await startServer();
+    const { url, app } = await startShort(broker);
+    const client = connect(broker, { backend: url });
+    await client.signin();
+    const events = recorded(client.user);
+    const end = Date.now() / 1000 + 3;
+    await expect.poll(() => Date.now() / 1000 > end + 2, { timeout: 10_000 }).toBe(true);
+    expect(app.requests).toBeGreaterThan(1);
+    const mail = nextEvent(client.user, 'mail');
+    await countersignFor(broker).sendToUser('ann', 'mail', { n: 1 });
+    expect(await mail).toEqual({ n: 1 });
+    expect(events).toEqual([{ event: 'mail', data: { n: 1 } }]);
+  });
+
+  test('a channel whose endpoint is away expires, and is back when that is', async () => {
+    const broker = await startServer();
+    const { url, app } = await startShort(broker, { seconds: 2 });
+    const client = connect(broker, { backend: url });
+    const channel = await subscribed(client, 'private-a');
+    const errors = recorded(channel);
+    app.status = 503;
+    await expect.poll(() => channel.status, { timeout: 10_000 }).toBe('expired');
+    expect(errors).toContainEqual({
+      event: 'pusher:subscription_error',
+      data: expect.objectContaining({
+        code: 'grant_expired',
+        type: 'GrantExpired',
+        retryIn: expect.any(Number),
+      }),
+    });
+    const back = nextEvent(channel, 'pusher:subscription_succeeded');
+    app.status = 200;
+    await back;
+    expect(channel.status).toBe('subscribed');
+  });
+
+  test('a channel that the endpoint refuses to renew ends for good', async () => {
+    const broker = await startServer();
+    const { url, app } = await startShort(broker, { seconds: 2 });
+    const channel = await subscribed(connect(broker, { backend: url }), 'private-a');
+    const errors = recorded(channel);
+    app.status = 403;
+    await expect.poll(() => channel.status, { timeout: 10_000 }).toBe('refused');
+    expect(errors.map(({ data }) => data)).toMatchObject([
+      { status: 403, renewal: true },
+      { code: 'grant_expired' },
+      { status: 403 },
+    ]);
+  });
 });
