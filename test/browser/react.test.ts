@@ -1,15 +1,15 @@
 import type { Broker } from '@countersign/server';
 import { expect, test } from 'vitest';
 import { countersignFor } from '../helpers/brokers/backend.ts';
-import { startServer } from '../helpers/brokers/server.ts';
+import { type ServerSettings, startServer } from '../helpers/brokers/server.ts';
 import { eventually } from '../helpers/clients/client-start.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
 import { startSite } from './site.ts';
 import { openTab, type Tab } from './tab.ts';
 
 /** A page of React in strict mode, which shows nothing yet. */
-async function mounted(): Promise<{ broker: Broker; tab: Tab }> {
-  const broker = await startServer();
+async function mounted(settings?: ServerSettings): Promise<{ broker: Broker; tab: Tab }> {
+  const broker = await startServer(settings);
   const tab = await openTab(await freshContext(), await startSite(broker), {
     artefact: 'react',
     user: 'ann',
@@ -38,6 +38,20 @@ describeInChromium('React', () => {
     await eventually(() => textOf(tab, 'state')).toBe('connected');
     await tab.page.evaluate('client.disconnect()');
     await eventually(() => textOf(tab, 'state')).toBe('disconnected');
+    await tab.expectHonest();
+  });
+
+  test('a grant that ends is shown, when it is renewed and when it is not', async () => {
+    const { tab } = await mounted({ app: { grants: { maxSeconds: 3 } } });
+    await show(tab, 'access');
+    await eventually(() => textOf(tab, 'access')).toMatch(/^subscribed: \d+$/);
+    const before = await textOf(tab, 'access');
+    await eventually(async () => (await textOf(tab, 'access')) !== before).toBe(true);
+    expect(await textOf(tab, 'access')).toMatch(/^subscribed: \d+$/);
+    await tab.page.route('**/countersign/auth', (route) => route.abort());
+    await eventually(() => textOf(tab, 'access')).toBe('expired: undefined');
+    await tab.page.unroute('**/countersign/auth');
+    await eventually(() => textOf(tab, 'access')).toMatch(/^subscribed: \d+$/);
     await tab.expectHonest();
   });
 

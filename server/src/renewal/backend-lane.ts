@@ -1,6 +1,6 @@
 import type { DeadlineQueue } from '../access/deadline-queue.ts';
 import type { App } from '../apps/app.ts';
-import { backoffMs } from '../async/backoff.ts';
+import { type BackoffRange, backoffMs } from '../async/backoff.ts';
 import type { OutageLog } from '../log/outage-log.ts';
 import { increment, type Metrics } from '../metrics.ts';
 import type { Answer, OutboundClient } from '../outbound/http-client.ts';
@@ -25,7 +25,7 @@ export interface BackendLaneParts {
 }
 
 const MAX_REQUESTS = 4;
-const MAX_PAUSE_MS = 15_000;
+const PAUSES: BackoffRange = { firstMs: 1000, mostMs: 15_000 };
 /** For how long a backend may ask to be left alone. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
@@ -158,7 +158,7 @@ export class BackendLane {
     increment(metrics.app(app.id).renewals, 'failed');
     question.failures += 1;
     const pause = Math.max(
-      backoffMs(question.failures, random(), MAX_PAUSE_MS),
+      backoffMs(question.failures, random(), PAUSES),
       Math.min(retryAfterMs, MAX_RETRY_AFTER_MS),
     );
     const at = monotonic() + pause;

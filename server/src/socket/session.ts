@@ -84,6 +84,7 @@ export class Session {
       if (!channel) return;
       const grant = this.#authorize(channel, { auth, channelData: data });
       await this.#parts.hub.subscriptions.renew(this.#connection.app, channel, this.#connection, grant);
+      this.#parts.report.subscribed(this.#connection, name, grant, true);
     });
   }
 

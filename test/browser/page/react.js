@@ -23,6 +23,7 @@ const PARTS = {
   first: () => Headlines({ id: 'first' }),
   second: () => Headlines({ id: 'second' }),
   channel: () => line('channel', useChannel('news')?.name),
+  access: Access,
   lobby: Lobby,
   labelled: Labelled,
   undecided: Undecided,
@@ -55,6 +56,11 @@ function Undecided() {
   useEvent(name, 'headline', (title) => setHeard((before) => `${before}${title} `));
   const { isSubscribed } = usePresence(name);
   return line('undecided', `${channel?.name ?? 'none'}: ${heard}${isSubscribed}`);
+}
+
+function Access() {
+  const channel = useChannel('private-room');
+  return line('access', `${channel?.status}: ${channel?.expiresAt}`);
 }
 
 function Lobby() {
