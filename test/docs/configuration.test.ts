@@ -133,7 +133,9 @@ describe('docs/configuration.md', () => {
           ? [name, ...value.flatMap((item) => given(item, `${name}[]`))]
           : [name];
       if (name.endsWith('.headers')) return [name];
-      const inner = Object.entries(value).flatMap(([key, each]) => given(each, name ? `${name}.${key}` : key));
+      const inner = Object.entries(value).flatMap(([key, each]) =>
+        given(each, name ? `${name}.${key}` : key),
+      );
       return name.endsWith('.renewal') ? [name, ...inner] : inner;
     };
     const names = [
