@@ -192,9 +192,6 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
       }
       keys.add(key);
     }
-    if (config.redis && app.history.length > 0) {
-      refuse(['apps', index, 'history'], app.history, 'expected no history together with redis');
-    }
     const hookIds = new Set<string>();
     for (const [hookIndex, webhook] of app.webhooks.entries()) {
       const id = hookIdOf(webhook);

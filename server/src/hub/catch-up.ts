@@ -43,6 +43,14 @@ export class CatchUp {
         subscriber.reconnect('out_of_sync', 'The node may have missed the end of a subscription');
       }
     }
+    // The history has what was missed: a client that understands it comes back and is told what became of it.
+    if (local.app.historyOf(local.channel.name)) {
+      for (const [subscriber, subscription] of [...local.all()]) {
+        if (subscriber.isCapable && subscription.isBehind(local.missedUntil)) {
+          subscriber.reconnect('out_of_sync', 'The node may have missed events of a history');
+        }
+      }
+    }
     const behind = [...local.all()].filter(([, subscription]) => subscription.isBehind(local.missedUntil));
     if (behind.length === 0) return;
     for (const [, subscription] of behind) subscription.buffer();

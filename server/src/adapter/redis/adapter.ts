@@ -11,6 +11,7 @@ import { CacheIndex, type CacheIndexBounds } from './cache-index.ts';
 import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
 import { RedisHistory } from './history/history.ts';
+import { type HistoryBounds, HistoryIndex } from './history/history-index.ts';
 import { Keys } from './keys.ts';
 import { HeldResources } from './membership/held-resources.ts';
 import { NodeLease } from './membership/node-lease.ts';
@@ -29,6 +30,10 @@ import { scripts } from './scripts.ts';
 const FIRST_VERSION: Version = 1;
 const UNBOUNDED: CacheIndexBounds = {
   boundsOf: () => ({ events: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
+};
+const UNBOUNDED_HISTORY: HistoryBounds = {
+  boundOf: () => Number.MAX_SAFE_INTEGER,
+  countsOf: () => ({ events: 0, bytes: 0, evicted: 0 }),
 };
 /** Milliseconds within which Redis must answer, or this part of the time within which a dead node must be gone, if less. */
 const COMMAND_TIMEOUT_MS = 2000;
@@ -55,6 +60,7 @@ export class RedisAdapter implements Adapter {
   readonly #missedQueue: MissedQueue;
   readonly #recorder: JournalRecorder;
   readonly #cacheIndex: CacheIndex;
+  readonly #historyIndex: HistoryIndex;
   readonly #seats = new LocalSeats();
   readonly #reaper: Reaper;
   readonly #node: NodeLease;
@@ -68,6 +74,7 @@ export class RedisAdapter implements Adapter {
     now = Date.now,
     onGap,
     kept = UNBOUNDED,
+    history = UNBOUNDED_HISTORY,
   }: RedisAdapterOptions) {
     const timeoutMs = nodeTimeoutSeconds * 1000;
     const commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
@@ -130,7 +137,15 @@ export class RedisAdapter implements Adapter {
       this.#listener?.lapsed(topic, left),
     );
     this.#cacheIndex = new CacheIndex(commands, keys, kept, log);
-    this.bus = new RedisBus(commands, keys, this.#subscriber, this.#recorder, this.#cacheIndex);
+    this.#historyIndex = new HistoryIndex(commands, keys, history, log);
+    this.bus = new RedisBus(
+      commands,
+      keys,
+      this.#subscriber,
+      this.#recorder,
+      this.#cacheIndex,
+      this.#historyIndex,
+    );
     this.roster = new RedisRoster({
       commands,
       keys,
@@ -185,6 +200,7 @@ export class RedisAdapter implements Adapter {
   async close(): Promise<void> {
     this.#missedQueue.close();
     this.#cacheIndex.close();
+    this.#historyIndex.close();
     const node = await this.#node.close();
     try {
       if (node !== undefined) await this.#cleanUp(node);
@@ -257,4 +273,6 @@ export interface RedisAdapterOptions {
   readonly onGap?: () => void;
   /** What the cache channels of an app may keep. @default no bound */
   readonly kept?: CacheIndexBounds;
+  /** What the channels of an app with a history may keep. @default no bound */
+  readonly history?: HistoryBounds;
 }

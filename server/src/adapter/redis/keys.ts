@@ -43,6 +43,11 @@ export class Keys {
     return `${this.prefix}:cached:{${appId}}`;
   }
 
+  /** Of the histories of an app. */
+  histories(appId: string): string {
+    return `${this.prefix}:histories:{${appId}}`;
+  }
+
   blocks(appId: string): string {
     return `${this.prefix}:blocks:{${appId}}`;
   }

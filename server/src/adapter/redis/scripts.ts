@@ -24,6 +24,8 @@ export const scripts = {
   readHistory: load('history/read'),
   historyPosition: load('history/position'),
   purgeHistory: load('history/purge'),
+  countHistories: load('history/keep'),
+  shrinkHistory: load('history/shrink'),
   renewLease: load('membership/renew-lease'),
   removeNode: load('membership/remove-node'),
   addHeld: load('membership/add-held'),

@@ -4,6 +4,7 @@ import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Bus, Command, EventMessage, Keep, Version } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
 import type { CacheIndex } from '../cache-index.ts';
+import type { HistoryIndex } from '../history/history-index.ts';
 import { newNonce, positionOf } from '../history/ids.ts';
 import type { Keys } from '../keys.ts';
 import type { JournalRecorder } from '../roster/journal-recorder.ts';
@@ -11,7 +12,10 @@ import { scripts } from '../scripts.ts';
 import { type Body, encodeBody } from './envelope.ts';
 import type { Subscriber } from './subscriber.ts';
 
-const versionSchema = z.number();
+const answerSchema = z.union([
+  z.number().transform((version) => [version, undefined, undefined] as const),
+  z.tuple([z.number(), z.number(), z.number()]),
+]);
 
 /** The topic of commands, to which every node listens; no app can have it. */
 export const COMMANDS: Topic = ':commands';
@@ -23,6 +27,7 @@ export class RedisBus implements Bus {
   readonly #subscriber: Subscriber;
   readonly #recorder: JournalRecorder;
   readonly #cacheIndex: CacheIndex;
+  readonly #historyIndex: HistoryIndex;
   /** The last message of each topic that waits for the journal; later ones wait for it. */
   readonly #waiting = new Map<Topic, Promise<void>>();
 
@@ -32,12 +37,14 @@ export class RedisBus implements Bus {
     subscriber: Subscriber,
     recorder: JournalRecorder,
     cacheIndex: CacheIndex,
+    historyIndex: HistoryIndex,
   ) {
     this.#commands = commands;
     this.#keys = keys;
     this.#subscriber = subscriber;
     this.#recorder = recorder;
     this.#cacheIndex = cacheIndex;
+    this.#historyIndex = historyIndex;
   }
 
   listen(topic: Topic): Promise<void> {
@@ -90,10 +97,13 @@ export class RedisBus implements Bus {
         ends ? 1 : 0,
         ...kept,
       );
-      const version = versionSchema.parse(answer);
+      const [version, bytes, age] = answerSchema.parse(answer);
+      if (history && bytes !== undefined) {
+        this.#historyIndex.note(topic, { bytes, age, seconds: history.seconds });
+      }
       if (lastSeconds !== undefined) {
-        const bytes = Buffer.byteLength(message) + topic.length;
-        this.#cacheIndex.note(topic, { version: String(version), bytes, seconds: lastSeconds });
+        const size = Buffer.byteLength(message) + topic.length;
+        this.#cacheIndex.note(topic, { version: String(version), bytes: size, seconds: lastSeconds });
       }
       return version;
     };

@@ -5,6 +5,6 @@
 -- ARGV[1]  nonce of the first position of a channel that has none
 --- @include "../lib/history"
 open_history(ARGV[1])
-redis.call('HSET', POSITIONS, 'before', last_id)
+redis.call('HSET', POSITIONS, 'before', last_id, 'bytes', 0)
 redis.call('DEL', HISTORY, EXCLUDED, KEPT)
 return 1

@@ -6,7 +6,8 @@
 -- ARGV[3]  seconds for which it is kept, or ''
 -- ARGV[4]  1 if the message ends something
 -- ARGV[5…] if it is added to the history: seconds and number of messages of the rule, nonce, and the excluded socket id or ''
--- Answers  version of the message, or 'expired'
+-- Answers  version of the message, or { it, bytes of the history, version of its oldest event }, or
+--          'expired'
 --- @include "../lib/deadline"
 --- @include "../lib/publish"
 --- @include "../lib/history"
@@ -21,4 +22,5 @@ local envelope = append_and_publish(message)
 if keep_seconds ~= '' then redis.call('SET', KEPT, envelope, 'EX', keep_seconds) end
 if is_end == '1' then record_end() end
 if history_seconds then add_to_history(message, nonce, excluded, history_seconds, tonumber(history_messages)) end
+if history_seconds then return { version, history_bytes, oldest_version() } end
 return version

@@ -1,0 +1,123 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { Unavailable } from '../../../errors.ts';
+import type { MemoryHistoryOptions } from '../../../history/memory-history.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
+import { appOfTopic, channelOfTopic, type Topic, topicOf } from '../../topic.ts';
+import type { Keys } from '../keys.ts';
+import { scripts } from '../scripts.ts';
+import { newNonce } from './ids.ts';
+
+/** Milliseconds for which changes are gathered, so that a publish costs no command of its own. */
+const GATHER_MS = 100;
+/** Channels that are counted in one step of Redis. */
+const MAX_AT_ONCE = 500;
+/** Channels that drop events after one count; the next one goes on. */
+const MAX_SHRUNK = 100;
+/** Milliseconds in which a bound that is reached again and again is reported once. */
+const REPORT_MS = 60_000;
+
+const keptSchema = z.tuple([z.number(), z.string(), z.number(), z.string()]);
+const shrunkSchema = z.tuple([z.number(), z.number(), z.number()]);
+
+/** The history of a channel after a change. */
+export interface HistorySize {
+  readonly bytes: number;
+  /** The version of its oldest event. */
+  readonly age: number;
+  readonly seconds: number;
+}
+
+export type HistoryBounds = Omit<MemoryHistoryOptions, 'bytes'>;
+
+/**
+ * Bounds the histories of an app in Redis: beyond it the oldest events are dropped. The channels of an app are on different
+ * servers of a cluster, so their bytes are counted soon after a publish, in one place for each app.
+ */
+export class HistoryIndex {
+  readonly #commands: ScriptRunner;
+  readonly #keys: Keys;
+  readonly #bounds: HistoryBounds;
+  readonly #log: Logger;
+  /** What is not counted yet, by app and channel. */
+  #sizes = new Map<string, Map<string, HistorySize>>();
+  readonly #reportedAt = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(commands: ScriptRunner, keys: Keys, bounds: HistoryBounds, log: Logger) {
+    this.#commands = commands;
+    this.#keys = keys;
+    this.#bounds = bounds;
+    this.#log = log;
+  }
+
+  note(topic: Topic, size: HistorySize): void {
+    const appId = appOfTopic(topic);
+    const sizes = this.#sizes.get(appId) ?? new Map<string, HistorySize>();
+    this.#sizes.set(appId, sizes.set(channelOfTopic(topic), size));
+    this.#timer ??= setTimeout(() => void this.#flush(), GATHER_MS).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  async #flush(): Promise<void> {
+    const apps = this.#sizes;
+    this.#sizes = new Map();
+    this.#timer = undefined;
+    for (const [appId, sizes] of apps) {
+      try {
+        await this.#count(appId, [...sizes]);
+      } catch (error) {
+        if (!(error instanceof Unavailable)) {
+          this.#log.error({ err: error, appId }, 'histories could not be counted');
+          continue;
+        }
+        // What has changed since then holds.
+        const newer = this.#sizes.get(appId);
+        for (const [channel, size] of sizes) {
+          if (!newer?.has(channel)) this.note(topicOf(appId, channel), size);
+        }
+      }
+    }
+  }
+
+  async #count(appId: string, sizes: readonly (readonly [string, HistorySize])[]): Promise<void> {
+    for (let from = 0; from < sizes.length; from += MAX_AT_ONCE) {
+      let changed = sizes.slice(from, from + MAX_AT_ONCE);
+      for (let shrunk = 0; shrunk <= MAX_SHRUNK; shrunk += 1) {
+        const [bytes, channel, excess, until] = keptSchema.parse(
+          await this.#commands.run(
+            scripts.countHistories,
+            this.#keys.histories(appId),
+            this.#bounds.boundOf(appId),
+            ...changed.flatMap(([name, size]) => [name, size.bytes, size.age, size.seconds]),
+          ),
+        );
+        this.#bounds.countsOf(appId).bytes = bytes;
+        if (channel === '') break;
+        changed = [[channel, await this.#shrink(appId, channel, excess, until)]];
+      }
+    }
+  }
+
+  async #shrink(appId: string, channel: string, excess: number, until: string): Promise<HistorySize> {
+    const key = this.#keys.topic(topicOf(appId, channel));
+    const answer = await this.#commands.run(scripts.shrinkHistory, key, newNonce(), excess, until);
+    const [bytes, age, dropped] = shrunkSchema.parse(answer);
+    this.#bounds.countsOf(appId).evicted += dropped;
+    const now = performance.now();
+    if (now - (this.#reportedAt.get(appId) ?? -REPORT_MS) >= REPORT_MS) {
+      this.#reportedAt.set(appId, now);
+      this.#bounds.onBound?.(appId);
+    }
+    return { bytes, age, seconds: LONGEST_SECONDS };
+  }
+}
+
+/**
+ * The rule of a channel that was shrunk is not known. It is counted again with its rule at its next event; without one it is
+ * the oldest, so it is shrunk first and then found to be empty.
+ */
+const LONGEST_SECONDS = 604_800;
