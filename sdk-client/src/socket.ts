@@ -97,6 +97,8 @@ export class Socket {
     const message = parse(frame);
     this.#heardAt = this.#options.clock.now();
     this.#deadline = undefined;
+    // The error that follows says why a handshake is refused.
+    if (!this.#established && message?.event === 'countersign:terminated') return;
     if (!this.#established) return this.#greet(message);
     if (message?.event === 'pusher:ping') this.send(encode('pusher:pong', {}));
     this.#events.message(message);

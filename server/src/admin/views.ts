@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type AppConfig, appSchema } from '../apps/app.ts';
 import { hookIdOf, secretsOf, type WebhookConfig } from '../apps/hook.ts';
+import { withoutRenewalSecret } from '../apps/renewal-settings.ts';
 import { type AppRecord, appInput, type HookRecord, type KeyRecord } from './records.ts';
 import type { AdminToken, Tokens } from './tokens.ts';
 
@@ -16,6 +17,7 @@ export interface KeyView {
 }
 
 export interface AppView {
+  readonly grants: AppConfig['grants'];
   readonly id: string;
   readonly name: string;
   readonly keys: readonly KeyView[];
@@ -43,6 +45,7 @@ export function fileApp(config: AppConfig, uses: KeyUses): AppView {
   const { id, keys, webhooks, ...settings } = config;
   return {
     ...settings,
+    grants: withoutRenewalSecret(settings.grants, MASK),
     id,
     name: config.name ?? id,
     keys: keys.map(({ key }) => fileKey(key, uses)),
@@ -67,6 +70,7 @@ export function storedApp(record: AppRecord, uses: KeyUses): AppView {
   });
   return {
     ...settings,
+    grants: withoutRenewalSecret(settings.grants, MASK),
     id,
     name: settings.name ?? id,
     keys: record.keys.map((key) => storedKey(key, uses)),

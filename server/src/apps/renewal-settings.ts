@@ -33,3 +33,11 @@ export class RenewalSettings {
     this.secret = webhookSecretKey(secret)!;
   }
 }
+
+/** The grants of an app with the secret of their renewal hidden. */
+export function withoutRenewalSecret<Grants extends { readonly renewal: RenewalConfig | null }>(
+  grants: Grants,
+  hidden: string,
+): Grants {
+  return grants.renewal ? { ...grants, renewal: { ...grants.renewal, secret: hidden } } : grants;
+}

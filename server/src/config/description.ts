@@ -1,3 +1,4 @@
+import { withoutRenewalSecret } from '../apps/renewal-settings.ts';
 import { HIDDEN } from '../log/secret-mask.ts';
 import { describeRedis } from '../redis/settings.ts';
 import type { Config } from './config.ts';
@@ -10,6 +11,7 @@ export function describeConfig(config: Config): object {
     ...(redis && { redis: describeRedis(redis, HIDDEN) }),
     apps: apps.map((app) => ({
       ...app,
+      grants: withoutRenewalSecret(app.grants, HIDDEN),
       keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })),
       webhooks: app.webhooks.map((webhook) => ({
         ...webhook,
