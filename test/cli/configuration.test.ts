@@ -81,7 +81,7 @@ describe('what stands in the file', () => {
       requireUserAuthentication: false,
       allowedOrigins: ['*'],
       maxConnectionSeconds: null,
-      grants: { maxSeconds: null, onExpiry: 'end', requireExpiry: false },
+      grants: { maxSeconds: null, onExpiry: 'end', requireExpiry: false, renewal: null },
       limits: {
         connections: 50_000,
         clientEventsPerSecond: 10,
