@@ -1,19 +1,19 @@
 /** Signatures of webhooks by the Standard Webhooks specification: `v1` with a secret, `v1a` with an Ed25519 key. */
-import {
-  createHmac,
-  createPublicKey,
-  type JsonWebKey,
-  type KeyObject,
-  sign,
-  timingSafeEqual,
-  verify,
-} from 'node:crypto';
+import { createHmac, createPublicKey, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto';
 import { ArgumentError } from './errors.ts';
 import { requireWebhookSecret } from './webhook-secret.ts';
 
+/** The fields of a public key as JSON (RFC 7517) that are read. */
+export interface Jwk {
+  readonly kid?: string | undefined;
+  readonly kty?: string | undefined;
+  readonly crv?: string | undefined;
+  readonly x?: string | undefined;
+}
+
 /** A JSON Web Key Set, as `GET /apps/APP_ID/webhooks/keys` answers it. Keys other than Ed25519 are ignored. */
 export interface WebhookKeySet {
-  readonly keys: readonly JsonWebKey[];
+  readonly keys: readonly Jwk[];
 }
 
 /**
@@ -135,7 +135,7 @@ function withPublicKeys(keys: readonly KeyObject[]): WebhookVerifier {
 function keysOf(jwks: WebhookKeySet): readonly KeyObject[] {
   if (!Array.isArray(jwks?.keys))
     throw invalid('jwks must be a JSON Web Key Set: an object with a list "keys"');
-  const keys: readonly JsonWebKey[] = jwks.keys;
+  const keys: readonly Jwk[] = jwks.keys;
   return keys
     .filter((key) => key?.kty === 'OKP' && key.crv === 'Ed25519')
     .map(({ x }) => {

@@ -10,6 +10,8 @@ import { connect } from '../helpers/clients/client.ts';
 import { openPusher } from '../helpers/clients/official.ts';
 import { newFolder } from '../helpers/folder.ts';
 
+const fileApp = { id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] };
+
 async function start(config: Readonly<Record<string, unknown>> = {}) {
   const broker = await createServer(
     parseConfig({
@@ -17,7 +19,7 @@ async function start(config: Readonly<Record<string, unknown>> = {}) {
       data: newFolder(),
       drainWindowSeconds: 0,
       admin: { token: OWNER },
-      apps: [{ id: APP.id, keys: [{ key: APP.key, secret: APP.secret }] }],
+      apps: [fileApp],
       ...config,
     }),
   );
@@ -302,4 +304,21 @@ test('without a store apps are read and none is made', async () => {
       body: { code: 'no_store' },
     });
   }
+});
+
+test('the secret of renewals is not shown, and a change of another setting keeps it', async () => {
+  const secret = 'whsec_dK4wZq8nYtR2vB6xH1mJ5sL9pF3gC7eA';
+  const renewal = { url: 'https://shop.example/renew', secret };
+  const broker = await start({ apps: [{ ...fileApp, grants: { renewal } }] });
+  const made = await admin(broker, 'POST', '/apps', { body: { id: 'shop', grants: { renewal } } });
+  expect(made.status).toBe(201);
+  await admin(broker, 'PATCH', '/apps/shop', {
+    body: { name: 'Shop' },
+  });
+  for (const path of ['/apps/shop', `/apps/${APP.id}`, '/apps', '/audit']) {
+    const { body } = await admin(broker, 'GET', path);
+    expect(JSON.stringify(body)).not.toContain(secret);
+  }
+  const { body: shown } = await admin(broker, 'GET', '/apps/shop');
+  expect(shown.grants.renewal).toMatchObject({ url: renewal.url, secret: '***' });
 });

@@ -148,6 +148,12 @@ describe('config --print', () => {
               secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
             },
           ],
+          grants: {
+            renewal: {
+              url: 'https://shop.example/renew?token=r3newal',
+              secret: 'whsec_dK4wZq8nYtR2vB6xH1mJ5sL9pF3gC7eA',
+            },
+          },
         },
       ],
       metrics: { token: 'token-of-metrics' },
@@ -169,11 +175,14 @@ describe('config --print', () => {
               secret: '********',
             },
           ],
+          grants: {
+            renewal: { url: 'https://shop.example/renew?token=********', secret: '********' },
+          },
         },
       ],
       log: { level: 'debug', pretty: false },
       metrics: { token: '********' },
     });
-    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare|MfKQ/);
+    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare|MfKQ|r3newal|dK4w/);
   });
 });

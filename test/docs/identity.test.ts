@@ -133,7 +133,8 @@ keepPromises('identity.md', {
     const told = devices.map((client) => nextEvent(client, 'terminated'));
     const ended = devices.map((client) => nextEvent(client.connection, 'disconnected'));
     await site.countersign.terminateUserConnections('ann', { reason: 'Signed out' });
-    expect(await Promise.all(told)).toEqual([{ reason: 'Signed out' }, { reason: 'Signed out' }]);
+    const why = { reason: 'Signed out', code: 'terminated' };
+    expect(await Promise.all(told)).toEqual([why, why]);
     expect(await official.closed()).toEqual({ code: 4009, reason: 'Signed out' });
     await Promise.all(ended);
     expect(await join(bob, 'private-a')).toBe(200);

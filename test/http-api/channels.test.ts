@@ -119,7 +119,8 @@ describe('GET channels/CHANNEL', () => {
   test('refuses an attribute that does not exist', async () => {
     expect(await get(await startExample(), 'channels/news', { info: 'users' })).toMatchObject({
       status: 400,
-      error: 'Unknown attribute "users" in "info": use a comma list of user_count, subscription_count, cache',
+      error:
+        'Unknown attribute "users" in "info": use a comma list of user_count, subscription_count, cache, position',
     });
   });
 

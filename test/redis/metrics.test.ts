@@ -11,10 +11,11 @@ import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 
 const LINKS = ['commands', 'messages', 'webhooks', 'webhook messages'];
 
-/** The samples of a node of which each connection was lost this many times. */
-function lost(times: number): Record<string, number> {
+/** The samples of a node of which each connection was lost at least this many times: on a busy machine a new one may time out. */
+function lost(times: number): Record<string, unknown> {
+  const enough = expect.toSatisfy((count: unknown) => (times === 0 ? count === 0 : Number(count) >= times));
   return Object.fromEntries(
-    LINKS.map((link) => [`countersign_redis_reconnects_total{link="${link}"}`, times]),
+    LINKS.map((link) => [`countersign_redis_reconnects_total{link="${link}"}`, enough]),
   );
 }
 

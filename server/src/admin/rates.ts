@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { AppStore } from '../apps/app.ts';
 import type { Metrics } from '../metrics.ts';
 import { type AppFigures, NO_FIGURES } from './live.ts';

@@ -1,3 +1,4 @@
+import type { AppConfig } from '../apps/app.ts';
 import { withoutRenewalSecret } from '../apps/renewal-settings.ts';
 import { HIDDEN } from '../log/secret-mask.ts';
 import { describeRedis } from '../redis/settings.ts';
@@ -11,7 +12,7 @@ export function describeConfig(config: Config): object {
     ...(redis && { redis: describeRedis(redis, HIDDEN) }),
     apps: apps.map((app) => ({
       ...app,
-      grants: withoutRenewalSecret(app.grants, HIDDEN),
+      grants: describeGrants(app.grants),
       keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })),
       webhooks: app.webhooks.map((webhook) => ({
         ...webhook,
@@ -33,6 +34,11 @@ export function describeConfig(config: Config): object {
 
 function hideValues(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN]));
+}
+
+function describeGrants(grants: AppConfig['grants']): AppConfig['grants'] {
+  const { renewal, ...rest } = withoutRenewalSecret(grants, HIDDEN);
+  return { ...rest, renewal: renewal && { ...renewal, url: describeUrl(renewal.url) } };
 }
 
 /** Describes a URL with its user, the values of its query, and parts of its path that look like a token masked. */

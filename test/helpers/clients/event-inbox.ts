@@ -1,5 +1,5 @@
 /** Milliseconds after which a test stops waiting for something. */
-const DEADLINE_MS = 8000;
+const DEADLINE_MS = 12_000;
 
 /** Keeps what arrives until the test asks for it. */
 export class Inbox<Item> {
