@@ -20,10 +20,6 @@ export class PacedReconnects {
     this.#timer ??= setInterval(() => this.#step(), STEP_MS).unref();
   }
 
-  delete(connection: Reconnecting): void {
-    this.#waiting.delete(connection);
-  }
-
   close(): void {
     clearInterval(this.#timer);
     this.#waiting.clear();

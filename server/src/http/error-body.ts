@@ -15,7 +15,7 @@ export interface ErrorBody {
 /**
  * Describes an error to the caller: as a problem of RFC 9457 if `Accept` names that, otherwise in the form of the API.
  *
- * @param now Unix milliseconds; whoever is not proven gets it, since a wrong clock is a usual cause
+ * @param now Unix milliseconds; an answer with 401 tells the time, because a wrong clock is a usual cause
  */
 export function errorBody(request: IncomingMessage, error: ApiError, now = Date.now()): ErrorBody {
   const { status, code, message } = error;
