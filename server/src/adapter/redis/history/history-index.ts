@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { Unavailable } from '../../../errors.ts';
+import { InDoubt, Unavailable } from '../../../errors.ts';
 import type { MemoryHistoryOptions } from '../../../history/memory-history.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import { appOfTopic, channelOfTopic, type Topic, topicOf } from '../../topic.ts';
@@ -42,7 +42,9 @@ export class HistoryIndex {
   /** What is not counted yet, by app and channel. */
   #sizes = new Map<string, Map<string, HistorySize>>();
   readonly #reportedAt = new Map<string, number>();
+  /** Runs until what was gathered is counted: a later count must not be overwritten by an earlier one. */
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(commands: ScriptRunner, keys: Keys, bounds: HistoryBounds, log: Logger) {
     this.#commands = commands;
@@ -55,22 +57,30 @@ export class HistoryIndex {
     const appId = appOfTopic(topic);
     const sizes = this.#sizes.get(appId) ?? new Map<string, HistorySize>();
     this.#sizes.set(appId, sizes.set(channelOfTopic(topic), size));
-    this.#timer ??= setTimeout(() => void this.#flush(), GATHER_MS).unref();
+    this.#timer ??= this.#schedule();
   }
 
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
+  }
+
+  #schedule(): NodeJS.Timeout {
+    return setTimeout(() => {
+      void this.#flush().finally(() => {
+        this.#timer = this.#sizes.size === 0 || this.#isClosed ? undefined : this.#schedule();
+      });
+    }, GATHER_MS).unref();
   }
 
   async #flush(): Promise<void> {
     const apps = this.#sizes;
     this.#sizes = new Map();
-    this.#timer = undefined;
     for (const [appId, sizes] of apps) {
       try {
         await this.#count(appId, [...sizes]);
       } catch (error) {
-        if (!(error instanceof Unavailable)) {
+        if (!(error instanceof Unavailable || error instanceof InDoubt)) {
           this.#log.error({ err: error, appId }, 'histories could not be counted');
           continue;
         }
@@ -87,7 +97,7 @@ export class HistoryIndex {
     for (let from = 0; from < sizes.length; from += MAX_AT_ONCE) {
       let changed = sizes.slice(from, from + MAX_AT_ONCE);
       for (let shrunk = 0; shrunk <= MAX_SHRUNK; shrunk += 1) {
-        const [bytes, channel, excess, until] = keptSchema.parse(
+        const [bytes, channel, maxBytes, until] = keptSchema.parse(
           await this.#commands.run(
             scripts.countHistories,
             this.#keys.histories(appId),
@@ -97,14 +107,14 @@ export class HistoryIndex {
         );
         this.#bounds.countsOf(appId).bytes = bytes;
         if (channel === '') break;
-        changed = [[channel, await this.#shrink(appId, channel, excess, until)]];
+        changed = [[channel, await this.#shrink(appId, channel, maxBytes, until)]];
       }
     }
   }
 
-  async #shrink(appId: string, channel: string, excess: number, until: string): Promise<HistorySize> {
+  async #shrink(appId: string, channel: string, maxBytes: number, until: string): Promise<HistorySize> {
     const key = this.#keys.topic(topicOf(appId, channel));
-    const answer = await this.#commands.run(scripts.shrinkHistory, key, newNonce(), excess, until);
+    const answer = await this.#commands.run(scripts.shrinkHistory, key, newNonce(), maxBytes, until);
     const [bytes, age, dropped] = shrunkSchema.parse(answer);
     this.#bounds.countsOf(appId).evicted += dropped;
     const now = performance.now();

@@ -3,7 +3,7 @@
 -- KEYS[1]  the histories of the app
 -- ARGV[1]  most bytes
 -- ARGV[2…] of each channel that has changed: name, bytes, version of its oldest event, seconds until it expires
--- Answers  { bytes of the app, channel or '', bytes that it must free, version up to which it frees more than one event or '' }
+-- Answers  { bytes of the app, channel that must drop events or '', most bytes that it keeps, version up to which it drops them or '' }
 local BYTES, AGES, ENDS, TOTAL = KEYS[1] .. ':bytes', KEYS[1] .. ':ages', KEYS[1] .. ':ends', KEYS[1] .. ':total'
 local MAX_AT_ONCE = 1000
 local max_bytes = tonumber(ARGV[1])
@@ -40,4 +40,5 @@ redis.call('SET', TOTAL, string.format('%.0f', total))
 for _, key in ipairs({ BYTES, AGES, ENDS, TOTAL }) do redis.call('PEXPIREAT', key, string.format('%.0f', last)) end
 if total <= max_bytes then return { total, '', 0, '' } end
 local oldest = redis.call('ZRANGE', AGES, 0, 1, 'WITHSCORES')
-return { total, oldest[1], total - max_bytes, oldest[4] and string.format('%.0f', oldest[4]) or '' }
+local kept = math.max(0, tonumber(redis.call('HGET', BYTES, oldest[1])) - (total - max_bytes))
+return { total, oldest[1], kept, oldest[4] and string.format('%.0f', oldest[4]) or '' }
