@@ -9,7 +9,7 @@ const LAYERS = [
   ['console', 'core', 'openapi'],
   ['admin', 'api', 'prometheus', 'store'],
   ['socket', 'webhooks', 'renewal'],
-  ['audit'],
+  ['audit', 'tokens'],
   ['hub', 'http', 'data'],
   ['access'],
   ['adapter', 'tls'],

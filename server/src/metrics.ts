@@ -38,6 +38,8 @@ export class AppMetrics {
   readonly renewalRequests = new Map<string, number>();
   /** Answers about single grants, by result. */
   readonly renewals = new Map<'renewed' | 'refused' | 'failed', number>();
+  /** Requests for the keys of issuers of tokens, by outcome. */
+  readonly tokenKeyRequests = new Map<string, number>();
   /** Webhook requests, by outcome. */
   readonly webhookAttempts = new Map<string, number>();
   /** Webhook deliveries that became dead letters. */

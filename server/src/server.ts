@@ -31,6 +31,7 @@ import { OpenConnections } from './socket/open-connections.ts';
 import { randomSocketId } from './socket/socket-id.ts';
 import { WriteQueue } from './socket/write-queue.ts';
 import { Certificate } from './tls/certificate.ts';
+import { Tokens } from './tokens/tokens.ts';
 
 /**
  * Starts a broker.
@@ -59,6 +60,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     random: Math.random,
     addresses: callableAddresses(config),
   });
+  const tokens = new Tokens({ metrics, log, now, monotonic, addresses: callableAddresses(config) });
   const access = new Access({ counters: adapter.counters, now, monotonic, renewer: renewals });
   const hub = new Hub({ adapter, access, apps, journal: core.journal, metrics, log });
   const connections = new OpenConnections();
@@ -101,6 +103,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     apps: pages?.connectable ?? apps,
     adapter,
     access,
+    tokens,
     audit,
     hub,
     connections,
@@ -186,6 +189,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub.close();
     access.close();
     renewals.close();
+    tokens.close();
     rates.close();
     await api.close();
     if (deadline !== undefined) await webhooks.drain(deadline);

@@ -306,6 +306,17 @@ test('without a store apps are read and none is made', async () => {
   }
 });
 
+test('the secret of an issuer of tokens is not shown', async () => {
+  const secret = 'a-secret-that-issuer-and-broker-share';
+  const tokens = { issuers: [{ issuer: 'https://login.example', audience: 'live', secret }] };
+  const broker = await start({ apps: [{ ...fileApp, tokens }] });
+  expect((await admin(broker, 'POST', '/apps', { body: { id: 'shop', tokens } })).status).toBe(201);
+  for (const path of ['/apps/shop', `/apps/${APP.id}`, '/apps', '/audit']) {
+    const { body } = await admin(broker, 'GET', path);
+    expect(JSON.stringify(body)).not.toContain(secret);
+  }
+});
+
 test('the secret of renewals is not shown, and a change of another setting keeps it', async () => {
   const secret = 'whsec_dK4wZq8nYtR2vB6xH1mJ5sL9pF3gC7eA';
   const renewal = { url: 'https://shop.example/renew', secret };

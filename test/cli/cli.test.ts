@@ -154,6 +154,7 @@ describe('config --print', () => {
               secret: 'whsec_dK4wZq8nYtR2vB6xH1mJ5sL9pF3gC7eA',
             },
           },
+          tokens: { issuers: [{ issuer: 'a', audience: 'b', secret: 'secret-of-the-issuer-4711' }] },
         },
       ],
       metrics: { token: 'token-of-metrics' },
@@ -178,11 +179,12 @@ describe('config --print', () => {
           grants: {
             renewal: { url: 'https://shop.example/renew?token=********', secret: '********' },
           },
+          tokens: { issuers: [{ issuer: 'a', secret: '********' }] },
         },
       ],
       log: { level: 'debug', pretty: false },
       metrics: { token: '********' },
     });
-    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare|MfKQ|r3newal|dK4w/);
+    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare|MfKQ|r3newal|dK4w|4711/);
   });
 });

@@ -82,6 +82,7 @@ describe('what stands in the file', () => {
       allowedOrigins: ['*'],
       maxConnectionSeconds: null,
       grants: { maxSeconds: null, onExpiry: 'end', requireExpiry: false, renewal: null },
+      tokens: null,
       limits: {
         connections: 50_000,
         clientEventsPerSecond: 10,

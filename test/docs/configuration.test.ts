@@ -55,7 +55,7 @@ function declared(section: Schema, prefix = ''): Omit<Row, 'environment'>[] {
 }
 
 /** Lists of an app whose items have settings of their own. */
-const LISTS = ['keys', 'history', 'webhooks'];
+const LISTS = ['keys', 'history', 'webhooks', 'issuers'];
 
 const NAMES = new Map([
   ['integer', 'whole number'],
@@ -112,6 +112,7 @@ describe('docs/configuration.md', () => {
       ['id', 'text, 1 to 64'],
       ['keys[].key', 'text, 1 to 128'],
       ['webhooks[].id', 'text, 1 to 64'],
+      ['tokens.issuers[].publicKey', 'text, or a JSON Web Key'],
     ]);
     const rows = declared(app).map((row) => ({ ...row, type: charsets.get(row.name) ?? row.type }));
     expect(documented('Setting of an app')).toEqual(rows);
@@ -136,7 +137,7 @@ describe('docs/configuration.md', () => {
       const inner = Object.entries(value).flatMap(([key, each]) =>
         given(each, name ? `${name}.${key}` : key),
       );
-      return name.endsWith('.renewal') ? [name, ...inner] : inner;
+      return name.endsWith('.renewal') || name.endsWith('.tokens') ? [name, ...inner] : inner;
     };
     const names = [
       ...documented('Setting').map(({ name }) => name),

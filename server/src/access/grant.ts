@@ -3,6 +3,7 @@ import type { AppKey } from '../apps/app-key.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Member } from '../protocol/frames.ts';
 import type { Claims } from './claims.ts';
+import type { Token } from './token.ts';
 
 /** What lets one connection into one channel. */
 export interface Grant {
@@ -14,6 +15,8 @@ export interface Grant {
   readonly claims: Claims | undefined;
   /** `channel_data` as it was signed: only if a backend is asked to renew it, because it takes memory. */
   readonly signedData?: string | undefined;
+  /** The token that it stands in, if it is none of a signature. */
+  readonly token?: Token | undefined;
 }
 
 /** The grant of every subscriber of a public channel. */
@@ -24,8 +27,9 @@ export function userOf({ member, claims }: Grant): string | undefined {
   return member?.userId ?? claims?.userId;
 }
 
-/** Whether the app still has the key that signed the grant, with the same secret. */
-export function isValid({ key }: Grant, app: App): boolean {
+/** Whether the app still has the key that signed the grant, with the same secret, or trusts the issuer of its token. */
+export function isValid({ key, token }: Pick<Grant, 'key' | 'token'>, app: App): boolean {
+  if (token && app.tokens?.issuer(token.issuer.name) !== token.issuer) return false;
   return key === undefined || app.accepts(key);
 }
 

@@ -1,8 +1,8 @@
 /** How the admin API shows apps, keys, webhooks and tokens: without secrets. */
 import { createHash } from 'node:crypto';
 import { type AppConfig, appSchema } from '../apps/app.ts';
+import { withoutSharedSecrets } from '../apps/hidden-secrets.ts';
 import { hookIdOf, secretsOf, type WebhookConfig } from '../apps/hook.ts';
-import { withoutRenewalSecret } from '../apps/renewal-settings.ts';
 import { type AppRecord, appInput, type HookRecord, type KeyRecord } from './records.ts';
 import type { AdminToken, Tokens } from './tokens.ts';
 
@@ -44,8 +44,7 @@ export type KeyUses = Readonly<Record<string, number>>;
 export function fileApp(config: AppConfig, uses: KeyUses): AppView {
   const { id, keys, webhooks, ...settings } = config;
   return {
-    ...settings,
-    grants: withoutRenewalSecret(settings.grants, MASK),
+    ...withoutSharedSecrets(settings, MASK),
     id,
     name: config.name ?? id,
     keys: keys.map(({ key }) => fileKey(key, uses)),
@@ -69,8 +68,7 @@ export function storedApp(record: AppRecord, uses: KeyUses): AppView {
     keys: [{ key: 'any', secret: 'any secret' }],
   });
   return {
-    ...settings,
-    grants: withoutRenewalSecret(settings.grants, MASK),
+    ...withoutSharedSecrets(settings, MASK),
     id,
     name: settings.name ?? id,
     keys: record.keys.map((key) => storedKey(key, uses)),

@@ -8,6 +8,7 @@ import { KeyUsage } from './key-usage.ts';
 import type { AppObserver } from './observer.ts';
 import { AllowedOrigins, isOriginPattern } from './origins.ts';
 import { RenewalSettings, renewalSchema } from './renewal-settings.ts';
+import { TokenSettings, tokensSchema } from './token-settings.ts';
 
 const count = z.int().min(1);
 const countOrUnlimited = z.union([count, z.null()]);
@@ -75,7 +76,7 @@ export const grantsSchema = z
     /** Refuses grants that do not say when they end. @default false */
     requireExpiry: z.boolean().default(false),
     /** The backend that is asked to renew what is about to end; null: none. @default null */
-    renewal: z.union([renewalSchema, z.null()]).default(null),
+    renewal: renewalSchema.nullable().default(null),
   })
   .readonly();
 
@@ -136,6 +137,8 @@ export const appSchema = z
     /** Seconds after which a connection is closed with 4200, give or take a tenth; null: no limit. @default null */
     maxConnectionSeconds: countOrUnlimited.default(null),
     grants: grantsSchema.prefault({}),
+    /** Tokens of identity providers that are accepted in place of signatures; null: none. @default null */
+    tokens: tokensSchema.nullable().default(null),
     limits: limitsSchema.prefault({}),
     /** The receivers of its events. @default [] */
     webhooks: z.array(webhookSchema).readonly().default([]),
@@ -160,6 +163,8 @@ export class App {
   #hooks!: readonly Hook[];
   /** How its backend is asked to renew grants, if it is. */
   renewal: RenewalSettings | undefined;
+  /** Which tokens it accepts in place of signatures, if any. */
+  tokens: TokenSettings | undefined;
 
   constructor(config: AppConfig) {
     this.id = config.id;
@@ -173,6 +178,7 @@ export class App {
     this.#keys = new Map(keys.map((key) => [key.name, key]));
     this.#origins = new AllowedOrigins(config.allowedOrigins);
     this.renewal = config.grants.renewal ? new RenewalSettings(config.grants.renewal) : undefined;
+    this.tokens = config.tokens ? new TokenSettings(config.tokens, this.tokens) : undefined;
     this.#hooks = config.webhooks.map((webhook) => new Hook(this.id, webhook));
   }
 

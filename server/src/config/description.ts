@@ -1,5 +1,5 @@
 import type { AppConfig } from '../apps/app.ts';
-import { withoutRenewalSecret } from '../apps/renewal-settings.ts';
+import { withoutSharedSecrets } from '../apps/hidden-secrets.ts';
 import { HIDDEN } from '../log/secret-mask.ts';
 import { describeRedis } from '../redis/settings.ts';
 import type { Config } from './config.ts';
@@ -11,8 +11,7 @@ export function describeConfig(config: Config): object {
     ...rest,
     ...(redis && { redis: describeRedis(redis, HIDDEN) }),
     apps: apps.map((app) => ({
-      ...app,
-      grants: describeGrants(app.grants),
+      ...describeShared(app),
       keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })),
       webhooks: app.webhooks.map((webhook) => ({
         ...webhook,
@@ -36,9 +35,19 @@ function hideValues(headers: Readonly<Record<string, string>>): Readonly<Record<
   return Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN]));
 }
 
-function describeGrants(grants: AppConfig['grants']): AppConfig['grants'] {
-  const { renewal, ...rest } = withoutRenewalSecret(grants, HIDDEN);
-  return { ...rest, renewal: renewal && { ...renewal, url: describeUrl(renewal.url) } };
+function describeShared(app: AppConfig): AppConfig {
+  const { grants, tokens, ...rest } = withoutSharedSecrets(app, HIDDEN);
+  const { renewal } = grants;
+  return {
+    ...rest,
+    grants: { ...grants, renewal: renewal && { ...renewal, url: describeUrl(renewal.url) } },
+    tokens: tokens && {
+      ...tokens,
+      issuers: tokens.issuers.map(({ jwksUrl, ...issuer }) =>
+        jwksUrl === undefined ? issuer : { ...issuer, jwksUrl: describeUrl(jwksUrl) },
+      ),
+    },
+  };
 }
 
 /** Describes a URL with its user, the values of its query, and parts of its path that look like a token masked. */

@@ -17,6 +17,12 @@ export function refuseGuessable({ admin, apps, metrics }: Config): void {
   const secrets = apps.flatMap(({ keys }, app) =>
     keys.flatMap(({ secret }, key) => (isGuessable(secret) ? [`apps[${app}].keys[${key}].secret`] : [])),
   );
+  apps.forEach(({ tokens }, app) => {
+    for (const [issuer, { secret }] of tokens?.issuers.entries() ?? []) {
+      if (secret !== undefined && isGuessable(secret))
+        secrets.push(`apps[${app}].tokens.issuers[${issuer}].secret`);
+    }
+  });
   if (metrics.token !== undefined && isGuessable(metrics.token)) secrets.push('metrics.token');
   if (admin.token !== undefined && isGuessable(admin.token)) secrets.push('admin.token');
   const hookSecrets = apps.flatMap(({ webhooks, grants: { renewal } }, app) => [
@@ -63,8 +69,12 @@ export function hideSecrets({ admin, apps, metrics, redis }: Config): void {
 
 /** The same for the apps of a reload. */
 export function hideSecretsOf(apps: readonly AppConfig[]): void {
-  for (const { keys, webhooks, grants } of apps) {
+  for (const { keys, webhooks, grants, tokens } of apps) {
     for (const { secret } of keys) hideSecret(secret);
+    for (const { secret, jwksUrl } of tokens?.issuers ?? []) {
+      if (secret !== undefined) hideSecret(secret);
+      if (jwksUrl !== undefined) hideParameters(jwksUrl);
+    }
     if (grants.renewal) {
       hideWebhookSecret(grants.renewal.secret);
       hideParameters(grants.renewal.url);

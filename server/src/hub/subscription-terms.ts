@@ -2,6 +2,7 @@ import type { Access } from '../access/access.ts';
 import { userOf } from '../access/grant.ts';
 import type { EndingRight, RenewalProof, RightDescription } from '../access/renewer.ts';
 import { type Life, type RenewalTimes, Term } from '../access/term.ts';
+import type { Token } from '../access/token.ts';
 import type { App } from '../apps/app.ts';
 import { frames } from '../protocol/frames.ts';
 import type { Endings } from './endings.ts';
@@ -23,9 +24,10 @@ export class SubscriptionTerms {
     const { app, channel } = local;
     // Public channels need no grant, and that of a user's own channel is the sign-in, which has an end of its own.
     if (channel.kind === 'public' || channel.kind === 'user') return;
-    const life = this.access.lifeFrom(subscription.grant.claims?.expiresAt, app.grants.maxSeconds);
+    const { claims, token } = subscription.grant;
+    const life = this.access.lifeFrom(claims?.expiresAt, app.grants.maxSeconds);
     if (!life) return;
-    subscription.term = new SubscriptionTerm(life, this, local, subscriber);
+    subscription.term = new SubscriptionTerm(life, this, local, subscriber, token);
     this.access.begin(subscription.term);
   }
 }
@@ -35,12 +37,21 @@ export class SubscriptionTerm extends Term implements EndingRight {
   readonly #terms: SubscriptionTerms;
   readonly #local: LocalChannel;
   readonly #subscriber: Subscriber;
+  readonly #token: Token | undefined;
 
-  constructor(life: Life, terms: SubscriptionTerms, local: LocalChannel, subscriber: Subscriber) {
+  /** @param token that gave the grant, if it was no signature */
+  constructor(
+    life: Life,
+    terms: SubscriptionTerms,
+    local: LocalChannel,
+    subscriber: Subscriber,
+    token: Token | undefined,
+  ) {
     super(life);
     this.#terms = terms;
     this.#local = local;
     this.#subscriber = subscriber;
+    this.#token = token;
   }
 
   override stop(): void {
@@ -81,7 +92,8 @@ export class SubscriptionTerm extends Term implements EndingRight {
   }
 
   protected override get renewal(): RenewalTimes | undefined {
-    return this.app.renewal;
+    // A backend signs; it does not issue tokens.
+    return this.#token ? undefined : this.app.renewal;
   }
 
   protected override askBackend(): void {
@@ -89,11 +101,13 @@ export class SubscriptionTerm extends Term implements EndingRight {
   }
 
   protected override get isAnnounced(): boolean {
-    return this.#subscriber.isCapable;
+    // The end of a token is announced for the whole connection.
+    return this.#subscriber.isCapable && !(this.#token && this.expiresAt >= this.#token.expiresAt);
   }
 
   protected override get reconnects(): boolean {
-    return this.#local.app.grants.onExpiry === 'reconnect';
+    const { grants, tokens } = this.app;
+    return this.#token ? tokens?.reconnects === true : grants.onExpiry === 'reconnect';
   }
 
   protected override announce(): void {

@@ -41,7 +41,7 @@ const IDLE_MS = 10_000;
 class ForbiddenAddress extends Error {}
 class TooLate extends Error {}
 
-/** Posts to the servers of customers, and follows no redirect. */
+/** Asks the servers of customers, and follows no redirect. */
 export class OutboundClient {
   readonly #parts: OutboundClientParts;
   readonly #http = new HttpAgent({ keepAlive: true, timeout: IDLE_MS });
@@ -64,8 +64,17 @@ export class OutboundClient {
     body: string,
     onSent?: () => void,
   ): Promise<Answer | undefined> {
+    return this.#answerTo(this.#exchange('POST', url, headers, body, onSent));
+  }
+
+  /** Reads what is at a URL, as {@link post} does. */
+  async get(url: string, headers: Readonly<Record<string, string>>): Promise<Answer | undefined> {
+    return this.#answerTo(this.#exchange('GET', url, headers));
+  }
+
+  async #answerTo(exchange: Promise<Answer>): Promise<Answer | undefined> {
     try {
-      return await this.#exchange(new URL(url), headers, body, onSent);
+      return await exchange;
     } catch (error) {
       if (this.#isCutOff) return undefined;
       return { outcome: outcomeOf(error), status: null, text: reasonOf(error), retryAfterMs: undefined };
@@ -84,21 +93,23 @@ export class OutboundClient {
     this.#https.destroy();
   }
 
-  #exchange(
-    url: URL,
+  async #exchange(
+    method: 'GET' | 'POST',
+    to: string,
     headers: Readonly<Record<string, string>>,
-    body: string,
-    onSent: (() => void) | undefined,
+    body?: string,
+    onSent?: () => void,
   ): Promise<Answer> {
+    const url = new URL(to);
     const { addresses, timeoutMs } = this.#parts;
     const isGuarded = addresses === 'public';
     // Names are judged when they are looked up; an address that stands in the URL is not looked up.
     if (isGuarded && isIP(hostOf(url)) !== 0 && !isPublicAddress(hostOf(url))) {
-      return Promise.reject(new ForbiddenAddress());
+      throw new ForbiddenAddress();
     }
     const options = {
-      method: 'POST',
-      headers: { ...headers, 'Content-Length': Buffer.byteLength(body) },
+      method,
+      headers: body === undefined ? headers : { ...headers, 'Content-Length': Buffer.byteLength(body) },
       ...(isGuarded && { lookup: publicLookup }),
     };
     return new Promise((resolve, reject) => {

@@ -58,6 +58,7 @@ export class MetricsExporter {
     this.#addTraffic();
     this.#addRefusals();
     this.#addRenewals();
+    this.#addTokens();
     this.#addWebhooks();
     this.#addAudit();
     if (sources.cluster) registerClusterMetrics(this.#page, sources.cluster);
@@ -251,6 +252,15 @@ export class MetricsExporter {
       'Grants and sign-ins that backends were asked to renew, by result',
       ['app', 'result'],
       () => this.#perAppAnd('result', (app) => app.renewals),
+    );
+  }
+
+  #addTokens(): void {
+    this.#page.counter(
+      'token_key_requests_total',
+      'Requests for the keys of issuers of tokens, by what became of them',
+      ['app', 'outcome'],
+      () => this.#perAppAnd('outcome', (app) => app.tokenKeyRequests),
     );
   }
 

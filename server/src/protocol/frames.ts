@@ -72,6 +72,29 @@ export const frames = {
       data: JSON.stringify({ expires_at: expiresAt }),
     }),
 
+  /** Tells a client whose connection its token made, and what it opens. */
+  authenticated: (
+    {
+      userId,
+      userInfo,
+      channels,
+    }: {
+      readonly userId: string;
+      readonly userInfo: string | undefined;
+      readonly channels: ReadonlyMap<string, readonly string[]>;
+    },
+    expiresAt: number,
+  ): Frame => {
+    const info = userInfo === undefined ? '' : `,"user_info":${userInfo}`;
+    const rest = JSON.stringify({ expires_at: expiresAt, channels: Object.fromEntries(channels) });
+    const data = `{"user_id":${JSON.stringify(userId)}${info},${rest.slice(1)}`;
+    return encodeJson({ event: 'countersign:authenticated', data });
+  },
+
+  /** The broker refuses a token. */
+  authenticationFailed: (code: ErrorCode, error: string): Frame =>
+    encodeJson({ event: 'countersign:authentication_failed', data: JSON.stringify({ code, error }) }),
+
   subscriptionError: (
     channel: string,
     { type, status, code }: Pick<SubscriptionRefusal, 'type' | 'status' | 'code'>,

@@ -16,6 +16,7 @@ export type ClientMessage =
     }
   | { readonly kind: 'unsubscribe'; readonly channel: string }
   | { readonly kind: 'signIn'; readonly auth: unknown; readonly userData: unknown }
+  | { readonly kind: 'authenticate'; readonly token: unknown }
   | { readonly kind: 'clientEvent'; readonly name: string; readonly channel: string; readonly data: string };
 
 const PING: ClientMessage = { kind: 'ping' };
@@ -58,6 +59,8 @@ export function parseMessage(text: string): ClientMessage {
       const { auth, user_data: userData } = readData(event, frame);
       return { kind: 'signIn', auth, userData };
     }
+    case 'countersign:authenticate':
+      return { kind: 'authenticate', token: tokenOf(frame) };
   }
   if (event.startsWith('client-')) return readClientEvent(event, frame, text);
   throw new Refusal(
@@ -65,6 +68,12 @@ export function parseMessage(text: string): ClientMessage {
     'unsupported_event',
     `Unsupported event received on socket: ${event.slice(0, 200)}`,
   );
+}
+
+/** Whatever is no token is refused as one that is malformed. */
+function tokenOf({ data }: JsonObject): unknown {
+  const object = typeof data === 'string' ? parseObject(data) : asObject(data);
+  return object?.['token'];
 }
 
 function readClientEvent(name: string, frame: JsonObject, text: string): ClientMessage {

@@ -8,6 +8,7 @@ import {
 } from '@countersign/sdk-server/signature';
 import { CLAIMS, ClaimRefusal, type Claims, readClaims, type Signed } from '../access/claims.ts';
 import { type Grant, PUBLIC_GRANT } from '../access/grant.ts';
+import type { Token } from '../access/token.ts';
 import type { App } from '../apps/app.ts';
 import type { AppKey } from '../apps/app-key.ts';
 import type { ErrorCode } from '../error-codes.ts';
@@ -18,21 +19,24 @@ import { memberText, NestedTooDeeply } from '../protocol/json-text.ts';
 import { type JsonObject, parseObject } from '../protocol/messages.ts';
 import { isWellFormed } from '../protocol/well-formed.ts';
 import { checkClaims, readChannelClaims } from './channel-claims.ts';
+import { grantByToken } from './token-grants.ts';
 
 /** The user that a connection has signed in as. */
 export interface User {
   readonly id: string;
   /** JSON of an object, as the backend wrote it. */
   readonly info: string | undefined;
-  /** The key that signed it. */
-  readonly key: AppKey;
+  /** The key that signed it; a token is signed by none of the app's. */
+  readonly key: AppKey | undefined;
+  /** The token that says so, if it is no signature. */
+  readonly token?: Token | undefined;
   readonly claims: Claims | undefined;
 }
 
 /** A verified sign-in. */
 export interface SignInData extends User {
-  /** `user_data` as the client sent it. */
-  readonly data: string;
+  /** `user_data` as the client sent it; a token has none. */
+  readonly data: string | undefined;
   /** Ids of the users that this user watches. */
   readonly watchlist: readonly string[];
   /** Whether the list was longer than allowed. */
@@ -62,7 +66,8 @@ export function authorizeSubscription(
 ): Grant {
   if (channel.kind === 'public') return PUBLIC_GRANT;
   if (channel.kind === 'user') {
-    if (user && user.id === channel.userId) return { key: user.key, member: undefined, claims: undefined };
+    if (user && user.id === channel.userId)
+      return { key: user.key, member: undefined, claims: undefined, token: user.token };
     throw new SubscriptionRefusal(
       'AuthError',
       401,
@@ -70,6 +75,8 @@ export function authorizeSubscription(
       'Only a connection signed in as this user may subscribe',
     );
   }
+
+  if (user?.token && isMissing(proof.auth)) return grantByToken(channel, user.token);
 
   const { channelData } = proof;
   if (channelData !== undefined && channelData !== null && typeof channelData !== 'string') {
@@ -110,6 +117,10 @@ export function authorizeSubscription(
   return app.renewal ? { key, member, claims, signedData: data } : { key, member, claims };
 }
 
+function isMissing(auth: unknown): boolean {
+  return auth === undefined || auth === null || auth === '';
+}
+
 function memberFrom(
   object: JsonObject | undefined,
   data: string | undefined,
@@ -131,7 +142,7 @@ function isClaimsOnly(object: JsonObject): boolean {
 }
 
 function checkChannelProof(app: App, text: string, auth: unknown): AppKey {
-  if (auth === undefined || auth === null || auth === '') {
+  if (isMissing(auth)) {
     throw new SubscriptionRefusal(
       'AuthError',
       401,
@@ -240,6 +251,21 @@ function memberOf({ id, info }: User): Member {
   return info ? { userId: id, userInfo: info } : { userId: id };
 }
 
+/** The sign-in that a token makes. */
+export function signInOf(token: Token): SignInData {
+  const { userId: id, userInfo: info } = token;
+  return {
+    id,
+    info,
+    key: undefined,
+    claims: undefined,
+    token,
+    data: undefined,
+    watchlist: [],
+    watchlistCut: false,
+  };
+}
+
 /** The broker refuses a sign-in. */
 export class SignInRefusal extends Refusal {
   /** @param explanation the text that should have been signed */
@@ -262,7 +288,7 @@ export function authenticateUser(
   socketId: string,
   { auth, userData }: { readonly auth: unknown; readonly userData: unknown },
   now: number,
-): SignInData {
+): SignInData & { readonly key: AppKey } {
   if (typeof userData !== 'string')
     throw new SignInRefusal('invalid_user_data', 'user_data must be a string that holds JSON');
   const text = userText(socketId, userData);

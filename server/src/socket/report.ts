@@ -130,7 +130,7 @@ export class Report {
 
   signedIn(connection: ReportedConnection, { id: userId, key, claims }: User): void {
     this.#audit?.record(
-      auditOf('signed_in', connection, { user_id: userId, key: key.name, grant_id: claims?.id }),
+      auditOf('signed_in', connection, { user_id: userId, key: key?.name, grant_id: claims?.id }),
     );
     this.#log.debug({ ...idsOf(connection), userId }, 'signed in');
     connection.app.observer?.observe({ kind: 'signedIn', who: connection, userId });
@@ -164,7 +164,7 @@ export class Report {
   /** @param isRenewal the grant replaces an earlier one */
   subscribed(connection: ReportedConnection, channel: string, grant: Grant, isRenewal: boolean): void {
     const userId = grant.member?.userId;
-    if (grant.key && this.#audit) {
+    if (isProven(grant) && this.#audit) {
       const type = isRenewal ? 'grant_renewed' : 'grant_used';
       this.#audit.record(auditOf(type, connection, { channel, ...auditOfGrant(connection, grant) }));
     }
@@ -188,7 +188,7 @@ export class Report {
     grant: Grant,
     why: SubscriptionRefusal | undefined,
   ): void {
-    if (grant.key && this.#audit) {
+    if (isProven(grant) && this.#audit) {
       const { code = 'grant_expired' } = why ?? {};
       const type = code === 'grant_expired' ? 'grant_expired' : 'grant_revoked';
       const parts = { channel, ...auditOfGrant(connection, grant), code, reason: why?.message };
@@ -246,6 +246,11 @@ export class Report {
   clientEventFailed(connection: ReportedConnection, channel: string, error: unknown): void {
     this.#log[severityOf(error)]({ ...idsOf(connection), err: error, channel }, 'client event failed');
   }
+}
+
+/** Whether a grant stands in a signature or a token: that of a public channel does not. */
+function isProven({ key, token }: Grant): boolean {
+  return key !== undefined || token !== undefined;
 }
 
 /** The fields that every log line about a connection has. */

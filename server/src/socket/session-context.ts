@@ -5,6 +5,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { UserConnection } from '../hub/users.ts';
+import type { Tokens } from '../tokens/tokens.ts';
 import type { Report, ReportedConnection } from './report.ts';
 
 /** The connection of a session, as far as the session needs it. */
@@ -22,6 +23,7 @@ export interface SessionContext extends Subscriber, UserConnection, ReportedConn
 export interface SessionParts {
   readonly hub: Hub;
   readonly access: Access;
+  readonly tokens: Tokens;
   readonly blocks: Blocks;
   readonly report: Report;
   /** `undefined`: it is off. */

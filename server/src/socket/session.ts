@@ -2,7 +2,7 @@ import type { Grant } from '../access/grant.ts';
 import type { RenewalProof } from '../access/renewer.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { KeyedQueue } from '../async/keyed-queue.ts';
-import { Eviction, SubscriptionRefusal, Unavailable } from '../errors.ts';
+import { Eviction, Refusal, SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Resume } from '../hub/replay.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
@@ -10,14 +10,15 @@ import type { ClientMessage } from '../protocol/messages.ts';
 import { authorizeSubscription, explain } from './authorization.ts';
 import { ClientEvents } from './client-events.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
-import { SignIn } from './sign-in.ts';
+import { SignIn, type SignInListener } from './sign-in.ts';
 
 type Subscribe = Extract<ClientMessage, { kind: 'subscribe' }>;
 
+const NOT_CAPABLE = 'countersign:authenticate needs countersign=1 in the URL of the connection';
 const NO_CHANNELS: readonly Channel[] = [];
 
 /** The protocol of one connection: does what each message asks for. Creates its parts on first use, because most connections need few. */
-export class Session {
+export class Session implements SignInListener {
   readonly #connection: SessionContext;
   readonly #parts: SessionParts;
   /** Replaced at each change: most connections have one channel, and an array of one is the smallest collection. */
@@ -53,8 +54,10 @@ export class Session {
       case 'unsubscribe':
         return this.#unsubscribe(message.channel);
       case 'signIn':
-        this.#signIn ??= new SignIn(this.#connection, this.#parts, () => this.#recheckChannels());
-        return this.#signIn.start(message);
+        return this.#signingIn().start(message);
+      case 'authenticate':
+        if (!this.#connection.isCapable) throw new Refusal(null, 'unsupported_event', NOT_CAPABLE);
+        return this.#signingIn().authenticate(message.token);
       case 'clientEvent':
         this.#clientEvents ??= new ClientEvents(this.#connection, this.#parts);
         return this.#clientEvents.publish(message);
@@ -86,6 +89,42 @@ export class Session {
       await this.#parts.hub.subscriptions.renew(this.#connection.app, channel, this.#connection, grant);
       this.#parts.report.subscribed(this.#connection, name, grant, true);
     });
+  }
+
+  /** The sign-in has succeeded: the application may block this user from channels that it is in. */
+  signedIn(): void {
+    const { endings } = this.#parts.hub;
+    this.#eachChannel((channel) => endings.recheck(this.#connection.app, channel, this.#connection));
+  }
+
+  /** Channels that the token of before opened are open by this one, or not at all. */
+  tokenRenewed(): void {
+    const { app } = this.#connection;
+    const { endings, subscriptions } = this.#parts.hub;
+    this.#eachChannel(async (channel) => {
+      if (channel.kind === 'user' || !this.#isByToken(channel.name)) return;
+      try {
+        const grant = this.#authorize(channel, { auth: undefined, channelData: undefined });
+        await subscriptions.renew(app, channel, this.#connection, grant);
+        this.#parts.report.subscribed(this.#connection, channel.name, grant, true);
+      } catch (error) {
+        if (!(error instanceof SubscriptionRefusal)) throw error;
+        endings.refuse(app, channel.name, this.#connection, error.message);
+      }
+    });
+  }
+
+  tokenExpired(): void {
+    const { app } = this.#connection;
+    const isSilent = app.tokens?.reconnects === true;
+    for (const { name, kind } of this.#channels)
+      if (kind !== 'user' && this.#isByToken(name))
+        this.#parts.hub.endings.expire(app, name, this.#connection, isSilent);
+  }
+
+  #isByToken(name: string): boolean {
+    const { app } = this.#connection;
+    return this.#parts.hub.subscriptions.get(app, name, this.#connection)?.grant.token !== undefined;
   }
 
   /** The broker ended a subscription. The client can subscribe again once the seat is given up. */
@@ -186,16 +225,20 @@ export class Session {
     );
   }
 
-  /** The connection has just signed in: the application may block this user from channels that it is in. */
-  #recheckChannels(): void {
-    const { endings } = this.#parts.hub;
+  #signingIn(): SignIn {
+    this.#signIn ??= new SignIn(this.#connection, this.#parts, this);
+    return this.#signIn;
+  }
+
+  /** Does a step for each channel that it is in, once it is in those that it joins. */
+  #eachChannel(step: (channel: Channel) => Promise<void>): void {
     for (const name of new Set([
       ...this.#channels.map((channel) => channel.name),
       ...(this.#steps?.keys() ?? []),
     ]))
       this.#enqueue(name, async () => {
         const channel = this.#find(name);
-        if (channel) await endings.recheck(this.#connection.app, channel, this.#connection);
+        if (channel) await step(channel);
       });
   }
 

@@ -1,6 +1,7 @@
 import type { Access } from '../access/access.ts';
 import type { EndingRight, RenewalProof, RightDescription } from '../access/renewer.ts';
 import { type Life, type RenewalTimes, Term } from '../access/term.ts';
+import type { Token } from '../access/token.ts';
 import type { App } from '../apps/app.ts';
 import { codes, Disconnect } from '../errors.ts';
 import { frames } from '../protocol/frames.ts';
@@ -8,6 +9,8 @@ import type { SessionContext } from './session-context.ts';
 
 /** A sign-in, as far as its life concerns it. */
 export interface EndingSignIn {
+  /** The token that made it, if it was no signature. */
+  readonly token: Token | undefined;
   /** What a backend is told of it. */
   describe(): Pick<RightDescription, 'user_id' | 'user_data' | 'grant_id'>;
   /** Replaces it by one that the backend has signed. @throws Refusal or Disconnect */
@@ -54,7 +57,9 @@ export class SignInTerm extends Term implements EndingRight {
   }
 
   override close(): void {
-    this.#connection.reconnect('grant_expired', 'The sign-in expires: please reconnect');
+    if (this.#signIn.token)
+      this.#connection.reconnect('token_expired', 'The token expires: please reconnect');
+    else this.#connection.reconnect('grant_expired', 'The sign-in expires: please reconnect');
   }
 
   protected override get socketId(): string {
@@ -66,11 +71,13 @@ export class SignInTerm extends Term implements EndingRight {
   }
 
   protected override get reconnects(): boolean {
-    return this.#connection.app.grants.onExpiry === 'reconnect';
+    const { grants, tokens } = this.app;
+    return this.#signIn.token ? tokens?.reconnects === true : grants.onExpiry === 'reconnect';
   }
 
   protected override get renewal(): RenewalTimes | undefined {
-    return this.app.renewal;
+    // A backend signs; it does not issue tokens.
+    return this.#signIn.token ? undefined : this.app.renewal;
   }
 
   protected override askBackend(): void {
@@ -87,7 +94,10 @@ export class SignInTerm extends Term implements EndingRight {
 
   protected override end(): void {
     this.#signIn.signOut();
-    if (!this.reconnects)
-      this.#connection.answer(new Disconnect(codes.unauthorized, 'grant_expired', 'The sign-in has expired'));
+    if (this.reconnects) return;
+    const [code, why] = this.#signIn.token
+      ? (['token_expired', 'The token has expired'] as const)
+      : (['grant_expired', 'The sign-in has expired'] as const);
+    this.#connection.answer(new Disconnect(codes.unauthorized, code, why));
   }
 }

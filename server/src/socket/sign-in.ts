@@ -1,13 +1,17 @@
+import { isValid } from '../access/grant.ts';
 import type { RenewalProof, RightDescription } from '../access/renewer.ts';
+import type { Token } from '../access/token.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
-import { codes, Disconnect, Refusal } from '../errors.ts';
+import { codes, Disconnect, Refusal, Unavailable } from '../errors.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
+import { TokenRefusal } from '../tokens/refusal.ts';
 import {
   authenticateUser,
   explain,
   type SignInData,
   SignInRefusal,
+  signInOf,
   type User,
   WATCHLIST_LENGTH,
 } from './authorization.ts';
@@ -20,13 +24,23 @@ type SignInMessage = Extract<ClientMessage, { kind: 'signIn' }>;
 /** A reconnecting client may by accident send the signature for its last socket id, so one failure does not close the connection. */
 const MAX_FAILURES = 5;
 
+/** What a sign-in changes in the rest of its connection. */
+export interface SignInListener {
+  /** The first sign-in has succeeded. */
+  signedIn(): void;
+  /** Another token has replaced the one before. */
+  tokenRenewed(): void;
+  /** The token is over, and what it gave with it. */
+  tokenExpired(): void;
+}
+
 /** The sign-in of one connection. A connection keeps the user until it ends. */
 export class SignIn implements EndingSignIn {
   /** The user, once the sign-in has succeeded. */
   user: User | undefined;
   readonly #connection: SessionContext;
   readonly #parts: SessionParts;
-  readonly #onSignedIn: () => void;
+  readonly #listener: SignInListener;
   /** The user whose seat the connection holds, or is about to take. */
   #seatOf: string | undefined;
   /** The sign-in in progress. Later sign-ins wait for it, and so do subscriptions, which depend on the user. */
@@ -40,12 +54,11 @@ export class SignIn implements EndingSignIn {
   #leaveReason: LeaveReason = 'disconnected';
   #ended = false;
 
-  /** @param onSignedIn called when the first sign-in has succeeded */
-  constructor(connection: SessionContext, parts: SessionParts, onSignedIn: () => void) {
+  constructor(connection: SessionContext, parts: SessionParts, listener: SignInListener) {
     this.#connection = connection;
     this.#parts = parts;
     this.#rate = new SignInRate(connection.app.limits, parts.monotonic());
-    this.#onSignedIn = onSignedIn;
+    this.#listener = listener;
   }
 
   /** The user that has signed in or is about to. */
@@ -53,9 +66,13 @@ export class SignIn implements EndingSignIn {
     return this.#seatOf;
   }
 
-  /** Whether the app still has the key that signed the sign-in; true without a user. */
+  /** Whether the app still has the key that signed the sign-in, or trusts the issuer of its token; true without a user. */
   get isValid(): boolean {
-    return !this.user || this.#connection.app.accepts(this.user.key);
+    return !this.user || isValid(this.user, this.#connection.app);
+  }
+
+  get token(): Token | undefined {
+    return this.user?.token;
   }
 
   /** Resolves when no sign-in is in progress; `undefined` if none is. */
@@ -71,7 +88,7 @@ export class SignIn implements EndingSignIn {
   start(message: SignInMessage): void {
     const { app, socketId } = this.#connection;
     this.#checkRate();
-    let signIn: SignInData;
+    let signIn: ReturnType<typeof authenticateUser>;
     try {
       signIn = authenticateUser(app, socketId, message, this.#parts.now());
     } catch (error) {
@@ -85,6 +102,23 @@ export class SignIn implements EndingSignIn {
         // Gives up a seat without a user; the next attempt takes it anew.
         if (!this.user) await this.#leave();
         this.#connection.answer(this.#refusal(error, message));
+      }
+    });
+  }
+
+  /**
+   * Starts to sign in by a token. The client gets an answer when it is done, or why not.
+   *
+   * @throws Disconnect if the client signs in too often
+   */
+  authenticate(token: unknown): void {
+    this.#checkRate();
+    void this.#enqueue(async () => {
+      try {
+        await this.#complete(signInOf(await this.#parts.tokens.verify(this.#connection.app, token)), true);
+      } catch (error) {
+        if (!this.user) await this.#leave();
+        this.#refuseToken(error);
       }
     });
   }
@@ -113,6 +147,7 @@ export class SignIn implements EndingSignIn {
   signOut(): void {
     const { hub } = this.#parts;
     hub.watchlists.unwatch(this.#connection);
+    if (this.token) this.#listener.tokenExpired();
     if (this.user)
       hub.endings.expireSignIn(this.#connection.app, this.user.id, this.user.claims?.id, this.#connection);
     this.#leaveReason = 'expired';
@@ -159,26 +194,32 @@ export class SignIn implements EndingSignIn {
     const isNew = !this.user;
     if (isNew) await this.#takeSeat(signIn);
     if (this.#ended) return;
-    if (!app.accepts(signIn.key))
-      throw new SignInRefusal('key_removed', 'The key that signed it was removed');
-    this.user = { id: signIn.id, info: signIn.info, key: signIn.key, claims: signIn.claims };
+    if (!isValid(signIn, app)) throw new SignInRefusal('key_removed', 'The key that signed it was removed');
+    const { id, info, key, claims, token } = signIn;
+    this.user = { id, info, key, claims, token };
     this.#beginTerm(this.user);
     this.#connection.authenticated();
     this.#parts.report.signedIn(this.#connection, signIn);
-    const expiresAt = this.#connection.isCapable ? this.#term?.expiresAt : undefined;
-    if (isTold) this.#connection.send(frames.signInSucceeded(signIn.data, expiresAt));
-    if (isNew) this.#onSignedIn();
+    if (isTold) this.#acknowledge(signIn);
+    if (isNew) this.#listener.signedIn();
+    else if (token) this.#listener.tokenRenewed();
     // The same data has the same watchlist.
     if (signIn.data === this.#data) return;
     this.#data = signIn.data;
     await this.#watch(signIn);
   }
 
-  #beginTerm({ claims }: User): void {
+  #acknowledge({ data, token }: SignInData): void {
+    const expiresAt = this.#connection.isCapable ? this.#term?.expiresAt : undefined;
+    if (data !== undefined) this.#connection.send(frames.signInSucceeded(data, expiresAt));
+    else if (token) this.#connection.send(frames.authenticated(token, expiresAt ?? 0));
+  }
+
+  #beginTerm({ claims, token }: User): void {
     const { access } = this.#parts;
     this.#term?.stop();
     this.#term = undefined;
-    const life = access.lifeFrom(claims?.expiresAt, null);
+    const life = access.lifeFrom(token?.expiresAt ?? claims?.expiresAt, null);
     if (!life) return;
     this.#term = new SignInTerm(life, access, this.#connection, this);
     access.begin(this.#term);
@@ -214,6 +255,23 @@ export class SignIn implements EndingSignIn {
     await this.#parts.hub.users.signOut(this.#connection.app.id, userId, this.#connection, this.#leaveReason);
   }
 
+  /** Answers a token by which the connection could not sign in. */
+  #refuseToken(error: unknown): void {
+    const { report } = this.#parts;
+    const isKnown = error instanceof TokenRefusal || error instanceof SignInRefusal;
+    if (!isKnown) {
+      const code = error instanceof Unavailable ? 'unavailable' : 'internal_error';
+      report.messageFailed(this.#connection, error);
+      return this.#connection.send(frames.authenticationFailed(code, 'The token could not be verified'));
+    }
+    const { message } = error;
+    let code = error instanceof TokenRefusal ? error.code : error.errorCode;
+    if (code === 'user_mismatch') code = 'token_user';
+    report.signInRefused(this.#connection, new SignInRefusal(code, message), NO_EVIDENCE);
+    this.#connection.send(frames.authenticationFailed(code, message));
+    this.#connection.proofRefused(message);
+  }
+
   /** The answer to a sign-in that failed. */
   #refusal(error: unknown, { auth, userData }: SignInMessage): unknown {
     if (!(error instanceof SignInRefusal)) return error;
@@ -229,3 +287,6 @@ export class SignIn implements EndingSignIn {
     );
   }
 }
+
+/** A token is a secret: nobody is shown it. */
+const NO_EVIDENCE = { auth: undefined, data: undefined };
