@@ -1,7 +1,7 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
 import { Emitter, type Metadata } from './emitter.ts';
-import { CountersignError, isTemporary } from './errors.ts';
-import type { Authorizer, ChannelGrant } from './grants.ts';
+import { CountersignError, failure, isTemporary } from './errors.ts';
+import type { Authorizer, ChannelGrant, TokenSource } from './grants.ts';
 import {
   asObject,
   EXTENSION,
@@ -35,6 +35,7 @@ export interface ChannelOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
   readonly authorizer: Authorizer;
+  readonly token: TokenSource | undefined;
   readonly retries: Retries;
   /** Collects the grants that are about to end, so that they share a request. */
   readonly renewals: Retries;
@@ -186,11 +187,17 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     }
   }
 
+  /** @internal Whether a token opens the channel in place of the app's endpoint. */
+  protected get byToken(): boolean {
+    return this.owner.token !== undefined;
+  }
+
   /** @internal Gets the grant for the subscribe frame. */
   protected async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
-    return needsGrant(this.name)
-      ? this.owner.authorizer.channel({ socketId, channelName: this.name }, signal)
-      : { auth: '' };
+    if (!needsGrant(this.name)) return { auth: '' };
+    if (!this.byToken) return this.owner.authorizer.channel({ socketId, channelName: this.name }, signal);
+    if (!(await this.owner.userId())) throw failure('The token was refused', 401);
+    return { auth: '' };
   }
 
   /** @internal Handles the broker's confirmation. @returns the data for listeners */

@@ -25,6 +25,11 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     this.#forget();
   }
 
+  /** @internal Its key comes from the app. */
+  protected override get byToken(): boolean {
+    return false;
+  }
+
   /** @internal */
   protected override async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     const grant = await super.grant(socketId, signal);

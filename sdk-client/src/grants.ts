@@ -40,3 +40,6 @@ export interface Authorizer {
   /** Aborts requests in progress. */
   end(): void;
 }
+
+/** Returns a JSON Web Token of an identity provider that the app trusts. */
+export type TokenSource = () => string | Promise<string>;

@@ -9,7 +9,7 @@ export type { AuthOptions } from './credentials.ts';
 export type { Emitter, GlobalListener, Listener, Metadata } from './emitter.ts';
 export type { Encryption } from './encryption.ts';
 export { CountersignError, type ErrorCode } from './errors.ts';
-export type { ChannelGrant, ChannelRequest, UserGrant, UserRequest } from './grants.ts';
+export type { ChannelGrant, ChannelRequest, TokenSource, UserGrant, UserRequest } from './grants.ts';
 export type { CountersignOptions } from './options.ts';
 export type { Fetch, WebSocketConstructor, WebSocketLike } from './platform.ts';
 export type { Member, MemberInfo, Members, PresenceChannel, PresenceEvents } from './presence.ts';

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { AuthOptions } from './credentials.ts';
 import type { Encryption } from './encryption.ts';
 import { CountersignError } from './errors.ts';
+import type { TokenSource } from './grants.ts';
 import { bundled, type Fetch, type WebSocketConstructor } from './platform.ts';
 
 /**
@@ -35,6 +36,11 @@ export interface CountersignOptions {
   readonly channelAuthorization?: ChannelAuthorization | undefined;
   /** How the client gets the grant for `signin()`. Its `endpoint` is `/countersign/user-auth` by default. */
   readonly userAuthentication?: UserAuthentication | undefined;
+  /**
+   * Returns a JSON Web Token of an identity provider that the app trusts (its setting `tokens`). The client signs in by it on
+   * each connection, asks for another one before it ends, and needs no endpoint for the channels that it names.
+   */
+  readonly token?: TokenSource | undefined;
   /** How the client renews credentials when an endpoint responds with 401. */
   readonly auth?: AuthOptions | undefined;
   /** The export of `@countersign/sdk-client/encrypted`, for channels named `private-encrypted-…`. */
@@ -67,6 +73,7 @@ export interface Settings {
   readonly autoConnect: boolean;
   readonly channelAuthorization: ChannelAuthorization;
   readonly userAuthentication: UserAuthentication;
+  readonly token: TokenSource | undefined;
   readonly auth: AuthOptions;
   readonly encryption: Encryption | undefined;
   readonly activityTimeout: number;
@@ -102,6 +109,7 @@ export function complete(options: CountersignOptions): Settings {
     autoConnect: true,
     channelAuthorization: { ...AUTHORIZATION, endpoint: '/countersign/auth', batch: true },
     userAuthentication: { ...AUTHORIZATION, endpoint: '/countersign/user-auth' },
+    token: undefined,
     auth: { refresh: undefined },
     encryption: bundled.encryption,
     activityTimeout: 20_000,

@@ -1,8 +1,8 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
 import type { AnyEvents } from './channel.ts';
 import { Emitter } from './emitter.ts';
-import { CountersignError } from './errors.ts';
-import type { Authorizer, UserGrant } from './grants.ts';
+import { CountersignError, unanswered } from './errors.ts';
+import type { Authorizer, TokenSource } from './grants.ts';
 import {
   asObject,
   encode,
@@ -48,12 +48,16 @@ export interface UserOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
   readonly authorizer: Authorizer;
+  /** Signs in in place of the app's endpoint. */
+  readonly token: TokenSource | undefined;
   readonly retries: Retries;
   readonly renewals: Retries;
 }
 
 /** The code of the broker's refusal of a sign-in. */
 const UNAUTHORIZED = 4009;
+/** Codes of refused tokens for which the token is not to blame. */
+const TEMPORARY = ['unavailable', 'internal_error'];
 
 interface Outcome {
   readonly promise: Promise<UserData>;
@@ -80,13 +84,14 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   #wanted = false;
   /** The sign-in in progress; it can last over several connections. */
   #outcome: Outcome | undefined;
-  #attempt: Attempt<UserGrant> | undefined;
+  #attempt: Attempt<string> | undefined;
   readonly #again = (): void => this.#begin();
 
   /** @internal */
   constructor(owner: UserOwner) {
     super();
     this.#owner = owner;
+    this.#wanted = owner.token !== undefined;
   }
 
   /** The data that the app signed; `undefined` while the connection is not signed in. */
@@ -131,6 +136,19 @@ export class User extends Emitter<UserEvents & AnyEvents> {
       this.#owner.renewals.add(this.#again, 0);
     } else if (event === 'pusher:signin_success') {
       this.#signedIn(parseJson(asObject(data)?.['user_data']));
+    } else if (event === 'countersign:authenticated') {
+      const { user_id: id, user_info } = asObject(data) ?? {};
+      this.#signedIn({ id, user_info });
+    } else if (event === 'countersign:authentication_failed') {
+      const { code, error } = asObject(data) ?? {};
+      this.#fail(
+        new CountersignError(
+          'signin_refused',
+          `${code}: ${error}`,
+          0,
+          TEMPORARY.includes(String(code)) ? 0 : undefined,
+        ),
+      );
     } else if (event === 'pusher:error') {
       const { code, message } = asObject(data) ?? {};
       // The error refuses the sign-in if one is in progress and the code says so.
@@ -152,10 +170,24 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.#endAttempt();
     this.#attempt = new Attempt(
       this.#owner,
-      (signal) => this.#owner.authorizer.user({ socketId }, signal),
-      ({ auth, user_data }) => this.#owner.send(encode('pusher:signin', { auth, user_data })),
+      (signal) => this.#request(socketId, signal),
+      (frame) => this.#owner.send(frame),
       (error) => this.#fail(error),
     );
+  }
+
+  /** Gets the frame by which the user signs in. */
+  async #request(socketId: string, signal: AbortSignal): Promise<string> {
+    const { token, authorizer } = this.#owner;
+    if (!token) {
+      const { auth, user_data } = await authorizer.user({ socketId }, signal);
+      return encode('pusher:signin', { auth, user_data });
+    }
+    try {
+      return encode('countersign:authenticate', { token: await token() });
+    } catch (error) {
+      throw unanswered('token', error);
+    }
   }
 
   #signedIn(data: unknown): void {
