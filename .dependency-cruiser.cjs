@@ -13,6 +13,7 @@ const LAYERS = [
   ['hub', 'http', 'data'],
   ['access'],
   ['adapter', 'tls'],
+  ['idempotency'],
   ['history'],
   ['config', 'metrics'],
   ['redis', 'protocol', 'log'],

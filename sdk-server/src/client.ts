@@ -85,6 +85,8 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    * clients would parse as a number, a boolean or null, such as `"12"`. Data for a `private-encrypted-` channel, which must
    * be the only channel, is encrypted. Data has at most 10 KiB by default.
    *
+   * A call is sent again if its answer is lost, and the event is published once all the same: it has an idempotency key.
+   *
    * Calls of one turn of the event loop travel in one request, unless the option `coalesce` is false: events of one channel
    * keep the order of the calls, and each call has its own answer or error.
    *
@@ -118,7 +120,9 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    * ```
    */
   async triggerBatch(events: readonly BatchEvent<ChannelMap>[]): Promise<BatchAnswer> {
-    return (await this.#post('/batch_events', { batch: batchItems(this.#settings, events) })) as BatchAnswer;
+    const body = { batch: batchItems(this.#settings, events) };
+    const call = { method: 'POST', path: '/batch_events', body, isRepeatable: true } as const;
+    return (await request(this.#settings, call)) as BatchAnswer;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { AnyChannels, ChannelName, EventName } from './channel-map.ts';
 import { checkChannel, checkSocketId, quoted } from './checks.ts';
 import { isEncrypted, requireMasterKey, seal } from './encryption.ts';
@@ -13,6 +14,11 @@ export interface TriggerParams {
   readonly socket_id?: string | undefined;
   /** Attributes of the channels for the response, such as `user_count,subscription_count`. */
   readonly info?: string | readonly string[] | undefined;
+  /**
+   * The broker publishes one event for each key and ten minutes, however often it is asked. With a key of your own, such as
+   * the id of a job, this also holds for calls after a crash. 1 to 128 characters. @default a random one
+   */
+  readonly idempotencyKey?: string | undefined;
 }
 
 interface EventFor<Channel extends string, Name extends string, Data> extends TriggerParams {
@@ -36,6 +42,8 @@ export interface EventBody {
   readonly channels: readonly string[];
   readonly socket_id?: string;
   readonly info?: string;
+  /** Lets a request be repeated without a second event. */
+  readonly idempotency_key: string;
 }
 
 /** One item of the body of `POST batch_events`. */
@@ -43,8 +51,9 @@ export interface BatchItem extends Omit<EventBody, 'channels'> {
   readonly channel: string;
 }
 
+const MAX_IDEMPOTENCY_KEY = 128;
 const RESERVED = /^pusher(_internal)?:/;
-const KNOWN = new Set(['channel', 'name', 'data', 'socketId', 'socket_id', 'info']);
+const KNOWN = new Set(['channel', 'name', 'data', 'socketId', 'socket_id', 'info', 'idempotencyKey']);
 
 /** Builds the body that publishes one event to channels. */
 export function eventBody(
@@ -78,6 +87,7 @@ export function userEventBody(settings: Settings, channel: string, name: string,
     name: checkEventName(name, settings.limits),
     data: dataOf(settings, channel, data),
     channels: [channel],
+    idempotency_key: randomUUID(),
   };
 }
 
@@ -111,6 +121,14 @@ function checkEventName(name: unknown, limits: Limits): string {
   throw new ArgumentError('invalid_event', `Invalid event name: ${quoted(name)}; it must be ${rule}`);
 }
 
+function checkIdempotencyKey(key: unknown): string {
+  if (typeof key === 'string' && key.length >= 1 && key.length <= MAX_IDEMPOTENCY_KEY) return key;
+  throw new ArgumentError(
+    'invalid_event',
+    `Invalid idempotencyKey: ${quoted(key)}; it must be a string of 1 to ${MAX_IDEMPOTENCY_KEY} characters`,
+  );
+}
+
 function dataOf(settings: Settings, channel: string, data: unknown): string {
   const text = isEncrypted(channel)
     ? seal(requireMasterKey(settings.masterKey), channel, toJson(data, 'invalid_data', 'Event data'))
@@ -133,7 +151,7 @@ function isScalar(text: string): boolean {
   }
 }
 
-function paramsOf(params: TriggerParams): { socket_id?: string; info?: string } {
+function paramsOf(params: TriggerParams): Pick<EventBody, 'socket_id' | 'info' | 'idempotency_key'> {
   const unknown = Object.keys(params).find((name) => !KNOWN.has(name));
   if (unknown !== undefined) {
     throw new ArgumentError('invalid_event', `An event has no field ${quoted(unknown)}`);
@@ -142,5 +160,6 @@ function paramsOf(params: TriggerParams): { socket_id?: string; info?: string } 
   return {
     ...(socketId !== undefined && { socket_id: checkSocketId(socketId) }),
     ...(params.info !== undefined && { info: attributesOf(params.info) }),
+    idempotency_key: checkIdempotencyKey(params.idempotencyKey ?? randomUUID()),
   };
 }

@@ -21,7 +21,7 @@ const MAX_BATCH_SIZE = 1000;
 /** Characters of data in one batch; brokers limit the body to 1 MiB. */
 const MAX_BATCH_DATA = 262_144;
 /** Refusals that may concern one event only. A batch that is refused has published nothing. */
-const REFUSED_FOR_ONE = new Set([400, 403, 404, 413]);
+const REFUSED_FOR_ONE = new Set([400, 403, 404, 413, 422]);
 
 /**
  * Publishes events, and sends those of one turn of the event loop together. Each caller gets its own answer or error, and
@@ -73,7 +73,13 @@ export class Publisher {
 
   async #sendSingle({ body, deadline, resolve, reject }: Publish): Promise<void> {
     try {
-      const { json } = await exchange(this.#settings, { method: 'POST', path: '/events', body, deadline });
+      const { json } = await exchange(this.#settings, {
+        method: 'POST',
+        path: '/events',
+        body,
+        deadline,
+        isRepeatable: true,
+      });
       resolve(json as TriggerAnswer);
     } catch (error) {
       reject(error);
@@ -87,6 +93,7 @@ export class Publisher {
         method: 'POST',
         path: '/batch_events',
         body,
+        isRepeatable: true,
         deadline: batch[0]!.deadline,
         ...(this.#learned && { headers: { [BATCH_SIZE]: String(this.#batchSize) } }),
       });

@@ -15,6 +15,8 @@ export interface Call {
   readonly path: string;
   /** Query parameters, not encoded; undefined ones are omitted. */
   readonly params?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
+  /** Whether it can be sent again although it may have had its effect. @default whether it reads */
+  readonly isRepeatable?: boolean;
   /** Sent as JSON. */
   readonly body?: unknown;
   /** Headers that are not signed. */
@@ -56,22 +58,23 @@ export async function exchange(settings: Settings, call: Call): Promise<Answer> 
   checkParams(call.params);
 
   // Test environments such as jsdom have their own AbortController, whose signals the platform's fetch refuses.
-  const controller = transferableAbortController();
-  const { deadline = performance.now() + settings.timeout } = call;
-  const timer = setTimeout(() => controller.abort(), Math.max(0, deadline - performance.now()));
-  try {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await send(settings, call, body, controller.signal);
-      } catch (error) {
-        if (!(error instanceof RequestError) || attempt >= settings.maxRetries) throw error;
-        const delay = retryDelay(call.method, error, attempt);
-        if (delay === undefined || performance.now() + delay >= deadline) throw error;
-        await sleep(delay);
-      }
+  const { deadline = performance.now() + settings.timeout, isRepeatable = call.method === 'GET' } = call;
+  for (let attempt = 0; ; attempt++) {
+    const left = Math.max(0, deadline - performance.now());
+    const isLast = attempt >= settings.maxRetries;
+    const controller = transferableAbortController();
+    // The answer to a publish may be lost while the connection stays open, so time is left for another attempt.
+    const timer = setTimeout(() => controller.abort(), call.isRepeatable && !isLast ? left / 2 : left);
+    try {
+      return await send(settings, call, body, controller.signal);
+    } catch (error) {
+      if (isLast || !(error instanceof RequestError)) throw error;
+      const delay = retryDelay(isRepeatable, error, attempt);
+      if (delay === undefined || performance.now() + delay >= deadline) throw error;
+      await sleep(delay);
+    } finally {
+      clearTimeout(timer);
     }
-  } finally {
-    clearTimeout(timer);
   }
 }
 

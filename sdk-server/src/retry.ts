@@ -8,19 +8,21 @@ const BROKEN_ON_THE_WAY = [502, 503, 504];
 /**
  * Returns the delay in ms before a failed request is sent again, or `undefined` if a retry is not safe.
  *
- * A publish that may have had an effect is never repeated: subscribers would receive it twice.
+ * What may have had an effect is sent again only if that has no second effect: a publish has an idempotency key for this.
  *
+ * @param isRepeatable whether it can be sent again although it may have had its effect
  * @param attempt number of attempts before the failed one
  */
-export function retryDelay(method: string, error: RequestError, attempt: number): number | undefined {
+export function retryDelay(isRepeatable: boolean, error: RequestError, attempt: number): number | undefined {
   const { status, retryAfter } = error;
+  if (error.code === 'timeout') return isRepeatable ? backoff(attempt) : undefined;
   if (error.code === 'network') {
-    return method === 'GET' || wasRefused(error.cause) ? backoff(attempt) : undefined;
+    return isRepeatable || wasRefused(error.cause) ? backoff(attempt) : undefined;
   }
   if (error.code !== 'request_refused' || status === undefined) return undefined;
   // All callers get the same `Retry-After`, so a random delay is added.
   if (retryAfter !== undefined && TRY_AGAIN_LATER.includes(status)) return retryAfter + backoff(attempt);
-  return method === 'GET' && BROKEN_ON_THE_WAY.includes(status) ? backoff(attempt) : undefined;
+  return isRepeatable && BROKEN_ON_THE_WAY.includes(status) ? backoff(attempt) : undefined;
 }
 
 /** Converts the header `Retry-After`, seconds or a date, to milliseconds from `now`. */

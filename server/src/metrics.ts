@@ -24,6 +24,8 @@ export class AppMetrics {
   clientEvents = 0;
   /** What channels with a history keep. */
   readonly history = { events: 0, bytes: 0, evicted: 0 };
+  /** What is known of publishes under an idempotency key, and requests of which nothing was published again. */
+  readonly idempotency = { records: 0, bytes: 0, evicted: 0, repeated: 0 };
   /** Clients that came back to a channel with a position, by what they got. */
   readonly recoveries = new Map<Recovery['status'], number>([
     ['current', 0],

@@ -4,6 +4,7 @@ import { DelayedAdapter } from '../helpers/brokers/delayed-adapter.ts';
 import { ForkedParent } from '../helpers/brokers/forked-parent.ts';
 import { adapterContract } from './adapter.contract.ts';
 import { historyContract } from './history.contract.ts';
+import { idempotencyContract } from './idempotency.contract.ts';
 
 function memory() {
   let now = 1_700_000_000_000;
@@ -35,6 +36,16 @@ historyContract('memory behind random delays', () => {
   return { ...subject, adapter: new DelayedAdapter(subject.adapter) };
 });
 historyContract('a worker', async () => ({
+  adapter: await parent.connect(),
+  advance: (milliseconds) => parent.advance(milliseconds),
+}));
+
+idempotencyContract('memory', memory);
+idempotencyContract('memory behind random delays', () => {
+  const subject = memory();
+  return { ...subject, adapter: new DelayedAdapter(subject.adapter) };
+});
+idempotencyContract('a worker', async () => ({
   adapter: await parent.connect(),
   advance: (milliseconds) => parent.advance(milliseconds),
 }));

@@ -4,6 +4,7 @@ import { RedisAdapter } from '#server/adapter/redis/adapter';
 import { redisSchema } from '#server/redis/settings';
 import { adapterContract } from '../contracts/adapter.contract.ts';
 import { historyContract } from '../contracts/history.contract.ts';
+import { idempotencyContract } from '../contracts/idempotency.contract.ts';
 import { DelayedAdapter } from '../helpers/brokers/delayed-adapter.ts';
 import { hasRedis, RedisCluster, RedisSentinel, RedisServer } from '../helpers/redis/redis.ts';
 
@@ -40,6 +41,7 @@ function contractOn<P extends Place>(
 
   adapterContract(name, subject);
   historyContract(name, subject);
+  idempotencyContract(name, subject);
   adapterContract(`${name} behind random delays`, async () => {
     const { adapter, advance } = await subject();
     return { adapter: new DelayedAdapter(adapter), advance };

@@ -134,7 +134,7 @@ describe('options', () => {
 });
 
 describe('trigger', () => {
-  test('sends what the official library sends', async () => {
+  test('sends what the official library sends, and an idempotency key', async () => {
     const broker = await startRecorder();
     const ours = connect(broker);
     const theirs = new Pusher({ ...credentials, host: '127.0.0.1', port: String(broker.port) });
@@ -167,7 +167,7 @@ describe('trigger', () => {
         path,
         valid,
         type: request.headers['content-type'],
-        body: JSON.parse(request.body),
+        body: JSON.parse(request.body, (name, value) => (name === 'idempotency_key' ? undefined : value)),
       };
     });
     expect(sent).toHaveLength(16);

@@ -213,22 +213,37 @@ describe('a question is asked again', () => {
 });
 
 describe('a publish is sent again', () => {
-  test('never after the connection broke: it may have been carried out', async () => {
-    let requests = 0;
-    const port = await listen((req) => {
-      requests++;
+  test('after the connection broke, under the same key', async () => {
+    const keys: unknown[] = [];
+    const port = await listen(async (req) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of req) chunks.push(chunk);
+      keys.push(JSON.parse(Buffer.concat(chunks).toString()).idempotency_key);
       req.socket.destroy();
     });
     const error = await failure(connect({ port }).trigger('a', 'e', {}));
     expect(error).toBeInstanceOf(NetworkError);
     expect(error).toMatchObject({ name: 'NetworkError', code: 'network', status: undefined });
     expect(error.cause).toBeInstanceOf(Error);
-    expect(requests).toBe(1);
+    expect(keys).toEqual(Array(3).fill(keys[0]));
+    expect(keys[0]).toEqual(expect.any(String));
   });
 
-  test.each([500, 502, 503, 504])('never after a bare %i', async (status) => {
-    const broker = await startRecorder({ status });
+  test.each([502, 503, 504])('after a bare %i, which may have come from a proxy', async (status) => {
+    const broker = await startRecorder({ status }, {});
+    expect(await connect(broker).trigger('a', 'e', {})).toEqual({});
+    expect(broker.requests).toHaveLength(2);
+  });
+
+  test('never after a bare 500', async () => {
+    const broker = await startRecorder({ status: 500 });
     await failure(connect(broker).trigger('a', 'e', {}));
+    expect(broker.requests).toHaveLength(1);
+  });
+
+  test('not if it has no key and may have been carried out', async () => {
+    const broker = await startRecorder({ status: 503 });
+    await failure(connect(broker).terminateUserConnections('ann'));
     expect(broker.requests).toHaveLength(1);
   });
 

@@ -1,5 +1,6 @@
 import type { HistoryRule } from '../apps/history-rule.ts';
 import type { HistoryPage, HistoryQuery, LostCode, Position } from '../history/history.ts';
+import type { IdempotencyRecords, Once } from '../idempotency/records.ts';
 import type { Member } from '../protocol/frames.ts';
 import type { Blocks } from './blocks.ts';
 import type { Journal } from './journal.ts';
@@ -14,6 +15,7 @@ export interface Adapter {
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly blocks: Blocks;
   /** Why the adapter cannot work at present; `undefined` if it can. */
@@ -116,6 +118,14 @@ export interface Keep {
   readonly history?: HistoryRule | undefined;
 }
 
+/** What became of an event that is published once. */
+export interface PublishedOnce {
+  /** As {@link Bus.publish} answers it. */
+  readonly position: Position | undefined;
+  /** It was not published before. */
+  readonly isNew: boolean;
+}
+
 /** Carries messages to the nodes. Calls for the same topic take effect in the order in which they were made. */
 export interface Bus {
   /** Messages of the topic arrive from the moment it resolves. */
@@ -126,6 +136,8 @@ export interface Bus {
    * @returns the position of the event in the history of its channel; `undefined` if it is published already and has none
    */
   publish(message: EventMessage, keep?: Keep): Promise<Position | undefined> | undefined;
+  /** Publishes an event, and records in the same step that it is published; an event that was published before is not. */
+  publishOnce(message: EventMessage, once: Once, keep?: Keep): Promise<PublishedOnce>;
   /** Announces the number of subscriptions to all subscribers. */
   publishCount(topic: Topic, count: number, version: Version): Promise<void>;
   command(command: Command): Promise<void>;

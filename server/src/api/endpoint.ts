@@ -21,10 +21,15 @@ export interface Endpoint {
   /**
    * Does it.
    *
-   * @returns the body of the answer
+   * @returns the body of the answer, or {@link Repeated}
    * @throws ApiError if the request asks for what cannot be
    */
   run(call: Call): Promise<object> | object;
+}
+
+/** An answer that was given before: all that was asked for was done then. */
+export class Repeated {
+  constructor(readonly body: object) {}
 }
 
 /** One authenticated request, and what it may work with. */

@@ -2,8 +2,9 @@ import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Hub } from '../hub/hub.ts';
 import { publishAll } from '../hub/publish-all.ts';
-import type { Endpoint } from './endpoint.ts';
+import { type Call, type Endpoint, Repeated } from './endpoint.ts';
 import { describeChannel } from './info.ts';
+import { publishOnce } from './publish-once.ts';
 import { batchSchema, type EventRequest, parseBatch, parsePublish, publishSchema } from './requests.ts';
 
 /** The answer where nothing was asked. */
@@ -16,8 +17,10 @@ export const publish: Endpoint = {
   path: 'events',
   publishes: true,
   body: publishSchema,
-  run({ app, body, hub, adapter }) {
+  run(call) {
+    const { app, body, hub, adapter } = call;
     const event = parsePublish(app, body);
+    if (event.idempotencyKey !== undefined) return publishKeyed(call, event);
     if (event.info.length > 0) return publishAndDescribe(hub, adapter, app, event);
     const published = hub.publishToAll(app, event.channels, event);
     return published ? published.then(nothing) : NOTHING;
@@ -34,9 +37,13 @@ export const publishBatch: Endpoint = {
   publishes: true,
   body: batchSchema,
   answerHeaders: ({ limits }) => ({ [BATCH_SIZE]: String(limits.coalescedBatchSize) }),
-  async run({ app, headers, body, hub, adapter }) {
+  async run(call) {
+    const { app, headers, body, hub, adapter } = call;
     const { batchSize, coalescedBatchSize } = app.limits;
     const events = parseBatch(app, body, headers[BATCH_SIZE] === undefined ? batchSize : coalescedBatchSize);
+    if (events.some(({ idempotencyKey }) => idempotencyKey !== undefined)) {
+      return publishKeyedBatch(call, events);
+    }
     const published = events.map((event) => hub.publishEach(app, event.channels, event));
     await publishAll(published.flat());
     if (events.every(({ info }) => info.length === 0)) return NOTHING;
@@ -61,4 +68,21 @@ async function publishAndDescribe(
     return [channel.name, await describeChannel(adapter, app, channel, info, position)] as const;
   });
   return { channels: Object.fromEntries(await Promise.all(described)) };
+}
+
+async function publishKeyed(call: Call, event: EventRequest): Promise<object> {
+  const { channels, info } = event;
+  const { attributes, isRepeated } = await publishOnce(call, [event]);
+  const names = channels.map(({ name }, index) => [name, attributes[0]?.[index] ?? {}] as const);
+  return answerOnce(info.length === 0 ? NOTHING : { channels: Object.fromEntries(names) }, isRepeated);
+}
+
+async function publishKeyedBatch(call: Call, events: readonly EventRequest[]): Promise<object> {
+  const { attributes, isRepeated } = await publishOnce(call, events);
+  const asksNothing = events.every(({ info }) => info.length === 0);
+  return answerOnce(asksNothing ? NOTHING : { batch: attributes.map(([of]) => of ?? {}) }, isRepeated);
+}
+
+function answerOnce(answer: object, isRepeated: boolean): object {
+  return isRepeated ? new Repeated(answer) : answer;
 }

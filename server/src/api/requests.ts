@@ -18,6 +18,8 @@ export interface EventRequest {
   /** The socket id that is left out. */
   readonly except: string | undefined;
   readonly info: readonly PublishAttribute[];
+  /** Under which it is published once. */
+  readonly idempotencyKey: string | undefined;
 }
 
 /** What a publish can tell about its channels. */
@@ -34,6 +36,7 @@ const event = {
   data: z.string(),
   socket_id: z.string().nullish(),
   info: z.string().nullish(),
+  idempotency_key: z.string().min(1).max(128).nullish(),
 };
 /** The body of `POST events`. */
 export const publishSchema = z.object({
@@ -87,7 +90,7 @@ type EventFields = z.infer<z.ZodObject<typeof event>>;
 
 function readEvent(
   app: App,
-  { name, data, socket_id: socketId, info }: EventFields,
+  { name, data, socket_id: socketId, info, idempotency_key: idempotencyKey }: EventFields,
   channels: readonly Channel[],
   at: string,
 ): EventRequest {
@@ -128,6 +131,7 @@ function readEvent(
     data,
     except: socketId ?? undefined,
     info: readInfo(info, PUBLISH_ATTRIBUTES, `${at}info`),
+    idempotencyKey: idempotencyKey ?? undefined,
   };
 }
 

@@ -7,11 +7,12 @@ import { increment, reached } from '../metrics.ts';
 import type { Answers } from './answers.ts';
 import { type Authenticated, authenticate, checkBody } from './authenticate.ts';
 import type { ApiContext } from './context.ts';
-import type { Endpoint } from './endpoint.ts';
+import { type Endpoint, Repeated } from './endpoint.ts';
 import { RefusalLimit } from './refusal-limit.ts';
 import { RequestQuota } from './request-quota.ts';
 
 const NO_BODY = Buffer.alloc(0);
+const REPEATED = { 'Idempotency-Replayed': 'true' };
 
 /** What the path of a request names. */
 export interface Target {
@@ -76,7 +77,11 @@ export class Service {
         reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
       });
       const answer = result instanceof Promise ? await result : result;
-      this.#answers.send(request, response, status, answer, endpoint.answerHeaders?.(app));
+      const headers = endpoint.answerHeaders?.(app);
+      if (answer instanceof Repeated) {
+        metrics.app(app.id).idempotency.repeated += 1;
+        this.#answers.send(request, response, status, answer.body, { ...headers, ...REPEATED });
+      } else this.#answers.send(request, response, status, answer, headers);
     } catch (error) {
       status = this.#answers.refuse(request, response, error);
       this.#report(request, appId, error);

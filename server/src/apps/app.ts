@@ -43,6 +43,10 @@ export const limitsSchema = z
     keptEvents: count.default(10_000),
     /** Bytes of the kept events. @default 16_777_216 */
     keptBytes: count.default(16_777_216),
+    /** Publishes under an idempotency key that are known at one time; beyond it the oldest is forgotten. @default 100_000 */
+    idempotencyKeys: count.default(100_000),
+    /** Bytes of what is known of them. @default 67_108_864 */
+    idempotencyBytes: count.default(67_108_864),
     /** Users that may be kept out at a time, each channel counted by itself; one more is refused. @default 100_000 */
     blocks: count.default(100_000),
     /** Bytes of those blocks. @default 33_554_432 */
@@ -117,6 +121,8 @@ export const appSchema = z
     explainRefusals: z.boolean().default(false),
     /** Seconds for which a cache channel keeps its last event. @default 1800 */
     cacheSeconds: count.default(1800),
+    /** Seconds for which a publish under an idempotency key is repeated rather than made again. @default 600 */
+    idempotencySeconds: count.max(86_400).default(600),
     /** What channels keep, by the first rule whose pattern is their name. @default [] */
     history: z.array(historyRuleSchema).readonly().default([]),
     /** Bytes of these events; beyond it the oldest one is dropped. @default 67_108_864 */
@@ -196,6 +202,9 @@ export class App {
   }
   get cacheSeconds(): number {
     return this.#config.cacheSeconds;
+  }
+  get idempotencySeconds(): number {
+    return this.#config.idempotencySeconds;
   }
   get historyMaxBytes(): number {
     return this.#config.historyMaxBytes;

@@ -10,7 +10,7 @@ import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { ClusterWebhooks } from '../webhooks/cluster/cluster-webhooks.ts';
 import { type Core, type CoreParts, type CoreStatus, publicKeys, readyDespite } from './core.ts';
-import { historyOptions, keptOptions } from './kept-options.ts';
+import { historyOptions, idempotencyOptions, keptOptions } from './kept-options.ts';
 import { OwnAdmin, openRegistry } from './own-admin.ts';
 
 /** The core of a node that shares everything with other nodes, in Redis. */
@@ -66,6 +66,7 @@ export class ClusterCore implements Core {
       onGap,
       kept: keptOptions(parts),
       history: historyOptions(parts),
+      idempotency: idempotencyOptions(parts),
     });
     const { roster } = adapter;
     const webhooks = await ClusterWebhooks.open({ ...parts, roster, onStep });

@@ -1,5 +1,6 @@
 import type { KeptEventsOptions } from '../adapter/memory/kept-events.ts';
 import type { MemoryHistoryOptions } from '../history/memory-history.ts';
+import type { RecordBounds } from '../idempotency/records.ts';
 import { reached } from '../metrics.ts';
 import type { CoreParts } from './core.ts';
 
@@ -22,5 +23,17 @@ export function historyOptions({ apps, config, metrics, log }: CoreParts): Memor
     bytes: config.historyMaxTotalBytes,
     countsOf: (appId) => metrics.app(appId).history,
     onBound: (appId) => reached(metrics, log, 'history_bytes', { appId }),
+  };
+}
+
+/** The bounds of what is known of publishes under an idempotency key. */
+export function idempotencyOptions({ apps, metrics, log }: CoreParts): RecordBounds {
+  return {
+    boundsOf(appId) {
+      const limits = apps.byId(appId)?.limits;
+      return { records: limits?.idempotencyKeys ?? 0, bytes: limits?.idempotencyBytes ?? 0 };
+    },
+    countsOf: (appId) => metrics.app(appId).idempotency,
+    onBound: (appId) => reached(metrics, log, 'idempotency_keys', { appId }),
   };
 }

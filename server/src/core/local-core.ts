@@ -13,7 +13,7 @@ import { boundsOf } from '../webhooks/outbox/bounds.ts';
 import { MemoryOutbox } from '../webhooks/outbox/memory-outbox.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
 import { type Core, type CoreParts, type CoreStatus, degraded, publicKeys, readyDespite } from './core.ts';
-import { historyOptions, keptOptions } from './kept-options.ts';
+import { historyOptions, idempotencyOptions, keptOptions } from './kept-options.ts';
 import { OwnAdmin, openRegistry } from './own-admin.ts';
 
 /** The core of a node on its own: everything is in this process and, if configured, in the data directory. */
@@ -42,6 +42,7 @@ export class LocalCore implements Core {
         blockStore: store,
         kept: keptOptions(parts),
         history: historyOptions(parts),
+        idempotency: idempotencyOptions(parts),
       });
     const outbox = store?.outbox ?? new MemoryOutbox({ now, ...boundsOf(config) });
     this.#store = store;

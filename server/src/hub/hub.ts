@@ -1,10 +1,21 @@
 import type { Logger } from 'pino';
 import type { Access } from '../access/access.ts';
-import type { Adapter, AdapterListener, Command, Counts, Message, Missed } from '../adapter/adapter.ts';
+import type {
+  Adapter,
+  AdapterListener,
+  Command,
+  Counts,
+  EventMessage,
+  Keep,
+  Message,
+  Missed,
+  PublishedOnce,
+} from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App, AppStore } from '../apps/app.ts';
 import type { Position } from '../history/history.ts';
+import type { Once } from '../idempotency/records.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { Admission } from './admission.ts';
@@ -119,19 +130,27 @@ export class Hub implements AdapterListener {
    * @throws Unavailable if it was not published
    * @throws InDoubt if the outcome is unknown
    */
-  publish(
+  publish(app: App, channel: Channel, publication: Publication): Promise<Position | undefined> | undefined {
+    observe(app, channel, publication);
+    return this.#adapter.bus.publish(messageOf(app, channel, publication), keepOf(app, channel, publication));
+  }
+
+  /**
+   * Publishes one event to one channel, unless it was published before.
+   *
+   * @throws Unavailable if it was not published
+   * @throws InDoubt if the outcome is unknown
+   */
+  async publishOnce(
     app: App,
     channel: Channel,
-    { name, data, userId, except, sender }: Publication,
-  ): Promise<Position | undefined> | undefined {
-    app.observer?.observe({ kind: 'published', channel: channel.name, name, data, sender });
-    const topic = topicOf(app.id, channel.name);
-    const lastSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
-    const history = app.historyOf(channel.name);
-    return this.#adapter.bus.publish(
-      { kind: 'event', topic, name, data, userId, except, sender },
-      lastSeconds === undefined && history === undefined ? undefined : { lastSeconds, history },
-    );
+    publication: Publication,
+    once: Once,
+  ): Promise<PublishedOnce> {
+    const message = messageOf(app, channel, publication);
+    const published = await this.#adapter.bus.publishOnce(message, once, keepOf(app, channel, publication));
+    if (published.isNew) observe(app, channel, publication);
+    return published;
   }
 
   deliver(message: Message): void {
@@ -175,4 +194,23 @@ export class Hub implements AdapterListener {
   close(): void {
     this.#counts.close();
   }
+}
+
+function messageOf(
+  app: App,
+  channel: Channel,
+  { name, data, userId, except, sender }: Publication,
+): EventMessage {
+  return { kind: 'event', topic: topicOf(app.id, channel.name), name, data, userId, except, sender };
+}
+
+/** Where an event is kept, if anywhere. */
+function keepOf(app: App, channel: Channel, { sender }: Publication): Keep | undefined {
+  const lastSeconds = channel.cache && sender === undefined ? app.cacheSeconds : undefined;
+  const history = app.historyOf(channel.name);
+  return lastSeconds === undefined && history === undefined ? undefined : { lastSeconds, history };
+}
+
+function observe(app: App, { name: channel }: Channel, { name, data, sender }: Publication): void {
+  app.observer?.observe({ kind: 'published', channel, name, data, sender });
 }

@@ -196,6 +196,24 @@ export class MetricsExporter {
       ['app'],
       () => this.#perApp((app) => app.history.evicted),
     );
+    this.#page.gauge('idempotency_records', 'Requests that are known by their idempotency key', ['app'], () =>
+      this.#perApp((app) => app.idempotency.records),
+    );
+    this.#page.gauge('idempotency_bytes', 'Bytes of what is known of these requests', ['app'], () =>
+      this.#perApp((app) => app.idempotency.bytes),
+    );
+    this.#page.counter(
+      'idempotency_evicted_total',
+      'Requests that were forgotten before their time, because there were too many',
+      ['app'],
+      () => this.#perApp((app) => app.idempotency.evicted),
+    );
+    this.#page.counter(
+      'idempotency_replays_total',
+      'Requests of which nothing was published, because all of it was before',
+      ['app'],
+      () => this.#perApp((app) => app.idempotency.repeated),
+    );
     this.#page.counter(
       'recoveries_total',
       'Subscriptions of clients that came back with a position, by what they got',

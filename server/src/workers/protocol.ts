@@ -10,6 +10,7 @@ import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import type { Readiness } from '../core/core.ts';
 import type { PublicKey } from '../data/signing-key.ts';
+import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
 /** What the parent exposes to a worker: everything that the workers share. */
@@ -18,6 +19,7 @@ export interface ParentApi {
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly blocks: Blocks;
   readonly webhooks: WebhookControl;

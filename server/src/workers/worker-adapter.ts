@@ -8,6 +8,7 @@ import type {
   Roster,
 } from '../adapter/adapter.ts';
 import type { Blocks } from '../adapter/blocks.ts';
+import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { ParentApi } from './protocol.ts';
 import { override, type Rpc, remote } from './rpc.ts';
 
@@ -17,6 +18,7 @@ export class WorkerAdapter implements Adapter {
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly blocks: Blocks;
   readonly #parent: Rpc<ParentApi>;
@@ -27,6 +29,7 @@ export class WorkerAdapter implements Adapter {
     this.bus = remote(parent, 'bus');
     this.channelCache = remote(parent, 'channelCache');
     this.history = remote(parent, 'history');
+    this.idempotency = remote(parent, 'idempotency');
     this.blocks = remote(parent, 'blocks');
     this.roster = override<Roster>(remote(parent, 'roster'), {
       // A connection takes the seat, and only the fields of a seat can cross to the parent.

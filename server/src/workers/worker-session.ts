@@ -20,7 +20,7 @@ export class WorkerSession {
   /** @param metrics those of all processes as one */
   constructor(state: ParentState, worker: BusListener, metrics: () => Promise<string>) {
     const { core, router } = state;
-    const { bus, roster, channelCache, history, counters, blocks } = core.adapter;
+    const { bus, roster, channelCache, history, idempotency, counters, blocks } = core.adapter;
     this.#state = state;
     this.#worker = worker;
     this.api = {
@@ -34,6 +34,7 @@ export class WorkerSession {
       }),
       channelCache,
       history,
+      idempotency,
       counters: override(counters, {
         hold: (key, limit) => this.#hold(key, limit),
         release: (key) => this.#release(key),

@@ -10,6 +10,7 @@ import type {
 } from '#server/adapter/adapter';
 import type { Blocks } from '#server/adapter/blocks';
 import type { Journal } from '#server/adapter/journal';
+import type { IdempotencyRecords } from '#server/idempotency/records';
 
 /** Turns of the event loop that a delay takes at most. */
 const MAX_TURNS = 100;
@@ -23,6 +24,7 @@ export class DelayedAdapter implements Adapter {
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly blocks: Blocks;
   readonly #inner: Adapter;
@@ -35,6 +37,7 @@ export class DelayedAdapter implements Adapter {
     this.roster = this.#delayed(inner.roster);
     this.channelCache = this.#delayed(inner.channelCache);
     this.history = this.#delayed(inner.history);
+    this.idempotency = this.#delayed(inner.idempotency);
     this.counters = this.#delayed(inner.counters);
     this.bus = this.#delayed(inner.bus);
     this.blocks = this.#delayed(inner.blocks);

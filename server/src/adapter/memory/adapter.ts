@@ -1,5 +1,7 @@
 import type { HistoryPage, HistoryQuery, LostCode, Position } from '../../history/history.ts';
 import { MemoryHistory, type MemoryHistoryOptions } from '../../history/memory-history.ts';
+import { MemoryRecords } from '../../idempotency/memory-records.ts';
+import type { RecordBounds } from '../../idempotency/records.ts';
 import type { Adapter, BusListener, ChannelCache, History, KeptEvent } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
@@ -22,6 +24,10 @@ const UNBOUNDED_HISTORY: MemoryHistoryOptions = {
   bytes: Infinity,
   countsOf: () => ({ events: 0, bytes: 0, evicted: 0 }),
 };
+const UNBOUNDED_RECORDS: RecordBounds = {
+  boundsOf: () => ({ records: Infinity, bytes: Infinity }),
+  countsOf: () => ({ records: 0, bytes: 0, evicted: 0 }),
+};
 
 /** The adapter of a single node: all state is in this process and ends with it, except blocks that have a store. */
 export class MemoryAdapter implements Adapter {
@@ -29,6 +35,7 @@ export class MemoryAdapter implements Adapter {
   readonly roster: MemoryRoster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly idempotency: MemoryRecords;
   readonly counters: MemoryCounters;
   readonly blocks: MemoryBlocks;
   readonly #sweep: NodeJS.Timeout;
@@ -39,10 +46,12 @@ export class MemoryAdapter implements Adapter {
     blockStore,
     kept = UNBOUNDED,
     history = UNBOUNDED_HISTORY,
+    idempotency = UNBOUNDED_RECORDS,
   }: MemoryAdapterOptions = {}) {
     const topics = new Topics(monotonic, new KeptEvents(kept));
     const histories = new MemoryHistory(history, { now, monotonic });
-    this.bus = new MemoryBus(topics, histories);
+    this.idempotency = new MemoryRecords(idempotency, monotonic);
+    this.bus = new MemoryBus(topics, histories, this.idempotency);
     this.roster = new MemoryRoster(topics, this.bus, histories);
     this.channelCache = new MemoryChannelCache(topics);
     this.history = new TopicHistory(topics, histories);
@@ -51,6 +60,7 @@ export class MemoryAdapter implements Adapter {
     this.#sweep = setInterval(() => {
       topics.sweep();
       histories.sweep();
+      this.idempotency.sweep();
       this.counters.sweep();
       this.blocks.sweep();
     }, SWEEP_MS).unref();
@@ -113,4 +123,6 @@ export interface MemoryAdapterOptions {
   readonly kept?: KeptEventsOptions;
   /** Bounds of what channels with a history keep. @default none */
   readonly history?: MemoryHistoryOptions;
+  /** Bounds of what is known of publishes under an idempotency key. @default none */
+  readonly idempotency?: RecordBounds;
 }

@@ -1,6 +1,17 @@
 import type { Position } from '../../history/history.ts';
 import type { MemoryHistory } from '../../history/memory-history.ts';
-import type { Bus, BusListener, Command, EventMessage, Keep, Message, Version } from '../adapter.ts';
+import type { MemoryRecords } from '../../idempotency/memory-records.ts';
+import type { Once } from '../../idempotency/records.ts';
+import type {
+  Bus,
+  BusListener,
+  Command,
+  EventMessage,
+  Keep,
+  Message,
+  PublishedOnce,
+  Version,
+} from '../adapter.ts';
 import type { DomainEvent, Journal } from '../journal.ts';
 import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
 import type { Topics } from './topics.ts';
@@ -9,14 +20,16 @@ import type { Topics } from './topics.ts';
 export class MemoryBus implements Bus {
   readonly #topics: Topics;
   readonly #history: MemoryHistory;
+  readonly #records: MemoryRecords;
   #listener: BusListener | undefined;
   #journal: Journal | undefined;
   /** The last message of each topic that waits for the journal; later ones wait for it. */
   readonly #waiting = new Map<Topic, Promise<void>>();
 
-  constructor(topics: Topics, history: MemoryHistory) {
+  constructor(topics: Topics, history: MemoryHistory, records: MemoryRecords) {
     this.#topics = topics;
     this.#history = history;
+    this.#records = records;
   }
 
   attach(listener: BusListener, journal: Journal): void {
@@ -29,11 +42,26 @@ export class MemoryBus implements Bus {
   async ignore(): Promise<void> {}
 
   publish(message: EventMessage, keep?: Keep): Promise<Position | undefined> | undefined {
+    const position = this.#publish(message, keep);
+    return position === undefined ? undefined : Promise.resolve(position);
+  }
+
+  async publishOnce(message: EventMessage, { id }: Once, keep?: Keep): Promise<PublishedOnce> {
+    const appId = appOfTopic(message.topic);
+    const channel = channelOfTopic(message.topic);
+    const before = this.#records.published(appId, id, channel);
+    if (before) return { position: before.position, isNew: false };
+    const position = this.#publish(message, keep);
+    this.#records.add(appId, id, channel, position);
+    return { position, isNew: true };
+  }
+
+  #publish(message: EventMessage, keep: Keep | undefined): Position | undefined {
     const committed = message.sender === undefined ? undefined : this.#recordClientEvent(message);
     if (!keep) return this.emit([message], committed);
     const { position, ...kept } = this.#keep(message, keep);
     this.emit([{ ...kept, position }], committed);
-    return position === undefined ? undefined : Promise.resolve(position);
+    return position;
   }
 
   #keep(message: EventMessage, { history, lastSeconds }: Keep): EventMessage & { readonly version: Version } {

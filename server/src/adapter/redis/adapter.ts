@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { RecordBounds } from '../../idempotency/records.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { ReconnectingClient, reasonOf } from '../../redis/reconnecting-client.ts';
 import { ScriptRunner } from '../../redis/script-runner.ts';
@@ -12,6 +13,7 @@ import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
 import { RedisHistory } from './history/history.ts';
 import { type HistoryBounds, HistoryIndex } from './history/history-index.ts';
+import { RedisRecords } from './idempotency/records.ts';
 import { Keys } from './keys.ts';
 import { HeldResources } from './membership/held-resources.ts';
 import { NodeLease } from './membership/node-lease.ts';
@@ -35,6 +37,10 @@ const UNBOUNDED_HISTORY: HistoryBounds = {
   boundOf: () => Number.MAX_SAFE_INTEGER,
   countsOf: () => ({ events: 0, bytes: 0, evicted: 0 }),
 };
+const UNBOUNDED_RECORDS: RecordBounds = {
+  boundsOf: () => ({ records: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
+  countsOf: () => ({ records: 0, bytes: 0, evicted: 0 }),
+};
 /** Milliseconds within which Redis must answer, or this part of the time within which a dead node must be gone, if less. */
 const COMMAND_TIMEOUT_MS = 2000;
 const COMMAND_TIMEOUT = 0.15;
@@ -48,6 +54,7 @@ export class RedisAdapter implements Adapter {
   readonly roster: RedisRoster;
   readonly channelCache: RedisChannelCache;
   readonly history: RedisHistory;
+  readonly idempotency: RedisRecords;
   readonly counters: RedisCounters;
   readonly blocks: RedisBlocks;
   readonly #log: Logger;
@@ -75,6 +82,7 @@ export class RedisAdapter implements Adapter {
     onGap,
     kept = UNBOUNDED,
     history = UNBOUNDED_HISTORY,
+    idempotency = UNBOUNDED_RECORDS,
   }: RedisAdapterOptions) {
     const timeoutMs = nodeTimeoutSeconds * 1000;
     const commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
@@ -159,6 +167,7 @@ export class RedisAdapter implements Adapter {
     });
     this.channelCache = new RedisChannelCache(commands, keys);
     this.history = new RedisHistory(commands, keys);
+    this.idempotency = new RedisRecords(commands, keys, idempotency);
     this.counters = new RedisCounters(commands, keys, held);
     this.blocks = new RedisBlocks(commands, keys, now);
   }
@@ -275,4 +284,6 @@ export interface RedisAdapterOptions {
   readonly kept?: CacheIndexBounds;
   /** What the channels of an app with a history may keep. @default no bound */
   readonly history?: HistoryBounds;
+  /** What may be known of publishes under an idempotency key. @default no bound */
+  readonly idempotency?: RecordBounds;
 }

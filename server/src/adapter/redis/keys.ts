@@ -48,6 +48,11 @@ export class Keys {
     return `${this.prefix}:histories:{${appId}}`;
   }
 
+  /** Of what is known of the idempotency keys of an app. */
+  idempotency(appId: string): string {
+    return `${this.prefix}:idempotency:{${appId}}`;
+  }
+
   blocks(appId: string): string {
     return `${this.prefix}:blocks:{${appId}}`;
   }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Position } from '../../../history/history.ts';
+import type { Once } from '../../../idempotency/records.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
-import type { Bus, Command, EventMessage, Keep, Version } from '../../adapter.ts';
+import type { Bus, Command, EventMessage, Keep, PublishedOnce, Version } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
 import type { CacheIndex } from '../cache-index.ts';
 import type { HistoryIndex } from '../history/history-index.ts';
@@ -12,13 +13,29 @@ import { scripts } from '../scripts.ts';
 import { type Body, encodeBody } from './envelope.ts';
 import type { Subscriber } from './subscriber.ts';
 
-const answerSchema = z.union([
+const publishedSchema = z.union([
   z.number().transform((version) => [version, undefined, undefined] as const),
   z.tuple([z.number(), z.number(), z.number()]),
 ]);
+/** That an event was published before, its version, and its nonce or ''. */
+const repeatedSchema = z.tuple([z.literal('repeated'), z.coerce.number(), z.string()]);
 
 /** The topic of commands, to which every node listens; no app can have it. */
 export const COMMANDS: Topic = ':commands';
+
+interface SendOptions {
+  /** What the message must wait for. */
+  readonly recorded?: Promise<void> | undefined;
+  readonly keep?: Keep | undefined;
+  readonly once?: Once | undefined;
+}
+
+interface Sent {
+  readonly version: Version;
+  /** The nonce of an event that was published before. */
+  readonly nonce?: number | undefined;
+  readonly isNew: boolean;
+}
 
 /** Carries messages over Redis to all nodes that listen, including this one. */
 export class RedisBus implements Bus {
@@ -62,28 +79,36 @@ export class RedisBus implements Bus {
         ? undefined
         : this.#recorder.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
     if (!keep?.history) {
-      await this.#send(topic, message, recorded, keep);
+      await this.#send(topic, message, { recorded, keep });
       return undefined;
     }
     const nonce = newNonce();
-    const version = await this.#send(topic, { ...message, nonce }, recorded, keep);
+    const { version } = await this.#send(topic, { ...message, nonce }, { recorded, keep });
     return positionOf(topic, version, nonce);
+  }
+
+  async publishOnce({ topic, ...message }: EventMessage, once: Once, keep?: Keep): Promise<PublishedOnce> {
+    const nonce = keep?.history ? newNonce() : undefined;
+    const body = nonce === undefined ? message : { ...message, nonce };
+    const sent = await this.#send(topic, body, { keep, once });
+    const given = sent.isNew ? nonce : sent.nonce;
+    const position = given === undefined ? undefined : positionOf(topic, sent.version, given);
+    return { position, isNew: sent.isNew };
   }
 
   async publishCount(topic: Topic, count: number, version: Version): Promise<void> {
     const recorded = this.#recorder.record([{ kind: 'subscriptionCount', topic, count }]);
-    await this.#send(topic, { kind: 'count', count, version }, recorded);
+    await this.#send(topic, { kind: 'count', count, version }, { recorded });
   }
 
   async command(command: Command): Promise<void> {
     await this.#send(COMMANDS, command);
   }
 
-  /** @param recorded what the message must wait for */
-  #send(topic: Topic, body: Body, recorded?: Promise<void>, keep: Keep = {}): Promise<Version> {
+  #send(topic: Topic, body: Body, { recorded, keep = {}, once }: SendOptions = {}): Promise<Sent> {
     const ends = body.kind === 'terminateUser';
     const { lastSeconds, history } = keep;
-    const send = async (): Promise<Version> => {
+    const send = async (): Promise<Sent> => {
       const message = encodeBody(body);
       const kept =
         history && body.kind === 'event'
@@ -95,9 +120,17 @@ export class RedisBus implements Bus {
         message,
         lastSeconds ?? '',
         ends ? 1 : 0,
+        once?.id ?? '',
+        once?.fingerprint ?? '',
+        once?.seconds ?? '',
         ...kept,
       );
-      const [version, bytes, age] = answerSchema.parse(answer);
+      const repeated = once && repeatedSchema.safeParse(answer).data;
+      if (repeated) {
+        const [, version, nonce] = repeated;
+        return { version, nonce: nonce === '' ? undefined : Number(nonce), isNew: false };
+      }
+      const [version, bytes, age] = publishedSchema.parse(answer);
       if (history && bytes !== undefined) {
         this.#historyIndex.note(topic, { bytes, age, seconds: history.seconds });
       }
@@ -105,7 +138,7 @@ export class RedisBus implements Bus {
         const size = Buffer.byteLength(message) + topic.length;
         this.#cacheIndex.note(topic, { version: String(version), bytes: size, seconds: lastSeconds });
       }
-      return version;
+      return { version, isNew: true };
     };
     const before = this.#waiting.get(topic);
     if (!before && !recorded) return send();

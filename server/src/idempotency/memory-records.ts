@@ -1,0 +1,145 @@
+import type { Position } from '../history/history.ts';
+import type { IdempotencyRecords, KeyedRequest, Progress, RecordBounds, RecordCounts } from './records.ts';
+
+/** Bytes that a record counts with, beside its channels and its answer. */
+const OVERHEAD = 300;
+/** Bytes that a channel counts with, beside its name. */
+const CHANNEL_OVERHEAD = 50;
+/** Milliseconds in which a bound that is reached again and again is reported once. */
+const REPORT_MS = 60_000;
+
+interface Record {
+  readonly fingerprint: string;
+  /** The channels to which it is published, and the positions of its events. */
+  readonly published: (readonly [channel: string, position: Position | undefined])[];
+  answer: string | undefined;
+  isRunning: boolean;
+  bytes: number;
+  readonly until: number;
+}
+
+interface AppRecords {
+  /** By id, oldest first. */
+  readonly byId: Map<string, Record>;
+  readonly counts: RecordCounts;
+  reportedAt: number;
+}
+
+/** The records of all apps, in this process. */
+export class MemoryRecords implements IdempotencyRecords {
+  readonly #bounds: RecordBounds;
+  readonly #monotonic: () => number;
+  readonly #apps = new Map<string, AppRecords>();
+
+  /** @param monotonic milliseconds of a monotonic clock */
+  constructor(bounds: RecordBounds, monotonic: () => number) {
+    this.#bounds = bounds;
+    this.#monotonic = monotonic;
+  }
+
+  async begin(
+    appId: string,
+    requests: readonly KeyedRequest[],
+    seconds: number,
+  ): Promise<readonly Progress[] | 'mismatch'> {
+    const app = this.#open(appId);
+    this.#expire(app);
+    const isOther = ({ id, fingerprint }: KeyedRequest) =>
+      (app.byId.get(id)?.fingerprint ?? fingerprint) !== fingerprint;
+    if (requests.some(isOther)) return 'mismatch';
+    const until = this.#monotonic() + seconds * 1000;
+    const progress = requests.map((request) => this.#begin(app, request, until));
+    this.#enforceBounds(appId, app);
+    return progress;
+  }
+
+  async end(appId: string, id: string, answer: string | undefined): Promise<void> {
+    const app = this.#apps.get(appId);
+    const record = app?.byId.get(id);
+    if (!app || !record) return;
+    record.isRunning = false;
+    record.answer = answer;
+    const more = answer === undefined ? 0 : Buffer.byteLength(answer);
+    record.bytes += more;
+    app.counts.bytes += more;
+    this.#enforceBounds(appId, app);
+  }
+
+  /** The event that a request has published to a channel. */
+  published(
+    appId: string,
+    id: string,
+    channel: string,
+  ): { readonly position: Position | undefined } | undefined {
+    const found = this.#apps
+      .get(appId)
+      ?.byId.get(id)
+      ?.published.find(([name]) => name === channel);
+    return found && { position: found[1] };
+  }
+
+  /** Records that a request has published an event to a channel. */
+  add(appId: string, id: string, channel: string, position: Position | undefined): void {
+    this.#apps.get(appId)?.byId.get(id)?.published.push([channel, position]);
+  }
+
+  /** Forgets what has expired. */
+  sweep(): void {
+    for (const [appId, app] of this.#apps) {
+      this.#expire(app);
+      if (app.byId.size === 0) this.#apps.delete(appId);
+    }
+  }
+
+  #begin(app: AppRecords, { id, fingerprint, channels, hasAnswer }: KeyedRequest, until: number): Progress {
+    const known = app.byId.get(id);
+    if (known?.answer !== undefined) return { answer: known.answer };
+    if (known) {
+      if (known.isRunning) return 'running';
+      known.isRunning = hasAnswer;
+      return 'open';
+    }
+    const bytes = channels.reduce((sum, name) => sum + name.length + CHANNEL_OVERHEAD, OVERHEAD);
+    const record = { fingerprint, published: [], answer: undefined, isRunning: hasAnswer, bytes, until };
+    app.byId.set(id, record);
+    app.counts.records += 1;
+    app.counts.bytes += bytes;
+    return 'open';
+  }
+
+  #open(appId: string): AppRecords {
+    let app = this.#apps.get(appId);
+    if (!app) {
+      app = { byId: new Map(), counts: this.#bounds.countsOf(appId), reportedAt: -REPORT_MS };
+      this.#apps.set(appId, app);
+    }
+    return app;
+  }
+
+  #expire(app: AppRecords): void {
+    const now = this.#monotonic();
+    for (const [id, record] of app.byId) {
+      if (record.until > now) return;
+      this.#drop(app, id, record);
+    }
+  }
+
+  #enforceBounds(appId: string, app: AppRecords): void {
+    const { records, bytes } = this.#bounds.boundsOf(appId);
+    for (const [id, record] of app.byId) {
+      if (app.byId.size <= records && app.counts.bytes <= bytes) return;
+      this.#drop(app, id, record);
+      app.counts.evicted += 1;
+      const now = this.#monotonic();
+      if (now - app.reportedAt < REPORT_MS) continue;
+      app.reportedAt = now;
+      this.#bounds.onBound?.(appId);
+    }
+  }
+
+  #drop({ byId, counts }: AppRecords, id: string, { bytes }: Record): void {
+    byId.delete(id);
+    counts.records -= 1;
+    counts.bytes -= bytes;
+  }
+}
