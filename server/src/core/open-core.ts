@@ -1,6 +1,5 @@
 import { makeDirectory } from '../data/directory.ts';
 import { SigningKey } from '../data/signing-key.ts';
-import { ClusterCore } from './cluster-core.ts';
 import type { CoreParts, NodeCore } from './core.ts';
 import { LocalCore } from './local-core.ts';
 
@@ -14,7 +13,8 @@ export async function openCore(parts: Omit<CoreParts, 'signingKey'>): Promise<No
   const { redis, data, webhookSigningKey } = parts.config;
   if (data !== undefined) makeDirectory(data);
   const signingKey = SigningKey.open(webhookSigningKey, data);
-  return redis && !parts.adapter
-    ? ClusterCore.open({ ...parts, redis, signingKey })
-    : LocalCore.open({ ...parts, signingKey });
+  if (!redis || parts.adapter) return LocalCore.open({ ...parts, signingKey });
+  // The client of Redis takes a while to load, so only who needs it does.
+  const { ClusterCore } = await import('./cluster-core.ts');
+  return ClusterCore.open({ ...parts, redis, signingKey });
 }
