@@ -6,6 +6,7 @@ import { Rates } from './admin/rates.ts';
 import { Api } from './api/api.ts';
 import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
+import { KeyExpiry } from './apps/key-expiry.ts';
 import { recordKeyChanges } from './audit/key-changes.ts';
 import type { Broker, BrokerParts, DrainReason } from './broker.ts';
 import { callableAddresses } from './config/callable-addresses.ts';
@@ -121,6 +122,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   });
 
   const rates = new Rates({ apps, metrics, now, monotonic });
+  /** Ends what was granted by keys that are not valid any more. */
+  const endInvalid = (): void => {
+    gateway.closeOrphans();
+    hub.endings.endInvalid();
+  };
+  const keyExpiry = new KeyExpiry(apps, endInvalid);
+
   let isDraining = false;
   let isReplaced = false;
   // A replaced process keeps its readiness: the processes that replace it accept connections.
@@ -191,6 +199,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     renewals.close();
     tokens.close();
     rates.close();
+    keyExpiry.close();
     await api.close();
     if (deadline !== undefined) await webhooks.drain(deadline);
     await core.close();
@@ -244,8 +253,8 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     configured = list;
     apps.replace(list);
     reloadCore(core);
-    gateway.closeOrphans();
-    hub.endings.endInvalid();
+    endInvalid();
+    keyExpiry.reset();
   };
   admin.registry?.attach(async (list) => take(list));
   admin.attach({

@@ -27,14 +27,14 @@ describe('an app', () => {
       }),
     );
     expect(app.keys).toEqual(['old', 'new']);
-    expect(app.secretOf('new')?.export().toString()).toBe('secret-of-new');
-    expect(app.secretOf('old')).toBe(app.secretOf('old'));
+    expect(app.keyOf('new')?.secret?.export().toString()).toBe('secret-of-new');
+    expect(app.keyOf('old')?.secret).toBe(app.keyOf('old')?.secret);
   });
 
   test.each(['__proto__', 'constructor', 'key-2', ''])('has no key "%s"', (key) => {
     const app = new App(configOf());
     expect(app.hasKey(key)).toBe(false);
-    expect(app.secretOf(key)).toBeUndefined();
+    expect(app.keyOf(key)?.secret).toBeUndefined();
   });
 
   test('shows new settings after an update', () => {

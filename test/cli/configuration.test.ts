@@ -70,6 +70,7 @@ describe('what stands in the file', () => {
   test('an app has defaults too', () => {
     expect(parseConfig({ apps: [app] }).apps[0]).toEqual({
       ...app,
+      keys: [{ ...app.keys[0], state: 'active' }],
       enabled: true,
       requireTLS: false,
       explainRefusals: false,

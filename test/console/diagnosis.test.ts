@@ -157,8 +157,8 @@ test('the uses of a key are counted by the hour', () => {
   const uses = new KeyUsage();
   const start = Date.UTC(2025, 0, 1);
   expect(uses.of('key-1', start)).toBeUndefined();
-  uses.count('key-1', 'channels', start);
-  uses.count('key-1', 'requests', start + 59 * minute);
+  uses.count('key-1', 'subscribe', start);
+  uses.count('key-1', 'read', start + 59 * minute);
   expect(uses.of('key-1', start + 59 * minute)).toEqual({
     channels: 1,
     users: 0,

@@ -3,7 +3,7 @@ import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Claims } from './claims.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import { type Grant, grantExpired, isValid, keyRemoved } from './grant.ts';
+import { type Grant, grantExpired, whyInvalid } from './grant.ts';
 import { PacedReconnects, type Reconnecting } from './paced-reconnects.ts';
 import type { EndingRight, Renewer } from './renewer.ts';
 import type { Life, Term } from './term.ts';
@@ -54,9 +54,10 @@ export class Access {
     if (grant.claims?.once && (await this.#countUse(app, grant.claims, 1)) > 1) throw used();
   }
 
-  /** @throws SubscriptionRefusal if its key was removed, or it has expired, since it was verified */
+  /** @throws SubscriptionRefusal if its key was removed or revoked, or it has expired, since it was verified */
   checkValid(app: App, grant: Grant): void {
-    if (!isValid(grant, app)) throw keyRemoved();
+    const invalid = whyInvalid(grant, app);
+    if (invalid) throw invalid;
     if (isPast(grant.claims?.expiresAt, this.#now())) throw grantExpired();
   }
 

@@ -1,5 +1,6 @@
 import type { App } from '../apps/app.ts';
 import type { AppKey } from '../apps/app-key.ts';
+import type { ErrorCode } from '../error-codes.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Member } from '../protocol/frames.ts';
 import type { Claims } from './claims.ts';
@@ -27,20 +28,25 @@ export function userOf({ member, claims }: Grant): string | undefined {
   return member?.userId ?? claims?.userId;
 }
 
-/** Whether the app still has the key that signed the grant, with the same secret, or trusts the issuer of its token. */
-export function isValid({ key, token }: Pick<Grant, 'key' | 'token'>, app: App): boolean {
-  if (token && app.tokens?.issuer(token.issuer.name) !== token.issuer) return false;
-  return key === undefined || app.accepts(key);
+/** Why what a key or the issuer of a token vouched for is not valid any more, as the code and the verb of a refusal; `undefined` if it is. */
+export function whyUntrusted(
+  { key, token }: Pick<Grant, 'key' | 'token'>,
+  app: App,
+): readonly [code: ErrorCode, verb: string] | undefined {
+  if (key && !app.accepts(key)) return app.hasRevoked(key) ? REVOKED : REMOVED;
+  if (token && app.tokens?.issuer(token.issuer.name) !== token.issuer) return REMOVED;
+  return undefined;
 }
 
-/** Why a subscription ends when its grant is not valid any more. */
-export function keyRemoved(): SubscriptionRefusal {
-  return new SubscriptionRefusal(
-    'AuthError',
-    401,
-    'key_removed',
-    'The key that signed the subscription was removed',
-  );
+const REVOKED = ['key_revoked', 'revoked'] as const;
+const REMOVED = ['key_removed', 'removed'] as const;
+
+/** Why a subscription ends, or is not made, because its grant is not valid any more; `undefined` if it is. */
+export function whyInvalid(grant: Grant, app: App): SubscriptionRefusal | undefined {
+  const why = whyUntrusted(grant, app);
+  if (!why) return undefined;
+  const [code, verb] = why;
+  return new SubscriptionRefusal('AuthError', 401, code, `The key that signed the subscription was ${verb}`);
 }
 
 /** Why a subscription ends at the end of its grant. */

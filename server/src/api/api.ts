@@ -8,6 +8,7 @@ import { listChannels, listUsers, showChannel } from './channels.ts';
 import type { ApiContext } from './context.ts';
 import type { Endpoint } from './endpoint.ts';
 import { listEvents, purgeEvents } from './history.ts';
+import { listKeys } from './keys.ts';
 import { publish, publishBatch } from './publish.ts';
 import { Service } from './service.ts';
 import { removeSubscriptions } from './subscriptions.ts';
@@ -23,6 +24,7 @@ export const API_ENDPOINTS: readonly Endpoint[] = [
   listUsers,
   listEvents,
   purgeEvents,
+  listKeys,
   removeSubscriptions,
   listSignedIn,
   showUser,

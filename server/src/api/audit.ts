@@ -9,6 +9,7 @@ export const findAuditRecords: Endpoint = {
   method: 'GET',
   path: 'audit',
   publishes: false,
+  scope: 'audit',
   async run({ app, query, audit }) {
     if (!audit)
       throw new ApiError(

@@ -67,7 +67,7 @@ export function authenticateUsual(
   const [, keyName = '', timestamp = '', md5, signature] = usual;
   const app = apps.byId(appId);
   const key = app?.keyOf(keyName);
-  if (!app || !key || !isTimely(timestamp, now())) return undefined;
+  if (!app || !key?.secret || key.isRevoked || !isTimely(timestamp, now())) return undefined;
   const text = requestText(method, path, rawQuery.slice(0, -UNSIGNED_LENGTH));
   return verify(key.secret, text, signature) ? { app, key, query: NO_PARAMETERS, bodyMd5: md5 } : undefined;
 }
@@ -91,11 +91,14 @@ export function authenticateAny(request: SignedRequest, { apps, pathPrefix, now 
       'unknown_key',
       `Unknown auth_key: "${proof.key.slice(0, 64)}" is no key of this app`,
     );
+  if (key.isRevoked) throw new ApiError(401, 'key_revoked', `The key "${key.name}" is revoked`);
+  const { secret } = key;
+  if (!secret) throw new ApiError(401, 'client_key', `The key "${key.name}" has no secret: it cannot sign`);
   checkTimestamp(proof.timestamp, now());
 
   for (const path of signedPaths(request.path, pathPrefix)) {
     for (const reading of readings) {
-      if (!verify(key.secret, textOf(request.method, path, reading), proof.signature)) continue;
+      if (!verify(secret, textOf(request.method, path, reading), proof.signature)) continue;
       const parameters = reading.parameters.filter(([name]) => !PROOF.has(name));
       if (request.method === 'POST') refuseParameters(parameters);
       refuseColons(reading);

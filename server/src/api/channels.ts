@@ -12,6 +12,7 @@ export const listChannels: Endpoint = {
   method: 'GET',
   path: 'channels',
   publishes: false,
+  scope: 'read',
   async run({ app, query, adapter }) {
     const prefix = query.get('filter_by_prefix') ?? '';
     if (prefix !== '' && !isChannelName(prefix, app.limits.channelNameLength)) {
@@ -38,6 +39,7 @@ export const showChannel: Endpoint = {
   method: 'GET',
   path: 'channels/:subject',
   publishes: false,
+  scope: 'read',
   async run(call) {
     const { app, query, adapter } = call;
     const channel = namedChannel(call);
@@ -71,6 +73,7 @@ export const listUsers: Endpoint = {
   method: 'GET',
   path: 'channels/:subject/users',
   publishes: false,
+  scope: 'read',
   async run(call) {
     const { app, adapter } = call;
     const channel = namedChannel(call);

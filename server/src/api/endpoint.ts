@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
+import type { AppKey } from '../apps/app-key.ts';
+import type { GeneralScope } from '../apps/key-scope.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Query } from '../http/query.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -16,6 +18,8 @@ export interface Endpoint {
   readonly publishes: boolean;
   /** Of the body. */
   readonly body?: z.ZodType;
+  /** What the key of the caller must allow; a publish checks the channels that it names itself. */
+  readonly scope: GeneralScope | 'publish';
   /** Headers of each answer that is not a refusal. */
   readonly answerHeaders?: (app: App) => Readonly<Record<string, string>>;
   /**
@@ -35,6 +39,8 @@ export class Repeated {
 /** One authenticated request, and what it may work with. */
 export interface Call {
   readonly app: App;
+  /** The key that signed the request. */
+  readonly key: AppKey;
   /** The channel or user that the path names, decoded; empty where it names none. */
   readonly subject: string;
   readonly query: Query;

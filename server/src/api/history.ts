@@ -15,6 +15,7 @@ export const listEvents: Endpoint = {
   method: 'GET',
   path: 'channels/:subject/events',
   publishes: false,
+  scope: 'read',
   async run(call) {
     const { app, query, adapter } = call;
     const channel = channelWithHistory(call);
@@ -45,6 +46,7 @@ export const purgeEvents: Endpoint = {
   method: 'DELETE',
   path: 'channels/:subject/events',
   publishes: false,
+  scope: 'revoke',
   async run(call) {
     const channel = channelWithHistory(call);
     await call.adapter.history.purge(topicOf(call.app.id, channel.name));

@@ -1,11 +1,13 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
+import type { AppKey } from '../apps/app-key.ts';
 import type { Hub } from '../hub/hub.ts';
 import { publishAll } from '../hub/publish-all.ts';
 import { type Call, type Endpoint, Repeated } from './endpoint.ts';
 import { describeChannel } from './info.ts';
 import { publishOnce } from './publish-once.ts';
 import { batchSchema, type EventRequest, parseBatch, parsePublish, publishSchema } from './requests.ts';
+import { checkScope } from './scope.ts';
 
 /** The answer where nothing was asked. */
 const NOTHING: object = {};
@@ -16,10 +18,12 @@ export const publish: Endpoint = {
   method: 'POST',
   path: 'events',
   publishes: true,
+  scope: 'publish',
   body: publishSchema,
   run(call) {
-    const { app, body, hub, adapter } = call;
+    const { app, key, body, hub, adapter } = call;
     const event = parsePublish(app, body);
+    checkChannels(key, event);
     if (event.idempotencyKey !== undefined) return publishKeyed(call, event);
     if (event.info.length > 0) return publishAndDescribe(hub, adapter, app, event);
     const published = hub.publishToAll(app, event.channels, event);
@@ -35,12 +39,14 @@ export const publishBatch: Endpoint = {
   method: 'POST',
   path: 'batch_events',
   publishes: true,
+  scope: 'publish',
   body: batchSchema,
   answerHeaders: ({ limits }) => ({ [BATCH_SIZE]: String(limits.coalescedBatchSize) }),
   async run(call) {
-    const { app, headers, body, hub, adapter } = call;
+    const { app, key, headers, body, hub, adapter } = call;
     const { batchSize, coalescedBatchSize } = app.limits;
     const events = parseBatch(app, body, headers[BATCH_SIZE] === undefined ? batchSize : coalescedBatchSize);
+    for (const event of events) checkChannels(key, event);
     if (events.some(({ idempotencyKey }) => idempotencyKey !== undefined)) {
       return publishKeyedBatch(call, events);
     }
@@ -85,4 +91,10 @@ async function publishKeyedBatch(call: Call, events: readonly EventRequest[]): P
 
 function answerOnce(answer: object, isRepeated: boolean): object {
   return isRepeated ? new Repeated(answer) : answer;
+}
+
+/** @throws ApiError 403 if the key may not publish to one of the channels: then nothing of the request is published */
+function checkChannels(key: AppKey, { channels }: EventRequest): void {
+  if (key.scopes.texts === null) return;
+  for (const { name } of channels) checkScope(key, key.scopes.missingFor('publish', name));
 }

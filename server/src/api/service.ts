@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { App } from '../apps/app.ts';
+import type { AppKey } from '../apps/app-key.ts';
 import { ApiError } from '../errors.ts';
 import { dropBody, readBody } from '../http/body.ts';
 import { splitTarget } from '../http/target.ts';
@@ -10,6 +11,7 @@ import type { ApiContext } from './context.ts';
 import { type Endpoint, Repeated } from './endpoint.ts';
 import { RefusalLimit } from './refusal-limit.ts';
 import { RequestQuota } from './request-quota.ts';
+import { checkScope } from './scope.ts';
 
 const NO_BODY = Buffer.alloc(0);
 const REPEATED = { 'Idempotency-Replayed': 'true' };
@@ -57,14 +59,15 @@ export class Service {
       if (caller instanceof ApiError) throw await this.#countRefusal(caller, request, response);
       const { app, key, query } = caller;
       // The key may have been removed while the body arrived.
-      if (apps.byId(appId) !== app || !app.accepts(key))
-        throw new ApiError(401, 'key_removed', 'The key that signed the request was removed');
+      if (apps.byId(appId) !== app || !app.accepts(key)) throw keyGone(app, key);
       refuseDisabled(app);
-      app.keyUses.count(key.name, 'requests', now());
+      if (endpoint.scope !== 'publish') checkScope(key, key.scopes.missing(endpoint.scope));
+      app.keyUses.count(key.name, endpoint.publishes ? 'publish' : 'read', now());
       const admitted = this.#quota.admit(app);
       if (admitted) await admitted;
       const result = endpoint.run({
         app,
+        key,
         subject,
         query,
         headers: request.headers,
@@ -156,4 +159,10 @@ export function refuseDisabled({ enabled }: App): void {
       'app_disabled',
       'The app is disabled: enable it in the configuration of the broker',
     );
+}
+
+function keyGone(app: App, key: AppKey): ApiError {
+  return app.hasRevoked(key)
+    ? new ApiError(401, 'key_revoked', 'The key that signed the request was revoked')
+    : new ApiError(401, 'key_removed', 'The key that signed the request was removed');
 }

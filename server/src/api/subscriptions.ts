@@ -30,6 +30,7 @@ export const removeSubscriptions: Endpoint = {
   method: 'POST',
   path: 'channels/:subject/subscriptions/remove',
   publishes: false,
+  scope: 'revoke',
   async run(call) {
     const { app, subject, body, hub, now } = call;
     const channel = readChannel(subject, app.limits.channelNameLength);

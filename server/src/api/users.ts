@@ -23,6 +23,7 @@ export const terminateConnections: Endpoint = {
   method: 'POST',
   path: 'users/:subject/terminate_connections',
   publishes: false,
+  scope: 'revoke',
   async run(call) {
     const { app, subject, body, adapter, now } = call;
     if (subject.length > MAX_ID_LENGTH) {
@@ -51,6 +52,7 @@ export const listSignedIn: Endpoint = {
   method: 'GET',
   path: 'users',
   publishes: false,
+  scope: 'read',
   async run({ app, query, adapter }) {
     const limit = readLimit(query);
     const after = query.get('cursor') ?? '';
@@ -66,6 +68,7 @@ export const showUser: Endpoint = {
   method: 'GET',
   path: 'users/:subject',
   publishes: false,
+  scope: 'read',
   async run(call) {
     const { app, subject, adapter } = call;
     if (!isUserId(subject))

@@ -37,6 +37,7 @@ const listHooks: Endpoint = {
   method: 'GET',
   path: 'webhooks',
   publishes: false,
+  scope: 'webhooks',
   async run({ app, webhooks }) {
     const hooks = app.hooks.map(async (hook): Promise<HookView> => {
       const { state, deliveries } = await webhooks.statusOf(hook.key);
@@ -52,6 +53,7 @@ const listDeliveries: Endpoint = {
   method: 'GET',
   path: 'webhooks/:subject/deliveries',
   publishes: false,
+  scope: 'webhooks',
   async run(call) {
     const { query, webhooks } = call;
     const limit = readLimit(query);
@@ -101,6 +103,7 @@ const listEvents: Endpoint = {
   method: 'GET',
   path: 'webhook_events',
   publishes: false,
+  scope: 'webhooks',
   async run({ app, query, webhooks }) {
     const { events, lastSeq } = await webhooks.events(
       app.id,
@@ -128,6 +131,7 @@ function change(name: string, run: (call: Call, hook: Hook) => Promise<object>):
     method: 'POST',
     path: `webhooks/:subject/${name}`,
     publishes: false,
+    scope: 'webhooks',
     run: async (call) => run(call, namedHook(call)),
   };
 }

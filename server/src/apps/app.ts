@@ -1,7 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { isChannelName } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
-import { AppKey } from './app-key.ts';
+import { AppKey, type KeyConfig, keySchema } from './app-key.ts';
 import { type HistoryRule, historyRuleSchema, ruleFor } from './history-rule.ts';
 import { Hook, webhookSchema } from './hook.ts';
 import { KeyUsage } from './key-usage.ts';
@@ -86,17 +85,6 @@ export const grantsSchema = z
 
 export type Grants = z.infer<typeof grantsSchema>;
 
-const keySchema = z
-  .strictObject({
-    /** Public name, which clients connect with. */
-    key: z
-      .string()
-      .refine((key) => isChannelName(key, 128), 'expected 1 to 128 of A-Z a-z 0-9 _ - = @ , . ;'),
-    /** Signs for the key. Only the broker and the customer's backend know it. */
-    secret: z.string().min(8).max(256),
-  })
-  .readonly();
-
 const origin = z
   .string()
   .refine(
@@ -180,7 +168,7 @@ export class App {
   /** Replaces the settings. */
   update(config: AppConfig): void {
     this.#config = config;
-    const keys = config.keys.map(({ key, secret }) => this.#unchanged(new AppKey(key, secret)));
+    const keys = config.keys.map((key) => this.#unchanged(new AppKey(key), key));
     this.#keys = new Map(keys.map((key) => [key.name, key]));
     this.#origins = new AllowedOrigins(config.allowedOrigins);
     this.renewal = config.grants.renewal ? new RenewalSettings(config.grants.renewal) : undefined;
@@ -248,9 +236,19 @@ export class App {
     return [...this.#keys.keys()];
   }
 
-  /** Its keys with their secrets, oldest first; at least one. */
+  /** Its keys that verify signatures, with their secrets, oldest first. */
   get secrets(): readonly (readonly [key: string, secret: KeyObject])[] {
-    return Array.from(this.#keys.values(), ({ name, secret }) => [name, secret]);
+    return this.#secretsOf(({ isRevoked }) => !isRevoked);
+  }
+
+  /** Its keys that sign, with their secrets, oldest first. */
+  get signers(): readonly (readonly [key: string, secret: KeyObject])[] {
+    return this.#secretsOf(({ state }) => state === 'active');
+  }
+
+  /** Its keys, oldest first. */
+  get allKeys(): Iterable<AppKey> {
+    return this.#keys.values();
   }
 
   hasKey(key: string): boolean {
@@ -261,13 +259,14 @@ export class App {
     return this.#keys.get(name);
   }
 
-  /** Whether the app still has a key, with the same secret. */
+  /** Whether the app still has a key, with the same secret, and the key is not revoked. */
   accepts(key: AppKey): boolean {
-    return this.#keys.get(key.name) === key;
+    return this.#keys.get(key.name) === key && !key.isRevoked;
   }
 
-  secretOf(key: string): KeyObject | undefined {
-    return this.#keys.get(key)?.secret;
+  /** Whether it was revoked, and not removed. */
+  hasRevoked(key: AppKey): boolean {
+    return this.#keys.get(key.name) === key && key.isRevoked;
   }
 
   /** Whether a page of this origin may connect. Clients without an `Origin` are not browsers, and may connect. */
@@ -275,10 +274,18 @@ export class App {
     return origin === undefined || this.#origins.allows(origin);
   }
 
-  /** Returns the earlier object of an unchanged key, so that its signatures stay valid. */
-  #unchanged(key: AppKey): AppKey {
+  #secretsOf(isMeant: (key: AppKey) => boolean): (readonly [key: string, secret: KeyObject])[] {
+    const found: (readonly [string, KeyObject])[] = [];
+    for (const key of this.#keys.values()) if (key.secret && isMeant(key)) found.push([key.name, key.secret]);
+    return found;
+  }
+
+  /** Returns the earlier object of a key with the same secret, so that its signatures stay valid. */
+  #unchanged(key: AppKey, config: KeyConfig): AppKey {
     const before = this.#keys.get(key.name);
-    return before?.equals(key) ? before : key;
+    if (!before?.equals(key)) return key;
+    before.update(config);
+    return before;
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { isChannelPattern, isMatch } from './channel-pattern.ts';
 
-const PATTERN = /^#?[A-Za-z0-9_\-=@,.;*]+$/;
 const MAX_MESSAGES = 10_000;
 /** A week. */
 const MAX_SECONDS = 604_800;
@@ -12,7 +12,7 @@ export const historyRuleSchema = z
       .string()
       .max(1000)
       .refine(
-        (pattern) => PATTERN.test(pattern),
+        isChannelPattern,
         'expected a channel name in which * stands for any text, such as "private-room-*"',
       ),
     /** Seconds for which an event is kept. */
@@ -40,23 +40,4 @@ export type HistoryRule = z.infer<typeof historyRuleSchema>;
 export function ruleFor(rules: readonly HistoryRule[], channel: string): HistoryRule | undefined {
   if (rules.length === 0) return undefined;
   return rules.find(({ channels: pattern }) => isMatch(pattern, channel));
-}
-
-/** Takes the first place for each part of the pattern, so its time does not explode as that of a regular expression would. */
-function isMatch(pattern: string, channel: string): boolean {
-  if (channel.startsWith('#') && !pattern.startsWith('#')) return false;
-  const [first = '', ...parts] = pattern.split('*');
-  const last = parts.pop();
-  if (last === undefined) return channel === pattern;
-  if (channel.length < first.length + last.length || !channel.startsWith(first) || !channel.endsWith(last)) {
-    return false;
-  }
-  const end = channel.length - last.length;
-  let at = first.length;
-  for (const part of parts) {
-    const found = channel.indexOf(part, at);
-    if (found < 0 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
 }

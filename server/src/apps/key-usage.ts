@@ -1,5 +1,6 @@
-/** The purpose of an accepted signature. */
-export type KeyUse = 'channels' | 'users' | 'requests';
+/** The purposes of accepted signatures; `read` stands for all requests that do not publish. */
+export const KEY_USES = ['subscribe', 'publish', 'read', 'sign_in'] as const;
+export type KeyUse = (typeof KEY_USES)[number];
 
 /** Counts of accepted signatures of one key since this process started. */
 export interface KeyCounts {
@@ -29,6 +30,11 @@ export class KeyUsage {
     ledger.count(use, now);
   }
 
+  /** Unix milliseconds of the last use for a purpose; `undefined` if there was none. */
+  lastUse(key: string, use: KeyUse): number | undefined {
+    return this.#keys.get(key)?.lastUse(use);
+  }
+
   /** `undefined` if the key has not been used. */
   of(key: string, now: number): KeyCounts | undefined {
     return this.#keys.get(key)?.tally(now);
@@ -36,7 +42,8 @@ export class KeyUsage {
 }
 
 class Ledger {
-  readonly #totals: Record<KeyUse, number> = { channels: 0, users: 0, requests: 0 };
+  readonly #totals: Record<KeyUse, number> = { subscribe: 0, publish: 0, read: 0, sign_in: 0 };
+  readonly #lastUses: Record<KeyUse, number> = { subscribe: 0, publish: 0, read: 0, sign_in: 0 };
   /** A ring buffer: one count for each of the last minutes. */
   readonly #minutes = new Uint32Array(MINUTES);
   #minute = 0;
@@ -45,6 +52,7 @@ class Ledger {
   count(use: KeyUse, now: number): void {
     const slot = this.#advance(now);
     this.#totals[use] += 1;
+    this.#lastUses[use] = now;
     this.#minutes[slot] = (this.#minutes[slot] ?? 0) + 1;
     this.#lastAt = now;
   }
@@ -52,7 +60,12 @@ class Ledger {
   tally(now: number): KeyCounts {
     this.#advance(now);
     const lastHour = this.#minutes.reduce((sum, count) => sum + count, 0);
-    return { ...this.#totals, lastHour, lastAt: this.#lastAt };
+    const { subscribe, publish, read, sign_in: users } = this.#totals;
+    return { channels: subscribe, users, requests: publish + read, lastHour, lastAt: this.#lastAt };
+  }
+
+  lastUse(use: KeyUse): number | undefined {
+    return this.#lastUses[use] || undefined;
   }
 
   /** Clears the minutes that have passed. Returns the slot of the present one. */

@@ -113,8 +113,14 @@ async function fromFile(
 ): Promise<Partial<Profile>> {
   const config = await loadConfig({ file, env });
   const app = appOf(config, id);
-  const pair = key === undefined ? app.keys[0] : app.keys.find((each) => each.key === key);
-  return { url: urlOf(config), app: app.id, ...pair };
+  const pair = key === undefined ? signerOf(app) : app.keys.find((each) => each.key === key);
+  return { url: urlOf(config), app: app.id, ...defined({ key: pair?.key, secret: pair?.secret }) };
+}
+
+/** The first key that signs, if possible one that may do everything. */
+function signerOf({ keys }: AppConfig): AppConfig['keys'][number] | undefined {
+  const signers = keys.filter(({ secret, state }) => secret !== undefined && state !== 'revoked');
+  return signers.find(({ scopes }) => !scopes) ?? signers[0];
 }
 
 function appOf({ apps }: Config, id: string | undefined): AppConfig {
@@ -164,6 +170,6 @@ export async function ask<Answer>(
   }
 }
 
-function defined(parts: { readonly [Name in keyof Profile]: string | undefined }): Partial<Profile> {
+function defined(parts: { readonly [Name in keyof Profile]?: string | undefined }): Partial<Profile> {
   return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined && value !== ''));
 }

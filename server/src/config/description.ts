@@ -12,7 +12,10 @@ export function describeConfig(config: Config): object {
     ...(redis && { redis: describeRedis(redis, HIDDEN) }),
     apps: apps.map((app) => ({
       ...describeShared(app),
-      keys: app.keys.map(({ key }) => ({ key, secret: HIDDEN })),
+      keys: app.keys.map(({ secret, ...key }) => ({
+        ...key,
+        ...(secret !== undefined && { secret: HIDDEN }),
+      })),
       webhooks: app.webhooks.map((webhook) => ({
         ...webhook,
         url: describeUrl(webhook.url),

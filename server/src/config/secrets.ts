@@ -7,6 +7,8 @@ import { ConfigError } from './error.ts';
 
 /** The length from which a random secret of any alphabet cannot be found by trying. */
 const SAFE_LENGTH = 32;
+/** Stands for the secret of a client key, which nobody needs to warn about. */
+const NO_SECRET = ' '.repeat(SAFE_LENGTH);
 
 /**
  * Refuses secrets that an attacker with a single signature can guess: every client receives signatures.
@@ -15,7 +17,9 @@ const SAFE_LENGTH = 32;
  */
 export function refuseGuessable({ admin, apps, metrics }: Config): void {
   const secrets = apps.flatMap(({ keys }, app) =>
-    keys.flatMap(({ secret }, key) => (isGuessable(secret) ? [`apps[${app}].keys[${key}].secret`] : [])),
+    keys.flatMap(({ secret }, key) =>
+      secret !== undefined && isGuessable(secret) ? [`apps[${app}].keys[${key}].secret`] : [],
+    ),
   );
   apps.forEach(({ tokens }, app) => {
     for (const [issuer, { secret }] of tokens?.issuers.entries() ?? []) {
@@ -47,9 +51,9 @@ export function shortSecrets({
   apps,
 }: Config): { readonly appId: string; readonly key: string; readonly characters: number }[] {
   return apps.flatMap(({ id: appId, keys }) =>
-    keys
-      .filter(({ secret }) => secret.length < SAFE_LENGTH)
-      .map(({ key, secret }) => ({ appId, key, characters: secret.length })),
+    keys.flatMap(({ key, secret = NO_SECRET }) =>
+      secret.length < SAFE_LENGTH ? [{ appId, key, characters: secret.length }] : [],
+    ),
   );
 }
 
@@ -70,7 +74,7 @@ export function hideSecrets({ admin, apps, metrics, redis }: Config): void {
 /** The same for the apps of a reload. */
 export function hideSecretsOf(apps: readonly AppConfig[]): void {
   for (const { keys, webhooks, grants, tokens } of apps) {
-    for (const { secret } of keys) hideSecret(secret);
+    for (const { secret } of keys) if (secret !== undefined) hideSecret(secret);
     for (const { secret, jwksUrl } of tokens?.issuers ?? []) {
       if (secret !== undefined) hideSecret(secret);
       if (jwksUrl !== undefined) hideParameters(jwksUrl);

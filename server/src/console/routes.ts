@@ -158,13 +158,17 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     (endpoint: Endpoint): RequestHandler =>
     (request, response, next) => {
       const subject = String(request.params['subject'] ?? '');
-      return signedIn(async ({ session: { app }, body }) => {
+      return signedIn(async ({ session, body }) => {
+        const { app } = session;
         const counts = metrics.app(app.id);
         try {
           await quota.admit(app);
           const [query] = readQuery(splitTarget(request.url).rawQuery);
+          const key = app.keyOf(session.key);
+          if (!key) throw new ApiError(401, 'key_removed', 'The key of the session was removed');
           const result = await endpoint.run({
             app,
+            key,
             subject,
             query,
             headers: request.headers,

@@ -60,7 +60,7 @@ export class Sessions {
   /** Starts a session if the secret is that of the key. */
   start(key: string, secret: string): Session | undefined {
     const app = this.#parts.apps.byKey(key);
-    const own = app?.secretOf(key);
+    const own = app && secretOf(app, key);
     // An unknown key takes as long as a wrong secret.
     const matches = isSame(own, secret);
     if (!app || !own || !matches) return undefined;
@@ -81,7 +81,7 @@ export class Sessions {
     const { apps, open, incarnation, now } = this.#parts;
     if (open) {
       const [app] = apps.all();
-      const [key, secret] = app?.secrets[0] ?? [];
+      const [key, secret] = app?.secrets.find(([name]) => secretOf(app, name)) ?? [];
       return app && key !== undefined && secret ? { id: OPEN_SESSION, app, key, secret } : undefined;
     }
     const [text = '', signature] = readCookie(request).split('.', 2);
@@ -89,7 +89,7 @@ export class Sessions {
     if (!ticket.success) return undefined;
     const [appId, key, id, until] = ticket.data;
     const app = apps.byId(appId);
-    const secret = app?.secretOf(key);
+    const secret = app && secretOf(app, key);
     if (!app || !secret || Math.min(until, endOf(id)) <= now()) return undefined;
     return verify(secret, sessionText(incarnation, text), signature) ? { id, app, key, secret } : undefined;
   }
@@ -145,4 +145,10 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The secret of a key that opens the console, which may do everything: neither a revoked key nor one with scopes. */
+function secretOf(app: App, name: string): KeyObject | undefined {
+  const key = app.keyOf(name);
+  return key && !key.isRevoked && key.scopes.texts === null ? key.secret : undefined;
 }

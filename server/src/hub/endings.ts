@@ -1,6 +1,6 @@
 import { userChannel } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
-import { grantExpired, keyRemoved, userOf } from '../access/grant.ts';
+import { grantExpired, userOf } from '../access/grant.ts';
 import type { Adapter, Evicted, Left, Message } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
@@ -142,13 +142,12 @@ export class Endings {
     this.#journal.record([{ kind: 'grantExpired', topic, userId, grantId, socketId }])?.catch(() => {});
   }
 
-  /** Ends the subscriptions whose key was removed by a reload. */
+  /** Ends the subscriptions whose key was removed or revoked. */
   endInvalid(): void {
-    const why = keyRemoved();
     for (const [topic, local] of [...this.#channels.all()]) {
       if (local.channel.kind === 'public') continue;
-      const all = local.endInvalid(why);
-      for (const ended of all) this.#lose(topic, local, ended, why, why.message);
+      const all = local.endInvalid();
+      for (const [ended, why] of all) this.#lose(topic, local, ended, why, why.message);
       if (all.length > 0) this.#channels.closeIfEmpty(topic, local);
     }
   }

@@ -1,4 +1,4 @@
-import { isValid, userOf } from '../access/grant.ts';
+import { userOf, whyInvalid } from '../access/grant.ts';
 import type { Evicted, Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
@@ -98,16 +98,17 @@ export class LocalChannel {
     return ended;
   }
 
-  /** Ends the subscriptions whose grant is not valid any more. Returns them. */
-  endInvalid(why: SubscriptionRefusal): readonly Ended[] {
-    const ended: Ended[] = [];
+  /** Ends the subscriptions whose grant is not valid any more. Returns them, each with the reason. */
+  endInvalid(): readonly (readonly [Ended, SubscriptionRefusal])[] {
+    const all: (readonly [Ended, SubscriptionRefusal])[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
-      if (isValid(subscription.grant, this.app)) continue;
+      const why = whyInvalid(subscription.grant, this.app);
+      if (!why) continue;
       subscription.end(why);
       this.#remove(subscriber, subscription);
-      ended.push([subscriber, subscription]);
+      all.push([[subscriber, subscription], why]);
     }
-    return ended;
+    return all;
   }
 
   /** Frames a message once, and sends the same bytes to all subscribers. */

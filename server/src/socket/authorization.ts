@@ -11,6 +11,7 @@ import { type Grant, PUBLIC_GRANT } from '../access/grant.ts';
 import type { Token } from '../access/token.ts';
 import type { App } from '../apps/app.ts';
 import type { AppKey } from '../apps/app-key.ts';
+import { scopeMissing } from '../apps/key-scope.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { codes, Refusal, SubscriptionRefusal } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
@@ -89,6 +90,9 @@ export function authorizeSubscription(
   }
   const data = channelData || undefined;
   const key = checkChannelProof(app, channelText(socketId, channel.name, data), proof.auth);
+  const missing = key.scopes.missingFor('subscribe', channel.name);
+  if (missing !== undefined)
+    throw new SubscriptionRefusal('AuthError', 403, 'scope_missing', scopeMissing(key.name, missing));
 
   // Even signed text must be an object: an attacker can make a careless endpoint sign other text in its place.
   const object = data === undefined ? undefined : parseObject(data);
@@ -172,6 +176,9 @@ function signerOf(app: App, text: string, proof: Proof | undefined): AppKey | Fa
       code: 'unknown_key',
       fault: `Invalid key in auth: this app has no key '${proof.key.slice(0, 128)}'`,
     };
+  if (key.isRevoked) return { code: 'key_revoked', fault: `The key '${key.name}' is revoked` };
+  if (!key.secret)
+    return { code: 'client_key', fault: `The key '${key.name}' has no secret: it cannot sign` };
   return verify(key.secret, text, proof.signature) ? key : WRONG_SIGNATURE;
 }
 
@@ -294,6 +301,8 @@ export function authenticateUser(
   const text = userText(socketId, userData);
   const signer = signerOf(app, text, parseProof(auth));
   if ('fault' in signer) throw new SignInRefusal(signer.code, signer.fault, expected(text));
+  const missing = signer.scopes.missing('sign_in');
+  if (missing !== undefined) throw new SignInRefusal('scope_missing', scopeMissing(signer.name, missing));
 
   const object = parseObject(userData);
   if (!object) throw new SignInRefusal('invalid_user_data', 'user_data must be a JSON object');

@@ -23,7 +23,12 @@ export function countedCode(code: number): number {
 }
 
 /** Closes that protocol 7 does not know. Their reason begins with the code, the only place for it in a close frame. */
-const OWN_CLOSES: ReadonlySet<ErrorCode> = new Set(['connection_age', 'grant_expired', 'grant_revoked']);
+const OWN_CLOSES: ReadonlySet<ErrorCode> = new Set([
+  'connection_age',
+  'grant_expired',
+  'grant_revoked',
+  'key_revoked',
+]);
 
 /** The reason in a close frame: at most 123 bytes, ending at a whole character. A capable client has the code already. */
 export function closeReason({ errorCode, reason }: Disconnect, isCapable: boolean): string {

@@ -155,9 +155,9 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     return this.#session.userId;
   }
 
-  /** Whether the app still has the key that signed the sign-in; true without a sign-in. */
-  get hasValidSignIn(): boolean {
-    return this.#session.hasValidSignIn;
+  /** Why the sign-in is not valid any more; `undefined` if it is, or there is none. */
+  get whySignInInvalid(): Disconnect | undefined {
+    return this.#session.whySignInInvalid;
   }
 
   /** Bytes that wait until the client reads. */

@@ -78,15 +78,12 @@ export class Gateway {
       admit(new Disconnect(codes.overCapacity, 'over_capacity', 'Too many clients connect at once'));
   };
 
-  /** Closes the connections whose app, key or signing key was removed. */
+  /** Closes the connections whose app was removed, or whose key or signing key was removed or revoked. */
   closeOrphans(): void {
-    const signInInvalid = new Disconnect(
-      codes.unauthorized,
-      'key_removed',
-      'The key that signed the sign-in was removed',
-    );
     for (const connection of [...this.#connections]) {
-      const why = this.#whyOrphan(connection) ?? (connection.hasValidSignIn ? undefined : signInInvalid);
+      const ofSignIn = connection.whySignInInvalid;
+      const why =
+        ofSignIn?.errorCode === 'key_revoked' ? ofSignIn : (this.#whyOrphan(connection) ?? ofSignIn);
       if (why) connection.close(why);
     }
   }
@@ -94,6 +91,8 @@ export class Gateway {
   #whyOrphan({ key, app }: Pick<Handshake, 'key' | 'app'>): Disconnect | undefined {
     if (this.#parts.apps.byKey(key) !== app)
       return new Disconnect(codes.appNotFound, 'key_removed', 'The key was removed');
+    if (app.keyOf(key)?.isRevoked)
+      return new Disconnect(codes.appNotFound, 'key_revoked', 'The key was revoked');
     return app.enabled
       ? undefined
       : new Disconnect(codes.appDisabled, 'app_disabled', 'The app was disabled');

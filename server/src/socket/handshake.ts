@@ -48,6 +48,8 @@ export function readHandshake(
   const app = apps.byKey(key);
   if (!app)
     throw new Disconnect(codes.appNotFound, 'app_not_found', `No app has the key '${key.slice(0, 64)}'`);
+  if (app.keyOf(key)?.isRevoked)
+    throw new Disconnect(codes.appNotFound, 'key_revoked', 'The key was revoked');
   if (!app.enabled) throw new Disconnect(codes.appDisabled, 'app_disabled', 'The app is disabled');
   if (app.requireTLS && !secure)
     throw new Disconnect(codes.tlsRequired, 'tls_required', 'The app accepts TLS connections only');

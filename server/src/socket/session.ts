@@ -2,7 +2,7 @@ import type { Grant } from '../access/grant.ts';
 import type { RenewalProof } from '../access/renewer.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { KeyedQueue } from '../async/keyed-queue.ts';
-import { Eviction, Refusal, SubscriptionRefusal, Unavailable } from '../errors.ts';
+import { type Disconnect, Eviction, Refusal, SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Resume } from '../hub/replay.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
@@ -69,9 +69,9 @@ export class Session implements SignInListener {
     return this.#signIn?.userId;
   }
 
-  /** Whether the app still has the key that signed the sign-in; true without a sign-in. */
-  get hasValidSignIn(): boolean {
-    return this.#signIn?.isValid ?? true;
+  /** Why the sign-in is not valid any more; `undefined` if it is, or there is none. */
+  get whySignInInvalid(): Disconnect | undefined {
+    return this.#signIn?.whyInvalid;
   }
 
   /**
@@ -179,7 +179,7 @@ export class Session implements SignInListener {
     const user = this.#signIn?.user;
     const grant = authorizeSubscription(app, socketId, channel, message, user, this.#parts.now());
     if (grant.key && channel.kind !== 'user')
-      app.keyUses.count(grant.key.name, 'channels', this.#parts.now());
+      app.keyUses.count(grant.key.name, 'subscribe', this.#parts.now());
     this.#checkLimit(channel);
     return grant;
   }

@@ -1,4 +1,4 @@
-import { isValid } from '../access/grant.ts';
+import { whyUntrusted } from '../access/grant.ts';
 import type { RenewalProof, RightDescription } from '../access/renewer.ts';
 import type { Token } from '../access/token.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
@@ -66,9 +66,12 @@ export class SignIn implements EndingSignIn {
     return this.#seatOf;
   }
 
-  /** Whether the app still has the key that signed the sign-in, or trusts the issuer of its token; true without a user. */
-  get isValid(): boolean {
-    return !this.user || isValid(this.user, this.#connection.app);
+  /** Why the sign-in is not valid any more; `undefined` if it is, or there is none. */
+  get whyInvalid(): Disconnect | undefined {
+    const why = this.user && whyUntrusted(this.user, this.#connection.app);
+    if (!why) return undefined;
+    const [code, verb] = why;
+    return new Disconnect(codes.unauthorized, code, `The key that signed the sign-in was ${verb}`);
   }
 
   get token(): Token | undefined {
@@ -94,7 +97,7 @@ export class SignIn implements EndingSignIn {
     } catch (error) {
       throw this.#refusal(error, message);
     }
-    app.keyUses.count(signIn.key.name, 'users', this.#parts.now());
+    app.keyUses.count(signIn.key.name, 'sign_in', this.#parts.now());
     void this.#enqueue(async () => {
       try {
         await this.#complete(signIn, true);
@@ -131,7 +134,7 @@ export class SignIn implements EndingSignIn {
   async renew({ auth, data }: RenewalProof): Promise<void> {
     const { app, socketId, isCapable } = this.#connection;
     const signIn = authenticateUser(app, socketId, { auth, userData: data }, this.#parts.now());
-    app.keyUses.count(signIn.key.name, 'users', this.#parts.now());
+    app.keyUses.count(signIn.key.name, 'sign_in', this.#parts.now());
     await this.#enqueue(() => this.#complete(signIn, isCapable));
   }
 
@@ -194,7 +197,8 @@ export class SignIn implements EndingSignIn {
     const isNew = !this.user;
     if (isNew) await this.#takeSeat(signIn);
     if (this.#ended) return;
-    if (!isValid(signIn, app)) throw new SignInRefusal('key_removed', 'The key that signed it was removed');
+    const why = whyUntrusted(signIn, app);
+    if (why) throw new SignInRefusal(why[0], `The key that signed it was ${why[1]}`);
     const { id, info, key, claims, token } = signIn;
     this.user = { id, info, key, claims, token };
     this.#beginTerm(this.user);

@@ -46,14 +46,16 @@ export function signRequest(
 }
 
 function pusherHeaders(app: App, body: string): SignedRequest['headers'] {
-  const [key, secret] = app.secrets[0]!;
+  const [signer] = app.signers;
+  if (!signer) return {};
+  const [key, secret] = signer;
   return { 'X-Pusher-Key': key, 'X-Pusher-Signature': sign(secret, body) };
 }
 
 /** The keys of the app, unless the webhook is signed by its own secrets or by the broker. */
 function signersOf(app: App, hook: Hook, signingKey: SigningKey | undefined): readonly KeyObject[] {
   const { secrets, isSignedByBroker } = hook;
-  if (!isSignedByBroker) return secrets.length > 0 ? secrets : app.secrets.map(([, secret]) => secret);
+  if (!isSignedByBroker) return secrets.length > 0 ? secrets : app.signers.map(([, secret]) => secret);
   // The configuration refuses such a webhook without the key.
   if (!signingKey) throw new Error('a webhook has the signature "ed25519", and the broker has no key for it');
   return [...secrets, signingKey.privateKey];
