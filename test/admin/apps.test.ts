@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createServer, parseConfig } from '@countersign/server';
 import { expect, onTestFinished, test } from 'vitest';
 import { admin, OWNER } from '../helpers/admin.ts';
-import { publish } from '../helpers/api.ts';
+import { publish, request } from '../helpers/api.ts';
 import { APP, type Credentials } from '../helpers/brokers/server.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { openPusher } from '../helpers/clients/official.ts';
@@ -57,6 +57,8 @@ test('an app that was made is used by a stock client at once, its key is rotated
       key: expect.stringMatching(/^[0-9a-f]{20}$/),
       secret: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/),
       state: 'active',
+      client: false,
+      scopes: null,
       expires_at: null,
       created_at: createdAt,
       last_used_at: null,
@@ -278,6 +280,42 @@ test('a key ends on time', async () => {
   const client = await connect(broker, withKey(key.key));
   expect(await client.closed()).toMatchObject({ code: 4001 });
   expect(Date.now() / 1000).toBeGreaterThanOrEqual(expires);
+});
+
+test('a key has scopes and states, and a client key has no secret', async () => {
+  const broker = await start();
+  const { body: app } = await admin(broker, 'POST', '/apps', { body: { keys: [{ client: true }] } });
+  expect(app.keys).toEqual([expect.objectContaining({ client: true, scopes: null, state: 'active' })]);
+  expect(app.keys[0]).not.toHaveProperty('secret');
+  await connect(broker, withKey(app.keys[0].key));
+  const double = { keys: [{ client: true, secret: 'a-secret-of-thirty-two-characters' }] };
+  expect((await admin(broker, 'POST', '/apps', { body: double })).status).toBe(400);
+
+  const made = await admin(broker, 'POST', `/apps/${app.id}/keys`, { body: { scopes: ['publish:news'] } });
+  expect(made).toMatchObject({ status: 201, body: { scopes: ['publish:news'], client: false } });
+  const { key, secret } = made.body;
+  const call = { app: { id: app.id, key, secret } };
+  expect(await request(broker, 'GET', '/channels', call)).toMatchObject({
+    status: 403,
+    body: { code: 'scope_missing' },
+  });
+  const path = `/apps/${app.id}/keys/${key}`;
+  const change = (body: object) => admin(broker, 'PATCH', path, { body });
+  expect(await change({ scopes: ['write'] })).toMatchObject({
+    status: 400,
+    body: { errors: [{ path: 'scopes[0]' }] },
+  });
+  expect(await change({ scopes: null, state: 'accepted' })).toMatchObject({
+    status: 200,
+    body: { scopes: null, state: 'accepted' },
+  });
+  expect((await request(broker, 'GET', '/channels', call)).status).toBe(200);
+  expect((await change({ state: 'active' })).status).toBe(200);
+  expect((await change({ state: 'revoked' })).status).toBe(200);
+  expect(await request(broker, 'GET', '/channels', call)).toMatchObject({
+    status: 401,
+    body: { code: 'key_revoked' },
+  });
 });
 
 test('the last key is not deleted, and may be revoked', async () => {

@@ -7,7 +7,8 @@ import { admin, OWNER } from '../helpers/admin.ts';
 import { runCli, startCli } from '../helpers/brokers/cli.ts';
 import { fileWith } from '../helpers/brokers/config-file.ts';
 import { startWorkers } from '../helpers/brokers/workers.ts';
-import { connect } from '../helpers/clients/client.ts';
+import { connect, type TestClient } from '../helpers/clients/client.ts';
+import { read } from '../helpers/clients/grants.ts';
 import { newFolder } from '../helpers/folder.ts';
 
 /** Several processes start one after the other. */
@@ -87,6 +88,28 @@ test('all workers have a change when it is answered, which takes less than a sec
   expect((await admin(group, 'GET', '/apps?limit=1000')).body.apps).toHaveLength(101);
   expect((await admin(group, 'GET', `/apps/${ids[0]}/stats`)).body.connections).toBe(1);
   expect((await admin(group, 'GET', '/nodes')).body.nodes).toMatchObject([{ connections: 100 }]);
+});
+
+test('a key that is revoked ends on every worker what it granted', async () => {
+  const group = await startWorkers({ config: { data: newFolder() }, env: ENV });
+  const { body: app } = await admin(group, 'POST', '/apps', { body: { keys: [{}, { client: true }] } });
+  const [{ key, secret }, page] = app.keys;
+  const clients = new Map<number, TestClient>();
+  while (clients.size < 2) {
+    const client = await connect(group, { id: app.id, key: page.key, secret: '' });
+    clients.set(await group.workerOf(client.socketId), client);
+  }
+  for (const client of clients.values()) {
+    client.credentials = { id: app.id, key, secret };
+    await client.join('private-a');
+  }
+  await admin(group, 'PATCH', `/apps/${app.id}/keys/${key}`, { body: { state: 'revoked' } });
+  for (const client of clients.values()) {
+    expect(read(await client.next())).toMatchObject({
+      event: 'pusher:subscription_error',
+      data: { code: 'key_revoked' },
+    });
+  }
 });
 
 test('a worker that is replaced has the apps of the store, and a reload of the file keeps them', async () => {

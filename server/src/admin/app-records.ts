@@ -17,14 +17,25 @@ export type Made = ReadonlyMap<string, string>;
 interface KeyInput {
   readonly key?: string;
   readonly secret?: string;
+  readonly client?: boolean;
+  readonly scopes?: readonly string[] | null;
   readonly expires_at?: number | null;
 }
 
-/** @returns the record of a key; its secret is in `made` if it was made here */
+/**
+ * @returns the record of a key; its secret is in `made` if it was made here
+ * @throws Problem for a client key with a secret
+ */
 export function makeKey(input: KeyInput, now: number, made: Map<string, string>): KeyRecord {
-  const { key = newKey(), secret = newSecret(), expires_at = null } = input;
+  const { key = newKey(), client = false, scopes = null, expires_at = null } = input;
+  const common = { key, state: 'active', scopes, expires_at, created_at: now } as const;
+  if (client) {
+    if (input.secret !== undefined) throw invalid('client', 'false where there is a secret', client);
+    return common;
+  }
+  const { secret = newSecret() } = input;
   if (input.secret === undefined) made.set(key, secret);
-  return { key, secret, state: 'active', expires_at, created_at: now };
+  return { ...common, secret };
 }
 
 /** @returns the record of a webhook; its secret is in `made` if it was made here */
@@ -60,7 +71,8 @@ export function checkSettings(call: AdminCall, settings: Readonly<Record<string,
 /** @throws Problem for secrets that others may know */
 export function refuseGuessable({ keys, webhooks }: Pick<AppRecord, 'keys' | 'webhooks'>): void {
   for (const [at, { secret }] of keys.entries()) {
-    if (isGuessable(secret)) throw invalid(`keys[${at}].secret`, 'a secret that nobody can guess');
+    if (secret !== undefined && isGuessable(secret))
+      throw invalid(`keys[${at}].secret`, 'a secret that nobody can guess');
   }
   for (const [at, { secrets }] of webhooks.entries()) {
     if (secrets.some(({ secret }) => isGuessableWebhookSecret(secret)))

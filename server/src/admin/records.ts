@@ -1,15 +1,19 @@
 /** What the app store keeps of an app and of a token, and what the broker makes of it. */
 import { z } from 'zod';
 import { type AppConfig, appSchema } from '../apps/app.ts';
+import { keyStates } from '../apps/app-key.ts';
 import { adminRoles } from '../config/admin.ts';
 
 const time = z.int();
 
 const keyRecord = z.object({
   key: z.string(),
-  secret: z.string(),
+  /** A client key has none. */
+  secret: z.string().optional(),
   /** A revoked key stays, so that it can be seen, and is never valid again. */
-  state: z.enum(['active', 'revoked']),
+  state: z.enum(keyStates),
+  /** null: everything. */
+  scopes: z.array(z.string()).readonly().nullable().default(null),
   expires_at: time.nullable(),
   created_at: time,
 });
@@ -80,7 +84,13 @@ export function appInput({ id, settings, keys, webhooks }: AppRecord, now: numbe
   return {
     ...settings,
     id,
-    keys: keys.filter((key) => isValid(key, now)).map(({ key, secret }) => ({ key, secret })),
+    keys: keys.map(({ key, secret, state, scopes, expires_at }) => ({
+      key,
+      ...(secret !== undefined && { secret }),
+      state,
+      ...(scopes && { scopes }),
+      ...(expires_at !== null && { expiresAt: new Date(expires_at * 1000).toISOString() }),
+    })),
     webhooks: webhooks.map((hook) => {
       const secrets = hook.secrets.filter(({ ends_at }) => isAhead(ends_at, now)).map(({ secret }) => secret);
       return { ...hook.settings, id: hook.id, ...(secrets.length > 0 && { secrets }) };
@@ -88,23 +98,14 @@ export function appInput({ id, settings, keys, webhooks }: AppRecord, now: numbe
   };
 }
 
-/** @returns `undefined` for an app without a valid key, which nobody can use */
-export function appConfigOf(record: AppRecord, now: number): AppConfig | undefined {
-  if (!record.keys.some((key) => isValid(key, now))) return undefined;
+export function appConfigOf(record: AppRecord, now: number): AppConfig {
   return appSchema.parse(appInput(record, now));
 }
 
-/** When something of an app ends next, in Unix seconds; `Infinity`: never. */
-export function nextEnd({ keys, webhooks }: AppRecord, now: number): number {
-  const ends = [
-    ...keys.map(({ expires_at }) => expires_at),
-    ...webhooks.flatMap(({ secrets }) => secrets.map(({ ends_at }) => ends_at)),
-  ];
+/** When a secret of a webhook ends next, in Unix seconds; `Infinity`: never. */
+export function nextEnd({ webhooks }: AppRecord, now: number): number {
+  const ends = webhooks.flatMap(({ secrets }) => secrets.map(({ ends_at }) => ends_at));
   return Math.min(...ends.filter((end): end is number => end !== null && end > now), Infinity);
-}
-
-export function isValid({ state, expires_at }: KeyRecord, now: number): boolean {
-  return state === 'active' && isAhead(expires_at, now);
 }
 
 export function isAhead(end: number | null, now: number): boolean {

@@ -301,7 +301,7 @@ export class Registry {
     return config;
   }
 
-  /** Keys and secrets end on time. */
+  /** Secrets of webhooks end on time. */
   #wakeAtNextEnd(): void {
     clearTimeout(this.#timer);
     const now = this.#seconds();
@@ -310,7 +310,7 @@ export class Registry {
     const delay = Math.min(next * 1000 - this.#parts.now(), MAX_TIMER_MS);
     const wake = () => {
       this.#applyAll().catch((error: unknown) => {
-        this.#parts.log.error({ err: error }, 'the end of a key could not be applied');
+        this.#parts.log.error({ err: error }, 'the end of a secret could not be applied');
       });
     };
     this.#timer = setTimeout(wake, Math.max(1, delay)).unref();

@@ -1,12 +1,13 @@
 /** What requests and answers of the admin API look like. What can be set of an app is the configuration's own schema. */
 import { z } from 'zod';
 import { appSchema } from '../apps/app.ts';
+import { keyStates } from '../apps/app-key.ts';
 import { webhookSchema } from '../apps/hook.ts';
 import { adminRoles, tokenApps, tokenName } from '../config/admin.ts';
 import { pageQuery } from './pages.ts';
 
 const { id: appId, keys: keyList, webhooks: _webhooks, ...appSettings } = appSchema.unwrap().shape;
-const { key: keyName, secret: keySecret } = keyList.unwrap().element.unwrap().shape;
+const { key: keyName, secret: keySecret, scopes: keyScopes } = keyList.unwrap().element.unwrap().shape;
 const {
   id: hookId,
   secret: hookSecretText,
@@ -25,10 +26,16 @@ const end = time.nullable();
 export const settingsSchema = z.strictObject(appSettings);
 export const hookSettingsSchema = z.strictObject(hookSettings);
 
+const newKey = {
+  client: z.boolean().optional().describe('true: without a secret, so that it only names the app'),
+  scopes: keyScopes.nullable().describe('null: everything'),
+  expires_at: end.optional(),
+};
+
 const keyInput = z.strictObject({
   key: keyName.optional(),
-  secret: keySecret.optional(),
-  expires_at: end.optional(),
+  secret: keySecret,
+  ...newKey,
 });
 
 export const hookInput = z.strictObject({
@@ -44,10 +51,11 @@ export const appInputSchema = z.strictObject({
   webhooks: z.array(hookInput).max(MAX_HOOKS).optional(),
 });
 
-export const newKeyInput = z.strictObject({ expires_at: end.optional() });
+export const newKeyInput = z.strictObject(newKey);
 
 export const keyPatch = z.strictObject({
-  state: z.enum(['active', 'revoked']).optional(),
+  state: z.enum(keyStates).optional(),
+  scopes: newKey.scopes,
   expires_at: end.optional(),
 });
 
@@ -70,12 +78,14 @@ const managedBy = z.enum(['file', 'api', 'env']);
 
 export const keyAnswer = z.object({
   key: z.string(),
-  state: z.enum(['active', 'revoked']),
+  state: z.enum(keyStates),
+  client: z.boolean(),
+  scopes: z.array(z.string()).nullable(),
   expires_at: end,
   created_at: end,
   last_used_at: end,
 });
-export const newKeyAnswer = keyAnswer.extend({ secret: z.string() });
+export const newKeyAnswer = keyAnswer.extend({ secret: z.string().optional() });
 
 const hookSecretAnswer = z.object({ id: z.string(), created_at: end, ends_at: end });
 export const hookAnswer = z.object({

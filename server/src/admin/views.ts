@@ -1,6 +1,7 @@
 /** How the admin API shows apps, keys, webhooks and tokens: without secrets. */
 import { createHash } from 'node:crypto';
 import { type AppConfig, appSchema } from '../apps/app.ts';
+import type { KeyConfig, KeyState } from '../apps/app-key.ts';
 import { withoutSharedSecrets } from '../apps/hidden-secrets.ts';
 import { hookIdOf, secretsOf, type WebhookConfig } from '../apps/hook.ts';
 import { type AppRecord, appInput, type HookRecord, type KeyRecord } from './records.ts';
@@ -10,7 +11,11 @@ const MASK = '***';
 
 export interface KeyView {
   readonly key: string;
-  readonly state: 'active' | 'revoked';
+  readonly state: KeyState;
+  /** Without a secret. */
+  readonly client: boolean;
+  /** null: everything. */
+  readonly scopes: readonly string[] | null;
   readonly expires_at: number | null;
   readonly created_at: number | null;
   readonly last_used_at: number | null;
@@ -47,7 +52,7 @@ export function fileApp(config: AppConfig, uses: KeyUses): AppView {
     ...withoutSharedSecrets(settings, MASK),
     id,
     name: config.name ?? id,
-    keys: keys.map(({ key }) => fileKey(key, uses)),
+    keys: keys.map((key) => fileKey(key, uses)),
     webhooks: webhooks.map(fileHook),
     managed_by: 'file',
     created_at: null,
@@ -58,15 +63,11 @@ export function fileApp(config: AppConfig, uses: KeyUses): AppView {
 
 export function storedApp(record: AppRecord, uses: KeyUses): AppView {
   const { id } = record;
-  // Whether a key is valid does not matter here, so those of the record are shown in their place.
   const {
     keys: _keys,
     webhooks: _webhooks,
     ...settings
-  } = appSchema.parse({
-    ...appInput({ ...record, webhooks: [] }, 0),
-    keys: [{ key: 'any', secret: 'any secret' }],
-  });
+  } = appSchema.parse(appInput({ ...record, webhooks: [] }, 0));
   return {
     ...withoutSharedSecrets(settings, MASK),
     id,
@@ -80,12 +81,20 @@ export function storedApp(record: AppRecord, uses: KeyUses): AppView {
   };
 }
 
-export function storedKey({ key, state, expires_at, created_at }: KeyRecord, uses: KeyUses): KeyView {
-  return { key, state, expires_at, created_at, last_used_at: uses[key] ?? null };
+export function storedKey({ secret, ...key }: KeyRecord, uses: KeyUses): KeyView {
+  return { ...key, client: secret === undefined, last_used_at: uses[key.key] ?? null };
 }
 
-export function fileKey(key: string, uses: KeyUses): KeyView {
-  return { key, state: 'active', expires_at: null, created_at: null, last_used_at: uses[key] ?? null };
+function fileKey({ key, secret, state, scopes, expiresAt }: KeyConfig, uses: KeyUses): KeyView {
+  return {
+    key,
+    state,
+    client: secret === undefined,
+    scopes: scopes ?? null,
+    expires_at: expiresAt === undefined ? null : Math.floor(Date.parse(expiresAt) / 1000),
+    created_at: null,
+    last_used_at: uses[key] ?? null,
+  };
 }
 
 export function storedHook({ id, settings, secrets, created_at }: HookRecord): HookView {

@@ -58,14 +58,16 @@ const createKey: AdminEndpoint = {
         { target: key.key },
       );
       refuseTakenKeys(call.registry, record);
-      return { put, entries, result: { status: 201, body: { ...storedKey(key, {}), secret: key.secret } } };
+      const { secret } = key;
+      const body = { ...storedKey(key, {}), ...(secret !== undefined && { secret }) };
+      return { put, entries, result: { status: 201, body } };
     });
   },
 };
 
 const changeKey: AdminEndpoint = {
   operationId: 'changeKey',
-  summary: 'Revokes a key, or sets when it ends; a revoked key is never valid again',
+  summary: 'Changes what a key is good for, and until when; a revoked key is never valid again',
   method: 'PATCH',
   path: '/apps/{app_id}/keys/{key}',
   roles: WRITERS,
@@ -76,17 +78,18 @@ const changeKey: AdminEndpoint = {
   async run(call) {
     const app = storedAppOf(call);
     keyOf(app, call.parameters['key']);
-    const { state, expires_at } = keyPatch.parse(call.body);
+    const { state, scopes, expires_at } = keyPatch.parse(call.body);
     const uses = await usesOf(call, app.id);
     return call.change(() => {
       const before = storedAppOf(call);
       refuseOutdated(call, before);
       const key = keyOf(before, call.parameters['key']);
-      if (key.state === 'revoked' && state !== 'revoked')
+      if (key.state === 'revoked' && state !== undefined && state !== 'revoked')
         throw new Problem('key_revoked', `The key "${key.key}" is revoked for good: make another one`);
       const after: KeyRecord = {
         ...key,
         ...(state !== undefined && { state }),
+        ...(scopes !== undefined && { scopes }),
         ...(expires_at !== undefined && { expires_at }),
       };
       const keys = before.keys.map((each) => (each === key ? after : each));
