@@ -13,7 +13,9 @@ import {
   SUBSCRIPTION_ERROR,
   SUBSCRIPTION_SUCCEEDED,
 } from './protocol.ts';
+import { Recovery } from './recovery.ts';
 import type { Retries } from './retries.ts';
+import { StateLoad } from './state-load.ts';
 import { type SubscriptionError, subscriptionError } from './subscription-error.ts';
 
 /** Events of the protocol on every channel. */
@@ -24,6 +26,13 @@ export interface ChannelEvents {
   'pusher:cache_miss': unknown;
   /** The client has renewed the grant. `expires_at` is in Unix seconds, or null if the grant does not end. */
   'countersign:grant_renewed': { readonly expires_at: number | null };
+  /** The client came back and has got all that it missed: `count` events, which may be none. */
+  'countersign:recovered': { readonly count: number };
+  /** The client came back, and what it missed is lost. */
+  'countersign:recovery_lost': { readonly code?: string };
+  /** What {@link Channel.load} has loaded. The events after it follow. */
+  'countersign:state': unknown;
+  'countersign:state_error': { readonly error: unknown; readonly retryIn: number };
   'pusher:decryption_error': { readonly event: string; readonly message: string };
 }
 
@@ -83,6 +92,10 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   /** Why the channel is not subscribed. */
   #end: 'expired' | 'refused' | undefined;
   #wasRevoked = false;
+  readonly #recovery = new Recovery();
+  #load: StateLoad<unknown> | undefined;
+  /** @internal Whether the present subscription has gone on where the one before ended. */
+  isRecovered = false;
   readonly #again = (): void => (this.subscribed ? this.#ask() : this.join());
   /** @internal The users of the channel: the client itself for the app, and components that share it. */
   readonly uses = new Set<object>();
@@ -97,6 +110,14 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   /** Whether the broker has confirmed the subscription on the current connection. */
   get subscribed(): boolean {
     return this.#phase === 'subscribed';
+  }
+
+  /**
+   * The position of the last event, on a channel with a history; otherwise `undefined`. The client goes on after it when it
+   * comes back, and your backend can read the history from it.
+   */
+  get position(): string | undefined {
+    return this.#recovery.position;
   }
 
   /** What became of the subscription. */
@@ -135,6 +156,42 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     return this.subscribed && this.owner.send(encode(event, value === undefined ? {} : value, this.name));
   }
 
+  /**
+   * Loads a state that events change, without a race: the channel is subscribed first and holds its events, `load` is called,
+   * the channel emits `countersign:state`, and then the events that came meanwhile. It loads again whenever events may be
+   * missing: after a reconnect on a channel without a history, and when what was missed is lost.
+   *
+   * An event that came during the load may be in the state already. After a failure it emits `countersign:state_error`, and
+   * tries again.
+   *
+   * @returns a function that ends it
+   * @example
+   * ```ts
+   * const room = client.subscribe('private-room-7');
+   * const messages: unknown[] = [];
+   * room.bind('countersign:state', (loaded: unknown[]) => messages.splice(0, Infinity, ...loaded));
+   * room.bind('message', (message) => messages.push(message));
+   * room.load(async () => (await fetch('/rooms/7/messages')).json());
+   * ```
+   */
+  load(load: () => unknown): () => void {
+    this.#load?.end();
+    const current = this.stateLoad(load, (state) => this.emit('countersign:state', state));
+    this.#load = current;
+    if (this.subscribed) current.begin();
+    return () => {
+      current.end();
+      if (this.#load === current) this.#load = undefined;
+    };
+  }
+
+  /** @internal */
+  stateLoad<State>(load: () => Promise<State> | State, loaded: (state: State) => void): StateLoad<State> {
+    const failed = (error: unknown, retryIn: number): void =>
+      this.emit('countersign:state_error', { error, retryIn });
+    return new StateLoad({ load, loaded, failed, retries: this.owner.retries });
+  }
+
   /** @internal Subscribes on the current connection, unless that is done or in progress. */
   join(): void {
     if (!this.owner.socketId || this.#phase !== 'idle') return;
@@ -148,6 +205,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     const owed = this.#phase === 'sent';
     if (this.subscribed) this.owner.send(encode('pusher:unsubscribe', { channel: this.name }));
     this.reset();
+    this.#load?.end();
     return owed;
   }
 
@@ -167,7 +225,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     const fields = asObject(data) ?? {};
     if (event === `${INTERNAL}subscription_succeeded`) {
       this.#granted(message.expires_at);
-      this.emit(SUBSCRIPTION_SUCCEEDED, this.accepted(data));
+      this.#begun(message);
     } else if (event === SUBSCRIPTION_ERROR) {
       this.#refused(fields, isTemporary(Number(fields['status'])) ? 0 : undefined);
     } else if (!this.subscribed) {
@@ -216,8 +274,31 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   /** @internal */
   protected deliver(event: string, data: unknown, message: Message): void {
     const metadata: Metadata = message.user_id === undefined ? {} : { user_id: message.user_id };
-    this.emit(event, data, metadata);
-    this.owner.emit(event, data, metadata);
+    const hand = (): void => {
+      this.emit(event, data, metadata);
+      this.owner.emit(event, data, metadata);
+    };
+    if (!this.#recovery.isRepeated(message)) {
+      if (this.#load) this.#load.take(hand);
+      else hand();
+    }
+    this.passed(message);
+  }
+
+  /** @internal Goes on after an event that was delivered or dropped. */
+  protected passed(message: Message): void {
+    const count = this.#recovery.pass(message);
+    if (count !== undefined) this.emit('countersign:recovered', { count });
+  }
+
+  #begun(message: Message): void {
+    const outcome = this.#recovery.begin(message, this.owner.socketId);
+    const { status } = outcome;
+    this.isRecovered = status === 'recovered';
+    this.emit(SUBSCRIPTION_SUCCEEDED, this.accepted(message.data));
+    if (status === 'recovered' && outcome.count === 0) this.emit('countersign:recovered', { count: 0 });
+    if (status === 'lost') this.emit('countersign:recovery_lost', { code: outcome.code });
+    if (!this.isRecovered) this.#load?.begin();
   }
 
   /** Asks for a grant and sends it: to join, or to renew the grant of the subscription. */
@@ -230,7 +311,12 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
       ({ auth, channel_data }) => {
         if (!this.subscribed) this.#phase = 'sent';
         this.owner.send(
-          encode('pusher:subscribe', { auth, channel_data: channel_data || undefined, channel: this.name }),
+          encode('pusher:subscribe', {
+            auth,
+            channel_data: channel_data || undefined,
+            channel: this.name,
+            ...(!this.subscribed && this.#recovery.request()),
+          }),
         );
       },
       ({ code, status, message, retryAfter }) =>

@@ -86,7 +86,8 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     this.#waiting = [];
   }
 
-  #drop({ event }: Message, message: string): void {
-    this.emit('pusher:decryption_error', { event, message });
+  #drop(dropped: Message, message: string): void {
+    this.emit('pusher:decryption_error', { event: dropped.event, message });
+    this.passed(dropped);
   }
 }

@@ -10,6 +10,12 @@ export interface Message {
   readonly user_id?: string;
   /** When the grant that the broker confirms ends, in Unix seconds. */
   readonly expires_at?: number;
+  /** The place of the event in the history of its channel; of a confirmation, where live events go on. */
+  readonly position?: string;
+  /** What became of the events that the client missed. */
+  readonly recovery?: unknown;
+  /** Whether the client missed the event. */
+  readonly replayed?: boolean;
 }
 
 export const INTERNAL = 'pusher_internal:';

@@ -23,6 +23,9 @@ import type { ConnectionState } from './connection.ts';
 import type { Listener } from './emitter.ts';
 import type { Member, MemberInfo, PresenceChannel } from './presence.ts';
 import { SharedChannels } from './shared-channels.ts';
+import { type Reducer, stateStore } from './state-store.ts';
+
+export type { Reducer };
 
 /** The members of a presence channel. The object changes when its content changes, and only then. */
 export interface Presence<Info = unknown> {
@@ -49,6 +52,11 @@ export interface Hooks<ChannelMap extends object> {
     event: Event,
     listener: Listener<EventsOf<ChannelMap, Name>[Event]>,
   ): void;
+  useChannelState<Name extends ChannelName<ChannelMap>, State>(
+    name: Name | NoName,
+    load: () => Promise<State> | State,
+    reduce: Reducer<State>,
+  ): State | undefined;
   usePresence<Name extends ChannelName<ChannelMap> & `presence-${string}`>(
     name: Name | NoName,
   ): Presence<MemberInfo<EventsOf<ChannelMap, Name>>>;
@@ -176,6 +184,40 @@ export function useEvent(name: string | NoName, event: string, listener: Listene
 }
 
 /**
+ * Returns a state that the events of a channel change; `undefined` until it is loaded. It subscribes like {@link useChannel},
+ * calls `load`, and then `reduce` for each event that came after the subscription. It loads again whenever events may be
+ * missing. A failed load is tried again; the channel emits `countersign:state_error`.
+ *
+ * It calls the functions of the last committed render.
+ *
+ * @throws Error without a provider
+ * @example
+ * ```tsx
+ * function Messages() {
+ *   const messages = useChannelState(
+ *     'private-room-7',
+ *     async (): Promise<string[]> => (await fetch('/rooms/7/messages')).json(),
+ *     (messages, { event, data }) => (event === 'message' ? [...messages, String(data)] : messages),
+ *   );
+ *   return <p>{messages?.join() ?? 'Loading'}</p>;
+ * }
+ * ```
+ */
+export function useChannelState<State>(
+  name: string | NoName,
+  load: () => Promise<State> | State,
+  reduce: Reducer<State>,
+): State | undefined {
+  const client = useCountersign();
+  const latest = useRef({ load, reduce });
+  useInsertionEffect(() => {
+    latest.current = { load, reduce };
+  });
+  const store = useMemo(() => stateStore<State>(client, name, () => latest.current), [client, name]);
+  return useSyncExternalStore(store.subscribe, store.snapshot, nothing);
+}
+
+/**
  * Returns the members of a presence channel, and renders again when they change. It subscribes like {@link useChannel}.
  *
  * @throws Error without a provider
@@ -209,7 +251,7 @@ export function usePresence(name: `presence-${string}` | NoName): Presence {
  * ```
  */
 export function hooksFor<ChannelMap extends object>(): Hooks<ChannelMap> {
-  const hooks = { useCountersign, useConnectionState, useChannel, useEvent, usePresence };
+  const hooks = { useCountersign, useConnectionState, useChannel, useEvent, useChannelState, usePresence };
   return hooks as unknown as Hooks<ChannelMap>;
 }
 

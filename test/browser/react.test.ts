@@ -55,6 +55,28 @@ describeInChromium('React', () => {
     await tab.expectHonest();
   });
 
+  test('a state is shown with the events that came while it was loaded, and loaded again after a gap', async () => {
+    const { broker, tab } = await mounted();
+    const countersign = countersignFor(broker);
+    await tab.page.evaluate(
+      "loads = 0; loadState = () => new Promise((resolve) => { proceed = () => resolve('state ' + ++loads) })",
+    );
+    await show(tab, 'counted', 'first');
+    await eventually(async () => (await channelsOf(broker)).length).toBe(1);
+    await countersign.trigger('news', 'headline', 'a');
+    await eventually(() => textOf(tab, 'first')).toBe('a ');
+    expect(await textOf(tab, 'counted')).toBe('loading');
+    await tab.page.evaluate('proceed()');
+    await eventually(() => textOf(tab, 'counted')).toBe('state 1 a');
+    await countersign.trigger('news', 'headline', 'b');
+    await eventually(() => textOf(tab, 'counted')).toBe('state 1 a b');
+    await tab.page.evaluate('proceed = undefined; client.disconnect(); client.connect()');
+    await eventually(() => tab.page.evaluate('typeof proceed')).toBe('function');
+    await tab.page.evaluate('proceed()');
+    await eventually(() => textOf(tab, 'counted')).toBe('state 2');
+    await tab.expectHonest();
+  });
+
   test('an event is heard once by each component, however many come before the next render', async () => {
     const { broker, tab } = await mounted();
     await show(tab, 'first', 'second', 'channel');

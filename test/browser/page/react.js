@@ -3,6 +3,7 @@ import { Countersign } from '@countersign/sdk-client';
 import {
   CountersignProvider,
   useChannel,
+  useChannelState,
   useConnectionState,
   useEvent,
   usePresence,
@@ -27,6 +28,7 @@ const PARTS = {
   lobby: Lobby,
   labelled: Labelled,
   undecided: Undecided,
+  counted: Counted,
 };
 
 function Headlines({ id }) {
@@ -56,6 +58,16 @@ function Undecided() {
   useEvent(name, 'headline', (title) => setHeard((before) => `${before}${title} `));
   const { isSubscribed } = usePresence(name);
   return line('undecided', `${channel?.name ?? 'none'}: ${heard}${isSubscribed}`);
+}
+
+/** Shows a state, and the events after it. */
+function Counted() {
+  const state = useChannelState(
+    'news',
+    () => globalThis.loadState(),
+    (before, { event, data }) => (event === 'headline' ? `${before} ${data}` : before),
+  );
+  return line('counted', state ?? 'loading');
 }
 
 function Access() {
