@@ -13,7 +13,7 @@ const PRELUDES = {
     import { useState } from 'react';
     import { Countersign, CountersignError, type AuthOptions, type ChannelAuthorization, type CountersignOptions,
       type PresenceChannel, type UserAuthentication } from '@countersign/sdk-client';
-    import { CountersignProvider, hooksFor, useChannel, useConnectionState, useCountersign, useEvent,
+    import { CountersignProvider, hooksFor, useChannel, useChannelState, useConnectionState, useCountersign, useEvent,
       usePresence } from '@countersign/sdk-client/react';
     declare const client: Countersign;`,
   'sdk-server': `
