@@ -1,7 +1,7 @@
 import { Batch } from './batch.ts';
 import { Credentials, type CredentialsSettings } from './credentials.ts';
 import { Endpoint, type EndpointOptions, type EndpointSettings } from './endpoint.ts';
-import { failure, isTemporary } from './errors.ts';
+import { failure, isTemporary, wordsOf } from './errors.ts';
 import type { Authorizer, ChannelGrant, ChannelRequest, UserGrant, UserRequest } from './grants.ts';
 import { asObject } from './protocol.ts';
 
@@ -66,28 +66,33 @@ export class AppAuthorizer implements Authorizer {
   readonly end: () => void;
   readonly #channels: Ask<ChannelRequest>;
   readonly #users: Ask<UserRequest>;
+  readonly #channelUrl: string | undefined;
+  readonly #userUrl: string | undefined;
 
   constructor(settings: AuthorizerSettings, onSignedOut: () => void) {
     const { channelAuthorization: channels, userAuthentication: users } = settings;
     const credentials = new Credentials(settings, onSignedOut);
     this.end = () => credentials.end();
-    const batch = new Batch(
-      new Endpoint(channels, settings, credentials),
-      credentials,
-      settings,
-      channels.batch ?? true,
-    );
+    const channelEndpoint = new Endpoint(channels, settings, credentials);
+    const batch = new Batch(channelEndpoint, credentials, settings, channels.batch ?? true);
     const endpoint = new Endpoint(users, settings, credentials);
+    this.#channelUrl = channels.customHandler ? undefined : channelEndpoint.url;
+    this.#userUrl = users.customHandler ? undefined : endpoint.url;
     this.#channels = custom(channels) ?? ((request, signal) => batch.ask(request, signal));
     this.#users = custom(users) ?? (({ socketId }, signal) => endpoint.post({ socket_id: socketId }, signal));
   }
 
   async channel(request: ChannelRequest, signal: AbortSignal): Promise<ChannelGrant> {
-    return checked(await this.#channels(request, signal), ['auth'], ['channel_data', 'shared_secret']);
+    return checked(
+      await this.#channels(request, signal),
+      ['auth'],
+      ['channel_data', 'shared_secret'],
+      this.#channelUrl,
+    );
   }
 
   async user(request: UserRequest, signal: AbortSignal): Promise<UserGrant> {
-    return checked(await this.#users(request, signal), ['auth', 'user_data'], []);
+    return checked(await this.#users(request, signal), ['auth', 'user_data'], [], this.#userUrl);
   }
 }
 
@@ -114,6 +119,7 @@ function custom<Request, Grant>({
         throw failure(
           `customHandler did not answer: ${error}`,
           status,
+          { reason: 'handler_failed' },
           isTemporary(status) ? 0 : undefined,
           error,
         );
@@ -121,13 +127,30 @@ function custom<Request, Grant>({
   );
 }
 
+/** An answer that is not a grant, without its values: they may be secrets. */
+function described(answer: unknown): string {
+  const fields = asObject(answer);
+  if (fields) return `JSON with ${Object.keys(fields).slice(0, 10).join(', ') || 'no fields'}`;
+  return typeof answer === 'string' && answer ? `"${wordsOf(answer)}"` : 'nothing';
+}
+
 /** Checks that the fields of a response are strings: an object would be signed in one form and sent in another. */
-function checked<Grant>(answer: unknown, required: string[], optional: string[]): Grant {
+function checked<Grant>(
+  answer: unknown,
+  required: string[],
+  optional: string[],
+  url: string | undefined,
+): Grant {
   const fields = asObject(answer);
   for (const name of [...required, ...optional]) {
     const value = fields?.[name];
     if (typeof value === 'string' || (value == null && optional.includes(name))) continue;
-    throw failure(`The app must return "${name}" as a string`, 200);
+    throw failure(
+      `${url ?? 'customHandler'} returned ${described(answer)}: the app must return "${name}" as a string`,
+      200,
+      // A text that is not JSON is no grant; an object may be one, with its key.
+      { reason: 'endpoint_invalid', url, body: typeof answer === 'string' ? answer : undefined },
+    );
   }
   return fields as Grant;
 }

@@ -102,14 +102,16 @@ export class Batch {
     if (!wanted) return;
     this.#isDoubted = true;
     const rest = waiting.filter((one) => {
-      const { status, data } = asObject(answers?.[one.channelName]) ?? {};
+      const entry = asObject(answers?.[one.channelName]);
+      const { status, data } = entry ?? {};
       const code = Number(status);
       if (code > 0) {
         this.#isProven = true;
         this.#isDoubted = false;
       }
       if (code >= 200 && code < 300) one.resolve(data);
-      else if (code >= 400 && code !== 401 && !isTemporary(code)) one.reject(this.#endpoint.refusal(code));
+      else if (code >= 400 && code !== 401 && !isTemporary(code))
+        one.reject(this.#endpoint.refusal(code, entry));
       else return true;
       return false;
     });

@@ -52,6 +52,8 @@ export interface ChannelOwner extends AttemptSettings {
   userId(): Promise<string | undefined>;
   /** Passes an event of a channel to listeners on the client. */
   emit(event: string, data: unknown, metadata?: Metadata): void;
+  /** Warns of a subscription that failed and that the app does not listen to. */
+  unheard(channelName: string, error: SubscriptionError): void;
 }
 
 type Phase = 'idle' | 'authorizing' | 'sent' | 'subscribed';
@@ -254,7 +256,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   protected async grant(socketId: string, signal: AbortSignal): Promise<ChannelGrant> {
     if (!needsGrant(this.name)) return { auth: '' };
     if (!this.byToken) return this.owner.authorizer.channel({ socketId, channelName: this.name }, signal);
-    if (!(await this.owner.userId())) throw failure('The token was refused', 401);
+    if (!(await this.owner.userId())) throw failure('The token was refused', 401, {});
     return { auth: '' };
   }
 
@@ -319,12 +321,15 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
           }),
         );
       },
-      ({ code, status, message, retryAfter }) =>
+      ({ code, reason, status, message, url, body, retryAfter }) =>
         this.#refused(
           {
-            type: code === 'timeout' ? 'TimeoutError' : 'AuthError',
+            type: code === 'timeout' ? 'TimeoutError' : reason ? 'EndpointError' : 'AuthError',
             status,
             error: message,
+            code: code === 'timeout' ? code : reason,
+            url,
+            body,
             renewal: this.subscribed,
           },
           retryAfter,
@@ -361,8 +366,10 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     };
     if (pause === undefined) this.#end = 'refused';
     else if (isExpired) this.#end = 'expired';
+    const isHeard = this.hears(SUBSCRIPTION_ERROR);
     this.emit(SUBSCRIPTION_ERROR, error);
     this.owner.emit(SUBSCRIPTION_ERROR, error);
+    if (!isHeard) this.owner.unheard(this.name, error);
   }
 }
 

@@ -1,3 +1,4 @@
+import { adviceFor, connectionAdvice } from './advice.ts';
 import { AppAuthorizer } from './auth.ts';
 import type { AnyEvents, Channel, ChannelOwner } from './channel.ts';
 import type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
@@ -5,10 +6,19 @@ import { Channels } from './channels.ts';
 import { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { CountersignError } from './errors.ts';
+import { Log } from './log.ts';
 import { type CountersignOptions, complete } from './options.ts';
-import { EXTENSION, INTERNAL, type Message, USER_CHANNEL } from './protocol.ts';
+import {
+  asObject,
+  EXTENSION,
+  INTERNAL,
+  type Message,
+  parse,
+  SUBSCRIPTION_ERROR,
+  USER_CHANNEL,
+} from './protocol.ts';
 import { Retries } from './retries.ts';
-import { User, type UserData, type UserOwner } from './user.ts';
+import { UNAUTHORIZED, User, type UserData, type UserOwner } from './user.ts';
 import { VERSION } from './version.ts';
 
 /** Delay in ms within which the grants of a connection that are about to end are collected, half of it random. */
@@ -62,6 +72,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     super();
     if (!key) throw new CountersignError('invalid_option', 'The key is missing');
     const settings = complete(options ?? {});
+    const log = new Log(settings.logLevel);
     this.key = key;
     this.connection = new Connection(
       {
@@ -85,9 +96,21 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
           if (farewell) this.emit('terminated', farewell);
         },
         message: (message) => this.#receive(message),
+        unheard: (error) => {
+          if (this.#farewell && this.hears('terminated')) return;
+          // The sign-in that the broker refuses so is told by itself.
+          if (error.data.code === UNAUTHORIZED && this.user.isPending) return;
+          const { data, url, docs } = error;
+          const what = `${data.code === null && error.type === 'PusherError' ? 'Refused by' : 'Not connected to'} ${url}`;
+          log.warn(what, { message: data.message, docs }, connectionAdvice(error), url);
+        },
       },
     );
     const { connection } = this;
+    if (log.isDebug)
+      connection.bind_global((event, data) => {
+        if (['state_change', 'error', 'message'].includes(event)) log.debug(event, data);
+      });
     const owner: ChannelOwner & UserOwner = {
       ...settings,
       authorizer: new AppAuthorizer(settings, () => this.emit('signedOut')),
@@ -96,9 +119,24 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
       get socketId() {
         return connection.socket_id;
       },
-      send: (frame) => connection.send(frame),
+      send: (frame) => {
+        if (log.isDebug) {
+          const { event, channel, data } = parse(frame) ?? {};
+          log.debug(`sends ${event}`, channel ?? asObject(data)?.['channel'] ?? '');
+        }
+        return connection.send(frame);
+      },
       userId: () => this.user.id(),
       emit: (event, data, metadata) => this.emit(event, data, metadata),
+      unheard: (name, error) => {
+        if (this.hears(SUBSCRIPTION_ERROR)) return;
+        const what = error.renewal ? `The grant of ${name} is not renewed` : `${name} is not subscribed`;
+        log.warn(what, error, adviceFor(error), name);
+      },
+      signInUnheard: (error) => {
+        const { code, reason = code, status, message, url } = error;
+        log.warn('Not signed in', error, adviceFor({ code: reason, status, message, url }), '');
+      },
     };
     this.user = new User(owner);
     this.#channels = new Channels(owner, settings.encryption);

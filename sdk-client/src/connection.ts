@@ -1,5 +1,6 @@
 import { type Delays, OVERLOAD_PAUSE, reactionTo, retryDelay } from './backoff.ts';
 import { Emitter } from './emitter.ts';
+import { docsOf } from './errors.ts';
 import { watchPage } from './page.ts';
 import { asObject, type Message } from './protocol.ts';
 import { Socket, type SocketOptions } from './socket.ts';
@@ -27,6 +28,10 @@ export interface ConnectionError {
   readonly type: 'PusherError' | 'WebSocketError';
   /** `code` is a number of the protocol, or null if it has none for the case; `error_code` is the broker's text code. */
   readonly data: { readonly code: number | null; readonly message: string; readonly error_code?: string };
+  /** The broker's URL, without the query. */
+  readonly url: string;
+  /** Where the documentation explains it. */
+  readonly docs: string;
 }
 
 /** Events of a connection: `state_change`, each state by its name, `error` and `message`. */
@@ -57,6 +62,8 @@ export interface ConnectionOwner {
   /** @param stopped whether the connection will not be tried again */
   lost(stopped: boolean): void;
   message(message: Message): void;
+  /** The app does not listen to this error, and it is not just the end of a connection that will be replaced. */
+  unheard(error: ConnectionError): void;
 }
 
 /**
@@ -148,8 +155,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   #dial(): void {
     this.#cancelDial = undefined;
     try {
-      const url = (this.#tls ? 'wss:' : 'ws:') + this.#options.address;
-      this.#socket = new Socket(url, this.#options, {
+      this.#socket = new Socket(this.#url, this.#options, {
         opened: (socketId) => this.#opened(socketId),
         message: (message) => this.#received(message),
         closed: (code, reason) => this.#closed(code, reason),
@@ -158,6 +164,10 @@ export class Connection extends Emitter<ConnectionEvents> {
       this.#stop('failed');
       this.#report('WebSocketError', null, String(error));
     }
+  }
+
+  get #url(): string {
+    return (this.#tls ? 'wss:' : 'ws:') + this.#options.address;
   }
 
   #opened(socketId: string): void {
@@ -183,11 +193,12 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   #closed(code: number, reason: string): void {
     const isAnnounced = code === this.#announced;
+    const wasConnected = this.#state === 'connected';
     this.#lost(code);
     // After the change of state, so that listeners do not find a state that implies a socket.
     if (isAnnounced) return;
     if (code >= 4000) this.#report('PusherError', code, reason);
-    else this.#report('WebSocketError', null, reason || `Closed with code ${code}`);
+    else this.#report('WebSocketError', null, reason || `Closed with code ${code}`, undefined, wasConnected);
   }
 
   #lost(code: number): void {
@@ -243,8 +254,24 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (this.#state === current) this.emit(current, data);
   }
 
-  #report(type: ConnectionError['type'], code: number | null, message: string, errorCode?: unknown): void {
-    const data = { code, message, ...(typeof errorCode === 'string' && { error_code: errorCode }) };
-    this.emit('error', { type, data } satisfies ConnectionError);
+  #report(
+    type: ConnectionError['type'],
+    code: number | null,
+    message: string,
+    errorCode?: unknown,
+    wasConnected = false,
+  ): void {
+    const isNamed = typeof errorCode === 'string';
+    const error: ConnectionError = {
+      type,
+      data: { code, message, ...(isNamed && { error_code: errorCode }) },
+      url: this.#url.replace(/\?.*/, ''),
+      docs: docsOf(isNamed ? errorCode : (code ?? (type === 'PusherError' ? 'null' : 'connection_failed'))),
+    };
+    const isHeard = this.hears('error');
+    this.emit('error', error);
+    // The client reconnects by itself after a loss, or when a node drains.
+    const isRoutine = wasConnected || (code !== null && code >= 4200 && code < 4300);
+    if (!isRoutine && !isHeard) this.#owner.unheard(error);
   }
 }

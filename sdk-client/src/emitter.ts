@@ -118,6 +118,11 @@ export class Emitter<Events extends object> {
     return this.unbind().unbind_global();
   }
 
+  /** @internal Whether a listener is bound to events of this name; global listeners do not count. */
+  hears(name: string): boolean {
+    return this.#listeners.has(name);
+  }
+
   /** @internal */
   emit(name: string, data?: unknown, metadata: Metadata = {}): void {
     for (const listener of [...this.#global]) guard(() => listener(name, data));

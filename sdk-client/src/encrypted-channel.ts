@@ -35,7 +35,7 @@ export class EncryptedChannel<Events extends object = AnyEvents> extends Channel
     const grant = await super.grant(socketId, signal);
     // A late response must not replace newer keys.
     if (signal.aborted || this.#keys.take(grant, this.owner.clock.now())) return grant;
-    throw failure(`"${this.name}" needs a valid shared_secret`, 200);
+    throw failure(`"${this.name}" needs a valid shared_secret`, 200, { reason: 'key_invalid' });
   }
 
   /** @internal */

@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts';
 import type { Credentials, Fields } from './credentials.ts';
-import { type CountersignError, failure, isTemporary, unanswered } from './errors.ts';
+import { type CountersignError, failure, isTemporary, wordsOf } from './errors.ts';
 import type { Fetch } from './platform.ts';
-import { parseJson } from './protocol.ts';
+import { asObject, parseJson } from './protocol.ts';
 
 /** How the client sends requests to one of the app's endpoints. */
 export interface EndpointOptions {
@@ -60,24 +60,56 @@ export class Endpoint {
         // Browsers hide everything about a redirect that they do not follow, even its status.
         error =
           !status || redirected || (status > 299 && status < 400)
-            ? failure(
-                `${this.#options.endpoint} redirects (${response.headers?.get('Location')}), which is not followed`,
+            ? this.#redirected(status, response.headers?.get('Location'))
+            : this.refusal(
                 status,
-              )
-            : this.refusal(status, response.headers?.get('Retry-After'));
-      } catch (reason) {
-        error = unanswered(this.#options.endpoint, reason);
+                await response.text().catch(() => ''),
+                response.headers?.get('Retry-After'),
+              );
+      } catch (cause) {
+        const { url } = this;
+        error = failure(
+          `${url} did not answer: ${cause}`,
+          0,
+          { reason: 'endpoint_unreachable', url },
+          0,
+          cause,
+        );
       }
       if (error.status !== 401 || isRepeated) throw error;
       await this.#credentials.renew(headers, error);
     }
   }
 
-  /** The error for a response with a status of failure; 0 is no response. */
-  refusal(status: number, retryAfter?: string | null): CountersignError {
+  /** Where it is, without the query: that may hold credentials. */
+  get url(): string {
+    return String(this.#options.endpoint).replace(/[?#].*/, '');
+  }
+
+  /**
+   * The error for a response with a status of failure.
+   *
+   * @param body its text, or what it said of one channel
+   */
+  refusal(status: number, body: unknown, retryAfter?: string | null): CountersignError {
     const pause = msOf(retryAfter, this.#settings.clock.wall());
-    const message = `${this.#options.endpoint} responded with status ${status}`;
-    return failure(message, status, isTemporary(status) ? pause : undefined);
+    const { url } = this;
+    const said = reasonIn(body);
+    return failure(
+      `${url} responded with status ${status}${said && `: ${said}`}`,
+      status,
+      { reason: 'endpoint_refused', url, body: typeof body === 'string' ? body : said },
+      isTemporary(status) ? pause : undefined,
+    );
+  }
+
+  #redirected(status: number, location: string | null | undefined): CountersignError {
+    const { url } = this;
+    const where = location ? `to ${location.replace(/[?#].*/, '')}` : 'the browser hides where to';
+    return failure(`${url} redirects (${where}), which is not followed`, status, {
+      reason: 'endpoint_redirected',
+      url,
+    });
   }
 
   async #fetch(fields: Fields, renewed: Fields, signal: AbortSignal): ReturnType<Fetch> {
@@ -106,6 +138,14 @@ export class Endpoint {
       return fetch(endpoint, init);
     });
   }
+}
+
+/** An endpoint's own words on a failure: `error` or `message` of its JSON, or the first words of its page. */
+function reasonIn(body: unknown): string {
+  const value = parseJson(body);
+  const { error, message } = asObject(value) ?? {};
+  const said = [error, asObject(error)?.['message'], message, value].find((text) => typeof text === 'string');
+  return wordsOf(String(said ?? ''));
 }
 
 /** Returns the fields that have a value. */

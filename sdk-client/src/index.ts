@@ -8,8 +8,9 @@ export type { Connection, ConnectionError, ConnectionEvents, ConnectionState } f
 export type { AuthOptions } from './credentials.ts';
 export type { Emitter, GlobalListener, Listener, Metadata } from './emitter.ts';
 export type { Encryption } from './encryption.ts';
-export { CountersignError, type ErrorCode } from './errors.ts';
+export { CountersignError, type EndpointFailure, type ErrorCode } from './errors.ts';
 export type { ChannelGrant, ChannelRequest, TokenSource, UserGrant, UserRequest } from './grants.ts';
+export type { LogLevel } from './log.ts';
 export type { CountersignOptions } from './options.ts';
 export type { Fetch, WebSocketConstructor, WebSocketLike } from './platform.ts';
 export type { Member, MemberInfo, Members, PresenceChannel, PresenceEvents } from './presence.ts';

@@ -5,6 +5,7 @@ import type { AuthOptions } from './credentials.ts';
 import type { Encryption } from './encryption.ts';
 import { CountersignError } from './errors.ts';
 import type { TokenSource } from './grants.ts';
+import type { LogLevel } from './log.ts';
 import { bundled, type Fetch, type WebSocketConstructor } from './platform.ts';
 
 /**
@@ -57,6 +58,10 @@ export interface CountersignOptions {
   readonly requestTimeout?: number | undefined;
   /** Delays between attempts to connect or to ask an endpoint. */
   readonly reconnect?: ReconnectOptions | undefined;
+  /** What the SDK writes to the console. @default 'warn', or 'debug' if `debug` is true */
+  readonly logLevel?: LogLevel | undefined;
+  /** `true` tells every step and frame in the console, without signatures and tokens. @default false */
+  readonly debug?: boolean | undefined;
   /** The WebSocket class. @default that of the platform; in Node 20 that of `ws` */
   readonly WebSocket?: WebSocketConstructor | undefined;
   /** Sends requests to the app's endpoints. @default that of the platform */
@@ -82,6 +87,7 @@ export interface Settings {
   readonly unavailableTimeout: number;
   readonly requestTimeout: number;
   readonly reconnect: Delays;
+  readonly logLevel: LogLevel;
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly fetch: Fetch;
   readonly clock: Clock;
@@ -96,12 +102,14 @@ const AUTHORIZATION = {
   customHandler: undefined,
 } as const;
 
+const LOG_LEVELS: readonly LogLevel[] = ['silent', 'warn', 'debug'];
+
 /** The longest delay that timers accept, in ms. */
 const LONGEST = 2 ** 31 - 1;
 
 /** Checks options and fills in defaults. @throws CountersignError `invalid_option` */
 export function complete(options: CountersignOptions): Settings {
-  const { host, port, path, ...settings } = merge(options, {
+  const { host, port, path, debug, logLevel, ...settings } = merge(options, {
     host: '',
     port: undefined,
     path: '',
@@ -118,12 +126,26 @@ export function complete(options: CountersignOptions): Settings {
     unavailableTimeout: 10_000,
     requestTimeout: 20_000,
     reconnect: { minDelay: 1_000, maxDelay: 30_000, stableAfter: 10_000 },
+    logLevel: undefined,
+    debug: false,
     WebSocket: undefined,
     // Looked up for each request, because a page may replace it; browsers refuse to call it as a method.
     fetch: (url, init) => globalThis.fetch(url, init),
     clock: systemClock,
-  } as Omit<Settings, 'address'> & { host: string; port: number | string | undefined; path: string });
-  return { ...settings, address: addressOf(host, port, path) };
+  } as Omit<Settings, 'address' | 'logLevel'> & {
+    host: string;
+    port: number | string | undefined;
+    path: string;
+    debug: boolean;
+    logLevel: LogLevel | undefined;
+  });
+  if (logLevel !== undefined && !LOG_LEVELS.includes(logLevel))
+    throw invalid(`The option "logLevel" is one of ${LOG_LEVELS.join(', ')}`);
+  return {
+    ...settings,
+    address: addressOf(host, port, path),
+    logLevel: logLevel ?? (debug ? 'debug' : 'warn'),
+  };
 }
 
 /** Builds the address. @throws CountersignError `invalid_option` for values that would make another URL */

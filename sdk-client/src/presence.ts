@@ -121,7 +121,9 @@ export class PresenceChannel<Events extends object = AnyEvents> extends Channel<
     // Without a member, the channel data holds nothing but claims.
     const id = asObject(parseJson(grant.channel_data))?.['user_id'] ?? (await this.owner.userId());
     if (id === undefined) {
-      throw failure(`"${this.name}" needs channel_data with user_id, or a sign-in`, 200);
+      throw failure(`"${this.name}" needs channel_data with user_id, or a sign-in`, 200, {
+        reason: 'member_missing',
+      });
     }
     // A late response must not replace the id of a newer one.
     if (!signal.aborted) this.members.myID = String(id);

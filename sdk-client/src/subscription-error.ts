@@ -1,31 +1,46 @@
+import { docsOf } from './errors.ts';
 import { asObject } from './protocol.ts';
 
 /** Why a subscription was refused or ended; data of `pusher:subscription_error`. The connection stays open. */
 export interface SubscriptionError {
-  /** `AuthError`, `GrantExpired`, `InvalidChannel`, `InvalidChannelData`, `LimitReached`, `ServerError`, or `TimeoutError`. */
+  /**
+   * `EndpointError` if the app's endpoint gave no grant. Of the broker: `AuthError`, `GrantExpired`, `InvalidChannel`,
+   * `InvalidChannelData`, `LimitReached` or `ServerError`. Or `TimeoutError`.
+   */
   readonly type: string;
   /** HTTP status of the app's endpoint, or the broker's status; 0 if there was no response. */
   readonly status: number;
   readonly message: string;
   /** The same as `message`, under the name that other Channels clients use. */
   readonly error: string;
-  /** The broker's stable name of the reason, such as `grant_expired` or `grant_revoked`. */
+  /** A stable name of the reason: of the broker, such as `grant_expired`, or of an endpoint's failure, such as `endpoint_refused`. */
   readonly code?: string;
+  /** The app's endpoint that failed, without its query. */
+  readonly url?: string;
+  /** The first characters of what it responded. */
+  readonly body?: string;
+  /** Where the documentation explains it. */
+  readonly docs: string;
   /** Present if a renewal failed: the channel stays subscribed until its grant ends. */
   readonly renewal?: true;
   /** Milliseconds until the client asks again by itself. Absent if the refusal is final. */
   readonly retryIn?: number;
 }
 
-/** Completes the broker's refusal with all fields of {@link SubscriptionError}. */
+/** Completes the broker's refusal, or an endpoint's, with all fields of {@link SubscriptionError}. */
 export function subscriptionError(refusal: unknown): SubscriptionError {
-  const { type = 'ServerError', status = 0, error = 'Refused', code, renewal } = asObject(refusal) ?? {};
+  const fields = asObject(refusal) ?? {};
+  const { type = 'ServerError', status = 0, error = 'Refused', renewal } = fields;
+  const texts: { code?: string; url?: string; body?: string } = {};
+  for (const name of ['code', 'url', 'body'] as const)
+    if (fields[name] !== undefined) texts[name] = String(fields[name]);
   return {
     type: String(type),
     status: Number(status),
     error: String(error),
     message: String(error),
-    ...(code !== undefined && { code: String(code) }),
+    ...texts,
+    docs: docsOf(texts.code ?? `${type}-${status}`.toLowerCase()),
     ...(renewal === true && { renewal }),
   };
 }

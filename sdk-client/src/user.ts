@@ -52,10 +52,12 @@ export interface UserOwner extends AttemptSettings {
   readonly token: TokenSource | undefined;
   readonly retries: Retries;
   readonly renewals: Retries;
+  /** Warns of a sign-in that failed and that the app does not listen to. */
+  signInUnheard(error: CountersignError): void;
 }
 
 /** The code of the broker's refusal of a sign-in. */
-const UNAUTHORIZED = 4009;
+export const UNAUTHORIZED = 4009;
 /** Codes of refused tokens for which the token is not to blame. */
 const TEMPORARY = ['unavailable', 'internal_error'];
 
@@ -97,6 +99,11 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   /** The data that the app signed; `undefined` while the connection is not signed in. */
   get user_data(): UserData | undefined {
     return this.#data;
+  }
+
+  /** @internal Whether a sign-in is in progress on this connection. */
+  get isPending(): boolean {
+    return this.#attempt !== undefined;
   }
 
   /** @internal */
@@ -147,13 +154,19 @@ export class User extends Emitter<UserEvents & AnyEvents> {
           `${code}: ${error}`,
           0,
           TEMPORARY.includes(String(code)) ? 0 : undefined,
+          undefined,
+          { reason: String(code) },
         ),
       );
     } else if (event === 'pusher:error') {
-      const { code, message } = asObject(data) ?? {};
+      const { code, message, error_code: reason } = asObject(data) ?? {};
       // The error refuses the sign-in if one is in progress and the code says so.
       if (this.#attempt && code === UNAUTHORIZED)
-        this.#fail(new CountersignError('signin_refused', String(message)));
+        this.#fail(
+          new CountersignError('signin_refused', String(message), 0, undefined, undefined, {
+            reason: reason === undefined ? reason : String(reason),
+          }),
+        );
     } else if (event === `${INTERNAL}watchlist_events`) {
       const { events } = asObject(data) ?? {};
       for (const entry of Array.isArray(events) ? events : [])
@@ -216,7 +229,9 @@ export class User extends Emitter<UserEvents & AnyEvents> {
       this.#outcome?.reject(error);
       this.#outcome = this.#wanted ? outcome() : undefined;
     }
+    const isHeard = this.hears('pusher:signin_error');
     this.emit('pusher:signin_error', error);
+    if (!isHeard) this.#owner.signInUnheard(error);
   }
 
   #endAttempt(isAnswered?: boolean): void {

@@ -1,6 +1,14 @@
 import express, { type Request, type RequestHandler, type Router } from 'express';
 import { AddressLimit, type AddressLimitOptions } from './address-limit.ts';
-import { answerError, failuresOnly, handling, type Logger, logProblem, Refusal } from './answer.ts';
+import {
+  answerError,
+  failuresOnly,
+  handling,
+  type Logger,
+  logProblem,
+  type Problem,
+  Refusal,
+} from './answer.ts';
 import { type AuthRouterOptions, type AuthUser, checkAuthOptions } from './auth-options.ts';
 import { type Fields, readFields } from './body.ts';
 import { channelNamesOf } from './channel-names.ts';
@@ -25,7 +33,7 @@ interface Attempt {
 /** The result for one channel of a batch. */
 type BatchEntry =
   | { readonly status: 200; readonly data: ChannelGrant }
-  | { readonly status: number; readonly data?: never };
+  | (Problem & { readonly data?: never });
 
 /**
  * Creates an Express router that signs for clients: `POST /auth` for one channel or a batch of up to 200, `POST /user-auth`
@@ -89,7 +97,7 @@ export function authRouter<User extends AuthUser>(
         logGranted(logger, own, CHANNEL);
         return { status: 200, data };
       } catch (error) {
-        return { status: logProblem(error, logger, own, CHANNEL).status };
+        return logProblem(error, logger, own, CHANNEL);
       }
     };
     const entries = names.map(async (name) => [name, await entryOf(name)] as const);

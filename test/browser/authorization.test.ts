@@ -61,7 +61,7 @@ describeInChromium('authorization from a page', () => {
     await tab.connect(broker.port, { channelAuthorization });
     await tab.subscribe('private-room');
     expect(await tab.next('private-room', 'pusher:subscription_error')).toMatchObject({
-      type: 'AuthError',
+      type: 'EndpointError',
       status: 0,
       message: expect.stringContaining('did not answer'),
     });

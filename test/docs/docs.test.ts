@@ -29,15 +29,24 @@ describe('the conversations in the documentation happen as written', () => {
 });
 
 describe('every error has a heading in errors.md', () => {
-  const headings = readFileSync(new URL('errors.md', DOCS), 'utf8').match(/^#+ .*$/gm) ?? [];
+  const page = readFileSync(new URL('errors.md', DOCS), 'utf8');
+  const headings = page.match(/^#+ .*$/gm) ?? [];
 
   test.each(Object.entries(codes))('%s: %d', (_, code) => {
     expect(headings).toContain(`### ${code}`);
   });
 
   test('the text codes have one each, and nothing else has', () => {
-    const codes = headings.flatMap((heading) => /^### ([a-z][a-z0-9_]*)$/.exec(heading)?.[1] ?? []);
-    expect(codes.filter((code) => code !== 'null')).toEqual(Object.keys(errorCodes));
+    const broker = page.slice(page.indexOf('\n## Text codes\n')).match(/^### .*$/gm) ?? [];
+    const codes = broker.flatMap((heading) => /^### ([a-z][a-z0-9_]*)$/.exec(heading)?.[1] ?? []);
+    expect(codes).toEqual(Object.keys(errorCodes));
+  });
+
+  test('so have the codes of the client SDK', () => {
+    const source = readFileSync(new URL('../sdk-client/src/errors.ts', DOCS), 'utf8');
+    const codes = [...source.matchAll(/^ {2}\| '(\w+)'/gm)].map(([, code]) => code);
+    expect(codes.length).toBeGreaterThan(10);
+    for (const code of [...codes, 'connection_failed']) expect(headings).toContain(`### ${code}`);
   });
 
   test('each text code is that of some refusal', () => {

@@ -128,7 +128,7 @@ test('the office is open to staff only, for reading and for writing', async () =
   expect(eve.session.rooms.map(({ id }) => id)).toEqual(['lounge']);
 
   const errors = listen(eve.connect().subscribe('private-encrypted-office'), 'pusher:subscription_error');
-  expect(await errors.next()).toMatchObject({ type: 'AuthError', status: 403 });
+  expect(await errors.next()).toMatchObject({ type: 'EndpointError', status: 403 });
   expect((await eve.say('office', 'Hello', '1.1')).status).toBe(403);
 });
 
@@ -199,7 +199,7 @@ test("the devices of a user are listed, this one is marked, and nobody else's ar
   expect(await bob.devices(bobsClient)).toEqual([{ ...device, isThisOne: true }]);
 
   const errors = listen(bobsClient.subscribe('private-user-ann'), 'pusher:subscription_error');
-  expect(await errors.next()).toMatchObject({ type: 'AuthError', status: 403 });
+  expect(await errors.next()).toMatchObject({ type: 'EndpointError', status: 403 });
 });
 
 test('signing out everywhere ends all devices with the reason, and their sessions; others stay', async () => {

@@ -69,9 +69,10 @@ test.each([400, 401, 403, 404, 500, 503])('status %i is a refusal with that stat
     body: '{"auth":"key-1:sig"}',
   }));
   expect(await refusal({ endpoint: url })).toMatchObject({
-    type: 'AuthError',
+    type: 'EndpointError',
     status,
     message: `${url} responded with status ${status}`,
+    code: 'endpoint_refused',
   });
 });
 
@@ -92,7 +93,7 @@ test.each([301, 302, 307, 308])('a redirect with status %i is not followed, and 
     params: { tenant: 't' },
   });
   expect(refused).toMatchObject({
-    type: 'AuthError',
+    type: 'EndpointError',
     status,
     message: expect.stringContaining(elsewhere.url),
   });
@@ -183,7 +184,7 @@ test.each([
 ])('status 200 with %s is a refusal', async (_, answer) => {
   const { url } = await startAuthEndpoint(() => ({ body: answer }));
   expect(await refusal({ endpoint: url })).toMatchObject({
-    type: 'AuthError',
+    type: 'EndpointError',
     status: 200,
     message: expect.stringContaining('"auth" as a string'),
   });
@@ -192,7 +193,7 @@ test.each([
 test('channel data that is an object is a refusal, not a subscription that hangs', async () => {
   const { url } = await startAuthEndpoint(() => ({ body: '{"auth":"a","channel_data":{"user_id":"7"}}' }));
   expect(await refusal({ endpoint: url }, 'presence-a')).toMatchObject({
-    type: 'AuthError',
+    type: 'EndpointError',
     message: expect.stringContaining('"channel_data" as a string'),
   });
 });
@@ -201,7 +202,7 @@ test('an endpoint that cannot be reached is a refusal with status 0', async () =
   const { port } = await startEndpoint();
   const refused = await refusal({ endpoint: `https://127.0.0.1:${port}/` });
   expect(refused).toMatchObject({
-    type: 'AuthError',
+    type: 'EndpointError',
     status: 0,
     message: expect.stringContaining('did not answer'),
   });
@@ -224,8 +225,8 @@ test.each<[string, NonNullable<ChannelAuthorization['customHandler']>]>([
   ],
 ])('a handler of the app that %s is a refusal', async (_, customHandler) => {
   const message = 'customHandler did not answer: Error: Not now';
-  expect(await refusal({ customHandler })).toEqual({
-    type: 'AuthError',
+  expect(await refusal({ customHandler })).toMatchObject({
+    type: 'EndpointError',
     status: 0,
     message,
     error: message,

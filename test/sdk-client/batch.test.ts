@@ -113,8 +113,8 @@ test('what fails, fails by channel', async () => {
   const peer = await endpoint.welcome();
   expect(await subscriptions(peer, 1)).toEqual(['private-0']);
   expect(await Promise.all(refusals)).toMatchObject([
-    { type: 'AuthError', status: 403 },
-    { type: 'AuthError', status: 200, message: expect.stringContaining('"auth" as a string') },
+    { type: 'EndpointError', status: 403 },
+    { type: 'EndpointError', status: 200, message: expect.stringContaining('"auth" as a string') },
   ]);
   expect(requests.length).toBe(1);
 });

@@ -105,6 +105,7 @@ describe('subscribing', () => {
       status: 401,
       error: 'Invalid signature',
       message: 'Invalid signature',
+      docs: 'docs/errors.md#autherror-401',
     });
     expect(channel.subscriptionPending).toBe(false);
     expect(client.subscribe('private-a')).toBe(channel);
@@ -157,7 +158,9 @@ describe('subscribing', () => {
     peer.event('pusher_internal:member_added', { user_id: '8' }, 'presence-a');
     peer.event('marker', {});
     await nextEvent(client, 'marker');
-    expect(events).toEqual([{ event: 'pusher:subscription_error', data: { ...refusal, message: 'Banned' } }]);
+    expect(events).toMatchObject([
+      { event: 'pusher:subscription_error', data: { ...refusal, message: 'Banned' } },
+    ]);
     expect(channel).toMatchObject({ subscribed: false, subscriptionPending: false });
     expect((channel as unknown as PresenceChannel).members).toMatchObject({ count: 0, me: null });
     expect(client.subscribe('presence-a')).toBe(channel);
@@ -589,6 +592,9 @@ describe('presence', () => {
     });
     const refused = nextEvent(client.subscribe('presence-a'), 'pusher:subscription_error');
     await endpoint.welcome();
-    expect(await refused).toMatchObject({ type: 'AuthError', message: expect.stringContaining('user_id') });
+    expect(await refused).toMatchObject({
+      type: 'EndpointError',
+      message: expect.stringContaining('user_id'),
+    });
   });
 });

@@ -120,7 +120,7 @@ test.each(['', 'x', 'AAAA', `${KEY}AAAA`])('a grant with the key "%s" is an erro
   const refused = nextEvent(client.subscribe(NAME), 'pusher:subscription_error');
   await endpoint.welcome();
   expect(await refused).toMatchObject({
-    type: 'AuthError',
+    type: 'EndpointError',
     message: expect.stringContaining('shared_secret'),
   });
 });
@@ -144,7 +144,7 @@ test.each([
   const refused = nextEvent(client.subscribe(NAME), 'pusher:subscription_error');
   await endpoint.welcome();
   expect(await refused).toMatchObject({
-    type: 'AuthError',
+    type: 'EndpointError',
     message: expect.stringContaining('shared_secret'),
   });
 });

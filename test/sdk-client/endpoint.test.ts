@@ -121,7 +121,7 @@ describe('401', () => {
   test('is final when it comes again after a refresh', async () => {
     const { client, requests } = await open(() => ({ status: 401 }), { refresh: async () => 'useless' });
     const refused = nextEvent<SubscriptionError>(client.subscribe('private-a'), 'pusher:subscription_error');
-    expect(await refused).toMatchObject({ type: 'AuthError', status: 401 });
+    expect(await refused).toMatchObject({ type: 'EndpointError', status: 401 });
     expect(requests.length).toBe(2);
   });
 

@@ -210,6 +210,7 @@ describe('a grant that has ended', () => {
       error: 'Ended',
       message: 'Ended',
       code: 'grant_expired',
+      docs: 'docs/errors.md#grant_expired',
       retryIn: expect.any(Number),
     });
     expect([channel.subscribed, channel.status, channel.expiresAt]).toEqual([false, 'expired', undefined]);
@@ -227,7 +228,10 @@ describe('a grant that has ended', () => {
     status = 403;
     ended(peer, 'private-a');
     await eventually(() => channel.status).toBe('refused');
-    expect(errors.map(({ data }) => (data as SubscriptionError).type)).toEqual(['GrantExpired', 'AuthError']);
+    expect(errors.map(({ data }) => (data as SubscriptionError).type)).toEqual([
+      'GrantExpired',
+      'EndpointError',
+    ]);
     status = 200;
     client.subscribe('private-a');
     expect(channel.status).toBe('pending');

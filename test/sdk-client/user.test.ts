@@ -209,7 +209,7 @@ describe('what the app does to a user', () => {
     const error = nextEvent(client.connection, 'error');
     peer.send('{"event":"pusher:error","data":{"code":4302,"message":"Only the first 100 are watched"}}');
     peer.event('pusher:signin_success', { user_data: USER_DATA });
-    expect(await error).toEqual({
+    expect(await error).toMatchObject({
       type: 'PusherError',
       data: { code: 4302, message: 'Only the first 100 are watched' },
     });

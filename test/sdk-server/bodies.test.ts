@@ -116,7 +116,10 @@ describe.each(versions)('on %s', (_, install) => {
       ]);
       expect(await post('/c/auth', form)).toEqual({
         status: 200,
-        body: { 'private-a': { status: 200, data: granted }, 'private-b': { status: 403 } },
+        body: {
+          'private-a': { status: 200, data: granted },
+          'private-b': { status: 403, error: 'You may not join this channel', code: 'forbidden' },
+        },
       });
     }
   });

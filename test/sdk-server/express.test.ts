@@ -278,7 +278,9 @@ describe('channel authorization', () => {
 });
 
 describe('a batch', () => {
-  const refused = { status: 403 };
+  const refused = { status: 403, error: 'You may not join this channel', code: 'forbidden' };
+  const failed = { status: 500, error: 'Internal error', code: 'internal_error' };
+  const malformed = { status: 400, error: expect.any(String), code: 'invalid_channel' };
   const granted = (channel: string) => ({ status: 200, data: countersign.authorizeChannel('1.2', channel) });
 
   const forms: [what: string, body: RequestInit['body'], headers?: Record<string, string>][] = [
@@ -336,10 +338,10 @@ describe('a batch', () => {
     expect(body).toEqual({
       'private-ann': granted('private-ann'),
       'private-closed': refused,
-      'private-fire': { status: 500 },
-      'presence-nobody': { status: 500 },
-      news: { status: 400 },
-      'private-a:b': { status: 400 },
+      'private-fire': failed,
+      'presence-nobody': failed,
+      news: malformed,
+      'private-a:b': malformed,
     });
     const attempt = { text: 'channel authorization', address: '127.0.0.1', socketId: '1.2', userId: 'ann' };
     expect(lines.filter(({ level }) => level === 'info')).toEqual([
