@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { transferableAbortController } from 'node:util';
 import { ArgumentError, NetworkError, RequestError, TimeoutError } from './errors.ts';
@@ -36,6 +37,7 @@ const RESERVED = /^(auth_|body_md5$)/i;
 const FORBIDDEN_IN_NAME = /[=&\r\n\0]|\p{Surrogate}/u;
 const FORBIDDEN_IN_VALUE = /[&\r\n\0]|\p{Surrogate}/u;
 const BODY_IN_MESSAGE = 500;
+const NONCE_BYTES = 16;
 const TLS_HINT =
   'TLS with the broker failed; if the broker has no TLS, on a trusted network, set useTLS to false';
 
@@ -85,7 +87,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<Answer> {
   const { origin, pathPrefix, appPath, fetch } = settings;
-  // Each attempt has a new signature, so that the last one is not too old for the broker.
+  // Each attempt has a new nonce and signature, so that it is no copy of the last one, and not too old for the broker.
   const query = signedQuery(settings, params, body);
   const signature = sign(settings.secret, requestText(method, appPath + path, canonicalQuery(query)));
   const url = `${origin}${pathPrefix}${appPath}${path}?${encodeQuery(query)}`;
@@ -151,6 +153,7 @@ function signedQuery(
   return [
     ...definedOf(params).map(([name, value]): [string, string] => [name, String(value)]),
     ['auth_key', settings.key],
+    ['auth_nonce', randomBytes(NONCE_BYTES).toString('base64url')],
     ['auth_timestamp', String(Math.floor(settings.now() / 1000))],
     ['auth_version', '1.0'],
     ...(body === undefined ? [] : [['body_md5', bodyMd5(body)] as [string, string]]),

@@ -328,6 +328,29 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await blocks.find('app', 'bob')).toMatchObject({ reason: 'again' });
     });
 
+    test('a nonce is spent once for each app, until its request was refused', async () => {
+      const { nonces } = subject.adapter;
+      const spend = (appId: string, nonce: string) => nonces.spend(appId, nonce, 60_000, 10);
+      const outcomes = await Promise.all(Array.from({ length: 3 }, () => spend('app', 'once-only')));
+      expect(outcomes.sort()).toEqual(['reused', 'reused', 'spent']);
+      expect(await spend('other', 'once-only')).toBe('spent');
+      expect(await spend('app', '__proto__')).toBe('spent');
+      await nonces.release('app', 'once-only');
+      expect(await spend('app', 'once-only')).toBe('spent');
+      expect(await spend('app', 'once-only')).toBe('reused');
+    });
+
+    test('nonces are bounded in number, and those that have ended take no room', async () => {
+      const { nonces } = subject.adapter;
+      const spend = (nonce: string, appId = 'app') => nonces.spend(appId, nonce, 1000, 2);
+      expect([await spend('nonce-1'), await spend('nonce-2')]).toEqual(['spent', 'spent']);
+      expect([await spend('nonce-3'), await spend('nonce-1')]).toEqual(['full', 'reused']);
+      expect(await spend('nonce-3', 'other')).toBe('spent');
+      // They may be remembered for up to two minutes longer.
+      await subject.advance(121_000);
+      expect([await spend('nonce-3'), await spend('nonce-1')]).toEqual(['spent', 'spent']);
+    });
+
     test('hits are counted in their window', async () => {
       const { counters } = subject.adapter;
       expect(await counters.hit('k', 1000)).toMatchObject({ hits: 1 });

@@ -46,7 +46,7 @@ function expectEqual(request: SignedRequest, pathPrefix = ''): Authenticated | u
   return usual;
 }
 
-const proof = fc.record({
+const proofParts = {
   auth_key: fc.constantFrom(app.key, app.key, ODD_KEY, app.key.toUpperCase(), 'nobody', '', '%41', 'a b'),
   auth_timestamp: fc.oneof(
     fc.integer({ min: -601, max: 601 }).map((seconds) => String(TIMESTAMP + seconds)),
@@ -54,7 +54,17 @@ const proof = fc.record({
   ),
   auth_version: fc.constantFrom('1.0', '1.0', '1.0', '1', '1.00', '1x0', ''),
   body_md5: fc.constantFrom(bodyMd5('{}'), bodyMd5('{}'), bodyMd5('{}').toUpperCase(), '', 'x'.repeat(32)),
-});
+};
+const nonce = fc.constantFrom(
+  'nonce-12',
+  'N_'.repeat(32),
+  'short',
+  'n'.repeat(65),
+  'nonce+/=',
+  'nonce:12',
+  '',
+);
+const proof = fc.oneof(fc.record(proofParts), fc.record({ ...proofParts, auth_nonce: nonce }));
 const mostly = <T>(usual: T, ...others: readonly T[]) =>
   fc.oneof(
     { weight: 4, arbitrary: fc.constant(usual) },
@@ -123,6 +133,14 @@ describe('the usual query', () => {
     const read = expectEqual({ method: 'POST', path: PATH, rawQuery, appId: app.id });
     expect(read?.key.name).toBe(key);
     expect(read?.bodyMd5).toBe(bodyMd5('{}'));
+  });
+
+  test('is read in one step with a nonce, too', () => {
+    const query = `auth_key=${app.key}&auth_nonce=nonce-12&auth_timestamp=${TIMESTAMP}&auth_version=1.0&body_md5=${bodyMd5('{}')}`;
+    const signature = sign(app.secret, requestText('POST', PATH, query));
+    const rawQuery = `${query}&auth_signature=${signature}`;
+    const read = expectEqual({ method: 'POST', path: PATH, rawQuery, appId: app.id });
+    expect(read).toMatchObject({ nonce: 'nonce-12', staleAt: (TIMESTAMP + 600) * 1000 });
   });
 
   test('is what libraries send', () => {

@@ -28,6 +28,18 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
   const start = (settings: object = {}) => startNode({ redisPort: redis.port, prefix, ...settings });
   const three = (settings?: object) => Promise.all([start(settings), start(settings), start(settings)]);
 
+  test('a nonce counts once over all nodes', async () => {
+    const nodes = await three();
+    const options = {
+      body: { name: 'e', data: 'x', channel: 'news' },
+      query: { auth_nonce: 'one-nonce-for-all' },
+    };
+    const answers = await Promise.all(
+      [...nodes, ...nodes].map((node) => request(node, 'POST', '/events', options)),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401, 401, 401]);
+  });
+
   describe('for the official libraries', () => {
     let nodes: readonly [RunningNode, RunningNode, RunningNode];
     beforeAll(async () => {

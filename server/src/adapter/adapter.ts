@@ -4,6 +4,7 @@ import type { IdempotencyRecords, Once } from '../idempotency/records.ts';
 import type { Member } from '../protocol/frames.ts';
 import type { Blocks } from './blocks.ts';
 import type { Journal } from './journal.ts';
+import type { Nonces } from './nonces.ts';
 import type { Topic } from './topic.ts';
 
 /**
@@ -18,6 +19,7 @@ export interface Adapter {
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly blocks: Blocks;
+  readonly nonces: Nonces;
   /** Why the adapter cannot work at present; `undefined` if it can. */
   readonly fault?: string | undefined;
   /** Sets the receiver of messages and the journal of events; called once, before anything else. */

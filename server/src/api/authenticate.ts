@@ -8,10 +8,19 @@ import { type Parameter, Query, readQuery } from '../http/query.ts';
 const TIMESTAMP_WINDOW = 600;
 /** Characters of a path that nobody encodes. */
 const ALIKE_IN_ALL_FORMS = /^[\w\-.~/]*$/;
-const PROOF = new Set(['auth_key', 'auth_timestamp', 'auth_version', 'body_md5', 'auth_signature']);
+const PROOF = new Set([
+  'auth_key',
+  'auth_timestamp',
+  'auth_version',
+  'auth_nonce',
+  'body_md5',
+  'auth_signature',
+]);
+/** Characters in a nonce; code points that are text. */
+const NONCE = /^[^:\p{C}]{8,64}$/u;
 /** The query of a request with a body as most libraries write it: sorted, with nothing to decode and no parameter but the proof. */
 const USUAL_QUERY =
-  /^auth_key=([\w\-=@,.;]+)&auth_timestamp=(\d{1,12})&auth_version=1\.0&body_md5=([0-9a-f]{32})&auth_signature=([0-9a-f]{64})$/;
+  /^auth_key=([\w\-=@,.;]+)(?:&auth_nonce=([\w-]{8,64}))?&auth_timestamp=(\d{1,12})&auth_version=1\.0&body_md5=([0-9a-f]{32})&auth_signature=([0-9a-f]{64})$/;
 /** The end of such a query, which is not signed. */
 const UNSIGNED_LENGTH = '&auth_signature='.length + 64;
 const NO_PARAMETERS = new Query([]);
@@ -42,6 +51,10 @@ export interface Authenticated {
   readonly query: Query;
   /** The body that the request has, by its MD5: for {@link checkBody}. */
   readonly bodyMd5: string | undefined;
+  /** What the request has so that it is accepted once. */
+  readonly nonce: string | undefined;
+  /** From this moment on its timestamp is too old, in Unix milliseconds. */
+  readonly staleAt: number;
 }
 
 /**
@@ -64,12 +77,14 @@ export function authenticateUsual(
 ): Authenticated | undefined {
   const usual = USUAL_QUERY.exec(rawQuery);
   if (!usual || path.includes('%')) return undefined;
-  const [, keyName = '', timestamp = '', md5, signature] = usual;
+  const [, keyName = '', nonce, timestamp = '', md5, signature] = usual;
   const app = apps.byId(appId);
   const key = app?.keyOf(keyName);
   if (!app || !key?.secret || key.isRevoked || !isTimely(timestamp, now())) return undefined;
+  if (app.requireNonce && nonce === undefined) return undefined;
   const text = requestText(method, path, rawQuery.slice(0, -UNSIGNED_LENGTH));
-  return verify(key.secret, text, signature) ? { app, key, query: NO_PARAMETERS, bodyMd5: md5 } : undefined;
+  if (!verify(key.secret, text, signature)) return undefined;
+  return { app, key, query: NO_PARAMETERS, bodyMd5: md5, nonce, staleAt: staleAt(timestamp) };
 }
 
 /**
@@ -101,8 +116,16 @@ export function authenticateAny(request: SignedRequest, { apps, pathPrefix, now 
       if (!verify(secret, textOf(request.method, path, reading), proof.signature)) continue;
       const parameters = reading.parameters.filter(([name]) => !PROOF.has(name));
       if (request.method === 'POST') refuseParameters(parameters);
+      const nonce = readNonce(app, reading);
       refuseColons(reading);
-      return { app, key, query: new Query(parameters), bodyMd5: proof.bodyMd5 };
+      return {
+        app,
+        key,
+        query: new Query(parameters),
+        bodyMd5: proof.bodyMd5,
+        nonce,
+        staleAt: staleAt(proof.timestamp),
+      };
     }
   }
   const text = textOf(request.method, request.path, query);
@@ -135,6 +158,25 @@ function readProof(query: Query): Proof {
   return { key, timestamp, bodyMd5: md5, signature };
 }
 
+/** @throws ApiError 400 for none of a nonce, 401 without one if the app requires it */
+function readNonce({ requireNonce }: App, query: Query): string | undefined {
+  const nonce = query.get('auth_nonce');
+  if (nonce === undefined) {
+    if (!requireNonce) return undefined;
+    throw new ApiError(
+      401,
+      'nonce_required',
+      'Missing parameter: auth_nonce. The app requires it: 8 to 64 characters that no other request has',
+    );
+  }
+  if (NONCE.test(nonce)) return nonce;
+  throw new ApiError(
+    400,
+    'nonce_invalid',
+    'Invalid auth_nonce: it must be 8 to 64 characters without a colon',
+  );
+}
+
 function missing(parameter: string): ApiError {
   return new ApiError(
     401,
@@ -161,6 +203,10 @@ function checkTimestamp(timestamp: string, now: number): void {
 
 function isTimely(timestamp: string, now: number): boolean {
   return Math.abs(unixSeconds(now) - Number(timestamp)) < TIMESTAMP_WINDOW;
+}
+
+function staleAt(timestamp: string): number {
+  return (Number(timestamp) + TIMESTAMP_WINDOW) * 1000;
 }
 
 function unixSeconds(milliseconds: number): number {

@@ -9,6 +9,7 @@ import type { Answers } from './answers.ts';
 import { type Authenticated, authenticate, checkBody } from './authenticate.ts';
 import type { ApiContext } from './context.ts';
 import { type Endpoint, Repeated } from './endpoint.ts';
+import { NonceCheck } from './nonce-check.ts';
 import { RefusalLimit } from './refusal-limit.ts';
 import { RequestQuota } from './request-quota.ts';
 import { checkScope } from './scope.ts';
@@ -28,15 +29,17 @@ export class Service {
   readonly #context: ApiContext;
   readonly #answers: Answers;
   readonly #quota: RequestQuota;
+  readonly #nonces: NonceCheck;
   readonly #refusals: RefusalLimit;
   #inProgress = 0;
   #idle: (() => void) | undefined;
 
   constructor(context: ApiContext, answers: Answers) {
-    const { adapter, config, addressOf, monotonic } = context;
+    const { adapter, config, addressOf, monotonic, now } = context;
     this.#context = context;
     this.#answers = answers;
     this.#quota = new RequestQuota(adapter.counters, monotonic);
+    this.#nonces = new NonceCheck(adapter.nonces, now);
     this.#refusals = new RefusalLimit(adapter.counters, config.failedAuthenticationsPerMinute, addressOf);
   }
 
@@ -47,8 +50,9 @@ export class Service {
     endpoint: Endpoint,
     { appId, subject }: Target,
   ): Promise<void> {
-    const { apps, hub, adapter, webhooks, audit, now, metrics, log } = this.#context;
+    const { hub, adapter, webhooks, audit, now, metrics, log } = this.#context;
     let status = 200;
+    let spent: Authenticated | undefined;
     this.#inProgress += 1;
     try {
       const authenticated = this.#authenticate(request, appId);
@@ -59,9 +63,15 @@ export class Service {
       if (caller instanceof ApiError) throw await this.#countRefusal(caller, request, response);
       const { app, key, query } = caller;
       // The key may have been removed while the body arrived.
-      if (apps.byId(appId) !== app || !app.accepts(key)) throw keyGone(app, key);
-      refuseDisabled(app);
-      if (endpoint.scope !== 'publish') checkScope(key, key.scopes.missing(endpoint.scope));
+      this.#checkRight(caller, appId, endpoint);
+      if (caller.nonce !== undefined) {
+        const full = () => reached(metrics, log, 'nonces', { appId: app.id });
+        if (!(await this.#nonces.spend(caller, full)))
+          throw await this.#countRefusal(reused(), request, response);
+        spent = caller;
+        // And while the nonce was spent.
+        this.#checkRight(caller, appId, endpoint);
+      }
       app.keyUses.count(key.name, endpoint.publishes ? 'publish' : 'read', now());
       const admitted = this.#quota.admit(app);
       if (admitted) await admitted;
@@ -86,6 +96,7 @@ export class Service {
         this.#answers.send(request, response, status, answer.body, { ...headers, ...REPEATED });
       } else this.#answers.send(request, response, status, answer, headers);
     } catch (error) {
+      if (spent) await this.#nonces.failed(spent, error);
       status = this.#answers.refuse(request, response, error);
       this.#report(request, appId, error);
     }
@@ -115,6 +126,13 @@ export class Service {
   ): Promise<ApiError> {
     if (refusal.status !== 400) await this.#refusals.refuse(request, response);
     return refusal;
+  }
+
+  /** @throws ApiError if the app is gone or disabled, or the key may not do this any more */
+  #checkRight({ app, key }: Authenticated, appId: string, endpoint: Endpoint): void {
+    if (this.#context.apps.byId(appId) !== app || !app.accepts(key)) throw keyGone(app, key);
+    refuseDisabled(app);
+    if (endpoint.scope !== 'publish') checkScope(key, key.scopes.missing(endpoint.scope));
   }
 
   /** Checks everything but the body. */
@@ -159,6 +177,10 @@ export function refuseDisabled({ enabled }: App): void {
       'app_disabled',
       'The app is disabled: enable it in the configuration of the broker',
     );
+}
+
+function reused(): ApiError {
+  return new ApiError(401, 'nonce_reused', 'Another request had this auth_nonce: make a new one for each');
 }
 
 function keyGone(app: App, key: AppKey): ApiError {

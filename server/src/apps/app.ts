@@ -56,6 +56,8 @@ export const limitsSchema = z
     batchSize: count.default(10),
     /** Events in one batch of a server library that asks how many the broker takes, as ours does. @default 100 */
     coalescedBatchSize: count.default(100),
+    /** Nonces of requests that are remembered at a time; one more is refused. @default 1_000_000 */
+    nonces: count.default(1_000_000),
     /** Distinct users in one presence channel. @default 100 */
     presenceMembers: count.default(100),
     /** Bytes of the `channel_data` or `user_data` that describes one user. @default 1024 */
@@ -105,6 +107,8 @@ export const appSchema = z
     enabled: z.boolean().default(true),
     /** Closes connections that do not use TLS with 4000. @default false */
     requireTLS: z.boolean().default(false),
+    /** Refuses requests to the HTTP API without `auth_nonce`. @default false */
+    requireNonce: z.boolean().default(false),
     /** Sends clients the text that should have been signed, which holds no secret. @default false */
     explainRefusals: z.boolean().default(false),
     /** Seconds for which a cache channel keeps its last event. @default 1800 */
@@ -184,6 +188,9 @@ export class App {
   }
   get requireTLS(): boolean {
     return this.#config.requireTLS;
+  }
+  get requireNonce(): boolean {
+    return this.#config.requireNonce;
   }
   get explainRefusals(): boolean {
     return this.#config.explainRefusals;

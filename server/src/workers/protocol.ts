@@ -2,6 +2,7 @@ import type { MetricObject } from 'prom-client';
 import type { Bus, BusListener, ChannelCache, Counters, History, Roster } from '../adapter/adapter.ts';
 import type { Blocks } from '../adapter/blocks.ts';
 import type { Journal } from '../adapter/journal.ts';
+import type { Nonces } from '../adapter/nonces.ts';
 import type { Administrator } from '../admin/administration.ts';
 import type { AppFigures } from '../admin/live.ts';
 import type { AppConfig } from '../apps/app.ts';
@@ -22,6 +23,7 @@ export interface ParentApi {
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly blocks: Blocks;
+  readonly nonces: Nonces;
   readonly webhooks: WebhookControl;
   /** Records events that only the worker knows of. */
   readonly journal: Journal;

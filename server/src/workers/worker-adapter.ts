@@ -8,6 +8,7 @@ import type {
   Roster,
 } from '../adapter/adapter.ts';
 import type { Blocks } from '../adapter/blocks.ts';
+import type { Nonces } from '../adapter/nonces.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { ParentApi } from './protocol.ts';
 import { override, type Rpc, remote } from './rpc.ts';
@@ -21,6 +22,7 @@ export class WorkerAdapter implements Adapter {
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly blocks: Blocks;
+  readonly nonces: Nonces;
   readonly #parent: Rpc<ParentApi>;
   #listener: BusListener | undefined;
 
@@ -31,6 +33,7 @@ export class WorkerAdapter implements Adapter {
     this.history = remote(parent, 'history');
     this.idempotency = remote(parent, 'idempotency');
     this.blocks = remote(parent, 'blocks');
+    this.nonces = remote(parent, 'nonces');
     this.roster = override<Roster>(remote(parent, 'roster'), {
       // A connection takes the seat, and only the fields of a seat can cross to the parent.
       join: (topic, { socketId, since, client, address }, options) =>

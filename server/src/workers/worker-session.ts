@@ -20,7 +20,7 @@ export class WorkerSession {
   /** @param metrics those of all processes as one */
   constructor(state: ParentState, worker: BusListener, metrics: () => Promise<string>) {
     const { core, router } = state;
-    const { bus, roster, channelCache, history, idempotency, counters, blocks } = core.adapter;
+    const { bus, roster, channelCache, history, idempotency, counters, blocks, nonces } = core.adapter;
     this.#state = state;
     this.#worker = worker;
     this.api = {
@@ -40,6 +40,7 @@ export class WorkerSession {
         release: (key) => this.#release(key),
       }),
       blocks,
+      nonces,
       webhooks: core.webhooks.control,
       journal: core.journal,
       audit: {

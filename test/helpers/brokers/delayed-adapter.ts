@@ -10,6 +10,7 @@ import type {
 } from '#server/adapter/adapter';
 import type { Blocks } from '#server/adapter/blocks';
 import type { Journal } from '#server/adapter/journal';
+import type { Nonces } from '#server/adapter/nonces';
 import type { IdempotencyRecords } from '#server/idempotency/records';
 
 /** Turns of the event loop that a delay takes at most. */
@@ -27,6 +28,7 @@ export class DelayedAdapter implements Adapter {
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly blocks: Blocks;
+  readonly nonces: Nonces;
   readonly #inner: Adapter;
   readonly #random: () => number;
 
@@ -41,6 +43,7 @@ export class DelayedAdapter implements Adapter {
     this.counters = this.#delayed(inner.counters);
     this.bus = this.#delayed(inner.bus);
     this.blocks = this.#delayed(inner.blocks);
+    this.nonces = this.#delayed(inner.nonces);
   }
 
   attach(listener: AdapterListener, journal: Journal): void {

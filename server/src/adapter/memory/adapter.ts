@@ -9,6 +9,7 @@ import { type BlockStore, MemoryBlocks } from './blocks.ts';
 import { MemoryBus } from './bus.ts';
 import { MemoryCounters } from './counters.ts';
 import { KeptEvents, type KeptEventsOptions } from './kept-events.ts';
+import { MemoryNonces } from './nonces.ts';
 import { MemoryRoster } from './roster.ts';
 import { Topics } from './topics.ts';
 
@@ -38,6 +39,7 @@ export class MemoryAdapter implements Adapter {
   readonly idempotency: MemoryRecords;
   readonly counters: MemoryCounters;
   readonly blocks: MemoryBlocks;
+  readonly nonces: MemoryNonces;
   readonly #sweep: NodeJS.Timeout;
 
   constructor({
@@ -57,12 +59,14 @@ export class MemoryAdapter implements Adapter {
     this.history = new TopicHistory(topics, histories);
     this.counters = new MemoryCounters(monotonic);
     this.blocks = new MemoryBlocks({ now, monotonic }, blockStore);
+    this.nonces = new MemoryNonces(monotonic);
     this.#sweep = setInterval(() => {
       topics.sweep();
       histories.sweep();
       this.idempotency.sweep();
       this.counters.sweep();
       this.blocks.sweep();
+      this.nonces.sweep();
     }, SWEEP_MS).unref();
   }
 

@@ -22,6 +22,7 @@ import { COMMANDS, RedisBus } from './messages/bus.ts';
 import { commandOf, type Envelope, messageOf } from './messages/envelope.ts';
 import { MissedQueue } from './messages/missed-queue.ts';
 import { Subscriber } from './messages/subscriber.ts';
+import { RedisNonces } from './nonces.ts';
 import { ChannelIndex } from './roster/channel-index.ts';
 import { JournalRecorder } from './roster/journal-recorder.ts';
 import { LocalSeats } from './roster/local-seats.ts';
@@ -57,6 +58,7 @@ export class RedisAdapter implements Adapter {
   readonly idempotency: RedisRecords;
   readonly counters: RedisCounters;
   readonly blocks: RedisBlocks;
+  readonly nonces: RedisNonces;
   readonly #log: Logger;
   readonly #keys: Keys;
   readonly #commandLink: ReconnectingClient;
@@ -170,6 +172,7 @@ export class RedisAdapter implements Adapter {
     this.idempotency = new RedisRecords(commands, keys, idempotency);
     this.counters = new RedisCounters(commands, keys, held);
     this.blocks = new RedisBlocks(commands, keys, now);
+    this.nonces = new RedisNonces(commands, keys);
   }
 
   /** Connects; resolves after the first attempt, and keeps trying if that failed. */

@@ -56,4 +56,8 @@ export class Keys {
   blocks(appId: string): string {
     return `${this.prefix}:blocks:{${appId}}`;
   }
+
+  nonces(appId: string): string {
+    return `${this.prefix}:nonces:{${appId}}`;
+  }
 }

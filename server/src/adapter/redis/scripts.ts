@@ -41,6 +41,8 @@ export const scripts = {
   setPlaces: load('counters/set-places'),
   addBlock: load('blocks/add'),
   findBlock: load('blocks/find'),
+  spendNonce: load('nonces/spend'),
+  releaseNonce: load('nonces/release'),
 } as const;
 
 function load(name: string): Script {
