@@ -1,3 +1,4 @@
+import type { Acknowledgements, Published } from './acknowledgements.ts';
 import { Attempt, type AttemptSettings } from './attempt.ts';
 import { Emitter, type Metadata } from './emitter.ts';
 import { CountersignError, failure, isTemporary } from './errors.ts';
@@ -43,6 +44,9 @@ export type AnyEvents = Record<string, unknown>;
 export interface ChannelOwner extends AttemptSettings {
   readonly socketId: string | undefined;
   send(frame: string): boolean;
+  readonly acknowledgements: Acknowledgements;
+  /** Whether the broker answers client events. */
+  readonly isCapable: boolean;
   readonly authorizer: Authorizer;
   readonly token: TokenSource | undefined;
   readonly retries: Retries;
@@ -137,15 +141,22 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
    *
    * @param event a name that starts with `client-`
    * @param data anything that JSON can represent; the broker accepts 10 KiB by default
-   * @returns whether the event was sent; false while the channel is not subscribed
+   * The promise need not be looked at: a rejection that nobody handles is no error of the page.
+   *
+   * @returns resolves when the broker has published the event, and with another broker once it is sent. It rejects with a
+   *   CountersignError: `not_subscribed`, `event_rate` or another code of the broker, `timeout` or `disconnected`
    * @throws CountersignError `invalid_event` if the name does not start with `client-`, or the channel is public or encrypted
    * @example
    * ```ts
    * const room = client.subscribe('private-room-7');
-   * const wasSent = room.trigger('client-typing', { on: true });
+   * room.trigger('client-typing', { on: true });
+   * await room.trigger('client-message', { text: 'Hello' });
    * ```
    */
-  trigger<Name extends keyof Events & `client-${string}`>(event: Name, data: Events[Name]): boolean {
+  trigger<Name extends keyof Events & `client-${string}`>(
+    event: Name,
+    data: Events[Name],
+  ): Promise<Published> {
     if (!event.startsWith('client-')) {
       throw new CountersignError('invalid_event', `"${event}" does not start with "client-"`);
     }
@@ -155,7 +166,10 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     // A string that is JSON would arrive as the value it represents.
     const value = typeof data === 'string' && parseJson(data) !== data ? JSON.stringify(data) : data;
     // The broker refuses client events without data.
-    return this.subscribed && this.owner.send(encode(event, value === undefined ? {} : value, this.name));
+    const { owner, name } = this;
+    const send = (id?: string): boolean =>
+      this.subscribed && owner.send(encode(event, value === undefined ? {} : value, name, id));
+    return owner.acknowledgements.publish(send, owner.isCapable);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { Acknowledgements } from './acknowledgements.ts';
 import { adviceFor, connectionAdvice } from './advice.ts';
 import { AppAuthorizer } from './auth.ts';
 import type { AnyEvents, Channel, ChannelOwner } from './channel.ts';
@@ -57,6 +58,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
   /** The signed-in user. */
   readonly user: User;
   readonly #channels: Channels;
+  readonly #acknowledgements: Acknowledgements;
   /** What the broker said of the close that comes next. */
   #farewell: unknown;
 
@@ -89,6 +91,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
         lost: (stopped) => {
           this.user.lost(stopped);
           this.#channels.lost();
+          this.#acknowledgements.lost();
           const farewell = this.#farewell;
           this.#farewell = undefined;
           if (!stopped) return;
@@ -106,6 +109,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
         },
       },
     );
+    this.#acknowledgements = new Acknowledgements(settings);
     const { connection } = this;
     if (log.isDebug)
       connection.bind_global((event, data) => {
@@ -125,6 +129,10 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
           log.debug(`sends ${event}`, channel ?? asObject(data)?.['channel'] ?? '');
         }
         return connection.send(frame);
+      },
+      acknowledgements: this.#acknowledgements,
+      get isCapable() {
+        return connection.isCapable;
       },
       userId: () => this.user.id(),
       emit: (event, data, metadata) => this.emit(event, data, metadata),
@@ -257,6 +265,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
     if (message.channel !== undefined) this.#channels.receive(message.channel, message);
     else if (message.event.startsWith(EXTENSION)) {
       if (message.event.endsWith('terminated')) this.#farewell = message.data;
+      else this.#acknowledgements.receive(message);
     } else if (!message.event.startsWith(INTERNAL)) this.emit(message.event, message.data);
   }
 }

@@ -79,6 +79,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   readonly #options: ConnectionOptions;
   readonly #owner: ConnectionOwner;
   #state: ConnectionState = 'initialized';
+  /** @internal Whether the broker of the present connection understands the extensions of the protocol. */
+  isCapable = false;
   #socketId: string | undefined;
   #socket: Socket | undefined;
   #tls: boolean;
@@ -156,7 +158,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#cancelDial = undefined;
     try {
       this.#socket = new Socket(this.#url, this.#options, {
-        opened: (socketId) => this.#opened(socketId),
+        opened: (socketId, isCapable) => this.#opened(socketId, isCapable),
         message: (message) => this.#received(message),
         closed: (code, reason) => this.#closed(code, reason),
       });
@@ -170,7 +172,8 @@ export class Connection extends Emitter<ConnectionEvents> {
     return (this.#tls ? 'wss:' : 'ws:') + this.#options.address;
   }
 
-  #opened(socketId: string): void {
+  #opened(socketId: string, isCapable: boolean): void {
+    this.isCapable = isCapable;
     const { clock, reconnect } = this.#options;
     this.#cancelUnavailable();
     this.#cancelStable = clock.after(reconnect.stableAfter, () => {

@@ -7,7 +7,16 @@ export type ErrorCode =
   | 'auth_failed'
   | 'signin_refused'
   | 'timeout'
-  | 'disconnected';
+  | 'disconnected'
+  // Why the broker does not publish a client event.
+  | 'not_subscribed'
+  | 'event_rate'
+  | 'event_too_large'
+  | 'invalid_event_name'
+  | 'channel_not_allowed'
+  | 'client_events_off'
+  | 'publish_not_granted'
+  | 'unavailable';
 
 /**
  * Why an endpoint of the app gave no grant, as `reason` of `auth_failed`.

@@ -1,3 +1,4 @@
+export type { Published } from './acknowledgements.ts';
 export type { ChannelAuthorization, UserAuthentication } from './auth.ts';
 export type { ReconnectOptions } from './backoff.ts';
 export type { AnyEvents, Channel, ChannelEvents, ChannelStatus } from './channel.ts';

@@ -39,8 +39,8 @@ export function parse(frame: unknown): Message | undefined {
 }
 
 /** Encodes a frame. */
-export function encode(event: string, data: unknown, channel?: string): string {
-  return JSON.stringify({ event, channel, data });
+export function encode(event: string, data: unknown, channel?: string, id?: string): string {
+  return JSON.stringify({ event, channel, data, id });
 }
 
 /** Parses JSON text; returns other values, and whole numbers that JavaScript would round, unchanged. */

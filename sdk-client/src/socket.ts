@@ -15,7 +15,8 @@ const ABNORMAL = 1006;
 
 /** Events of one socket. Nothing follows `closed`. */
 export interface SocketEvents {
-  opened(socketId: string): void;
+  /** @param isCapable whether the broker understands the extensions of the protocol */
+  opened(socketId: string, isCapable: boolean): void;
   /** @param message `undefined` for a frame that is not of the protocol */
   message(message: Message | undefined): void;
   closed(code: number, reason: string): void;
@@ -113,7 +114,7 @@ export class Socket {
       this.#established = true;
       this.#cancelTimer();
       this.#watch();
-      return this.#events.opened(data['socket_id']);
+      return this.#events.opened(data['socket_id'], 'countersign' in data);
     }
     const code = Number(data?.['code']);
     if (message?.event === 'pusher:error' && code >= 4000) this.#end(code, String(data?.['message'] ?? ''));

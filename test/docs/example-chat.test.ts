@@ -117,7 +117,7 @@ test('everybody sees who is here and who is typing', async () => {
   ];
   const eve = await join((await Visitor.logIn(url, 'Eve')).connect(), 'presence-lounge');
   expect(await added.next()).toEqual({ id: 'eve', info: { name: 'Eve' } });
-  eve.trigger('client-typing', {});
+  void eve.trigger('client-typing', {});
   expect(await typing.next()).toEqual([{}, { user_id: 'eve' }]);
 });
 
@@ -249,7 +249,7 @@ test('the staff sees live which webhooks arrive, and later those that came', asy
   await evesClient.signin();
   const lounge = await join(evesClient, 'presence-lounge');
   // As large as an event can be: what is said about it still has room.
-  lounge.trigger('client-typing', { text: 'x'.repeat(10_000) });
+  void lounge.trigger('client-typing', { text: 'x'.repeat(10_000) });
   await hear({ name: 'user_online', user_id: 'eve' });
   await hear({ name: 'channel_occupied', channel: 'presence-lounge' });
   await hear({ name: 'member_added', channel: 'presence-lounge', user_id: 'eve' });
@@ -274,7 +274,7 @@ test('the last 50 webhooks are kept', async () => {
   // The broker admits ten client events of one connection at once.
   for (let connections = 0; connections < 6; connections++) {
     const lounge = await join(ann.connect(), 'presence-lounge');
-    for (let events = 0; events < 10; events++) lounge.trigger('client-typing', {});
+    for (let events = 0; events < 10; events++) void lounge.trigger('client-typing', {});
   }
   const ids: string[] = [];
   for (let events = 0; events < 60; ) {

@@ -466,7 +466,7 @@ describe('events', () => {
 
   test('a client event leaves on a subscribed private channel', async () => {
     const { channel, peer } = await subscribed('private-a');
-    expect(channel.trigger('client-typing', { on: true })).toBe(true);
+    expect(await channel.trigger('client-typing', { on: true })).toEqual({});
     expect(await peer.next()).toEqual({ event: 'client-typing', channel: 'private-a', data: { on: true } });
     for (const value of [null, 0, false, '', [null]]) {
       channel.trigger('client-value', value);
@@ -490,7 +490,9 @@ describe('events', () => {
 
   test('a client event does not leave without a subscription', async () => {
     const client = startClient(await startEndpoint());
-    expect(client.subscribe('private-a').trigger('client-typing', {})).toBe(false);
+    await expect(client.subscribe('private-a').trigger('client-typing', {})).rejects.toMatchObject({
+      code: 'not_subscribed',
+    });
   });
 
   test('a client event needs its prefix and a channel that carries it', async () => {

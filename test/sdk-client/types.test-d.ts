@@ -4,6 +4,7 @@ import type {
   Countersign,
   Member,
   PresenceChannel,
+  Published,
   SubscriptionError,
   WebSocketConstructor,
 } from '@countersign/sdk-client';
@@ -20,7 +21,7 @@ export function typed(client: Countersign<ChatChannels>): void {
   const room = client.subscribe('private-room-7');
   room.bind('message', (data) => expectTypeOf(data).toEqualTypeOf<{ text: string }>());
   room.bind('pusher:subscription_error', (data) => expectTypeOf(data).toEqualTypeOf<SubscriptionError>());
-  expectTypeOf(room.trigger('client-typing', { on: true })).toEqualTypeOf<boolean>();
+  expectTypeOf(room.trigger('client-typing', { on: true })).toEqualTypeOf<Promise<Published>>();
   expectTypeOf(room.on('message', () => {})).toEqualTypeOf<() => void>();
   expectTypeOf(room.bind('message', () => {}).subscribed).toEqualTypeOf<boolean>();
 
@@ -38,11 +39,11 @@ export function typed(client: Countersign<ChatChannels>): void {
   // @ts-expect-error other data
   room.bind('message', (data: { text: number }) => data);
   // @ts-expect-error other data
-  room.trigger('client-typing', { on: 'yes' });
+  void room.trigger('client-typing', { on: 'yes' });
   // @ts-expect-error not a client event
-  room.trigger('message', { text: 'hello' });
+  void room.trigger('message', { text: 'hello' });
   // @ts-expect-error no client event is declared here
-  client.subscribe('news').trigger('client-typing', { on: true });
+  void client.subscribe('news').trigger('client-typing', { on: true });
 
   const lobby = client.subscribe('presence-lobby');
   expectTypeOf(lobby.members.me).toEqualTypeOf<Member<{ name: string }> | null>();
@@ -61,9 +62,9 @@ export function untyped(client: Countersign, name: string): void {
   expectTypeOf(channel).toEqualTypeOf<Channel>();
   channel.bind('anything', (data) => expectTypeOf(data).toEqualTypeOf<unknown>());
   channel.bind('anything', (data: { title: string }) => data.title);
-  channel.trigger('client-anything', { any: 'data' });
+  void channel.trigger('client-anything', { any: 'data' });
   // @ts-expect-error not the name of a client event
-  channel.trigger('anything', {});
+  void channel.trigger('anything', {});
   expectTypeOf(client.subscribe('presence-lobby')).toEqualTypeOf<PresenceChannel>();
   client.connection.bind('state_change', ({ previous, current }) => [previous, current]);
   // @ts-expect-error no such event of a connection

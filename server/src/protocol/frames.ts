@@ -147,6 +147,14 @@ export const frames = {
     return encodeJson({ event: 'pusher_internal:watchlist_events', data: JSON.stringify({ events }) });
   },
 
+  /** Tells a capable client that its client event is published. */
+  ack: (id: string, position: string | undefined): Frame =>
+    encodeJson({ event: 'countersign:ack', data: JSON.stringify({ id, position }) }),
+
+  /** Tells a capable client that its client event is not published. */
+  nack: (id: string, code: ErrorCode, error: string): Frame =>
+    encodeJson({ event: 'countersign:nack', data: JSON.stringify({ id, code, error }) }),
+
   /** Tells a capable client why the connection closes. */
   terminated: (reason: string, code: ErrorCode): Frame =>
     encodeJson({ event: 'countersign:terminated', data: JSON.stringify({ reason, code }) }),

@@ -17,7 +17,14 @@ export type ClientMessage =
   | { readonly kind: 'unsubscribe'; readonly channel: string }
   | { readonly kind: 'signIn'; readonly auth: unknown; readonly userData: unknown }
   | { readonly kind: 'authenticate'; readonly token: unknown }
-  | { readonly kind: 'clientEvent'; readonly name: string; readonly channel: string; readonly data: string };
+  | {
+      readonly kind: 'clientEvent';
+      readonly name: string;
+      readonly channel: string;
+      readonly data: string;
+      /** Under which a capable client wants an answer. */
+      readonly id: unknown;
+    };
 
 const PING: ClientMessage = { kind: 'ping' };
 const PONG: ClientMessage = { kind: 'pong' };
@@ -77,7 +84,7 @@ function tokenOf({ data }: JsonObject): unknown {
 }
 
 function readClientEvent(name: string, frame: JsonObject, text: string): ClientMessage {
-  const { channel, data } = frame;
+  const { channel, data, id } = frame;
   if (typeof channel !== 'string' || data === undefined) {
     throw new Refusal(
       null,
@@ -85,7 +92,7 @@ function readClientEvent(name: string, frame: JsonObject, text: string): ClientM
       'Invalid client event: it must contain a string "channel" and "data"',
     );
   }
-  return { kind: 'clientEvent', name, channel, data: typeof data === 'string' ? data : dataText(text) };
+  return { kind: 'clientEvent', name, channel, data: typeof data === 'string' ? data : dataText(text), id };
 }
 
 /** The text of `data`, exactly as the client wrote it. Subscribers get a string, because some clients accept nothing else. */

@@ -1,11 +1,16 @@
 import type { Claims } from '../access/claims.ts';
 import { Refusal } from '../errors.ts';
+import type { Position } from '../history/history.ts';
 import type { Subscription } from '../hub/subscription.ts';
 import { readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
 import { ClientEventRate } from './rate-limits.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
+
+type ClientEvent = Extract<ClientMessage, { kind: 'clientEvent' }>;
+
+const MAX_ID_LENGTH = 64;
 
 /** Publishes the client events of one connection. */
 export class ClientEvents {
@@ -22,11 +27,40 @@ export class ClientEvents {
   }
 
   /**
-   * Publishes one client event.
+   * Publishes one client event. One with an id is answered by an `ack` or a `nack`.
    *
-   * @throws Refusal if the client may not send it, or sends too many
+   * @throws Refusal if the client may not send it, or sends too many, and the event has no id
    */
-  publish({ name, channel: channelName, data }: Extract<ClientMessage, { kind: 'clientEvent' }>): void {
+  publish(event: ClientEvent): void {
+    const id = this.#connection.isCapable ? readId(event.id) : undefined;
+    try {
+      const published = this.#publish(event);
+      if (published) {
+        published.then(
+          (position) => this.#acknowledge(id, position),
+          (error: unknown) => this.#fail(event.channel, id, error),
+        );
+      } else this.#acknowledge(id, undefined);
+    } catch (error) {
+      if (id === undefined || !(error instanceof Refusal)) throw error;
+      this.#parts.report.messageRefused(this.#connection, error);
+      this.#connection.send(frames.nack(id, error.errorCode, error.message));
+    }
+  }
+
+  #acknowledge(id: string | undefined, position: Position | undefined): void {
+    if (id !== undefined) this.#connection.send(frames.ack(id, position));
+  }
+
+  #fail(channel: string, id: string | undefined, error: unknown): void {
+    this.#parts.report.clientEventFailed(this.#connection, channel, error);
+    const message = 'Client event rejected: it could not be published';
+    this.#connection.send(
+      id === undefined ? frames.error(null, 'unavailable', message) : frames.nack(id, 'unavailable', message),
+    );
+  }
+
+  #publish({ name, channel: channelName, data }: ClientEvent): Promise<Position | undefined> | undefined {
     const { app, socketId } = this.#connection;
     const { hub, report } = this.#parts;
     if (!app.clientEvents)
@@ -64,12 +98,7 @@ export class ClientEvents {
     }
     report.clientEventAccepted(this.#connection);
     const publication = { name, data, userId: subscription.userId, except: socketId, sender: socketId };
-    hub.publish(app, channel, publication)?.catch((error: unknown) => {
-      report.clientEventFailed(this.#connection, channelName, error);
-      this.#connection.send(
-        frames.error(null, 'unavailable', 'Client event rejected: it could not be published'),
-      );
-    });
+    return hub.publish(app, channel, publication);
   }
 
   #checkClaims(subscription: Subscription, { mayPublish, rate }: Claims): void {
@@ -89,4 +118,12 @@ export class ClientEvents {
     this.#parts.report.clientEventRateExceeded(this.#connection);
     throw tooMany;
   }
+}
+
+/** @throws Refusal if it is no id */
+function readId(id: unknown): string | undefined {
+  if (id === undefined) return undefined;
+  if (typeof id === 'string' && id.length >= 1 && id.length <= MAX_ID_LENGTH) return id;
+  const expected = `"id" must be a string of 1 to ${MAX_ID_LENGTH} characters`;
+  throw new Refusal(null, 'invalid_message', `Client event rejected: ${expected}`);
 }
