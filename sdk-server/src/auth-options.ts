@@ -3,6 +3,7 @@ import type { Access } from './access.ts';
 import type { AddressLimitOptions } from './address-limit.ts';
 import type { Logger } from './answer.ts';
 import { assertKnown, assertOption } from './assert.ts';
+import { checkOrigins } from './cross-origin.ts';
 import type { PresenceMember } from './grant.ts';
 import { isRecord } from './json.ts';
 import { requireWebhookSecret } from './webhook-secret.ts';
@@ -67,6 +68,11 @@ export interface AuthRouterOptions<User extends AuthUser> {
    * processes, such as express-rate-limit); or false for no limit. @default 100 a minute
    */
   readonly rateLimit?: AddressLimitOptions | RequestHandler | false | undefined;
+  /**
+   * Origins whose pages may ask with their cookies, such as `https://app.example.com`, if they are not served from the origin
+   * of this router: the router answers with the headers of CORS. @default none
+   */
+  readonly origins?: readonly string[] | undefined;
   /** Receives one line for each request. @default failures only, on standard error */
   readonly logger?: Logger | undefined;
   /** Paths of the routes, below the mount point. @default { channel: '/auth', user: '/user-auth', renew: '/renew' } */
@@ -90,6 +96,7 @@ const KNOWN: Readonly<Record<keyof AuthRouterOptions<AuthUser>, true>> = {
   userById: true,
   renewalSecret: true,
   rateLimit: true,
+  origins: true,
   logger: true,
   paths: true,
 };
@@ -110,6 +117,7 @@ export function checkAuthOptions<User extends AuthUser>(options: AuthRouterOptio
   checkSeconds('signInSeconds', options.signInSeconds);
   checkRenewal(options);
   checkRateLimit(options.rateLimit);
+  checkOrigins(options.origins);
 }
 
 function checkSeconds(name: string, seconds: unknown): void {

@@ -13,6 +13,7 @@ import { type AuthRouterOptions, type AuthUser, checkAuthOptions } from './auth-
 import { type Fields, readFields } from './body.ts';
 import { channelNamesOf } from './channel-names.ts';
 import { checkSocketId } from './checks.ts';
+import { crossOrigin } from './cross-origin.ts';
 import { ArgumentError } from './errors.ts';
 import { type ChannelGrant, type ChannelRequest, checkChannelRequest, type UserGrant } from './grant.ts';
 import { type Authorizer, Granter, userIdOf } from './granter.ts';
@@ -116,6 +117,8 @@ export function authRouter<User extends AuthUser>(
 
   const limit = limiterOf(options.rateLimit, logger);
   const router = express.Router();
+  // Ahead of the limit: a page could not read its refusals otherwise.
+  if (options.origins) router.all([channelPath, userPath], crossOrigin(options.origins));
   router.post(channelPath, limit, answering(CHANNEL, logger, authorize));
   router.post(userPath, limit, answering(SIGN_IN, logger, authenticateUser));
   const renewals = Renewals.of(granter, options, logger);

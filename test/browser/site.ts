@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { authRouter } from '@countersign/sdk-server/express';
 import type { Broker } from '@countersign/server';
 import cookieSession from 'cookie-session';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type Express } from 'express';
 import { build } from 'vite';
 import { onTestFinished } from 'vitest';
 import { countersignFor } from '../helpers/brokers/backend.ts';
@@ -78,32 +78,24 @@ const policy = [
 
 /** Another origin with an auth endpoint alone, which lets the pages of one site in. */
 export async function startAuthOrigin(broker: Broker, allowed: string): Promise<Site> {
-  return startBackend(broker, (req, res, next) => {
-    res.set({
-      'Access-Control-Allow-Origin': allowed,
-      'Access-Control-Allow-Credentials': 'true',
-      'Access-Control-Allow-Headers': 'authorization',
-    });
-    if (req.method === 'OPTIONS') res.sendStatus(204);
-    else next();
-  });
+  return startBackend(broker, [allowed]);
 }
 
 async function startBackend(
   broker: Broker,
-  ...first: RequestHandler[]
+  origins?: readonly string[],
 ): Promise<Site & { readonly app: Express }> {
   let asked = 0;
   const app = express();
-  app.use(...first, cookieSession({ secret: 'secret of the sessions' }));
+  app.use(cookieSession({ secret: 'secret of the sessions' }));
   app.get('/login', (req, res) => {
     req.session = { user: req.query['user'] };
     res.send('<!doctype html><title>hello</title>');
   });
   app.use(
     '/countersign',
-    (_req, _res, next) => {
-      asked++;
+    ({ method }, _res, next) => {
+      if (method === 'POST') asked++;
       next();
     },
     authRouter(countersignFor(broker), {
@@ -111,6 +103,7 @@ async function startBackend(
         session?.['user'] ? { id: session['user'], info: { name: session['user'] } } : null,
       canAccess: (_user, channel) => !channel.includes('forbidden'),
       rateLimit: false,
+      origins,
       logger: { info() {}, warn() {}, error() {} },
     }),
   );

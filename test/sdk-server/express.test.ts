@@ -446,6 +446,62 @@ describe('user authentication', () => {
   });
 });
 
+describe('origins', () => {
+  const APP = 'https://app.example.com';
+  const preflight = (port: number, origin: string) =>
+    fetch(`http://127.0.0.1:${port}/countersign/auth`, {
+      method: 'OPTIONS',
+      headers: {
+        origin,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'x-csrf-token',
+      },
+    });
+
+  test('of the app may ask with cookies and any header, and read refusals; others may not', async () => {
+    const { ask } = await serve({ origins: [APP], rateLimit: { limit: 1, windowSeconds: 60 } });
+    const sent = 'socket_id=1.2&channel_name=private-ann';
+    for (const status of [200, 429]) {
+      const { headers, ...answer } = await ask('/auth', new URLSearchParams(sent), { origin: APP });
+      expect(answer.status).toBe(status);
+      expect(headers.get('access-control-allow-origin')).toBe(APP);
+      expect(headers.get('access-control-allow-credentials')).toBe('true');
+      expect(headers.get('access-control-expose-headers')).toBe('Retry-After');
+      expect(headers.get('vary')).toContain('Origin');
+    }
+    const { headers } = await ask('/user-auth', new URLSearchParams(sent), { origin: `${APP}.evil.example` });
+    expect(headers.get('access-control-allow-origin')).toBeNull();
+    expect(headers.get('vary')).toContain('Origin');
+  });
+
+  test('get an answer to their preflights, which count for no limit', async () => {
+    const app = express();
+    app.use('/countersign', authRouter(countersign, { ...rules, origins: [APP] }));
+    const port = await listen(app);
+    const allowed = await preflight(port, APP);
+    expect(allowed.status).toBe(204);
+    expect(allowed.headers.get('access-control-allow-methods')).toBe('POST');
+    expect(allowed.headers.get('access-control-allow-headers')).toBe('x-csrf-token');
+    expect((await preflight(port, 'null')).headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  test.each(['*', 'app.example.com', `${APP}/`, `${APP}/path`, 'ws://app.example.com', 7])(
+    '%s is not one',
+    (origin) => {
+      expect(() => authRouter(countersign, { ...rules, origins: [origin as string] })).toThrow(
+        /is not an origin/,
+      );
+    },
+  );
+
+  test('are a list that is not empty', () => {
+    expect(() => authRouter(countersign, { ...rules, origins: [] })).toThrow('origins must be a list');
+    expect(() => authRouter(countersign, { ...rules, origins: APP as never })).toThrow(
+      'origins must be a list',
+    );
+  });
+});
+
 test('a router without the functions that it needs is not mounted', () => {
   const mount = (options: unknown) => () => authRouter(countersign, options as AuthRouterOptions<AuthUser>);
   const refusal = expect.objectContaining({ code: 'invalid_options' });
