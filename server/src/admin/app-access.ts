@@ -73,3 +73,8 @@ function essence(record: AppRecord): object {
     webhooks: Object.fromEntries(webhooks.map(({ id, ...hook }) => [id, hook])),
   };
 }
+
+/** When the keys of an app were used last. */
+export async function usesOf({ live }: AdminCall, appId: string): Promise<KeyUses> {
+  return (await live.figures(appId)).keyUses;
+}

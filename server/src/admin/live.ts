@@ -37,6 +37,10 @@ export interface Live {
   drain(node: string): Promise<boolean>;
   /** Deliveries of webhooks of an app that wait. */
   pending(appId: string): Promise<number>;
+  /** Bytes that the histories of an app take. */
+  historyBytes(appId: string): number;
+  /** Forgets what is kept of an app that is deleted. */
+  forgetApp(appId: string): Promise<void>;
 }
 
 /** What one process of this node tells of itself. */

@@ -1,6 +1,8 @@
+import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { HookKey } from '../apps/hook.ts';
+import type { Metrics } from '../metrics.ts';
 import { VERSION } from '../version.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 import {
@@ -17,6 +19,10 @@ export interface NodeParts {
   readonly apps: AppStore;
   readonly adapter: Adapter;
   readonly webhooks: WebhookControl;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Forgets what is kept of an app that is gone; `undefined` where no app can be deleted. */
+  readonly forgetApp: (appId: string) => Promise<void> | undefined;
   /** Unix milliseconds. */
   readonly now: () => number;
 }
@@ -89,6 +95,18 @@ export class LiveNode implements Live {
       hooks.map(({ key }: { readonly key: HookKey }) => this.#parts.webhooks.statusOf(key)),
     );
     return all.reduce((sum, { deliveries }) => sum + deliveries.pending + deliveries.failing, 0);
+  }
+
+  historyBytes(appId: string): number {
+    return this.#parts.metrics.app(appId).history.bytes;
+  }
+
+  async forgetApp(appId: string): Promise<void> {
+    try {
+      await this.#parts.forgetApp(appId);
+    } catch (error) {
+      this.#parts.log.error({ err: error, appId }, 'something may be kept of an app that is deleted');
+    }
   }
 
   #all(): readonly ProcessFigures[] {

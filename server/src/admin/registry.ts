@@ -33,6 +33,8 @@ export interface Change {
   readonly put?: readonly Kept[];
   /** Ids of documents. */
   readonly remove?: readonly string[];
+  /** Ids of apps of which nothing is kept from now on. */
+  readonly forget?: readonly string[];
   readonly entries: readonly object[];
   /** The answer to whoever asked for it. */
   readonly result: AdminAnswer;
@@ -192,7 +194,7 @@ export class Registry {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const repeated = repeatable && (await this.repeat(repeatable));
       if (repeated) return repeated;
-      const { put = [], remove = [], entries, result } = work();
+      const { put = [], remove = [], forget = [], entries, result } = work();
       const documents = [
         ...put.map((kept) => {
           const id = documentId(kept.kind, kept.kind === 'app' ? kept.record.id : kept.record.name);
@@ -210,6 +212,7 @@ export class Registry {
         const version = await repository.write({
           base: this.#version,
           documents,
+          forget,
           entries: entries.map((entry) => JSON.stringify(entry)),
           answer,
           now: now(),

@@ -34,6 +34,8 @@ export interface RepositoryChange {
   /** The version that the change was made for. */
   readonly base: number;
   readonly documents: readonly KeptDocument[];
+  /** Apps of which nothing is kept from now on: what lies beside the documents is removed with them. */
+  readonly forget?: readonly string[];
   /** JSON without secrets. */
   readonly entries: readonly string[];
   /** The answer to a request that may be repeated. */

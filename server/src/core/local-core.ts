@@ -88,6 +88,16 @@ export class LocalCore implements Core {
     return this.webhooks.journal;
   }
 
+  /**
+   * Forgets what is kept of an app that is gone from all processes. The store did so when the app went from it; this takes
+   * what came in between.
+   */
+  async forgetApp(appId: string): Promise<void> {
+    if (this.adapter instanceof MemoryAdapter) this.adapter.forgetApp(appId);
+    this.webhooks.journal.forgetApp(appId);
+    await this.#store?.forgetApp(appId);
+  }
+
   async close(): Promise<void> {
     this.admin.registry.close();
     await this.adapter.close();

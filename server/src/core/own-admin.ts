@@ -31,10 +31,15 @@ export class OwnAdmin implements CoreAdmin {
     parts: CoreParts,
     registry: Registry,
     repository: AppRepository,
-    { adapter, webhooks }: { readonly adapter: Adapter; readonly webhooks: WebhookControl },
+    core: {
+      readonly adapter: Adapter;
+      readonly webhooks: WebhookControl;
+      readonly forgetApp?: (appId: string) => Promise<void>;
+    },
   ) {
     this.registry = registry;
-    this.#node = new LiveNode({ ...parts, adapter, webhooks });
+    const { adapter, webhooks } = core;
+    this.#node = new LiveNode({ ...parts, adapter, webhooks, forgetApp: (id) => core.forgetApp?.(id) });
     const { counters } = adapter;
     this.administrator = new Administration({ ...parts, registry, repository, counters, live: this.#node });
   }

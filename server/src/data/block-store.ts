@@ -7,6 +7,7 @@ export class SqliteBlockStore {
   readonly #standing: Statement<[number], StoredBlock>;
   readonly #save: Statement<[string, string, string, string, number], never>;
   readonly #forget: Statement<[number], never>;
+  readonly #forgetApp: Statement<[string], never>;
 
   /** @param now the clock, in Unix milliseconds */
   constructor(database: Database, now: () => number) {
@@ -16,6 +17,7 @@ export class SqliteBlockStore {
       'INSERT OR REPLACE INTO block (app, channel, user, reason, until) VALUES (?, ?, ?, ?, ?)',
     );
     this.#forget = database.prepare('DELETE FROM block WHERE until <= ?');
+    this.#forgetApp = database.prepare('DELETE FROM block WHERE app = ?');
   }
 
   load(): Block[] {
@@ -26,6 +28,11 @@ export class SqliteBlockStore {
       reason,
       until,
     }));
+  }
+
+  /** Within a transaction. */
+  forgetApp(appId: string): void {
+    this.#forgetApp.run(appId);
   }
 
   /** Within a transaction. */

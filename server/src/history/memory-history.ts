@@ -91,6 +91,14 @@ export class MemoryHistory {
     app.close(log);
   }
 
+  /** Drops all events of an app. */
+  forgetApp(appId: string): void {
+    const app = this.#apps.get(appId);
+    if (!app) return;
+    for (const log of [...app.logs()]) this.purge(appId, log.channel);
+    this.#apps.delete(appId);
+  }
+
   /** Forgets what has expired. */
   sweep(): void {
     for (const app of this.#apps.values()) for (const log of app.logs()) this.#expire(app, log);

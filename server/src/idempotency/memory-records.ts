@@ -83,6 +83,13 @@ export class MemoryRecords implements IdempotencyRecords {
     this.#apps.get(appId)?.byId.get(id)?.published.push([channel, position]);
   }
 
+  forgetApp(appId: string): void {
+    const app = this.#apps.get(appId);
+    if (!app) return;
+    for (const [id, record] of app.byId) this.#drop(app, id, record);
+    this.#apps.delete(appId);
+  }
+
   /** Forgets what has expired. */
   sweep(): void {
     for (const [appId, app] of this.#apps) {

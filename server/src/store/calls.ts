@@ -22,6 +22,8 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   writeDocuments(change: RepositoryChange): Promise<number | undefined>;
   keptAnswer(key: string, now: number): Promise<string | undefined>;
   adminEntries(before: number, limit: number): Promise<readonly KeptEntry[]>;
+  /** Forgets all of an app but the audit entries. */
+  forgetApp(appId: string): Promise<void>;
   /** Commits what is under way, and gives the data directory free. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { HookKey } from '../apps/hook.ts';
+import { appOfHook, type HookKey } from '../apps/hook.ts';
 import type {
   Announced,
   Change,
@@ -99,6 +99,11 @@ export class StoreOutbox implements Outbox {
 
   sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void> {
     return this.#thread().ask('sweep', [before, hooks]);
+  }
+
+  /** The thread has forgotten all of an app. */
+  forgetApp(appId: string): void {
+    for (const hook of this.#states.keys()) if (appOfHook(hook) === appId) this.#states.delete(hook);
   }
 
   /** Whatever it was asked is committed before the thread ends. */

@@ -46,6 +46,10 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     },
   } satisfies Opening);
   const { deliveries } = outbox;
+  const forgetApp = (appId: string): void => {
+    outbox.forgetApp(appId);
+    blocks.forgetApp(appId);
+  };
   const calls: StoreCalls = {
     append: (changes) => outbox.append(changes),
     events: (...of) => outbox.events(...of),
@@ -60,9 +64,15 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     retry: (...what) => deliveries.retry(...what),
     skip: (...what) => deliveries.skip(...what),
     documents: async () => repository.changes(),
-    writeDocuments: async (change) => outbox.write(() => repository.write(change)),
+    writeDocuments: async (change) =>
+      outbox.write(() => {
+        const version = repository.write(change);
+        if (version !== undefined) for (const appId of change.forget ?? []) forgetApp(appId);
+        return version;
+      }),
     keptAnswer: async (...of) => repository.answer(...of),
     adminEntries: async (...of) => repository.entries(...of),
+    forgetApp: (appId) => outbox.write(() => forgetApp(appId)),
     saveBlock: (block) => outbox.write(() => blocks.save(block)),
     async close() {
       await outbox.close();

@@ -70,6 +70,12 @@ export class Store implements BlockStore {
     }
   }
 
+  /** Forgets all of an app that is gone. */
+  async forgetApp(appId: string): Promise<void> {
+    await this.#open.ask('forgetApp', [appId]);
+    this.outbox.forgetApp(appId);
+  }
+
   close(): Promise<void> {
     return this.#open.close();
   }

@@ -106,6 +106,15 @@ export class Recorder implements Journal {
     await this.#removeAll(departures);
   }
 
+  /** Forgets whom the receivers of an app were told of: the app is gone. */
+  forgetApp(appId: string): void {
+    for (const key of this.#ledger) {
+      if (!key.startsWith(`${appId}:`)) continue;
+      this.#ledger.delete(key);
+      this.#removals.callOff(key);
+    }
+  }
+
   /** Tells of no removal any more: what is in the ledger is left to the next process. */
   close(): void {
     this.#ended = true;

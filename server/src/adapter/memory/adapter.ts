@@ -40,6 +40,8 @@ export class MemoryAdapter implements Adapter {
   readonly counters: MemoryCounters;
   readonly blocks: MemoryBlocks;
   readonly nonces: MemoryNonces;
+  readonly #topics: Topics;
+  readonly #histories: MemoryHistory;
   readonly #sweep: NodeJS.Timeout;
 
   constructor({
@@ -52,6 +54,8 @@ export class MemoryAdapter implements Adapter {
   }: MemoryAdapterOptions = {}) {
     const topics = new Topics(monotonic, new KeptEvents(kept));
     const histories = new MemoryHistory(history, { now, monotonic });
+    this.#topics = topics;
+    this.#histories = histories;
     this.idempotency = new MemoryRecords(idempotency, monotonic);
     this.bus = new MemoryBus(topics, histories, this.idempotency);
     this.roster = new MemoryRoster(topics, this.bus, histories);
@@ -72,6 +76,15 @@ export class MemoryAdapter implements Adapter {
 
   attach(listener: BusListener, journal: Journal): void {
     this.bus.attach(listener, journal);
+  }
+
+  /** Forgets what is kept of an app that is gone; its seats end with its connections. */
+  forgetApp(appId: string): void {
+    this.#topics.forgetApp(appId);
+    this.#histories.forgetApp(appId);
+    this.idempotency.forgetApp(appId);
+    this.blocks.forgetApp(appId);
+    this.nonces.forgetApp(appId);
   }
 
   async close(): Promise<void> {

@@ -73,6 +73,15 @@ export class MemoryBlocks implements Blocks {
     return standing && standing.endsAt > this.#clocks.monotonic() ? standing.block : undefined;
   }
 
+  /** Forgets the blocks of an app, of which the store forgets its own. */
+  forgetApp(appId: string): void {
+    for (const [key, { block }] of this.#blocks) {
+      if (block.appId !== appId) continue;
+      this.#delete(key);
+      this.#unsaved.delete(key);
+    }
+  }
+
   /** Forgets expired blocks, and retries to save those that could not be saved. */
   sweep(): void {
     this.#forgetEnded();

@@ -40,6 +40,10 @@ export class MemoryNonces implements Nonces {
     for (const period of this.#apps.get(appId)?.values() ?? []) period.delete(digest);
   }
 
+  forgetApp(appId: string): void {
+    this.#apps.delete(appId);
+  }
+
   /** Forgets what has ended. */
   sweep(): void {
     for (const [appId, periods] of this.#apps) {

@@ -142,6 +142,11 @@ export class Topics {
     this.#forget(topic, state);
   }
 
+  /** Forgets the kept events of an app. */
+  forgetApp(appId: string): void {
+    for (const name of [...this.ofApp(appId).keys()]) this.forgetKept(`${appId}:${name}`);
+  }
+
   #forget(topic: Topic, state: TopicState): void {
     state.kept = undefined;
     this.closeIfEmpty(topic, state);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { changed, findApp, idOf, refuseOutdated, storedAppOf, viewOf } from '../app-access.ts';
+import { changed, findApp, idOf, refuseOutdated, storedAppOf, usesOf, viewOf } from '../app-access.ts';
 import {
   asSent,
   checkSettings,
@@ -10,22 +10,14 @@ import {
   refuseGuessable,
   refuseTakenKeys,
 } from '../app-records.ts';
-import { type AdminCall, type AdminEndpoint, needStore, READERS, WRITERS } from '../endpoint.ts';
+import { type AdminEndpoint, needStore, READERS, WRITERS } from '../endpoint.ts';
 import { isObject, mergePatch } from '../merge-patch.ts';
 import { page, pageQuery } from '../pages.ts';
 import { type FieldError, Problem } from '../problem.ts';
 import { newAppId } from '../random.ts';
-import { type AppRecord, documentId } from '../records.ts';
-import {
-  appAnswer,
-  appInputSchema,
-  deletionAnswer,
-  listOf,
-  patchSchema,
-  settingsSchema,
-  statsAnswer,
-} from '../schemas.ts';
-import { type AppView, type KeyUses, storedApp } from '../views.ts';
+import type { AppRecord } from '../records.ts';
+import { appAnswer, appInputSchema, listOf, patchSchema, settingsSchema } from '../schemas.ts';
+import { type AppView, storedApp } from '../views.ts';
 
 /** Most of the apps of the store. */
 const MAX_APPS = 10_000;
@@ -160,101 +152,7 @@ const changeApp: AdminEndpoint = {
   },
 };
 
-const deleteApp: AdminEndpoint = {
-  operationId: 'deleteApp',
-  summary: 'Ends the connections of an app with 4001 and removes what is kept of it',
-  method: 'DELETE',
-  path: '/apps/{app_id}',
-  roles: WRITERS,
-  query: z.strictObject({
-    dry_run: z.enum(['true', 'false']).optional().describe('true: only tells what would be removed'),
-  }),
-  status: 204,
-  answer: deletionAnswer,
-  async run(call) {
-    const app = storedAppOf(call);
-    refuseOutdated(call, app);
-    if (call.query['dry_run'] === 'true') return { status: 200, body: await wouldRemove(call, app) };
-    return call.change(() => {
-      const before = storedAppOf(call);
-      refuseOutdated(call, before);
-      return {
-        remove: [documentId('app', app.id)],
-        entries: [call.entry('app.deleted', { app: app.id })],
-        result: { status: 204 },
-      };
-    });
-  },
-};
-
-const showStats: AdminEndpoint = {
-  operationId: 'showAppStats',
-  summary: 'What happens in an app now',
-  method: 'GET',
-  path: '/apps/{app_id}/stats',
-  roles: READERS,
-  status: 200,
-  answer: statsAnswer,
-  async run(call) {
-    const found = findApp(call);
-    const id = idOf(found);
-    const [figures, { channels, members }] = await Promise.all([
-      call.live.figures(id),
-      call.live.channels(id),
-    ]);
-    const { limits } = viewOf(found, {}) as AppView & { limits: Record<string, number | null> };
-    const near = (limit: number | null = null, used: number) => ({
-      limit,
-      used,
-      ratio: limit === null ? null : used / limit,
-    });
-    return {
-      status: 200,
-      body: {
-        connections: figures.connections,
-        channels,
-        members,
-        messages_per_second: figures.messagesPerSecond,
-        deliveries_per_second: figures.deliveriesPerSecond,
-        limits: {
-          connections: near(limits['connections'], figures.connections),
-          httpRequestsPerSecond: near(limits['httpRequestsPerSecond'], figures.requestsPerSecond),
-        },
-      },
-    };
-  },
-};
-
-export const appEndpoints: readonly AdminEndpoint[] = [
-  listApps,
-  createApp,
-  showApp,
-  changeApp,
-  deleteApp,
-  showStats,
-];
-
-/** When the keys of an app were used last. */
-export async function usesOf({ live }: AdminCall, appId: string): Promise<KeyUses> {
-  return (await live.figures(appId)).keyUses;
-}
-
-async function wouldRemove({ live }: AdminCall, app: AppRecord): Promise<object> {
-  const [{ connections }, { channels }, pending] = await Promise.all([
-    live.figures(app.id),
-    live.channels(app.id),
-    live.pending(app.id),
-  ]);
-  return {
-    dry_run: true,
-    connections,
-    channels,
-    keys: app.keys.length,
-    webhooks: app.webhooks.length,
-    deliveries_pending: pending,
-    history_bytes: 0,
-  };
-}
+export const appEndpoints: readonly AdminEndpoint[] = [listApps, createApp, showApp, changeApp];
 
 function withSecrets(view: AppView, keys: Made, hooks: Made): object {
   return {

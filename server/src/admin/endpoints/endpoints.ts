@@ -1,4 +1,6 @@
 import type { AdminEndpoint } from '../endpoint.ts';
+import { deleteApp } from './app-deletion.ts';
+import { showStats } from './app-stats.ts';
 import { appEndpoints } from './apps.ts';
 import { auditEndpoints } from './audit.ts';
 import { keyEndpoints } from './keys.ts';
@@ -9,6 +11,8 @@ import { webhookEndpoints } from './webhooks.ts';
 /** All requests of the admin API. */
 export const adminEndpoints: readonly AdminEndpoint[] = [
   ...appEndpoints,
+  deleteApp,
+  showStats,
   ...keyEndpoints,
   ...webhookEndpoints,
   ...nodeEndpoints,

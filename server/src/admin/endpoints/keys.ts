@@ -1,4 +1,4 @@
-import { changed, findApp, idOf, refuseOutdated, storedAppOf, viewOf } from '../app-access.ts';
+import { changed, findApp, idOf, refuseOutdated, storedAppOf, usesOf, viewOf } from '../app-access.ts';
 import { asSent, makeKey, refuseTakenKeys } from '../app-records.ts';
 import { type AdminEndpoint, READERS, WRITERS } from '../endpoint.ts';
 import { page } from '../pages.ts';
@@ -14,7 +14,6 @@ import {
   pageParameters,
 } from '../schemas.ts';
 import { storedKey } from '../views.ts';
-import { usesOf } from './apps.ts';
 
 const listKeys: AdminEndpoint = {
   operationId: 'listKeys',

@@ -23,6 +23,8 @@ import {
 /** Rows that one transaction changes, so that none is long. */
 const PAGE = 1000;
 const NONE = '[]';
+/** SQLite's word for no limit. */
+const EVERY = -1;
 
 /** What the parts of one outbox share. */
 export interface SqliteDeliveriesParts {
@@ -137,6 +139,16 @@ export class SqliteDeliveries implements Deliveries {
           if (committedAt >= before) break;
           this.#delete(n);
         }
+      }
+    }
+  }
+
+  /** Within a transaction: forgets all deliveries of an app. */
+  forgetApp(appId: string): void {
+    for (const hook of this.deliveryCounts.hooks()) {
+      if (appOfHook(hook) !== appId) continue;
+      for (const dead of [0, 1]) {
+        for (const { n } of this.#sql.oldest.all(hook, dead, EVERY)) this.#delete(n);
       }
     }
   }

@@ -58,6 +58,15 @@ export class SqliteLog {
     }
   }
 
+  /** Within a transaction: forgets all events of an app, and how many there were. */
+  forgetApp(appId: string): void {
+    const { count = 0, bytes = 0 } = this.#sql.countOf.get(appId) ?? {};
+    this.#sql.forgetEvents.run(appId);
+    this.#sql.forgetSequence.run(appId);
+    this.#sequences.delete(appId);
+    this.#stock.add(appId, -count, -(bytes ?? 0));
+  }
+
   begin(): void {
     this.#stock.begin();
   }
@@ -83,6 +92,12 @@ function prepare(database: Database) {
       `SELECT app, count(*) AS count, sum(${bytesOf('')} + length(CAST(body AS BLOB))) AS bytes
        FROM event GROUP BY app`,
     ),
+    countOf: database.prepare<[string], { count: number; bytes: number | null }>(
+      `SELECT count(*) AS count, sum(${bytesOf('')} + length(CAST(body AS BLOB))) AS bytes
+       FROM event WHERE app = ?`,
+    ),
+    forgetEvents: database.prepare<[string]>('DELETE FROM event WHERE app = ?'),
+    forgetSequence: database.prepare<[string]>('DELETE FROM sequence WHERE app = ?'),
     lastSeq: database.prepare<[string], { seq: number }>('SELECT seq FROM sequence WHERE app = ?'),
     sequence: database.prepare<[string, number]>('INSERT OR REPLACE INTO sequence (app, seq) VALUES (?, ?)'),
     insert: database.prepare<[string, number, number, string]>(

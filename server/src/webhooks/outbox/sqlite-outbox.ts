@@ -1,4 +1,4 @@
-import type { HookKey } from '../../apps/hook.ts';
+import { appOfHook, type HookKey } from '../../apps/hook.ts';
 import type { Database } from '../../data/database.ts';
 import { committedEvent } from '../event.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -51,7 +51,7 @@ export class SqliteOutbox implements Outbox {
       commit: this.#commit,
       listener: this.#news,
     });
-    for (const { key, state } of this.#sql.states.all()) this.#states.set(key, state);
+    this.#readStates();
   }
 
   attach(listener: OutboxListener): void {
@@ -98,8 +98,24 @@ export class SqliteOutbox implements Outbox {
     });
   }
 
+  /** Within a transaction: forgets all of an app. */
+  forgetApp(appId: string): void {
+    this.#sql.untellApp.run(appId);
+    this.#log.forgetApp(appId);
+    this.deliveries.forgetApp(appId);
+    for (const hook of this.#states.keys()) {
+      if (appOfHook(hook) !== appId) continue;
+      this.#sql.forgetState.run(hook);
+      this.#states.delete(hook);
+    }
+  }
+
   async close(): Promise<void> {
     this.#commit.flush();
+  }
+
+  #readStates(): void {
+    for (const { key, state } of this.#sql.states.all()) this.#states.set(key, state);
   }
 
   #append({ appId, event, lane, hooks, ledger }: Change): void {
@@ -129,6 +145,7 @@ export class SqliteOutbox implements Outbox {
       // What was counted along the way did not happen.
       this.#news.clear();
       for (const each of counted) each.rollback();
+      this.#readStates();
       throw error;
     }
     for (const each of counted) each.commit();
@@ -148,6 +165,8 @@ function prepare(database: Database) {
     untell: database.prepare<[string, string, string]>(
       'DELETE FROM told WHERE app = ? AND channel = ? AND user = ?',
     ),
+    untellApp: database.prepare<[string]>('DELETE FROM told WHERE app = ?'),
+    forgetState: database.prepare<[HookKey]>('DELETE FROM hook WHERE key = ?'),
     states: database.prepare<[], { key: HookKey; state: HookState }>('SELECT key, state FROM hook'),
     setState: database.prepare<[HookKey, HookState]>(
       'INSERT OR REPLACE INTO hook (key, state) VALUES (?, ?)',

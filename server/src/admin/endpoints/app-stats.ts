@@ -1,0 +1,43 @@
+import { findApp, idOf, viewOf } from '../app-access.ts';
+import { type AdminEndpoint, READERS } from '../endpoint.ts';
+import { statsAnswer } from '../schemas.ts';
+import type { AppView } from '../views.ts';
+
+/** How an app fares. */
+export const showStats: AdminEndpoint = {
+  operationId: 'showAppStats',
+  summary: 'What happens in an app now',
+  method: 'GET',
+  path: '/apps/{app_id}/stats',
+  roles: READERS,
+  status: 200,
+  answer: statsAnswer,
+  async run(call) {
+    const found = findApp(call);
+    const id = idOf(found);
+    const [figures, { channels, members }] = await Promise.all([
+      call.live.figures(id),
+      call.live.channels(id),
+    ]);
+    const { limits } = viewOf(found, {}) as AppView & { limits: Record<string, number | null> };
+    const near = (limit: number | null = null, used: number) => ({
+      limit,
+      used,
+      ratio: limit === null ? null : used / limit,
+    });
+    return {
+      status: 200,
+      body: {
+        connections: figures.connections,
+        channels,
+        members,
+        messages_per_second: figures.messagesPerSecond,
+        deliveries_per_second: figures.deliveriesPerSecond,
+        limits: {
+          connections: near(limits['connections'], figures.connections),
+          httpRequestsPerSecond: near(limits['httpRequestsPerSecond'], figures.requestsPerSecond),
+        },
+      },
+    };
+  },
+};
