@@ -67,6 +67,8 @@ export interface CountersignOptions extends Token {
    * and error, and events of one channel their order. @default true
    */
   readonly coalesce?: boolean | undefined;
+  /** Whether each request has a nonce, so that a copy of it is refused: needed where the app has `requireNonce`. @default false */
+  readonly nonces?: boolean | undefined;
   /** Further keys whose webhooks are accepted, while keys are changed. They sign nothing. @default [] */
   readonly additionalKeys?: readonly Token[] | undefined;
   /** 32 random bytes in base64 (`openssl rand -base64 32`), required for `private-encrypted-` channels. The broker must not know them. */
@@ -97,6 +99,7 @@ export interface Settings {
   readonly timeout: number;
   readonly maxRetries: number;
   readonly coalesce: boolean;
+  readonly nonces: boolean;
   /** All keys whose webhooks are accepted. */
   readonly tokens: readonly Token[];
   readonly masterKey: Uint8Array | undefined;
@@ -129,6 +132,7 @@ const KNOWN: Readonly<Record<keyof CountersignOptions, true>> = {
   timeout: true,
   maxRetries: true,
   coalesce: true,
+  nonces: true,
   additionalKeys: true,
   encryptionMasterKeyBase64: true,
   additionalEncryptionMasterKeysBase64: true,
@@ -153,6 +157,7 @@ export function settingsOf(options: CountersignOptions): Settings {
     timeout = 10_000,
     maxRetries = 2,
     coalesce = true,
+    nonces = false,
     additionalKeys = [],
     encryptionMasterKeyBase64: masterKey,
     additionalEncryptionMasterKeysBase64: additionalMasterKeys = [],
@@ -165,6 +170,7 @@ export function settingsOf(options: CountersignOptions): Settings {
   requireInteger('timeout', timeout, 1, 2 ** 31 - 1);
   requireInteger('maxRetries', maxRetries, 0, 10);
   assertOption(typeof coalesce === 'boolean', 'coalesce must be true or false');
+  assertOption(typeof nonces === 'boolean', 'nonces must be true or false');
   assertOption(Array.isArray(additionalKeys), 'additionalKeys must be an array of { key, secret }');
   additionalKeys.forEach((token, index) => {
     requireToken(token, `additionalKeys[${index}].`);
@@ -187,6 +193,7 @@ export function settingsOf(options: CountersignOptions): Settings {
     timeout,
     maxRetries,
     coalesce,
+    nonces,
     tokens: [{ key: options.key, secret: options.secret }, ...additionalKeys],
     masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey, MASTER_KEY),
     additionalMasterKeys: additionalMasterKeys.map((key, index) =>

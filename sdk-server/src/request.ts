@@ -87,7 +87,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<Answer> {
   const { origin, pathPrefix, appPath, fetch } = settings;
-  // Each attempt has a new nonce and signature, so that it is no copy of the last one, and not too old for the broker.
+  // Each attempt has a signature of its own, so that it is not too old for the broker, and a nonce where one is wanted.
   const query = signedQuery(settings, params, body);
   const signature = sign(settings.secret, requestText(method, appPath + path, canonicalQuery(query)));
   const url = `${origin}${pathPrefix}${appPath}${path}?${encodeQuery(query)}`;
@@ -153,7 +153,9 @@ function signedQuery(
   return [
     ...definedOf(params).map(([name, value]): [string, string] => [name, String(value)]),
     ['auth_key', settings.key],
-    ['auth_nonce', randomBytes(NONCE_BYTES).toString('base64url')],
+    ...(settings.nonces
+      ? [['auth_nonce', randomBytes(NONCE_BYTES).toString('base64url')] as [string, string]]
+      : []),
     ['auth_timestamp', String(Math.floor(settings.now() / 1000))],
     ['auth_version', '1.0'],
     ...(body === undefined ? [] : [['body_md5', bodyMd5(body)] as [string, string]]),

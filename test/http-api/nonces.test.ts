@@ -73,7 +73,7 @@ test.each([
   if (status === 400) expect(answer.body).toMatchObject({ code: 'nonce_invalid' });
 });
 
-test('an app may require nonces, which the server SDK sends', async () => {
+test('an app may require nonces, which the server SDK sends if it is told to', async () => {
   const broker = await startServer({ app: { requireNonce: true } });
   for (const [method, path] of [
     ['GET', '/channels'],
@@ -87,7 +87,7 @@ test('an app may require nonces, which the server SDK sends', async () => {
   }
   const { host, port } = broker;
   const { id: appId, key, secret } = APP;
-  const sdk = new Countersign({ appId, key, secret, host, port, useTLS: false });
+  const sdk = new Countersign({ appId, key, secret, host, port, useTLS: false, nonces: true });
   await sdk.trigger('news', 'e', 'x');
   await sdk.trigger('news', 'e', 'x');
   broker.reload(configOf({}).apps);
@@ -102,6 +102,7 @@ test('the server SDK makes a new nonce for each attempt', async () => {
     secret: APP.secret,
     host: 'localhost',
     maxRetries: 2,
+    nonces: true,
     fetch: async (url) => {
       nonces.push(new URL(String(url)).searchParams.get('auth_nonce'));
       return nonces.length < 3 ? new Response('{}', { status: 503 }) : Response.json({ channels: {} });
