@@ -16,6 +16,7 @@ import { hideSecrets, hideSecretsOf } from './config/secrets.ts';
 import { Console } from './console/console.ts';
 import { type Readiness, reloadCore, webhookDeadline } from './core/core.ts';
 import { openCore } from './core/open-core.ts';
+import { clientScript } from './http/client-script.ts';
 import { addressKey, readForwarding } from './http/forwarding.ts';
 import { Listener } from './http/listener.ts';
 import { localOnly, notLocal, whyForeign } from './http/local-only.ts';
@@ -163,6 +164,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     ready: readiness,
     isDraining: () => isDraining,
     routes: (app) => {
+      clientScript(app, config.pathPrefix);
       if (endpoint.onMainPort) app.all(`${config.pathPrefix}/metrics`, endpoint.answer);
       const { path, handle } = adminRoute({
         config,
