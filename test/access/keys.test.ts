@@ -3,6 +3,7 @@ import type { Broker } from '@countersign/server';
 import { describe, expect, test } from 'vitest';
 import { publish, request } from '../helpers/api.ts';
 import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
+import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect, open } from '../helpers/clients/client.ts';
 import { read } from '../helpers/clients/grants.ts';
 import { frames } from '../helpers/frames.ts';
@@ -150,6 +151,25 @@ describe('scopes', () => {
       'apps[0].keys[0].scopes[0]',
     );
   });
+});
+
+test('the list of keys shows the uses on all workers', { timeout: 60_000 }, async () => {
+  const group = await startWorkers({ app: { keys: [keyNamed('signer'), keyNamed('reader')] } });
+  const signer = signedBy('signer');
+  const workers = new Set<number>();
+  while (workers.size < 2) {
+    const client = await connect(group, signer);
+    const worker = await group.workerOf(client.socketId);
+    await (workers.size === 0 ? client.join('private-a') : client.signIn({ id: 'ann' }));
+    workers.add(worker);
+  }
+  for (let times = 0; times < 8; times += 1) {
+    const { body } = await request(group, 'GET', '/keys', { app: signedBy('reader') });
+    const at = expect.any(Number);
+    expect(body).toMatchObject({
+      keys: [{ last_used_at: { subscribe: at, sign_in: at } }, { last_used_at: { read: at } }],
+    });
+  }
 });
 
 test('the list of keys shows state, scopes, end and last uses, and no secret', async () => {

@@ -76,5 +76,7 @@ function essence(record: AppRecord): object {
 
 /** When the keys of an app were used last. */
 export async function usesOf({ live }: AdminCall, appId: string): Promise<KeyUses> {
-  return (await live.figures(appId)).keyUses;
+  const { keyUses } = await live.figures(appId);
+  const last = Object.entries(keyUses).map(([key, uses]) => [key, Math.max(...Object.values(uses))] as const);
+  return Object.fromEntries(last);
 }

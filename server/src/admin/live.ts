@@ -1,4 +1,5 @@
 /** What happens now on this node, as the admin API asks for it. */
+import { type KeyUses, mergeKeyUses } from '../apps/key-usage.ts';
 
 /** What happens in one app, in all processes of this node. */
 export interface AppFigures {
@@ -6,8 +7,7 @@ export interface AppFigures {
   readonly messagesPerSecond: number;
   readonly deliveriesPerSecond: number;
   readonly requestsPerSecond: number;
-  /** Unix seconds of the last use of each key. */
-  readonly keyUses: Readonly<Record<string, number>>;
+  readonly keyUses: KeyUses;
 }
 
 /** What an app has in its channels. */
@@ -66,17 +66,8 @@ export function addFigures(all: readonly AppFigures[]): AppFigures {
       messagesPerSecond: sum.messagesPerSecond + each.messagesPerSecond,
       deliveriesPerSecond: sum.deliveriesPerSecond + each.deliveriesPerSecond,
       requestsPerSecond: sum.requestsPerSecond + each.requestsPerSecond,
-      keyUses: latest(sum.keyUses, each.keyUses),
+      keyUses: mergeKeyUses(sum.keyUses, each.keyUses),
     }),
     NO_FIGURES,
   );
-}
-
-function latest(
-  some: Readonly<Record<string, number>>,
-  others: Readonly<Record<string, number>>,
-): Readonly<Record<string, number>> {
-  const uses = new Map(Object.entries(some));
-  for (const [key, at] of Object.entries(others)) uses.set(key, Math.max(at, uses.get(key) ?? 0));
-  return Object.fromEntries(uses);
 }

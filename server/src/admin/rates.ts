@@ -53,16 +53,12 @@ export class Rates {
     const seconds = first ? Math.max((now.at - first.at) / 1000, SAMPLE_MS / 1000) : 1;
     const rate = (of: 'messages' | 'deliveries' | 'requests') =>
       first ? Math.round(((now[of] - first[of]) / seconds) * 10) / 10 : 0;
-    const uses = app.keys.flatMap((key) => {
-      const used = app.keyUses.of(key, this.#now());
-      return used ? [[key, Math.floor(used.lastAt / 1000)] as const] : [];
-    });
     return {
       connections: this.#metrics.apps.get(appId)?.connections ?? 0,
       messagesPerSecond: rate('messages'),
       deliveriesPerSecond: rate('deliveries'),
       requestsPerSecond: rate('requests'),
-      keyUses: Object.fromEntries(uses),
+      keyUses: app.keyUses.lastUses,
     };
   }
 

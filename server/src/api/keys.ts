@@ -1,6 +1,6 @@
 import type { AppKey } from '../apps/app-key.ts';
-import { KEY_USES } from '../apps/key-usage.ts';
-import type { Call, Endpoint } from './endpoint.ts';
+import { KEY_USES, type LastUses } from '../apps/key-usage.ts';
+import type { Endpoint } from './endpoint.ts';
 
 /** `GET keys`: what each key may do, and when it was used last, so that nobody removes a key that is still in use. */
 export const listKeys: Endpoint = {
@@ -8,22 +8,20 @@ export const listKeys: Endpoint = {
   path: 'keys',
   publishes: false,
   scope: 'read',
-  run: (call) => ({ keys: Array.from(call.app.allKeys, (key) => describe(call, key)) }),
+  async run({ app, keyUses }) {
+    const uses = await keyUses(app.id);
+    return { keys: Array.from(app.allKeys, (key) => describe(key, uses[key.name] ?? {})) };
+  },
 };
 
-function describe({ app }: Call, { name, state, scopes, expiresAt }: AppKey): object {
-  const uses = KEY_USES.map((use) => [use, seconds(app.keyUses.lastUse(name, use))] as const);
+function describe({ name, state, scopes, expiresAt }: AppKey, uses: LastUses): object {
   return {
     key: name,
     state,
     scopes: scopes.texts,
-    expires_at: seconds(expiresAt),
+    expires_at: expiresAt === undefined ? null : Math.floor(expiresAt / 1000),
     // A file does not say when a key was made.
     created_at: null,
-    last_used_at: Object.fromEntries(uses),
+    last_used_at: Object.fromEntries(KEY_USES.map((use) => [use, uses[use] ?? null])),
   };
-}
-
-function seconds(milliseconds: number | undefined): number | null {
-  return milliseconds === undefined ? null : Math.floor(milliseconds / 1000);
 }

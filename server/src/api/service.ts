@@ -50,7 +50,7 @@ export class Service {
     endpoint: Endpoint,
     { appId, subject }: Target,
   ): Promise<void> {
-    const { hub, adapter, webhooks, audit, now, metrics, log } = this.#context;
+    const { hub, adapter, webhooks, audit, now, keyUses, metrics, log } = this.#context;
     let status = 200;
     let spent: Authenticated | undefined;
     this.#inProgress += 1;
@@ -87,6 +87,7 @@ export class Service {
         webhooks,
         audit,
         now,
+        keyUses,
         reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
       });
       const answer = result instanceof Promise ? await result : result;

@@ -2,6 +2,11 @@
 export const KEY_USES = ['subscribe', 'publish', 'read', 'sign_in'] as const;
 export type KeyUse = (typeof KEY_USES)[number];
 
+/** When a key was used last for each purpose, in Unix seconds; what is absent was not. */
+export type LastUses = Readonly<Partial<Record<KeyUse, number>>>;
+/** The last uses of all keys of an app, by key. */
+export type KeyUses = Readonly<Record<string, LastUses>>;
+
 /** Counts of accepted signatures of one key since this process started. */
 export interface KeyCounts {
   readonly channels: number;
@@ -30,9 +35,9 @@ export class KeyUsage {
     ledger.count(use, now);
   }
 
-  /** Unix milliseconds of the last use for a purpose; `undefined` if there was none. */
-  lastUse(key: string, use: KeyUse): number | undefined {
-    return this.#keys.get(key)?.lastUse(use);
+  /** The last uses of each key that was used. */
+  get lastUses(): KeyUses {
+    return Object.fromEntries(Array.from(this.#keys, ([key, ledger]) => [key, ledger.lastUses]));
   }
 
   /** `undefined` if the key has not been used. */
@@ -64,8 +69,9 @@ class Ledger {
     return { channels: subscribe, users, requests: publish + read, lastHour, lastAt: this.#lastAt };
   }
 
-  lastUse(use: KeyUse): number | undefined {
-    return this.#lastUses[use] || undefined;
+  get lastUses(): LastUses {
+    const used = KEY_USES.filter((use) => this.#lastUses[use] > 0);
+    return Object.fromEntries(used.map((use) => [use, Math.floor(this.#lastUses[use] / 1000)]));
   }
 
   /** Clears the minutes that have passed. Returns the slot of the present one. */
@@ -76,4 +82,18 @@ class Ledger {
     if (passed > 0) this.#minute = minute;
     return this.#minute % MINUTES;
   }
+}
+
+/** The later of the uses that two processes have seen. */
+export function mergeKeyUses(some: KeyUses, others: KeyUses): KeyUses {
+  const merged = new Map<string, LastUses>(Object.entries(some));
+  for (const [key, uses] of Object.entries(others)) {
+    const before = merged.get(key) ?? {};
+    const known = KEY_USES.flatMap((use) => {
+      const at = Math.max(before[use] ?? 0, uses[use] ?? 0);
+      return at > 0 ? [[use, at] as const] : [];
+    });
+    merged.set(key, Object.fromEntries(known));
+  }
+  return Object.fromEntries(merged);
 }

@@ -32,6 +32,7 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly hub: Hub;
   readonly webhooks: Call['webhooks'];
   readonly audit: Call['audit'];
+  readonly keyUses: Call['keyUses'];
   readonly metrics: Metrics;
   readonly incarnation: string;
   readonly log: Logger;

@@ -33,6 +33,7 @@ export interface ConsoleApiParts {
   readonly adapter: Adapter;
   readonly webhooks: Call['webhooks'];
   readonly audit: Call['audit'];
+  readonly keyUses: Call['keyUses'];
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly pathPrefix: string;
@@ -66,6 +67,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     adapter,
     webhooks,
     audit,
+    keyUses,
     metrics,
     log,
     pathPrefix,
@@ -178,6 +180,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
             webhooks,
             audit,
             now,
+            keyUses,
             reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
           });
           if (endpoint.publishes) increment(counts.publishes, 200);

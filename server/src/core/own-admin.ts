@@ -3,6 +3,7 @@ import { Administration, type Administrator } from '../admin/administration.ts';
 import { LiveNode, type NodeProcesses } from '../admin/node.ts';
 import { Registry } from '../admin/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
+import type { KeyUses } from '../apps/key-usage.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 import type { CoreAdmin, CoreParts } from './core.ts';
@@ -42,6 +43,10 @@ export class OwnAdmin implements CoreAdmin {
     this.#node = new LiveNode({ ...parts, adapter, webhooks, forgetApp: (id) => core.forgetApp?.(id) });
     const { counters } = adapter;
     this.administrator = new Administration({ ...parts, registry, repository, counters, live: this.#node });
+  }
+
+  async keyUses(appId: string): Promise<KeyUses> {
+    return (await this.#node.figures(appId)).keyUses;
   }
 
   attach(processes: NodeProcesses): void {

@@ -9,7 +9,7 @@ import type { AppConfig } from '../apps/app.ts';
 import type { NodeAudit } from '../audit/audit.ts';
 import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
-import type { Readiness } from '../core/core.ts';
+import type { CoreAdmin, Readiness } from '../core/core.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
@@ -30,6 +30,7 @@ export interface ParentApi {
   /** Writes what the worker records, and reads the log. */
   readonly audit: NodeAudit;
   readonly administrator: Administrator;
+  readonly node: Pick<CoreAdmin, 'keyUses'>;
   readonly group: Group;
 }
 

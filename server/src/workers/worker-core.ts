@@ -36,9 +36,11 @@ export class WorkerCore implements Core {
     this.webhookKeys = webhookKeys;
     this.audit = audit;
     this.journal = remote(parent, 'journal');
+    const node: ParentApi['node'] = remote(parent, 'node');
     this.admin = {
       administrator: remote(parent, 'administrator'),
       registry: undefined,
+      keyUses: (appId) => node.keyUses(appId),
       attach: (processes) => {
         this.processes = processes;
       },

@@ -48,6 +48,7 @@ export class WorkerSession {
         find: async (query) => core.audit?.find(query),
       },
       administrator: core.admin.administrator,
+      node: { keyUses: (appId) => core.admin.keyUses(appId) },
       // Whatever the worker sends is a sign of life, so there is nothing to do for it here.
       group: { metrics, beat() {} },
     };
