@@ -12,8 +12,8 @@ import { frames } from '../helpers/frames.ts';
 const TIMEOUT = 60_000;
 
 /** A broker, and the environment in which commands ask it. */
-async function start(config: Record<string, unknown> = {}) {
-  const broker = await startServer({ config });
+async function start(config: Record<string, unknown> = {}, app: Record<string, unknown> = {}) {
+  const broker = await startServer({ config, app });
   const url = `${broker.url}${config['pathPrefix'] ?? ''}`;
   const env = {
     XDG_CONFIG_HOME: newFolder(),
@@ -40,6 +40,11 @@ describe('publish', { timeout: TIMEOUT }, () => {
 
   test('reaches a broker with a path prefix', async () => {
     const { env } = await start({ pathPrefix: '/realtime' });
+    expect(await runCli(['publish', 'news', 'greeting'], { env })).toMatchObject({ code: 0 });
+  });
+
+  test('reaches an app that requires nonces', async () => {
+    const { env } = await start({}, { requireNonce: true });
     expect(await runCli(['publish', 'news', 'greeting'], { env })).toMatchObject({ code: 0 });
   });
 });

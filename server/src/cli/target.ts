@@ -164,7 +164,9 @@ export async function ask<Answer>(
 ): Promise<Answer> {
   const { url, app: appId, key, secret } = target;
   try {
-    return await question(new Countersign({ appId, key, secret, ...addressOf(url), maxRetries: 0 }));
+    return await question(
+      new Countersign({ appId, key, secret, ...addressOf(url), maxRetries: 0, nonces: true }),
+    );
   } catch (error) {
     throw explained(error, url);
   }
