@@ -34,6 +34,17 @@ import { type CountersignOptions, type Limits, type Settings, settingsOf } from 
 import { Publisher } from './publisher.ts';
 import { type Expulsion, expulsionBody, type Removal, removalBody } from './removal.ts';
 import { type Call, request } from './request.ts';
+import {
+  type AccessAnswer,
+  type AccessQuery,
+  accessParams,
+  type PageQuery,
+  pageParams,
+  type Revocation,
+  type RevocationAnswer,
+  type RevocationsAnswer,
+  revocationBody,
+} from './revocation.ts';
 import { userChannel } from './signature.ts';
 import { Webhook } from './webhook.ts';
 import type { WebhookRequest } from './webhook-request.ts';
@@ -170,6 +181,59 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
       removalBody(subscription),
     );
     return (answer as { readonly removed: number }).removed;
+  }
+
+  /**
+   * Takes back what was granted, on every node: ends subscriptions, closes connections, and can block. When it resolves
+   * without `pending`, every node has confirmed.
+   *
+   * @throws RequestError 400 if a field is wrong, which the message names
+   * @example
+   * ```ts
+   * await countersign.revoke({ target: { userId: 'ann', channel: 'private-team-7' }, reason: 'Left the team' });
+   * await countersign.revoke({ target: { userId: 'ann' }, action: 'disconnect', exceptSocketId: socketId }); // other devices
+   * ```
+   */
+  async revoke(revocation: Revocation): Promise<RevocationAnswer> {
+    return (await this.#post('/revocations', revocationBody(revocation))) as RevocationAnswer;
+  }
+
+  /**
+   * Returns the revocations that are in force, oldest first, a page at a time.
+   * @example
+   * ```ts
+   * const { revocations, cursor } = await countersign.listRevocations({ limit: 100 });
+   * ```
+   */
+  async listRevocations(page: PageQuery = {}): Promise<RevocationsAnswer> {
+    return (await this.get({ path: '/revocations', params: pageParams(page) })) as RevocationsAnswer;
+  }
+
+  /**
+   * Lets whom a revocation blocks in again. What was granted before the revocation still does not count.
+   *
+   * @throws RequestError 404 if it is not in force
+   * @example
+   * ```ts
+   * await countersign.liftBlock(id);
+   * ```
+   */
+  async liftBlock(id: string): Promise<void> {
+    const path = `/revocations/${encodeURIComponent(id)}`;
+    await request(this.#settings, { method: 'DELETE', path });
+  }
+
+  /**
+   * Returns who can read what now, of a user, a channel or both, a page at a time.
+   *
+   * @throws ArgumentError `invalid_request` without either
+   * @example
+   * ```ts
+   * const { subscriptions } = await countersign.access({ channel: 'private-team-7' });
+   * ```
+   */
+  async access(query: AccessQuery): Promise<AccessAnswer> {
+    return (await this.get({ path: '/access', params: accessParams(query) })) as AccessAnswer;
   }
 
   /**

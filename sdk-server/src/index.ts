@@ -32,6 +32,15 @@ export type { GrantedAction, GrantOptions, SignInOptions } from './grant-claims.
 export type { JsonObject } from './json.ts';
 export type { CountersignOptions, Limits, Token } from './options.ts';
 export type { Expulsion, Removal } from './removal.ts';
+export type {
+  AccessAnswer,
+  AccessQuery,
+  PageQuery,
+  Revocation,
+  RevocationAnswer,
+  RevocationsAnswer,
+  RevocationTarget,
+} from './revocation.ts';
 export {
   isChannelName,
   isSocketId,

@@ -11,7 +11,7 @@ import { VERSION } from './version.ts';
 
 /** One request to the broker's HTTP API. */
 export interface Call {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** The part after `/apps/ID`, percent-encoded. */
   readonly path: string;
   /** Query parameters, not encoded; undefined ones are omitted. */

@@ -57,9 +57,9 @@ export interface UserEvent extends Origin {
   readonly user_id: string;
 }
 
-/** A grant has ended, or the sign-in of a user: then `channel` is `#server-to-user-ID`. */
+/** A grant has ended or was taken back, or the sign-in of a user has ended: then `channel` is `#server-to-user-ID`. */
 export interface GrantEvent extends Origin {
-  readonly name: 'grant_expired';
+  readonly name: 'grant_expired' | 'grant_revoked';
   readonly channel: string;
   readonly socket_id: string;
   /** If the broker knows the user. */

@@ -59,13 +59,6 @@ export class SubscriptionRefusal extends Error {
   }
 }
 
-/** The application ended a subscription. This connection may not subscribe to the channel again. */
-export class Eviction extends SubscriptionRefusal {
-  constructor(reason: string) {
-    super('AuthError', 403, 'grant_revoked', reason);
-  }
-}
-
 /** Closes a connection. After 40xx clients do not reconnect, after 41xx they back off, after 42xx they reconnect at once. */
 export class Disconnect extends Error {
   override readonly name = 'Disconnect';

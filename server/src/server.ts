@@ -64,8 +64,8 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   });
   const tokens = new Tokens({ metrics, log, now, monotonic, addresses: callableAddresses(config) });
   const access = new Access({ counters: adapter.counters, now, monotonic, renewer: renewals });
-  const hub = new Hub({ adapter, access, apps, journal: core.journal, metrics, log });
   const connections = new OpenConnections();
+  const hub = new Hub({ adapter, access, apps, journal: core.journal, metrics, log, connections });
   const writeQueue = new WriteQueue({ gapMaxMs: config.flushGapMaxMs });
 
   const { addressOf, isSecure, isProxy } = readForwarding(config.trustProxy);
@@ -250,7 +250,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   };
   let configured = admin.registry?.served ?? config.apps;
   /** Takes over a list of apps: connections stay open while their app and key are still valid. */
-  const take = (list: readonly AppConfig[]): void => {
+  const take = async (list: readonly AppConfig[]): Promise<void> => {
     hideSecretsOf(list);
     // The parent of workers records it for all.
     if (!parts.core) recordKeyChanges(audit, configured, list);
@@ -259,14 +259,17 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     reloadCore(core);
     endInvalid();
     keyExpiry.reset();
+    // An app that was removed and is made again begins without revocations.
+    await hub.revoker.start();
   };
-  admin.registry?.attach(async (list) => take(list));
+  admin.registry?.attach(take);
   admin.attach({
     processes: () => [rates],
     isDraining: () => isDraining,
     drain: parts.onDrain ?? (() => void drainOnce()),
   });
   try {
+    await hub.revoker.start();
     await listener.listen(config.port, 'port', parts.fd);
     webhooks.start();
     if (config.metrics.port !== undefined) {
@@ -292,7 +295,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metricsUrl,
     async reload(list) {
       if (admin.registry) await admin.registry.useFile(list);
-      else take(list);
+      else await take(list);
       // Logs its own outcome.
       void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');

@@ -41,9 +41,11 @@ describe('what is recorded', () => {
     const auth = `${APP.key}:${'0'.repeat(64)}`;
     stranger.send({ event: 'pusher:signin', data: { auth, user_data: '{"id":"bob"}' } });
 
-    const records = await recorded(broker, 7);
+    const records = await recorded(broker, 9);
     const who = { app: APP.id, node: hostname(), address: '127.0.0.0/24' };
     const mine = { ...who, socket_id: ann.socketId, user_id: 'ann' };
+    const { address: _, ...made } = who;
+    const order = { ...made, type: 'revocation_made', user_id: 'ann', actor: `key:${APP.key}` };
     expect(records).toMatchObject([
       { ...mine, seq: 1, type: 'signed_in', key: APP.key },
       { ...mine, seq: 2, type: 'grant_used', channel: 'presence-room', key: APP.key },
@@ -58,8 +60,10 @@ describe('what is recorded', () => {
         code: 'invalid_signature',
       },
       { ...mine, seq: 5, type: 'grant_revoked', channel: 'presence-room', reason: 'Spam' },
-      { ...mine, seq: 6, type: 'disconnected_by_app', reason: 'Signed out' },
-      { ...who, seq: 7, type: 'sign_in_refused', socket_id: stranger.socketId, reason: 'Invalid signature' },
+      { ...order, seq: 6, channel: 'presence-room', reason: 'Spam', code: 'end' },
+      { ...mine, seq: 7, type: 'disconnected_by_app', reason: 'Signed out' },
+      { ...order, seq: 8, reason: 'Signed out', code: 'disconnect' },
+      { ...who, seq: 9, type: 'sign_in_refused', socket_id: stranger.socketId, reason: 'Invalid signature' },
     ]);
     for (const { at_ms: at } of records) {
       expect(at).toBeGreaterThanOrEqual(before);

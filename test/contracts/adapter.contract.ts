@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Adapter, EventMessage, Message, Seat } from '#server/adapter/adapter';
 import { NO_JOURNAL } from '#server/adapter/journal';
+import { NOTHING_DONE } from '#server/adapter/questions';
+import type { Revocation } from '#server/adapter/revocations';
 import { userTopicOf } from '#server/adapter/topic';
 
 /** An adapter under test, with a clock that the test moves. */
@@ -41,6 +43,8 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
           },
           obey: () => {},
           missed: async () => {},
+          answer: async () => NOTHING_DONE,
+          proveAgain: () => {},
           lapsed: () => {},
         },
         NO_JOURNAL,
@@ -245,27 +249,6 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await roster.connections('app', 'nobody')).toEqual([]);
     });
 
-    test('an eviction removes the seats of a user, and reaches the evicted first', async () => {
-      const { roster, bus } = subject.adapter;
-      const topic = 'app:presence-a';
-      await bus.listen(topic);
-      await roster.join(topic, seat('1.1'), { member: ann });
-      await roster.join(topic, seat('2.2'), { member: ann });
-      await roster.join(topic, seat('3.3'), { member: bob });
-      expect(await roster.evict(topic, { userId: 'ann' }, 'rude')).toBe(2);
-      expect(await roster.evict(topic, { userId: 'ann' }, 'rude')).toBe(0);
-      expect(await roster.evict(topic, { socketId: '3.3' }, 'too')).toBe(1);
-      expect((await settled(topic)).slice(2)).toMatchObject([
-        { kind: 'evicted', who: { userId: 'ann' }, reason: 'rude' },
-        { kind: 'memberRemoved', userId: 'ann' },
-        // A node that was cut off may have connections without seats.
-        { kind: 'evicted', who: { userId: 'ann' }, reason: 'rude' },
-        { kind: 'evicted', who: { socketId: '3.3' }, reason: 'too' },
-        { kind: 'memberRemoved', userId: 'bob' },
-      ]);
-      expect(await roster.counts(topic)).toMatchObject({ subscriptions: 0, members: 0 });
-    });
-
     test('a snapshot equals the answer to a join', async () => {
       const { roster, bus } = subject.adapter;
       const topic = 'app:presence-cache-a';
@@ -287,45 +270,65 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect((await roster.snapshot(topic)).version).toBeGreaterThan(joined.version);
     });
 
-    test('a block holds until it expires', async () => {
-      const { blocks } = subject.adapter;
-      const until = 1_700_000_010_000;
-      const room = { blocks: 10, bytes: 10_000 };
-      await blocks.add({ appId: 'app', userId: 'ann', channel: undefined, reason: 'rude', until }, room);
-      await blocks.add(
-        { appId: 'app', userId: '__proto__', channel: 'private-a', reason: 'no', until },
-        room,
-      );
-      expect(await blocks.find('app', 'ann')).toMatchObject({ reason: 'rude' });
-      expect(await blocks.find('app', 'ann', 'private-a')).toBeUndefined();
-      expect(await blocks.find('other', 'ann')).toBeUndefined();
-      expect(await blocks.find('app', '__proto__', 'private-a')).toMatchObject({ reason: 'no' });
-      await subject.advance(10_000);
-      expect(await blocks.find('app', 'ann')).toBeUndefined();
+    const revocation = (id: string, seconds: number, reason = 'rude', appId = 'app'): Revocation => ({
+      id,
+      appId,
+      target: { userId: '__proto__' },
+      action: 'end',
+      reason,
+      at: 1_700_000_000_000,
+      blockedUntil: 1_700_000_000_000 + seconds * 1000,
     });
 
-    test('blocks are bounded in number and bytes, and expired ones take no room', async () => {
-      const { blocks } = subject.adapter;
-      const block = (userId: string, seconds: number, reason = 'rude') => ({
-        appId: 'app',
-        userId,
-        channel: undefined,
-        reason,
-        until: 1_700_000_000_000 + seconds * 1000,
-      });
-      const bounds = { blocks: 2, bytes: 1000 };
-      expect(await blocks.add(block('ann', 5), bounds)).toBe(true);
-      expect(await blocks.add(block('bob', 10), bounds)).toBe(true);
-      expect(await blocks.add(block('eve', 10), bounds)).toBe(false);
-      expect(await blocks.find('app', 'eve')).toBeUndefined();
-      expect(await blocks.add({ ...block('eve', 10), appId: 'other' }, bounds)).toBe(true);
-      expect(await blocks.add(block('bob', 20, 'again'), bounds)).toBe(true);
-      expect(await blocks.find('app', 'bob')).toMatchObject({ reason: 'again' });
+    /** The ids and reasons of all that are kept, from all pages. */
+    async function keptRevocations(): Promise<readonly string[]> {
+      const { revocations } = subject.adapter;
+      const kept: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await revocations.page(cursor);
+        kept.push(...page.revocations.map(({ appId, id, reason }) => `${appId} ${id} ${reason}`));
+        cursor = page.cursor;
+      } while (cursor !== undefined);
+      return kept.sort();
+    }
+
+    test('a revocation is kept until it is over, replaced or forgotten', async () => {
+      const { revocations } = subject.adapter;
+      const room = { count: 10, bytes: 10_000 };
+      await revocations.keep(revocation('rev-1', 10), room);
+      await revocations.keep(revocation('rev-2', 20), room);
+      await revocations.keep(revocation('rev-2', 20, 'again'), room);
+      await revocations.keep(revocation('rev-1', 20, 'rude', 'other'), room);
+      const page = await revocations.page();
+      expect(page.revocations).toContainEqual(revocation('rev-1', 10));
+      expect(await keptRevocations()).toEqual(['app rev-1 rude', 'app rev-2 again', 'other rev-1 rude']);
+      await revocations.forget('other', 'rev-1');
+      await subject.advance(10_000);
+      expect(await keptRevocations()).toEqual(['app rev-2 again']);
+    });
+
+    test('revocations are bounded in number and bytes, and those that are over take no room', async () => {
+      const { revocations } = subject.adapter;
+      const bounds = { count: 2, bytes: 1000 };
+      expect(await revocations.keep(revocation('ann', 5), bounds)).toBe(true);
+      expect(await revocations.keep(revocation('bob', 10), bounds)).toBe(true);
+      expect(await revocations.keep(revocation('eve', 10), bounds)).toBe(false);
+      expect(await revocations.keep(revocation('eve', 10, 'rude', 'other'), bounds)).toBe(true);
+      expect(await revocations.keep(revocation('bob', 20, 'again'), bounds)).toBe(true);
+      expect(await keptRevocations()).toEqual(['app ann rude', 'app bob again', 'other eve rude']);
       await subject.advance(6000);
-      expect(await blocks.add(block('eve', 20), bounds)).toBe(true);
-      expect(await blocks.find('app', 'eve')).toMatchObject({ reason: 'rude' });
-      expect(await blocks.add(block('bob', 20, 'x'.repeat(1000)), bounds)).toBe(false);
-      expect(await blocks.find('app', 'bob')).toMatchObject({ reason: 'again' });
+      expect(await revocations.keep(revocation('eve', 20), bounds)).toBe(true);
+      expect(await revocations.keep(revocation('bob', 20, 'x'.repeat(1000)), bounds)).toBe(false);
+      await revocations.forget('app', 'bob');
+      expect(await revocations.keep(revocation('cid', 20), bounds)).toBe(true);
+      expect(await keptRevocations()).toEqual(['app cid rude', 'app eve rude', 'other eve rude']);
+    });
+
+    test('a question is answered by the listener, and its answers are added up', async () => {
+      const { nodes } = subject.adapter;
+      const question = { kind: 'revoke', revocation: revocation('rev-1', 10) } as const;
+      expect(await nodes.ask(question)).toMatchObject({ total: 1, pending: [], subscriptions: 0, held: [] });
     });
 
     test('a nonce is spent once for each app, until its request was refused', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventMessage, Message, Seat } from '#server/adapter/adapter';
 import { NO_JOURNAL } from '#server/adapter/journal';
+import { NOTHING_DONE } from '#server/adapter/questions';
 import type { Subject } from './adapter.contract.ts';
 
 const topic = 'app:news';
@@ -23,6 +24,8 @@ export function historyContract(name: string, make: () => Subject | Promise<Subj
           deliver: (message) => inbox.push(message),
           obey: () => {},
           missed: async () => {},
+          answer: async () => NOTHING_DONE,
+          proveAgain: () => {},
           lapsed: () => {},
         },
         NO_JOURNAL,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Message } from '#server/adapter/adapter';
 import { NO_JOURNAL } from '#server/adapter/journal';
+import { NOTHING_DONE } from '#server/adapter/questions';
 import type { KeyedRequest } from '#server/idempotency/records';
 import type { Subject } from './adapter.contract.ts';
 
@@ -26,7 +27,14 @@ export function idempotencyContract(name: string, make: () => Subject | Promise<
         if (message.kind === 'event') inbox.push(message.data);
       };
       subject.adapter.attach(
-        { deliver, obey: () => {}, missed: async () => {}, lapsed: () => {} },
+        {
+          deliver,
+          obey: () => {},
+          missed: async () => {},
+          answer: async () => NOTHING_DONE,
+          proveAgain: () => {},
+          lapsed: () => {},
+        },
         NO_JOURNAL,
       );
       await subject.adapter.bus.listen(topic);

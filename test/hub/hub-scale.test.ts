@@ -28,6 +28,7 @@ class StandIn implements Subscriber, Writer {
   readonly client = 'test';
   readonly address = '';
   readonly isCapable = false;
+  readonly openedAfter = 0;
   pending: FrameBatch | undefined;
   received = 0;
 
@@ -44,6 +45,7 @@ class StandIn implements Subscriber, Writer {
 
   async renew(): Promise<void> {}
   reconnect(): void {}
+  expel(): void {}
 
   async drained(): Promise<boolean> {
     return true;
@@ -69,6 +71,7 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event lo
     journal: NO_JOURNAL,
     metrics: new Metrics(),
     log: pino({ level: 'silent' }),
+    connections: [],
   });
   const app = apps.byId(APP.id)!;
   const channel = readChannel('news', 200)!;

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Message } from '#server/adapter/adapter';
 import { NO_JOURNAL } from '#server/adapter/journal';
+import { NOTHING_DONE } from '#server/adapter/questions';
 import { topicOf } from '#server/adapter/topic';
 import { FileAppStore } from '#server/apps/file-store';
 import { CountAnnouncer } from '#server/hub/subscription-counts';
@@ -207,7 +208,14 @@ describe('the subscription count above 100, of several nodes', () => {
       told.push([message.count, Date.now() - start]);
       for (const node of nodes) node.announced(message);
     };
-    const listener = { deliver, obey: () => {}, missed: async () => {}, lapsed: () => {} };
+    const listener = {
+      deliver,
+      obey: () => {},
+      missed: async () => {},
+      answer: async () => NOTHING_DONE,
+      proveAgain: () => {},
+      lapsed: () => {},
+    };
     adapter.attach(listener, NO_JOURNAL);
     let seats = 0;
     const take = async () => {

@@ -20,6 +20,8 @@ describe('a subscription', () => {
     isCapable: false,
     renew: async () => {},
     reconnect: () => {},
+    expel: () => {},
+    openedAfter: 0,
     drained: async () => true,
     dropSlowReader: () => {},
   };

@@ -111,6 +111,31 @@ describe('connected users', () => {
     expect(await back.nothing()).toEqual([]);
   });
 
+  test('what was granted is taken back, listed, lifted, and it is told who can read what', async () => {
+    const { client, signIn } = await startWithUsers();
+    const phone = await signIn('ann');
+    await phone.join('presence-a', { user_id: 'ann' });
+    expect(await client.access({ channel: 'presence-a' })).toMatchObject({
+      subscriptions: [{ socket_id: phone.socketId, user_id: 'ann', channel: 'presence-a' }],
+    });
+    const answer = await client.revoke({
+      target: { userId: 'ann', channelPrefix: 'presence-' },
+      reason: 'Too loud',
+      blockSeconds: 60,
+    });
+    expect(answer).toMatchObject({ ended: { subscriptions: 1 }, nodes: { acknowledged: 1, total: 1 } });
+    expect(await phone.nextMessage()).toMatchObject({ event: 'pusher:subscription_error' });
+    expect(await client.access({ userId: 'ann' })).toEqual({ subscriptions: [] });
+    expect((await client.listRevocations({ limit: 1 })).revocations).toMatchObject([
+      { id: answer.id, reason: 'Too loud', blocked_until: expect.any(Number) },
+    ]);
+    await client.liftBlock(answer.id);
+    const laptop = await signIn('ann');
+    expect(await laptop.join('presence-a', { user_id: 'ann' })).toContain('subscription_succeeded');
+    await expect(client.liftBlock('rev-1')).rejects.toThrow('rev-1');
+    await expect(client.access({})).rejects.toThrow('userId');
+  });
+
   test('subscriptions end, of a user or of one connection', async () => {
     const { client, signIn } = await startWithUsers();
     const devices = [await signIn('ann'), await signIn('ann')];

@@ -207,6 +207,7 @@ describe('verify', () => {
           expectTypeOf(happening.seq).toEqualTypeOf<number | undefined>();
           return happening.user_id;
         case 'grant_expired':
+        case 'grant_revoked':
           return happening.grant_id ?? happening.socket_id;
         case 'test':
           return happening.id ?? '';

@@ -231,6 +231,7 @@ describe('what a message costs', () => {
       journal: NO_JOURNAL,
       metrics: new Metrics(),
       log: pino({ level: 'silent' }),
+      connections: [],
     });
     const app = apps.byId(APP.id)!;
     const channel = readChannel('news', 200)!;
@@ -243,6 +244,8 @@ describe('what a message costs', () => {
       lose: () => {},
       renew: async () => {},
       reconnect: () => {},
+      expel: () => {},
+      openedAfter: 0,
       drained: async () => true,
       dropSlowReader: () => {},
     };

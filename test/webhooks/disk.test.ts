@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { MemoryBlocks } from '#server/adapter/memory/blocks';
+import { MemoryRevocations } from '#server/adapter/memory/revocations';
 import { request } from '../helpers/api.ts';
 import { MortalBroker } from '../helpers/brokers/killable-broker.ts';
 import { ok, startReceiver, status } from '../helpers/brokers/receiver.ts';
@@ -88,7 +88,7 @@ describe('a full disk', () => {
     expect(removed).toMatchObject({ status: 200, body: { removed: 1, block_persisted: false } });
     const again = await connect(broker);
     expect(JSON.stringify(await again.signIn({ id: 'ann' }))).toContain('4009');
-    expect(said('blocks cannot be kept on the disk: they hold in memory meanwhile')).toHaveLength(1);
+    expect(said('revocations cannot be kept on the disk: they hold in memory meanwhile')).toHaveLength(1);
 
     disk.free();
     const kept = await request(broker, 'POST', '/users/ann/terminate_connections', { body });
@@ -132,29 +132,38 @@ test('a slow disk delays what has to be committed, and nobody else', async ({ sk
   expect(answers).toBeGreaterThan(5);
 }, 60_000);
 
-test('a block that could not be saved is saved later, as long as it stands', async () => {
+test('a revocation that could not be saved is saved later, as long as it is in force', async () => {
   let fails = true;
   const saved: string[] = [];
   const store = {
     standing: [],
-    save: async ({ userId }: { userId: string }) => {
+    save: async ({ id }: { id: string }) => {
       if (fails) throw new Error('full');
-      saved.push(userId);
+      saved.push(id);
     },
+    forget: async () => {},
   };
   let now = 1000;
-  const blocks = new MemoryBlocks({ now: () => now, monotonic: () => now }, store);
-  const block = { appId: 'app-1', channel: undefined, reason: 'banned', until: 100_000 };
-  const bounds = { blocks: 10, bytes: 10_000 };
-  await blocks.add({ ...block, userId: 'ann' }, bounds);
-  await blocks.add({ ...block, userId: 'bob', until: 2000 }, bounds);
-  expect(await blocks.isKept('app-1', 'ann')).toBe(false);
-  expect(await blocks.find('app-1', 'ann')).toMatchObject({ userId: 'ann' });
+  const revocations = new MemoryRevocations({ now: () => now, monotonic: () => now }, store);
+  const target = { userId: 'ann' };
+  const ban = {
+    appId: 'app-1',
+    target,
+    action: 'end',
+    reason: 'banned',
+    at: 0,
+    blockedUntil: 100_000,
+  } as const;
+  const bounds = { count: 10, bytes: 10_000 };
+  await revocations.keep({ ...ban, id: 'ann' }, bounds);
+  await revocations.keep({ ...ban, id: 'bob', blockedUntil: 2000 }, bounds);
+  expect(await revocations.isPersisted('app-1', 'ann')).toBe(false);
+  expect((await revocations.page()).revocations).toMatchObject([{ id: 'ann' }, { id: 'bob' }]);
   now = 3000;
   fails = false;
-  blocks.sweep();
-  expect(await blocks.isKept('app-1', 'ann')).toBe(true);
-  blocks.sweep();
+  revocations.sweep();
+  expect(await revocations.isPersisted('app-1', 'ann')).toBe(true);
+  revocations.sweep();
   expect(saved).toEqual(['ann']);
 });
 

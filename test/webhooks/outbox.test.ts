@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { SqliteBlockStore } from '#server/data/block-store';
 import { Database, DataError } from '#server/data/database';
+import { SqliteRevocationStore } from '#server/data/revocation-store';
 import { Store } from '#server/store/store';
 import { MemoryOutbox } from '#server/webhooks/outbox/memory-outbox';
 import { SqliteOutbox } from '#server/webhooks/outbox/sqlite-outbox';
@@ -188,19 +188,28 @@ describe('a data directory', () => {
     );
   });
 
-  test('keeps who is kept out, until the time is over', () => {
+  test('keeps what was revoked, until the time is over or it is forgotten', () => {
     const folder = newFolder();
     const database = new Database(folder);
     onTestFinished(() => database.close());
     let now = 1000;
-    const store = new SqliteBlockStore(database, () => now);
-    const block = { appId: 'app-1', userId: 'ann', channel: undefined, reason: 'spam', until: 5000 };
-    const other = { ...block, channel: 'presence-a', until: 3000 };
-    store.save({ ...block, until: 2000 });
-    store.save(other);
-    store.save(block);
-    expect(new SqliteBlockStore(database, () => now).load()).toEqual([block, other]);
+    const store = new SqliteRevocationStore(database, () => now);
+    const ban = {
+      id: 'rev-1',
+      appId: 'app-1',
+      target: { userId: 'ann' },
+      action: 'end',
+      reason: 'spam',
+    } as const;
+    const long = { ...ban, at: 0, blockedUntil: 5000 };
+    const short = { ...ban, id: 'rev-2', at: 0, outlawsUntil: 3000 };
+    store.save({ ...long, blockedUntil: 2000 });
+    store.save(short);
+    store.save(long);
+    expect(new SqliteRevocationStore(database, () => now).load()).toEqual([short, long]);
     now = 3000;
-    expect(store.load()).toEqual([block]);
+    expect(store.load()).toEqual([long]);
+    store.forget('app-1', 'rev-1');
+    expect(store.load()).toEqual([]);
   });
 });

@@ -1,18 +1,30 @@
-import type { Counters } from '../adapter/adapter.ts';
+import type { Counters, Seat } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Claims } from './claims.ts';
-import { DeadlineQueue } from './deadline-queue.ts';
-import { type Grant, grantExpired, whyInvalid } from './grant.ts';
+import { Deadline, DeadlineQueue } from './deadline-queue.ts';
+import { type Grant, grantExpired, userOf, whyInvalid } from './grant.ts';
 import { PacedReconnects, type Reconnecting } from './paced-reconnects.ts';
 import type { EndingRight, Renewer } from './renewer.ts';
+import { RevocationBook, type Right } from './revocation-book.ts';
 import type { Life, Term } from './term.ts';
+
+/** A connection, as far as the age and owner of its rights are concerned. */
+export interface Holder extends Pick<Seat, 'socketId'> {
+  /** The user that it has signed in as. */
+  readonly userId?: string | undefined;
+  /** The number of revocations before it was opened, as {@link RevocationBook.count} tells. */
+  readonly openedAfter: number;
+}
 
 /** What lets connections into channels, and until when. */
 export class Access {
+  /** What was taken back. */
+  readonly revocations: RevocationBook;
   readonly #counters: Counters;
   readonly #now: () => number;
-  readonly #monotonic: () => number;
+  /** Monotonic milliseconds. */
+  readonly monotonic: () => number;
   readonly #deadlines: DeadlineQueue;
   readonly #reconnects = new PacedReconnects();
   readonly #renewer: Renewer | undefined;
@@ -29,9 +41,10 @@ export class Access {
   }) {
     this.#counters = parts.counters;
     this.#now = parts.now;
-    this.#monotonic = parts.monotonic;
+    this.monotonic = parts.monotonic;
     this.#renewer = parts.renewer;
     this.#deadlines = new DeadlineQueue(parts.monotonic);
+    this.revocations = new RevocationBook(parts.now, parts.monotonic);
   }
 
   /**
@@ -54,18 +67,48 @@ export class Access {
     if (grant.claims?.once && (await this.#countUse(app, grant.claims, 1)) > 1) throw used();
   }
 
-  /** @throws SubscriptionRefusal if its key was removed or revoked, or it has expired, since it was verified */
-  checkValid(app: App, grant: Grant): void {
+  /**
+   * Checks whether a grant may be accepted now: between this and its acceptance nothing may be awaited.
+   *
+   * @throws SubscriptionRefusal if it was taken back or blocked, its key was removed or revoked, or it has expired
+   * @throws Unavailable if it is not known what was taken back
+   */
+  checkValid(app: App, channel: string, holder: Holder, grant: Grant): void {
     const invalid = whyInvalid(grant, app);
     if (invalid) throw invalid;
     if (isPast(grant.claims?.expiresAt, this.#now())) throw grantExpired();
+    this.revocations.check(rightOf(app, channel, holder, grant));
+  }
+
+  /**
+   * Checks whether a sign-in may be accepted now: between this and its acceptance nothing may be awaited.
+   *
+   * @throws SubscriptionRefusal if it was taken back or blocked
+   * @throws Unavailable if it is not known what was taken back
+   */
+  checkSignIn(
+    app: App,
+    { socketId, openedAfter }: Holder,
+    { id: userId, key, claims, token }: Pick<Grant, 'key' | 'claims' | 'token'> & { readonly id: string },
+  ): void {
+    this.revocations.check({
+      appId: app.id,
+      channel: undefined,
+      userId,
+      socketId,
+      grantId: claims?.id,
+      key: key?.name,
+      issuedAt: token?.issuedAt ?? claims?.issuedAt,
+      openedAfter,
+      isByToken: token !== undefined,
+    });
   }
 
   /** The life of a right that begins now; `undefined` if it has no end. */
   lifeFrom(expiresAt: number | undefined, maxSeconds: number | null): Life | undefined {
     if (expiresAt === undefined && maxSeconds === null) return undefined;
     const now = this.#now();
-    const startedAt = Math.floor(this.#monotonic());
+    const startedAt = Math.floor(this.monotonic());
     const end = Math.min((expiresAt ?? Infinity) * 1000, now + (maxSeconds ?? Infinity) * 1000);
     return { startedAt, endsAt: Math.ceil(startedAt + end - now), expiresAt: Math.ceil(end / 1000) };
   }
@@ -91,6 +134,18 @@ export class Access {
     this.#reconnects.add(connection);
   }
 
+  /** Closes a connection when its turn comes, which begins at a random moment within some milliseconds. */
+  reconnectWithin(spreadMs: number, connection: Reconnecting): void {
+    if (spreadMs === 0) return this.reconnect(connection);
+    const turn = new ReconnectTurn(() => this.reconnect(connection));
+    this.#deadlines.set(turn, this.monotonic() + Math.random() * spreadMs);
+  }
+
+  /** Unix time in whole seconds. */
+  get seconds(): number {
+    return Math.floor(this.#now() / 1000);
+  }
+
   /** Ends all timers. */
   close(): void {
     this.#deadlines.close();
@@ -107,6 +162,32 @@ export class Access {
     );
     return hits;
   }
+}
+
+/** The moment from which a connection may close. */
+class ReconnectTurn extends Deadline {
+  constructor(private readonly begin: () => void) {
+    super();
+  }
+
+  override meet(): undefined {
+    this.begin();
+  }
+}
+
+/** A grant, as revocations see it: whose it is, and how old. */
+export function rightOf(app: App, channel: string, holder: Holder, grant: Grant): Right {
+  return {
+    appId: app.id,
+    channel,
+    userId: userOf(grant) ?? holder.userId,
+    socketId: holder.socketId,
+    grantId: grant.claims?.id,
+    key: grant.key?.name,
+    issuedAt: grant.claims?.issuedAt ?? grant.token?.issuedAt,
+    openedAfter: holder.openedAfter,
+    isByToken: grant.token !== undefined,
+  };
 }
 
 /** Clocks of nodes may differ by this. */

@@ -25,8 +25,8 @@ export interface RightDescription {
   readonly channel?: string;
   readonly user_id: string | null;
   readonly grant_id: string | null;
-  /** Unix seconds. */
-  readonly expires_at: number;
+  /** Unix seconds; null if it has no end. */
+  readonly expires_at: number | null;
   /** As it was signed. */
   readonly channel_data?: string | null;
   /** As it was signed. */

@@ -2,9 +2,10 @@ import type { HistoryRule } from '../apps/history-rule.ts';
 import type { HistoryPage, HistoryQuery, LostCode, Position } from '../history/history.ts';
 import type { IdempotencyRecords, Once } from '../idempotency/records.ts';
 import type { Member } from '../protocol/frames.ts';
-import type { Blocks } from './blocks.ts';
 import type { Journal } from './journal.ts';
 import type { Nonces } from './nonces.ts';
+import type { NodeAnswer, Nodes, Question } from './questions.ts';
+import type { Revocations } from './revocations.ts';
 import type { Topic } from './topic.ts';
 
 /**
@@ -18,8 +19,9 @@ export interface Adapter {
   readonly history: History;
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
-  readonly blocks: Blocks;
   readonly nonces: Nonces;
+  readonly revocations: Revocations;
+  readonly nodes: Nodes;
   /** Why the adapter cannot work at present; `undefined` if it can. */
   readonly fault?: string | undefined;
   /** Sets the receiver of messages and the journal of events; called once, before anything else. */
@@ -51,14 +53,7 @@ export type Message =
       readonly userId: string;
     }
   | { readonly kind: 'count'; readonly topic: Topic; readonly version: Version; readonly count: number }
-  | { readonly kind: 'userOnline' | 'userOffline'; readonly topic: Topic; readonly version: Version }
-  | {
-      readonly kind: 'evicted';
-      readonly topic: Topic;
-      readonly version: Version;
-      readonly who: Evicted;
-      readonly reason: string;
-    };
+  | { readonly kind: 'userOnline' | 'userOffline'; readonly topic: Topic; readonly version: Version };
 
 export interface EventMessage {
   readonly kind: 'event';
@@ -77,16 +72,12 @@ export interface EventMessage {
   readonly position?: Position | undefined;
 }
 
-/** A message to every node. */
-export type Command =
-  | {
-      readonly kind: 'terminateUser';
-      readonly appId: string;
-      readonly userId: string;
-      readonly reason: string;
-    }
-  /** The console watches an app, and perhaps one of its channels closely. */
-  | { readonly kind: 'watch'; readonly appId: string; readonly channel: string | undefined };
+/** A message to every node: the console watches an app, and perhaps one of its channels closely. */
+export type Command = {
+  readonly kind: 'watch';
+  readonly appId: string;
+  readonly channel: string | undefined;
+};
 
 /** What a node may have missed while it was cut off for longer than messages are logged. */
 export type Missed =
@@ -95,14 +86,16 @@ export type Missed =
       readonly topic: Topic;
       /** The version up to which messages may be missing. */
       readonly version: Version;
-      /** The version of the last eviction, if one may be missing. */
-      readonly evicted?: Version | undefined;
     }
-  | { readonly kind: 'terminations' };
+  | { readonly kind: 'revocations' };
 
 export interface BusListener {
   deliver(message: Message): void;
   obey(command: Command): void;
+  /** Does what all nodes are asked for. What is revoked is so before this returns; its counts come later. */
+  answer(question: Question): Promise<NodeAnswer>;
+  /** What was revoked was missed for good: whoever holds a right must prove it again. */
+  proveAgain(): void;
   /** Resyncs subscribers whose state may be outdated; called again later if it rejects. */
   missed(missed: Missed): Promise<void>;
 }
@@ -210,9 +203,6 @@ export interface SeatedConnection {
   readonly channels: readonly string[];
 }
 
-/** Whose subscriptions an eviction ends: one connection's, or all of a member or signed-in user. */
-export type Evicted = { readonly socketId: string } | { readonly userId: string };
-
 /**
  * Who holds a seat in which topic. A change is decided in one step and answers what it changed; the difference that others
  * must know (`memberAdded`, `memberRemoved`) goes out on the bus in that step, so that differences arrive in order.
@@ -229,13 +219,6 @@ export interface Roster {
    * @param reason a {@link LeaveReason}, or why the application ended it
    */
   leave(topic: Topic, socketId: string, reason?: string): Promise<Left | undefined>;
-  /**
-   * Removes seats, and announces the eviction on the bus in the same step, also to nodes that were cut off and whose seats
-   * were removed before.
-   *
-   * @returns how many seats were removed
-   */
-  evict(topic: Topic, who: Evicted, reason: string): Promise<number>;
   snapshot(topic: Topic): Promise<Snapshot>;
   counts(topic: Topic): Promise<Counts>;
   /** The occupied channels of an app whose names begin with `prefix`. */

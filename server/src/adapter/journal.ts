@@ -39,6 +39,15 @@ export type DomainEvent =
       readonly grantId: string | undefined;
       readonly socketId: string;
     }
+  /** The application has taken the grant of a subscription back. */
+  | {
+      readonly kind: 'grantRevoked';
+      readonly topic: Topic;
+      readonly userId: string | undefined;
+      readonly grantId: string | undefined;
+      readonly socketId: string;
+      readonly reason: string;
+    }
   | { readonly kind: 'cacheMiss'; readonly topic: Topic }
   | { readonly kind: 'subscriptionCount'; readonly topic: Topic; readonly count: number };
 

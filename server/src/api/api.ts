@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { ApiError } from '../errors.ts';
 import { readPublishPath, splitTarget } from '../http/target.ts';
+import { showAccess } from './access.ts';
 import { Answers } from './answers.ts';
 import { findAuditRecords } from './audit.ts';
 import { listChannels, listUsers, showChannel } from './channels.ts';
@@ -10,6 +11,7 @@ import type { Endpoint } from './endpoint.ts';
 import { listEvents, purgeEvents } from './history.ts';
 import { listKeys } from './keys.ts';
 import { publish, publishBatch } from './publish.ts';
+import { liftBlock, listRevocations, makeRevocation } from './revocations.ts';
 import { Service } from './service.ts';
 import { removeSubscriptions } from './subscriptions.ts';
 import { listSignedIn, showUser, terminateConnections } from './users.ts';
@@ -26,6 +28,10 @@ export const API_ENDPOINTS: readonly Endpoint[] = [
   purgeEvents,
   listKeys,
   removeSubscriptions,
+  makeRevocation,
+  listRevocations,
+  liftBlock,
+  showAccess,
   listSignedIn,
   showUser,
   terminateConnections,

@@ -26,10 +26,15 @@ export interface Endpoint {
   /**
    * Does it.
    *
-   * @returns the body of the answer, or {@link Repeated}
+   * @returns the body of the answer, or {@link Repeated} or {@link Accepted} with it
    * @throws ApiError if the request asks for what cannot be
    */
   run(call: Call): Promise<object> | object;
+}
+
+/** An answer of 202: what was asked for is not done everywhere yet. */
+export class Accepted {
+  constructor(readonly body: object) {}
 }
 
 /** An answer that was given before: all that was asked for was done then. */

@@ -8,7 +8,7 @@ import { increment, reached } from '../metrics.ts';
 import type { Answers } from './answers.ts';
 import { type Authenticated, authenticate, checkBody } from './authenticate.ts';
 import type { ApiContext } from './context.ts';
-import { type Endpoint, Repeated } from './endpoint.ts';
+import { Accepted, type Endpoint, Repeated } from './endpoint.ts';
 import { NonceCheck } from './nonce-check.ts';
 import { RefusalLimit } from './refusal-limit.ts';
 import { RequestQuota } from './request-quota.ts';
@@ -95,6 +95,9 @@ export class Service {
       if (answer instanceof Repeated) {
         metrics.app(app.id).idempotency.repeated += 1;
         this.#answers.send(request, response, status, answer.body, { ...headers, ...REPEATED });
+      } else if (answer instanceof Accepted) {
+        status = 202;
+        this.#answers.send(request, response, status, answer.body, headers);
       } else this.#answers.send(request, response, status, answer, headers);
     } catch (error) {
       if (spent) await this.#nonces.failed(spent, error);

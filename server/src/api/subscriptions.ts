@@ -5,8 +5,8 @@ import { parseBody } from '../http/body.ts';
 import { check, invalidChannel } from '../http/check.ts';
 import { readChannel } from '../protocol/channel.ts';
 import { isWellFormed } from '../protocol/well-formed.ts';
-import { endWithBlock } from './block.ts';
 import type { Endpoint } from './endpoint.ts';
+import { OUTLAWS_MS, remarksOn, stableId, takeBack } from './take-back.ts';
 import { blockSchema, reasonSchema } from './users.ts';
 
 const removeSchema = z.object({
@@ -24,7 +24,7 @@ const DEFAULT_REASON = 'The application ended the subscription';
 
 /**
  * `POST channels/CHANNEL/subscriptions/remove`: ends the subscriptions of a user or of one connection. The
- * connections stay, and may not have this channel again.
+ * connections stay, and may not have this channel again by what they were given before. It is a revocation that ends.
  */
 export const removeSubscriptions: Endpoint = {
   method: 'POST',
@@ -32,7 +32,7 @@ export const removeSubscriptions: Endpoint = {
   publishes: false,
   scope: 'revoke',
   async run(call) {
-    const { app, subject, body, hub, now } = call;
+    const { app, subject, body, now } = call;
     const channel = readChannel(subject, app.limits.channelNameLength);
     if (!channel) throw invalidChannel('the path', subject, app.limits.channelNameLength);
     const {
@@ -50,13 +50,17 @@ export const removeSubscriptions: Endpoint = {
     if (block !== undefined && userId === undefined) {
       throw new ApiError(400, 'invalid_body', '"block" keeps a user out: it needs "user_id"');
     }
-    const who = userId === undefined ? { socketId: socketId ?? '' } : { userId };
-    const kept =
-      block === undefined || userId === undefined
-        ? undefined
-        : { appId: app.id, userId, channel: channel.name, reason, until: now() + block * 1000 };
-    return endWithBlock(call, kept, async () => ({
-      removed: await hub.endings.evict(app, channel, who, reason),
-    }));
+    const at = now();
+    const taken = await takeBack(call, {
+      id: stableId('remove', channel.name, userId ?? '', socketId ?? '', block === undefined ? '' : 'block'),
+      appId: app.id,
+      target: { channel: channel.name, userId, socketId },
+      action: 'end',
+      reason,
+      at,
+      outlawsUntil: at + OUTLAWS_MS,
+      blockedUntil: block === undefined ? undefined : at + block * 1000,
+    });
+    return { removed: taken.subscriptions, ...remarksOn(taken) };
   },
 };

@@ -4,9 +4,9 @@ import type { SeatedConnection } from '../adapter/adapter.ts';
 import { ApiError } from '../errors.ts';
 import { parseBody } from '../http/body.ts';
 import { check } from '../http/check.ts';
-import { endWithBlock } from './block.ts';
 import type { Call, Endpoint } from './endpoint.ts';
 import { readLimit } from './page.ts';
+import { remarksOn, stableId, takeBack } from './take-back.ts';
 
 /** Seconds that a user may be kept out at a time. */
 export const blockSchema = z.int().min(1).max(31_536_000).optional();
@@ -18,14 +18,14 @@ const MAX_ID_LENGTH = 128;
 const terminateSchema = z.object({ reason: reasonSchema, block: blockSchema });
 const DEFAULT_REASON = 'Connection terminated by the application';
 
-/** `POST users/USER_ID/terminate_connections`: closes what is signed in as this user, on every node. */
+/** `POST users/USER_ID/terminate_connections`: closes what is signed in as this user, on every node. It is a revocation of sign-ins. */
 export const terminateConnections: Endpoint = {
   method: 'POST',
   path: 'users/:subject/terminate_connections',
   publishes: false,
   scope: 'revoke',
   async run(call) {
-    const { app, subject, body, adapter, now } = call;
+    const { app, subject, body, now } = call;
     if (subject.length > MAX_ID_LENGTH) {
       throw new ApiError(400, 'invalid_user_id', `The user id is longer than ${MAX_ID_LENGTH} characters`);
     }
@@ -34,16 +34,18 @@ export const terminateConnections: Endpoint = {
       body.length > 0 ? parseBody(body) : {},
       '',
     );
-    const user = { appId: app.id, userId: subject, reason };
-    const until = block === undefined ? undefined : now() + block * 1000;
-    return endWithBlock(
-      call,
-      until === undefined ? undefined : { ...user, channel: undefined, until },
-      async () => {
-        await adapter.bus.command({ kind: 'terminateUser', ...user });
-        return {};
-      },
-    );
+    const at = now();
+    const taken = await takeBack(call, {
+      id: stableId('terminate', subject),
+      appId: app.id,
+      target: { userId: subject },
+      action: 'disconnect',
+      isOfSignIns: true,
+      reason,
+      at,
+      blockedUntil: block === undefined ? undefined : at + block * 1000,
+    });
+    return remarksOn(taken);
   },
 };
 

@@ -14,6 +14,7 @@ export const webhookEventNames = [
   'user_online',
   'user_offline',
   'grant_expired',
+  'grant_revoked',
 ] as const;
 
 export type WebhookEventName = (typeof webhookEventNames)[number];

@@ -1,22 +1,23 @@
-import type { Adapter } from '../adapter/adapter.ts';
-import { ApiError } from '../errors.ts';
+import { createHash } from 'node:crypto';
+import type { Revocation } from '../adapter/revocations.ts';
+import { ApiError, Unavailable } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { LiveApps } from './live/live-apps.ts';
 import { type EndedSessions, endOf, type Session } from './sessions.ts';
 
 const REASON = 'The session has ended';
 /** Only users with the secret of an app can start sessions, so these bounds are generous. */
-const BOUNDS = { blocks: 100_000, bytes: 33_554_432 };
+const BOUNDS = { count: 100_000, bytes: 33_554_432 };
 
 export interface LiveSessionsParts {
   readonly liveApps: LiveApps;
-  readonly adapter: Adapter;
   readonly hub: Hub;
+  readonly now: () => number;
 }
 
 /**
- * Stores ended sessions as blocks of users of the built-in apps: the adapter shares blocks with all nodes, and an
- * eviction ends the live data of the session's pages.
+ * Stores ended sessions as revocations of users of the built-in apps, which block them on all nodes and end the live data of
+ * the session's pages.
  */
 export class BlockedSessions implements EndedSessions {
   readonly #parts: LiveSessionsParts;
@@ -26,21 +27,35 @@ export class BlockedSessions implements EndedSessions {
   }
 
   async has({ id, app }: Session): Promise<boolean> {
-    const { liveApps, adapter } = this.#parts;
-    return (await adapter.blocks.find(liveApps.of(app).app.id, id)) !== undefined;
+    const { liveApps, hub } = this.#parts;
+    return hub.revoker.isBlocked(liveApps.of(app).app.id, id);
   }
 
   async add({ id, app }: Session): Promise<void> {
-    const { liveApps, adapter, hub } = this.#parts;
-    const live = liveApps.of(app);
-    const block = { appId: live.app.id, userId: id, channel: undefined, reason: REASON, until: endOf(id) };
-    if (!(await adapter.blocks.add(block, BOUNDS))) {
+    const { liveApps, hub, now } = this.#parts;
+    const { kept } = await hub.revoker.revoke(endOfSession(liveApps.of(app).app.id, id, now()), BOUNDS);
+    if (kept === 'failed') throw new Unavailable('The end of the session could not be stored');
+    if (kept === 'full') {
       throw new ApiError(
         503,
         'too_many_sessions',
         'Too many sessions have ended lately: this one ends at its timeout',
       );
     }
-    await hub.endings.evict(live.app, live.channel, { userId: id }, REASON);
   }
+}
+
+/** Takes back what a session of the console gave. */
+export function endOfSession(appId: string, sessionId: string, at: number): Revocation {
+  const hash = createHash('sha256').update(sessionId).digest('hex');
+  return {
+    id: `rev-${hash.slice(0, 24)}`,
+    appId,
+    target: { userId: sessionId },
+    action: 'end',
+    reason: REASON,
+    at,
+    outlawsUntil: endOf(sessionId),
+    blockedUntil: endOf(sessionId),
+  };
 }

@@ -39,7 +39,7 @@ export class LocalCore implements Core {
       new MemoryAdapter({
         now,
         monotonic,
-        blockStore: store,
+        revocationStore: store,
         kept: keptOptions(parts),
         history: historyOptions(parts),
         idempotency: idempotencyOptions(parts),

@@ -69,4 +69,33 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX admin_answer_by_end ON admin_answer (until);
   `,
+  `
+  CREATE TABLE revocation (
+    app TEXT NOT NULL,
+    id TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (app, id)
+  ) STRICT;
+  CREATE INDEX revocation_by_end ON revocation (until);
+  INSERT INTO revocation
+    SELECT
+      app,
+      id,
+      until,
+      json_object(
+        'id', id,
+        'appId', app,
+        'target', json(CASE channel
+          WHEN '' THEN json_object('userId', user)
+          ELSE json_object('userId', user, 'channel', channel)
+        END),
+        'action', 'end',
+        'reason', reason,
+        'at', 0,
+        'blockedUntil', until
+      )
+    FROM (SELECT *, 'rev-' || printf('%024d', row_number() OVER (ORDER BY app, channel, user)) AS id FROM block);
+  DROP TABLE block;
+  `,
 ];

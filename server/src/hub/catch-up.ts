@@ -27,22 +27,15 @@ export class CatchUp {
     this.#cacheMisses = parts.cacheMisses;
   }
 
-  async missed({ topic, version, evicted }: Extract<Missed, { kind: 'messages' }>): Promise<void> {
+  async missed({ topic, version }: Extract<Missed, { kind: 'messages' }>): Promise<void> {
     const local = this.#channels.get(topic);
     if (!local) return;
     local.missedUntil = Math.max(local.missedUntil, version);
-    local.evictionMissed = Math.max(local.evictionMissed, evicted ?? 0);
     await this.bringUpToDate(topic, local);
   }
 
   /** Sends the present state of a topic to the subscribers whose snapshot is too old. */
   async bringUpToDate(topic: Topic, local: LocalChannel): Promise<void> {
-    // It is unknown which subscriptions the missed evictions ended, so every possible one must be proven again.
-    for (const [subscriber, subscription] of [...local.all()]) {
-      if (subscription.isOlderThan(local.evictionMissed)) {
-        subscriber.reconnect('out_of_sync', 'The node may have missed the end of a subscription');
-      }
-    }
     // The history has what was missed: a client that understands it comes back and is told what became of it.
     if (local.app.historyOf(local.channel.name)) {
       for (const [subscriber, subscription] of [...local.all()]) {

@@ -1,26 +1,26 @@
 import { userChannel } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
+import type { Access } from '../access/access.ts';
 import { grantExpired, userOf } from '../access/grant.ts';
-import type { Adapter, Evicted, Left, Message } from '../adapter/adapter.ts';
+import type { Adapter, Left } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
-import { Eviction, SubscriptionRefusal, severityOf } from '../errors.ts';
+import { SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
-import type { Admission } from './admission.ts';
 import type { Channels } from './channels.ts';
 import type { Ended, LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 
-/** Ends subscriptions against the will of their subscribers: the application evicts them, or their grant is not valid any more. */
+/** Ends subscriptions against the will of their subscribers: the application takes their grant back, or it is not valid any more. */
 export class Endings {
   readonly #adapter: Adapter;
   readonly #journal: Journal;
   readonly #channels: Channels;
   readonly #counts: CountAnnouncer;
-  readonly #admission: Admission;
+  readonly #access: Access;
   readonly #log: Logger;
 
   constructor(parts: {
@@ -28,53 +28,38 @@ export class Endings {
     readonly journal: Journal;
     readonly channels: Channels;
     readonly counts: CountAnnouncer;
-    readonly admission: Admission;
+    readonly access: Access;
     readonly log: Logger;
   }) {
     this.#adapter = parts.adapter;
     this.#journal = parts.journal;
     this.#channels = parts.channels;
     this.#counts = parts.counts;
-    this.#admission = parts.admission;
+    this.#access = parts.access;
     this.#log = parts.log;
   }
 
-  /**
-   * Evicts subscribers from a channel, for the application.
-   *
-   * @returns the number of ended subscriptions
-   */
-  async evict(app: App, channel: Channel, who: Evicted, reason: string): Promise<number> {
-    const topic = topicOf(app.id, channel.name);
-    const evicted = await this.#adapter.roster.evict(topic, who, reason);
-    if (evicted > 0 && announcesCount(app, channel)) {
-      const { subscriptions, version } = await this.#adapter.roster.counts(topic);
-      this.#counts.changed(topic, subscriptions, version);
-    }
-    return evicted;
-  }
-
-  /** A node, perhaps this one, has evicted subscribers. */
-  evicted({ topic, who, version, reason }: Extract<Message, { kind: 'evicted' }>): void {
-    const local = this.#channels.get(topic);
-    if (!local) return;
-    // The seats are gone already, unless this node was cut off and has taken them again.
-    for (const ended of local.evict(who, version, reason))
-      this.#lose(topic, local, ended, new Eviction(reason), reason);
+  /** Ends the subscriptions of some subscribers of a channel. */
+  end(
+    topic: Topic,
+    local: LocalChannel,
+    why: SubscriptionRefusal,
+    isChosen: (subscriber: Subscriber) => boolean,
+  ): void {
+    for (const ended of local.end(why, isChosen)) this.#lose(topic, local, ended, why, why.message);
     this.#channels.closeIfEmpty(topic, local);
   }
 
   /** The subscriber has signed in after it subscribed: ends the subscription if the user is blocked. */
-  async recheck(app: App, channel: Channel, subscriber: Subscriber): Promise<void> {
+  recheck(app: App, channel: Channel, subscriber: Subscriber): void {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.get(topic);
     const subscription = local?.get(subscriber);
     if (!local || !subscription || channel.kind === 'public' || subscription.userId !== undefined) return;
     try {
-      await this.#admission.check(app, channel, subscriber, subscription.grant);
+      this.#access.checkValid(app, channel.name, subscriber, subscription.grant);
     } catch (error) {
       if (!(error instanceof SubscriptionRefusal)) throw error;
-      if (local.get(subscriber) !== subscription) return;
       subscription.end(error);
       local.remove(subscriber);
       this.#lose(topic, local, [subscriber, subscription], error, error.message);
@@ -103,6 +88,11 @@ export class Endings {
     const channel = userChannel(userId);
     this.#end(app, channel, subscriber, grantExpired(), 'expired', true);
     this.#recordExpiry(app, channel, subscriber, userId, grantId);
+  }
+
+  /** Ends one subscription, if it is there. */
+  endOne(app: App, channel: string, subscriber: Subscriber, why: SubscriptionRefusal): void {
+    this.#end(app, channel, subscriber, why, why.message, false);
   }
 
   /** Ends a subscription whose grant the backend refused to renew. */

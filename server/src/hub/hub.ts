@@ -12,18 +12,19 @@ import type {
   PublishedOnce,
 } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
+import type { NodeAnswer, Question } from '../adapter/questions.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App, AppStore } from '../apps/app.ts';
 import type { Position } from '../history/history.ts';
 import type { Once } from '../idempotency/records.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
-import { Admission } from './admission.ts';
 import { CacheMisses } from './cache-misses.ts';
 import { CatchUp } from './catch-up.ts';
 import { type AppCounts, Channels } from './channels.ts';
 import { Endings } from './endings.ts';
 import { publishAll } from './publish-all.ts';
+import { type LocalConnection, Revoker } from './revoker.ts';
 import { CountAnnouncer } from './subscription-counts.ts';
 import { SubscriptionTerms } from './subscription-terms.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -48,6 +49,7 @@ export class Hub implements AdapterListener {
   readonly endings: Endings;
   readonly users: Users;
   readonly watchlists: Watchlists;
+  readonly revoker: Revoker;
   readonly #channels: Channels;
   readonly #adapter: Adapter;
   /** Called on every node when somebody watches an app in the console. */
@@ -62,8 +64,10 @@ export class Hub implements AdapterListener {
     readonly journal: Journal;
     readonly metrics: Metrics;
     readonly log: Logger;
+    /** The connections of this process. */
+    readonly connections: Iterable<LocalConnection>;
   }) {
-    const { adapter, access, apps, journal, metrics, log } = parts;
+    const { adapter, access, apps, journal, metrics, log, connections } = parts;
     const channels = new Channels(adapter.bus, metrics, log);
     const counts = new CountAnnouncer(adapter, apps, log);
     const cacheMisses = new CacheMisses(adapter.counters, journal, log);
@@ -72,8 +76,7 @@ export class Hub implements AdapterListener {
     this.#channels = channels;
     this.#counts = counts;
     this.#catchUp = catchUp;
-    const admission = new Admission(adapter.blocks);
-    this.endings = new Endings({ adapter, journal, channels, counts, admission, log });
+    this.endings = new Endings({ adapter, journal, channels, counts, access, log });
     const { endings } = this;
     const terms = new SubscriptionTerms(access, endings);
     this.subscriptions = new Subscriptions({
@@ -82,7 +85,6 @@ export class Hub implements AdapterListener {
       counts,
       cacheMisses,
       catchUp,
-      admission,
       endings,
       access,
       terms,
@@ -90,6 +92,8 @@ export class Hub implements AdapterListener {
     });
     this.users = new Users(adapter, log);
     this.watchlists = new Watchlists(adapter, log);
+    const { users } = this;
+    this.revoker = new Revoker({ adapter, access, channels, endings, users, journal, log, connections });
     adapter.attach(this, journal);
   }
 
@@ -158,8 +162,6 @@ export class Hub implements AdapterListener {
       case 'userOnline':
       case 'userOffline':
         return this.watchlists.changed(message.topic, message.kind === 'userOnline', message.version);
-      case 'evicted':
-        return this.endings.evicted(message);
       default:
         if (message.kind === 'count') this.#counts.announced(message);
         this.#channels.get(message.topic)?.deliver(message);
@@ -167,17 +169,19 @@ export class Hub implements AdapterListener {
   }
 
   obey(command: Command): void {
-    switch (command.kind) {
-      case 'terminateUser':
-        return this.users.expel(command.appId, command.userId, command.reason);
-      case 'watch':
-        return this.onWatch?.(command.appId, command.channel);
-    }
+    this.onWatch?.(command.appId, command.channel);
+  }
+
+  answer(question: Question): Promise<NodeAnswer> {
+    return this.revoker.answer(question);
+  }
+
+  proveAgain(): void {
+    this.revoker.proveAgain();
   }
 
   async missed(missed: Missed): Promise<void> {
-    if (missed.kind === 'terminations')
-      return this.users.renew('The node may have missed the end of a session');
+    if (missed.kind === 'revocations') return this.revoker.load();
     await Promise.all([this.#catchUp.missed(missed), this.watchlists.missed(missed.topic)]);
   }
 
@@ -193,6 +197,7 @@ export class Hub implements AdapterListener {
   /** Ends all timers. */
   close(): void {
     this.#counts.close();
+    this.revoker.close();
   }
 }
 

@@ -1,5 +1,5 @@
-import { userOf, whyInvalid } from '../access/grant.ts';
-import type { Evicted, Message, Version } from '../adapter/adapter.ts';
+import { whyInvalid } from '../access/grant.ts';
+import type { Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
 import type { Position } from '../history/history.ts';
@@ -20,8 +20,6 @@ export type Ended = readonly [Subscriber, Subscription];
 export class LocalChannel {
   /** Subscribers with a snapshot older than this version have missed something. */
   missedUntil: Version = 0;
-  /** Subscribers that joined before this version may have been evicted. */
-  evictionMissed: Version = 0;
   readonly #subscriptions = new Map<Subscriber, Subscription>();
   /** Subscribers that wait for their first snapshot. They get no messages before it, and the newer ones after it. */
   #pending: Map<Subscriber, Subscription> | undefined;
@@ -84,14 +82,12 @@ export class LocalChannel {
     return true;
   }
 
-  /** Ends the subscriptions that were joined before a version. Returns them, without those that had no snapshot yet. */
-  evict(who: Evicted, version: Version, reason: string): readonly Ended[] {
-    for (const [subscriber, subscription] of this.#pending ?? []) {
-      if (matches(who, subscriber, subscription)) subscription.evict(reason, version);
-    }
+  /** Ends some of the subscriptions that have their first snapshot. Returns them. */
+  end(why: SubscriptionRefusal, isChosen: (subscriber: Subscriber) => boolean): readonly Ended[] {
     const ended: Ended[] = [];
     for (const [subscriber, subscription] of this.#subscriptions) {
-      if (!matches(who, subscriber, subscription) || !subscription.evict(reason, version)) continue;
+      if (!isChosen(subscriber)) continue;
+      subscription.end(why);
       this.#remove(subscriber, subscription);
       ended.push([subscriber, subscription]);
     }
@@ -188,10 +184,4 @@ class EventNews implements News {
     this.#positioned ??= frames.positioned(this.channel, { name, data, userId, position }, false);
     return this.#positioned;
   }
-}
-
-/** The subscriptions of a user are those that its grants name, and those of their signed-in connections. */
-function matches(who: Evicted, { socketId, userId }: Subscriber, subscription: Subscription): boolean {
-  if ('socketId' in who) return socketId === who.socketId;
-  return userOf(subscription.grant) === who.userId || userId === who.userId;
 }

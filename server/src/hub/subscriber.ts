@@ -1,3 +1,4 @@
+import type { Holder } from '../access/access.ts';
 import type { Grant } from '../access/grant.ts';
 import type { RenewalProof } from '../access/renewer.ts';
 import type { Seat } from '../adapter/adapter.ts';
@@ -6,9 +7,7 @@ import type { SubscriptionRefusal } from '../errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 
 /** A connection, as far as the hub needs it. */
-export interface Subscriber extends Seat {
-  /** The user that it has signed in as. */
-  readonly userId?: string | undefined;
+export interface Subscriber extends Seat, Holder {
   /** Whether it understands the events and fields that are not part of the Channels protocol. */
   readonly isCapable: boolean;
   /** Queues a frame. Frames are sent in the order of the calls. */
@@ -31,6 +30,8 @@ export interface Subscriber extends Seat {
    * @throws SubscriptionRefusal if a client that sends the proof would be refused
    */
   renew(channel: string, proof: RenewalProof): Promise<void>;
+  /** Closes it for the application. */
+  expel(reason: string, code?: 'grant_revoked' | 'terminated'): void;
   /** Closes it, so that the client reconnects at once and proves its rights again. */
   reconnect(code: ErrorCode, reason: string): void;
 }

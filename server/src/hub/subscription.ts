@@ -1,7 +1,7 @@
 import { type Grant, userOf } from '../access/grant.ts';
 import type { Term } from '../access/term.ts';
 import type { Version } from '../adapter/adapter.ts';
-import { Eviction, type SubscriptionRefusal } from '../errors.ts';
+import type { SubscriptionRefusal } from '../errors.ts';
 import type { Position } from '../history/history.ts';
 import type { Frame } from '../protocol/frames.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -34,7 +34,7 @@ export function frameFor(news: News, { isCapable }: Subscriber): Frame {
  * only newer ones. The first snapshot holds the kept event and the roster, later ones hold the roster.
  */
 export class Subscription {
-  /** The version of the join. Evictions with a higher version end this subscription. */
+  /** The version of the join. */
   #joinedAt: Version = 0;
   #eventsSince: Version = 0;
   #rosterSince: Version = 0;
@@ -44,13 +44,13 @@ export class Subscription {
   #buffered: News[] | undefined = [];
   /** Live events that wait for the end of a replay; `dropped`: some did not wait; `undefined`: no replay is in progress. */
   #held: News[] | 'dropped' | undefined;
-  /** The eviction that ends it, once the version of the join is known. */
-  #evicted: { readonly reason: string; readonly version: Version } | undefined;
   /** The reason for its end. */
   #ended: SubscriptionRefusal | undefined;
   /** The position of the last event that the subscriber got, or after which it gets events. */
   #position: Position | undefined;
   #grant: Grant;
+  /** Unix seconds at which it began. */
+  since = 0;
   /** The life of the grant, if it has an end. */
   term: Term | undefined;
 
@@ -138,25 +138,9 @@ export class Subscription {
     return false;
   }
 
-  /**
-   * Ends the subscription if it was joined before a version, also if its snapshot is still on its way.
-   *
-   * @returns whether it ends
-   */
-  evict(reason: string, version: Version): boolean {
-    if (version <= this.#joinedAt) return false;
-    this.#evicted = { reason, version };
-    return true;
-  }
-
   /** Whether its join is queued: it was acknowledged before it has a seat. */
   get hasNoSeat(): boolean {
     return this.#joinedAt === 0;
-  }
-
-  /** Whether it was joined before a version. */
-  isOlderThan(version: Version): boolean {
-    return this.#joinedAt < version;
   }
 
   /** Whether the subscriber's view of the roster is older than a version. */
@@ -235,7 +219,6 @@ export class Subscription {
   /** @throws SubscriptionRefusal if it was ended */
   checkNotEnded(): void {
     if (this.#ended) throw this.#ended;
-    if (this.#evicted && this.isOlderThan(this.#evicted.version)) throw new Eviction(this.#evicted.reason);
   }
 
   #isSeen({ version, isEvent }: News): boolean {

@@ -7,7 +7,6 @@ import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames, type Recovery } from '../protocol/frames.ts';
-import type { Admission } from './admission.ts';
 import type { CacheMisses } from './cache-misses.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Channels } from './channels.ts';
@@ -26,7 +25,6 @@ export class Subscriptions {
   readonly #counts: CountAnnouncer;
   readonly #cacheMisses: CacheMisses;
   readonly #catchUp: CatchUp;
-  readonly #admission: Admission;
   readonly #endings: Endings;
   readonly #access: Access;
   readonly #terms: SubscriptionTerms;
@@ -38,7 +36,6 @@ export class Subscriptions {
     readonly counts: CountAnnouncer;
     readonly cacheMisses: CacheMisses;
     readonly catchUp: CatchUp;
-    readonly admission: Admission;
     readonly endings: Endings;
     readonly access: Access;
     readonly terms: SubscriptionTerms;
@@ -49,7 +46,6 @@ export class Subscriptions {
     this.#counts = parts.counts;
     this.#cacheMisses = parts.cacheMisses;
     this.#catchUp = parts.catchUp;
-    this.#admission = parts.admission;
     this.#endings = parts.endings;
     this.#access = parts.access;
     this.#terms = parts.terms;
@@ -89,10 +85,11 @@ export class Subscriptions {
       const wantsReplay = resume !== undefined || (app.historyOf(channel.name)?.rewind ?? 0) > 0;
       const parts = { topic, local, subscriber, subscription };
       const replay = wantsReplay ? await this.#beginReplay(parts, resume) : undefined;
-      this.#access.checkValid(app, grant);
+      this.#access.checkValid(app, channel.name, subscriber, grant);
       // No await from here on, so that no message comes between the snapshot and the buffered messages.
       if (replay?.position !== undefined) subscription.hold();
       const news = subscription.start(joined?.version ?? 0);
+      subscription.since = this.#access.seconds;
       local.activate(subscriber, subscription);
       local.metrics.subscriptions[channel.kind] += 1;
       this.#terms.begin(local, subscriber, subscription);
@@ -138,7 +135,7 @@ export class Subscriptions {
     return this.#channels.get(topicOf(app.id, channel))?.all() ?? [];
   }
 
-  /** Takes a seat if the user is not blocked. */
+  /** Takes a seat if the grant is accepted. */
   async #enter(
     topic: Topic,
     local: LocalChannel,
@@ -151,10 +148,10 @@ export class Subscriptions {
       return this.#join(topic, local, subscriber, grant);
     }
     await local.listening;
-    await this.#admission.check(app, channel, subscriber, grant);
+    // Others must not see a member join that is not let in.
+    this.#access.checkValid(app, channel.name, subscriber, grant);
     await this.#access.checkUnused(app, grant);
     const joined = await this.#join(topic, local, subscriber, grant);
-    await this.#admission.check(app, channel, subscriber, grant);
     await this.#access.use(app, grant);
     return joined;
   }
@@ -225,9 +222,8 @@ export class Subscriptions {
     grant: Grant,
   ): Promise<void> {
     const { app, channel } = local;
-    await this.#admission.check(app, channel, subscriber, grant);
     await this.#access.use(app, grant);
-    this.#access.checkValid(app, grant);
+    this.#access.checkValid(app, channel.name, subscriber, grant);
     subscription.checkNotEnded();
     subscription.renew(grant);
     this.#terms.begin(local, subscriber, subscription);
@@ -249,7 +245,7 @@ export class Subscriptions {
       // The subscriber may have got a newer snapshot in the meantime.
       while (joined && subscription.isAhead(joined.version))
         joined = await this.#join(topic, local, subscriber, grant);
-      this.#access.checkValid(local.app, grant);
+      this.#access.checkValid(local.app, local.channel.name, subscriber, grant);
       news = subscription.resume(joined?.version);
       subscription.renew(grant);
       this.#terms.begin(local, subscriber, subscription);

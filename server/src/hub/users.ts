@@ -7,7 +7,7 @@ import { severityOf } from '../errors.ts';
 /** A connection, as far as {@link Users} needs it. */
 export interface UserConnection extends Seat {
   /** Closes it for the application. */
-  expel(reason: string): void;
+  expel(reason: string, code?: 'grant_revoked' | 'terminated'): void;
   /** Closes it, so that the client reconnects at once and signs in again. */
   reconnect(code: ErrorCode, reason: string): void;
 }
@@ -52,10 +52,9 @@ export class Users {
     }
   }
 
-  /** Closes all connections of one user on this node. */
-  expel(appId: string, userId: string, reason: string): void {
-    for (const connection of [...(this.#connections.get(keyOf(appId, userId)) ?? [])])
-      connection.expel(reason);
+  /** The connections of one user in this process, also those that are about to sign in. */
+  of(appId: string, userId: string): Iterable<UserConnection> {
+    return this.#connections.get(keyOf(appId, userId)) ?? [];
   }
 
   /** Makes all signed-in connections of this node reconnect and sign in again. */

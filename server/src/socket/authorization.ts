@@ -68,7 +68,7 @@ export function authorizeSubscription(
   if (channel.kind === 'public') return PUBLIC_GRANT;
   if (channel.kind === 'user') {
     if (user && user.id === channel.userId)
-      return { key: user.key, member: undefined, claims: undefined, token: user.token };
+      return { key: user.key, member: undefined, claims: user.claims, token: user.token };
     throw new SubscriptionRefusal(
       'AuthError',
       401,

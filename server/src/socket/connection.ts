@@ -29,6 +29,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   /** The key that it connected with. */
   readonly key: string;
   readonly metrics: AppMetrics;
+  readonly openedAfter: number;
   pending: FrameBatch | undefined;
   readonly #parts: ConnectionParts;
   readonly #webSocket: ClientSocket;
@@ -67,6 +68,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.isCapable = handshake.isCapable;
     this.metrics = metrics;
     this.since = parts.now();
+    this.openedAfter = parts.access.revocations.count;
     this.#heardAt = parts.monotonic();
     this.#openedAt = Math.floor(this.#heardAt);
     if (this.app.requireUserAuthentication) {
@@ -115,9 +117,10 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   }
 
   /** Closes the connection for the application. */
-  expel(reason: string): void {
+  expel(reason: string, code: 'grant_revoked' | 'terminated' = 'terminated'): void {
+    if (this.#ended) return;
     this.#parts.report.expelled(this, reason);
-    this.close(new Disconnect(codes.unauthorized, 'terminated', reason));
+    this.close(new Disconnect(codes.unauthorized, code, reason));
   }
 
   reconnect(code: ErrorCode, reason: string): void {

@@ -46,7 +46,6 @@ export class Gateway {
     this.#buffers = new OutboundBuffers(parts.config.maxBufferedTotalBytes, () => this.#cutOffSlowest());
     this.#connectionParts = {
       ...parts,
-      blocks: parts.adapter.blocks,
       report: this.#report,
       buffers: this.#buffers,
       onEnd: (connection, socket) => this.#forget(connection, socket),
@@ -220,7 +219,7 @@ export class Gateway {
 }
 
 /** What a gateway needs. */
-export interface GatewayParts extends Omit<ConnectionParts, 'blocks' | 'report' | 'buffers' | 'onEnd'> {
+export interface GatewayParts extends Omit<ConnectionParts, 'report' | 'buffers' | 'onEnd'> {
   readonly apps: AppStore;
   /** Filled and emptied by the gateway. */
   readonly connections: OpenConnections;

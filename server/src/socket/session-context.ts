@@ -1,5 +1,4 @@
 import type { Access } from '../access/access.ts';
-import type { Blocks } from '../adapter/blocks.ts';
 import type { App } from '../apps/app.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -24,7 +23,6 @@ export interface SessionParts {
   readonly hub: Hub;
   readonly access: Access;
   readonly tokens: Tokens;
-  readonly blocks: Blocks;
   readonly report: Report;
   /** `undefined`: it is off. */
   readonly audit: Audit | undefined;

@@ -2,7 +2,7 @@ import type { Grant } from '../access/grant.ts';
 import type { RenewalProof } from '../access/renewer.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { KeyedQueue } from '../async/keyed-queue.ts';
-import { type Disconnect, Eviction, Refusal, SubscriptionRefusal, Unavailable } from '../errors.ts';
+import { type Disconnect, Refusal, SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { Resume } from '../hub/replay.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
@@ -27,8 +27,6 @@ export class Session implements SignInListener {
   #joining = 0;
   /** Subscribes and unsubscribes of one channel run one after the other. */
   #steps: KeyedQueue<string> | undefined;
-  /** The reason for each channel that the application ended for this connection. */
-  #barred: Map<string, string> | undefined;
   #signIn: SignIn | undefined;
   #clientEvents: ClientEvents | undefined;
   #ended = false;
@@ -94,7 +92,7 @@ export class Session implements SignInListener {
   /** The sign-in has succeeded: the application may block this user from channels that it is in. */
   signedIn(): void {
     const { endings } = this.#parts.hub;
-    this.#eachChannel((channel) => endings.recheck(this.#connection.app, channel, this.#connection));
+    this.#eachChannel(async (channel) => endings.recheck(this.#connection.app, channel, this.#connection));
   }
 
   /** Channels that the token of before opened are open by this one, or not at all. */
@@ -173,8 +171,6 @@ export class Session implements SignInListener {
 
   #authorize(channel: Channel, message: Pick<Subscribe, 'auth' | 'channelData'>): Grant {
     const { app, socketId } = this.#connection;
-    const barred = this.#barred?.get(channel.name);
-    if (barred !== undefined) throw new Eviction(barred);
     if (channel.kind !== 'public') this.#parts.audit?.admit();
     const user = this.#signIn?.user;
     const grant = authorizeSubscription(app, socketId, channel, message, user, this.#parts.now());
@@ -274,10 +270,6 @@ export class Session implements SignInListener {
 
   /** @param message the client's request; without it the broker ended the subscription */
   #answer(channel: string, refusal: SubscriptionRefusal, message?: Subscribe): void {
-    if (refusal instanceof Eviction) {
-      this.#barred ??= new Map();
-      this.#barred.set(channel, refusal.message);
-    }
     const text = explain(refusal, this.#connection.app);
     const isRenewal =
       this.#connection.isCapable && message !== undefined && this.#find(channel) !== undefined;

@@ -2,7 +2,7 @@ import { whyUntrusted } from '../access/grant.ts';
 import type { RenewalProof, RightDescription } from '../access/renewer.ts';
 import type { Token } from '../access/token.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
-import { codes, Disconnect, Refusal, Unavailable } from '../errors.ts';
+import { codes, Disconnect, Refusal, SubscriptionRefusal, Unavailable } from '../errors.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
 import { TokenRefusal } from '../tokens/refusal.ts';
@@ -193,10 +193,11 @@ export class SignIn implements EndingSignIn {
     this.#parts.audit?.admit();
     if (this.user && this.user.id !== signIn.id)
       throw new SignInRefusal('user_mismatch', 'Signed in as another user already');
-    await this.#checkBlocks(signIn);
     const isNew = !this.user;
+    this.#checkRevocations(signIn);
     if (isNew) await this.#takeSeat(signIn);
     if (this.#ended) return;
+    this.#checkRevocations(signIn);
     const why = whyUntrusted(signIn, app);
     if (why) throw new SignInRefusal(why[0], `The key that signed it was ${why[1]}`);
     const { id, info, key, claims, token } = signIn;
@@ -233,13 +234,14 @@ export class SignIn implements EndingSignIn {
     if (this.#ended) return;
     this.#seatOf = signIn.id;
     await this.#parts.hub.users.signIn(this.#connection.app.id, signIn.id, this.#connection);
-    // A termination with a block may have come in between: it did not find this connection, which had no seat yet.
-    await this.#checkBlocks(signIn);
   }
 
-  async #checkBlocks({ id }: SignInData): Promise<void> {
-    const block = await this.#parts.blocks.find(this.#connection.app.id, id);
-    if (block) throw new SignInRefusal('blocked', block.reason);
+  #checkRevocations(signIn: SignInData): void {
+    try {
+      this.#parts.access.checkSignIn(this.#connection.app, this.#connection, signIn);
+    } catch (error) {
+      throw error instanceof SubscriptionRefusal ? new SignInRefusal(error.code, error.message) : error;
+    }
   }
 
   async #watch({ watchlist, watchlistCut }: SignInData): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Block } from '../adapter/blocks.ts';
+import type { Revocation } from '../adapter/revocations.ts';
 import type { DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type {
@@ -17,7 +17,8 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   events(appId: string, afterSeq: number, limit: number): Promise<EventPage>;
   setState(hook: HookKey, state: HookState): Promise<void>;
   sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void>;
-  saveBlock(block: Block): Promise<void>;
+  saveRevocation(revocation: Revocation): Promise<void>;
+  forgetRevocation(appId: string, id: string): Promise<void>;
   documents(): Promise<DocumentChanges>;
   writeDocuments(change: RepositoryChange): Promise<number | undefined>;
   keptAnswer(key: string, now: number): Promise<string | undefined>;
@@ -59,7 +60,7 @@ export interface Opened {
   readonly told: readonly Announced[];
   readonly states: ReadonlyMap<HookKey, HookState>;
   readonly counts: Counts;
-  readonly blocks: readonly Block[];
+  readonly revocations: readonly Revocation[];
 }
 
 /** What the thread says from then on, in the order in which it happened. */

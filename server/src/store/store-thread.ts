@@ -1,8 +1,8 @@
 /** The thread that has the data directory open. Nothing else waits for its disk. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteRepository } from '../data/app-repository.ts';
-import { SqliteBlockStore } from '../data/block-store.ts';
 import { Database, DataError } from '../data/database.ts';
+import { SqliteRevocationStore } from '../data/revocation-store.ts';
 import { SqliteOutbox } from '../webhooks/outbox/sqlite-outbox.ts';
 import type { Item, Opening, Question, Questions, Said, StoreCalls, ThreadData } from './calls.ts';
 
@@ -29,7 +29,7 @@ function say(outbox: SqliteOutbox, item: Item): void {
 function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
   const database = new Database(directory);
   const outbox = new SqliteOutbox({ database, now: () => now, ...bounds });
-  const blocks = new SqliteBlockStore(database, () => now);
+  const revocations = new SqliteRevocationStore(database, () => now);
   const repository = new SqliteRepository(database);
   outbox.attach({
     appended: (...news) => say(outbox, { news: ['appended', ...news] }),
@@ -42,13 +42,13 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
       told: outbox.told(),
       states: outbox.states,
       counts: outbox.deliveries.deliveryCounts.takeChanged(),
-      blocks: blocks.load(),
+      revocations: revocations.load(),
     },
   } satisfies Opening);
   const { deliveries } = outbox;
   const forgetApp = (appId: string): void => {
     outbox.forgetApp(appId);
-    blocks.forgetApp(appId);
+    revocations.forgetApp(appId);
   };
   const calls: StoreCalls = {
     append: (changes) => outbox.append(changes),
@@ -73,7 +73,8 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     keptAnswer: async (...of) => repository.answer(...of),
     adminEntries: async (...of) => repository.entries(...of),
     forgetApp: (appId) => outbox.write(() => forgetApp(appId)),
-    saveBlock: (block) => outbox.write(() => blocks.save(block)),
+    saveRevocation: (revocation) => outbox.write(() => revocations.save(revocation)),
+    forgetRevocation: (...of) => outbox.write(() => revocations.forget(...of)),
     async close() {
       await outbox.close();
       database.close();

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { Block } from '../adapter/blocks.ts';
-import type { BlockStore } from '../adapter/memory/blocks.ts';
+import type { RevocationStore } from '../adapter/memory/revocations.ts';
+import type { Revocation } from '../adapter/revocations.ts';
 import { OutageLog } from '../log/outage-log.ts';
 import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import { DataThread } from './data-thread.ts';
@@ -17,13 +17,13 @@ export interface StoreParts {
   readonly onStep?: ((step: 'beforeWrite' | 'afterWrite') => void) | undefined;
 }
 
-/** What outlives the process: the outbox of webhooks, and who is kept out. It is on the disk, and its own thread waits for that. */
-export class Store implements BlockStore {
+/** What outlives the process: the outbox of webhooks, and what was taken back. It is on the disk, and its own thread waits for that. */
+export class Store implements RevocationStore {
   readonly outbox: StoreOutbox;
   /** What the admin API keeps. */
   readonly repository = new StoreRepository(() => this.#open);
-  /** Blocks that stood when it was opened. */
-  standing: readonly Block[] = [];
+  /** Revocations that were kept when it was opened. */
+  standing: readonly Revocation[] = [];
   #thread: DataThread | undefined;
 
   readonly #outage: OutageLog;
@@ -31,8 +31,8 @@ export class Store implements BlockStore {
   private constructor({ onStep, log }: StoreParts) {
     this.#outage = new OutageLog(
       log,
-      'blocks cannot be kept on the disk: they hold in memory meanwhile',
-      'blocks are kept on the disk again',
+      'revocations cannot be kept on the disk: they hold in memory meanwhile',
+      'revocations are kept on the disk again',
     );
     this.outbox = new StoreOutbox(() => this.#open, onStep);
   }
@@ -44,7 +44,7 @@ export class Store implements BlockStore {
     store.#thread = await DataThread.open({
       ...parts,
       onOpened: (opened) => {
-        store.standing = opened.blocks;
+        store.standing = opened.revocations;
         outbox.opened(opened);
       },
       onSaid: ({ counts, items }) => {
@@ -60,9 +60,17 @@ export class Store implements BlockStore {
     return this.#open.fault;
   }
 
-  async save(block: Block): Promise<void> {
+  save(revocation: Revocation): Promise<void> {
+    return this.#write(() => this.#open.ask('saveRevocation', [revocation]));
+  }
+
+  forget(appId: string, id: string): Promise<void> {
+    return this.#write(() => this.#open.ask('forgetRevocation', [appId, id]));
+  }
+
+  async #write(write: () => Promise<unknown>): Promise<void> {
     try {
-      await this.#open.ask('saveBlock', [block]);
+      await write();
       this.#outage.succeeded();
     } catch (error) {
       this.#outage.failed(error);

@@ -10,6 +10,7 @@ const EVENTS = {
   cacheMiss: 'cache_miss',
   subscriptionCount: 'subscription_count',
   grantExpired: 'grant_expired',
+  grantRevoked: 'grant_revoked',
 } as const;
 
 /** What comes or goes. */

@@ -141,6 +141,11 @@ export class Recorder implements Journal {
         const parts = { user_id: userId, grant_id: grantId, socket_id: socketId, reason: 'expired' };
         return this.#tell(happening.topic, 'grant_expired', parts, origin);
       }
+      case 'grantRevoked': {
+        const { userId, grantId, socketId, reason } = happening;
+        const parts = { user_id: userId, grant_id: grantId, socket_id: socketId, reason };
+        return this.#tell(happening.topic, 'grant_revoked', parts, origin);
+      }
       case 'cacheMiss':
         return this.#tell(happening.topic, 'cache_miss', {}, origin);
       case 'subscriptionCount':

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { AdapterListener, BusListener, Command, Counts, Message, Missed } from '../adapter/adapter.ts';
+import type { NodeAnswer, Question } from '../adapter/questions.ts';
 import type { Topic } from '../adapter/topic.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { NodeCore } from '../core/core.ts';
@@ -32,6 +33,14 @@ export class ParentState implements AdapterListener {
 
   obey(command: Command): void {
     this.router.obey(command);
+  }
+
+  answer(question: Question): Promise<NodeAnswer> {
+    return this.router.answer(question);
+  }
+
+  proveAgain(): void {
+    this.router.proveAgain();
   }
 
   missed(missed: Missed): Promise<void> {

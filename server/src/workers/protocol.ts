@@ -1,8 +1,9 @@
 import type { MetricObject } from 'prom-client';
 import type { Bus, BusListener, ChannelCache, Counters, History, Roster } from '../adapter/adapter.ts';
-import type { Blocks } from '../adapter/blocks.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { Nonces } from '../adapter/nonces.ts';
+import type { Nodes } from '../adapter/questions.ts';
+import type { Revocations } from '../adapter/revocations.ts';
 import type { Administrator } from '../admin/administration.ts';
 import type { AppFigures } from '../admin/live.ts';
 import type { AppConfig } from '../apps/app.ts';
@@ -22,8 +23,9 @@ export interface ParentApi {
   readonly history: History;
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
-  readonly blocks: Blocks;
   readonly nonces: Nonces;
+  readonly revocations: Revocations;
+  readonly nodes: Nodes;
   readonly webhooks: WebhookControl;
   /** Records events that only the worker knows of. */
   readonly journal: Journal;

@@ -1,4 +1,5 @@
 import type { Bus, BusListener, Command, Message, Missed } from '../adapter/adapter.ts';
+import { type NodeAnswer, type Question, sumOf } from '../adapter/questions.ts';
 import type { Topic } from '../adapter/topic.ts';
 
 /** The workers that listen to one topic. */
@@ -12,6 +13,8 @@ interface Listeners {
 export class TopicRouter implements BusListener {
   readonly #bus: Bus;
   readonly #workers = new Set<BusListener>();
+  /** Those that may have let somebody in. */
+  readonly #answering = new Set<BusListener>();
   readonly #topics = new Map<Topic, Listeners>();
 
   constructor(bus: Bus) {
@@ -22,9 +25,15 @@ export class TopicRouter implements BusListener {
     this.#workers.add(worker);
   }
 
+  /** From now on the worker is asked what all are asked. */
+  awaitAnswersOf(worker: BusListener): void {
+    if (this.#workers.has(worker)) this.#answering.add(worker);
+  }
+
   /** From now on the worker receives nothing. */
   async disconnect(worker: BusListener): Promise<void> {
     this.#workers.delete(worker);
+    this.#answering.delete(worker);
     await Promise.all([...this.#topics.keys()].map((topic) => this.ignore(topic, worker)));
   }
 
@@ -51,6 +60,14 @@ export class TopicRouter implements BusListener {
 
   obey(command: Command): void {
     for (const worker of this.#workers) worker.obey(command);
+  }
+
+  async answer(question: Question): Promise<NodeAnswer> {
+    return sumOf(await Promise.all([...this.#answering].map((worker) => worker.answer(question))));
+  }
+
+  proveAgain(): void {
+    for (const worker of this.#workers) worker.proveAgain();
   }
 
   async missed(missed: Missed): Promise<void> {

@@ -7,8 +7,9 @@ import type {
   History,
   Roster,
 } from '../adapter/adapter.ts';
-import type { Blocks } from '../adapter/blocks.ts';
 import type { Nonces } from '../adapter/nonces.ts';
+import type { Nodes } from '../adapter/questions.ts';
+import type { Revocations } from '../adapter/revocations.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { ParentApi } from './protocol.ts';
 import { override, type Rpc, remote } from './rpc.ts';
@@ -21,8 +22,9 @@ export class WorkerAdapter implements Adapter {
   readonly history: History;
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
-  readonly blocks: Blocks;
   readonly nonces: Nonces;
+  readonly revocations: Revocations;
+  readonly nodes: Nodes;
   readonly #parent: Rpc<ParentApi>;
   #listener: BusListener | undefined;
 
@@ -32,8 +34,9 @@ export class WorkerAdapter implements Adapter {
     this.channelCache = remote(parent, 'channelCache');
     this.history = remote(parent, 'history');
     this.idempotency = remote(parent, 'idempotency');
-    this.blocks = remote(parent, 'blocks');
     this.nonces = remote(parent, 'nonces');
+    this.revocations = remote(parent, 'revocations');
+    this.nodes = remote(parent, 'nodes');
     this.roster = override<Roster>(remote(parent, 'roster'), {
       // A connection takes the seat, and only the fields of a seat can cross to the parent.
       join: (topic, { socketId, since, client, address }, options) =>

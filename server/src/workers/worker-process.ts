@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { MetricObject } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
+import { NOTHING_DONE, type NodeAnswer, type Question } from '../adapter/questions.ts';
 import type { AppFigures } from '../admin/live.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { DrainReason } from '../broker.ts';
@@ -62,6 +63,8 @@ export class WorkerProcess {
       deliver: (message) => this.#rpc.notify('listener', 'deliver', [message]),
       obey: (command) => this.#rpc.notify('listener', 'obey', [command]),
       missed: (missed) => this.#rpc.call('listener', 'missed', [missed]),
+      answer: (question) => this.#ask(question),
+      proveAgain: () => this.#rpc.notify('listener', 'proveAgain', []),
     };
     const session = new WorkerSession(state, listener, metrics);
     this.#rpc = new Rpc(stream, session.api, (error, call) => {
@@ -136,6 +139,16 @@ export class WorkerProcess {
       this.kill();
     }
     await this.ended;
+  }
+
+  async #ask(question: Question): Promise<NodeAnswer> {
+    try {
+      return await this.#rpc.call('listener', 'answer', [question]);
+    } catch (error) {
+      // One that has ended holds nothing.
+      if (this.#stream.destroyed) return NOTHING_DONE;
+      throw error;
+    }
   }
 
   /** Ends it at once. */

@@ -20,7 +20,8 @@ export class WorkerSession {
   /** @param metrics those of all processes as one */
   constructor(state: ParentState, worker: BusListener, metrics: () => Promise<string>) {
     const { core, router } = state;
-    const { bus, roster, channelCache, history, idempotency, counters, blocks, nonces } = core.adapter;
+    const { bus, roster, channelCache, history, idempotency, counters, revocations, nodes, nonces } =
+      core.adapter;
     this.#state = state;
     this.#worker = worker;
     this.api = {
@@ -39,8 +40,15 @@ export class WorkerSession {
         hold: (key, limit) => this.#hold(key, limit),
         release: (key) => this.#release(key),
       }),
-      blocks,
       nonces,
+      revocations: override(revocations, {
+        page: (cursor) => {
+          // It lets nobody in before it has read what is kept; what comes later it must be told.
+          router.awaitAnswersOf(worker);
+          return revocations.page(cursor);
+        },
+      }),
+      nodes,
       webhooks: core.webhooks.control,
       journal: core.journal,
       audit: {

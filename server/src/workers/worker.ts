@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import type { BusListener } from '../adapter/adapter.ts';
+import { NOTHING_DONE } from '../adapter/questions.ts';
 import { NO_FIGURES, type ProcessFigures } from '../admin/live.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
@@ -58,6 +59,8 @@ export class Worker {
     deliver: (message) => this.#adapter.listener?.deliver(message),
     obey: (command) => this.#adapter.listener?.obey(command),
     missed: async (missed) => this.#adapter.listener?.missed(missed),
+    answer: async (question) => (await this.#adapter.listener?.answer(question)) ?? NOTHING_DONE,
+    proveAgain: () => this.#adapter.listener?.proveAgain(),
   };
 
   readonly #control: WorkerControl = {

@@ -8,9 +8,10 @@ import type {
   Message,
   Roster,
 } from '#server/adapter/adapter';
-import type { Blocks } from '#server/adapter/blocks';
 import type { Journal } from '#server/adapter/journal';
 import type { Nonces } from '#server/adapter/nonces';
+import type { Nodes } from '#server/adapter/questions';
+import type { Revocations } from '#server/adapter/revocations';
 import type { IdempotencyRecords } from '#server/idempotency/records';
 
 /** Turns of the event loop that a delay takes at most. */
@@ -27,8 +28,9 @@ export class DelayedAdapter implements Adapter {
   readonly history: History;
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
-  readonly blocks: Blocks;
   readonly nonces: Nonces;
+  readonly revocations: Revocations;
+  readonly nodes: Nodes;
   readonly #inner: Adapter;
   readonly #random: () => number;
 
@@ -42,8 +44,9 @@ export class DelayedAdapter implements Adapter {
     this.idempotency = this.#delayed(inner.idempotency);
     this.counters = this.#delayed(inner.counters);
     this.bus = this.#delayed(inner.bus);
-    this.blocks = this.#delayed(inner.blocks);
     this.nonces = this.#delayed(inner.nonces);
+    this.revocations = this.#delayed(inner.revocations);
+    this.nodes = this.#delayed(inner.nodes);
   }
 
   attach(listener: AdapterListener, journal: Journal): void {
@@ -82,6 +85,11 @@ export class DelayedAdapter implements Adapter {
         await this.#delay();
         await listener.missed(missed);
       },
+      answer: async (question) => {
+        await this.#delay();
+        return listener.answer(question);
+      },
+      proveAgain: () => listener.proveAgain(),
       lapsed: (topic, left) => listener.lapsed(topic, left),
     };
   }

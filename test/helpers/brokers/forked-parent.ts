@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Adapter, BusListener } from '#server/adapter/adapter';
+import { NOTHING_DONE } from '#server/adapter/questions';
 import type { ParentApi } from '#server/workers/protocol';
 import { Rpc } from '#server/workers/rpc';
 import { WorkerAdapter } from '#server/workers/worker-adapter';
@@ -21,6 +22,8 @@ export class ForkedParent {
       deliver: (message) => adapter.listener?.deliver(message),
       obey: (command) => adapter.listener?.obey(command),
       missed: async (missed) => adapter.listener?.missed(missed),
+      answer: async (question) => (await adapter.listener?.answer(question)) ?? NOTHING_DONE,
+      proveAgain: () => adapter.listener?.proveAgain(),
     };
     const rpc = new Rpc<ParentApi>(stream, { listener }, (error) => {
       throw error;

@@ -40,6 +40,8 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
     deliver: (message) => rpc.notify('listener', 'deliver', [message]),
     obey: (command) => rpc.notify('listener', 'obey', [command]),
     missed: (missed) => rpc.call('listener', 'missed', [missed]),
+    answer: (question) => rpc.call('listener', 'answer', [question]),
+    proveAgain: () => rpc.notify('listener', 'proveAgain', []),
   };
   const session = new WorkerSession(new ParentState(core, apps, log), worker, async () => '');
   /** @type {Rpc<import('#server/workers/protocol').WorkerApi>} */

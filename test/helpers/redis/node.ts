@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { Message, Seat } from '#server/adapter/adapter';
 import type { DomainEvent } from '#server/adapter/journal';
+import { NOTHING_DONE } from '#server/adapter/questions';
 import { RedisAdapter } from '#server/adapter/redis/adapter';
 import type { Topic } from '#server/adapter/topic';
 import { Valve } from '../brokers/tcp-proxy.ts';
@@ -27,6 +28,8 @@ export class RedisNode {
         deliver: (message) => this.received.push(message),
         obey: () => {},
         missed: async () => {},
+        answer: async () => NOTHING_DONE,
+        proveAgain: () => {},
         lapsed: () => {},
       },
       {

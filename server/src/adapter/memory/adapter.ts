@@ -5,11 +5,12 @@ import type { RecordBounds } from '../../idempotency/records.ts';
 import type { Adapter, BusListener, ChannelCache, History, KeptEvent } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
-import { type BlockStore, MemoryBlocks } from './blocks.ts';
 import { MemoryBus } from './bus.ts';
 import { MemoryCounters } from './counters.ts';
 import { KeptEvents, type KeptEventsOptions } from './kept-events.ts';
+import { MemoryNodes } from './nodes.ts';
 import { MemoryNonces } from './nonces.ts';
+import { MemoryRevocations, type RevocationStore } from './revocations.ts';
 import { MemoryRoster } from './roster.ts';
 import { Topics } from './topics.ts';
 
@@ -30,7 +31,7 @@ const UNBOUNDED_RECORDS: RecordBounds = {
   countsOf: () => ({ records: 0, bytes: 0, evicted: 0 }),
 };
 
-/** The adapter of a single node: all state is in this process and ends with it, except blocks that have a store. */
+/** The adapter of a single node: all state is in this process and ends with it, except revocations that have a store. */
 export class MemoryAdapter implements Adapter {
   readonly bus: MemoryBus;
   readonly roster: MemoryRoster;
@@ -38,8 +39,9 @@ export class MemoryAdapter implements Adapter {
   readonly history: History;
   readonly idempotency: MemoryRecords;
   readonly counters: MemoryCounters;
-  readonly blocks: MemoryBlocks;
   readonly nonces: MemoryNonces;
+  readonly revocations: MemoryRevocations;
+  readonly nodes = new MemoryNodes();
   readonly #topics: Topics;
   readonly #histories: MemoryHistory;
   readonly #sweep: NodeJS.Timeout;
@@ -47,7 +49,7 @@ export class MemoryAdapter implements Adapter {
   constructor({
     now = Date.now,
     monotonic = () => performance.now(),
-    blockStore,
+    revocationStore,
     kept = UNBOUNDED,
     history = UNBOUNDED_HISTORY,
     idempotency = UNBOUNDED_RECORDS,
@@ -62,20 +64,21 @@ export class MemoryAdapter implements Adapter {
     this.channelCache = new MemoryChannelCache(topics);
     this.history = new TopicHistory(topics, histories);
     this.counters = new MemoryCounters(monotonic);
-    this.blocks = new MemoryBlocks({ now, monotonic }, blockStore);
     this.nonces = new MemoryNonces(monotonic);
+    this.revocations = new MemoryRevocations({ now, monotonic }, revocationStore);
     this.#sweep = setInterval(() => {
       topics.sweep();
       histories.sweep();
       this.idempotency.sweep();
       this.counters.sweep();
-      this.blocks.sweep();
       this.nonces.sweep();
+      this.revocations.sweep();
     }, SWEEP_MS).unref();
   }
 
   attach(listener: BusListener, journal: Journal): void {
     this.bus.attach(listener, journal);
+    this.nodes.attach(listener);
   }
 
   /** Forgets what is kept of an app that is gone; its seats end with its connections. */
@@ -83,7 +86,7 @@ export class MemoryAdapter implements Adapter {
     this.#topics.forgetApp(appId);
     this.#histories.forgetApp(appId);
     this.idempotency.forgetApp(appId);
-    this.blocks.forgetApp(appId);
+    this.revocations.forgetApp(appId);
     this.nonces.forgetApp(appId);
   }
 
@@ -134,8 +137,8 @@ export interface MemoryAdapterOptions {
   readonly now?: () => number;
   /** Milliseconds of a monotonic clock, by which everything expires. @default performance.now */
   readonly monotonic?: () => number;
-  /** Persists blocks. */
-  readonly blockStore?: BlockStore | undefined;
+  /** Persists revocations. */
+  readonly revocationStore?: RevocationStore | undefined;
   /** Bounds of what cache channels keep. @default none */
   readonly kept?: KeptEventsOptions;
   /** Bounds of what channels with a history keep. @default none */

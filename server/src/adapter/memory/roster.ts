@@ -2,7 +2,6 @@ import type { MemoryHistory } from '../../history/memory-history.ts';
 import type { Member } from '../../protocol/frames.ts';
 import type {
   Counts,
-  Evicted,
   Joined,
   JoinOptions,
   Left,
@@ -68,21 +67,6 @@ export class MemoryRoster implements Roster {
     return { version: state.version, subscriptions, vacated: subscriptions === 0, memberRemoved };
   }
 
-  async evict(topic: Topic, who: Evicted, reason: string): Promise<number> {
-    const state = this.#topics.open(topic);
-    const evicted = [...state.seats.values()].filter(this.#seatsOf(topic, who));
-    state.version = this.#topics.nextVersion();
-    const { version } = state;
-    const changes = evicted.map((taken) => this.#vacate(topic, state, taken, reason));
-    // The eviction comes first, so that evicted subscribers do not receive their own removal.
-    this.#bus.emit(
-      [{ kind: 'evicted', topic, version, who, reason }, ...changes.flatMap(({ messages }) => messages)],
-      this.#bus.record(changes.flatMap(({ events }) => events)),
-    );
-    this.#topics.closeIfEmpty(topic, state);
-    return evicted.length;
-  }
-
   async snapshot(topic: Topic): Promise<Snapshot> {
     const state = this.#topics.find(topic);
     return state ? this.#snapshot(state) : { ...this.#topics.empty, members: [], last: undefined };
@@ -127,12 +111,6 @@ export class MemoryRoster implements Roster {
       members: state.memberList,
       last: this.#topics.kept(state),
     };
-  }
-
-  #seatsOf(topic: Topic, who: Evicted): (taken: TakenSeat) => boolean {
-    if ('socketId' in who) return ({ seat }) => seat.socketId === who.socketId;
-    const signedIn = this.#topics.find(userTopicOf(appOfTopic(topic), who.userId))?.seats;
-    return ({ seat, userId }) => userId === who.userId || signedIn?.has(seat.socketId) === true;
   }
 
   #announceJoin(

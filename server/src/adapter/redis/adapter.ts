@@ -6,8 +6,8 @@ import { ScriptRunner } from '../../redis/script-runner.ts';
 import type { RedisSettings } from '../../redis/settings.ts';
 import type { Adapter, AdapterListener, Version } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
+import { NOTHING_DONE } from '../questions.ts';
 import type { Topic } from '../topic.ts';
-import { RedisBlocks } from './blocks.ts';
 import { CacheIndex, type CacheIndexBounds } from './cache-index.ts';
 import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
@@ -19,10 +19,12 @@ import { HeldResources } from './membership/held-resources.ts';
 import { NodeLease } from './membership/node-lease.ts';
 import { Reaper } from './membership/reaper.ts';
 import { COMMANDS, RedisBus } from './messages/bus.ts';
-import { commandOf, type Envelope, messageOf } from './messages/envelope.ts';
+import { type Envelope, messageOf, orderOf } from './messages/envelope.ts';
 import { MissedQueue } from './messages/missed-queue.ts';
+import { RedisNodes } from './messages/nodes.ts';
 import { Subscriber } from './messages/subscriber.ts';
 import { RedisNonces } from './nonces.ts';
+import { RedisRevocations } from './revocations.ts';
 import { ChannelIndex } from './roster/channel-index.ts';
 import { JournalRecorder } from './roster/journal-recorder.ts';
 import { LocalSeats } from './roster/local-seats.ts';
@@ -57,8 +59,9 @@ export class RedisAdapter implements Adapter {
   readonly history: RedisHistory;
   readonly idempotency: RedisRecords;
   readonly counters: RedisCounters;
-  readonly blocks: RedisBlocks;
   readonly nonces: RedisNonces;
+  readonly revocations: RedisRevocations;
+  readonly nodes: RedisNodes;
   readonly #log: Logger;
   readonly #keys: Keys;
   readonly #commandLink: ReconnectingClient;
@@ -122,6 +125,8 @@ export class RedisAdapter implements Adapter {
       link: this.#messageLink,
       keys,
       pulse: keys.pulse(this.#node.processId),
+      first: COMMANDS,
+      heard: (json) => this.nodes.heard(json),
       timeoutMs: commandTimeoutMs,
       streams: {
         commands,
@@ -165,14 +170,24 @@ export class RedisAdapter implements Adapter {
       index,
       recorder: this.#recorder,
       log,
+      isCurrent: () => this.#subscriber.isCurrent && !this.#missedQueue.has(COMMANDS),
       onQueuedTaken: (topic) => this.#missed(topic, FIRST_VERSION),
     });
     this.channelCache = new RedisChannelCache(commands, keys);
     this.history = new RedisHistory(commands, keys);
     this.idempotency = new RedisRecords(commands, keys, idempotency);
     this.counters = new RedisCounters(commands, keys, held);
-    this.blocks = new RedisBlocks(commands, keys, now);
     this.nonces = new RedisNonces(commands, keys);
+    this.revocations = new RedisRevocations(commands, keys, now);
+    this.nodes = new RedisNodes({
+      commands,
+      keys,
+      bus: this.bus,
+      processId: this.#node.processId,
+      log,
+      // A node that has no listener yet has let nobody in, and reads what is kept before it does.
+      answer: async (question) => (await this.#listener?.answer(question)) ?? NOTHING_DONE,
+    });
   }
 
   /** Connects; resolves after the first attempt, and keeps trying if that failed. */
@@ -225,7 +240,9 @@ export class RedisAdapter implements Adapter {
 
   #deliver(topic: Topic, envelope: Envelope): void {
     if (topic === COMMANDS) {
-      this.#listener?.obey(commandOf(envelope));
+      const order = orderOf(envelope);
+      if (order.kind === 'question') this.nodes.asked(order);
+      else this.#listener?.obey(order);
     } else {
       this.#listener?.deliver(messageOf(topic, envelope));
     }
@@ -233,10 +250,12 @@ export class RedisAdapter implements Adapter {
 
   #missed(topic: Topic, version: Version, ended?: Version, when: 'now' | 'later' = 'now'): void {
     if (topic === COMMANDS) {
-      if (ended !== undefined) this.#missedQueue.add(topic, { kind: 'terminations' });
+      // At once: nothing may be delivered any more to what was revoked.
+      if (ended !== undefined) this.#listener?.proveAgain();
+      this.#missedQueue.add(topic, { kind: 'revocations' });
       return;
     }
-    const missed = { kind: 'messages', topic, version, evicted: ended } as const;
+    const missed = { kind: 'messages', topic, version } as const;
     if (when === 'later') this.#missedQueue.addLater(topic, missed);
     else this.#missedQueue.add(topic, missed);
   }

@@ -53,8 +53,9 @@ export class Keys {
     return `${this.prefix}:idempotency:{${appId}}`;
   }
 
-  blocks(appId: string): string {
-    return `${this.prefix}:blocks:{${appId}}`;
+  /** The common beginning of the keys of all revocations. */
+  get revocations(): string {
+    return `${this.prefix}:{revocations}`;
   }
 
   nonces(appId: string): string {

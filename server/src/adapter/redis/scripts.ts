@@ -8,7 +8,6 @@ import { loadScript, type Script } from '../../redis/script.ts';
 export const scripts = {
   join: load('roster/join'),
   leave: load('roster/leave'),
-  evict: load('roster/evict'),
   reap: load('roster/reap'),
   counts: load('roster/counts'),
   snapshot: load('roster/snapshot'),
@@ -39,10 +38,14 @@ export const scripts = {
   hold: load('counters/hold'),
   release: load('counters/release'),
   setPlaces: load('counters/set-places'),
-  addBlock: load('blocks/add'),
-  findBlock: load('blocks/find'),
   spendNonce: load('nonces/spend'),
   releaseNonce: load('nonces/release'),
+  keepRevocation: load('revocations/keep'),
+  forgetRevocation: load('revocations/forget'),
+  appsOfRevocations: load('revocations/apps'),
+  revocationPage: load('revocations/page'),
+  liveNodes: load('membership/live-nodes'),
+  confirm: load('membership/confirm'),
 } as const;
 
 function load(name: string): Script {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { App } from '../../apps/app.ts';
+import { SubscriptionRefusal } from '../../errors.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { endOf } from '../sessions.ts';
 import type { LiveApps } from './live-apps.ts';
@@ -35,13 +36,10 @@ export class Feed {
   /** Ends the live data of pages whose session has ended. */
   endExpired(app: App, now: number): void {
     const live = this.#liveApps.of(app);
-    for (const [{ socketId }, { userId }] of this.#hub.subscriptions.of(live.app, live.channel.name)) {
+    for (const [subscriber, { userId }] of this.#hub.subscriptions.of(live.app, live.channel.name)) {
       if (userId === undefined || endOf(userId) > now) continue;
-      this.#hub.endings
-        .evict(live.app, live.channel, { socketId }, 'The session has ended')
-        .catch((error: unknown) => {
-          this.#log.error({ err: error, appId: app.id }, 'console session not ended');
-        });
+      const why = new SubscriptionRefusal('AuthError', 403, 'grant_revoked', 'The session has ended');
+      this.#hub.endings.endOne(live.app, live.channel.name, subscriber, why);
     }
   }
 }

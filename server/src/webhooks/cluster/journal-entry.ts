@@ -34,6 +34,16 @@ const happeningSchema = z.discriminatedUnion('kind', [
       socketId: text,
     })
     .transform((event) => ({ ...event, userId: event.userId, grantId: event.grantId })),
+  z
+    .object({
+      kind: z.literal('grantRevoked'),
+      topic,
+      userId: text.optional(),
+      grantId: text.optional(),
+      socketId: text,
+      reason: text,
+    })
+    .transform((event) => ({ ...event, userId: event.userId, grantId: event.grantId })),
   z.object({ kind: z.literal('cacheMiss'), topic }),
   z.object({ kind: z.literal('subscriptionCount'), topic, count: z.number() }),
 ]);

@@ -10,7 +10,7 @@ import { newNonce, positionOf } from '../history/ids.ts';
 import type { Keys } from '../keys.ts';
 import type { JournalRecorder } from '../roster/journal-recorder.ts';
 import { scripts } from '../scripts.ts';
-import { type Body, encodeBody } from './envelope.ts';
+import { type Body, encodeBody, type Order } from './envelope.ts';
 import type { Subscriber } from './subscriber.ts';
 
 const publishedSchema = z.union([
@@ -105,8 +105,13 @@ export class RedisBus implements Bus {
     await this.#send(COMMANDS, command);
   }
 
+  /** Sends to all nodes what they must not miss. */
+  async order(order: Order): Promise<void> {
+    await this.#send(COMMANDS, order);
+  }
+
   #send(topic: Topic, body: Body, { recorded, keep = {}, once }: SendOptions = {}): Promise<Sent> {
-    const ends = body.kind === 'terminateUser';
+    const ends = body.kind === 'question' && body.question.kind === 'revoke';
     const { lastSeconds, history } = keep;
     const send = async (): Promise<Sent> => {
       const message = encodeBody(body);

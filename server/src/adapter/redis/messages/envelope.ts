@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { Command, EventMessage, Message } from '../../adapter.ts';
+import type { EventMessage, Message } from '../../adapter.ts';
 import type { Topic } from '../../topic.ts';
 import { positionOf } from '../history/ids.ts';
+import { questionSchema } from './question.ts';
 
 const text = z.string();
 /** A user in a presence channel, as stored in Redis. */
@@ -24,19 +25,23 @@ const bodySchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('count'), count: z.int().min(0), version: z.number() }),
   z.object({ kind: z.literal('userOnline') }),
   z.object({ kind: z.literal('userOffline') }),
-  z.object({
-    kind: z.literal('evicted'),
-    who: z.union([z.object({ socketId: text }), z.object({ userId: text })]),
-    reason: text,
-  }),
 ]);
 
-const commandSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('terminateUser'), appId: text, userId: text, reason: text }),
+const orderSchema = z.discriminatedUnion('kind', [
   z
     .object({ kind: z.literal('watch'), appId: text, channel: text.optional() })
     .transform(({ kind, appId, channel }) => ({ kind, appId, channel })),
+  z.object({
+    kind: z.literal('question'),
+    id: text,
+    /** The channel on which the one who asks hears the answers. */
+    replyTo: text,
+    question: questionSchema,
+  }),
 ]);
+
+/** What nodes say to each other: commands, and questions with the way of their answers. */
+export type Order = z.infer<typeof orderSchema>;
 
 const envelopeSchema = z.object({
   /** The position of the message in its topic. */
@@ -49,7 +54,7 @@ const envelopeSchema = z.object({
 type Without<T, Key extends string> = T extends unknown ? Omit<T, Key> : never;
 
 /** A message before a script gives it its version. */
-export type Body = Without<Exclude<Message, EventMessage>, 'topic'> | z.infer<typeof eventSchema> | Command;
+export type Body = Without<Exclude<Message, EventMessage>, 'topic'> | z.infer<typeof eventSchema> | Order;
 
 /** A message as it travels between nodes. */
 export type Envelope = z.infer<typeof envelopeSchema>;
@@ -81,7 +86,7 @@ export function messageOf(topic: Topic, { version, message }: Envelope): Message
   };
 }
 
-/** @throws Error if it is no command */
-export function commandOf({ message }: Envelope): Command {
-  return commandSchema.parse(message);
+/** @throws Error if it is no order */
+export function orderOf({ message }: Envelope): Order {
+  return orderSchema.parse(message);
 }

@@ -45,6 +45,11 @@ export class MissedQueue {
     }, REJOIN_MS);
   }
 
+  /** Whether the listener has yet to resync from a gap of a topic. */
+  has(topic: Topic): boolean {
+    return this.#pending.has(topic);
+  }
+
   close(): void {
     clearTimeout(this.#timer);
   }
@@ -71,10 +76,5 @@ export class MissedQueue {
 
 function merge(before: Missed | undefined, missed: Missed): Missed {
   if (before?.kind !== 'messages' || missed.kind !== 'messages') return missed;
-  const evicted = Math.max(before.evicted ?? 0, missed.evicted ?? 0);
-  return {
-    ...missed,
-    version: Math.max(before.version, missed.version),
-    ...(evicted > 0 && { evicted }),
-  };
+  return { ...missed, version: Math.max(before.version, missed.version) };
 }

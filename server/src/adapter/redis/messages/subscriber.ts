@@ -15,9 +15,13 @@ export class Subscriber {
   readonly #link: ReconnectingClient;
   readonly #keys: Keys;
   readonly #pulse: string;
+  readonly #first: Topic;
+  readonly #heard: (json: string) => void;
   readonly #streams: TopicStreamParts;
   readonly #timeoutMs: number;
   readonly #topics = new Map<Topic, Listening>();
+  /** The connection on which the first topic has caught up. */
+  #current: RedisClient | undefined;
   /** The last step of each topic that has one in progress: the client must not run two at once. */
   readonly #steps = new Map<Topic, Promise<void>>();
   /** When a heartbeat was sent that has not arrived yet, by the monotonic clock. */
@@ -25,17 +29,26 @@ export class Subscriber {
   /** Something could not be subscribed or fetched since the last connection. */
   #isBehind = false;
 
-  /** @param parts.pulse the channel on which this process receives its own heartbeats */
+  /**
+   * @param parts.pulse the channel on which this process receives its own heartbeats, and answers to its questions
+   * @param parts.first the topic that catches up on a new connection before any other is subscribed: what it ends must not
+   *   get what the others deliver
+   */
   constructor(parts: {
     readonly link: ReconnectingClient;
     readonly keys: Keys;
     readonly pulse: string;
+    readonly first: Topic;
+    /** Receives answers. */
+    readonly heard: (json: string) => void;
     readonly streams: TopicStreamParts;
     readonly timeoutMs: number;
   }) {
     this.#link = parts.link;
     this.#keys = parts.keys;
     this.#pulse = parts.pulse;
+    this.#first = parts.first;
+    this.#heard = parts.heard;
     this.#streams = parts.streams;
     this.#timeoutMs = parts.timeoutMs;
   }
@@ -66,8 +79,9 @@ export class Subscriber {
 
   /** Subscribes everything again on a new connection, and fetches what was missed meanwhile. */
   async open(): Promise<void> {
-    const heard = (): void => {
+    const heard = (json = ''): void => {
       this.#pulseSentAt = undefined;
+      if (json !== '') this.#heard(json);
     };
     this.#isBehind = true;
     // A heartbeat of an earlier connection says nothing of this one.
@@ -81,11 +95,28 @@ export class Subscriber {
   async catchUp(): Promise<void> {
     if (!this.#isBehind || this.#link.fault) return;
     this.#isBehind = false;
-    await inSlices([...this.#topics], SLICE, async ([topic, listening]) => {
+    const reopen = async ([topic, listening]: [Topic, Listening]): Promise<void> => {
       if (this.#topics.get(topic) !== listening) return;
       this.#open(topic, listening);
       await listening.open.catch(ignoreError);
-    });
+    };
+    const all = [...this.#topics];
+    await inSlices(
+      all.filter(([topic]) => topic === this.#first),
+      SLICE,
+      reopen,
+    );
+    if (!this.isCurrent) return;
+    await inSlices(
+      all.filter(([topic]) => topic !== this.#first),
+      SLICE,
+      reopen,
+    );
+  }
+
+  /** Whether nothing of the first topic was missed, as far as is known. */
+  get isCurrent(): boolean {
+    return !this.#link.fault && this.#current === this.#link.client;
   }
 
   /** A heartbeat is about to be sent: the last one must have arrived. */
@@ -108,6 +139,8 @@ export class Subscriber {
   async #subscribe(topic: Topic, listening: Listening): Promise<void> {
     const { client } = this.#link;
     const { stream } = listening;
+    if (topic !== this.#first && this.#current !== client)
+      throw new Unavailable('Redis: what was revoked has not been read yet');
     if (listening.client !== client) {
       stream.markBehind();
       const subscribed = client.sSubscribe(this.#keys.topic(topic), (json) => stream.receive(json));
@@ -117,6 +150,7 @@ export class Subscriber {
       listening.client = client;
     }
     await stream.catchUp();
+    if (topic === this.#first) this.#current = client;
   }
 
   #enqueue(topic: Topic, step: () => Promise<void>): Promise<void> {

@@ -30,7 +30,6 @@ export const replies = {
     z.tuple([z.number(), z.number(), flag, flag, json(z.array(memberSchema)), text, z.number(), text]),
   ]),
   leave: z.union([z.null(), z.tuple([z.number(), z.number(), changeSchema])]),
-  evict: z.tuple([z.number(), z.array(changeSchema)]),
   reap: z.tuple([z.number(), z.number(), z.array(changeSchema)]),
   counts: z
     .tuple([z.number(), z.number(), z.number()])

@@ -1,7 +1,6 @@
 import { Unavailable } from '../../../errors.ts';
 import type {
   Counts,
-  Evicted,
   Joined,
   JoinOptions,
   Left,
@@ -10,7 +9,7 @@ import type {
   SeatedConnection,
   Snapshot,
 } from '../../adapter.ts';
-import { appOfTopic, type Topic, topicOf, userTopicOf } from '../../topic.ts';
+import { type Topic, topicOf, userTopicOf } from '../../topic.ts';
 import { scripts } from '../scripts.ts';
 import { readKept, readSeats, replies } from './replies.ts';
 import { SeatTaker, type SeatTakerParts } from './seat-taker.ts';
@@ -32,6 +31,7 @@ export class RedisRoster implements Roster {
     const local = seats.open(topic, () => held.note('topics', topic));
     local.joining += 1;
     try {
+      this.#checkCurrent();
       const nodeId = await taker.nodeIdOf(local);
       const joined = await taker.take(topic, nodeId, seat, options);
       if (joined === 'full') return 'full';
@@ -64,30 +64,6 @@ export class RedisRoster implements Roster {
     const [version, subscriptions, change] = answer;
     this.#parts.recorder.recordChanges(topic, version, [{ kind: 'left', ...change, reason }]);
     return { version, subscriptions, vacated: change.vacated, memberRemoved: change.memberRemoved };
-  }
-
-  async evict(topic: Topic, who: Evicted, reason: string): Promise<number> {
-    const { commands, keys, recorder } = this.#parts;
-    const [member, socketIds] =
-      'userId' in who
-        ? [JSON.stringify(who.userId), await this.#socketIdsOf(appOfTopic(topic), who.userId)]
-        : ['', [who.socketId]];
-    const [version, changes] = replies.evict.parse(
-      await commands.runBeforeDeadline(
-        scripts.evict,
-        keys.topic(topic),
-        JSON.stringify(who),
-        JSON.stringify(reason),
-        member,
-        ...socketIds,
-      ),
-    );
-    recorder.recordChanges(
-      topic,
-      version,
-      changes.map((change) => ({ kind: 'left', ...change, reason })),
-    );
-    return changes.length;
   }
 
   async snapshot(topic: Topic): Promise<Snapshot> {
@@ -145,9 +121,9 @@ export class RedisRoster implements Roster {
     return this.#taker.takeQueued();
   }
 
-  async #socketIdsOf(appId: string, userId: string): Promise<string[]> {
-    const seats = readSeats(await this.#run(scripts.seats, userTopicOf(appId, userId)));
-    return seats.map(({ socketId }) => socketId);
+  /** @throws Unavailable while this node may not know what was revoked */
+  #checkCurrent(): void {
+    if (!this.#parts.isCurrent()) throw new Unavailable('Redis: what was revoked has not been read yet');
   }
 
   /** The index may be outdated: the topic decides, and the index is corrected. */

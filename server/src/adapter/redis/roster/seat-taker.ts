@@ -126,6 +126,8 @@ export class SeatTaker {
 }
 
 export interface SeatTakerParts {
+  /** Whether this node knows what was revoked. */
+  readonly isCurrent: () => boolean;
   readonly commands: ScriptRunner;
   readonly keys: Keys;
   readonly node: NodeLease;

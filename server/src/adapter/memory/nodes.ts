@@ -1,0 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BusListener } from '../adapter.ts';
+import { type Answers, answerMsOf, NOTHING_DONE, type Nodes, type Question } from '../questions.ts';
+
+/** The name of the one node. */
+const NODE = 'node-1';
+
+/** A node on its own, which may consist of several processes. */
+export class MemoryNodes implements Nodes {
+  #listener: BusListener | undefined;
+
+  attach(listener: BusListener): void {
+    this.#listener = listener;
+  }
+
+  async ask(question: Question): Promise<Answers> {
+    const ending = new AbortController();
+    const tooLate = delay(answerMsOf(question), undefined, { signal: ending.signal }).catch(() => {});
+    const answered = this.#listener?.answer(question).catch(() => undefined);
+    const answer = await Promise.race([answered, tooLate]);
+    ending.abort();
+    return { ...(answer ?? NOTHING_DONE), total: 1, pending: answer ? [] : [NODE] };
+  }
+}

@@ -1,0 +1,84 @@
+import type { Revocation } from './revocations.ts';
+
+/** What all nodes are asked, and whose answers are awaited. */
+export type Question =
+  /** To take rights back. */
+  | { readonly kind: 'revoke'; readonly revocation: Revocation }
+  /** To let in again whom a revocation blocks. */
+  | { readonly kind: 'lift'; readonly appId: string; readonly id: string }
+  /** Who holds what. */
+  | HeldQuery;
+
+/** Which grants are asked for. */
+export interface HeldQuery {
+  readonly kind: 'held';
+  readonly appId: string;
+  readonly userId: string | undefined;
+  readonly channel: string | undefined;
+  /** The place after which the answer begins. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+/** The grant of one subscription. Times are Unix seconds. */
+export interface HeldGrant {
+  /** In the order of all that are held. */
+  readonly place: string;
+  readonly socketId: string;
+  readonly userId: string | undefined;
+  readonly channel: string;
+  readonly since: number;
+  readonly id: string | undefined;
+  readonly key: string | undefined;
+  readonly issuedAt: number | undefined;
+  readonly expiresAt: number | undefined;
+  readonly mayPublish: boolean;
+}
+
+/** What one or several nodes have done. */
+export interface NodeAnswer {
+  /** Subscriptions that were ended, or whose connections were closed. */
+  readonly subscriptions: number;
+  /** Connections that were closed, or will be. */
+  readonly connections: number;
+  /** Grants about which a backend was asked and has not answered. */
+  readonly unanswered: number;
+  readonly held: readonly HeldGrant[];
+}
+
+/** What was done, and by how many nodes. */
+export interface Answers extends NodeAnswer {
+  readonly total: number;
+  /** The nodes that have not answered in time; they act before they deliver or admit anything. */
+  readonly pending: readonly string[];
+}
+
+export const NOTHING_DONE: NodeAnswer = { subscriptions: 0, connections: 0, unanswered: 0, held: [] };
+
+/** Asks all nodes, this one included. */
+export interface Nodes {
+  /** @throws Unavailable if nobody was asked */
+  ask(question: Question): Promise<Answers>;
+}
+
+/** Milliseconds for which the answer of a node is awaited. */
+export const ANSWER_MS = 2000;
+/** Milliseconds for which the answer about rechecked grants is awaited: backends are asked. */
+export const RECHECK_ANSWER_MS = 6000;
+
+/** Milliseconds for which the answers to a question are awaited. */
+export function answerMsOf(question: Question): number {
+  return question.kind === 'revoke' && question.revocation.action === 'recheck'
+    ? RECHECK_ANSWER_MS
+    : ANSWER_MS;
+}
+
+/** What several nodes or processes have done together. */
+export function sumOf(answers: readonly NodeAnswer[]): NodeAnswer {
+  return {
+    subscriptions: answers.reduce((sum, each) => sum + each.subscriptions, 0),
+    connections: answers.reduce((sum, each) => sum + each.connections, 0),
+    unanswered: answers.reduce((sum, each) => sum + each.unanswered, 0),
+    held: answers.flatMap(({ held }) => held),
+  };
+}

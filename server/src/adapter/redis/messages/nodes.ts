@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { severityOf } from '../../../errors.ts';
+import type { ScriptRunner } from '../../../redis/script-runner.ts';
+import {
+  type Answers,
+  answerMsOf,
+  type NodeAnswer,
+  type Nodes,
+  type Question,
+  sumOf,
+} from '../../questions.ts';
+import type { Keys } from '../keys.ts';
+import { scripts } from '../scripts.ts';
+import type { RedisBus } from './bus.ts';
+import type { Order } from './envelope.ts';
+import { confirmationSchema, type NodeConfirmation } from './question.ts';
+
+const idsSchema = z.array(z.string());
+
+/** A question whose answers are awaited. */
+interface Open {
+  readonly awaited: Set<string>;
+  readonly answers: NodeAnswer[];
+  readonly answered: () => void;
+}
+
+export interface RedisNodesParts {
+  readonly commands: ScriptRunner;
+  readonly keys: Keys;
+  readonly bus: RedisBus;
+  /** Tells this process from others. */
+  readonly processId: string;
+  readonly log: Logger;
+  readonly answer: (question: Question) => Promise<NodeAnswer>;
+}
+
+/** Asks the nodes that share a Redis: the question is an order to all, and each answers where the one who asks hears its heartbeats. */
+export class RedisNodes implements Nodes {
+  readonly #parts: RedisNodesParts;
+  readonly #open = new Map<string, Open>();
+
+  constructor(parts: RedisNodesParts) {
+    this.#parts = parts;
+  }
+
+  async ask(question: Question): Promise<Answers> {
+    const { bus, keys, processId } = this.#parts;
+    // Nodes that join later read what is kept, which comes before the question.
+    const nodes = await this.#liveNodes();
+    const id = randomUUID();
+    const ending = new AbortController();
+    const tooLate = delay(answerMsOf(question), undefined, { signal: ending.signal }).catch(() => {});
+    const open: Open = { awaited: new Set(nodes), answers: [], answered: () => ending.abort() };
+    this.#open.set(id, open);
+    try {
+      await bus.order({ kind: 'question', id, replyTo: keys.pulse(processId), question });
+      await tooLate;
+    } finally {
+      ending.abort();
+      this.#open.delete(id);
+    }
+    const pending = [...open.awaited].map((node) => `node-${node}`);
+    return { ...sumOf(open.answers), total: nodes.size, pending };
+  }
+
+  /** Another node, or this one, asks. */
+  asked({ id, replyTo, question }: Extract<Order, { kind: 'question' }>): void {
+    const { log } = this.#parts;
+    this.#parts
+      .answer(question)
+      .then((answer) => this.#confirm(replyTo, { question: id, node: this.#parts.processId, answer }))
+      .catch((error: unknown) => {
+        log[severityOf(error)]({ err: error, question: question.kind }, 'question of a node not answered');
+      });
+  }
+
+  /** A node has answered. */
+  heard(json: string): void {
+    const { question, node, answer } = confirmationSchema.parse(JSON.parse(json));
+    const open = this.#open.get(question);
+    if (!open?.awaited.delete(node)) return;
+    open.answers.push(answer);
+    if (open.awaited.size === 0) open.answered();
+  }
+
+  async #confirm(replyTo: string, confirmation: NodeConfirmation): Promise<void> {
+    const { commands, keys } = this.#parts;
+    await commands.run(scripts.confirm, keys.nodes, replyTo, JSON.stringify(confirmation));
+  }
+
+  /** A process has another id each time that it joins; the ids begin with that of the process. */
+  async #liveNodes(): Promise<Set<string>> {
+    const { commands, keys, processId } = this.#parts;
+    const ids = idsSchema.parse(await commands.run(scripts.liveNodes, keys.nodes));
+    return new Set([processId, ...ids.map((id) => id.slice(0, id.indexOf('.')))]);
+  }
+}

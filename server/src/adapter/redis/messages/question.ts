@@ -1,0 +1,78 @@
+import { z } from 'zod';
+
+const text = z.string();
+const optionalText = text.optional();
+const number = z.number();
+
+export const revocationSchema = z.object({
+  id: text,
+  appId: text,
+  target: z.object({
+    userId: optionalText,
+    channel: optionalText,
+    channelPrefix: optionalText,
+    socketId: optionalText,
+    grantId: optionalText,
+    key: optionalText,
+  }),
+  action: z.enum(['end', 'disconnect', 'reconnect', 'recheck']),
+  reason: text,
+  at: number,
+  exceptSocketId: optionalText,
+  spreadMs: number.optional(),
+  isOfSignIns: z.boolean().optional(),
+  outlawsUntil: number.optional(),
+  blockedUntil: number.optional(),
+});
+
+/** What all nodes are asked. */
+export const questionSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('revoke'), revocation: revocationSchema }),
+  z.object({ kind: z.literal('lift'), appId: text, id: text }),
+  z
+    .object({
+      kind: z.literal('held'),
+      appId: text,
+      userId: optionalText,
+      channel: optionalText,
+      after: text,
+      limit: number,
+    })
+    .transform(({ userId, channel, ...rest }) => ({ ...rest, userId, channel })),
+]);
+
+const heldSchema = z
+  .object({
+    place: text,
+    socketId: text,
+    userId: optionalText,
+    channel: text,
+    since: number,
+    id: optionalText,
+    key: optionalText,
+    issuedAt: number.optional(),
+    expiresAt: number.optional(),
+    mayPublish: z.boolean(),
+  })
+  .transform(({ userId, id, key, issuedAt, expiresAt, ...rest }) => ({
+    ...rest,
+    userId,
+    id,
+    key,
+    issuedAt,
+    expiresAt,
+  }));
+
+/** What one node answers to whoever asked. */
+export const confirmationSchema = z.object({
+  question: text,
+  node: text,
+  answer: z.object({
+    subscriptions: number,
+    connections: number,
+    unanswered: number,
+    held: z.array(heldSchema).readonly(),
+  }),
+});
+
+export type NodeConfirmation = z.infer<typeof confirmationSchema>;

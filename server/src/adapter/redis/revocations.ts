@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import type { ScriptRunner } from '../../redis/script-runner.ts';
+import {
+  keptUntil,
+  type Revocation,
+  type RevocationBounds,
+  type RevocationPage,
+  type Revocations,
+  revocationBytes,
+} from '../revocations.ts';
+import type { Keys } from './keys.ts';
+import { revocationSchema } from './messages/question.ts';
+import { scripts } from './scripts.ts';
+
+const appsSchema = z.array(z.string());
+const pageSchema = z.tuple([z.string(), z.array(z.string())]);
+const FIRST = '0';
+
+/** The revocations of all apps, in Redis. */
+export class RedisRevocations implements Revocations {
+  readonly #commands: ScriptRunner;
+  readonly #keys: Keys;
+  readonly #now: () => number;
+
+  /** @param now the clock, in Unix milliseconds */
+  constructor(commands: ScriptRunner, keys: Keys, now: () => number) {
+    this.#commands = commands;
+    this.#keys = keys;
+    this.#now = now;
+  }
+
+  async keep(revocation: Revocation, bounds: RevocationBounds): Promise<boolean> {
+    const milliseconds = Math.ceil(keptUntil(revocation) - this.#now());
+    if (milliseconds <= 0) return true;
+    const kept = await this.#commands.run(
+      scripts.keepRevocation,
+      this.#keys.revocations,
+      revocation.appId,
+      revocation.id,
+      JSON.stringify(revocation),
+      milliseconds,
+      revocationBytes(revocation),
+      bounds.count,
+      bounds.bytes,
+    );
+    return kept === 1;
+  }
+
+  async forget(appId: string, id: string): Promise<void> {
+    await this.#commands.run(scripts.forgetRevocation, this.#keys.revocations, appId, id);
+  }
+
+  /** They persist as far as Redis does. */
+  async isPersisted(): Promise<boolean> {
+    return true;
+  }
+
+  /** A cursor is that of Redis in an app, a space, and the app. */
+  async page(cursor?: string): Promise<RevocationPage> {
+    const apps = appsSchema.parse(
+      await this.#commands.run(scripts.appsOfRevocations, this.#keys.revocations),
+    );
+    const [at, appId] = cursor === undefined ? [FIRST, apps[0]] : split(cursor);
+    if (appId === undefined) return { revocations: [] };
+    const answer = await this.#commands.run(scripts.revocationPage, this.#keys.revocations, appId, at);
+    const [next, texts] = pageSchema.parse(answer);
+    const now = this.#now();
+    const revocations = texts
+      .map((text) => revocationSchema.parse(JSON.parse(text)))
+      .filter((revocation) => keptUntil(revocation) > now);
+    if (next !== FIRST) return { revocations, cursor: `${next} ${appId}` };
+    const following = apps.find((each) => each > appId);
+    return following === undefined ? { revocations } : { revocations, cursor: `${FIRST} ${following}` };
+  }
+}
+
+function split(cursor: string): [string, string] {
+  const space = cursor.indexOf(' ');
+  return [cursor.slice(0, space), cursor.slice(space + 1)];
+}
