@@ -31,8 +31,8 @@ export class RedisRoster implements Roster {
     const local = seats.open(topic, () => held.note('topics', topic));
     local.joining += 1;
     try {
-      this.#checkCurrent();
       const nodeId = await taker.nodeIdOf(local);
+      this.#checkCurrent();
       const joined = await taker.take(topic, nodeId, seat, options);
       if (joined === 'full') return 'full';
       local.seats.set(seat.socketId, { seat, member });
