@@ -14,11 +14,15 @@ export class CommandError extends Error {
   constructor(
     message: string,
     readonly code: string = 'failed',
-    options?: ErrorOptions & { readonly status?: number },
+    options?: ErrorOptions & { readonly status?: number; readonly problem?: object },
   ) {
     super(message, options);
     this.status = options?.status;
+    this.problem = options?.problem;
   }
+
+  /** The problem object of the broker, if it answered with one. */
+  readonly problem: object | undefined;
 
   /** The HTTP status of the broker, if it answered. */
   readonly status: number | undefined;
@@ -57,13 +61,13 @@ function described(error: unknown): Description {
     return { exitCode: 2, text: error.message, problem };
   }
   if (error instanceof CommandError) {
-    const { message: detail, code, status } = error;
+    const { message: detail, code, status, problem } = error;
     const unreachable = error instanceof UnreachableError;
     const title = unreachable ? 'No broker was reached' : 'The command failed';
     return {
       exitCode: unreachable ? 3 : 1,
       text: detail,
-      problem: { title, ...(status !== undefined && { status }), detail, code },
+      problem: { title, ...(status !== undefined && { status }), detail, code, ...problem },
     };
   }
   const isForUser = error instanceof DataError || (error instanceof Error && 'syscall' in error);
@@ -76,16 +80,21 @@ function described(error: unknown): Description {
 }
 
 /** An error of a request to a broker, as one of a command. */
-export function explained(error: unknown, { origin }: URL): unknown {
+export function explained(error: unknown, url: URL): unknown {
   if (!(error instanceof CountersignError) || error instanceof ArgumentError) return error;
   if (!(error instanceof RequestError)) return new CommandError(error.message, error.code, { cause: error });
   const { status, body } = error;
   if (status === undefined) {
-    const message = `No broker answers at ${origin}: start it, or give its address with --url`;
-    return new UnreachableError(message, 'unreachable', { cause: error });
+    return unreachable(url, error);
   }
   const message = `The broker refused with ${status}: ${body}`;
   return new CommandError(message, codeIn(body) ?? 'refused', { cause: error, status });
+}
+
+/** Nobody answers at an address. */
+export function unreachable({ origin }: URL, cause: unknown): UnreachableError {
+  const message = `No broker answers at ${origin}: start it, or give its address with --url`;
+  return new UnreachableError(message, 'unreachable', { cause });
 }
 
 /** The stable code in the body of a refusal. */

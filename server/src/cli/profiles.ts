@@ -1,4 +1,4 @@
-/** Profiles: which broker and app the commands ask, kept in the user's configuration directory. */
+/** Profiles: which broker the commands ask, and with what, kept in the user's configuration directory. */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,9 +7,11 @@ import { CommandError } from './failure.ts';
 
 const profileSchema = z.strictObject({
   url: z.string(),
-  app: z.string(),
-  key: z.string(),
-  secret: z.string(),
+  app: z.string().exactOptional(),
+  key: z.string().exactOptional(),
+  secret: z.string().exactOptional(),
+  /** Of the admin API. */
+  token: z.string().exactOptional(),
 });
 const fileSchema = z.record(z.string(), profileSchema);
 

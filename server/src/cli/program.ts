@@ -1,17 +1,21 @@
 /** The command line: its commands, and what becomes of their errors. */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
+import { addApps } from './commands/apps.ts';
 import { addAudit } from './commands/audit.ts';
 import { addChannels } from './commands/channels.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addDev } from './commands/dev.ts';
 import { addInit } from './commands/init.ts';
+import { addKeys } from './commands/keys.ts';
 import { addLogin } from './commands/login.ts';
 import { addMembers } from './commands/members.ts';
+import { addNodes } from './commands/nodes.ts';
 import { addPublish } from './commands/publish.ts';
 import { addStart } from './commands/start.ts';
 import { addTail } from './commands/tail.ts';
+import { addTokens } from './commands/tokens.ts';
 import { addWebhooks } from './commands/webhooks.ts';
 import { report } from './failure.ts';
 import { UsageError } from './usage-error.ts';
@@ -57,6 +61,10 @@ export function createProgram(): Command {
     addMembers,
     addTail,
     addWebhooks,
+    addApps,
+    addKeys,
+    addTokens,
+    addNodes,
     addAudit,
     addCompletion,
   ]) {

@@ -31,8 +31,8 @@ export interface Target {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The file that `init` writes, and that commands find where they are run. */
-const LOCAL_FILE = 'countersign.json';
-const LOCAL_URL = 'http://127.0.0.1:6001';
+export const LOCAL_FILE = 'countersign.json';
+export const LOCAL_URL = 'http://127.0.0.1:6001';
 
 /** Adds the options that {@link findTarget} reads. */
 export function withTarget(command: Command): Command {
@@ -97,7 +97,8 @@ async function fallback(options: TargetOptions, env: Environment): Promise<Parti
   return file === undefined ? {} : fromFile(file, options, env);
 }
 
-async function fromProfile(name: string, env: Environment): Promise<Profile> {
+/** @throws UsageError if there is none with this name */
+export async function fromProfile(name: string, env: Environment): Promise<Profile> {
   const profiles = await readProfiles(env);
   const profile = profiles.get(name);
   if (profile) return profile;
@@ -131,7 +132,7 @@ function appOf({ apps }: Config, id: string | undefined): AppConfig {
 }
 
 /** Where a broker with this configuration answers on its own machine. */
-function urlOf({ host, port, tls, pathPrefix }: Config): string {
+export function urlOf({ host, port, tls, pathPrefix }: Config): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `${tls ? 'https' : 'http'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}${pathPrefix}`;
 }

@@ -1,0 +1,162 @@
+/** Which admin API a command asks, with which token. */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { loadConfig } from '../config/load.ts';
+import { CommandError, unreachable } from './failure.ts';
+import { DEFAULT_PROFILE, readProfiles } from './profiles.ts';
+import { fromProfile, LOCAL_FILE, LOCAL_URL, parseUrl, urlOf } from './target.ts';
+import { UsageError } from './usage-error.ts';
+
+export interface AdminOptions {
+  readonly url?: string;
+  readonly token?: string;
+  readonly profile?: string;
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** An admin API, and who asks it. */
+export interface AdminTarget {
+  /** With the path prefix of the broker, without a slash at the end. */
+  readonly url: URL;
+  readonly token: string;
+  /** The app of the profile or of the environment, if there is one. */
+  readonly app: string | undefined;
+}
+
+export interface AdminRequest {
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: object;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+interface Parts {
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+  readonly app?: string | undefined;
+}
+
+const problemSchema = z.looseObject({ detail: z.string(), code: z.string() });
+
+/** Adds the options that {@link findAdmin} reads. */
+export function withAdmin(command: Command): Command {
+  return command
+    .option('--url <url>', 'address of the broker, with its path prefix (COUNTERSIGN_URL)')
+    .option('--token <token>', 'admin token (COUNTERSIGN_TOKEN)')
+    .option('--profile <name>', 'what login has stored under this name (COUNTERSIGN_PROFILE)')
+    .option('--config <file>', 'take the address from the configuration of a broker')
+    .option('--json', 'print the answer as JSON');
+}
+
+/**
+ * Finds the admin API: each part comes from the flags; else from the file or profile that a flag names; else from the
+ * environment, the profile, or the configuration in the current folder.
+ *
+ * @throws UsageError without a token, ConfigError
+ */
+export async function findAdmin(options: AdminOptions, env: Environment = process.env): Promise<AdminTarget> {
+  const parts = await partsOf(options, env);
+  const token = options.token ?? parts.token;
+  if (!token) {
+    throw new UsageError(
+      'No admin token: give --token, COUNTERSIGN_TOKEN, or a profile (countersign login --token)',
+    );
+  }
+  return { url: parseUrl(options.url ?? parts.url ?? LOCAL_URL), token, app: parts.app };
+}
+
+/**
+ * Asks the admin API.
+ *
+ * @param path below `/admin/v1`
+ * @returns its answer; `undefined` if that has no body
+ * @throws CommandError, UnreachableError
+ */
+export async function askAdmin(
+  { url, token }: AdminTarget,
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  { query = {}, body }: AdminRequest = {},
+  // biome-ignore lint/suspicious/noExplicitAny: the broker's own answer
+): Promise<any> {
+  const target = new URL(url);
+  target.pathname = `${url.pathname.replace(/\/+$/, '')}/admin/v1${path}`;
+  for (const [name, value] of Object.entries(query)) if (value) target.searchParams.set(name, value);
+  let answer: { readonly status: number; readonly text: string };
+  try {
+    const response = await fetch(target, {
+      method,
+      headers: {
+        Authorization: `Bearer ${token}`,
+        ...(body && { 'Content-Type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    answer = { status: response.status, text: await response.text() };
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+  const { status, text } = answer;
+  const value = text === '' ? undefined : jsonOf(text);
+  if (status < 300) return value;
+  const problem = problemSchema.safeParse(value);
+  if (!problem.success) {
+    throw new CommandError(`The broker refused with ${status}`, 'refused', { status });
+  }
+  const { detail, code } = problem.data;
+  throw new CommandError(`The broker refused with ${status}: ${detail}`, code, {
+    status,
+    problem: problem.data,
+  });
+}
+
+/** All pages of a list, as one answer. */
+export async function listAll(
+  target: AdminTarget,
+  path: string,
+  name: string,
+  query: AdminRequest['query'] = {},
+  // biome-ignore lint/suspicious/noExplicitAny: the broker's own answer
+): Promise<any[]> {
+  const items: unknown[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await askAdmin(target, 'GET', path, { query: { ...query, limit: '1000', cursor } });
+    items.push(...page[name]);
+    cursor = page.cursor;
+    if (cursor === undefined) return items;
+  }
+}
+
+async function partsOf(options: AdminOptions, env: Environment): Promise<Parts> {
+  if (options.config !== undefined) return fromConfig(options.config, env);
+  if (options.profile !== undefined) return fromProfile(options.profile, env);
+  const given = {
+    ...(env['COUNTERSIGN_URL'] && { url: env['COUNTERSIGN_URL'] }),
+    ...(env['COUNTERSIGN_TOKEN'] && { token: env['COUNTERSIGN_TOKEN'] }),
+    ...(env['COUNTERSIGN_APP'] && { app: env['COUNTERSIGN_APP'] }),
+  };
+  return given.url && given.token ? given : { ...(await fallback(env)), ...given };
+}
+
+async function fallback(env: Environment): Promise<Parts> {
+  if (env['COUNTERSIGN_PROFILE']) return fromProfile(env['COUNTERSIGN_PROFILE'], env);
+  const stored = (await readProfiles(env)).get(DEFAULT_PROFILE);
+  if (stored) return stored;
+  const file = env['COUNTERSIGN_CONFIG'] ?? (existsSync(LOCAL_FILE) ? LOCAL_FILE : undefined);
+  return file === undefined ? {} : fromConfig(file, env);
+}
+
+/** The token is that of COUNTERSIGN_ADMIN_TOKEN, since a file has hashes only. */
+async function fromConfig(file: string, env: Environment): Promise<Parts> {
+  const config = await loadConfig({ file, env });
+  return { url: urlOf(config), token: env['COUNTERSIGN_TOKEN'] ?? config.admin.token };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
