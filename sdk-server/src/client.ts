@@ -191,7 +191,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    * @example
    * ```ts
    * await countersign.revoke({ target: { userId: 'ann', channel: 'private-team-7' }, reason: 'Left the team' });
-   * await countersign.revoke({ target: { userId: 'ann' }, action: 'disconnect', exceptSocketId: socketId }); // other devices
+   * await countersign.revoke({ target: { userId: 'ann' }, action: 'disconnect', exceptSocketId: '1234.5678' }); // other devices
    * ```
    */
   async revoke(revocation: Revocation): Promise<RevocationAnswer> {
@@ -215,6 +215,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    * @throws RequestError 404 if it is not in force
    * @example
    * ```ts
+   * const { id } = await countersign.revoke({ target: { userId: 'ann' }, blockSeconds: 3600 });
    * await countersign.liftBlock(id);
    * ```
    */

@@ -140,7 +140,8 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
 
     await ask('');
     await expectReady(node);
-    expect(told(node.cli, 'redis connected')).toEqual(ofEach(servers));
+    // The lines come by another way than the answer.
+    await eventually(async () => expect(told(node.cli, 'redis connected')).toEqual(ofEach(servers)));
     expect(told(node.cli, 'redis lost')).toEqual([]);
   });
 
@@ -175,10 +176,11 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     await allow('resetchannels', '-eval', '-evalsha');
     await eventually(async () => expect(await subscriptions()).toBe(0));
     await publish(near, 'news', 'e', '0');
+    // What was revoked cannot be fetched, so nothing else is subscribed.
     await allow(`&${PREFIX}:*`);
-    await eventually(async () => expect(await subscriptions()).toBe(1));
     for (const n of [1, 2, 3, 4, 5]) await publish(near, 'news', 'e', String(n));
     await far.cli.line('failed to fetch missed messages; will retry');
+    expect(await subscriptions()).toBe(0);
     await allow(...permissions);
     for (const n of [0, 1, 2, 3, 4, 5]) expect(await events.next()).toBe(n);
     expect(far.cli.count('failed to fetch missed messages; will retry')).toBe(1);

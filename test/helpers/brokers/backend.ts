@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { Countersign } from '@countersign/sdk-server';
+import { Countersign, type CountersignOptions } from '@countersign/sdk-server';
 import { authRouter } from '@countersign/sdk-server/express';
 import type { Broker } from '@countersign/server';
 import express, { type Express } from 'express';
@@ -12,7 +12,7 @@ import { APP } from './server.ts';
 type Place = Pick<Broker, 'host' | 'port'>;
 
 /** Our server SDK for the app of the tests. */
-export function countersignFor(broker: Place, options: { readonly secret?: string } = {}): Countersign {
+export function countersignFor(broker: Place, options: Partial<CountersignOptions> = {}): Countersign {
   return new Countersign({
     appId: APP.id,
     key: APP.key,

@@ -170,7 +170,11 @@ export class RedisAdapter implements Adapter {
       index,
       recorder: this.#recorder,
       log,
-      isCurrent: () => this.#subscriber.isCurrent && !this.#missedQueue.has(COMMANDS),
+      knowsRevoked: async () => {
+        await this.#subscriber.caughtUp();
+        await this.#missedQueue.settled(COMMANDS);
+        return this.#subscriber.isCurrent && !this.#missedQueue.has(COMMANDS);
+      },
       onQueuedTaken: (topic) => this.#missed(topic, FIRST_VERSION),
     });
     this.channelCache = new RedisChannelCache(commands, keys);

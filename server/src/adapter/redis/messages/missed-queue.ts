@@ -12,6 +12,8 @@ export class MissedQueue {
   readonly #log: Logger;
   readonly #rejoined: () => Promise<void>;
   readonly #pending = new Map<Topic, Missed>();
+  /** Resyncs that are in progress. */
+  readonly #running = new Map<Topic, Promise<void>>();
   /** What becomes pending once other nodes have had the time to rejoin. */
   readonly #later = new Map<Topic, Missed>();
   #timer: NodeJS.Timeout | undefined;
@@ -31,7 +33,7 @@ export class MissedQueue {
   /** Tells the listener, at once if possible. */
   add(topic: Topic, missed: Missed): void {
     this.#pending.set(topic, merge(this.#pending.get(topic), missed));
-    void this.#retry(topic);
+    this.#begin(topic);
   }
 
   /** Tells the listener later: other nodes have not taken their seats yet, which would look like removals. */
@@ -45,6 +47,11 @@ export class MissedQueue {
     }, REJOIN_MS);
   }
 
+  /** Resolves when no resync from a gap of a topic is in progress. */
+  async settled(topic: Topic): Promise<void> {
+    await this.#running.get(topic);
+  }
+
   /** Whether the listener has yet to resync from a gap of a topic. */
   has(topic: Topic): boolean {
     return this.#pending.has(topic);
@@ -56,7 +63,14 @@ export class MissedQueue {
 
   /** Retries what failed before, now that Redis can be reached. */
   retry(): void {
-    for (const topic of this.#pending.keys()) void this.#retry(topic);
+    for (const topic of this.#pending.keys()) this.#begin(topic);
+  }
+
+  #begin(topic: Topic): void {
+    const running = this.#retry(topic).finally(() => {
+      if (this.#running.get(topic) === running) this.#running.delete(topic);
+    });
+    this.#running.set(topic, running);
   }
 
   async #retry(topic: Topic): Promise<void> {

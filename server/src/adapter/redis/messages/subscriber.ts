@@ -119,6 +119,11 @@ export class Subscriber {
     return !this.#link.fault && this.#current === this.#link.client;
   }
 
+  /** Waits until nothing of the first topic was missed. @throws Unavailable if it cannot catch up */
+  caughtUp(): Promise<void> {
+    return this.#firstIsCurrent(this.#link.client);
+  }
+
   /** A heartbeat is about to be sent: the last one must have arrived. */
   expectHeartbeat(): void {
     if (this.#link.fault) return;
@@ -139,8 +144,7 @@ export class Subscriber {
   async #subscribe(topic: Topic, listening: Listening): Promise<void> {
     const { client } = this.#link;
     const { stream } = listening;
-    if (topic !== this.#first && this.#current !== client)
-      throw new Unavailable('Redis: what was revoked has not been read yet');
+    if (topic !== this.#first) await this.#firstIsCurrent(client);
     if (listening.client !== client) {
       stream.markBehind();
       const subscribed = client.sSubscribe(this.#keys.topic(topic), (json) => stream.receive(json));
@@ -151,6 +155,15 @@ export class Subscriber {
     }
     await stream.catchUp();
     if (topic === this.#first) this.#current = client;
+  }
+
+  /** @throws Unavailable if the first topic cannot catch up on this connection */
+  async #firstIsCurrent(client: RedisClient): Promise<void> {
+    if (this.#current === client) return;
+    const listening = this.#topics.get(this.#first);
+    if (listening && !this.#steps.has(this.#first)) this.#open(this.#first, listening);
+    await this.#steps.get(this.#first);
+    if (this.#current !== client) throw new Unavailable('Redis: what was revoked has not been read yet');
   }
 
   #enqueue(topic: Topic, step: () => Promise<void>): Promise<void> {

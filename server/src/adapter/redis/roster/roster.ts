@@ -32,7 +32,8 @@ export class RedisRoster implements Roster {
     local.joining += 1;
     try {
       const nodeId = await taker.nodeIdOf(local);
-      this.#checkCurrent();
+      if (!(await this.#parts.knowsRevoked()))
+        throw new Unavailable('Redis: what was revoked has not been read yet');
       const joined = await taker.take(topic, nodeId, seat, options);
       if (joined === 'full') return 'full';
       local.seats.set(seat.socketId, { seat, member });
@@ -119,11 +120,6 @@ export class RedisRoster implements Roster {
   /** Takes the seats that could not be taken when they were asked for. */
   takeQueued(): Promise<void> {
     return this.#taker.takeQueued();
-  }
-
-  /** @throws Unavailable while this node may not know what was revoked */
-  #checkCurrent(): void {
-    if (!this.#parts.isCurrent()) throw new Unavailable('Redis: what was revoked has not been read yet');
   }
 
   /** The index may be outdated: the topic decides, and the index is corrected. */

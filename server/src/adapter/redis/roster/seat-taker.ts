@@ -126,8 +126,8 @@ export class SeatTaker {
 }
 
 export interface SeatTakerParts {
-  /** Whether this node knows what was revoked. */
-  readonly isCurrent: () => boolean;
+  /** Whether this node knows what was revoked; waits while it reads that. */
+  readonly knowsRevoked: () => Promise<boolean>;
   readonly commands: ScriptRunner;
   readonly keys: Keys;
   readonly node: NodeLease;
