@@ -72,7 +72,7 @@ export class RedisServer {
       for _, key in ipairs(redis.call('KEYS', '*')) do
         local left = redis.call('PTTL', key)
         if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
-        if string.sub(key, -5) == ':ends' then
+        if string.find(key, ':ends', 1, true) then
           for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -ARGV[1], member) end
         end
       end`;
