@@ -189,6 +189,7 @@ export class RedisAdapter implements Adapter {
       bus: this.bus,
       processId: this.#node.processId,
       log,
+      hears: () => this.#subscriber.hears(),
       // A node that has no listener yet has let nobody in, and reads what is kept before it does.
       answer: async (question) => (await this.#listener?.answer(question)) ?? NOTHING_DONE,
     });

@@ -35,6 +35,8 @@ export interface RedisNodesParts {
   readonly processId: string;
   readonly log: Logger;
   readonly answer: (question: Question) => Promise<NodeAnswer>;
+  /** Waits until this node hears orders and answers; rejects if it does not. */
+  readonly hears: () => Promise<void>;
 }
 
 /** Asks the nodes that share a Redis: the question is an order to all, and each answers where the one who asks hears its heartbeats. */
@@ -47,7 +49,9 @@ export class RedisNodes implements Nodes {
   }
 
   async ask(question: Question): Promise<Answers> {
-    const { bus, keys, processId } = this.#parts;
+    const { bus, keys, processId, hears } = this.#parts;
+    // Otherwise the own answer would not come. One that hears nothing can still tell the others.
+    await hears().catch(() => {});
     // Nodes that join later read what is kept, which comes before the question.
     const nodes = await this.#liveNodes();
     const id = randomUUID();

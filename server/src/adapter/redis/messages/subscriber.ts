@@ -24,6 +24,8 @@ export class Subscriber {
   #current: RedisClient | undefined;
   /** The last step of each topic that has one in progress: the client must not run two at once. */
   readonly #steps = new Map<Topic, Promise<void>>();
+  /** Subscribing the pulse on the last connection. */
+  #pulseOpen: Promise<unknown> = Promise.resolve();
   /** When a heartbeat was sent that has not arrived yet, by the monotonic clock. */
   #pulseSentAt: number | undefined;
   /** Something could not be subscribed or fetched since the last connection. */
@@ -86,7 +88,8 @@ export class Subscriber {
     this.#isBehind = true;
     // A heartbeat of an earlier connection says nothing of this one.
     heard();
-    await withTimeout(this.#timeoutMs, this.#link.client.sSubscribe(this.#pulse, heard));
+    this.#pulseOpen = withTimeout(this.#timeoutMs, this.#link.client.sSubscribe(this.#pulse, heard));
+    await this.#pulseOpen;
     heard();
     await this.catchUp();
   }
@@ -122,6 +125,12 @@ export class Subscriber {
   /** Waits until nothing of the first topic was missed. @throws Unavailable if it cannot catch up */
   caughtUp(): Promise<void> {
     return this.#firstIsCurrent(this.#link.client);
+  }
+
+  /** Waits until orders and answers arrive, as far as they can. */
+  async hears(): Promise<void> {
+    await this.#pulseOpen.catch(ignoreError);
+    await this.caughtUp();
   }
 
   /** A heartbeat is about to be sent: the last one must have arrived. */
