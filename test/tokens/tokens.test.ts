@@ -216,6 +216,7 @@ describe('a token is refused', () => {
     const refused: [code: string, token: unknown][] = [
       ['token_expired', await tokenBySecret({ exp: inSeconds(-1) })],
       ['token_not_yet_valid', await tokenBySecret({ nbf: inSeconds(30) })],
+      ['token_not_yet_valid', await tokenBySecret({ iat: inSeconds(90) })],
       ['token_audience', await tokenBySecret({ aud: 'another' })],
       ['token_issuer', await tokenBySecret({ iss: 'https://evil.example.com' })],
       ['token_signature', await tokenBySecret({}, 'another-secret-that-nobody-shares')],
@@ -250,6 +251,24 @@ describe('a token is refused', () => {
       data: { code: null, error_code: 'unsupported_event' },
     });
     expect(await stock.nothing()).toEqual([]);
+  });
+
+  test('that was issued before a revocation, also for another channel', async () => {
+    const broker = await start();
+    const client = await connectCapable(broker);
+    const token = await tokenBySecret({ iat: inSeconds(-5) });
+    await authenticate(client, token);
+    client.subscribe('private-team-1');
+    await client.next();
+    const body = { target: { user_id: 'ann' } };
+    expect((await request(broker, 'POST', '/revocations', { body })).status).toBe(200);
+    expect(read(await client.next())).toMatchObject({
+      channel: 'private-team-1',
+      data: { code: 'grant_revoked' },
+    });
+    client.subscribe('private-team-2');
+    expect(read(await client.next())).toMatchObject({ data: { code: 'grant_revoked', status: 403 } });
+    expect(await authenticate(await connectCapable(broker), token)).toEqual(failed('grant_revoked'));
   });
 
   test('of a user who is blocked', async () => {

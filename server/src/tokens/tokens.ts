@@ -34,6 +34,8 @@ export interface TokensParts {
 
 const TIMEOUT_MS = 4000;
 const KEY_SET_BYTES = 262_144;
+/** Seconds that the clock of an issuer may be ahead. */
+const MAX_AHEAD_SECONDS = 60;
 const MAX_PATTERNS = 1000;
 const PATTERN_LENGTH = 200;
 
@@ -67,6 +69,9 @@ export class Tokens {
     // The reload of an app may have removed the issuer in the meantime.
     if (app.tokens?.issuer(issuer.name) !== issuer)
       throw new TokenRefusal('token_issuer', 'The app does not trust the issuer any more');
+    // Its age decides whether a revocation came after it.
+    if ((payload.iat ?? 0) > this.#parts.now() / 1000 + MAX_AHEAD_SECONDS)
+      throw new TokenRefusal('token_not_yet_valid', 'The claim iat is ahead of the clock of the broker');
     return readToken(payload, token, issuer, settings, app.limits.presenceMemberBytes);
   }
 
