@@ -1,5 +1,7 @@
 /** The commands that ask the admin API: what they print, what they change, and how they fail. */
 import { readFileSync, statSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createServer, parseConfig } from '@countersign/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -141,4 +143,19 @@ test('tokens and nodes: a token that was made is stored by login, and ends', {
   expect(await run('tokens', 'rm', 'ann')).toMatchObject({ code: 0, stdout: 'ann\n' });
   expect(await asAnn('nodes', 'ls')).toMatchObject({ code: 1 });
   expect(await asAnn('login', '--token', token.trim())).toMatchObject({ code: 1 });
+});
+
+test('an answer that lacks what the command needs is an error that names the place', {
+  timeout: TIMEOUT,
+}, async () => {
+  const server = createHttpServer((_request, response) => response.end('{"apps":[{"id":"shop"}]}'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { code, stderr } = await runCli(['apps', 'ls', '--url', url, '--token', 'any', '--json']);
+  expect(code).toBe(1);
+  expect(JSON.parse(stderr)).toMatchObject({
+    code: 'unexpected_answer',
+    detail: expect.stringContaining('GET /apps was answered otherwise than expected, at 0.keys'),
+  });
 });

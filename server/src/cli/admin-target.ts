@@ -1,11 +1,9 @@
 /** Which admin API a command asks, with which token. */
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadConfig } from '../config/load.ts';
 import { CommandError, unreachable } from './failure.ts';
-import { DEFAULT_PROFILE, readProfiles } from './profiles.ts';
-import { fromProfile, LOCAL_FILE, LOCAL_URL, parseUrl, urlOf } from './target.ts';
+import { fallback, fromProfile, LOCAL_URL, parseUrl, urlOf } from './target.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface AdminOptions {
@@ -25,7 +23,12 @@ export interface AdminTarget {
   readonly app: string | undefined;
 }
 
-export interface AdminRequest {
+export interface AdminRequest<Answer> {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Below `/admin/v1`. */
+  readonly path: string;
+  /** What the command needs of the answer; `undefined` stands for one without a body. */
+  readonly answer: z.ZodType<Answer>;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: object;
 }
@@ -37,6 +40,7 @@ interface Parts {
   readonly app?: string | undefined;
 }
 
+const pageSchema = z.looseObject({ cursor: z.string().optional() });
 const problemSchema = z.looseObject({ detail: z.string(), code: z.string() });
 
 /** Adds the options that {@link findAdmin} reads. */
@@ -69,17 +73,12 @@ export async function findAdmin(options: AdminOptions, env: Environment = proces
 /**
  * Asks the admin API.
  *
- * @param path below `/admin/v1`
- * @returns its answer; `undefined` if that has no body
- * @throws CommandError, UnreachableError
+ * @throws CommandError if it refuses, or a broker of another version answers something else; UnreachableError
  */
-export async function askAdmin(
+export async function askAdmin<Answer>(
   { url, token }: AdminTarget,
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
-  path: string,
-  { query = {}, body }: AdminRequest = {},
-  // biome-ignore lint/suspicious/noExplicitAny: the broker's own answer
-): Promise<any> {
+  { method, path, answer: schema, query = {}, body }: AdminRequest<Answer>,
+): Promise<Answer> {
   const target = new URL(url);
   target.pathname = `${url.pathname.replace(/\/+$/, '')}/admin/v1${path}`;
   for (const [name, value] of Object.entries(query)) if (value) target.searchParams.set(name, value);
@@ -99,7 +98,7 @@ export async function askAdmin(
   }
   const { status, text } = answer;
   const value = text === '' ? undefined : jsonOf(text);
-  if (status < 300) return value;
+  if (status < 300) return expected(schema, value, `${method} ${path}`);
   const problem = problemSchema.safeParse(value);
   if (!problem.success) {
     throw new CommandError(`The broker refused with ${status}`, 'refused', { status });
@@ -111,21 +110,36 @@ export async function askAdmin(
   });
 }
 
-/** All pages of a list, as one answer. */
-export async function listAll(
+/** All pages of a list, whose items are under a name. @throws as {@link askAdmin} */
+export async function listAll<Item>(
   target: AdminTarget,
   path: string,
   name: string,
-  query: AdminRequest['query'] = {},
-  // biome-ignore lint/suspicious/noExplicitAny: the broker's own answer
-): Promise<any[]> {
-  const items: unknown[] = [];
+  item: z.ZodType<Item>,
+  query: Readonly<Record<string, string | undefined>> = {},
+): Promise<Item[]> {
+  const items: Item[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await askAdmin(target, 'GET', path, { query: { ...query, limit: '1000', cursor } });
-    items.push(...page[name]);
+    const page = await askAdmin(target, {
+      method: 'GET',
+      path,
+      answer: pageSchema,
+      query: { ...query, limit: '1000', cursor },
+    });
+    items.push(...expected(z.array(item), page[name], `GET ${path}`));
     cursor = page.cursor;
     if (cursor === undefined) return items;
   }
+}
+
+/** @throws CommandError if the answer lacks what the command needs */
+function expected<Answer>(schema: z.ZodType<Answer>, value: unknown, what: string): Answer {
+  const answer = schema.safeParse(value);
+  if (answer.success) return answer.data;
+  const [issue] = answer.error.issues;
+  const where = issue?.path.join('.') || 'the answer';
+  const why = `${what} was answered otherwise than expected, at ${where}: ${issue?.message}`;
+  throw new CommandError(`${why}. Is the broker of another version?`, 'unexpected_answer');
 }
 
 async function partsOf(options: AdminOptions, env: Environment): Promise<Parts> {
@@ -136,15 +150,8 @@ async function partsOf(options: AdminOptions, env: Environment): Promise<Parts> 
     ...(env['COUNTERSIGN_TOKEN'] && { token: env['COUNTERSIGN_TOKEN'] }),
     ...(env['COUNTERSIGN_APP'] && { app: env['COUNTERSIGN_APP'] }),
   };
-  return given.url && given.token ? given : { ...(await fallback(env)), ...given };
-}
-
-async function fallback(env: Environment): Promise<Parts> {
-  if (env['COUNTERSIGN_PROFILE']) return fromProfile(env['COUNTERSIGN_PROFILE'], env);
-  const stored = (await readProfiles(env)).get(DEFAULT_PROFILE);
-  if (stored) return stored;
-  const file = env['COUNTERSIGN_CONFIG'] ?? (existsSync(LOCAL_FILE) ? LOCAL_FILE : undefined);
-  return file === undefined ? {} : fromConfig(file, env);
+  if (given.url && given.token) return given;
+  return { ...(await fallback<Parts>(env, (file) => fromConfig(file, env))), ...given };
 }
 
 /** The token is that of COUNTERSIGN_ADMIN_TOKEN, since a file has hashes only. */

@@ -31,7 +31,7 @@ export interface Target {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The file that `init` writes, and that commands find where they are run. */
-export const LOCAL_FILE = 'countersign.json';
+const LOCAL_FILE = 'countersign.json';
 export const LOCAL_URL = 'http://127.0.0.1:6001';
 
 /** Adds the options that {@link findTarget} reads. */
@@ -85,16 +85,20 @@ async function partsOf(options: TargetOptions, env: Environment): Promise<Partia
   });
   const given = { ...ofEnvironment, ...flags };
   if (given.app && given.key && given.secret) return given;
-  return { ...(await fallback(options, env)), ...given };
+  return { ...(await fallback(env, (file) => fromFile(file, options, env))), ...given };
 }
 
-async function fallback(options: TargetOptions, env: Environment): Promise<Partial<Profile>> {
+/** What stands in for flags: the profile of the environment, the default one, or a configuration. */
+export async function fallback<Parts>(
+  env: Environment,
+  fromConfig: (file: string) => Promise<Parts>,
+): Promise<Parts | Partial<Profile>> {
   const named = env['COUNTERSIGN_PROFILE'];
   if (named) return fromProfile(named, env);
   const file = env['COUNTERSIGN_CONFIG'] ?? (existsSync(LOCAL_FILE) ? LOCAL_FILE : undefined);
   const stored = (await readProfiles(env)).get(DEFAULT_PROFILE);
   if (stored) return stored;
-  return file === undefined ? {} : fromFile(file, options, env);
+  return file === undefined ? {} : fromConfig(file);
 }
 
 /** @throws UsageError if there is none with this name */

@@ -1,6 +1,7 @@
 /** `countersign apps`: the apps of a running broker, over its admin API. */
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { type AdminOptions, askAdmin, findAdmin, listAll, withAdmin } from '../admin-target.ts';
 import { readSettings } from '../arguments.ts';
 import { CommandError } from '../failure.ts';
@@ -15,13 +16,14 @@ interface Options extends AdminOptions {
   readonly yes?: boolean;
 }
 
-interface App extends Readonly<Record<string, unknown>> {
-  readonly id: string;
-  readonly name?: string;
-  readonly keys: readonly { readonly key: string; readonly secret?: string; readonly state: string }[];
-  readonly webhooks: readonly object[];
-  readonly managed_by: string;
-}
+const appSchema = z.looseObject({
+  id: z.string(),
+  name: z.string().optional(),
+  keys: z.array(z.looseObject({ key: z.string(), secret: z.string().optional(), state: z.string() })),
+  webhooks: z.array(z.looseObject({})),
+  managed_by: z.string(),
+});
+const removalSchema = z.record(z.string(), z.union([z.number(), z.boolean()]));
 
 const EXAMPLES = `
 Examples:
@@ -64,7 +66,8 @@ export function addApps(program: Command): void {
 }
 
 async function list(options: Options): Promise<void> {
-  const apps: App[] = await listAll(await findAdmin(options), '/apps', 'apps', { q: options.query });
+  const target = await findAdmin(options);
+  const apps = await listAll(target, '/apps', 'apps', appSchema, { q: options.query });
   if (options.json) return printJson({ apps });
   print(
     table(
@@ -87,7 +90,8 @@ async function create(settings: readonly string[], options: Options): Promise<vo
     ...(id !== undefined && { id }),
     ...(name !== undefined && { name }),
   };
-  const app: App = await askAdmin(await findAdmin(options), 'POST', '/apps', { body });
+  const target = await findAdmin(options);
+  const app = await askAdmin(target, { method: 'POST', path: '/apps', answer: appSchema, body });
   if (options.json) return printJson(app);
   const rows = app.keys.flatMap(({ key, secret }) => [
     ['key', key],
@@ -98,7 +102,8 @@ async function create(settings: readonly string[], options: Options): Promise<vo
 }
 
 async function show(id: string, options: Options): Promise<void> {
-  const app: App = await askAdmin(await findAdmin(options), 'GET', pathOf(id));
+  const target = await findAdmin(options);
+  const app = await askAdmin(target, { method: 'GET', path: pathOf(id), answer: appSchema });
   if (options.json) return printJson(app);
   const { keys, webhooks: _webhooks, ...settings } = app;
   print(table(['setting', 'value'], flatten(settings)));
@@ -113,7 +118,8 @@ async function show(id: string, options: Options): Promise<void> {
 
 async function change(id: string, settings: readonly string[], options: Options): Promise<void> {
   const target = await findAdmin(options);
-  const app: App = await askAdmin(target, 'PATCH', pathOf(id), { body: readSettings(settings) });
+  const body = readSettings(settings);
+  const app = await askAdmin(target, { method: 'PATCH', path: pathOf(id), answer: appSchema, body });
   if (options.json) return printJson(app);
   print(id);
   note(`App ${id} is changed, on all nodes.`);
@@ -125,7 +131,10 @@ async function remove(id: string, options: Options): Promise<void> {
     throw new UsageError('countersign apps rm needs --yes where nobody can be asked, or --dry-run');
   const target = await findAdmin(options);
   if (dryRun || !yes) {
-    const would: Readonly<Record<string, number | boolean>> = await askAdmin(target, 'DELETE', pathOf(id), {
+    const would = await askAdmin(target, {
+      method: 'DELETE',
+      path: pathOf(id),
+      answer: removalSchema,
       query: { dry_run: 'true' },
     });
     if (dryRun && json) return printJson(would);
@@ -138,7 +147,7 @@ async function remove(id: string, options: Options): Promise<void> {
     note(removed);
     await confirm(id);
   }
-  await askAdmin(target, 'DELETE', pathOf(id));
+  await askAdmin(target, { method: 'DELETE', path: pathOf(id), answer: z.undefined() });
   if (json) return printJson({ id, deleted: true });
   print(id);
   note(`App ${id} is gone.`);

@@ -1,5 +1,6 @@
 /** `countersign keys`: the keys of an app, over the admin API. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { z } from 'zod';
 import {
   type AdminOptions,
   type AdminTarget,
@@ -21,15 +22,16 @@ interface Options extends AdminOptions {
   readonly retireAfter?: number;
 }
 
-interface Key {
-  readonly key: string;
-  readonly state: string;
-  readonly client: boolean;
-  readonly scopes: readonly string[] | null;
-  readonly expires_at: number | null;
-  readonly last_used_at: number | null;
-  readonly secret?: string;
-}
+const keySchema = z.looseObject({
+  key: z.string(),
+  state: z.string(),
+  client: z.boolean(),
+  scopes: z.array(z.string()).nullable(),
+  expires_at: z.number().nullable(),
+  last_used_at: z.number().nullable(),
+  secret: z.string().optional(),
+});
+type Key = z.infer<typeof keySchema>;
 
 const EXAMPLES = `
 Examples:
@@ -71,7 +73,7 @@ export function addKeys(program: Command): void {
 
 async function list(options: Options): Promise<void> {
   const { target, path } = await appOf(options);
-  const keys: Key[] = await listAll(target, path, 'keys');
+  const keys = await listAll(target, path, 'keys', keySchema);
   if (options.json) return printJson({ keys });
   print(
     table(
@@ -95,15 +97,14 @@ async function create(options: Options): Promise<void> {
     ...(client && { client }),
   };
   const { target, path } = await appOf(options);
-  const made: Key = await askAdmin(target, 'POST', path, { body });
+  const made = await askAdmin(target, { method: 'POST', path, answer: keySchema, body });
   if (options.json) return printJson(made);
   printMade(made);
 }
 
 async function revoke(key: string, options: Options): Promise<void> {
   const { target, path } = await appOf(options);
-  const body = { state: 'revoked' };
-  const revoked: Key = await askAdmin(target, 'PATCH', `${path}/${encodeURIComponent(key)}`, { body });
+  const revoked = await changeKey(target, path, key, { state: 'revoked' });
   if (options.json) return printJson(revoked);
   print(key);
   note(`Key ${key} is revoked; what it signed has ended.`);
@@ -111,14 +112,12 @@ async function revoke(key: string, options: Options): Promise<void> {
 
 async function rotate(options: Options): Promise<void> {
   const { target, path } = await appOf(options);
-  const old = signerOf(await listAll(target, path, 'keys'), options.key);
+  const old = signerOf(await listAll(target, path, 'keys', keySchema), options.key);
   const body = old.scopes ? { scopes: old.scopes } : {};
-  const made: Key = await askAdmin(target, 'POST', path, { body });
+  const made = await askAdmin(target, { method: 'POST', path, answer: keySchema, body });
   const end = options.retireAfter === undefined ? null : Math.floor(Date.now() / 1000) + options.retireAfter;
   const isSooner = end !== null && (old.expires_at === null || end < old.expires_at);
-  const retired: Key = isSooner
-    ? await askAdmin(target, 'PATCH', `${path}/${encodeURIComponent(old.key)}`, { body: { expires_at: end } })
-    : old;
+  const retired = isSooner ? await changeKey(target, path, old.key, { expires_at: end }) : old;
   if (options.json)
     return printJson({ ...made, retiring: { key: retired.key, expires_at: retired.expires_at } });
   printMade(made);
@@ -127,6 +126,11 @@ async function rotate(options: Options): Promise<void> {
       ? `Key ${old.key} stays: end it with countersign keys revoke ${old.key}`
       : `Key ${old.key} ends at ${showTime(retired.expires_at)}.`,
   );
+}
+
+function changeKey(target: AdminTarget, keysPath: string, key: string, body: object): Promise<Key> {
+  const path = `${keysPath}/${encodeURIComponent(key)}`;
+  return askAdmin(target, { method: 'PATCH', path, answer: keySchema, body });
 }
 
 /** The key that is rotated. @throws UsageError unless it is certain which */

@@ -1,5 +1,6 @@
 /** `countersign login`: stores which broker and app the commands ask; `logout` forgets it. */
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { askAdmin } from '../admin-target.ts';
 import { note, printJson } from '../output.ts';
 import { DEFAULT_PROFILE, readProfiles, writeProfiles } from '../profiles.ts';
@@ -32,7 +33,10 @@ async function login(name: string, options: TargetOptions & { readonly token?: s
   const { url, app, key, secret } =
     token === undefined ? await findTarget(options) : await findParts(options);
   const hasKey = app !== undefined && key !== undefined && secret !== undefined;
-  if (token !== undefined) await askAdmin({ url, token, app }, 'GET', '/openapi.json');
+  if (token !== undefined) {
+    const answer = z.looseObject({ openapi: z.string() });
+    await askAdmin({ url, token, app }, { method: 'GET', path: '/openapi.json', answer });
+  }
   if (hasKey) await ask({ url, app, key, secret }, (sdk) => sdk.channels());
   const profiles = new Map(await readProfiles(process.env));
   profiles.set(name, {

@@ -1,17 +1,18 @@
 /** `countersign nodes`: the nodes of the service. */
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { type AdminOptions, askAdmin, findAdmin, listAll, withAdmin } from '../admin-target.ts';
 import { showTime } from '../arguments.ts';
 import { note, print, printJson, table } from '../output.ts';
 
-interface Node {
-  readonly id: string;
-  readonly version: string;
-  readonly since: number;
-  readonly connections: number;
-  readonly load: number;
-  readonly state: string;
-}
+const nodeSchema = z.looseObject({
+  id: z.string(),
+  version: z.string(),
+  since: z.number(),
+  connections: z.number(),
+  load: z.number(),
+  state: z.string(),
+});
 
 export function addNodes(program: Command): void {
   const nodes = program
@@ -29,7 +30,7 @@ export function addNodes(program: Command): void {
 }
 
 async function list(options: AdminOptions): Promise<void> {
-  const nodes: Node[] = await listAll(await findAdmin(options), '/nodes', 'nodes');
+  const nodes = await listAll(await findAdmin(options), '/nodes', 'nodes', nodeSchema);
   if (options.json) return printJson({ nodes });
   print(
     table(
@@ -48,7 +49,8 @@ async function list(options: AdminOptions): Promise<void> {
 
 async function drain(node: string, options: AdminOptions): Promise<void> {
   const path = `/nodes/${encodeURIComponent(node)}/drain`;
-  const draining = await askAdmin(await findAdmin(options), 'POST', path);
+  const target = await findAdmin(options);
+  const draining = await askAdmin(target, { method: 'POST', path, answer: z.unknown() });
   if (options.json) return printJson(draining);
   print(node);
   note(`Node ${node} drains.`);

@@ -1,5 +1,6 @@
 /** `countersign tokens`: who may use the admin API. */
 import { type Command, Option } from 'commander';
+import { z } from 'zod';
 import { adminRoles } from '../../config/admin.ts';
 import { type AdminOptions, askAdmin, findAdmin, listAll, withAdmin } from '../admin-target.ts';
 import { readTime, showTime } from '../arguments.ts';
@@ -11,14 +12,15 @@ interface Options extends AdminOptions {
   readonly expires?: string;
 }
 
-interface Token {
-  readonly name: string;
-  readonly role: string;
-  readonly apps?: readonly string[];
-  readonly managed_by: string;
-  readonly expires_at: number | null;
-  readonly last_used_at: number | null;
-}
+const tokenSchema = z.looseObject({
+  name: z.string(),
+  role: z.string(),
+  apps: z.array(z.string()).nullish(),
+  managed_by: z.string(),
+  expires_at: z.number().nullable(),
+  last_used_at: z.number().nullable(),
+});
+const madeSchema = z.looseObject({ token: z.string() });
 
 export function addTokens(program: Command): void {
   const tokens = program
@@ -40,7 +42,7 @@ export function addTokens(program: Command): void {
 }
 
 async function list(options: Options): Promise<void> {
-  const tokens: Token[] = await listAll(await findAdmin(options), '/tokens', 'tokens');
+  const tokens = await listAll(await findAdmin(options), '/tokens', 'tokens', tokenSchema);
   if (options.json) return printJson({ tokens });
   print(
     table(
@@ -65,14 +67,16 @@ async function create(name: string, options: Options): Promise<void> {
     ...(apps !== undefined && { apps: apps.split(',') }),
     ...(expires !== undefined && { expires_at: readTime('--expires', expires) }),
   };
-  const made = await askAdmin(await findAdmin(options), 'POST', '/tokens', { body });
+  const target = await findAdmin(options);
+  const made = await askAdmin(target, { method: 'POST', path: '/tokens', answer: madeSchema, body });
   if (json) return printJson(made);
   print(made.token);
   note('The token is not shown again.');
 }
 
 async function remove(name: string, options: Options): Promise<void> {
-  await askAdmin(await findAdmin(options), 'DELETE', `/tokens/${encodeURIComponent(name)}`);
+  const path = `/tokens/${encodeURIComponent(name)}`;
+  await askAdmin(await findAdmin(options), { method: 'DELETE', path, answer: z.undefined() });
   if (options.json) return printJson({ name, deleted: true });
   print(name);
   note(`Token ${name} is no longer valid.`);
