@@ -7,9 +7,9 @@ import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, AuditType } from '../audit/record.ts';
 import { codes, type Disconnect, type Refusal, type SubscriptionRefusal, severityOf } from '../errors.ts';
 import { type AppMetrics, increment, type Metrics, reached } from '../metrics.ts';
-import type { SignInRefusal, User } from './authorization.ts';
 import type { MessageBound } from './client-socket.ts';
 import { countedCode } from './close-frame.ts';
+import type { SignInRefusal, User } from './proofs/authentication.ts';
 
 /** A connection, as reports name it. */
 export interface ReportedConnection extends ClientInfo {

@@ -7,8 +7,9 @@ import type { Resume } from '../hub/replay.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
-import { authorizeSubscription, explain } from './authorization.ts';
 import { ClientEvents } from './client-events.ts';
+import { authorizeSubscription } from './proofs/authorization.ts';
+import { explain } from './proofs/proof.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
 import { SignIn, type SignInListener } from './sign-in.ts';
 

@@ -8,13 +8,13 @@ import type { ClientMessage } from '../protocol/messages.ts';
 import { TokenRefusal } from '../tokens/refusal.ts';
 import {
   authenticateUser,
-  explain,
   type SignInData,
   SignInRefusal,
   signInOf,
   type User,
   WATCHLIST_LENGTH,
-} from './authorization.ts';
+} from './proofs/authentication.ts';
+import { explain } from './proofs/proof.ts';
 import { SignInRate } from './rate-limits.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
 import { type EndingSignIn, SignInTerm } from './sign-in-term.ts';

@@ -1,9 +1,9 @@
-import type { Grant } from '../access/grant.ts';
-import type { Action, Token } from '../access/token.ts';
-import { isMatch } from '../apps/channel-pattern.ts';
-import { SubscriptionRefusal } from '../errors.ts';
-import type { Channel } from '../protocol/channel.ts';
-import type { Member } from '../protocol/frames.ts';
+import type { Grant } from '../../access/grant.ts';
+import type { Action, Token } from '../../access/token.ts';
+import { isMatch } from '../../apps/channel-pattern.ts';
+import { SubscriptionRefusal } from '../../errors.ts';
+import type { Channel } from '../../protocol/channel.ts';
+import type { Member } from '../../protocol/frames.ts';
 
 /**
  * The grant that a token gives its connection in a channel.

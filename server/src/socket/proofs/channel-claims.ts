@@ -1,8 +1,8 @@
-import { ClaimRefusal, type Claims, readClaims, type Signed } from '../access/claims.ts';
-import type { App } from '../apps/app.ts';
-import { SubscriptionRefusal } from '../errors.ts';
-import type { Member } from '../protocol/frames.ts';
-import type { JsonObject } from '../protocol/messages.ts';
+import { ClaimRefusal, type Claims, readClaims, type Signed } from '../../access/claims.ts';
+import type { App } from '../../apps/app.ts';
+import { SubscriptionRefusal } from '../../errors.ts';
+import type { Member } from '../../protocol/frames.ts';
+import type { JsonObject } from '../../protocol/messages.ts';
 
 /**
  * Reads the claims of `channel_data`.
