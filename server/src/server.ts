@@ -14,6 +14,7 @@ import type { Config } from './config/config.ts';
 import { isLoopback } from './config/loopback.ts';
 import { hideSecrets, hideSecretsOf } from './config/secrets.ts';
 import { Console } from './console/console.ts';
+import { Explainer } from './console/diagnosis/explainer.ts';
 import { type Readiness, reloadCore, webhookDeadline } from './core/core.ts';
 import { openCore } from './core/open-core.ts';
 import { clientScript } from './http/client-script.ts';
@@ -101,8 +102,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       })
     : undefined;
   if (pages) hub.onWatch = (appId, channel) => pages.watch(appId, channel);
+  const explainer = new Explainer({
+    socketIds: (app, limit) => connections.socketIds(app, limit),
+    monotonic,
+  });
   const gateway = new Gateway({
     config,
+    explain: (...refused) => explainer.explain(...refused),
     apps: pages?.connectable ?? apps,
     adapter,
     access,

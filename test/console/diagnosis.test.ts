@@ -53,6 +53,12 @@ describe('an invalid proof is explained', () => {
       channelText(SOCKET, 'presence-hall', DATA),
       /another channel was signed \(presence-hall\)/i,
     ],
+    [
+      'another prefix',
+      channelText(SOCKET, 'private-room', DATA),
+      /another channel was signed \(private-room\)/i,
+    ],
+    ['no prefix', channelText(SOCKET, 'room'), /another channel was signed \(room\); and the data was left/i],
     ['no channel data', channelText(SOCKET, ROOM), /the data was not signed/i],
     ['a sign-in instead', userText(SOCKET, DATA), /a sign-in was signed/i],
     ['the wrong order', `${ROOM}:${SOCKET}`, /wrong order/i],
@@ -65,6 +71,12 @@ describe('an invalid proof is explained', () => {
     const diagnosis = examine(signed);
     expect(diagnosis).toMatchObject({ valid: false, signed, expected: right, key: OLD.key });
     expect(diagnosis.summary).toMatch(summary);
+  });
+
+  test('the channel in lower case', () => {
+    const claim = { socketId: SOCKET, channel: 'private-Room', data: '' };
+    const auth = `${OLD.key}:${sign(OLD.secret, channelText(SOCKET, 'private-room'))}`;
+    expect(diagnose(app, claim, auth, recentNames).summary).toMatch(/another channel .*\(private-room\)/i);
   });
 
   const printed = {

@@ -135,6 +135,40 @@ test.each(Object.entries(OF_ENDPOINTS))('an endpoint that answers %s', async (_,
   expect(requests.length).toBeGreaterThan(0);
 });
 
+const SECOND = { key: 'key-2', secret: 'secret-2' };
+const DATA = '{"user_id":"7","user_info":{"name":"Ann"}}';
+
+test.each<[string, string, (form: string) => object, string]>([
+  [
+    'the secret of another key',
+    'private-room',
+    (form) => ({ auth: signed(form, undefined, SECOND.secret) }),
+    'It names the key key-1, but the secret of key-2 signed.',
+  ],
+  [
+    'a signature for another socket id',
+    'private-room',
+    (form) => ({ auth: signed(form.replace(/socket_id=[\d.]+/, 'socket_id=1.2')) }),
+    'most likely the backend uses a different secret, or signs a different text.',
+  ],
+  [
+    'channel_data that was printed again',
+    'presence-room',
+    (form) => ({ auth: signed(form, JSON.stringify(JSON.parse(DATA), null, 2)), channel_data: DATA }),
+    'sign and send the same text',
+  ],
+])('in development, the warning names the mistake: %s', async (_, channel, answer, mistake) => {
+  const keys = [{ key: APP.key, secret: APP.secret }, SECOND];
+  const broker = await startServer({ app: { keys, explainRefusals: true } });
+  const { url } = await startAuthEndpoint(({ body }) => ({ body: answer(body) }));
+  const lines = consoleLines();
+  start(broker.port, { channelAuthorization: { endpoint: url } }).subscribe(channel);
+  const line = await firstOf(lines);
+  expect(line).toContain('Invalid signature: expected the HMAC SHA256 hex digest of');
+  expect(line).toContain(mistake);
+  expect(line).toContain('#invalid_signature');
+});
+
 test('an endpoint that nobody serves', async () => {
   const broker = await startServer();
   const lines = consoleLines();

@@ -1,3 +1,4 @@
+import { channelText, sign } from '@countersign/sdk-server/signature';
 import { describe, expect, test } from 'vitest';
 import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
 import { authorize, connect } from '../helpers/clients/client.ts';
@@ -144,9 +145,38 @@ describe('a refusal', () => {
     const text = `${client.socketId}:presence-a:{"user_id":"7"}`;
     const explanation = `expected the HMAC SHA256 hex digest of ${JSON.stringify(text)}`;
     client.subscribe('presence-a', wrong);
-    expect(await client.next()).toBe(refusal('presence-a', `${NO_MATCH}: ${explanation}`));
+    const unknown =
+      'The signature matches no known mistake: most likely the backend uses a different secret, or signs a different text.';
+    expect(await client.next()).toBe(refusal('presence-a', `${NO_MATCH}: ${explanation}. ${unknown}`));
     client.subscribe('presence-a', { ...wrong, auth: '' });
-    expect(await client.next()).toBe(refusal('presence-a', `${NO_AUTH}: ${explanation}`, 'missing_auth'));
+    const missing = '"auth" is missing: the endpoint must answer {"auth": "KEY:SIGNATURE"}.';
+    expect(await client.next()).toBe(
+      refusal('presence-a', `${NO_AUTH}: ${explanation}. ${missing}`, 'missing_auth'),
+    );
+  });
+
+  test('holds the mistake of the backend if the app says so, and so does the log', async () => {
+    const { log, lines } = recordLog();
+    const server = await startServer({ app: { explainRefusals: true }, parts: { log } });
+    const other = await connect(server);
+    const client = await connect(server);
+    const auth = `${APP.key}:${sign(APP.secret, channelText(other.socketId, 'private-a'))}`;
+    client.subscribe('private-a', { auth });
+    const mistake = `Another socket id was signed (${other.socketId}): the answer was cached, or the page has reconnected since.`;
+    expect(await client.next()).toContain(mistake);
+    expect(lines).toContainEqual(expect.objectContaining({ msg: 'subscription refused', mistake }));
+  });
+
+  test('looks for no more than ten mistakes a second', async () => {
+    const server = await startServer({ app: { explainRefusals: true }, parts: { monotonic: () => 5_000 } });
+    const client = await connect(server);
+    const texts: unknown[] = [];
+    for (let index = 0; index < 12; index++) {
+      client.subscribe(`private-${index}`, { auth: `${APP.key}:${'0'.repeat(64)}` });
+      texts.push(await client.next());
+    }
+    const explained = texts.filter((text) => String(text).includes('no known mistake'));
+    expect(explained.length).toBe(10);
   });
 
   test('is logged with its reason, and with what was expected at debug', async () => {

@@ -176,7 +176,10 @@ describe('a refused sign-in', () => {
     const client = await connect(server);
     const text = JSON.stringify(`${client.socketId}::user::{"id":"7"}`);
     expect(await signInWith(client, wrong)).toBe(
-      refused(`Invalid signature: expected the HMAC SHA256 hex digest of ${text}`, 'invalid_signature'),
+      refused(
+        `Invalid signature: expected the HMAC SHA256 hex digest of ${text}. The signature matches no known mistake: most likely the backend uses a different secret, or signs a different text.`,
+        'invalid_signature',
+      ),
     );
   });
 

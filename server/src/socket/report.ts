@@ -136,14 +136,20 @@ export class Report {
     connection.app.observer?.observe({ kind: 'signedIn', who: connection, userId });
   }
 
-  signInRefused(connection: ReportedConnection, refusal: SignInRefusal, evidence: ClaimedProof): void {
+  /** @param mistake of the backend, if it was looked for */
+  signInRefused(
+    connection: ReportedConnection,
+    refusal: SignInRefusal,
+    evidence: ClaimedProof,
+    mistake?: string,
+  ): void {
     const { errorCode, message: reason, explanation } = refusal;
     if (this.#audit) {
       const key = keyIn(evidence, connection);
       this.#audit.record(auditOf('sign_in_refused', connection, { key, reason, code: errorCode }));
     }
     const ids = idsOf(connection);
-    this.#log.info({ ...ids, errorCode, reason }, 'sign-in refused');
+    this.#log.info({ ...ids, errorCode, reason, mistake }, 'sign-in refused');
     if (explanation) this.#log.debug({ ...ids, explanation }, 'sign-in refused: expected proof');
     const unproven = explanation !== undefined;
     connection.app.observer?.observe({
@@ -202,13 +208,14 @@ export class Report {
     channel: string,
     refusal: SubscriptionRefusal,
     evidence: ClaimedProof,
+    mistake?: string,
   ): void {
     if (this.#audit) {
       const { message: reason, code } = refusal;
       const parts = { channel, user_id: connection.userId, key: keyIn(evidence, connection), reason, code };
       this.#audit.record(auditOf('grant_refused', connection, parts));
     }
-    this.#refused(connection, channel, refusal, evidence);
+    this.#refused(connection, channel, refusal, evidence, mistake);
   }
 
   #refused(
@@ -216,12 +223,13 @@ export class Report {
     channel: string,
     refusal: SubscriptionRefusal,
     evidence: ClaimedProof,
+    mistake?: string,
   ): void {
     const { type, code: errorCode, message: reason, explanation, cause } = refusal;
     const fields = { ...idsOf(connection), channel: channel.slice(0, MAX_LOGGED_NAME) };
     increment(connection.metrics.refusals, type);
     if (cause) this.#log[severityOf(cause)]({ ...fields, err: cause }, 'subscription failed');
-    else this.#log.info({ ...fields, type, errorCode, reason }, 'subscription refused');
+    else this.#log.info({ ...fields, type, errorCode, reason, mistake }, 'subscription refused');
     if (explanation) this.#log.debug({ ...fields, explanation }, 'subscription refused: expected proof');
     connection.app.observer?.observe({
       kind: 'subscriptionRefused',

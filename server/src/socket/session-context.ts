@@ -18,12 +18,23 @@ export interface SessionContext extends Subscriber, UserConnection, ReportedConn
   answer(error: unknown): void;
 }
 
+/** What a refused proof should prove. */
+export interface ProofClaim {
+  readonly socketId: string;
+  /** `undefined` for a sign-in. */
+  readonly channel: string | undefined;
+  /** `channel_data` or `user_data` as received; empty if there was none. */
+  readonly data: string;
+}
+
 /** What all sessions share. */
 export interface SessionParts {
   readonly hub: Hub;
   readonly access: Access;
   readonly tokens: Tokens;
   readonly report: Report;
+  /** Says in one sentence which mistake the backend made, if the app has `explainRefusals`. */
+  readonly explain: (app: App, claim: ProofClaim, auth: unknown) => string | undefined;
   /** `undefined`: it is off. */
   readonly audit: Audit | undefined;
   /** Unix milliseconds. */

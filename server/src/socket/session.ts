@@ -264,14 +264,21 @@ export class Session implements SignInListener {
     const refusal = error instanceof SubscriptionRefusal ? error : serverError(error);
     const { type, message: reason } = refusal;
     const evidence = { auth: message.auth, data: message.channelData };
-    this.#parts.report.subscriptionRefused(this.#connection, channel, refusal, evidence);
-    this.#answer(channel, refusal, message);
+    const mistake = refusal.explanation === undefined ? undefined : this.#mistakeOf(channel, message);
+    this.#parts.report.subscriptionRefused(this.#connection, channel, refusal, evidence, mistake);
+    this.#answer(channel, refusal, message, mistake);
     if (type === 'AuthError') this.#connection.proofRefused(reason);
   }
 
+  #mistakeOf(channel: string, { auth, channelData }: Subscribe): string | undefined {
+    const { app, socketId } = this.#connection;
+    const data = typeof channelData === 'string' ? channelData : '';
+    return this.#parts.explain(app, { socketId, channel, data }, auth);
+  }
+
   /** @param message the client's request; without it the broker ended the subscription */
-  #answer(channel: string, refusal: SubscriptionRefusal, message?: Subscribe): void {
-    const text = explain(refusal, this.#connection.app);
+  #answer(channel: string, refusal: SubscriptionRefusal, message?: Subscribe, mistake?: string): void {
+    const text = explain(refusal, this.#connection.app, mistake);
     const isRenewal =
       this.#connection.isCapable && message !== undefined && this.#find(channel) !== undefined;
     this.#connection.send(frames.subscriptionError(channel, refusal, text, isRenewal));

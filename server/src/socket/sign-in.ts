@@ -281,11 +281,17 @@ export class SignIn implements EndingSignIn {
   /** The answer to a sign-in that failed. */
   #refusal(error: unknown, { auth, userData }: SignInMessage): unknown {
     if (!(error instanceof SignInRefusal)) return error;
-    this.#parts.report.signInRefused(this.#connection, error, { auth, data: userData });
+    const { app, socketId } = this.#connection;
+    const data = typeof userData === 'string' ? userData : '';
+    const mistake =
+      error.explanation === undefined
+        ? undefined
+        : this.#parts.explain(app, { socketId, channel: undefined, data }, auth);
+    this.#parts.report.signInRefused(this.#connection, error, { auth, data: userData }, mistake);
     this.#connection.proofRefused(error.message);
     this.#failures += 1;
     if (this.#failures < MAX_FAILURES)
-      return new Refusal(error.code, error.errorCode, explain(error, this.#connection.app));
+      return new Refusal(error.code, error.errorCode, explain(error, app, mistake));
     return new Disconnect(
       codes.unauthorized,
       'too_many_refused_sign_ins',

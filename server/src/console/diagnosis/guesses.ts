@@ -62,7 +62,7 @@ function* allCandidates(claim: Claim, { socketIds, channels }: RecentNames): Gen
     }
     return;
   }
-  for (const other of channels) {
+  for (const other of [...nameVariants(channel), ...channels]) {
     const mistake = `another channel was signed (${other})`;
     yield { text: channelText(socketId, other, data || undefined), mistake };
     if (data) yield { text: channelText(socketId, other), mistake: `${mistake}; and the data was left out` };
@@ -79,6 +79,14 @@ function* allCandidates(claim: Claim, { socketIds, channels }: RecentNames): Gen
   }
   yield { text: `${channel}:${socketId}`, mistake: 'channel and socket id were signed in the wrong order' };
 }
+
+/** The channel in lower case, and with another prefix: `private-encrypted-a` is not `private-a`. */
+function nameVariants(channel: string): readonly string[] {
+  const name = channel.replace(/^(private-encrypted|private|presence)-/, '');
+  return [channel.toLowerCase(), name, ...PREFIXES.map((prefix) => prefix + name)];
+}
+
+const PREFIXES = ['private-', 'private-encrypted-', 'presence-'] as const;
 
 /** The data as other libraries print it, and the empty text. */
 function* dataVariants(data: string): Generator<readonly [variant: string, mistake: string]> {

@@ -57,10 +57,16 @@ export function readInfo(
   }
 }
 
-/** The text of a refusal for the client: with the explanation only if the app says so. */
+/**
+ * The text of a refusal for the client: with the explanation only if the app says so.
+ *
+ * @param mistake of the backend, if it was found
+ */
 export function explain(
   { message, explanation }: { readonly message: string; readonly explanation?: string | undefined },
   { explainRefusals }: App,
+  mistake?: string,
 ): string {
-  return explainRefusals && explanation ? `${message}: ${explanation}` : message;
+  if (!explainRefusals || !explanation) return message;
+  return mistake ? `${message}: ${explanation}. ${mistake}` : `${message}: ${explanation}`;
 }
