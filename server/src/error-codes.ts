@@ -96,6 +96,7 @@ export const errorCodes = {
   session_for_another_channel: 'The session is for another channel',
   sign_in_required: 'The connection must sign in first',
   slow_reader: 'The client reads too slowly',
+  superseded: 'Newer connections of the user took its place',
   terminated: 'The application ended the connection',
   timestamp_expired: 'The timestamp is too old or ahead',
   tls_required: 'TLS is required',

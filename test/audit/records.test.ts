@@ -61,7 +61,7 @@ describe('what is recorded', () => {
       },
       { ...mine, seq: 5, type: 'grant_revoked', channel: 'presence-room', reason: 'Spam' },
       { ...order, seq: 6, channel: 'presence-room', reason: 'Spam', code: 'end' },
-      { ...mine, seq: 7, type: 'disconnected_by_app', reason: 'Signed out' },
+      { ...mine, seq: 7, type: 'disconnected_by_app', reason: 'Signed out', code: 'terminated' },
       { ...order, seq: 8, reason: 'Signed out', code: 'disconnect' },
       { ...who, seq: 9, type: 'sign_in_refused', socket_id: stranger.socketId, reason: 'Invalid signature' },
     ]);

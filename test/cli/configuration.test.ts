@@ -88,7 +88,9 @@ describe('what stands in the file', () => {
       tokens: null,
       limits: {
         connections: 50_000,
+        connectionsPerUser: null,
         clientEventsPerSecond: 10,
+        clientEventsPerSecondPerUser: null,
         framesPerSecond: 100,
         refusedProofsPerMinute: 60,
         signInsPerMinute: 30,

@@ -66,6 +66,18 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       return received.filter((m) => !(m.kind === 'event' && m.name.startsWith('marker-')));
     }
 
+    test('the seats of a topic come in the order in which they were taken', async () => {
+      const { roster } = subject.adapter;
+      const ids = Array.from({ length: 40 }, (_, i) => `${(i * 17) % 40}.1`);
+      for (const id of ids) await roster.join('app:a', seat(id));
+      await roster.leave('app:a', ids[3]!);
+      await roster.join('app:a', seat(ids[0]!));
+      await roster.join('app:a', seat(ids[3]!));
+      const inOrder = [...ids.filter((id) => id !== ids[3]), ids[3]];
+      expect((await roster.seats('app:a')).map(({ socketId }) => socketId)).toEqual(inOrder);
+      expect(await roster.seats('app:b')).toEqual([]);
+    });
+
     test('the first join occupies a channel, and the last leave vacates it', async () => {
       const { roster } = subject.adapter;
       expect(await roster.join('app:a', seat('1.1'))).toMatchObject({ occupied: true, subscriptions: 1 });

@@ -220,6 +220,8 @@ export interface Roster {
    */
   leave(topic: Topic, socketId: string, reason?: string): Promise<Left | undefined>;
   snapshot(topic: Topic): Promise<Snapshot>;
+  /** The seats of a topic, in the order in which they were taken. */
+  seats(topic: Topic): Promise<readonly Seat[]>;
   counts(topic: Topic): Promise<Counts>;
   /** The occupied channels of an app whose names begin with `prefix`. */
   channels(appId: string, prefix: string): Promise<ReadonlyMap<string, Counts>>;

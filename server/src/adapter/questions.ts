@@ -6,6 +6,14 @@ export type Question =
   | { readonly kind: 'revoke'; readonly revocation: Revocation }
   /** To let in again whom a revocation blocks. */
   | { readonly kind: 'lift'; readonly appId: string; readonly id: string }
+  /** To close connections of a user that newer ones supersede. */
+  | {
+      readonly kind: 'supersede';
+      readonly appId: string;
+      readonly userId: string;
+      readonly socketIds: readonly string[];
+      readonly reason: string;
+    }
   /** Who holds what. */
   | HeldQuery;
 

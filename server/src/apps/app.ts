@@ -17,8 +17,12 @@ export const limitsSchema = z
   .strictObject({
     /** Connections at one time; null: no limit. @default 50_000 */
     connections: countOrUnlimited.default(50_000),
+    /** Connections of one signed-in user at one time, the newest of them; null: no limit. @default null */
+    connectionsPerUser: countOrUnlimited.default(null),
     /** Client events that one connection may send per second, and in one burst; null: no limit. @default 10 */
     clientEventsPerSecond: countOrUnlimited.default(10),
+    /** Client events that all connections of one user may send per second; null: no limit. @default null */
+    clientEventsPerSecondPerUser: countOrUnlimited.default(null),
     /**
      * Frames that one connection may send per second. The burst is this and `subscriptionsPerConnection`
      * together, so that a page can reconnect with all its channels; null: no limit. @default 100

@@ -146,6 +146,9 @@ export class Revoker {
       case 'lift':
         this.#parts.access.revocations.lift(question.appId, question.id);
         return NOTHING_DONE;
+      case 'supersede':
+        this.#parts.users.supersede(question);
+        return NOTHING_DONE;
       case 'held':
         return { ...NOTHING_DONE, held: heldGrants(this.#parts.channels, question) };
     }

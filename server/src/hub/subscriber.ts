@@ -5,6 +5,7 @@ import type { Seat } from '../adapter/adapter.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import type { SubscriptionRefusal } from '../errors.ts';
 import type { Frame } from '../protocol/frames.ts';
+import type { ExpelCode } from './users.ts';
 
 /** A connection, as far as the hub needs it. */
 export interface Subscriber extends Seat, Holder {
@@ -30,8 +31,8 @@ export interface Subscriber extends Seat, Holder {
    * @throws SubscriptionRefusal if a client that sends the proof would be refused
    */
   renew(channel: string, proof: RenewalProof): Promise<void>;
-  /** Closes it for the application. */
-  expel(reason: string, code?: 'grant_revoked' | 'terminated'): void;
+  /** Closes it for good. */
+  expel(reason: string, code?: ExpelCode): void;
   /** Closes it, so that the client reconnects at once and proves its rights again. */
   reconnect(code: ErrorCode, reason: string): void;
 }

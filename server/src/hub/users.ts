@@ -1,13 +1,20 @@
 import type { Logger } from 'pino';
 import type { Adapter, LeaveReason, Seat } from '../adapter/adapter.ts';
+import type { Question } from '../adapter/questions.ts';
 import { userTopicOf } from '../adapter/topic.ts';
+import type { App } from '../apps/app.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { severityOf } from '../errors.ts';
 
+/** Why a connection is closed that did nothing wrong. */
+export type ExpelCode = 'grant_revoked' | 'superseded' | 'terminated';
+
+type Supersession = Extract<Question, { kind: 'supersede' }>;
+
 /** A connection, as far as {@link Users} needs it. */
 export interface UserConnection extends Seat {
-  /** Closes it for the application. */
-  expel(reason: string, code?: 'grant_revoked' | 'terminated'): void;
+  /** Closes it for good. */
+  expel(reason: string, code?: ExpelCode): void;
   /** Closes it, so that the client reconnects at once and signs in again. */
   reconnect(code: ErrorCode, reason: string): void;
 }
@@ -23,13 +30,30 @@ export class Users {
     this.#log = log;
   }
 
-  /** Takes a seat for one connection of a user. The first seat brings the user online. */
-  async signIn(appId: string, userId: string, connection: UserConnection): Promise<void> {
+  /**
+   * Takes a seat for one connection of a user. The first seat brings the user online. Beyond `connectionsPerUser` the
+   * connections that signed in first are closed, on all nodes, before it resolves.
+   */
+  async signIn({ id: appId, limits }: App, userId: string, connection: UserConnection): Promise<void> {
     const key = keyOf(appId, userId);
     const connections = this.#connections.get(key);
     if (connections) connections.add(connection);
     else this.#connections.set(key, new Set([connection]));
-    await this.#adapter.roster.join(userTopicOf(appId, userId), connection);
+    const { roster, nodes } = this.#adapter;
+    const topic = userTopicOf(appId, userId);
+    const joined = await roster.join(topic, connection);
+    const { connectionsPerUser: limit } = limits;
+    if (limit === null || typeof joined === 'string' || joined.subscriptions <= limit) return;
+    const socketIds = (await roster.seats(topic)).slice(0, -limit).map(({ socketId }) => socketId);
+    if (socketIds.length === 0) return;
+    const reason = `The user has signed in on ${limit} newer connections`;
+    await nodes.ask({ kind: 'supersede', appId, userId, socketIds, reason });
+  }
+
+  /** Closes the connections of this process that newer ones supersede. */
+  supersede({ appId, userId, socketIds, reason }: Supersession): void {
+    for (const connection of [...this.of(appId, userId)])
+      if (socketIds.includes(connection.socketId)) connection.expel(reason, 'superseded');
   }
 
   /** Gives up the seat. Without a seat the user is offline. */

@@ -1,8 +1,9 @@
-import type { Claims } from '../access/claims.ts';
+import { userOf } from '../access/grant.ts';
 import { Refusal } from '../errors.ts';
 import type { Position } from '../history/history.ts';
+import type { Publication } from '../hub/hub.ts';
 import type { Subscription } from '../hub/subscription.ts';
-import { readChannel } from '../protocol/channel.ts';
+import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
 import { ClientEventRate } from './rate-limits.ts';
@@ -19,6 +20,8 @@ export class ClientEvents {
   readonly #rate: ClientEventRate;
   /** For subscriptions whose grant has a rate of its own. */
   readonly #rates = new WeakMap<Subscription, ClientEventRate>();
+  /** Settles when no event of a user with a rate waits to be counted: the next one waits for it, so that they stay in order. */
+  #counted: Promise<unknown> = Promise.resolve();
 
   constructor(connection: SessionContext, parts: SessionParts) {
     this.#connection = connection;
@@ -27,9 +30,9 @@ export class ClientEvents {
   }
 
   /**
-   * Publishes one client event. One with an id is answered by an `ack` or a `nack`.
+   * Publishes one client event, or tells the client why not. One with an id is answered by an `ack` or a `nack`.
    *
-   * @throws Refusal if the client may not send it, or sends too many, and the event has no id
+   * @throws Refusal if its id is none
    */
   publish(event: ClientEvent): void {
     const id = this.#connection.isCapable ? readId(event.id) : undefined;
@@ -42,10 +45,15 @@ export class ClientEvents {
         );
       } else this.#acknowledge(id, undefined);
     } catch (error) {
-      if (id === undefined || !(error instanceof Refusal)) throw error;
-      this.#parts.report.messageRefused(this.#connection, error);
-      this.#connection.send(frames.nack(id, error.errorCode, error.message));
+      if (!(error instanceof Refusal)) throw error;
+      this.#refuse(id, error);
     }
+  }
+
+  #refuse(id: string | undefined, refusal: Refusal): void {
+    if (id === undefined) return this.#connection.answer(refusal);
+    this.#parts.report.messageRefused(this.#connection, refusal);
+    this.#connection.send(frames.nack(id, refusal.errorCode, refusal.message));
   }
 
   #acknowledge(id: string | undefined, position: Position | undefined): void {
@@ -53,6 +61,7 @@ export class ClientEvents {
   }
 
   #fail(channel: string, id: string | undefined, error: unknown): void {
+    if (error instanceof Refusal) return this.#refuse(id, error);
     this.#parts.report.clientEventFailed(this.#connection, channel, error);
     const message = 'Client event rejected: it could not be published';
     this.#connection.send(
@@ -62,7 +71,6 @@ export class ClientEvents {
 
   #publish({ name, channel: channelName, data }: ClientEvent): Promise<Position | undefined> | undefined {
     const { app, socketId } = this.#connection;
-    const { hub, report } = this.#parts;
     if (!app.clientEvents)
       throw new Refusal(null, 'client_events_off', 'Client events are turned off for this app');
     const { eventNameLength, eventDataBytes, channelNameLength } = app.limits;
@@ -79,16 +87,9 @@ export class ClientEvents {
       const allowed = 'only private and presence channels that are not encrypted take them';
       throw new Refusal(null, 'channel_not_allowed', `Client event rejected: ${allowed}`);
     }
-    const subscription = hub.subscriptions.get(app, channelName, this.#connection);
-    if (!subscription) {
-      throw new Refusal(
-        null,
-        'not_subscribed',
-        `Client event rejected: the connection is not subscribed to channel ${channelName}`,
-      );
-    }
-    const { claims } = subscription.grant;
-    if (claims) this.#checkClaims(subscription, claims);
+    const subscription = this.#subscriptionTo(channelName);
+    const rate = subscription.grant.claims?.rate;
+    if (rate !== undefined) this.#count(this.#rateOf(subscription, rate), rate);
     if (Buffer.byteLength(data) > eventDataBytes) {
       throw new Refusal(
         null,
@@ -96,20 +97,53 @@ export class ClientEvents {
         `Client event rejected: its data is longer than ${eventDataBytes} bytes`,
       );
     }
-    report.clientEventAccepted(this.#connection);
     const publication = { name, data, userId: subscription.userId, except: socketId, sender: socketId };
-    return hub.publish(app, channel, publication);
+    const { clientEventsPerSecondPerUser: userRate } = app.limits;
+    const userId = userRate === null ? undefined : (userOf(subscription.grant) ?? this.#connection.userId);
+    if (userRate === null || userId === undefined) return this.#send(channel, publication);
+    const counted = this.#counted.then(() => this.#countOfUser(userId, userRate));
+    this.#counted = counted.catch(() => {});
+    return counted.then(() => {
+      // It may have ended meanwhile.
+      this.#subscriptionTo(channelName);
+      return this.#send(channel, publication);
+    });
   }
 
-  #checkClaims(subscription: Subscription, { mayPublish, rate }: Claims): void {
-    if (!mayPublish) {
+  #send(channel: Channel, publication: Publication): Promise<Position | undefined> | undefined {
+    const { hub, report } = this.#parts;
+    report.clientEventAccepted(this.#connection);
+    return hub.publish(this.#connection.app, channel, publication);
+  }
+
+  /** @throws Refusal if there is none, or its grant does not allow client events */
+  #subscriptionTo(channel: string): Subscription {
+    const subscription = this.#parts.hub.subscriptions.get(this.#connection.app, channel, this.#connection);
+    if (!subscription) {
+      throw new Refusal(
+        null,
+        'not_subscribed',
+        `Client event rejected: the connection is not subscribed to channel ${channel}`,
+      );
+    }
+    if (subscription.grant.claims?.mayPublish === false) {
       const why = 'the grant of the subscription does not allow client events';
       throw new Refusal(null, 'publish_not_granted', `Client event rejected: ${why}`);
     }
-    if (rate === undefined) return;
+    return subscription;
+  }
+
+  #rateOf(subscription: Subscription, rate: number): ClientEventRate {
     const counted = this.#rates.get(subscription) ?? new ClientEventRate(rate, this.#parts.monotonic());
     this.#rates.set(subscription, counted);
-    this.#count(counted, rate);
+    return counted;
+  }
+
+  async #countOfUser(userId: string, rate: number): Promise<void> {
+    const tooMany = await this.#parts.userEvents.count(this.#connection.app.id, userId, rate);
+    if (!tooMany) return;
+    this.#parts.report.clientEventRateExceeded(this.#connection);
+    throw tooMany;
   }
 
   #count(counted: ClientEventRate, rate: number | null): void {

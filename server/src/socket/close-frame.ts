@@ -28,6 +28,7 @@ const OWN_CLOSES: ReadonlySet<ErrorCode> = new Set([
   'grant_expired',
   'grant_revoked',
   'key_revoked',
+  'superseded',
 ]);
 
 /** The reason in a close frame: at most 123 bytes, ending at a whole character. A capable client has the code already. */

@@ -6,6 +6,7 @@ import type { App } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { codes, Disconnect, Refusal, type SubscriptionRefusal, Unavailable } from '../errors.ts';
+import type { ExpelCode } from '../hub/users.ts';
 import type { AppMetrics } from '../metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
@@ -116,10 +117,9 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     return this.#session.renew(channel, proof);
   }
 
-  /** Closes the connection for the application. */
-  expel(reason: string, code: 'grant_revoked' | 'terminated' = 'terminated'): void {
+  expel(reason: string, code: ExpelCode = 'terminated'): void {
     if (this.#ended) return;
-    this.#parts.report.expelled(this, reason);
+    this.#parts.report.expelled(this, reason, code);
     this.close(new Disconnect(codes.unauthorized, code, reason));
   }
 

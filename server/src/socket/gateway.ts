@@ -12,6 +12,7 @@ import { ConnectionPlaces, NoPlace, type PlacesBounds } from './connection-place
 import { type Handshake, isCapable, readHandshake } from './handshake.ts';
 import type { OpenConnections } from './open-connections.ts';
 import { OutboundBuffers } from './outbound-buffers.ts';
+import { UserEventRate } from './rate-limits.ts';
 import { RefusedHandshakes } from './refused-handshakes.ts';
 import { Report } from './report.ts';
 import { createUpgrader, type Upgrader } from './upgrader.ts';
@@ -47,6 +48,7 @@ export class Gateway {
     this.#connectionParts = {
       ...parts,
       report: this.#report,
+      userEvents: new UserEventRate(parts.adapter.counters),
       buffers: this.#buffers,
       onEnd: (connection, socket) => this.#forget(connection, socket),
     };
@@ -219,7 +221,7 @@ export class Gateway {
 }
 
 /** What a gateway needs. */
-export interface GatewayParts extends Omit<ConnectionParts, 'report' | 'buffers' | 'onEnd'> {
+export interface GatewayParts extends Omit<ConnectionParts, 'report' | 'userEvents' | 'buffers' | 'onEnd'> {
   readonly apps: AppStore;
   /** Filled and emptied by the gateway. */
   readonly connections: OpenConnections;

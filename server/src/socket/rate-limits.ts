@@ -1,3 +1,4 @@
+import type { Counters } from '../adapter/adapter.ts';
 import type { Limits } from '../apps/app.ts';
 import { codes, Disconnect, Refusal } from '../errors.ts';
 
@@ -102,6 +103,29 @@ export class ClientEventRate extends TokenBucket {
       codes.clientEventRate,
       'event_rate',
       `Too many client events: at most ${rate} a second`,
+    );
+  }
+}
+
+const USER_WINDOW_MS = 1000;
+
+/** The rate of client events of each user, counted by all nodes together. */
+export class UserEventRate {
+  constructor(private readonly counters: Counters) {}
+
+  /**
+   * Counts one client event of a user. Resolves to why it is refused if that was one too many.
+   *
+   * @param rate events in a second
+   * @throws Unavailable or InDoubt if it could not be counted
+   */
+  async count(appId: string, userId: string, rate: number): Promise<Refusal | undefined> {
+    const { hits } = await this.counters.hit(`client-events:${appId}:${userId}`, USER_WINDOW_MS);
+    if (hits <= rate) return undefined;
+    return new Refusal(
+      codes.clientEventRate,
+      'event_rate',
+      `Too many client events of this user: at most ${rate} a second`,
     );
   }
 }

@@ -6,6 +6,7 @@ import type { ClaimedProof, ClientInfo } from '../apps/observer.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, AuditType } from '../audit/record.ts';
 import { codes, type Disconnect, type Refusal, type SubscriptionRefusal, severityOf } from '../errors.ts';
+import type { ExpelCode } from '../hub/users.ts';
 import { type AppMetrics, increment, type Metrics, reached } from '../metrics.ts';
 import type { MessageBound } from './client-socket.ts';
 import { countedCode } from './close-frame.ts';
@@ -162,9 +163,13 @@ export class Report {
     });
   }
 
-  /** The application ended the connection. */
-  expelled(connection: ReportedConnection, reason: string): void {
-    this.#audit?.record(auditOf('disconnected_by_app', connection, { user_id: connection.userId, reason }));
+  /** The application, or a limit that it has set, ended the connection. */
+  expelled(connection: ReportedConnection, reason: string, code: ExpelCode): void {
+    const parts = { user_id: connection.userId, reason, code };
+    this.#audit?.record(auditOf('disconnected_by_app', connection, parts));
+    if (code !== 'superseded') return;
+    increment(connection.metrics.refusals, code);
+    this.#log.info({ ...idsOf(connection), address: connection.address }, 'connection superseded');
   }
 
   /** @param isRenewal the grant replaces an earlier one */

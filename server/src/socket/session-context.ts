@@ -5,6 +5,7 @@ import type { Hub } from '../hub/hub.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { UserConnection } from '../hub/users.ts';
 import type { Tokens } from '../tokens/tokens.ts';
+import type { UserEventRate } from './rate-limits.ts';
 import type { Report, ReportedConnection } from './report.ts';
 
 /** The connection of a session, as far as the session needs it. */
@@ -35,6 +36,7 @@ export interface SessionParts {
   readonly report: Report;
   /** Says in one sentence which mistake the backend made, if the app has `explainRefusals`. */
   readonly explain: (app: App, claim: ProofClaim, auth: unknown) => string | undefined;
+  readonly userEvents: UserEventRate;
   /** `undefined`: it is off. */
   readonly audit: Audit | undefined;
   /** Unix milliseconds. */

@@ -233,7 +233,7 @@ export class SignIn implements EndingSignIn {
   async #takeSeat(signIn: SignInData): Promise<void> {
     if (this.#ended) return;
     this.#seatOf = signIn.id;
-    await this.#parts.hub.users.signIn(this.#connection.app.id, signIn.id, this.#connection);
+    await this.#parts.hub.users.signIn(this.#connection.app, signIn.id, this.#connection);
   }
 
   #checkRevocations(signIn: SignInData): void {

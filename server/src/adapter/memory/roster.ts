@@ -72,6 +72,10 @@ export class MemoryRoster implements Roster {
     return state ? this.#snapshot(state) : { ...this.#topics.empty, members: [], last: undefined };
   }
 
+  async seats(topic: Topic): Promise<readonly Seat[]> {
+    return Array.from(this.#topics.find(topic)?.seats.values() ?? [], ({ seat }) => seat);
+  }
+
   async counts(topic: Topic): Promise<Counts> {
     return this.#topics.find(topic)?.counts ?? this.#topics.empty;
   }
@@ -94,11 +98,11 @@ export class MemoryRoster implements Roster {
   }
 
   async connections(appId: string, userId: string): Promise<readonly SeatedConnection[]> {
-    const seats = [...(this.#topics.find(userTopicOf(appId, userId))?.seats.values() ?? [])];
+    const seats = await this.seats(userTopicOf(appId, userId));
     const channels = [...this.#topics.ofApp(appId)].filter(
       ([name]) => userOfTopic(`${appId}:${name}`) === undefined,
     );
-    return seats.map(({ seat }) => ({
+    return seats.map((seat) => ({
       seat,
       channels: channels.filter(([, state]) => state.seats.has(seat.socketId)).map(([name]) => name),
     }));

@@ -29,6 +29,13 @@ export const revocationSchema = z.object({
 export const questionSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('revoke'), revocation: revocationSchema }),
   z.object({ kind: z.literal('lift'), appId: text, id: text }),
+  z.object({
+    kind: z.literal('supersede'),
+    appId: text,
+    userId: text,
+    socketIds: z.array(text).readonly(),
+    reason: text,
+  }),
   z
     .object({
       kind: z.literal('held'),

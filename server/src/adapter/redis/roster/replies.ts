@@ -42,12 +42,18 @@ export const replies = {
 
 const seatSchema = z.object({ socketId: text, since: z.number(), client: text, address: text });
 
-/** Reads the seats of a topic: socket ids and "NODE JSON" in turn. */
+/** Reads the seats of a topic: socket ids and "NODE VERSION JSON" in turn. Answers them in the order of their versions. */
 export function readSeats(answer: unknown): Seat[] {
   const parts = replies.texts.parse(answer);
   return parts
     .filter((_, index) => index % 2 === 1)
-    .map((stored) => seatSchema.parse(JSON.parse(stored.slice(stored.indexOf(' ') + 1))));
+    .map((stored) => {
+      const [, version] = stored.split(' ', 2);
+      const json = stored.slice(stored.indexOf('{'));
+      return { version: Number(version), seat: seatSchema.parse(JSON.parse(json)) };
+    })
+    .sort((a, b) => a.version - b.version)
+    .map(({ seat }) => seat);
 }
 
 /** @param milliseconds for which it is still kept */

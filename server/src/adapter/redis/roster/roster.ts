@@ -73,6 +73,10 @@ export class RedisRoster implements Roster {
     return { version, subscriptions, members, last: readKept(topic, kept, keptMs) };
   }
 
+  async seats(topic: Topic): Promise<readonly Seat[]> {
+    return readSeats(await this.#run(scripts.seats, topic));
+  }
+
   async counts(topic: Topic): Promise<Counts> {
     return replies.counts.parse(await this.#run(scripts.counts, topic));
   }
@@ -100,7 +104,7 @@ export class RedisRoster implements Roster {
   }
 
   async connections(appId: string, userId: string): Promise<readonly SeatedConnection[]> {
-    const seats = readSeats(await this.#run(scripts.seats, userTopicOf(appId, userId)));
+    const seats = await this.seats(userTopicOf(appId, userId));
     if (seats.length === 0) return [];
     const channels = seats.map((): string[] => []);
     for await (const names of this.#parts.index.pages(appId, 'channels', {})) {

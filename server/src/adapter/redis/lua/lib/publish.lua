@@ -6,7 +6,7 @@ local LOG_LENGTH, ENDED_SECONDS = 1000, 86400
 -- position of the previous one, so that a node notices what it has missed. Returns the envelope.
 local function append_and_publish(message)
   local previous = position
-  version = math.max(version + 1, now)
+  version = next_version()
   position = version
   local envelope = '{"version":' .. text(version) .. ',"previous":' .. text(previous) .. ',"message":' .. message .. '}'
   redis.call('RPUSH', LOG, envelope)

@@ -1,6 +1,6 @@
 --- @include "topic-keys"
 -- Defines `seats_of_node`, the key of the set of socket ids of one node, by which its seats are found when the node is
--- gone, and `node_of`, the node of a stored seat ("NODE JSON").
+-- gone, and `node_of`, the node of a stored seat ("NODE VERSION JSON", with the version of its join).
 local function seats_of_node(node)
   return TOPIC .. ':node:' .. node
 end

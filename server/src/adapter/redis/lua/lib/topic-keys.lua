@@ -3,7 +3,7 @@ local TOPIC = KEYS[1]
 local STATE, LOG, KEPT, ENDED = TOPIC .. ':state', TOPIC .. ':log', TOPIC .. ':kept', TOPIC .. ':ended'
 -- Strings by request: "FINGERPRINT VERSION NONCE" of the event that it has published.
 local PUBLISHED_ONCE = TOPIC .. ':once:'
--- Hashes by socket id: the seat as "NODE JSON", and the user id of the member.
+-- Hashes by socket id: the seat as "NODE VERSION JSON", and the user id of the member.
 local SEATS, MEMBER_OF_SEAT = TOPIC .. ':seats', TOPIC .. ':sitters'
 -- Hashes by user id: the member as JSON, and the number of its seats.
 local MEMBERS, SEATS_OF_MEMBER = TOPIC .. ':members', TOPIC .. ':places'

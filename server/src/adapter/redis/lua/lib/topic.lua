@@ -1,6 +1,6 @@
 --- @include "clock"
 --- @include "topic-keys"
--- Reads `version` and `position` of a topic, and defines `bump_version`.
+-- Reads `version` and `position` of a topic, and defines `next_version` and `bump_version`.
 local LOG_SECONDS, IDLE_SECONDS = 60, 5
 
 -- Versions are times where possible: a topic whose state was forgotten does not start again at versions that it had.
@@ -23,8 +23,13 @@ local function save_state()
   end
 end
 
+-- The version that the next change makes.
+local function next_version()
+  return math.max(version + 1, now)
+end
+
 -- Raises the version for a change that is not announced.
 local function bump_version()
-  version = math.max(version + 1, now)
+  version = next_version()
   save_state()
 end

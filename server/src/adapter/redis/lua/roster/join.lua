@@ -27,12 +27,13 @@ if taken then
   if node_of(taken) ~= node then
     redis.call('SREM', seats_of_node(node_of(taken)), socket_id)
     redis.call('SADD', seats_of_node(node), socket_id)
-    redis.call('HSET', SEATS, socket_id, node .. ' ' .. seat)
+    local joined_at = string.match(taken, '^%S+ (%S+) ')
+    redis.call('HSET', SEATS, socket_id, node .. ' ' .. joined_at .. ' ' .. seat)
   end
 else
   is_added = member ~= '' and redis.call('HEXISTS', MEMBERS, user_id) == 0
   if is_added and max_members ~= '' and redis.call('HLEN', MEMBERS) >= tonumber(max_members) then return 'full' end
-  redis.call('HSET', SEATS, socket_id, node .. ' ' .. seat)
+  redis.call('HSET', SEATS, socket_id, node .. ' ' .. text(next_version()) .. ' ' .. seat)
   is_occupied = redis.call('HLEN', SEATS) == 1
   redis.call('SADD', seats_of_node(node), socket_id)
   if member ~= '' then
