@@ -1,5 +1,5 @@
 /** The end of grants and sign-ins, and what prevents it. */
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { publish, request } from '../helpers/api.ts';
 import { configOf, startServer } from '../helpers/brokers/server.ts';
 import { connect } from '../helpers/clients/client.ts';
@@ -7,6 +7,7 @@ import { listen } from '../helpers/clients/event-inbox.ts';
 import { connectCapable, granted, inSeconds, read } from '../helpers/clients/grants.ts';
 import { authorizing, connectPusher } from '../helpers/clients/official.ts';
 import { frames } from '../helpers/frames.ts';
+import { runningTime, stalledMs } from '../helpers/running-time.ts';
 
 const PRIVATE = 'private-team';
 const ROOM = 'presence-room';
@@ -14,10 +15,18 @@ const ROOM = 'presence-room';
 const LATE_MS = 1000;
 const until = (seconds: number) => granted({ id: 'g-1', exp: inSeconds(seconds) });
 
+let stalledBefore = 0;
+beforeEach(() => {
+  stalledBefore = stalledMs();
+});
+
+/** Milliseconds that an end may be late on this machine, which may have stalled meanwhile. */
+const latestMs = () => LATE_MS + stalledMs() - stalledBefore;
+
 /** Milliseconds since a second of the clock. */
 const since = (second: number) => Date.now() - second * 1000;
 
-describe('the end of a grant', { timeout: 30_000 }, () => {
+describe('the end of a grant', () => {
   test('ends the subscription in time, and a new grant lets it in again', async () => {
     const broker = await startServer();
     const [ann, bob] = [await connect(broker), await connect(broker)];
@@ -34,9 +43,8 @@ describe('the end of a grant', { timeout: 30_000 }, () => {
       channel: ROOM,
       data: { type: 'GrantExpired', error: 'The grant has expired', status: 401, code: 'grant_expired' },
     });
-    const late = since(exp);
-    expect(late).toBeGreaterThanOrEqual(0);
-    expect(late).toBeLessThan(LATE_MS);
+    expect(since(exp)).toBeGreaterThanOrEqual(0);
+    expect(since(exp)).toBeLessThan(latestMs());
     expect(await ann.until((received) => String(received).includes('member_removed'))).toContain(
       frames.memberRemoved(ROOM, 'bob'),
     );
@@ -65,7 +73,7 @@ describe('the end of a grant', { timeout: 30_000 }, () => {
     });
     expect(read(await client.next()).data).toMatchObject({ code: 'grant_expired' });
     expect(performance.now() - start).toBeGreaterThanOrEqual(1000);
-    expect(performance.now() - start).toBeLessThan(1000 + LATE_MS);
+    expect(performance.now() - start).toBeLessThan(1000 + latestMs());
     expect(await client.join(PRIVATE, until(3600))).toContain('succeeded');
     expect(read(await client.next()).event).toBe('countersign:grant_expiring');
     expect(read(await client.next()).data).toMatchObject({ code: 'grant_expired' });
@@ -108,7 +116,7 @@ describe('the end of a grant', { timeout: 30_000 }, () => {
     for (const { code, at } of ends) {
       expect(code).toBe(4200);
       expect(at).toBeGreaterThanOrEqual(exp * 1000 - life * 0.1 - 1);
-      expect(at).toBeLessThan(exp * 1000 + LATE_MS);
+      expect(at).toBeLessThan(exp * 1000 + latestMs());
     }
   });
 
@@ -152,7 +160,7 @@ describe('the end of a grant', { timeout: 30_000 }, () => {
   });
 });
 
-describe('a renewal by the client', { timeout: 30_000 }, () => {
+describe('a renewal by the client', () => {
   test('is asked for between 75 and 85 percent of the life, and replaces the grant without anybody noticing', async () => {
     const broker = await startServer();
     const [ann, bob] = [await connectCapable(broker), await connectCapable(broker)];
@@ -167,9 +175,9 @@ describe('a renewal by the client', { timeout: 30_000 }, () => {
       channel: ROOM,
       data: { expires_at: exp },
     });
-    const part = (Date.now() - start) / (exp * 1000 - start);
-    expect(part).toBeGreaterThanOrEqual(0.74);
-    expect(part).toBeLessThan(1);
+    const life = exp * 1000 - start;
+    expect(Date.now() - start).toBeGreaterThanOrEqual(0.74 * life);
+    expect(Date.now() - start).toBeLessThan(life + stalledMs() - stalledBefore);
     const next = inSeconds(60);
     bob.askFor(ROOM, granted({ exp: next }, { ...member, user_info: { n: 2 } }));
     expect(read(await bob.next())).toEqual({
@@ -237,7 +245,7 @@ describe('a renewal by the client', { timeout: 30_000 }, () => {
   });
 });
 
-describe('a sign-in', { timeout: 30_000 }, () => {
+describe('a sign-in', () => {
   const user = (seconds: number) => ({ id: 'ann', countersign: { id: 'g-1', exp: inSeconds(seconds) } });
 
   test('ends with 4009, after it was announced to a client that understands', async () => {
@@ -255,7 +263,7 @@ describe('a sign-in', { timeout: 30_000 }, () => {
     for (const client of [capable, stock]) {
       expect((await client.closed()).code).toBe(4009);
       expect(since(exp)).toBeGreaterThanOrEqual(0);
-      expect(since(exp)).toBeLessThan(LATE_MS * 2);
+      expect(since(exp)).toBeLessThan(LATE_MS + latestMs());
     }
     expect((await request(broker, 'GET', '/users')).body).toEqual({ users: [] });
   });
@@ -297,24 +305,23 @@ describe('a sign-in', { timeout: 30_000 }, () => {
   });
 });
 
-describe('the age of a connection', { timeout: 30_000 }, () => {
+describe('the age of a connection', () => {
   test('ends it with 4200, give or take a tenth', async () => {
     const broker = await startServer({ app: { maxConnectionSeconds: 2 } });
-    const start = performance.now();
+    const [start, runningStart] = [performance.now(), runningTime()];
     const clients = await Promise.all(Array.from({ length: 5 }, () => connect(broker)));
     for (const client of clients) expect((await client.closed()).code).toBe(4200);
-    const seconds = (performance.now() - start) / 1000;
-    expect(seconds).toBeGreaterThanOrEqual(1.8);
-    expect(seconds).toBeLessThan(4.5);
+    expect(performance.now() - start).toBeGreaterThanOrEqual(1800);
+    expect(runningTime() - runningStart).toBeLessThan(4500);
   });
 
   test('counts from the handshake when a reload sets it', async () => {
     const broker = await startServer();
-    const start = performance.now();
+    const start = runningTime();
     const client = await connect(broker);
     await client.nothing();
     broker.reload(configOf({ app: { maxConnectionSeconds: 1 } }).apps);
     expect((await client.closed()).code).toBe(4200);
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(runningTime() - start).toBeLessThan(3000);
   });
 });

@@ -10,6 +10,7 @@ import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect, type TestClient } from '../helpers/clients/client.ts';
 import { read } from '../helpers/clients/grants.ts';
 import { newFolder } from '../helpers/folder.ts';
+import { runningTime } from '../helpers/running-time.ts';
 
 /** Several processes start one after the other. */
 vi.setConfig({ testTimeout: 90_000 });
@@ -77,9 +78,9 @@ test('all workers have a change when it is answered, which takes less than a sec
   const waits: number[] = [];
   const ids: string[] = [];
   for (let change = 0; change < 100; change += 1) {
-    const before = performance.now();
+    const before = runningTime();
     const { body: app } = await admin(group, 'POST', '/apps', { body: {} });
-    waits.push(performance.now() - before);
+    waits.push(runningTime() - before);
     ids.push(app.id);
     await connect(group, { id: app.id, key: app.keys[0].key, secret: '' });
   }

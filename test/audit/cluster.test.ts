@@ -75,5 +75,5 @@ describe.skipIf(!hasRedis)('the audit log of nodes on Redis', () => {
     // This Redis keeps nothing, so the record from before is gone with it.
     await eventually(async () => expect(await types()).toContain('2 grant_refused'));
     expect(new Set(await types()).size).toBe((await types()).length);
-  }, 40_000);
+  });
 });

@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, onTestFinished } from 'vitest';
+import { DEADLINE_MS } from '../helpers/deadline.ts';
 
 /** Where Chromium is, if it is in the path. */
 const executablePath = (process.env['PATH'] ?? '')
@@ -17,8 +18,8 @@ const executablePath = (process.env['PATH'] ?? '')
 // Containers have neither the privileges for its sandbox nor much shared memory.
 const ARGUMENTS = ['--no-sandbox', '--disable-dev-shm-usage'];
 
-/** Browsers are slow on a busy machine, and pages then miss deadlines that are not under test. */
-const ON_A_BUSY_MACHINE = { timeout: 60_000, retry: 2 };
+/** Milliseconds for a test, which waits for many things of a slow browser. */
+const TIMEOUT_MS = 4 * DEADLINE_MS;
 
 let browser: Browser | undefined;
 
@@ -28,7 +29,7 @@ let browser: Browser | undefined;
 export function describeInChromium(name: string, tests: () => void): void {
   const isSkipped = !executablePath && !process.env['CI'];
   if (isSkipped) console.warn(`skipped, since no chromium is in the path: ${name}`);
-  describe.skipIf(isSkipped)(name, ON_A_BUSY_MACHINE, () => {
+  describe.skipIf(isSkipped)(name, { timeout: TIMEOUT_MS }, () => {
     beforeAll(() => {
       if (!executablePath) throw new Error('There is no chromium in the path');
     });

@@ -29,7 +29,7 @@ describeInChromium('the connection of a page', () => {
     stage.wire.drop();
     const started = Date.now();
     await stage.tab.next('connection', 'connecting');
-    expect(Date.now() - started).toBeLessThan(2_000);
+    expect(Date.now() - started).toBeLessThan(SOON);
     await expectReturn(stage);
   });
 

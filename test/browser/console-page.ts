@@ -7,11 +7,12 @@ import type { AxeResults } from 'axe-core';
 import type { Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { APP, type ServerSettings, startServer } from '../helpers/brokers/server.ts';
+import { DEADLINE_MS } from '../helpers/deadline.ts';
 import { freshContext } from './chromium.ts';
 
 const ARTIFACTS = join(import.meta.dirname, '../artifacts');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-export const DEADLINE = { timeout: 10_000 };
+export const DEADLINE = { timeout: DEADLINE_MS };
 
 export const SCHEMES = ['light', 'dark'] as const;
 

@@ -2,10 +2,11 @@ import type { BrowserContext, Page, Route } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { startChat } from '../helpers/brokers/chat.ts';
 import { Inbox } from '../helpers/clients/event-inbox.ts';
+import { DEADLINE_MS } from '../helpers/deadline.ts';
 import { addAxe, violations } from './accessibility.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
 
-const DEADLINE = { timeout: 10_000 };
+const DEADLINE = { timeout: DEADLINE_MS };
 
 /** A window with the page of the chat. */
 class Window {

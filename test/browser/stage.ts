@@ -7,8 +7,8 @@ import { startWire, type Wire } from '../helpers/clients/client-wire.ts';
 import { startSite } from './site.ts';
 import { openTab, type Tab } from './tab.ts';
 
-/** Most ms from a reason to doubt the link to a new subscription. */
-export const SOON = 3_000;
+/** Most ms from a reason to doubt the link to a new subscription, on a busy machine. Without one it takes two minutes. */
+export const SOON = 10_000;
 
 /** A page that is connected over a wire and has joined `news`. */
 export interface Stage {

@@ -2,9 +2,8 @@ import type { CountersignOptions } from '@countersign/sdk-client';
 import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { APP } from '../helpers/brokers/server.ts';
+import { DEADLINE_MS } from '../helpers/deadline.ts';
 import { type Artefact, PATHS, type Site } from './site.ts';
-
-const DEADLINE = 10_000;
 
 /** What travels into the page as it is. */
 type PlainOptions = Partial<
@@ -115,7 +114,7 @@ export class Tab {
     );
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, DEADLINE);
+      timer = setTimeout(resolve, DEADLINE_MS);
     }).then(async () => {
       const heard = await this.page.evaluate('probe.heard');
       throw new Error(`No answer to ${[verb, ...values].join(' ')}; heard ${JSON.stringify(heard, null, 1)}`);

@@ -1,5 +1,5 @@
-/** Milliseconds after which a test stops waiting for something. */
-const DEADLINE_MS = 15_000;
+import { DEADLINE_MS } from './deadline.ts';
+
 const LOOK_MS = 20;
 
 /**

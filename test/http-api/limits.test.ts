@@ -84,7 +84,7 @@ describe('httpRequestsPerSecond', () => {
     };
     expect(await ask({})).toEqual({ 200: 2000, 429: 100 });
     expect(await ask({ httpRequestsPerSecond: null })).toEqual({ 200: 2100 });
-  }, 30_000);
+  });
 });
 
 describe('failedAuthenticationsPerMinute', () => {

@@ -83,11 +83,11 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event lo
   await nextFlush();
   expect(outbox.statistics.writes).toBe(STAND_INS);
 
-  // How long all the writes take when they are done in one go.
+  // What all the writes cost when they are done in one go.
   const frame = Buffer.from('{"event":"news","channel":"news","data":"0123456789"}');
-  const start = performance.now();
+  const start = processorMs();
   for (const standIn of standIns) standIn.write(frame);
-  const inOneGoMs = performance.now() - start;
+  const inOneGoMs = processorMs() - start;
   for (const standIn of standIns) standIn.received = 0;
 
   const done = nextFlush();
@@ -104,16 +104,22 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event lo
   }
 });
 
-/** The longest that one turn of the event loop took, in milliseconds, until something is done. */
+/** Milliseconds of a processor that this process has used: what others do on the machine does not count. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** The most milliseconds of a processor that one turn of the event loop took, until something is done. */
 async function longestTurn(done: Promise<void>): Promise<number> {
   let isDone = false;
   void done.then(() => {
     isDone = true;
   });
   let longest = 0;
-  for (let last = performance.now(); !isDone; ) {
+  for (let last = processorMs(); !isDone; ) {
     await nextTurn();
-    const now = performance.now();
+    const now = processorMs();
     longest = Math.max(longest, now - last);
     last = now;
   }

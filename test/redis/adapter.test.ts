@@ -19,7 +19,7 @@ function contractOn<P extends Place>(
   let place: P;
   beforeAll(async () => {
     place = await start();
-  }, 30_000);
+  });
   afterAll(() => place.stop());
 
   async function subject() {

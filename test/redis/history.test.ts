@@ -8,7 +8,7 @@ describe.skipIf(!hasRedis)('histories in Redis', () => {
   let redis: RedisServer;
   beforeAll(async () => {
     redis = await RedisServer.start();
-  }, 30_000);
+  });
   afterAll(() => redis.stop());
 
   const start = (prefix: string, app: object = {}) =>
@@ -52,6 +52,6 @@ describe.skipIf(!hasRedis)('histories in Redis', () => {
         .map(({ data }) => Number.parseInt(data, 10))
         .toSorted((one, other) => one - other);
     };
-    await expect.poll(kept, { timeout: 10_000 }).toEqual(numbers.slice(-10));
+    await expect.poll(kept).toEqual(numbers.slice(-10));
   });
 });

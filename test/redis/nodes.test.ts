@@ -3,6 +3,7 @@ import { Unavailable } from '#server/errors';
 import { eventually } from '../helpers/eventually.ts';
 import { NODE_TIMEOUT_SECONDS, RedisNode } from '../helpers/redis/node.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
+import { runningTime } from '../helpers/running-time.ts';
 
 const ROOM = 'app:presence-room';
 const NEWS = 'app:news';
@@ -70,11 +71,11 @@ describe.skipIf(!hasRedis)('nodes on Redis', () => {
     await dead.join(NEWS, '1.1');
     await dead.adapter.counters.hold('quota', 1);
     await b.join(ROOM, '2.2', 'bob');
-    const died = performance.now();
+    const died = runningTime();
     dead.valve.shut();
 
     expect(await b.told('memberRemoved')).toMatchObject({ userId: 'ann' });
-    expect(performance.now() - died).toBeLessThan(NODE_TIMEOUT_SECONDS * 1000);
+    expect(runningTime() - died).toBeLessThan(NODE_TIMEOUT_SECONDS * 1000);
     expect(await c.told('memberRemoved')).toMatchObject({ userId: 'ann' });
     await eventually(async () => expect(await c.adapter.roster.channels('app', '')).toHaveLength(1));
     await eventually(async () => expect(await b.adapter.counters.hold('quota', 1)).toBe(true));

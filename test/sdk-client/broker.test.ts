@@ -304,7 +304,7 @@ test('our router authorizes a page of 40 channels by one request, by channel', a
   expect(asked.length).toBe(1);
 });
 
-describe('grants that end', { timeout: 30_000 }, () => {
+describe('grants that end', () => {
   /** An endpoint of our router with short lives, which counts what it is asked. */
   async function startShort(broker: Broker, { seconds = 3 } = {}) {
     const app = { requests: 0, status: 200 };
@@ -339,10 +339,10 @@ describe('grants that end', { timeout: 30_000 }, () => {
     for (const [index, channel] of channels.entries())
       expect(channel.expiresAt).toBeGreaterThan(before[index] ?? Infinity);
     // Past the first end.
-    await expect.poll(() => Date.now() / 1000 > (before[0] ?? Infinity) + 1, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => Date.now() / 1000 > (before[0] ?? Infinity) + 1).toBe(true);
     await countersignFor(broker).trigger(names, 'message', { n: 1 });
     await expect
-      .poll(() => events.map((of) => of.some(({ event }) => event === 'message')), { timeout: 5_000 })
+      .poll(() => events.map((of) => of.some(({ event }) => event === 'message')))
       .toEqual([true, true, true]);
     const kinds = new Set(events.flat().map(({ event }) => event));
     expect([...kinds].sort()).toEqual(['countersign:grant_renewed', 'message']);
@@ -356,7 +356,7 @@ describe('grants that end', { timeout: 30_000 }, () => {
     await client.signin();
     const events = recorded(client.user);
     const end = Date.now() / 1000 + 3;
-    await expect.poll(() => Date.now() / 1000 > end + 2, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => Date.now() / 1000 > end + 2).toBe(true);
     expect(app.requests).toBeGreaterThan(1);
     const mail = nextEvent(client.user, 'mail');
     await countersignFor(broker).sendToUser('ann', 'mail', { n: 1 });
@@ -371,7 +371,7 @@ describe('grants that end', { timeout: 30_000 }, () => {
     const channel = await subscribed(client, 'private-a');
     const errors = recorded(channel);
     app.status = 503;
-    await expect.poll(() => channel.status, { timeout: 10_000 }).toBe('expired');
+    await expect.poll(() => channel.status).toBe('expired');
     expect(errors).toContainEqual({
       event: 'pusher:subscription_error',
       data: expect.objectContaining({
@@ -392,7 +392,7 @@ describe('grants that end', { timeout: 30_000 }, () => {
     const channel = await subscribed(connect(broker, { backend: url }), 'private-a');
     const errors = recorded(channel);
     app.status = 403;
-    await expect.poll(() => channel.status, { timeout: 10_000 }).toBe('refused');
+    await expect.poll(() => channel.status).toBe('refused');
     expect(errors.map(({ data }) => data)).toMatchObject([
       { status: 403, renewal: true },
       { code: 'grant_expired' },

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type Recorder, read, startRecorder } from '../helpers/brokers/recorder.ts';
 import { APP, type ServerSettings, startServer } from '../helpers/brokers/server.ts';
 import { connect } from '../helpers/clients/client.ts';
+import { runningTime } from '../helpers/running-time.ts';
 
 interface Sent {
   readonly path: string;
@@ -140,9 +141,9 @@ describe('events that are published in one turn', () => {
 
   test('take no longer than the timeout, also those that wait for an earlier batch', async () => {
     const broker = await startRecorder(null);
-    const started = performance.now();
+    const started = runningTime();
     const results = await publishAll(forRecorder(broker, { timeout: 300 }), Array(35).fill('a'));
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(runningTime() - started).toBeLessThan(2000);
     const codes = results.map((result) => (result as { reason?: RequestError }).reason?.code);
     expect(codes).toEqual(Array(35).fill('timeout'));
   });

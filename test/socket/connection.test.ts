@@ -288,7 +288,7 @@ describe('the quota of connections', () => {
       client.socket.resetAndDestroy();
       await client.next();
     }
-    await expect.poll(() => open(broker).next(), { timeout: 5000 }).toContain(established);
+    await expect.poll(() => open(broker).next()).toContain(established);
   });
 
   test('is released by a handshake that is not one of WebSocket', async () => {

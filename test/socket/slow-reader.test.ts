@@ -7,6 +7,7 @@ import { APP, startServer } from '../helpers/brokers/server.ts';
 import { connect, open, type Received, type TestClient } from '../helpers/clients/client.ts';
 import { frames } from '../helpers/frames.ts';
 import { recordLog } from '../helpers/log.ts';
+import { runningTime } from '../helpers/running-time.ts';
 
 /** Large events, so that few of them fill what the kernel buffers between two processes. */
 const limits = { eventDataBytes: 60_000 };
@@ -109,9 +110,9 @@ describe('a client that stops reading', () => {
     const { broker, ended } = await start();
     await stuckClient(broker);
     await flood(broker, () => ended().length > 0);
-    const startedAt = performance.now();
+    const startedAt = runningTime();
     await broker.drain();
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    expect(runningTime() - startedAt).toBeLessThan(3000);
   });
 
   test('is kept when what waits for it stays within the limit', async () => {

@@ -154,7 +154,7 @@ describe('a valid token', () => {
   });
 });
 
-describe('the end of a token', { timeout: 20_000 }, () => {
+describe('the end of a token', () => {
   test('ends its channels, then the connection', async () => {
     const broker = await start();
     const [client, watcher] = [await connectCapable(broker), await connect(broker)];

@@ -133,7 +133,7 @@ describe('kill -9', () => {
     expect(shown.filter((data) => !known.has(data))).toEqual([]);
 
     const arrived = () => new Set(receiver.posted.flatMap(({ events }) => events.map(({ seq }) => seq)));
-    await expect.poll(() => arrived().size, { timeout: 15_000 }).toBe(log.length);
+    await expect.poll(() => arrived().size).toBe(log.length);
     const ids = new Map(log.map(({ seq, id }) => [seq, id]));
     const contents = new Map<unknown, string>();
     const last = new Map<unknown, number>();

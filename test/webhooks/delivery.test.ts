@@ -14,6 +14,7 @@ import { BOUNDS } from '../contracts/outbox.contract.ts';
 import { ok, type Reply, startReceiver, status, type WebhookReceiver } from '../helpers/brokers/receiver.ts';
 import { APP, OTHER_APP } from '../helpers/brokers/server.ts';
 import { recordLog } from '../helpers/log.ts';
+import { runningTime } from '../helpers/running-time.ts';
 
 interface Settings {
   /** Of all hooks. */
@@ -283,11 +284,11 @@ describe('a receiver', () => {
     const before = receiver.posted.length;
     expect(before).toBeLessThanOrEqual(13);
     // Two probes, one after the other.
-    await expect.poll(() => receiver.posted.length, { timeout: 5000 }).toBeGreaterThanOrEqual(before + 2);
+    await expect.poll(() => receiver.posted.length).toBeGreaterThanOrEqual(before + 2);
     expect(Math.max(...atOnce.slice(13))).toBe(1);
     expect(await waiting()).toBe(30);
     fails = false;
-    await expect.poll(waiting, { timeout: 15_000 }).toBe(0);
+    await expect.poll(waiting).toBe(0);
     expect(lines.map(({ msg }) => msg)).toContain('webhook receiver works again');
   });
 
@@ -357,12 +358,12 @@ describe('channels that a receiver does not take', () => {
     });
     await tell(...BAD);
     await expect.poll(() => lines.map(({ msg }) => msg)).toContain(FAILS);
-    const beganAt = performance.now();
+    const beganAt = runningTime();
     await tellHooksOf(OTHER_APP, ...Array.from({ length: 20 }, (_, n) => `news-${n}`));
     const news = () => receiver.posted.filter(({ events: [event] }) => event?.channel?.startsWith('news'));
     await expect.poll(() => news().length).toBe(20);
     for (const { headers } of news()) expect(headers['x-pusher-key']).toBe(OTHER_APP.key);
-    expect(performance.now() - beganAt).toBeLessThan(5000);
+    expect(runningTime() - beganAt).toBeLessThan(5000);
   });
 
   test('with Retry-After leave the receiver alone for so long', async () => {
@@ -374,7 +375,7 @@ describe('channels that a receiver does not take', () => {
     const failsSince = performance.now();
     const before = receiver.posted.length;
     expect(before).toBeLessThanOrEqual(13);
-    await expect.poll(() => receiver.posted.length, { timeout: 5000 }).toBeGreaterThan(13);
+    await expect.poll(() => receiver.posted.length).toBeGreaterThan(13);
     expect(performance.now() - failsSince).toBeGreaterThan(1500);
   });
 });
@@ -384,7 +385,7 @@ test('no attempt begins after the time to retry, also where a receiver that fail
   receiver.reply = status(503);
   const { tell, list } = start([receiver.url()], { random: Math.random, retryMs: 3000 });
   await tell(...BAD.slice(0, 8));
-  await expect.poll(() => list('dead'), { timeout: 20_000 }).toHaveLength(8);
+  await expect.poll(() => list('dead')).toHaveLength(8);
   const dead = await list('dead');
   const waited = dead.map(({ attempts }) => {
     const sent = attempts.filter((attempt) => attempt.status !== null);
@@ -394,7 +395,7 @@ test('no attempt begins after the time to retry, also where a receiver that fail
   expect(dead.flatMap(({ attempts }) => attempts)).toContainEqual(
     expect.objectContaining({ status: null, answer: 'not sent: it was due after the time to retry' }),
   );
-}, 30_000);
+});
 
 describe('the end', () => {
   test('waits for what is in flight, and begins nothing more', async () => {
@@ -438,7 +439,7 @@ test('lanes that have lost all to dead letters are forgotten, and those that hav
   for (let n = 0; n < 100; n += 1) await tell(`channel-${n}`);
   await receiver.next();
   fails = false;
-  await expect.poll(waiting, { timeout: 10_000 }).toBe(0);
+  await expect.poll(waiting).toBe(0);
   const arrived = new Set(receiver.posted.map(({ events: [event] }) => event?.channel));
   expect(arrived).toContain('channel-99');
   expect((await list('dead')).length).toBe(10);

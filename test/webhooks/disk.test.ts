@@ -62,7 +62,7 @@ describe('a full disk', () => {
       expect(said('webhook events are committed again')).toHaveLength(1);
     });
     expect(said('webhook events could not be committed')).toHaveLength(1);
-  }, 30_000);
+  });
 
   test('does not keep a user in who is to be ended and blocked', async ({ skip }) => {
     const disk = smallDisk();
@@ -93,7 +93,7 @@ describe('a full disk', () => {
     disk.free();
     const kept = await request(broker, 'POST', '/users/ann/terminate_connections', { body });
     expect(kept).toMatchObject({ status: 200, body: {} });
-  }, 30_000);
+  });
 });
 
 test('a slow disk delays what has to be committed, and nobody else', async ({ skip }) => {
@@ -179,13 +179,13 @@ test('a receiver that fails: each attempt is on the disk, the pauses grow, and i
     const { body } = await request(broker, 'GET', '/webhooks/backend/deliveries', { query: { state } });
     return (body as { deliveries: { tries: number; attempts: { at: number }[] }[] }).deliveries;
   };
-  await expect.poll(() => deliveries('dead'), { timeout: 25_000 }).not.toEqual([]);
+  await expect.poll(() => deliveries('dead')).not.toEqual([]);
   const [dead] = await deliveries('dead');
   expect(dead!.tries).toBeGreaterThanOrEqual(2);
   const { body } = await request(broker, 'GET', '/webhook_events', { query: { limit: '100' } });
   expect(body).toMatchObject({ last_seq: 3 });
   expect(lines.filter(({ level }) => level >= 50)).toEqual([]);
-}, 40_000);
+});
 
 describe('the data thread', () => {
   test('is replaced when it dies, and everything goes on', async () => {
@@ -206,16 +206,16 @@ describe('the data thread', () => {
     });
     client.subscribe('meanwhile');
     await client.until((frame) => String(frame).includes('subscription_succeeded'));
-    await expect.poll(() => said('data thread replaced'), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => said('data thread replaced')).toHaveLength(1);
     expect(await (await fetch(`${broker.url}/ready`)).json()).toEqual({ status: 'ready' });
     receiver.reply = ok;
     client.subscribe('after');
     await receiver.until(({ events: [event] }) => event?.channel === 'after');
     const hooks = async () => (await request(broker, 'GET', '/webhooks')).body;
     await expect
-      .poll(hooks, { timeout: 10_000 })
+      .poll(hooks)
       .toMatchObject({ webhooks: [{ deliveries: { pending: 0, failing: 0, dead: 0 } }] });
-  }, 30_000);
+  });
 });
 
 test('nobody else may read what is kept, also where the files were there before', async () => {

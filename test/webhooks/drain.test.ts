@@ -5,6 +5,7 @@ import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { newFolder } from '../helpers/folder.ts';
 import { recordLog } from '../helpers/log.ts';
+import { runningTime } from '../helpers/running-time.ts';
 
 const EVENTS = ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed', 'client_event'];
 const CHANNELS = Array.from({ length: 10 }, (_, n) => `private-${n}`);
@@ -52,7 +53,7 @@ describe('a broker that drains and keeps webhooks in memory', () => {
       ).toEqual(CHANNELS.map((channel) => `${name} ${channel}`).toSorted());
     }
     expect(lines).not.toContainEqual(expect.objectContaining(lost));
-  }, 20_000);
+  });
 
   test('tells of those who had left and were waited for, and of those who were there', async () => {
     const receiver = await startReceiver();
@@ -86,7 +87,7 @@ describe('a broker that drains and keeps webhooks in memory', () => {
     await broker.drain();
     expect(names(receiver).slice(-2)).toEqual(['channel_occupied news', 'channel_vacated news']);
     expect(lines).not.toContainEqual(expect.objectContaining(lost));
-  }, 20_000);
+  });
 
   test.each<[string, Reply]>([
     ['hangs', () => {}],
@@ -97,9 +98,9 @@ describe('a broker that drains and keeps webhooks in memory', () => {
     const { broker, lines } = await start(receiver, { config: { drainTimeoutSeconds: 2 } });
     const client = await connect(broker);
     for (const channel of CHANNELS) await client.join(channel);
-    const beganAt = performance.now();
+    const beganAt = runningTime();
     await broker.drain();
-    expect(performance.now() - beganAt).toBeLessThan(4000);
+    expect(runningTime() - beganAt).toBeLessThan(4000);
     expect(lines.filter(({ msg }) => msg === lost.msg)).toMatchObject([{ deliveries: 2 * CHANNELS.length }]);
   });
 });
@@ -122,9 +123,9 @@ describe('a broker that drains and keeps webhooks on disk', () => {
     receiver.reply = ok;
     await start(receiver, { config });
     const told = () => names(receiver).filter((name) => name.endsWith(' private-0'));
-    await expect.poll(told, { timeout: 10_000 }).toContain('channel_vacated private-0');
+    await expect.poll(told).toContain('channel_vacated private-0');
     expect(told().slice(-2)).toEqual(['channel_occupied private-0', 'channel_vacated private-0']);
-  }, 20_000);
+  });
 });
 
 test('the parent of workers delivers what waits, once they have ended', async () => {
@@ -140,4 +141,4 @@ test('the parent of workers delivers what waits, once they have ended', async ()
       .flatMap((name) => CHANNELS.map((channel) => `${name} ${channel}`))
       .toSorted(),
   );
-}, 30_000);
+});

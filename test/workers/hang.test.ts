@@ -82,7 +82,7 @@ test('a machine that was suspended keeps its workers', async () => {
 });
 
 test('a parent that hangs fails what is asked of it, and keeps all connections', {
-  timeout: 40_000,
+  timeout: 60_000,
 }, async () => {
   const { group, ann, bob } = await startBusy(0);
   const { id: appId, key, secret } = APP;

@@ -91,7 +91,6 @@ describe('SIGUSR2', () => {
       .poll(
         async () =>
           (await request(group, 'GET', '/channels/news', { query: { info: 'subscription_count' } })).body,
-        { timeout: 20_000 },
       )
       .toMatchObject({ subscription_count: 2 });
     await publish(group, 'news', 'last', '"one"');

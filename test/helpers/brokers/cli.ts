@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { DEADLINE_MS } from '../deadline.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const CLI = fileURLToPath(new URL('../../../server/dist/cli/main.js', import.meta.url));
 /** What makes a process, and its workers, end with the process of the test. */
 export const LEASH = ['--import', new URL('end-with-parent.js', import.meta.url).href] as const;
 /** Milliseconds that a process has for what it is waited for, also on a busy machine. */
-const DEADLINE_MS = 30_000;
 
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;

@@ -1,4 +1,5 @@
 import type { Broker } from '@countersign/server';
+import { DEADLINE_MS } from '../deadline.ts';
 import { connect, type TestClient } from './client.ts';
 
 /** What happened to one actor, at a moment of the clock that all actors share. */
@@ -21,9 +22,6 @@ export class Ticker {
     return this.#now;
   }
 }
-
-/** Milliseconds after which nobody waits any longer. */
-const DEADLINE_MS = 5000;
 
 /** One connection that remembers all that it asked for and received, each with its moment. */
 export class Actor {

@@ -1,8 +1,7 @@
 import { Countersign, type CountersignOptions } from '@countersign/sdk-client';
 import { expect, onTestFinished } from 'vitest';
+import { DEADLINE_MS } from '../deadline.ts';
 import type { FakeEndpoint } from './fake-endpoint.ts';
-
-const DEADLINE = 5_000;
 
 /** A client of a loopback endpoint that comes back fast, and is ended with the test. */
 export function startClient(endpoint: FakeEndpoint, options: Partial<CountersignOptions> = {}): Countersign {
@@ -26,7 +25,7 @@ interface Source {
 /** The data of the next event of this name. */
 export function nextEvent<Data = unknown>(source: Source, name: string): Promise<Data> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`No ${name} within ${DEADLINE} ms`)), DEADLINE);
+    const timer = setTimeout(() => reject(new Error(`No ${name} within ${DEADLINE_MS} ms`)), DEADLINE_MS);
     const heard = (data: Data): void => {
       clearTimeout(timer);
       undo();
@@ -44,4 +43,4 @@ export function recorded(source: Source): { event: string; data: unknown }[] {
 }
 
 /** Expects of something that becomes true, at the latest at the deadline. */
-export const eventually = <Value>(look: () => Value) => expect.poll(look, { timeout: DEADLINE });
+export const eventually = <Value>(look: () => Value) => expect.poll(look);

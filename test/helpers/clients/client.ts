@@ -3,10 +3,8 @@ import type { Broker } from '@countersign/server';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { APP, type Credentials } from '../brokers/server.ts';
+import { DEADLINE_MS } from '../deadline.ts';
 import { frames } from '../frames.ts';
-
-/** Milliseconds after which a test stops waiting for something. */
-const DEADLINE_MS = 5000;
 
 /** A frame as it came, or the close that ended it all. */
 export type Received = string | { readonly code: number; readonly reason: string };

@@ -1,5 +1,4 @@
-/** Milliseconds after which a test stops waiting for something. */
-const DEADLINE_MS = 12_000;
+import { DEADLINE_MS } from '../deadline.ts';
 
 /** Keeps what arrives until the test asks for it. */
 export class Inbox<Item> {

@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-
-const DEADLINE = 5_000;
+import { DEADLINE_MS } from '../deadline.ts';
 
 /** Whatever comes in, kept from the first moment, and taken out in order. */
 class Inbox<Item> {
@@ -19,7 +18,7 @@ class Inbox<Item> {
   next(what: string): Promise<Item> {
     if (this.#items.length > 0) return Promise.resolve(this.#items.shift() as Item);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`No ${what} within ${DEADLINE} ms`)), DEADLINE);
+      const timer = setTimeout(() => reject(new Error(`No ${what} within ${DEADLINE_MS} ms`)), DEADLINE_MS);
       this.#waiting.push((item) => {
         clearTimeout(timer);
         resolve(item);
