@@ -221,9 +221,9 @@ describe('a renewal by the client', () => {
   test('by a stock client is a second subscribe, which is answered as ever', async () => {
     const broker = await startServer();
     const client = await connect(broker);
-    await client.join(PRIVATE, until(1));
+    await client.join(PRIVATE, until(2));
     expect(await client.join(PRIVATE, until(60))).toBe(frames.subscribed(PRIVATE));
-    await client.join('private-later', until(2));
+    await client.join('private-later', until(3));
     expect(read(await client.next())).toMatchObject({ channel: 'private-later' });
     expect(await client.nothing()).toEqual([]);
     // It can be shorter, too.
@@ -271,13 +271,13 @@ describe('a sign-in', () => {
   test('is renewed by another one of the same user', async () => {
     const broker = await startServer();
     const client = await connectCapable(broker);
-    await client.signIn(user(1));
+    await client.signIn(user(2));
     const data = user(60);
     expect(read(await client.signIn(data))).toMatchObject({
       event: 'pusher:signin_success',
       expires_at: data.countersign.exp,
     });
-    await client.join(PRIVATE, until(2));
+    await client.join(PRIVATE, until(3));
     const received = await client.until((each) => String(each).includes('grant_expired'));
     expect(received.map((each) => read(each).channel)).toEqual([PRIVATE, PRIVATE]);
     // Without an end, it lasts as long as the connection.

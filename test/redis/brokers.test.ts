@@ -18,7 +18,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
   let redis: RedisServer;
   let prefix = '';
   beforeAll(async () => {
-    redis = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
+    redis = await RedisServer.start(['--appendonly', 'yes']);
   });
   afterAll(() => redis.stop());
   beforeEach(() => {
@@ -214,7 +214,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
   });
 
   test('while Redis is down nothing changes, and afterwards everything continues', async () => {
-    const own = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
+    const own = await RedisServer.start(['--appendonly', 'yes']);
     try {
       const [a, b] = await Promise.all([start({ redisPort: own.port }), start({ redisPort: own.port })]);
       const [ann, bob] = await Promise.all([connect(a), connect(b)]);

@@ -384,7 +384,7 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
 
 describe.skipIf(!hasRedis)('while Redis is down', () => {
   test('what comes and goes waits for it', async () => {
-    const redis = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
+    const redis = await RedisServer.start(['--appendonly', 'yes']);
     onTestFinished(() => redis.stop());
     const receiver = await startReceiver();
     const broker = await MortalBroker.start({
