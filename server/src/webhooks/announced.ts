@@ -4,7 +4,7 @@ import type { AppStore } from '../apps/app.ts';
 import type { Hook, WebhookEventName } from '../apps/hook.ts';
 import type { Announced } from './outbox/outbox.ts';
 
-/** The names of events that nothing undoes. */
+/** Webhook event names of domain events that have no counterpart. */
 const EVENTS = {
   clientEvent: 'client_event',
   cacheMiss: 'cache_miss',
@@ -13,10 +13,10 @@ const EVENTS = {
   grantRevoked: 'grant_revoked',
 } as const;
 
-/** What comes or goes. */
+/** An arrival or a departure. */
 export type Edge = Exclude<DomainEvent, { kind: keyof typeof EVENTS }>;
 
-/** The names under which something comes and goes. */
+/** The webhook event names of an arrival and of its departure. */
 export interface Sides {
   readonly added: WebhookEventName;
   readonly removed: WebhookEventName;
@@ -26,7 +26,7 @@ const CHANNEL: Sides = { added: 'channel_occupied', removed: 'channel_vacated' }
 const MEMBER: Sides = { added: 'member_added', removed: 'member_removed' };
 const USER: Sides = { added: 'user_online', removed: 'user_offline' };
 
-/** The hooks of an app that want to be told of an event; `channel` is `undefined` if it concerns none. */
+/** The hooks of an app that are configured for an event; `channel` is `undefined` if the event has none. */
 export function hooksFor(
   apps: AppStore,
   appId: string,
@@ -41,14 +41,14 @@ export function isEdge(happening: DomainEvent): happening is Edge {
   return !Object.hasOwn(EVENTS, happening.kind);
 }
 
-/** Whether any hook wants to be told of it, or of what undoes it. */
+/** Whether any hook is configured for an event or its counterpart. */
 export function isWanted(apps: AppStore, happening: DomainEvent): boolean {
   if (isEdge(happening)) return isAnybodysBusiness(apps, announcedBy(happening));
   const name = EVENTS[happening.kind];
   return hooksFor(apps, appOfTopic(happening.topic), name, channelOfTopic(happening.topic)).length > 0;
 }
 
-/** Whether any hook wants to be told that it comes, or that it goes. */
+/** Whether any hook is configured for the arrival or the departure. */
 export function isAnybodysBusiness(apps: AppStore, told: Announced): boolean {
   const { added, removed } = eventNamesOf(told);
   return [added, removed].some(

@@ -1,7 +1,7 @@
-/** What is ended at a time, so that a crowd that leaves together holds nobody up. */
+/** Items that end in one turn of the event loop, so that many departures at once do not block it. */
 const MOST_AT_ONCE = 500;
 
-/** What waits to be done, each for the same time, and is called off where its cause has gone. */
+/** Items that all wait for the same time, unless they are cancelled before. */
 export class DelayQueue<Item> {
   readonly #delayMs: number;
   readonly #end: (items: readonly Item[]) => void;
@@ -15,7 +15,7 @@ export class DelayQueue<Item> {
     this.#end = end;
   }
 
-  /** Begins to wait, anew if it waits already. */
+  /** Starts the wait of an item, or starts it again. */
   begin(key: string, item: Item): void {
     this.#waiting.delete(key);
     this.#waiting.set(key, { item, endsAt: performance.now() + this.#delayMs });
@@ -30,14 +30,14 @@ export class DelayQueue<Item> {
     this.#waiting.delete(key);
   }
 
-  /** Ends the waits. @returns what waited, in the order in which it began to */
+  /** Ends all waits. @returns the items, in the order in which their waits began */
   take(): Item[] {
     const items = Array.from(this.#waiting.values(), ({ item }) => item);
     this.close();
     return items;
   }
 
-  /** Calls everything off. */
+  /** Cancels all waits. */
   close(): void {
     clearTimeout(this.#timer);
     this.#waiting.clear();

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { WebhookEventName } from '../apps/hook.ts';
 
 /**
- * What happened, as receivers read it. `seq`, and `epoch` where there is one, join it when it is committed. Official
- * libraries read events as maps of texts that have a `channel`: so no number but the count is written as one.
+ * An event as receivers read it. The commit adds `seq`, and `epoch` where there is one. Some official libraries read
+ * events as maps of strings that have a `channel`, so all numbers but the count are strings.
  */
 export interface WebhookEvent {
-  /** `test` is what somebody asked for who wants to see a hook work. */
+  /** `test` is an event that somebody requested to try a hook. */
   readonly name: WebhookEventName | 'test';
-  /** Empty where there is none. */
+  /** Empty if the event has none. */
   readonly channel: string;
   readonly user_id?: string;
   /** Of a client event. */
@@ -21,13 +21,13 @@ export interface WebhookEvent {
   /** The connection that caused it. */
   readonly socket_id?: string;
   readonly reason?: string;
-  /** The same however often the event arrives. */
+  /** The same in every delivery of the event. */
   readonly id: string;
   /** Unix milliseconds at which it happened. */
   readonly at: string;
 }
 
-/** What an event tells beside its name; parts that are `undefined` are left out. */
+/** The fields of an event beside its name; fields that are `undefined` are left out. */
 export type EventParts = {
   readonly [Part in Exclude<keyof WebhookEvent, 'name' | 'channel' | 'id' | 'at'>]?:
     | WebhookEvent[Part]

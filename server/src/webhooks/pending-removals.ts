@@ -4,43 +4,43 @@ import { DelayQueue } from './delay-queue.ts';
 import type { WebhookEvent } from './event.ts';
 import type { Announced } from './outbox/outbox.ts';
 
-/** Something that receivers had been told is there has gone, and may come back. */
+/** A departure of what was announced to receivers, and which may return. */
 export interface PendingRemoval {
   readonly told: Announced;
   readonly event: WebhookEvent;
 }
 
 /**
- * Knows who is there. Of what happens on several nodes some is recorded late, or never, if the node dies with it; so
- * nobody is told of a removal before the presence was asked.
+ * Knows what is present on all nodes. A node records events late, or never if it dies, so a removal is announced only
+ * after a look at the presence.
  */
 export interface PresenceSource {
-  /** Those who are not there. */
+  /** Which of these are not present. */
   gone(told: readonly Announced[]): Promise<ReadonlySet<Announced>>;
 }
 
 export interface PendingRemovalsParts {
-  /** Milliseconds within which a return undoes a departure; 0 for none. */
+  /** Milliseconds within which a return cancels a departure; 0 for none. */
   readonly graceMs: number;
-  /** The same where a process has ended. */
+  /** The same after the end of a process. */
   readonly restartGraceMs: number;
-  /** `undefined` where everything is recorded, in the order in which it happened. */
+  /** `undefined` if every event is recorded in order. */
   readonly presence: PresenceSource | undefined;
   readonly log: Logger;
-  /** Is told of those who have not come back in time, in the order of their times. */
+  /** Called with those that have not returned in time, in order. */
   readonly onEnd: (departures: readonly PendingRemoval[]) => void;
 }
 
 /** Milliseconds before a removal that failed is tried again. */
 const RETRY_MS = 1000;
 
-/** Those who have left, until they come back or it is certain that they do not. */
+/** Departures that are not announced yet, because what has left may return. */
 export class PendingRemovals {
   readonly #parts: PendingRemovalsParts;
   readonly #leaving: DelayQueue<PendingRemoval>;
   readonly #restarting: DelayQueue<PendingRemoval>;
   readonly #retrying: DelayQueue<PendingRemoval>;
-  /** Of whom the presence is being asked. */
+  /** Keys that are being looked up in the presence. */
   readonly #doubted = new Set<string>();
   #closed = false;
 
@@ -58,17 +58,17 @@ export class PendingRemovals {
     return [this.#leaving, this.#restarting, this.#retrying, this.#doubted].some((each) => each.has(key));
   }
 
-  /** Begins to wait, anew if it waits already. */
+  /** Starts the wait of an item, or starts it again. */
   begin(departure: PendingRemoval, grace: 'usual' | 'restart'): void {
     this.#begin(departure, grace === 'usual' ? this.#leaving : this.#restarting);
   }
 
-  /** Begins to wait again, because the removal could not be recorded or confirmed. */
+  /** Starts the wait again, because the removal could not be recorded or confirmed. */
   retry(departure: PendingRemoval): void {
     this.#begin(departure, this.#retrying);
   }
 
-  /** It has come back. */
+  /** Cancels a departure: what had left has returned. */
   callOff(key: string): void {
     this.#leaving.callOff(key);
     this.#restarting.callOff(key);
@@ -76,13 +76,13 @@ export class PendingRemovals {
     this.#doubted.delete(key);
   }
 
-  /** Ends all waits. @returns those who waited, in the order in which they left */
+  /** Ends all waits. @returns the departures, in order */
   take(): readonly PendingRemoval[] {
     this.#closed = true;
     return [...this.#retrying.take(), ...this.#restarting.take(), ...this.#leaving.take()];
   }
 
-  /** Calls everything off. */
+  /** Cancels all waits. */
   close(): void {
     this.#closed = true;
     this.#leaving.close();

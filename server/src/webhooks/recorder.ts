@@ -19,34 +19,34 @@ export interface RecorderParts {
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
-  /** Milliseconds within which a return undoes a removal; 0 for none. */
+  /** Milliseconds within which a return cancels a removal; 0 for none. */
   readonly graceMs: number;
-  /** The same for what was there when the last process ended. */
+  /** The same for what was present when the last process ended. */
   readonly restartGraceMs: number;
-  /** `undefined` where everything is recorded, in the order in which it happened. */
+  /** `undefined` if every event is recorded in order. */
   readonly presence?: PresenceSource | undefined;
 }
 
-/** When something happened, and where. */
+/** Time and origin of an event. */
 export interface Origin {
   /** Unix milliseconds. */
   readonly at: number;
-  /** Its process ends: those who leave may come back to another one, and have the time of a restart for that. */
+  /** Whether the process is ending: clients that leave have the grace time of a restart to return to another one. */
   readonly isHandedOver: boolean;
 }
 
 /**
- * Turns what happens into what hooks want to be told. It keeps a ledger of what receivers have been told is there, so
- * that they hear of each coming and going once, also beyond a restart: what stands in the ledger when the process
- * starts goes unless it comes back.
+ * Turns domain events into webhook events. A ledger holds what was announced to receivers as present, so that each
+ * arrival and departure is announced once, also across a restart: what is in the ledger when the process starts is
+ * announced as gone unless it returns.
  */
 export class Recorder implements Journal {
   readonly #parts: RecorderParts;
   readonly #ledger = new Set<string>();
   readonly #removals: PendingRemovals;
-  /** Those who were there without a record when it was looked last. */
+  /** What the last comparison found present but not recorded. */
   #unrecorded = new Set<string>();
-  /** Of apps whose last commits failed. */
+  /** By the id of each app whose last commit failed. */
   readonly #outages = new Map<string, OutageLog>();
   #ended = false;
 
@@ -57,7 +57,7 @@ export class Recorder implements Journal {
     this.#removals = new PendingRemovals({ graceMs, restartGraceMs, presence, log, onEnd });
   }
 
-  /** Begins to wait for what was there when the last process ended. */
+  /** Starts to wait for what was present when the last process ended. */
   start(grace: 'usual' | 'restart'): void {
     for (const told of membersFirst(this.#parts.outbox.told())) {
       this.#ledger.add(keyOf(told));
@@ -66,9 +66,9 @@ export class Recorder implements Journal {
   }
 
   /**
-   * Compares the ledger with those who are there, where not everything is recorded: a node may have died before it had
-   * told what it did. Who has gone without a record has left. Who is there without one has come, if that was so the
-   * last time already: the record may be on its way.
+   * Compares the ledger with the presence, because a node may have died before it recorded an event. What is in the
+   * ledger but not present has left. What is present but not in the ledger has arrived if the last comparison found
+   * the same; otherwise its record may still be on its way.
    */
   async compare(present: ReadonlyMap<string, Announced>): Promise<void> {
     const before = this.#unrecorded;
@@ -99,14 +99,14 @@ export class Recorder implements Journal {
     return changes.length === 0 ? undefined : this.#append(changes);
   }
 
-  /** Tells of all who have left: they cannot come back any more, and no other process knows of them. */
+  /** Announces all departures: nobody can return any more, and no other process knows about them. */
   async end(): Promise<void> {
     this.#ended = true;
     const departures = this.#removals.take();
     await this.#removeAll(departures);
   }
 
-  /** Forgets whom the receivers of an app were told of: the app is gone. */
+  /** Forgets the ledger of an app, which is gone. */
   forgetApp(appId: string): void {
     for (const key of this.#ledger) {
       if (!key.startsWith(`${appId}:`)) continue;
@@ -115,7 +115,7 @@ export class Recorder implements Journal {
     }
   }
 
-  /** Tells of no removal any more: what is in the ledger is left to the next process. */
+  /** Announces no further removal: the ledger is left to the next process. */
   close(): void {
     this.#ended = true;
     this.#removals.close();
@@ -170,7 +170,7 @@ export class Recorder implements Journal {
     const told = announcedBy(edge);
     const key = keyOf(told);
     if (!this.#ledger.has(key)) return this.#changeOfComing(told, at, edge.socketId);
-    // It was gone for so short a time that nobody was told.
+    // It returned before its departure was announced.
     this.#removals.callOff(key);
     return undefined;
   }
@@ -180,8 +180,8 @@ export class Recorder implements Journal {
     const { graceMs, presence } = this.#parts;
     const { socketId: socket_id, reason } = edge;
     const told = announcedBy(edge);
-    // Without a presence it came before any hook wanted to know; with one, the node on which it came may have died before
-    // it had told. Either way hooks are told that it goes, and in the second case that it came, too.
+    // Without a presence it arrived before any hook was configured for it; with one, its node may have died before it
+    // recorded the arrival. In both cases the departure is announced, and in the second the arrival, too.
     const isKnown = this.#ledger.has(keyOf(told));
     const coming = isKnown ? undefined : this.#changeOfComing(told, at, socket_id);
     if (!isKnown && !coming) return undefined;
@@ -229,7 +229,7 @@ export class Recorder implements Journal {
     };
   }
 
-  /** Records removals, those of each app by themselves: what refuses those of one app does not hold back the others. */
+  /** Records removals app by app, so that a failure for one app does not hold up the others. */
   async #removeAll(departures: readonly PendingRemoval[]): Promise<void> {
     const byApp = new Map<string, PendingRemoval[]>();
     for (const departure of departures) {
@@ -245,7 +245,7 @@ export class Recorder implements Journal {
     try {
       await this.#commit(departures.map((departure) => this.#changeOfRemoval(departure)));
     } catch {
-      // The ledger of the disk still has them: they go a little later, unless they have come back.
+      // The ledger on disk still has them: they are removed a little later, unless they have returned.
       for (const departure of departures) {
         const key = keyOf(departure.told);
         if (this.#ended || this.#ledger.has(key)) continue;
@@ -296,7 +296,7 @@ export class Recorder implements Journal {
   }
 }
 
-/** A member has left before the channel is vacated. */
+/** Members leave before their channel is vacated. */
 function membersFirst(told: readonly Announced[]): readonly Announced[] {
   return told.toSorted((a, b) => Number(a.userId === '') - Number(b.userId === ''));
 }

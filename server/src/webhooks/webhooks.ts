@@ -13,7 +13,7 @@ import { Overflow } from './outbox/overflow.ts';
 import type { PresenceSource } from './pending-removals.ts';
 import { Recorder } from './recorder.ts';
 
-/** The moments at which a test may end the process. */
+/** Moments at which a test may end the process. */
 export type WebhookStep = 'beforeWrite' | 'afterWrite' | 'afterSend' | 'beforeAcknowledge';
 
 export interface WebhooksParts {
@@ -27,30 +27,30 @@ export interface WebhooksParts {
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
   readonly onStep?: ((step: WebhookStep) => void) | undefined;
-  /** Knows who is there where not everything that happens is heard of, or not in its order. */
+  /** Set if events are not recorded completely or not in order: knows what is present. */
   readonly presence?: PresenceSource | undefined;
 }
 
-/** What an app can see of its webhooks, and do to them. */
+/** What an app can see of its webhooks and do with them. */
 export interface WebhookControl {
   statusOf(hook: HookKey): Promise<HookStatus>;
   /** Deliveries of one hook in one state, the oldest first, those with a higher `n` than `after` only. */
   deliveries(hook: HookKey, state: DeliveryState, after: number, limit: number): Promise<readonly Delivery[]>;
-  /** Has deliveries sent at once, dead letters too. @returns how many */
+  /** Sends deliveries at once, also dead letters. @returns how many */
   retry(hook: HookKey, which: Which): Promise<number>;
-  /** Gives deliveries up for good. @returns how many */
+  /** Discards deliveries. @returns how many */
   skip(hook: HookKey, which: Which): Promise<number>;
-  /** Keeps what the hook has to deliver until it is resumed. */
+  /** Pauses a hook, whose deliveries are kept until it is resumed. */
   pause(hook: HookKey): Promise<void>;
-  /** Goes on after a pause, or after the receiver was gone. */
+  /** Resumes a hook after a pause, or after its receiver was gone. */
   resume(hook: HookKey): Promise<void>;
-  /** Sends the hook an event that tells nothing. @returns its id; `undefined` if there is no such hook */
+  /** Sends a test event to the hook. @returns its id; `undefined` if there is no such hook */
   test(hook: HookKey): Promise<string | undefined>;
-  /** Committed events of an app, for a receiver that compares. */
+  /** Committed events of an app, for a receiver that compares them with its own. */
   events(appId: string, afterSeq: number, limit: number): Promise<EventPage>;
 }
 
-/** How a hook stands. */
+/** The state of a hook. */
 export interface HookStatus {
   readonly state: HookState;
   readonly deliveries: Readonly<Record<DeliveryState, number>>;
@@ -60,7 +60,7 @@ const ATTEMPT_TIMEOUT_MS = 4000;
 const SWEEP_MS = 10_000;
 const TEST_LANE = '#test';
 
-/** Tells backends what happens, and lets them see and mend what they were told. */
+/** Webhooks of one process: records events, delivers them, and lets apps inspect and repair the deliveries. */
 export class Webhooks implements WebhookControl {
   readonly #parts: WebhooksParts;
   readonly #recorder: Recorder;
@@ -104,13 +104,13 @@ export class Webhooks implements WebhookControl {
     return this;
   }
 
-  /** Is told what happens. */
+  /** Takes the domain events. */
   get journal(): Recorder {
     return this.#recorder;
   }
 
   /**
-   * Begins to deliver, and to wait for those who were there when the last process ended.
+   * Starts to deliver, and to wait for what was present when the last process ended.
    *
    * @param grace how long: in the `usual` one it did not take their connections with it
    */
@@ -132,25 +132,25 @@ export class Webhooks implements WebhookControl {
     }, SWEEP_MS).unref();
   }
 
-  /** Takes over the hooks that a reload brought. */
+  /** Applies the hooks of a reload. */
   reload(): void {
     this.#dispatcher.update(this.#hooks());
   }
 
-  /** Where the outbox outlives the process, those who leave from now on may come back to the next one. */
+  /** If the outbox outlives the process, clients that leave from now on may return to the next one. */
   handOver(): void {
     if (this.#outlives) this.#recorder.close();
   }
 
   /**
-   * Delivers what waits, as far as that is possible in time; nothing happens any more. What fails is tried again only
-   * where nobody else will: an outbox that outlives the process has it for the next one.
+   * Delivers what waits, as far as time allows; no further events come. Failures are retried only if the outbox ends
+   * with the process: otherwise the next process does that.
    *
    * @param deadline as `performance.now()` counts
    */
   async drain(deadline: number): Promise<void> {
     if (!this.#outlives) await this.#recorder.end();
-    // What happened last is committed behind all that came before.
+    // The last events are committed behind all earlier ones.
     await this.#parts.outbox.append([]).catch(() => {});
     await this.#dispatcher.drain(deadline, !this.#outlives);
     const deliveries = this.countWaiting();
@@ -172,7 +172,7 @@ export class Webhooks implements WebhookControl {
     return { state: outbox.stateOf(hook), deliveries: outbox.deliveries.counts(hook) };
   }
 
-  /** Number of deliveries that are neither delivered nor given up. */
+  /** Deliveries that have neither arrived nor been given up. */
   countWaiting(): number {
     let deliveries = 0;
     for (const { pending, failing } of this.countDeliveries().values()) deliveries += pending + failing;
@@ -246,7 +246,7 @@ export class Webhooks implements WebhookControl {
   }
 }
 
-/** A clock that tells the time of the other one as it is now, and goes on evenly whatever that is set to. */
+/** A monotonic clock that starts at the present time of the other one. */
 function steadyClock(now: () => number): () => number {
   const origin = now() - performance.now();
   return () => origin + performance.now();

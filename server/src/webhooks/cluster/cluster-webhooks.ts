@@ -116,7 +116,7 @@ export class ClusterWebhooks {
     void this.#election.resign();
   }
 
-  /** The other nodes deliver. */
+  /** Nothing to deliver here: the other nodes do. */
   async drain(): Promise<void> {}
 
   /** Ends, and leaves the remaining work to other nodes. */
@@ -139,7 +139,7 @@ export class ClusterWebhooks {
 
   async #subscribe(): Promise<void> {
     const link = this.#messageLink;
-    // The silence of an earlier connection says nothing of this one.
+    // The silence of an earlier connection says nothing about this one.
     this.#heardAt = performance.now();
     try {
       const { client } = link;

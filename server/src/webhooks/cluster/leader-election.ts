@@ -145,7 +145,10 @@ export class LeaderElection {
     if (term) this.#track(term.close());
   }
 
-  /** Leadership is no news without webhooks: the leader is elected for those that a reload may bring. */
+  /**
+   * Without webhooks a change of leader interests nobody; a leader is elected anyway, because a reload may add
+   * webhooks.
+   */
   #levelOf(usual: 'info' | 'warn'): 'info' | 'warn' | 'debug' {
     for (const { hooks } of this.#parts.apps.all()) if (hooks.length > 0) return usual;
     return 'debug';

@@ -7,15 +7,15 @@ import { isAnybodysBusiness, keyOf } from '../announced.ts';
 import type { Announced } from '../outbox/outbox.ts';
 import type { PresenceSource } from '../pending-removals.ts';
 
-/** Channels that are asked for at a time. */
+/** Channels in one query. */
 const SLICE = 100;
-/** Users that are asked for at a time. */
+/** Users in one query. */
 const USERS = 1000;
 
 const CHANNEL_EVENTS = ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'] as const;
 const USER_EVENTS = ['user_online', 'user_offline'] as const;
 
-/** Asks the roster of all nodes who is there. */
+/** Looks up in the roster of all nodes what is present. */
 export class RosterPresence implements PresenceSource {
   readonly #roster: Roster;
   readonly #apps: AppStore;
@@ -28,7 +28,7 @@ export class RosterPresence implements PresenceSource {
   async gone(told: readonly Announced[]): Promise<ReadonlySet<Announced>> {
     const questions = new Map<string, Announced[]>();
     for (const each of told) {
-      // The members of one channel are one question.
+      // One query answers for all members of a channel.
       const key =
         each.channel === '' ? keyOf(each) : `${each.appId}:${each.channel}${each.userId ? '?' : ''}`;
       const same = questions.get(key);
@@ -38,7 +38,7 @@ export class RosterPresence implements PresenceSource {
     return new Set((await inSlices([...questions.values()], SLICE, (same) => this.#goneOf(same))).flat());
   }
 
-  /** All who are there and are anybody's business, under their keys. */
+  /** Everything present that a hook is configured for, by key. */
   async present(): Promise<ReadonlyMap<string, Announced>> {
     const present = new Map<string, Announced>();
     const add = (told: Announced): void => {

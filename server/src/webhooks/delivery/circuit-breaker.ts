@@ -1,36 +1,39 @@
 import { type BackoffRange, backoffMs } from '../../async/backoff.ts';
 import type { Lane } from './lane.ts';
 
-/** Requests that one receiver is sent at a time. */
+/** Requests in flight to one receiver. */
 const MAX_IN_FLIGHT = 8;
-/** So many lanes that fail, with no success between them, are the receiver's own failure. */
+/** After so many failing lanes without a success in between, the receiver itself counts as failing. */
 const FAILING_LANES = 5;
-/** Bounds what a delivery waits for that would have succeeded: others may have made the receiver fail. */
+/**
+ * Pauses between the probes of a failing receiver. They are short, because a delivery that would succeed waits for
+ * them, too.
+ */
 const PROBE_PAUSES: BackoffRange = { firstMs: 1000, mostMs: 10_000 };
-/** Bounds what a receiver can ask for all of its lanes by `Retry-After`. */
+/** The longest pause of all lanes that a receiver can ask for by `Retry-After`. */
 const MAX_ASKED_PAUSE_MS = 60_000;
 
 /**
- * What became of a lane's turn. `refused`: the receiver works and does not want this delivery, which says nothing about
- * others. `failed`: the receiver may fail whatever it is sent. `nothing`: it was not asked.
+ * The outcome of a lane's turn. `refused`: the receiver works but rejects this delivery, which says nothing about
+ * others. `failed`: the receiver may fail for every delivery. `nothing`: no request was sent.
  */
 export type Sent =
   | { readonly result: 'taken' | 'refused' | 'nothing' }
   | { readonly result: 'failed'; readonly retryAfterMs: number | undefined };
 
 export interface EndpointQueueParts {
-  /** Sends what is first in a lane. Resolves when the receiver can be sent more; never rejects. */
+  /** Sends the first delivery of a lane. Resolves when the receiver can take another request; never rejects. */
   send(lane: Lane): Promise<Sent>;
   /** From 0 to 1. */
   readonly random: () => number;
-  /** The receiver has begun to fail, or works again. */
+  /** Called when the receiver begins to fail, and when it works again. */
   turned(works: boolean): void;
 }
 
 /**
- * One URL of one app, and the lanes that wait for their turn there. A receiver that fails whatever it is sent is asked
- * by one request at a time, with a pause before each, until it answers one: nobody else waits for it, and when it
- * comes back it is not run over.
+ * The lanes that wait for one URL of one app, behind a circuit breaker. A receiver that fails for every delivery gets
+ * one request at a time, with a pause before each, until it accepts one. So it does not hold up other receivers, and
+ * is not flooded when it recovers.
  */
 export class EndpointQueue {
   readonly #parts: EndpointQueueParts;
@@ -46,7 +49,7 @@ export class EndpointQueue {
     this.#parts = parts;
   }
 
-  /** Lets a lane wait for its turn, behind those that wait already. */
+  /** Adds a lane to the end of the queue. */
   enqueue(lane: Lane): void {
     this.#turns.add(lane);
     this.#proceed();
@@ -57,7 +60,7 @@ export class EndpointQueue {
     this.#turns.delete(lane);
   }
 
-  /** Begins no request any more. @returns the lanes that have waited in vain */
+  /** Starts no further request. @returns the lanes that were still waiting */
   close(): readonly Lane[] {
     this.#closed = true;
     clearTimeout(this.#pause);
@@ -98,7 +101,7 @@ export class EndpointQueue {
   #failed(lane: Lane, retryAfterMs = 0): void {
     const worked = this.#works;
     if (worked) this.#failing.add(lane);
-    // Those that were in flight together are one failure.
+    // Requests that were in flight together count as one failure.
     if (this.#works || this.#closed || this.#pause) return;
     if (worked) this.#parts.turned(false);
     this.#probes += 1;
@@ -118,7 +121,9 @@ function first(lanes: Iterable<Lane>): Lane | undefined {
   return undefined;
 }
 
-/** The lane that has failed least, of several the latest: those before it came while the receiver was failing. */
+/**
+ * The lane with the fewest failures, and of several the latest: the earlier ones came while the receiver was failing.
+ */
 function mostHopeful(lanes: Iterable<Lane>): Lane | undefined {
   let best: Lane | undefined;
   for (const lane of lanes) if (!best || lane.failures <= best.failures) best = lane;

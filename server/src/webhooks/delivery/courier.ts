@@ -16,21 +16,21 @@ export interface CourierParts {
   readonly signingKey?: SigningKey | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** Unix milliseconds, by a clock that nobody sets while the process runs: for all that is waited for. */
+  /** Unix milliseconds by a monotonic clock, for everything that is waited for. */
   readonly now: () => number;
-  /** Unix milliseconds, as receivers have them. */
+  /** Unix milliseconds by the wall clock, for what receivers read. */
   readonly wallClock: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
-  /** Milliseconds after the first attempt until which a delivery is tried again. */
+  /** Milliseconds after the first attempt during which a delivery is retried. */
   readonly retryMs: number;
-  /** Is told when a request has left, and when it has arrived but the outbox does not know yet. */
+  /** Called when a request was sent, and when it was answered but the outbox does not have the outcome yet. */
   readonly onStep?: ((step: 'afterSend' | 'beforeAcknowledge') => void) | undefined;
 }
 
 /**
- * What a lane does once its first delivery was tried: `go on`, `stop` until it is looked for again, or try again at
- * `dueAt`, and not after `endsAt`, both in Unix milliseconds.
+ * What a lane does after an attempt: `go on` with the next delivery, `stop` until it is opened again, or retry at
+ * `dueAt` and not after `endsAt`, both in Unix milliseconds.
  */
 export type Next = 'go on' | 'stop' | { readonly dueAt: number; readonly endsAt: number };
 
@@ -41,14 +41,14 @@ export interface Tried {
   readonly committed: Promise<Next>;
 }
 
-/** How long a receiver may ask to be left alone. */
+/** The longest time for which a receiver may postpone a delivery by `Retry-After`. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
 const GONE = 410;
-/** Client errors by which a receiver tells of its own state; all others are about what it was sent. */
+/** Client errors that describe the state of the receiver; all others are about the request. */
 const OF_RECEIVER: ReadonlySet<number> = new Set([408, 425, 429]);
 const NOT_ASKED: Sent = { result: 'nothing' };
 
-/** Sends one delivery, and commits what became of it. */
+/** Sends one delivery and commits the outcome. */
 export class Courier {
   readonly #parts: CourierParts;
 

@@ -13,30 +13,30 @@ export interface DispatcherParts extends CourierParts {
   readonly apps: AppStore;
 }
 
-/** One hook, and the lanes in which it has something to deliver. */
+/** One hook, and its lanes that have something to deliver. */
 interface HookQueues {
   hook: Hook;
   readonly lanes: Map<string, Lane>;
-  /** Lanes to which something was appended since it began to forget lanes; `undefined`: it does not. */
+  /** Lanes to which something was appended since the pruning of lanes began; `undefined` if none is under way. */
   pruning: Set<string> | undefined;
-  /** The next look for what it has to deliver, if the last one failed. */
+  /** The timer of the next query for what the hook has to deliver, if the last one failed. */
   look: NodeJS.Timeout | undefined;
 }
 
-/** Node's timers take no more. */
+/** The longest delay of Node's timers. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Brings deliveries to their receivers, each lane in order, until they are taken or given up. */
+/** Sends deliveries to their receivers, each lane in order, until they are accepted or given up. */
 export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   readonly #parts: DispatcherParts;
   readonly #hooks = new Map<HookKey, HookQueues>();
   readonly #courier: Courier;
   readonly #receivers: EndpointQueues;
-  /** What is under way, for the end to wait for. */
+  /** Work in progress, which the end waits for. */
   readonly #running = new Set<Promise<unknown>>();
-  /** One for all lanes, since each of them meets the same failure. */
+  /** One for all lanes, since they all meet the same failure. */
   readonly #outage: OutageLog;
-  /** Is told when one more thing is under way. */
+  /** Called when new work begins. */
   #onBegin: (() => void) | undefined;
   #draining = false;
   #closed = false;
@@ -53,7 +53,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     this.#receivers = new EndpointQueues({ send: (lane) => this.#track(this.#send(lane)), random, log });
   }
 
-  /** Takes over the hooks that stand from now on, and begins with what they have to deliver. */
+  /** Sets the configured hooks, and starts to deliver for the new ones. */
   update(hooks: Iterable<Hook>): void {
     const standing = new Map(Array.from(hooks, (hook) => [hook.key, hook] as const));
     for (const [key, { lanes, look }] of this.#hooks) {
@@ -71,7 +71,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     for (const lane of this.#receivers.keep(standing.values())) this.#enqueue(lane);
   }
 
-  /** Looks again what a hook has to deliver: it was changed from outside. */
+  /** Queries again what a hook has to deliver, because it was changed from outside. */
   refresh(key: HookKey): void {
     void this.#track(this.#look(key));
   }
@@ -214,7 +214,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
 
   #schedule(lane: Lane, dueAt: number, state: 'gathering' | 'resting' = 'resting'): void {
     const left = dueAt - this.#parts.now();
-    // What was appended was timed by a clock that may have been set.
+    // The due time was computed by a clock that may have been set since.
     const delay = state === 'gathering' ? Math.min(left, lane.hook().maxDelayMs) : left;
     if (delay > 0 && !this.#closed) lane.wait(state, delay, () => this.#enqueue(lane));
     else this.#enqueue(lane);
@@ -226,7 +226,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     lane.state = 'queued';
     this.#receivers.enqueue(lane);
     if (lane.state !== 'queued' || lane.endsAt === undefined) return;
-    // A receiver that fails may not come to it in time.
+    // The queue of a failing receiver may not reach it in time.
     const left = lane.endsAt - this.#parts.now();
     if (left > 0) return lane.wait('queued', Math.min(left, MAX_TIMER_MS), () => this.#enqueue(lane));
     this.#receivers.remove(lane);
@@ -284,7 +284,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     else this.#forget(lane);
   }
 
-  /** Until something is appended, or {@link refresh} finds what is still there. */
+  /** Forgets a lane until something is appended, or {@link refresh} finds what is left. */
   #forget(lane: Lane): void {
     lane.stop();
     if (this.#isConfigured(lane)) this.#hooks.get(lane.hook().key)?.lanes.delete(lane.name);
@@ -295,7 +295,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     return this.#hooks.get(lane.hook().key)?.lanes.get(lane.name) === lane;
   }
 
-  /** The outbox failed: what it did not take down happens again, after a while. */
+  /** The outbox failed: what it did not commit is done again after a pause. */
   #retryLater(lane: Lane, error: unknown): void {
     const { now, random } = this.#parts;
     const { appId, id } = lane.hook();

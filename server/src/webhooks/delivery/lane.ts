@@ -1,21 +1,21 @@
 import type { Hook } from '../../apps/hook.ts';
 
 /**
- * What a lane does: it has nothing to do; its first delivery waits for more events to join it; its turn has come; it
- * is being sent; it waits for its next attempt.
+ * What a lane does: nothing (`idle`); wait for more events to join its first delivery (`gathering`); wait for its
+ * turn (`queued`); send (`busy`); wait for the next attempt (`resting`).
  */
 export type LaneState = 'idle' | 'gathering' | 'queued' | 'busy' | 'resting';
 
-/** What one hook is told about one channel or user, in order: one request after the other. */
+/** The deliveries of one hook about one channel or user, which are sent in order, one request after the other. */
 export class Lane {
   state: LaneState = 'idle';
   /** Events that have gathered since the lane was idle. */
   gathered = 0;
-  /** Something was appended, or changed from outside, while the lane was busy. */
+  /** Whether something was appended, or changed from outside, while the lane was busy. */
   hasNews = false;
-  /** Failed attempts since something of the lane was taken. */
+  /** Failed attempts since the last delivery that was accepted. */
   failures = 0;
-  /** Until when its first delivery is tried, in Unix milliseconds; `undefined` if it has not failed. */
+  /** When the retries of its first delivery end, in Unix milliseconds; `undefined` if it has not failed. */
   endsAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -25,7 +25,7 @@ export class Lane {
     readonly hook: () => Hook,
   ) {}
 
-  /** Waits in a state; an earlier wait is over. */
+  /** Waits in a state; ends an earlier wait. */
   wait(state: 'gathering' | 'resting' | 'queued', delayMs: number, then: () => void): void {
     this.stop();
     this.state = state;

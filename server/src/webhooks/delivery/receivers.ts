@@ -7,7 +7,10 @@ export interface EndpointQueuesParts extends Omit<EndpointQueueParts, 'turned'> 
   readonly log: Logger;
 }
 
-/** The receivers of all hooks. Each app has its own for a URL, so that none waits for what another app makes fail. */
+/**
+ * The queues of all receivers, one for each app and URL, so that no app waits for a receiver that fails for another
+ * one.
+ */
 export class EndpointQueues {
   readonly #parts: EndpointQueuesParts;
   readonly #receivers = new Map<string, EndpointQueue>();
@@ -16,7 +19,7 @@ export class EndpointQueues {
     this.#parts = parts;
   }
 
-  /** Lets a lane wait for its turn at the receiver that its hook has now. */
+  /** Adds a lane to the queue of its hook's present receiver. */
   enqueue(lane: Lane): void {
     const hook = lane.hook();
     const key = keyOf(hook);
@@ -33,7 +36,7 @@ export class EndpointQueues {
     this.#receivers.get(keyOf(lane.hook()))?.remove(lane);
   }
 
-  /** Forgets the receivers of all other hooks. @returns the lanes that have waited for these */
+  /** Forgets the receivers of all other hooks. @returns the lanes that waited for them */
   keep(hooks: Iterable<Hook>): readonly Lane[] {
     const kept = new Set(Array.from(hooks, keyOf));
     const lanes: Lane[] = [];
@@ -45,7 +48,7 @@ export class EndpointQueues {
     return lanes;
   }
 
-  /** Begins no request any more. */
+  /** Starts no further request. */
   close(): void {
     for (const receiver of this.#receivers.values()) receiver.close();
   }

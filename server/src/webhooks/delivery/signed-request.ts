@@ -13,7 +13,7 @@ export interface SignedRequest {
 }
 
 /**
- * Puts a delivery into a request that all libraries can verify. Time and signatures are those of this attempt.
+ * Makes the request of one attempt, with its time and with signatures that all libraries can verify.
  *
  * @param signingKey the key of the broker
  * @param now Unix milliseconds
@@ -32,7 +32,7 @@ export function signRequest(
     body,
     headers: {
       ...hook.headers,
-      // To the letter: the official libraries compare the whole value.
+      // Exactly this value: the official libraries compare all of it.
       'Content-Type': 'application/json',
       'User-Agent': `Countersign/${VERSION}`,
       ...(hook.hasPusherSignature && pusherHeaders(app, body)),

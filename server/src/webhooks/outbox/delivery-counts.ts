@@ -2,9 +2,9 @@ import type { HookKey } from '../../apps/hook.ts';
 import type { Attempt, DeliveryState, OutboxBounds } from './outbox.ts';
 import { Stock } from './stock.ts';
 
-/** Bytes that an event or a delivery takes beside its text, about. */
+/** About how many bytes an event or a delivery takes beside its text. */
 const ITEM_BYTES = 200;
-/** Bytes that an attempt takes beside the answer, about. */
+/** About how many bytes an attempt takes beside the answer. */
 const ATTEMPT_BYTES = 50;
 
 /** How many deliveries each hook has in each state, and how much they take. */
@@ -13,7 +13,7 @@ export class DeliveryCounts {
   readonly waiting: Stock<HookKey>;
   readonly dead: Stock<HookKey>;
   readonly #failing: Stock<HookKey>;
-  /** Hooks whose numbers may have changed since somebody asked. */
+  /** Hooks whose numbers may have changed since the last {@link takeChanged}. */
   #changed = new Set<HookKey>();
 
   constructor({ maxPending: maxCount, maxBytes, maxTotalBytes }: OutboxBounds) {
@@ -28,26 +28,26 @@ export class DeliveryCounts {
     return { pending: this.waiting.countOf(hook) - failing, failing, dead: this.dead.countOf(hook) };
   }
 
-  /** The numbers that have changed since it was asked last. */
+  /** The numbers that have changed since the last call. */
   takeChanged(): ReadonlyMap<HookKey, Readonly<Record<DeliveryState, number>>> {
     const changed = this.#changed;
     this.#changed = new Set();
     return new Map(Array.from(changed, (hook) => [hook, this.of(hook)] as const));
   }
 
-  /** Those that have a delivery, whether they stand or not. */
+  /** Hooks that have a delivery, whether they are still configured or not. */
   hooks(): HookKey[] {
     return [...new Set([...this.waiting.owners(), ...this.dead.owners()])];
   }
 
-  /** Adds deliveries, or takes them away where both numbers are negative. */
+  /** Adds deliveries, or removes them if both numbers are negative. */
   add(hook: HookKey, state: DeliveryState, count: number, bytes: number): void {
     this.#changed.add(hook);
     if (state === 'failing') this.#failing.add(hook, count, bytes);
     (state === 'dead' ? this.dead : this.waiting).add(hook, count, bytes);
   }
 
-  /** From here on changes can be taken back. */
+  /** Starts a transaction, which {@link rollback} undoes. */
   begin(): void {
     for (const stock of this.#stocks) stock.begin();
   }

@@ -19,7 +19,7 @@ export interface DeliveryRow {
   readonly bytes: number;
 }
 
-/** Everything that is asked of the table. */
+/** All statements on the table. */
 export function prepareDeliveries(database: Database) {
   const statement = <Parameters extends readonly (string | number)[], Result = never>(
     sql: string,

@@ -21,13 +21,13 @@ export interface FencedCommitParts {
   readonly key: string;
   readonly leadership: Leadership;
   readonly log: Logger;
-  /** It is unknown what Redis holds: the term must end. */
+  /** Called when it is unknown what Redis holds: the term must end. */
   readonly onFailure: (error: unknown) => void;
 }
 
 const answerSchema = z.union([z.literal('notLeader'), z.array(z.string())]);
 
-/** Changes after which a group is full. Redis is blocked while it makes them. */
+/** Changes of a full group. Redis is blocked while it applies them. */
 const FULL = 2000;
 
 /** The writes of one commit. */
@@ -55,7 +55,7 @@ export class FencedCommit {
   }
 
   /**
-   * Runs work, at once, that calls {@link set} and {@link run}. What it adds in turn is committed in the same step.
+   * Runs work at once, which calls {@link set} and {@link run}. What it adds is committed in one step.
    *
    * @returns a promise for what it answered, once that and everything before it is committed
    */
@@ -64,12 +64,13 @@ export class FencedCommit {
     if (!this.#isWithin && this.#gathering && this.#gathering.size >= FULL) this.#gathering = undefined;
     const { done } = this.#group();
     const result = this.#run(work);
-    // Both at once: what the work answers fails with the commit if it waits for a part of it, and somebody must hear that.
+    // Both at once: the result of the work rejects with the commit if it waits for a part of it, and must not go
+    // unhandled.
     await Promise.all([result, done]);
     return result;
   }
 
-  /** Within {@link add}: sets a field of a hash, or takes it away. */
+  /** Within {@link add}: sets a field of a hash, or deletes it. */
   set(hash: string, field: string, value: string | undefined): void {
     const group = this.#group();
     let fields = group.fields.get(hash);
@@ -81,7 +82,7 @@ export class FencedCommit {
     group.size += 1;
   }
 
-  /** Within {@link add}: a command, the end of the name of its key, and what else it takes. */
+  /** Within {@link add}: runs a command, given the suffix of its key and its other arguments. */
   run(...command: readonly [command: string, key: string, ...rest: string[]]): void {
     const group = this.#group();
     group.commands.push(command);
@@ -107,7 +108,7 @@ export class FencedCommit {
     }
   }
 
-  /** The one that gathers. */
+  /** The group that is being collected. */
   #group(): Group {
     if (this.#gathering) return this.#gathering;
     const done = this.#last.then(nextTurn).then(() => this.#flush(group));
@@ -145,7 +146,7 @@ export function logSetAside(log: Logger, keys: readonly string[]): void {
   log.error({ keys }, 'keys of webhooks in Redis had a wrong value and were set aside');
 }
 
-/** Commands, each with the end of the name of its key and what else it takes. */
+/** Commands, each with the suffix of its key and its other arguments. */
 function changesOf({ fields, commands }: Group): readonly (readonly string[])[] {
   const changes = [...commands];
   for (const [hash, values] of fields) {

@@ -1,20 +1,20 @@
 /** Most milliseconds for which a write waits for others. */
 const GATHER_MS = 5;
-/** Writes that do not wait for more. */
+/** Writes of a full group, which waits for no more. */
 const FULL = 500;
 
 /** One write that waits for its transaction. */
 interface Pending {
-  /** Writes, and answers what to do once that is committed. */
+  /** Writes. Returns what to do once that is committed. */
   run(): Settle;
   reject(error: unknown): void;
 }
 type Settle = () => void;
 
 /**
- * Commits writes in groups, since the disk takes as long for one as for hundreds. A write that comes after a while
- * of silence waits for those of the same turn of the event loop only; under load they gather for 5 ms. A group that
- * fails is halved until the write that cannot be made is alone, so that no write takes others down with it.
+ * Commits writes in groups, since the disk takes as long for one as for hundreds. After a pause a write waits only
+ * for those of the same turn of the event loop; under load writes are collected for 5 ms. A group that fails is
+ * halved until the failing write is alone, so that no write makes others fail.
  */
 export class GroupCommit {
   readonly #transact: (work: () => void) => void;
@@ -29,7 +29,7 @@ export class GroupCommit {
   }
 
   /**
-   * Adds a write to the next transaction; writes are made in the order in which they were added.
+   * Adds a write to the next transaction; writes run in the order in which they were added.
    *
    * @returns a promise for what it answered, once it is committed; rejected if it cannot be made
    */
@@ -45,7 +45,7 @@ export class GroupCommit {
     });
   }
 
-  /** Commits what has gathered, now. */
+  /** Commits the collected writes now. */
   flush(): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);

@@ -17,7 +17,7 @@ import {
   type Which,
 } from './outbox.ts';
 
-/** What one hook has. Both maps are by number, in ascending order. */
+/** The deliveries of one hook. Both maps are by number, in ascending order. */
 interface Box {
   waiting: Map<number, Delivery>;
   readonly dead: Map<number, Delivery>;
@@ -25,19 +25,19 @@ interface Box {
   readonly lanes: Map<string, Set<number>>;
 }
 
-/** Keeps deliveries elsewhere as well: it is told of each change. */
+/** Stores deliveries elsewhere as well: called for each change. */
 export interface DeliveryKeeper {
   put(delivery: Delivery): void;
   delete(n: number): void;
 }
 
 export interface MemoryDeliveriesParts {
-  /** Names the outbox in the ids of its deliveries. */
+  /** The id of the outbox, which is a part of its deliveries' ids. */
   readonly id: string;
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
   readonly bounds: OutboxBounds;
-  /** Is told of what had to go because there was too much. */
+  /** Called for what was dropped because a bound was reached. */
   readonly listener: Pick<OutboxListener, 'overflowed' | 'dropped'>;
   readonly keeper?: DeliveryKeeper;
 }
@@ -65,7 +65,7 @@ export class MemoryDeliveries implements Deliveries {
     return this.#count;
   }
 
-  /** Takes back, at the start, what the keeper has kept. */
+  /** Restores, at the start, what the keeper has stored. */
   restore(deliveries: readonly Delivery[], count: number): void {
     this.#count = count;
     for (const delivery of deliveries.toSorted((a, b) => a.n - b.n)) this.#place(delivery);
@@ -148,7 +148,7 @@ export class MemoryDeliveries implements Deliveries {
       this.#delete(hook, delivery.n);
       this.#put({ ...delivery, state: 'pending', dueAt: this.#now(), tries: 0, triedSince: undefined });
     }
-    // They were put behind those that are younger.
+    // They were put behind newer ones.
     const box = this.#box(hook);
     box.waiting = new Map([...box.waiting].sort(([a], [b]) => a - b));
     for (const lane of new Set(found.map((each) => each.lane))) {
@@ -184,7 +184,7 @@ export class MemoryDeliveries implements Deliveries {
     return dueAt;
   }
 
-  /** Makes the oldest of what is too much dead letters, once a hook has more. */
+  /** After an insert for a hook: turns the oldest deliveries over the bounds into dead letters. */
   overflow(hook: HookKey): void {
     for (;;) {
       const owner = this.#deliveryCounts.waiting.excess(hook);
@@ -195,7 +195,7 @@ export class MemoryDeliveries implements Deliveries {
     }
   }
 
-  /** Forgets dead letters that are too old, and all that hooks left that are gone. */
+  /** Forgets dead letters that are too old, and the deliveries of hooks that are gone. */
   sweep(before: number, hooks: ReadonlySet<HookKey>): void {
     for (const [hook, { dead, waiting }] of this.#boxes) {
       for (const { n, committedAt } of dead.values()) {

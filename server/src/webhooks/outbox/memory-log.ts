@@ -8,7 +8,7 @@ interface AppLog {
   readonly events: Map<number, { readonly committedAt: number; readonly body: string }>;
 }
 
-/** The committed events of each app, the latest of them, in this process. */
+/** The latest committed events of each app, in this process. */
 export class MemoryLog {
   readonly #logs = new Map<string, AppLog>();
   readonly #stock: Stock<string>;

@@ -18,7 +18,7 @@ export interface MemoryOutboxParts extends OutboxBounds {
   readonly now: () => number;
 }
 
-/** An outbox that ends with the process, and with it what was not delivered. */
+/** An outbox in memory. What was not delivered is lost with the process. */
 export class MemoryOutbox implements Outbox {
   readonly epoch = randomBytes(8).toString('hex');
   readonly deliveries: MemoryDeliveries;

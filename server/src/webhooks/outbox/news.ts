@@ -1,7 +1,7 @@
 import type { HookKey } from '../../apps/hook.ts';
 import type { Forgotten, OutboxListener } from './outbox.ts';
 
-/** What a listener is told once the transaction that it comes from is committed. */
+/** Collects what a listener is told once the transaction is committed. */
 export class News implements Omit<OutboxListener, 'reopened'> {
   #items: ((listener: OutboxListener) => void)[] = [];
 
@@ -17,14 +17,14 @@ export class News implements Omit<OutboxListener, 'reopened'> {
     this.#items.push((listener) => listener.dropped(appId, what, count));
   }
 
-  /** Tells it, and is empty. */
+  /** Tells the listener everything, and starts afresh. */
   tell(listener: OutboxListener | undefined): void {
     const items = this.#items;
     this.#items = [];
     if (listener) for (const tell of items) tell(listener);
   }
 
-  /** It has not happened. */
+  /** The transaction was rolled back: nothing is told. */
   clear(): void {
     this.#items = [];
   }

@@ -2,16 +2,16 @@ import type { Hook, HookKey } from '../../apps/hook.ts';
 import type { WebhookEvent } from '../event.ts';
 
 /**
- * Keeps what backends are to be told until they were told. What it has committed it does not lose; whether that
- * holds beyond the end of the process is told by `epoch`.
+ * Stores webhook events and deliveries until they have arrived. What is committed is not lost; `epoch` says whether
+ * that includes the end of the process.
  */
 export interface Outbox {
-  /** Names the time in which `seq` counts, where that ends with the process; `undefined` where nothing ends with it. */
+  /** Identifies the period in which `seq` counts, if that ends with the process; `undefined` if it does not. */
   readonly epoch: string | undefined;
   readonly deliveries: Deliveries;
-  /** Hands in who wants to know what there is to deliver; called once, before anything else. */
+  /** Sets the listener; called once, before anything else. */
   attach(listener: OutboxListener): void;
-  /** What receivers had been told is there when the outbox was opened. */
+  /** What was announced to receivers as present when the outbox was opened. */
   told(): readonly Announced[];
   /**
    * Commits changes, all or none, in the order of the calls.
@@ -24,7 +24,7 @@ export interface Outbox {
   stateOf(hook: HookKey): HookState;
   setState(hook: HookKey, state: HookState): Promise<void>;
   /**
-   * Forgets a part of what is too old, to be called again and again.
+   * Forgets some of what is too old; called periodically.
    *
    * @param before Unix milliseconds
    * @param hooks those that stand: what others still had to deliver is forgotten, too
@@ -34,7 +34,7 @@ export interface Outbox {
   close(): Promise<void>;
 }
 
-/** How much an outbox keeps. What is the oldest gives way to what is new. */
+/** How much an outbox keeps. The oldest is dropped for the newest. */
 export interface OutboxBounds {
   /** Deliveries of one hook that may wait, and as many dead letters. */
   readonly maxPending: number;
@@ -47,32 +47,32 @@ export interface OutboxBounds {
 }
 
 export interface OutboxListener {
-  /** There is one more delivery in a lane; before `dueAt`, in Unix milliseconds, it waits for others to join it. */
+  /** A lane has one more delivery, which waits until `dueAt`, in Unix milliseconds, for others to join it. */
   appended(hook: HookKey, lane: string, dueAt: number): void;
-  /** So many deliveries were too many to wait, and have become dead letters. */
+  /** So many deliveries exceeded the bounds and have become dead letters. */
   overflowed(hook: HookKey, count: number): void;
-  /** There was too much of what is kept to be looked at, so the oldest had to go before its time. */
+  /** Events or dead letters exceeded the bounds, so the oldest were dropped before their time. */
   dropped(appId: string, what: Forgotten, count: number): void;
-  /** There may be deliveries of which it was not told. */
+  /** There may be deliveries that the listener was not told about. */
   reopened(): void;
 }
 
 export type Forgotten = 'dead_letter' | 'event';
 
-/** One step of what receivers are told. */
+/** One event for receivers, and the change of the ledger that goes with it. */
 export interface Change {
   readonly appId: string;
   /** What happened; `undefined` if only the ledger changes. */
   readonly event: WebhookEvent | undefined;
-  /** What the event has to keep its place among: a channel, or a user. Lanes do not wait for each other. */
+  /** The channel or user among whose events the order is kept. Lanes do not wait for each other. */
   readonly lane: string;
-  /** Who is told. */
+  /** The hooks that get the event. */
   readonly hooks: readonly Target[];
-  /** What has come or gone, as receivers are told. */
+  /** What has arrived or left, as announced to receivers. */
   readonly ledger?: { readonly told: Announced; readonly is: 'there' | 'gone' };
 }
 
-/** What an outbox has to know of a hook. */
+/** What an outbox must know about a hook. */
 export type Target = Pick<Hook, 'key' | 'maxDelayMs'>;
 
 /** An occupied channel, a member of a presence channel, or a user who is online. */
@@ -104,11 +104,11 @@ export interface Deliveries {
    * tried already.
    */
   head(hook: HookKey, lane: string, maxEvents: number): Promise<Delivery | undefined>;
-  /** It has arrived: it is forgotten. */
+  /** The delivery has arrived, and is forgotten. */
   acknowledge(delivery: Dispatched): Promise<void>;
-  /** It has not arrived, and is tried again at `dueAt`, in Unix milliseconds. */
+  /** The attempt failed; the next one is at `dueAt`, in Unix milliseconds. */
   fail(delivery: Dispatched, attempt: Attempt, dueAt: number): Promise<void>;
-  /** It has not arrived, and becomes a dead letter. */
+  /** The last attempt failed: the delivery becomes a dead letter. */
   park(delivery: Dispatched, attempt: Attempt): Promise<void>;
   /** Deliveries in one state, the oldest first, those with a higher `n` than `after` only. */
   list(hook: HookKey, state: DeliveryState, after: number, limit: number): Promise<readonly Delivery[]>;
@@ -118,7 +118,10 @@ export interface Deliveries {
   skip(hook: HookKey, which: Which): Promise<number>;
 }
 
-/** `pending`: not tried yet; `failing`: tried in vain so far; `dead`: tried in vain for too long, or too many waited. */
+/**
+ * `pending`: not tried yet; `failing`: no attempt succeeded so far; `dead`: given up, or dropped because too many
+ * waited.
+ */
 export type DeliveryState = 'pending' | 'failing' | 'dead';
 
 export interface Lane {
@@ -129,9 +132,9 @@ export interface Lane {
 
 /** Some events of one lane, on their way to one hook. */
 export interface Delivery {
-  /** Deliveries are counted; an earlier one has a lower number. */
+  /** The number of the delivery; earlier ones have lower numbers. */
   readonly n: number;
-  /** The same in all attempts, and never that of other events: it is the `webhook-id`. */
+  /** The `webhook-id`: the same in all attempts, and never used for other events. */
   readonly id: string;
   readonly hook: HookKey;
   readonly lane: string;
@@ -151,16 +154,16 @@ export interface Delivery {
   readonly attempts: readonly Attempt[];
 }
 
-/** What is known of a delivery when it was sent: which one it is, and what was tried before. */
+/** What identifies a delivery that was sent, and its earlier attempts. */
 export type Dispatched = Pick<Delivery, 'n' | 'hook' | 'attempts'>;
 
-/** One request that did not bring a delivery to its end. */
+/** One failed attempt. */
 export interface Attempt {
   /** Unix milliseconds. */
   readonly at: number;
-  /** Of the answer; `null` if there was none. */
+  /** The status of the answer; `null` if there was none. */
   readonly status: number | null;
-  /** The beginning of the answer, or why there was none. */
+  /** The beginning of the answer, or the reason why there was none. */
   readonly answer: string;
 }
 
@@ -169,12 +172,11 @@ export const MAX_ATTEMPTS_KEPT = 20;
 /** Deliveries by their ids, or all in one state. */
 export type Which = { readonly ids: readonly string[] } | { readonly state: DeliveryState };
 
-/** Characters of events that join in one delivery; receivers of webhooks take a megabyte and no more. */
+/** Characters of all events in one delivery; many receivers accept at most a megabyte. */
 const MAX_JOINED_LENGTH = 262_144;
 
 /**
- * Those of a lane's first deliveries that become one: up to a number of events, and none that was tried already, also
- * before a retry.
+ * The first deliveries of a lane that are joined into one: up to `maxEvents` events, and none that was tried before.
  */
 export function joining<Item extends Pick<Delivery, 'size' | 'events'>>(
   deliveries: readonly Item[],
@@ -188,12 +190,12 @@ export function joining<Item extends Pick<Delivery, 'size' | 'events'>>(
   return end < 0 ? deliveries : deliveries.slice(0, end);
 }
 
-/** Names a delivery. What has the same number and as many events has the same events. */
+/** The id of a delivery. The same number and size mean the same events. */
 export function deliveryIdOf(outboxId: string, n: number, size: number): string {
   return `msg_${outboxId}_${n}_${size}`;
 }
 
-/** The number in a delivery's id; `undefined` if it is none of this outbox. */
+/** The number in a delivery's id; `undefined` if the delivery is not of this outbox. */
 export function numberOfDelivery(outboxId: string, id: string): number | undefined {
   const [prefix, outbox, n, size, ...rest] = id.split('_');
   const isOurs = prefix === 'msg' && outbox === outboxId && size !== undefined && rest.length === 0;

@@ -6,17 +6,17 @@ import type { Forgotten, OutboxListener } from './outbox.ts';
 export interface OverflowParts {
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** Is told of deliveries. */
+  /** Gets the events about deliveries. */
   readonly next: Omit<OutboxListener, 'dropped'>;
 }
 
 /** Milliseconds without an overflow after which the next one is logged again. */
 const QUIET_MS = 60_000;
 
-/** Counts what had to go because the outbox had too much, and logs it once for each time in which that lasts. */
+/** Counts what the outbox dropped because a bound was reached, and logs the first drop of each episode. */
 export class Overflow implements OutboxListener {
   readonly #parts: OverflowParts;
-  /** When it was last so, by app and kind, as `performance.now()` counts. */
+  /** The last drop by app and kind, in milliseconds of `performance.now()`. */
   readonly #last = new Map<string, number>();
 
   constructor(parts: OverflowParts) {

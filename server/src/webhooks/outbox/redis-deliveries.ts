@@ -26,10 +26,10 @@ export const deliverySchema = z
   })
   .transform((delivery): Delivery => ({ ...delivery, triedSince: delivery.triedSince }));
 
-/** Deliveries in Redis, and a copy of them in this process, which is read: nobody else can change them meanwhile. */
+/** Deliveries in Redis. All reads use a copy in this process, since no other node can change them during the term. */
 export class RedisDeliveries implements Deliveries {
   readonly #commit: FencedCommit;
-  /** The copy. It is ahead of Redis by what is being committed, so answers wait for that. */
+  /** The copy. It is ahead of Redis by the commit in progress, so answers wait for that. */
   readonly copy: MemoryDeliveries;
 
   constructor(commit: FencedCommit, parts: Omit<MemoryDeliveriesParts, 'keeper'>) {

@@ -11,7 +11,7 @@ export const LOG = 'log';
 /** The hash that holds the last `seq` of each app. */
 export const SEQUENCES = 'sequences';
 
-/** Events that are forgotten at a time. */
+/** Events that one step forgets. */
 const PAGE = 100;
 /** Pages of each app that one sweep forgets. */
 const SWEEP_PAGES = 50;
@@ -23,11 +23,11 @@ const amountSchema = z.tuple([z.number(), z.number()]);
 
 export interface RedisLogParts {
   readonly commands: ScriptRunner;
-  /** Names everything that webhooks keep. */
+  /** The prefix of all keys of webhooks. */
   readonly key: string;
   readonly commit: FencedCommit;
   readonly bounds: StockBounds;
-  /** Is told of events that had to go because there were too many. */
+  /** Called for events that were dropped because a bound was reached. */
   readonly forgot: (appId: string, count: number) => void;
 }
 
@@ -38,8 +38,8 @@ interface StoredEvent {
 }
 
 /**
- * The committed events of each app, the latest of them, each app's in a stream. How many there are is counted here, since
- * nobody else can change them meanwhile.
+ * The latest committed events of each app, in a stream for each app. They are counted here, since no other node can
+ * change them during the term.
  */
 export class RedisLog {
   readonly #parts: RedisLogParts;
@@ -52,12 +52,12 @@ export class RedisLog {
     this.#stock = new Stock(parts.bounds);
   }
 
-  /** Takes back, at the start, what {@link SEQUENCES} has. */
+  /** Restores, at the start, a field of {@link SEQUENCES}. */
   restoreSequence(appId: string, seq: string): void {
     this.#sequences.set(appId, Number(seq));
   }
 
-  /** Takes back, at the start, what {@link LOG} has. */
+  /** Restores, at the start, a field of {@link LOG}. */
   restoreAmount(appId: string, json: string): void {
     const [count, bytes] = amountSchema.parse(JSON.parse(json));
     this.#stock.add(appId, count - this.#stock.countOf(appId), bytes - this.#stock.bytesOf(appId));
@@ -101,8 +101,8 @@ export class RedisLog {
   }
 
   /**
-   * Forgets the oldest of what is too much, once an app has more, and a twentieth beside it, so that it is not to be done for
-   * each event.
+   * After an append for an app: forgets the oldest events over the bounds, and a twentieth more, so that this is not
+   * needed for each event.
    */
   async trim(appId: string): Promise<void> {
     if (this.#trimming) return;
@@ -114,7 +114,7 @@ export class RedisLog {
         this.#parts.forgot(owner, await this.#forget(owner, page, this.#stock.countOf(owner) / 20));
       }
     } catch {
-      // The commit has reported it, or Redis does not answer: the next event tries again.
+      // The commit has reported the error, or Redis does not answer; the next event tries again.
     } finally {
       this.#trimming = false;
     }

@@ -35,7 +35,7 @@ export interface RedisOutboxParts extends OutboxBounds {
 /** Hashes beside those of the deliveries and of the log: the outbox's id and last number, the states of hooks, … */
 const NUMBERS = 'numbers';
 const STATES = 'states';
-/** … and what receivers were told is there, each as JSON. */
+/** … and what was announced to receivers as present, each as JSON. */
 const TOLD = 'told';
 
 const pageSchema = z.tuple([z.string(), z.array(z.string())]);
@@ -43,8 +43,8 @@ const toldSchema = z.object({ appId: z.string(), channel: z.string(), userId: z.
 const stateSchema = z.enum(['active', 'paused', 'disabled']);
 
 /**
- * The outbox of a cluster, in Redis. One node has it open at a time; a node that opens it finds what the one before it
- * has committed, and Redis takes nothing of that one any more.
+ * The outbox of a cluster, in Redis. Only the leader has it open. A new leader finds what the previous one has
+ * committed, and from then on Redis refuses the writes of the previous one.
  */
 export class RedisOutbox implements Outbox {
   readonly epoch = undefined;
@@ -113,7 +113,7 @@ export class RedisOutbox implements Outbox {
   }
 
   /**
-   * Forgets entries of the journal, in one step with the changes that are made of them at once.
+   * Deletes entries of the journal in the same step that commits the changes made from them.
    *
    * @param entries their ids
    * @param bytes what they take together

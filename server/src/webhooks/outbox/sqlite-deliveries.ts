@@ -23,26 +23,26 @@ import {
 /** Rows that one transaction changes, so that none is long. */
 const PAGE = 1000;
 const NONE = '[]';
-/** SQLite's word for no limit. */
+/** No limit, in SQLite. */
 const EVERY = -1;
 
 /** What the parts of one outbox share. */
 export interface SqliteDeliveriesParts {
   readonly database: Database;
   readonly commit: GroupCommit;
-  /** Names the outbox in the ids of its deliveries. */
+  /** The id of the outbox, which is a part of its deliveries' ids. */
   readonly id: string;
   readonly now: () => number;
   readonly bounds: OutboxBounds;
-  /** Is told of what had to go because there was too much. */
+  /** Called for what was dropped because a bound was reached. */
   readonly listener: Pick<OutboxListener, 'overflowed' | 'dropped'>;
 }
 
-/** Deliveries in a table. Each method that changes something does so in one of the grouped transactions. */
+/** Deliveries in a table. Each change is part of a grouped transaction. */
 export class SqliteDeliveries implements Deliveries {
   readonly #parts: SqliteDeliveriesParts;
   readonly #sql: ReturnType<typeof prepareDeliveries>;
-  /** Changes within a transaction, and back if that fails. */
+  /** Changes within a transaction, and is rolled back with it. */
   readonly deliveryCounts: DeliveryCounts;
 
   constructor(parts: SqliteDeliveriesParts) {
@@ -120,7 +120,7 @@ export class SqliteDeliveries implements Deliveries {
     return dueAt;
   }
 
-  /** Within a transaction: makes the oldest of what is too much dead letters, once a hook has more; a page at a time. */
+  /** Within a transaction: turns the oldest deliveries over the bounds into dead letters, one page at a time. */
   overflow(hook: HookKey): void {
     for (let parked = 0; parked < PAGE; parked += 1) {
       const owner = this.deliveryCounts.waiting.excess(hook);
@@ -131,7 +131,7 @@ export class SqliteDeliveries implements Deliveries {
     }
   }
 
-  /** Within a transaction: forgets some dead letters that are too old, and what hooks left that are gone. */
+  /** Within a transaction: forgets some dead letters that are too old, and deliveries of hooks that are gone. */
   sweep(before: number, hooks: ReadonlySet<HookKey>): void {
     for (const hook of this.deliveryCounts.hooks()) {
       for (const dead of hooks.has(hook) ? [1] : [1, 0]) {
@@ -255,7 +255,7 @@ export class SqliteDeliveries implements Deliveries {
   }
 }
 
-/** A delivery as far as it counts. */
+/** What the counts need to know about a delivery. */
 interface Counted {
   readonly hook: HookKey;
   readonly name: DeliveryState;

@@ -3,16 +3,16 @@ import { bytesOf } from './delivery-counts.ts';
 import type { EventPage } from './outbox.ts';
 import { Stock, type StockBounds } from './stock.ts';
 
-/** Events that one sweep forgets of each app, and one transaction because there are too many: none is long. */
+/** Events of each app that one sweep forgets, and that one transaction drops, so that none takes long. */
 const PAGE = 5000;
 
-/** The committed events of each app, the latest of them, in a table. */
+/** The latest committed events of each app, in a table. */
 export class SqliteLog {
-  /** Changes within a transaction, and back if that fails. */
+  /** Changes within a transaction, and is rolled back with it. */
   readonly #stock: Stock<string>;
   readonly #forgot: (appId: string) => void;
   readonly #sql: ReturnType<typeof prepare>;
-  /** The last `seq` of each app that had a change since the start. */
+  /** The last `seq` of each app that had an event since the start. */
   readonly #sequences = new Map<string, number>();
 
   /** @param forgot is told of each event that had to go because there were too many */

@@ -21,7 +21,7 @@ export interface SqliteOutboxParts extends OutboxBounds {
   readonly now: () => number;
 }
 
-/** An outbox that outlives the process: what it has committed is on the disk. */
+/** An outbox on disk, which outlives the process. */
 export class SqliteOutbox implements Outbox {
   readonly epoch = undefined;
   readonly deliveries: SqliteDeliveries;
@@ -72,12 +72,12 @@ export class SqliteOutbox implements Outbox {
     return this.#log.read(appId, afterSeq, limit);
   }
 
-  /** Those of hooks that are not active, or were not once. */
+  /** The states of hooks that are, or were, not active. */
   get states(): ReadonlyMap<HookKey, HookState> {
     return this.#states;
   }
 
-  /** Makes another write in the same transactions. */
+  /** Adds a write to the same grouped transactions. */
   write<Result>(work: () => Result): Promise<Result> {
     return this.#commit.add(work);
   }
@@ -142,7 +142,7 @@ export class SqliteOutbox implements Outbox {
     try {
       database.transaction(work);
     } catch (error) {
-      // What was counted along the way did not happen.
+      // The transaction was rolled back, so its counts are, too.
       this.#news.clear();
       for (const each of counted) each.rollback();
       this.#readStates();

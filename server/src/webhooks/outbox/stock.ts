@@ -14,14 +14,14 @@ interface Amount {
 }
 
 /**
- * How much of one kind is kept, by app and by owner, and who has to give something up. It is counted as it comes and goes, so
- * that nobody has to count it. The owner is an app, or a part of one, whose name begins with the app's id and a colon.
+ * Running totals of what is kept, by owner and by app, which tell whose oldest item is dropped when a bound is
+ * reached. An owner is an app, or a part of one, whose name begins with the app's id and a colon.
  */
 export class Stock<Owner extends string> {
   readonly #bounds: StockBounds;
   readonly #apps = new Map<string, { bytes: number; readonly owners: Map<Owner, Amount> }>();
   #bytes = 0;
-  /** What was added since {@link begin}; `undefined` where nothing is taken back. */
+  /** What was added since {@link begin}; `undefined` outside of a transaction. */
   #changes: (readonly [owner: Owner, count: number, bytes: number])[] | undefined;
 
   constructor(bounds: StockBounds) {
@@ -36,20 +36,21 @@ export class Stock<Owner extends string> {
     return this.#apps.get(appId)?.bytes ?? 0;
   }
 
-  /** Those that have something. */
+  /** Owners that have an item. */
   owners(): Owner[] {
     return [...this.#apps.values()].flatMap(({ owners }) => [...owners.keys()]);
   }
 
-  /** Adds items, or takes them away where both numbers are negative. */
+  /** Adds items, or removes them if both numbers are negative. */
   add(owner: Owner, count: number, bytes: number): void {
     this.#changes?.push([owner, count, bytes]);
     this.#add(owner, count, bytes);
   }
 
   /**
-   * Whose oldest item has to go, once an owner has more: its own if it has too many, that of the biggest owner of the app if
-   * the app has too much, and that of the biggest app if all have too much together. `undefined` if all is within bounds.
+   * The owner whose oldest item must be dropped after an owner has got more: the owner itself if it has too many, the
+   * biggest owner of the app if the app has too much, and the biggest owner of the biggest app if the broker has.
+   * `undefined` if everything is within bounds.
    */
   excess(owner: Owner): Owner | undefined {
     const { maxCount, maxBytes, maxTotalBytes } = this.#bounds;
@@ -61,7 +62,7 @@ export class Stock<Owner extends string> {
     return biggestApp && biggest(biggestApp.owners);
   }
 
-  /** From here on changes can be taken back. */
+  /** Starts a transaction, which {@link rollback} undoes. */
   begin(): void {
     this.#changes = [];
   }
@@ -70,7 +71,7 @@ export class Stock<Owner extends string> {
     this.#changes = undefined;
   }
 
-  /** Takes back what was added since {@link begin}. */
+  /** Undoes what was added since {@link begin}. */
   rollback(): void {
     for (const [owner, count, bytes] of this.#changes ?? []) this.#add(owner, -count, -bytes);
     this.#changes = undefined;
@@ -94,7 +95,7 @@ export class Stock<Owner extends string> {
   }
 }
 
-/** Ids of apps hold no colon. */
+/** The id of the app: ids of apps contain no colon. */
 function appOf(owner: string): string {
   const end = owner.indexOf(':');
   return end < 0 ? owner : owner.slice(0, end);
