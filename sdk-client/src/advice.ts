@@ -51,7 +51,6 @@ export function adviceFor({ code = '', status, message, url }: Failure): string 
 }
 
 const BY_CLOSE_CODE: Readonly<Record<number, string>> = {
-  4000: 'Remove forceTLS: false. If a proxy ends TLS, the broker must have its address in "trustProxy".',
   4001: 'Compare the key with "keys" in the broker\'s configuration.',
   4003: 'Set "enabled" of the app at the broker.',
   4004: 'Raise limits.connections of the app at the broker.',
@@ -59,9 +58,16 @@ const BY_CLOSE_CODE: Readonly<Record<number, string>> = {
 };
 
 /** Advice for a connection that failed or was closed. */
-export function connectionAdvice({ data: { code }, url }: ConnectionError): string {
+export function connectionAdvice({ data: { code, message }, url }: ConnectionError): string {
+  const isTLS = url.startsWith('wss:');
+  if (code === 4000)
+    return isTLS
+      ? 'A proxy ends TLS: the broker must have its address in "trustProxy", and the proxy must send X-Forwarded-Proto: https.'
+      : 'Remove forceTLS: false.';
+  if (message.includes('allowedOrigins'))
+    return `Add ${globalThis.location?.origin ?? 'it'} to "allowedOrigins" of the app.`;
   if (code !== null) return BY_CLOSE_CODE[code] ?? '';
-  const tls = url.startsWith('wss:')
+  const tls = isTLS
     ? globalThis.location?.protocol === 'https:'
       ? ' This page came over https, so the browser allows wss alone: the port must speak TLS.'
       : ' If the port does not speak TLS, set forceTLS: false.'

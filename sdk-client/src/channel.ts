@@ -161,7 +161,8 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
       throw new CountersignError('invalid_event', `"${event}" does not start with "client-"`);
     }
     if (!needsGrant(this.name) || this.name.startsWith('private-encrypted-')) {
-      throw new CountersignError('invalid_event', `"${this.name}" carries no client events`);
+      const which = 'only private and presence channels that are not encrypted do';
+      throw new CountersignError('invalid_event', `"${this.name}" carries no client events: ${which}`);
     }
     // A string that is JSON would arrive as the value it represents.
     const value = typeof data === 'string' && parseJson(data) !== data ? JSON.stringify(data) : data;

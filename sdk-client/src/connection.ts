@@ -197,11 +197,21 @@ export class Connection extends Emitter<ConnectionEvents> {
   #closed(code: number, reason: string): void {
     const isAnnounced = code === this.#announced;
     const wasConnected = this.#state === 'connected';
+    // The next attempt may have another one.
+    const url = this.#url;
     this.#lost(code);
     // After the change of state, so that listeners do not find a state that implies a socket.
     if (isAnnounced) return;
-    if (code >= 4000) this.#report('PusherError', code, reason);
-    else this.#report('WebSocketError', null, reason || `Closed with code ${code}`, undefined, wasConnected);
+    if (code >= 4000) this.#report('PusherError', code, reason, undefined, url);
+    else
+      this.#report(
+        'WebSocketError',
+        null,
+        reason || `Closed with code ${code}`,
+        undefined,
+        url,
+        wasConnected,
+      );
   }
 
   #lost(code: number): void {
@@ -262,13 +272,14 @@ export class Connection extends Emitter<ConnectionEvents> {
     code: number | null,
     message: string,
     errorCode?: unknown,
+    url = this.#url,
     wasConnected = false,
   ): void {
     const isNamed = typeof errorCode === 'string';
     const error: ConnectionError = {
       type,
       data: { code, message, ...(isNamed && { error_code: errorCode }) },
-      url: this.#url.replace(/\?.*/, ''),
+      url: url.replace(/\?.*/, ''),
       docs: docsOf(isNamed ? errorCode : (code ?? (type === 'PusherError' ? 'null' : 'connection_failed'))),
     };
     const isHeard = this.hears('error');

@@ -80,6 +80,34 @@ export class Emitter<Events extends object> {
   }
 
   /**
+   * The same as {@link unbind}.
+   *
+   * @example
+   * ```ts
+   * client.channel('news')?.off('published');
+   * ```
+   */
+  off<Name extends keyof Events & string>(name?: Name, listener?: Listener<Events[Name]>): this {
+    return this.unbind(name, listener);
+  }
+
+  /**
+   * Calls `listener` for each event, whatever its name. Returns a function that ends this.
+   *
+   * @example
+   * ```ts
+   * const stop = client.onAny((event, data) => console.log(event, data));
+   * stop();
+   * ```
+   */
+  onAny(listener: GlobalListener): () => void {
+    this.bind_global(listener);
+    return () => {
+      this.unbind_global(listener);
+    };
+  }
+
+  /**
    * Calls `listener` for each event, whatever its name.
    *
    * @example

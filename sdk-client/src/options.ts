@@ -104,6 +104,19 @@ const AUTHORIZATION = {
 
 const LOG_LEVELS: readonly LogLevel[] = ['silent', 'warn', 'debug'];
 
+/** Options of other Channels clients, and what replaces them. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  cluster: 'host',
+  wsHost: 'host',
+  wsPort: 'port',
+  wssPort: 'port',
+  wsPath: 'path',
+  encrypted: 'forceTLS',
+  authEndpoint: 'channelAuthorization.endpoint',
+  'auth.headers': 'channelAuthorization.headers',
+  'auth.params': 'channelAuthorization.params',
+};
+
 /** The longest delay that timers accept, in ms. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -164,8 +177,12 @@ function addressOf(host: string, port: number | string | undefined, path: string
 function merge<Options extends object>(given: object, defaults: Options, prefix = ''): Options {
   const merged: Record<string, unknown> = { ...(defaults as Record<string, unknown>) };
   for (const [name, value] of Object.entries(given)) {
-    const option = `option "${prefix}${name}"`;
-    if (!Object.hasOwn(defaults, name)) throw invalid(`There is no ${option}`);
+    const full = prefix + name;
+    const option = `option "${full}"`;
+    if (!Object.hasOwn(defaults, name)) {
+      const instead = Object.hasOwn(INSTEAD, full) ? `: use "${INSTEAD[full]}"` : '';
+      throw invalid(`There is no ${option}${instead}`);
+    }
     if (value === undefined) continue;
     const byDefault = merged[name];
     const kind = typeof byDefault;

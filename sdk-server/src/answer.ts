@@ -31,6 +31,20 @@ export const failuresOnly: Logger = {
   },
 };
 
+/** The same, and the first refusal for each code: of webhooks, that is a mistake in the configuration more often than an attack. */
+export function failuresAndFirstRefusals(): Logger {
+  const told = new Set<unknown>();
+  return {
+    ...failuresOnly,
+    warn(fields, text) {
+      const code: unknown = Reflect.get(fields, 'code');
+      if (told.has(code)) return;
+      told.add(code);
+      console.error(text, fields);
+    },
+  };
+}
+
 /** The part of a refusal or failure that the sender may know. */
 export interface Problem {
   readonly status: number;
@@ -46,7 +60,8 @@ export function logProblem(error: unknown, logger: Logger, fields: object, text:
     logger[level]({ ...fields, outcome: 'refused', status, code, reason: message }, text);
     return { status, error: message, code };
   }
-  logger.error({ ...fields, outcome: 'failed', status: 500, err: error }, text);
+  // In words as well: a logger that writes JSON without a serializer for errors prints them as {}.
+  logger.error({ ...fields, outcome: 'failed', status: 500, reason: String(error), err: error }, text);
   return { status: 500, error: 'Internal error', code: 'internal_error' };
 }
 

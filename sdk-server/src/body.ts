@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Refusal } from './answer.ts';
+import { quoted } from './checks.ts';
 import { isRecord } from './json.ts';
 
 /** Enough for a batch of 200 channel names. */
@@ -40,7 +41,7 @@ function fieldsOf(text: string, raw: Uint8Array, req: Request): Fields | Promise
     case 'multipart/form-data':
       return fieldsOfMultipart(raw, type);
     default:
-      throw malformed();
+      throw malformed(type);
   }
 }
 
@@ -104,8 +105,10 @@ function refusalOf(error: unknown): unknown {
   );
 }
 
-function malformed(): Refusal {
-  return new Refusal(400, 'malformed', `The body must be ${FORMATS}`);
+/** @param type `Content-Type`, if that is what is wrong */
+function malformed(type?: string): Refusal {
+  const found = type === undefined ? '' : `; its Content-Type is ${quoted(type)}`;
+  return new Refusal(400, 'malformed', `The body must be ${FORMATS}${found}`);
 }
 
 function bodyUsedUp(): Refusal {

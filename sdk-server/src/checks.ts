@@ -35,5 +35,6 @@ export function checkMemberId(value: unknown): string | number {
 
 /** Quotes a value for a message: its first 100 characters, on one line. */
 export function quoted(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : `a value of type ${typeof value}`;
 }

@@ -242,7 +242,7 @@ function requireToken(token: unknown, where: string): void {
   for (const name of ['key', 'secret']) {
     assertOption(
       typeof token[name] === 'string' && token[name] !== '',
-      `${where}${name} must be a non-empty string`,
+      `${where}${name} must be a non-empty string${token[name] === undefined ? ', and is undefined: is the variable of the environment set?' : ''}`,
     );
   }
 }

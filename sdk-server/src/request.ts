@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { transferableAbortController } from 'node:util';
 import { ArgumentError, NetworkError, RequestError, TimeoutError } from './errors.ts';
-import { isRecord } from './json.ts';
 import type { Settings } from './options.ts';
 import { isPathAsSent } from './path.ts';
+import { failureText, refusalText } from './request-advice.ts';
 import { parseRetryAfter, retryDelay } from './retry.ts';
 import { bodyMd5, canonicalQuery, requestText, sign } from './signature.ts';
 import { VERSION } from './version.ts';
@@ -38,8 +38,6 @@ const FORBIDDEN_IN_NAME = /[=&\r\n\0]|\p{Surrogate}/u;
 const FORBIDDEN_IN_VALUE = /[&\r\n\0]|\p{Surrogate}/u;
 const BODY_IN_MESSAGE = 500;
 const NONCE_BYTES = 16;
-const TLS_HINT =
-  'TLS with the broker failed; if the broker has no TLS, on a trusted network, set useTLS to false';
 
 /**
  * Signs and sends one request, with retries if they are safe and the timeout allows them, and resolves with the JSON of the
@@ -112,14 +110,15 @@ async function send(
     if (signal.aborted) {
       throw new TimeoutError(`${what} was not answered within ${settings.timeout} ms`, { url }, { cause });
     }
-    const hint = origin.startsWith('https:') && isTlsError(cause) ? `: ${TLS_HINT}` : '';
-    throw new NetworkError(`${what} could not be sent or was not answered${hint}`, { url }, { cause });
+    const message = `${what} could not be sent or was not answered${failureText(origin, cause)}`;
+    throw new NetworkError(message, { url }, { cause });
   }
   const { status } = response;
   if (!response.ok) {
     const errorCode = errorCodeOf(text);
     const retryAfter = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-    throw new RequestError('request_refused', `${what} was answered with ${status}: ${shortened(text)}`, {
+    const why = shortened(refusalText(text, settings.now));
+    throw new RequestError('request_refused', `${what} was answered with ${status}: ${why}`, {
       url,
       status,
       body: text,
@@ -164,13 +163,6 @@ function signedQuery(
 
 function definedOf(params: NonNullable<Call['params']>): [name: string, value: unknown][] {
   return Object.entries(params).filter(([, value]) => value !== undefined);
-}
-
-/** Whether the peer does not use TLS, or has no trusted certificate; `fetch` wraps the cause. */
-function isTlsError(error: unknown): boolean {
-  const { code, cause } = isRecord(error) ? error : {};
-  if (typeof code === 'string' && /^(EPROTO|ERR_(SSL|TLS)_)|CERT|SIGNATURE/.test(code)) return true;
-  return cause !== undefined && isTlsError(cause);
 }
 
 function encodeQuery(query: readonly (readonly [name: string, value: string])[]): string {

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import { answerError, failuresOnly, handling, type Logger, Refusal } from './answer.ts';
+import { answerError, failuresAndFirstRefusals, handling, type Logger, Refusal } from './answer.ts';
 import { assertKnown, assertOption } from './assert.ts';
 import type { Countersign } from './client.ts';
 import type { WebhookErrorCode } from './errors.ts';
@@ -35,7 +35,7 @@ export interface WebhookRouterOptions {
   readonly secret?: VerifyOptions['secret'];
   /** The broker's public keys, for a webhook with `signature: "ed25519"`; in the place of `secret`. */
   readonly jwks?: VerifyOptions['jwks'];
-  /** Receives one line for each webhook. @default failures only, on standard error */
+  /** Receives one line for each webhook. @default failures, and the first refusal for each reason, on standard error */
   readonly logger?: Logger | undefined;
 }
 
@@ -80,7 +80,7 @@ export function webhookRouter(
   assertOption(isRecord(options), 'webhookRouter needs options');
   assertKnown(options, KNOWN, 'option');
   assertOption(typeof options.onEvents === 'function', 'webhookRouter needs onEvents(events, webhook)');
-  const { onEvents, tolerance, seen, secret, jwks, logger = failuresOnly } = options;
+  const { onEvents, tolerance, seen, secret, jwks, logger = failuresAndFirstRefusals() } = options;
   // A wrong one must stop the start, and not fail each delivery.
   if (secret !== undefined || jwks !== undefined) webhookVerifier({ secret, jwks });
 

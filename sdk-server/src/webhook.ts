@@ -1,4 +1,5 @@
 import { assertOption } from './assert.ts';
+import { quoted } from './checks.ts';
 import { WebhookError } from './errors.ts';
 import type { Token } from './options.ts';
 import { verify } from './signature.ts';
@@ -178,9 +179,23 @@ export class Webhook {
         'X-Pusher-Key is missing: verify with the secret of this webhook, or jwks',
       );
     }
-    if (named.length === 0) return new WebhookError('unknown_key', 'X-Pusher-Key names no known key');
+    if (key === undefined) {
+      return new WebhookError(
+        'unknown_key',
+        'X-Pusher-Key is missing: this does not come from a broker, or a proxy removed the header',
+      );
+    }
+    if (named.length === 0) {
+      const known = tokens.map((token) => quoted(token.key)).join(', ');
+      return new WebhookError(
+        'unknown_key',
+        `X-Pusher-Key is ${quoted(key)}, and the keys here are ${known}`,
+      );
+    }
     if (!named.some(({ secret }) => verify(secret, this.#raw(), signature))) {
-      return badSignature('X-Pusher-Signature is not the signature of this body');
+      return badSignature(
+        `X-Pusher-Signature is not the signature of this body: compare the secret of the key ${quoted(key)} with the broker's, and pass on the body byte for byte`,
+      );
     }
     return undefined;
   }

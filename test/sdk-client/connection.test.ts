@@ -660,7 +660,12 @@ describe('errors', () => {
   test.each<[string, object, string]>([
     ['no options', undefined as never, 'The option "host" is missing'],
     ['no host', {}, 'The option "host" is missing'],
-    ['an unknown option', { host: 'h', cluster: 'eu' }, 'There is no option "cluster"'],
+    ['an unknown option', { host: 'h', cluster: 'eu' }, 'There is no option "cluster": use "host"'],
+    [
+      'headers for the endpoint elsewhere',
+      { host: 'h', auth: { headers: {} } },
+      'use "channelAuthorization.headers"',
+    ],
     ['a name of Object.prototype', { host: 'h', toString: 1 }, 'There is no option "toString"'],
     [
       'an unknown option inside another',

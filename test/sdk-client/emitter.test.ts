@@ -37,3 +37,21 @@ test('a listener that throws harms neither its neighbours nor the connection, an
   expect(thrown).toEqual([error]);
   expect(client.connection.state).toBe('connected');
 });
+
+test('on and onAny return what ends them, and off does what unbind does', async () => {
+  const { connection } = startClient(await startEndpoint(), { autoConnect: false });
+  const heard: string[] = [];
+  const stop = connection.onAny((event) => heard.push(event));
+  const changed = (): void => void heard.push('changed');
+  connection.on('state_change', changed);
+  connection.on('connecting', () => heard.push('heard'));
+  connection.off('connecting').connect();
+  expect(heard).toEqual(['state_change', 'changed', 'connecting']);
+  stop();
+  connection.disconnect();
+  expect(heard.slice(3)).toEqual(['changed']);
+  connection.off('state_change', changed);
+  connection.connect();
+  connection.disconnect();
+  expect(heard).toHaveLength(4);
+});

@@ -31,18 +31,18 @@ const imported = async (contents: string): Promise<number> => gzipped(await bund
 const script = async (name: string): Promise<number> =>
   gzipped(await readFile(require.resolve(name), 'utf8'));
 
-// 2 KiB of it are the sentences that tell developers what went wrong and what to do.
-test('the main entry weighs at most 11.5 KiB gzipped', async () => {
+// 2.3 KiB of it are the sentences that tell developers what went wrong and what to do.
+test('the main entry weighs at most 11.75 KiB gzipped', async () => {
   const text = await bundled(OURS);
   console.log(`main entry: ${gzipped(text)} bytes`);
-  expect(gzipped(text)).toBeLessThanOrEqual(11.5 * 1024);
+  expect(gzipped(text)).toBeLessThanOrEqual(11.75 * 1024);
   expect(text).not.toContain('require(');
 });
 
-test('with encryption it weighs at most 15 KiB gzipped', async () => {
+test('with encryption it weighs at most 15.25 KiB gzipped', async () => {
   const size = await imported(OURS_ENCRYPTED);
   console.log(`with encryption: ${size} bytes`);
-  expect(size).toBeLessThanOrEqual(15 * 1024);
+  expect(size).toBeLessThanOrEqual(15.25 * 1024);
 });
 
 test('the bindings for React come only where they are imported', async () => {
