@@ -15,7 +15,7 @@ import {
   SUBSCRIPTION_SUCCEEDED,
 } from './protocol.ts';
 import { Recovery } from './recovery.ts';
-import type { Retries } from './retries.ts';
+import { REVOKED_SECOND, type Retries } from './retries.ts';
 import { StateLoad } from './state-load.ts';
 import { type SubscriptionError, subscriptionError } from './subscription-error.ts';
 
@@ -71,9 +71,6 @@ type Phase = 'idle' | 'authorizing' | 'sent' | 'subscribed';
  * - `refused`: for good, or until the app subscribes again
  */
 export type ChannelStatus = 'pending' | 'subscribed' | 'expired' | 'refused';
-
-/** Pause in ms after which a grant is asked for again that has the second of a revocation, which it may have followed. */
-const REVOKED_SECOND = 1_000;
 
 /**
  * A channel that the app has subscribed to. It subscribes on each new connection, until the app unsubscribes.

@@ -1,6 +1,9 @@
 import { type Delays, retryDelay } from './backoff.ts';
 import type { Clock } from './clock.ts';
 
+/** Pause in ms after which a proof is asked for again that has the second of a revocation, which it may have followed. */
+export const REVOKED_SECOND = 1_000;
+
 export interface RetrySettings {
   readonly clock: Clock;
   readonly reconnect: Pick<Delays, 'minDelay' | 'maxDelay'>;

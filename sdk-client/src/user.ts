@@ -13,7 +13,7 @@ import {
   SUBSCRIPTION_ERROR,
   USER_CHANNEL,
 } from './protocol.ts';
-import type { Retries } from './retries.ts';
+import { REVOKED_SECOND, type Retries } from './retries.ts';
 import { type SubscriptionError, subscriptionError } from './subscription-error.ts';
 
 /** The data of the signed-in user, as the app signed it. */
@@ -87,6 +87,8 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   /** The sign-in in progress; it can last over several connections. */
   #outcome: Outcome | undefined;
   #attempt: Attempt<string> | undefined;
+  /** Whether the last sign-in was refused for a revocation, which it may have followed in the same second. */
+  #wasRevoked = false;
   readonly #again = (): void => this.#begin();
 
   /** @internal */
@@ -148,25 +150,12 @@ export class User extends Emitter<UserEvents & AnyEvents> {
       this.#signedIn({ id, user_info });
     } else if (event === 'countersign:authentication_failed') {
       const { code, error } = asObject(data) ?? {};
-      this.#fail(
-        new CountersignError(
-          'signin_refused',
-          `${code}: ${error}`,
-          0,
-          TEMPORARY.includes(String(code)) ? 0 : undefined,
-          undefined,
-          { reason: String(code) },
-        ),
-      );
+      this.#refused(String(code), `${code}: ${error}`);
     } else if (event === 'pusher:error') {
       const { code, message, error_code: reason } = asObject(data) ?? {};
       // The error refuses the sign-in if one is in progress and the code says so.
       if (this.#attempt && code === UNAUTHORIZED)
-        this.#fail(
-          new CountersignError('signin_refused', String(message), 0, undefined, undefined, {
-            reason: reason === undefined ? reason : String(reason),
-          }),
-        );
+        this.#refused(reason === undefined ? reason : String(reason), String(message));
     } else if (event === `${INTERNAL}watchlist_events`) {
       const { events } = asObject(data) ?? {};
       for (const entry of Array.isArray(events) ? events : [])
@@ -175,6 +164,15 @@ export class User extends Emitter<UserEvents & AnyEvents> {
       if (event === SUBSCRIPTION_ERROR) this.emit(event, subscriptionError(data));
       else if (!isReserved(event)) this.emit(event, data);
     }
+  }
+
+  #refused(reason: string | undefined, message: string): void {
+    let pause = reason !== undefined && TEMPORARY.includes(reason) ? 0 : undefined;
+    if (reason === 'grant_revoked' && !this.#wasRevoked) {
+      this.#wasRevoked = true;
+      pause = REVOKED_SECOND;
+    }
+    this.#fail(new CountersignError('signin_refused', message, 0, pause, undefined, { reason }));
   }
 
   #begin(): void {
@@ -210,6 +208,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
       return this.#fail(new CountersignError('signin_refused', 'No user id'));
     }
     this.#endAttempt(true);
+    this.#wasRevoked = false;
     const isRenewal = this.#data !== undefined;
     this.#data = user as UserData;
     if (isRenewal) return;

@@ -1,5 +1,10 @@
 /** Grants that end: how the client renews them, and what it tells the app. */
-import type { Channel, CountersignOptions, SubscriptionError } from '@countersign/sdk-client';
+import type {
+  Channel,
+  CountersignError,
+  CountersignOptions,
+  SubscriptionError,
+} from '@countersign/sdk-client';
 import { encryption } from '@countersign/sdk-client/encrypted';
 import { describe, expect, test } from 'vitest';
 import {
@@ -265,6 +270,22 @@ test('a grant from the second of a revocation is asked for once more', async () 
   const second = nextError(channel);
   ended(peer, 'private-a', 'grant_revoked', 403);
   expect(await second).not.toHaveProperty('retryIn');
+});
+
+test('a sign-in from the second of a revocation is asked for once more', async () => {
+  const { client, peer } = await open(() => ({
+    body: { auth: 'key-1:sig', user_data: '{"id":"ann"}' },
+  }));
+  const refuse = () =>
+    peer.event('pusher:error', { code: 4009, message: 'Signed out', error_code: 'grant_revoked' });
+  const errors = recorded(client.user);
+  const signedIn = client.signin();
+  await peer.next();
+  refuse();
+  expect(await peer.next()).toMatchObject({ event: 'pusher:signin' });
+  refuse();
+  await expect(signedIn).rejects.toMatchObject({ code: 'signin_refused', reason: 'grant_revoked' });
+  expect(errors.map(({ data }) => (data as CountersignError).retryAfter)).toEqual([1_000, undefined]);
 });
 
 test('channel data with claims alone leaves the member to the sign-in', async () => {
