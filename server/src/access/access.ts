@@ -1,4 +1,5 @@
 import type { Counters, Seat } from '../adapter/adapter.ts';
+import type { Revocation } from '../adapter/revocations.ts';
 import type { App } from '../apps/app.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Claims } from './claims.ts';
@@ -6,7 +7,7 @@ import { Deadline, DeadlineQueue } from './deadline-queue.ts';
 import { type Grant, grantExpired, userOf, whyInvalid } from './grant.ts';
 import { PacedReconnects, type Reconnecting } from './paced-reconnects.ts';
 import type { EndingRight, Renewer } from './renewer.ts';
-import { RevocationBook, type Right } from './revocation-book.ts';
+import { isIssuedAfter, RevocationBook, type Right, revoked } from './revocation-book.ts';
 import type { Life, Term } from './term.ts';
 
 /** A connection, as far as the age and owner of its rights are concerned. */
@@ -28,6 +29,8 @@ export class Access {
   readonly #deadlines: DeadlineQueue;
   readonly #reconnects = new PacedReconnects();
   readonly #renewer: Renewer | undefined;
+  /** What users have lost, by connection and channel. */
+  readonly #lost = new WeakMap<Holder, Map<string, Revocation>>();
 
   constructor(parts: {
     /** Count the uses of grants that are accepted once. */
@@ -77,7 +80,16 @@ export class Access {
     const invalid = whyInvalid(grant, app);
     if (invalid) throw invalid;
     if (isPast(grant.claims?.expiresAt, this.#now())) throw grantExpired();
-    this.revocations.check(rightOf(app, channel, holder, grant));
+    const right = rightOf(app, channel, holder, grant);
+    this.revocations.check(right);
+    const revocation = this.#lost.get(holder)?.get(channel);
+    if (revocation && !isIssuedAfter(right.issuedAt, revocation)) throw revoked(revocation);
+  }
+
+  /** A user has lost a channel on a connection, which does not get in again as another user or as nobody by an older right. */
+  lose(holder: Holder, channel: string, revocation: Revocation): void {
+    const lost = this.#lost.get(holder) ?? new Map<string, Revocation>();
+    this.#lost.set(holder, lost.set(channel, revocation));
   }
 
   /**

@@ -228,9 +228,13 @@ function concernsSignIns({ target: { userId, channel, channelPrefix } }: Revocat
   return userId !== undefined && channel === undefined && channelPrefix === undefined;
 }
 
-/** A time of issue has whole seconds, so one in the second of the revocation may be before it. */
 function isOlder({ issuedAt, openedAfter }: Right, { revocation, number }: Entry): boolean {
-  return issuedAt === undefined ? openedAfter < number : issuedAt <= Math.floor(revocation.at / 1000);
+  return issuedAt === undefined ? openedAfter < number : !isIssuedAfter(issuedAt, revocation);
+}
+
+/** A time of issue has whole seconds, so one in the second of the revocation may be before it. */
+export function isIssuedAfter(issuedAt: number | undefined, { at }: Revocation): boolean {
+  return issuedAt !== undefined && issuedAt > Math.floor(at / 1000);
 }
 
 const ANY = '';

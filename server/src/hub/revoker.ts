@@ -208,10 +208,13 @@ export class Revoker {
 
   #end(revocation: Revocation, concerned: readonly Concerned[]): void {
     const why = revoked(revocation);
+    const { userId, grantId, key } = revocation.target;
+    const isOfUser = userId !== undefined && grantId === undefined && key === undefined;
     const subscribers = new Map<LocalChannel, Set<Subscriber>>();
     for (const { local, subscriber } of concerned) {
       const ending = subscribers.get(local) ?? new Set();
       subscribers.set(local, ending.add(subscriber));
+      if (isOfUser) this.#parts.access.lose(subscriber, local.channel.name, revocation);
     }
     for (const { topic, local } of concerned) {
       const ending = subscribers.get(local);
