@@ -342,6 +342,31 @@ export function outboxContract(
         expect(await logOf('app-2')).toBe(2);
       });
 
+      test('the bytes of an app are those that count towards its bounds', async () => {
+        const nothing = { delivery: 0, dead_letter: 0, event: 0 };
+        const within = (least: number) =>
+          expect.toSatisfy((bytes: number) => bytes > least && bytes < 2 * least);
+        expect(outbox.bytesOf(APP)).toEqual(nothing);
+        await outbox.append([big('a'), big('a', [hook, other]), big('a', [], 'app-2')]);
+        expect(outbox.bytesOf(APP)).toEqual({
+          delivery: within(3 * KILOBYTE),
+          dead_letter: 0,
+          event: within(2 * KILOBYTE),
+        });
+        expect(outbox.bytesOf('app-2')).toEqual({ ...nothing, event: within(KILOBYTE) });
+        await outbox.deliveries.park((await head('a'))!, attempt);
+        await outbox.deliveries.acknowledge((await head('a'))!);
+        expect(outbox.bytesOf(APP)).toMatchObject({
+          delivery: within(KILOBYTE),
+          dead_letter: within(KILOBYTE),
+        });
+        subject.advance(1000);
+        await outbox.deliveries.skip(hook.key, { state: 'dead' });
+        await outbox.deliveries.skip(other.key, { state: 'pending' });
+        await outbox.sweep(1500, new Set([hook.key, other.key]));
+        expect(outbox.bytesOf(APP)).toEqual(nothing);
+      });
+
       test('a delivery that was tried takes more bytes, and a removed one takes none', async () => {
         await outbox.close();
         await begin({ ...BOUNDS, maxPending: 1000, maxBytes: 20 * KILOBYTE });

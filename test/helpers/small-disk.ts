@@ -27,3 +27,19 @@ export function smallDisk(): { folder: string; fill(): void; free(): void } | un
     free: () => rmSync(junk, { recursive: true }),
   };
 }
+
+/** A new file on a disk of its own, while what is made beside it is not; `undefined` where none can be mounted. */
+export function fileOnDisk(file: string, bytes: number): { grow(bytes: number): void } | undefined {
+  const disk = newFolder();
+  const mount = (...args: readonly string[]) => execFileSync('mount', args, { stdio: 'ignore' });
+  try {
+    mount('-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', disk);
+  } catch {
+    return undefined;
+  }
+  onTestFinished(() => void execFileSync('umount', ['-l', disk]));
+  for (const each of [file, join(disk, 'file')]) writeFileSync(each, '');
+  mount('--bind', join(disk, 'file'), file);
+  onTestFinished(() => void execFileSync('umount', ['-l', file]));
+  return { grow: (size) => void mount('-o', `remount,size=${size}`, disk) };
+}

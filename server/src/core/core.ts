@@ -54,6 +54,8 @@ export interface CoreWebhooks {
   drain(deadline: number): Promise<void>;
   /** Deliveries of this process by state, by app id. */
   countDeliveries(): ReturnType<Webhooks['countDeliveries']>;
+  /** Bytes that an app has in the outbox; `undefined` if another process has that. */
+  keptBytes(appId: string): ReturnType<Webhooks['keptBytes']> | undefined;
 }
 
 /** The administration of a core. */

@@ -21,6 +21,10 @@ export class DataError extends Error {
 
 const FILE = 'countersign.db';
 const OWNER_ONLY = 0o600;
+/** Bytes of the write-ahead log beyond which it is copied into the file before anything else is written. */
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
+/** Milliseconds after which that is tried again where it failed. */
+const LOG_PAUSE_MS = 1000;
 /** What group and others may. */
 const OTHERS = 0o077;
 
@@ -30,6 +34,10 @@ const OTHERS = 0o077;
  */
 export class Database {
   readonly #database: InstanceType<typeof Libsql>;
+  /** The file of the write-ahead log. */
+  readonly #log: string;
+  /** When the log may be copied again, as `performance.now()` counts. */
+  #copyAt = 0;
 
   /**
    * Opens `countersign.db` in a directory, makes both where they are missing, and brings the tables up to date.
@@ -38,6 +46,7 @@ export class Database {
    */
   constructor(directory: string) {
     const file = join(directory, FILE);
+    this.#log = `${file}-wal`;
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       keepToOwner(file);
@@ -71,6 +80,7 @@ export class Database {
 
   /** All or nothing. */
   transaction<Result>(work: () => Result): Result {
+    this.#boundLog();
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       const result = work();
@@ -92,12 +102,34 @@ export class Database {
     this.#database.close();
   }
 
+  /**
+   * SQLite copies the log into the file as it goes, and says nothing where that fails, as on a disk with no room for the file
+   * to grow. The log would then grow as long as it can.
+   *
+   * @throws Error if the log is at its bound and cannot be copied
+   */
+  #boundLog(): void {
+    if (!this.#isLogFull()) return;
+    if (performance.now() >= this.#copyAt) {
+      this.#copyAt = performance.now() + LOG_PAUSE_MS;
+      this.#database.pragma('wal_checkpoint(TRUNCATE)');
+      if (!this.#isLogFull()) return;
+    }
+    throw new Error('the write-ahead log is full and cannot be copied into the file');
+  }
+
+  #isLogFull(): boolean {
+    return (statSync(this.#log, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES;
+  }
+
   #migrate(file: string): void {
     const version =
       this.prepare<[], { user_version: number }>('PRAGMA user_version').get()?.user_version ?? 0;
     if (version > MIGRATIONS.length) {
       throw new DataError(`${file} cannot be used: a newer version of the broker wrote it`);
     }
+    // Nothing is written where nothing is new: the disk may be full.
+    if (version === MIGRATIONS.length) return;
     for (const migration of MIGRATIONS.slice(version)) this.#database.exec(migration);
     this.#database.pragma(`user_version = ${MIGRATIONS.length}`);
   }

@@ -19,8 +19,12 @@ export interface MetricsSources {
   readonly flushes: Readonly<FlushStatistics>;
   /** Bytes that wait for readers, by app id. */
   readonly bufferedBytes: () => ReadonlyMap<string, number>;
-  /** Webhook deliveries by state, by app id. */
-  readonly webhooks: { countDeliveries(): ReadonlyMap<string, Readonly<Record<string, number>>> };
+  readonly webhooks: {
+    /** By state, by app id. */
+    countDeliveries(): ReadonlyMap<string, Readonly<Record<string, number>>>;
+    /** By kind; `undefined` if another process keeps them. */
+    keptBytes(appId: string): Readonly<Record<string, number>> | undefined;
+  };
   /** Whether `GET /ready` answers `degraded`. */
   readonly isDegraded: () => boolean;
   /** `undefined`: the node is in no cluster. */
@@ -291,6 +295,12 @@ export class MetricsExporter {
         const deliveries = this.#sources.webhooks.countDeliveries();
         return this.#perAppAnd('state', (_, app) => Object.entries(deliveries.get(app) ?? {}));
       },
+    );
+    this.#page.gauge(
+      'webhook_kept_bytes',
+      'Bytes of webhook deliveries that wait, of dead letters, and of logged events',
+      ['app', 'kind'],
+      () => this.#perAppAnd('kind', (_, app) => Object.entries(this.#sources.webhooks.keptBytes(app) ?? {})),
     );
     this.#page.counter(
       'webhook_attempts_total',

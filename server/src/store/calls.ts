@@ -2,10 +2,10 @@ import type { Revocation } from '../adapter/revocations.ts';
 import type { DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type {
+  Amounts,
   Announced,
   Change,
   Deliveries,
-  DeliveryState,
   EventPage,
   HookState,
   OutboxBounds,
@@ -59,18 +59,16 @@ export type Opening =
 export interface Opened {
   readonly told: readonly Announced[];
   readonly states: ReadonlyMap<HookKey, HookState>;
-  readonly counts: Counts;
+  readonly amounts: Amounts;
   readonly revocations: readonly Revocation[];
 }
 
 /** What the thread says from then on, in the order in which it happened. */
 export interface Said {
-  /** Of the hooks of which they have changed. */
-  readonly counts: Counts;
+  /** Of the hooks and apps of which they have changed. */
+  readonly amounts: Amounts;
   readonly items: readonly Item[];
 }
-
-export type Counts = ReadonlyMap<HookKey, Readonly<Record<DeliveryState, number>>>;
 
 export type Item =
   | { readonly answer: number; readonly value: unknown }

@@ -1,5 +1,6 @@
 import { appOfHook, type HookKey } from '../apps/hook.ts';
 import type {
+  Amounts,
   Announced,
   Change,
   Deliveries,
@@ -7,15 +8,17 @@ import type {
   Dispatched,
   EventPage,
   HookState,
+  KeptBytes,
   Outbox,
   OutboxListener,
 } from '../webhooks/outbox/outbox.ts';
-import type { Counts, NewsItem, Opened } from './calls.ts';
+import type { NewsItem, Opened } from './calls.ts';
 import type { DataThread } from './data-thread.ts';
 
 /** Bytes that a change takes beside its data, about. */
 const CHANGE_BYTES = 500;
 const NONE: Readonly<Record<DeliveryState, number>> = { pending: 0, failing: 0, dead: 0 };
+const NO_BYTES: KeptBytes = { delivery: 0, dead_letter: 0, event: 0 };
 
 /** The outbox that the data thread has, for those who are not in it. */
 export class StoreOutbox implements Outbox {
@@ -26,6 +29,7 @@ export class StoreOutbox implements Outbox {
   #told: readonly Announced[] = [];
   #states = new Map<HookKey, HookState>();
   #counts = new Map<HookKey, Readonly<Record<DeliveryState, number>>>();
+  #bytes = new Map<string, KeptBytes>();
   #listener: OutboxListener | undefined;
 
   /** @param onStep is told before a change is handed over, and when it is on the disk */
@@ -46,16 +50,18 @@ export class StoreOutbox implements Outbox {
   }
 
   /** Takes over what the data directory holds, at the start or after the thread was replaced. */
-  opened({ told, states, counts }: Opened): void {
+  opened({ told, states, amounts }: Opened): void {
     this.#told = told;
     this.#states = new Map(states);
-    this.#counts = new Map(counts);
+    this.#counts = new Map(amounts.counts);
+    this.#bytes = new Map(amounts.bytes);
     this.#listener?.reopened();
   }
 
   /** Takes over what has changed. */
-  count(counts: Counts): void {
+  count({ counts, bytes }: Amounts): void {
     for (const [hook, each] of counts) this.#counts.set(hook, each);
+    for (const [appId, each] of bytes) this.#bytes.set(appId, each);
   }
 
   hear(news: NewsItem): void {
@@ -71,6 +77,10 @@ export class StoreOutbox implements Outbox {
 
   attach(listener: OutboxListener): void {
     this.#listener = listener;
+  }
+
+  bytesOf(appId: string): KeptBytes {
+    return this.#bytes.get(appId) ?? NO_BYTES;
   }
 
   told(): readonly Announced[] {
@@ -104,6 +114,7 @@ export class StoreOutbox implements Outbox {
   /** The thread has forgotten all of an app. */
   forgetApp(appId: string): void {
     for (const hook of this.#states.keys()) if (appOfHook(hook) === appId) this.#states.delete(hook);
+    this.#bytes.delete(appId);
   }
 
   /** Whatever it was asked is committed before the thread ends. */

@@ -20,7 +20,7 @@ function say(outbox: SqliteOutbox, item: Item): void {
     setImmediate(() => {
       const items = said;
       said = [];
-      port?.postMessage({ counts: outbox.deliveries.deliveryCounts.takeChanged(), items } satisfies Said);
+      port?.postMessage({ amounts: outbox.takeChanged(), items } satisfies Said);
     });
   }
   said.push(item);
@@ -41,7 +41,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     opened: {
       told: outbox.told(),
       states: outbox.states,
-      counts: outbox.deliveries.deliveryCounts.takeChanged(),
+      amounts: outbox.takeChanged(),
       revocations: revocations.load(),
     },
   } satisfies Opening);

@@ -47,8 +47,8 @@ export class Store implements RevocationStore {
         store.standing = opened.revocations;
         outbox.opened(opened);
       },
-      onSaid: ({ counts, items }) => {
-        outbox.count(counts);
+      onSaid: ({ amounts, items }) => {
+        outbox.count(amounts);
         for (const item of items) if ('news' in item) outbox.hear(item.news);
       },
     });

@@ -8,7 +8,15 @@ import type { Metrics } from '../metrics.ts';
 import { OutboundClient } from '../outbound/http-client.ts';
 import { Dispatcher } from './delivery/dispatcher.ts';
 import { newEvent } from './event.ts';
-import type { Delivery, DeliveryState, EventPage, HookState, Outbox, Which } from './outbox/outbox.ts';
+import type {
+  Delivery,
+  DeliveryState,
+  EventPage,
+  HookState,
+  KeptBytes,
+  Outbox,
+  Which,
+} from './outbox/outbox.ts';
 import { Overflow } from './outbox/overflow.ts';
 import type { PresenceSource } from './pending-removals.ts';
 import { Recorder } from './recorder.ts';
@@ -193,6 +201,11 @@ export class Webhooks implements WebhookControl {
       apps.set(id, sum);
     }
     return apps;
+  }
+
+  /** Bytes that an app has in the outbox. */
+  keptBytes(appId: string): KeptBytes {
+    return this.#parts.outbox.bytesOf(appId);
   }
 
   async deliveries(

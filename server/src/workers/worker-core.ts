@@ -53,6 +53,7 @@ export class WorkerCore implements Core {
       handOver() {},
       async drain() {},
       countDeliveries: () => new Map(),
+      keptBytes: () => undefined,
     };
     this.status = {
       incarnation,

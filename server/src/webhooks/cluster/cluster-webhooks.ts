@@ -4,6 +4,7 @@ import { ReconnectingClient, reasonOf } from '../../redis/reconnecting-client.ts
 import { ScriptRunner } from '../../redis/script-runner.ts';
 import type { RedisSettings } from '../../redis/settings.ts';
 import { withTimeout } from '../../redis/timeout.ts';
+import type { KeptBytes } from '../outbox/outbox.ts';
 import type { WebhookControl, Webhooks, WebhooksParts } from '../webhooks.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { LeaderElection } from './leader-election.ts';
@@ -131,6 +132,11 @@ export class ClusterWebhooks {
   /** Deliveries of the cluster by state, by app id; none if another node is the leader. */
   countDeliveries(): ReturnType<Webhooks['countDeliveries']> {
     return this.#election.term?.webhooks.countDeliveries() ?? new Map();
+  }
+
+  /** Bytes that an app has in the outbox; `undefined` if another node is the leader. */
+  keptBytes(appId: string): KeptBytes | undefined {
+    return this.#election.term?.webhooks.keptBytes(appId);
   }
 
   #opened(): void {

@@ -1,5 +1,5 @@
 import type { HookKey } from '../../apps/hook.ts';
-import type { Attempt, DeliveryState, OutboxBounds } from './outbox.ts';
+import type { Attempt, DeliveryState, KeptBytes, OutboxBounds } from './outbox.ts';
 import { Stock } from './stock.ts';
 
 /** About how many bytes an event or a delivery takes beside its text. */
@@ -26,6 +26,11 @@ export class DeliveryCounts {
   of(hook: HookKey): Readonly<Record<DeliveryState, number>> {
     const failing = this.#failing.countOf(hook);
     return { pending: this.waiting.countOf(hook) - failing, failing, dead: this.dead.countOf(hook) };
+  }
+
+  /** Bytes of an app. */
+  bytesOf(appId: string): Omit<KeptBytes, 'event'> {
+    return { delivery: this.waiting.bytesOf(appId), dead_letter: this.dead.bytesOf(appId) };
   }
 
   /** The numbers that have changed since the last call. */

@@ -75,6 +75,10 @@ export class MemoryDeliveries implements Deliveries {
     return this.#deliveryCounts.of(hook);
   }
 
+  bytesOf(appId: string): ReturnType<DeliveryCounts['bytesOf']> {
+    return this.#deliveryCounts.bytesOf(appId);
+  }
+
   async lanes(hook: HookKey): Promise<readonly Lane[]> {
     const { lanes, waiting } = this.#box(hook);
     return Array.from(lanes, ([name, [first = 0]]) => ({ name, dueAt: waiting.get(first)?.dueAt ?? 0 }));

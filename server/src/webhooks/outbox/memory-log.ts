@@ -25,6 +25,10 @@ export class MemoryLog {
     return this.#log(appId).lastSeq + 1;
   }
 
+  bytesOf(appId: string): number {
+    return this.#stock.bytesOf(appId);
+  }
+
   append(appId: string, body: string, committedAt: number): void {
     const log = this.#log(appId);
     log.lastSeq += 1;

@@ -8,6 +8,7 @@ import type {
   Change,
   EventPage,
   HookState,
+  KeptBytes,
   Outbox,
   OutboxBounds,
   OutboxListener,
@@ -42,6 +43,10 @@ export class MemoryOutbox implements Outbox {
 
   attach(listener: OutboxListener): void {
     this.#listener = listener;
+  }
+
+  bytesOf(appId: string): KeptBytes {
+    return { ...this.deliveries.bytesOf(appId), event: this.#log.bytesOf(appId) };
   }
 
   told(): readonly Announced[] {

@@ -11,6 +11,8 @@ export interface Outbox {
   readonly deliveries: Deliveries;
   /** Sets the listener; called once, before anything else. */
   attach(listener: OutboxListener): void;
+  /** Bytes of an app that count towards the bounds. */
+  bytesOf(appId: string): KeptBytes;
   /** What was announced to receivers as present when the outbox was opened. */
   told(): readonly Announced[];
   /**
@@ -46,6 +48,12 @@ export interface OutboxBounds {
   readonly maxTotalBytes: number;
 }
 
+/** How much is kept: deliveries by hook, bytes by app. */
+export interface Amounts {
+  readonly counts: ReadonlyMap<HookKey, Readonly<Record<DeliveryState, number>>>;
+  readonly bytes: ReadonlyMap<string, KeptBytes>;
+}
+
 export interface OutboxListener {
   /** A lane has one more delivery, which waits until `dueAt`, in Unix milliseconds, for others to join it. */
   appended(hook: HookKey, lane: string, dueAt: number): void;
@@ -58,6 +66,9 @@ export interface OutboxListener {
 }
 
 export type Forgotten = 'dead_letter' | 'event';
+
+/** Bytes of waiting deliveries, of dead letters, and of events in the log. */
+export type KeptBytes = Readonly<Record<'delivery' | Forgotten, number>>;
 
 /** One event for receivers, and the change of the ledger that goes with it. */
 export interface Change {

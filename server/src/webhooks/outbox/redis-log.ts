@@ -68,6 +68,10 @@ export class RedisLog {
     return (this.#sequences.get(appId) ?? 0) + 1;
   }
 
+  bytesOf(appId: string): number {
+    return this.#stock.bytesOf(appId);
+  }
+
   /** Within a commit. */
   append(appId: string, seq: number, body: string, committedAt: number): void {
     const { commit } = this.#parts;

@@ -13,6 +13,7 @@ import type {
   Delivery,
   EventPage,
   HookState,
+  KeptBytes,
   Outbox,
   OutboxBounds,
   OutboxListener,
@@ -96,6 +97,10 @@ export class RedisOutbox implements Outbox {
 
   attach(listener: OutboxListener): void {
     this.#listener = listener;
+  }
+
+  bytesOf(appId: string): KeptBytes {
+    return { ...this.deliveries.copy.bytesOf(appId), event: this.#log.bytesOf(appId) };
   }
 
   told(): readonly Announced[] {

@@ -14,13 +14,25 @@ export class SqliteLog {
   readonly #sql: ReturnType<typeof prepare>;
   /** The last `seq` of each app that had an event since the start. */
   readonly #sequences = new Map<string, number>();
+  #changed = new Set<string>();
 
   /** @param forgot is told of each event that had to go because there were too many */
   constructor(database: Database, bounds: StockBounds, forgot: (appId: string) => void) {
     this.#sql = prepare(database);
     this.#stock = new Stock(bounds);
     this.#forgot = forgot;
-    for (const { app, count, bytes } of this.#sql.count.all()) this.#stock.add(app, count, bytes);
+    for (const { app, count, bytes } of this.#sql.count.all()) this.#add(app, count, bytes);
+  }
+
+  bytesOf(appId: string): number {
+    return this.#stock.bytesOf(appId);
+  }
+
+  /** The apps whose bytes may have changed since the last call. */
+  takeChanged(): ReadonlySet<string> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
   }
 
   /** The `seq` of the next event of an app. */
@@ -33,7 +45,7 @@ export class SqliteLog {
     this.#sequences.set(appId, seq);
     this.#sql.insert.run(appId, seq, committedAt, body);
     this.#sql.sequence.run(appId, seq);
-    this.#stock.add(appId, 1, bytesOf(body));
+    this.#add(appId, 1, bytesOf(body));
     for (let forgotten = 0; forgotten < PAGE; forgotten += 1) {
       const owner = this.#stock.excess(appId);
       const oldest = owner === undefined ? undefined : this.#sql.oldest.get(owner);
@@ -64,7 +76,7 @@ export class SqliteLog {
     this.#sql.forgetEvents.run(appId);
     this.#sql.forgetSequence.run(appId);
     this.#sequences.delete(appId);
-    this.#stock.add(appId, -count, -(bytes ?? 0));
+    this.#add(appId, -count, -(bytes ?? 0));
   }
 
   begin(): void {
@@ -80,9 +92,14 @@ export class SqliteLog {
     this.#sequences.clear();
   }
 
+  #add(appId: string, count: number, bytes: number): void {
+    this.#changed.add(appId);
+    this.#stock.add(appId, count, bytes);
+  }
+
   #forget(appId: string, { seq, body }: { readonly seq: number; readonly body: string }): void {
     this.#sql.forget.run(appId, seq);
-    this.#stock.add(appId, -1, -bytesOf(body));
+    this.#add(appId, -1, -bytesOf(body));
   }
 }
 

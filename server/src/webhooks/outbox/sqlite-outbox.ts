@@ -4,10 +4,12 @@ import { committedEvent } from '../event.ts';
 import { GroupCommit } from './group-commit.ts';
 import { News } from './news.ts';
 import type {
+  Amounts,
   Announced,
   Change,
   EventPage,
   HookState,
+  KeptBytes,
   Outbox,
   OutboxBounds,
   OutboxListener,
@@ -56,6 +58,17 @@ export class SqliteOutbox implements Outbox {
 
   attach(listener: OutboxListener): void {
     this.#listener = listener;
+  }
+
+  bytesOf(appId: string): KeptBytes {
+    return { ...this.deliveries.deliveryCounts.bytesOf(appId), event: this.#log.bytesOf(appId) };
+  }
+
+  /** How much of what is kept has changed since the last call: deliveries by hook, bytes by app. */
+  takeChanged(): Amounts {
+    const counts = this.deliveries.deliveryCounts.takeChanged();
+    const apps = new Set([...this.#log.takeChanged(), ...Array.from(counts.keys(), appOfHook)]);
+    return { counts, bytes: new Map(Array.from(apps, (appId) => [appId, this.bytesOf(appId)] as const)) };
   }
 
   told(): readonly Announced[] {
