@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ok, startReceiver, status } from '../helpers/brokers/receiver.ts';
 import { startServer } from '../helpers/brokers/server.ts';
 import { connect } from '../helpers/clients/client.ts';
+import { newFolder } from '../helpers/folder.ts';
 import { send, signed, startExample } from '../helpers/http.ts';
 import { app, TIMESTAMP } from '../packages/vectors.ts';
 
@@ -46,6 +47,21 @@ describe.each([
     clock.now += stepMs;
     receiver.reply = ok;
     await expect.poll(() => receiver.posted.length).toBe(2);
+  });
+
+  test('neither delays nor gives up a webhook that waits on the disk for the next start', async () => {
+    const receiver = await startReceiver();
+    receiver.reply = status(503);
+    const webhooks = [{ url: receiver.url(), events: ['channel_occupied'] }];
+    const settings = { app: { webhooks }, config: { data: newFolder() } };
+    const first = await startServer({ ...settings, parts: { now: () => Date.now() - 2 * stepMs } });
+    await (await connect(first)).join('news');
+    await expect.poll(() => receiver.posted.length).toBeGreaterThan(0);
+    await first.close();
+    const before = receiver.posted.length;
+    receiver.reply = ok;
+    await startServer(settings);
+    await expect.poll(() => receiver.posted.length).toBeGreaterThan(before);
   });
 
   test('neither forgets a kept event nor makes it last', async () => {

@@ -41,8 +41,8 @@ export interface Tried {
   readonly committed: Promise<Next>;
 }
 
-/** The longest time for which a receiver may postpone a delivery by `Retry-After`. */
-const MAX_RETRY_AFTER_MS = 3_600_000;
+/** The longest time for which a receiver may postpone a delivery by `Retry-After`; no pause is longer. */
+export const MAX_RETRY_AFTER_MS = 3_600_000;
 const GONE = 410;
 /** Client errors that describe the state of the receiver; all others are about the request. */
 const OF_RECEIVER: ReadonlySet<number> = new Set([408, 425, 429]);

@@ -5,7 +5,7 @@ import { backoffMs } from '../../async/backoff.ts';
 import { OutageLog } from '../../log/outage-log.ts';
 import type { OutboxListener } from '../outbox/outbox.ts';
 import type { Sent } from './circuit-breaker.ts';
-import { Courier, type CourierParts, type Next } from './courier.ts';
+import { Courier, type CourierParts, MAX_RETRY_AFTER_MS, type Next } from './courier.ts';
 import { Lane } from './lane.ts';
 import { EndpointQueues } from './receivers.ts';
 
@@ -213,11 +213,16 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   }
 
   #schedule(lane: Lane, dueAt: number, state: 'gathering' | 'resting' = 'resting'): void {
-    const left = dueAt - this.#parts.now();
-    // The due time was computed by a clock that may have been set since.
+    const left = this.#left(dueAt);
     const delay = state === 'gathering' ? Math.min(left, lane.hook().maxDelayMs) : left;
     if (delay > 0 && !this.#closed) lane.wait(state, delay, () => this.#enqueue(lane));
     else this.#enqueue(lane);
+  }
+
+  /** Milliseconds until a due time, which was computed by a clock that may have been set since: no pause is as long as that. */
+  #left(dueAt: number): number {
+    const left = dueAt - this.#parts.now();
+    return left > MAX_RETRY_AFTER_MS ? 0 : left;
   }
 
   #enqueue(lane: Lane): void {
@@ -247,7 +252,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
         this.#forget(lane);
       } else if (!delivery) {
         this.#finish(lane);
-      } else if (delivery.state === 'failing' && delivery.dueAt > this.#parts.now()) {
+      } else if (delivery.state === 'failing' && this.#left(delivery.dueAt) > 0) {
         this.#schedule(lane, delivery.dueAt);
       } else {
         const { sent, committed } = await this.#courier.deliver(app, hook, delivery);
