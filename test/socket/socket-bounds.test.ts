@@ -144,3 +144,13 @@ test('a request may have 20 KB of cookies', async () => {
   const [answer] = await once(socket, 'data');
   expect(String(answer)).toMatch(/^HTTP\/1.1 101 /);
 });
+
+test.each([
+  [{}, 75],
+  [{ keepAliveSeconds: 5 }, 5],
+])('an idle connection with %j stays open for %i seconds, and says so', async (config, seconds) => {
+  const broker = await startServer({ config });
+  // A balancer that ends its connections after 60 seconds is always the first to do so.
+  const { headers } = await fetch(`${broker.url}/health`);
+  expect(headers.get('keep-alive')).toBe(`timeout=${seconds}`);
+});

@@ -1,12 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { MemoryRevocations } from '#server/adapter/memory/revocations';
 import { request } from '../helpers/api.ts';
-import { MortalBroker } from '../helpers/brokers/killable-broker.ts';
 import { ok, startReceiver, status } from '../helpers/brokers/receiver.ts';
 import { APP, startServer } from '../helpers/brokers/server.ts';
 import { connect } from '../helpers/clients/client.ts';
@@ -95,42 +92,6 @@ describe('a full disk', () => {
     expect(kept).toMatchObject({ status: 200, body: {} });
   });
 });
-
-test('a slow disk delays what has to be committed, and nobody else', async ({ skip }) => {
-  const library = join(newFolder(), 'slow-disk.so');
-  const source = fileURLToPath(new URL('../helpers/slow-disk.c', import.meta.url));
-  try {
-    execFileSync('cc', ['-shared', '-fPIC', '-o', library, source], { stdio: 'ignore' });
-  } catch {
-    return skip('nothing compiles C here');
-  }
-  const config = {
-    host: '127.0.0.1',
-    port: 0,
-    data: newFolder(),
-    apps: [
-      {
-        id: APP.id,
-        keys: [{ key: APP.key, secret: APP.secret }],
-        webhooks: [{ url: 'http://127.0.0.1:9/', events: ['member_added'] }],
-      },
-    ],
-  };
-  const { broker } = await MortalBroker.start(config, { LD_PRELOAD: library });
-  const ann = await connect(broker);
-  await ann.join('presence-room', { user_id: 'ann' });
-  const bob = await connect(broker);
-  bob.askFor('presence-room', { user_id: 'bob' });
-  let isTold = false;
-  const told = ann.next().then((frame) => {
-    isTold = true;
-    return frame;
-  });
-  let answers = 0;
-  for (; !isTold; answers += 1) await (await fetch(`${broker.url}/health`)).text();
-  expect(await told).toContain('member_added');
-  expect(answers).toBeGreaterThan(5);
-}, 60_000);
 
 test('a revocation that could not be saved is saved later, as long as it is in force', async () => {
   let fails = true;
