@@ -58,7 +58,7 @@ await build({
   target: 'es2019',
   absWorkingDir: import.meta.dirname,
   logLevel: 'warning',
-  entryPoints: ['index', 'node', 'react', 'encrypted'].map((entry) => `dist/${entry}.js`),
+  entryPoints: ['index', 'node', 'react', 'devtools', 'encrypted'].map((entry) => `dist/${entry}.js`),
   outdir: 'dist/cjs',
 });
 await writeFile(`${dist}/cjs/package.json`, '{ "type": "commonjs" }\n');

@@ -88,6 +88,8 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   subscriptionCount: number | undefined;
   /** When the grant ends, in Unix seconds; `undefined` if it does not end, or while the channel is not subscribed. */
   expiresAt: number | undefined;
+  /** Why the channel is not subscribed, or its grant is not renewed; `undefined` if nothing has failed since it was. */
+  error: SubscriptionError | undefined;
   /** @internal */
   protected readonly owner: ChannelOwner;
   #phase: Phase = 'idle';
@@ -210,7 +212,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   join(): void {
     if (!this.owner.socketId || this.#phase !== 'idle') return;
     this.#phase = 'authorizing';
-    if (this.#end === 'refused') this.#end = undefined;
+    if (this.#end === 'refused') this.#end = this.error = undefined;
     this.#ask();
   }
 
@@ -230,7 +232,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     this.owner.retries.delete(this.#again);
     this.owner.renewals.delete(this.#again);
     this.#phase = 'idle';
-    this.expiresAt = this.#end = undefined;
+    this.expiresAt = this.#end = this.error = undefined;
   }
 
   /** @internal Handles a frame for this channel. */
@@ -354,7 +356,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     this.owner.retries.delete(this.#again, true);
     this.#phase = 'subscribed';
     this.#wasRevoked = false;
-    this.#end = undefined;
+    this.#end = this.error = undefined;
     this.expiresAt = (expiresAt as number | null) ?? undefined;
   }
 
@@ -376,6 +378,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
       ...subscriptionError(refusal),
       ...(pause !== undefined && { retryIn: this.owner.retries.add(this.#again, pause) }),
     };
+    this.error = error;
     if (pause === undefined) this.#end = 'refused';
     else if (isExpired) this.#end = 'expired';
     const isHeard = this.hears(SUBSCRIPTION_ERROR);

@@ -80,6 +80,8 @@ interface Outcome {
 export class User extends Emitter<UserEvents & AnyEvents> {
   /** Emits `online` and `offline` for the users whom the app lists in `watchlist`. */
   readonly watchlist = new Emitter<WatchlistEvents>();
+  /** Why the last sign-in failed; `undefined` if none has failed since the last success. */
+  error: CountersignError | undefined;
   readonly #owner: UserOwner;
   #data: UserData | undefined;
   /** Whether to sign in on the next connection, too. */
@@ -211,6 +213,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.#wasRevoked = false;
     const isRenewal = this.#data !== undefined;
     this.#data = user as UserData;
+    this.error = undefined;
     if (isRenewal) return;
     this.#owner.send(encode('pusher:subscribe', { auth: '', channel: USER_CHANNEL + user['id'] }));
     this.#outcome?.resolve(this.#data);
@@ -221,6 +224,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   /** Ends the sign-in after a final refusal; after a temporary failure, tries again while callers wait. */
   #fail(error: CountersignError): void {
     this.#endAttempt();
+    this.error = error;
     const { code, retryAfter } = error;
     this.#wanted = retryAfter !== undefined;
     if (retryAfter !== undefined) this.#owner.retries.add(this.#again, retryAfter);

@@ -1,35 +1,10 @@
-import type { Broker } from '@countersign/server';
 import { expect, test } from 'vitest';
 import { countersignFor } from '../helpers/brokers/backend.ts';
-import { type ServerSettings, startServer } from '../helpers/brokers/server.ts';
 import { eventually } from '../helpers/clients/client-start.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
+import { channelsOf, mounted, show, textOf } from './react-page.ts';
 import { startSite } from './site.ts';
-import { openTab, type Tab } from './tab.ts';
-
-/** A page of React in strict mode, which shows nothing yet. */
-async function mounted(settings?: ServerSettings): Promise<{ broker: Broker; tab: Tab }> {
-  const broker = await startServer(settings);
-  const tab = await openTab(await freshContext(), await startSite(broker), {
-    artefact: 'react',
-    user: 'ann',
-  });
-  await tab.connect(broker.port);
-  await tab.page.evaluate('mount()');
-  await tab.next('connection', 'connected');
-  return { broker, tab };
-}
-
-function show({ page }: Tab, ...parts: string[]): Promise<unknown> {
-  return page.evaluate(
-    (names) => (globalThis as unknown as { show(names: string[]): void }).show(names),
-    parts,
-  );
-}
-
-const textOf = ({ page }: Tab, id: string) => page.locator(`#${id}`).textContent();
-
-const channelsOf = async (broker: Broker) => Object.keys((await countersignFor(broker).channels()).channels);
+import { openTab } from './tab.ts';
 
 describeInChromium('React', () => {
   test('the state of the connection is shown as it changes', async () => {

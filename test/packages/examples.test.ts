@@ -10,12 +10,15 @@ const root = new URL('../../', import.meta.url).pathname;
 const PRELUDES = {
   'sdk-client': `
     import type { ReactElement } from 'react';
-    import { useState } from 'react';
+    import { lazy, Suspense, useState } from 'react';
     import { Countersign, CountersignError, type AuthOptions, type ChannelAuthorization, type CountersignOptions,
       type PresenceChannel, type UserAuthentication } from '@countersign/sdk-client';
-    import { CountersignProvider, hooksFor, useChannel, useChannelState, useConnectionState, useCountersign, useEvent,
-      usePresence } from '@countersign/sdk-client/react';
-    declare const client: Countersign;`,
+    import { CountersignDevtools } from '@countersign/sdk-client/devtools';
+    import { CountersignProvider, type EventsOptions, hooksFor, useChannel, useChannelState, useConnectionState,
+      useCountersign, useEvent, useEvents, useLatest, usePresence, useSubscription, useUser,
+      } from '@countersign/sdk-client/react';
+    declare const client: Countersign;
+    declare const isDevelopment: boolean;`,
   'sdk-server': `
     import type { Express } from 'express';
     import { ArgumentError, Countersign, CountersignError, NetworkError, RequestError, TimeoutError, WebhookError,
@@ -56,11 +59,24 @@ function examplesOf({ path, text }: Source): { readonly name: string; readonly c
   });
 }
 
+/** The code for React in the README, which imports what the prelude does. */
+async function examplesOfReadme(
+  workspace: string,
+): Promise<{ readonly name: string; readonly code: string }[]> {
+  const text = await readFile(`${root}${workspace}/README.md`, 'utf8');
+  return [...text.matchAll(/^```tsx\n([\s\S]*?)^```$/gm)].map(([, code = ''], index) => ({
+    name: `readme-${index}`,
+    code: code.replaceAll(/^import .*;$/gm, ''),
+  }));
+}
+
 describe.each(['sdk-client', 'sdk-server'] as const)('the docstrings of %s', (workspace) => {
   test('have examples that compile', async () => {
     const folder = await mkdtemp(`${root}test/packages/.examples-`);
     onTestFinished(() => rm(folder, { recursive: true }));
-    const examples = (await sourcesOf(workspace)).flatMap(examplesOf);
+    const ofReadme = await examplesOfReadme(workspace);
+    expect(ofReadme.length > 2).toBe(workspace === 'sdk-client');
+    const examples = [...(await sourcesOf(workspace)).flatMap(examplesOf), ...ofReadme];
     expect(examples.length).toBeGreaterThan(30);
     for (const { name, code } of examples) {
       // In a scope of its own, an example can declare the names of the prelude.
@@ -89,7 +105,8 @@ describe.each(['sdk-client', 'sdk-server'] as const)('the docstrings of %s', (wo
   }, 60_000);
 
   test('have an example for each public class, method, function, hook and options interface', async () => {
-    const entries = workspace === 'sdk-client' ? ['index', 'react'] : ['index', 'express', 'signature'];
+    const entries =
+      workspace === 'sdk-client' ? ['index', 'react', 'devtools'] : ['index', 'express', 'signature'];
     const sources = await sourcesOf(workspace);
     const exported = new Set(
       sources

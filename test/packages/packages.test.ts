@@ -48,12 +48,12 @@ describe('the client SDK where tools know CommonJS only, or no "exports"', () =>
       readonly types: string;
     };
 
-  test.each(['', '/react', '/encrypted'])('%s is loaded by require', async (entry) => {
+  test.each(['', '/react', '/devtools', '/encrypted'])('%s is loaded by require', async (entry) => {
     const program = `require('@countersign/sdk-client${entry}')`;
     await run(process.execPath, ['--no-experimental-require-module', '-e', program], { cwd: root });
   });
 
-  test.each(['', 'react/', 'encrypted/'])('%s is found, with its types', async (entry) => {
+  test.each(['', 'react/', 'devtools/', 'encrypted/'])('%s is found, with its types', async (entry) => {
     const { main, types } = await manifestAt(entry);
     for (const path of [main, types]) await readFile(new URL(entry + path, client));
   });

@@ -6,7 +6,11 @@ import {
   useConnectionState,
   useCountersign,
   useEvent,
+  useEvents,
+  useLatest,
   usePresence,
+  useSubscription,
+  useUser,
 } from '@countersign/sdk-client/react';
 import { createElement, type ReactElement } from 'react';
 import { renderToString } from 'react-dom/server';
@@ -19,10 +23,17 @@ interface Channels {
   'presence-lobby': { 'pusher:member': { name: string } };
 }
 
+/** What the hooks tell where there is nothing yet. */
+const NOTHING = '[{"status":"idle","error":null},{"user":null,"error":null},[],null]';
+
 function Everything(): ReactElement {
   useEvent('news', 'headline', () => {});
   const { members, me, isSubscribed } = usePresence('presence-lobby');
   const channel = useChannel('news');
+  const told = [useSubscription('news'), useUser(), useEvents('news', 'e'), useLatest('news', 'e')];
+  if (JSON.stringify(told) !== NOTHING) throw new Error(JSON.stringify(told));
+  const count = usePresence('presence-lobby', ({ members: all }) => all.length);
+  if (count !== 0) throw new Error('There are members');
   const shown = [
     useConnectionState(),
     String(channel),
@@ -62,6 +73,13 @@ test('the hooks of an app know its channels', () => {
     // @ts-expect-error no such channel
     hooks.useChannel('olds');
     expectTypeOf(hooks.usePresence('presence-lobby').me!.info).toEqualTypeOf<{ name: string }>();
+    const names = hooks.usePresence('presence-lobby', ({ members }) => members.map(({ info }) => info.name));
+    expectTypeOf(names).toEqualTypeOf<string[]>();
+    expectTypeOf(hooks.useLatest('news', 'headline')).toEqualTypeOf<{ title: string } | undefined>();
+    expectTypeOf(hooks.useEvents('news', 'headline')).toEqualTypeOf<readonly { title: string }[]>();
+    hooks
+      .useSubscription('news')
+      .channel?.on('headline', ({ title }) => expectTypeOf(title).toEqualTypeOf<string>());
   };
   expectTypeOf(Component).toBeFunction();
 });

@@ -45,6 +45,19 @@ test('with encryption it weighs at most 15.25 KiB gzipped', async () => {
   expect(size).toBeLessThanOrEqual(15.25 * 1024);
 });
 
+test('the devtools weigh less than 4 KiB gzipped, and come only where they are imported', async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: `export * from '@countersign/sdk-client/devtools'`, resolveDir: here },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    external: ['react'],
+  });
+  expect(gzipped(outputFiles[0]?.text ?? '')).toBeLessThan(4 * 1024);
+  expect(await bundled(OURS_ENCRYPTED)).not.toContain('Countersign devtools');
+});
+
 test('the bindings for React come only where they are imported', async () => {
   expect(await bundled(OURS_ENCRYPTED)).not.toContain('useSyncExternalStore');
 });

@@ -1,12 +1,18 @@
 import './probe.js';
 import { Countersign } from '@countersign/sdk-client';
+import { CountersignDevtools } from '@countersign/sdk-client/devtools';
 import {
   CountersignProvider,
   useChannel,
   useChannelState,
   useConnectionState,
+  useCountersign,
   useEvent,
+  useEvents,
+  useLatest,
   usePresence,
+  useSubscription,
+  useUser,
 } from '@countersign/sdk-client/react';
 import { createElement, StrictMode, useEffect, useState } from 'react';
 import { flushSync } from 'react-dom';
@@ -29,6 +35,12 @@ const PARTS = {
   labelled: Labelled,
   undecided: Undecided,
   counted: Counted,
+  subscription: Subscription,
+  events: () => line('events', useEvents('news', 'headline', { limit: 2 }).join(' ')),
+  latest: () => line('latest', String(useLatest('cache-news', 'headline'))),
+  named: Named,
+  user: User,
+  devtools: () => createElement(CountersignDevtools, { client: useCountersign(), initiallyOpen: true }),
 };
 
 function Headlines({ id }) {
@@ -68,6 +80,26 @@ function Counted() {
     (before, { event, data }) => (event === 'headline' ? `${before} ${data}` : before),
   );
   return line('counted', state ?? 'loading');
+}
+
+/** Subscribes to what the test says, and says how far that is. */
+function Subscription() {
+  const [name, setName] = useState(null);
+  globalThis.choose = setName;
+  const { channel, status, error } = useSubscription(name);
+  return line('subscription', `${channel?.name}: ${status}, ${error?.code}`);
+}
+
+/** Shows members by a selector that returns another array each time, and counts its renders. */
+function Named() {
+  const ids = usePresence('presence-lobby', ({ members }) => members.map(({ id }) => id).sort());
+  globalThis.renders = (globalThis.renders ?? 0) + 1;
+  return line('named', ids.join(' '));
+}
+
+function User() {
+  const { user, error } = useUser();
+  return line('user', `${user?.id}, ${error?.reason}`);
 }
 
 function Access() {
