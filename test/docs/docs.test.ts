@@ -86,6 +86,21 @@ describe('links in the documentation lead somewhere', () => {
   }
 });
 
+test('links to the documentation in the texts of the broker and the SDKs lead somewhere', () => {
+  const sources = ['server/src/', 'sdk-server/src/', 'sdk-client/src/'].flatMap((folder) => {
+    const base = new URL(`../${folder}`, DOCS);
+    return readdirSync(base, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFileSync(new URL(name, base), 'utf8'));
+  });
+  const links = sources.flatMap((text) => [...text.matchAll(/docs\/([\w-]+\.md)(?:#([\w-]+))?/g)]);
+  expect(links.length).toBeGreaterThan(10);
+  for (const [link, page = '', heading] of links) {
+    const text = readFileSync(new URL(page, DOCS), 'utf8');
+    if (heading !== undefined) expect(anchorsOf(text), link).toContain(heading);
+  }
+});
+
 /** The names that headings have in links. */
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
