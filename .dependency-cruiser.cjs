@@ -7,6 +7,7 @@ const LAYERS = [
   ['workers'],
   ['server'],
   ['console', 'core', 'openapi'],
+  ['publishing'],
   ['admin', 'api', 'prometheus', 'store'],
   ['socket', 'webhooks', 'renewal'],
   ['audit', 'tokens'],

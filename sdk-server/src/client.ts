@@ -131,9 +131,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
    * ```
    */
   async triggerBatch(events: readonly BatchEvent<ChannelMap>[]): Promise<BatchAnswer> {
-    const body = { batch: batchItems(this.#settings, events) };
-    const call = { method: 'POST', path: '/batch_events', body, isRepeatable: true } as const;
-    return (await request(this.#settings, call)) as BatchAnswer;
+    return this.#publisher.publishBatch(batchItems(this.#settings, events));
   }
 
   /**
@@ -148,6 +146,19 @@ export class Countersign<ChannelMap extends object = AnyChannels> {
   async sendToUser(userId: string, event: string, data: unknown): Promise<TriggerAnswer> {
     const channel = userChannel(checkUserId(userId));
     return this.#publisher.publish(userEventBody(this.#settings, channel, event, data));
+  }
+
+  /**
+   * Closes the WebSocket of `publishOver: 'websocket'`, once all that was published is answered. A later publish opens
+   * another one. Nobody has to: while it waits for nothing, it does not keep the process.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => void countersign.close());
+   * ```
+   */
+  async close(): Promise<void> {
+    await this.#publisher.close();
   }
 
   /**

@@ -67,6 +67,11 @@ export interface CountersignOptions extends Token {
    * and error, and events of one channel their order. @default true
    */
   readonly coalesce?: boolean | undefined;
+  /**
+   * How events travel: in a request each (`http`), or all over one WebSocket (`websocket`), which saves a signature and a
+   * round trip for each. An event for several channels is always a request. @default 'http'
+   */
+  readonly publishOver?: 'http' | 'websocket' | undefined;
   /** Whether each request has a nonce, so that a copy of it is refused: needed where the app has `requireNonce`. @default false */
   readonly nonces?: boolean | undefined;
   /** Further keys whose webhooks are accepted, while keys are changed. They sign nothing. @default [] */
@@ -99,6 +104,7 @@ export interface Settings {
   readonly timeout: number;
   readonly maxRetries: number;
   readonly coalesce: boolean;
+  readonly publishOver: 'http' | 'websocket';
   readonly nonces: boolean;
   /** All keys whose webhooks are accepted. */
   readonly tokens: readonly Token[];
@@ -132,6 +138,7 @@ const KNOWN: Readonly<Record<keyof CountersignOptions, true>> = {
   timeout: true,
   maxRetries: true,
   coalesce: true,
+  publishOver: true,
   nonces: true,
   additionalKeys: true,
   encryptionMasterKeyBase64: true,
@@ -157,6 +164,7 @@ export function settingsOf(options: CountersignOptions): Settings {
     timeout = 10_000,
     maxRetries = 2,
     coalesce = true,
+    publishOver = 'http',
     nonces = false,
     additionalKeys = [],
     encryptionMasterKeyBase64: masterKey,
@@ -170,6 +178,10 @@ export function settingsOf(options: CountersignOptions): Settings {
   requireInteger('timeout', timeout, 1, 2 ** 31 - 1);
   requireInteger('maxRetries', maxRetries, 0, 10);
   assertOption(typeof coalesce === 'boolean', 'coalesce must be true or false');
+  assertOption(
+    publishOver === 'http' || publishOver === 'websocket',
+    'publishOver must be "http" or "websocket"',
+  );
   assertOption(typeof nonces === 'boolean', 'nonces must be true or false');
   assertOption(Array.isArray(additionalKeys), 'additionalKeys must be an array of { key, secret }');
   additionalKeys.forEach((token, index) => {
@@ -193,6 +205,7 @@ export function settingsOf(options: CountersignOptions): Settings {
     timeout,
     maxRetries,
     coalesce,
+    publishOver,
     nonces,
     tokens: [{ key: options.key, secret: options.secret }, ...additionalKeys],
     masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey, MASTER_KEY),

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers';
-import type { BatchAnswer, TriggerAnswer } from './broker-answers.ts';
+import type { BatchAnswer, ChannelAttributes, TriggerAnswer } from './broker-answers.ts';
 import { RequestError } from './errors.ts';
 import type { BatchItem, EventBody } from './event.ts';
 import type { Settings } from './options.ts';
+import { PublishSocket } from './publish-socket.ts';
 import { type Answer, exchange } from './request.ts';
 
 /** A publish that waits for its answer. */
@@ -29,6 +30,10 @@ const REFUSED_FOR_ONE = new Set([400, 403, 404, 413, 422]);
  */
 export class Publisher {
   readonly #settings: Settings;
+  /** `undefined`: each batch is a request. */
+  readonly #socket: PublishSocket | undefined;
+  /** What is published over it and not answered. */
+  readonly #unanswered = new Set<Promise<unknown>>();
   #waiting: Publish[] = [];
   /** The limit that the broker has told; until then the one that every broker has. */
   #batchSize: number;
@@ -37,25 +42,51 @@ export class Publisher {
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#batchSize = settings.limits.batchSize;
+    this.#socket = settings.publishOver === 'websocket' ? new PublishSocket(settings) : undefined;
   }
 
   publish(body: EventBody): Promise<TriggerAnswer> {
-    return new Promise((resolve, reject) => {
+    const published = new Promise<TriggerAnswer>((resolve, reject) => {
       const deadline = performance.now() + this.#settings.timeout;
       const publish = { body, deadline, resolve, reject };
       if (!this.#settings.coalesce) void this.#sendSingle(publish);
       else if (this.#waiting.push(publish) === 1) setImmediate(() => this.#flush());
     });
+    if (!this.#socket) return published;
+    const end = () => void this.#unanswered.delete(published);
+    this.#unanswered.add(published);
+    published.then(end, end);
+    return published;
+  }
+
+  /** Publishes events in their order, or none of them. */
+  async publishBatch(batch: readonly BatchItem[]): Promise<BatchAnswer> {
+    const deadline = performance.now() + this.#settings.timeout;
+    if (this.#socket) {
+      const attributes = await this.#socket.send(batch, deadline);
+      return batch.some(({ info }) => info !== undefined) ? { batch: attributes } : {};
+    }
+    const call = { method: 'POST', path: '/batch_events', body: { batch }, isRepeatable: true } as const;
+    const { json } = await exchange(this.#settings, { ...call, deadline });
+    return json as BatchAnswer;
+  }
+
+  async close(): Promise<void> {
+    while (this.#unanswered.size > 0) await Promise.allSettled(this.#unanswered);
+    await this.#socket?.close();
   }
 
   #flush(): void {
     const publishes = this.#waiting;
     this.#waiting = [];
-    this.#sendAll(batchesOf(publishes, this.#batchSize));
+    void this.#sendAll(batchesOf(publishes, this.#batchSize));
   }
 
-  /** Sends batches at once, except that a batch waits for the earlier ones that have a channel in common with it. */
-  #sendAll(batches: readonly (readonly Publish[])[]): void {
+  /**
+   * Sends batches at once, except that a batch waits for the earlier ones that have a channel in common with it. Resolves
+   * when each publish has its answer or error.
+   */
+  async #sendAll(batches: readonly (readonly Publish[])[]): Promise<void> {
     const last = new Map<string, Promise<void>>();
     for (const batch of batches) {
       const channels = new Set(batch.flatMap(({ body }) => body.channels));
@@ -64,6 +95,7 @@ export class Publisher {
         earlier.size === 0 ? this.#send(batch) : Promise.all(earlier).then(() => this.#send(batch));
       for (const channel of channels) last.set(channel, sent);
     }
+    await Promise.all(last.values());
   }
 
   /** Never rejects. */
@@ -71,8 +103,13 @@ export class Publisher {
     return batch.length === 1 ? this.#sendSingle(batch[0]!) : this.#sendBatch(batch);
   }
 
-  async #sendSingle({ body, deadline, resolve, reject }: Publish): Promise<void> {
+  async #sendSingle(publish: Publish): Promise<void> {
+    const { body, deadline, resolve, reject } = publish;
     try {
+      // A frame names one channel for each event.
+      if (this.#socket && body.channels.length === 1) {
+        return answer([publish], await this.#socket.send([itemOf(body)], deadline));
+      }
       const { json } = await exchange(this.#settings, {
         method: 'POST',
         path: '/events',
@@ -87,26 +124,29 @@ export class Publisher {
   }
 
   async #sendBatch(batch: readonly Publish[]): Promise<void> {
-    const body = { batch: batch.map(({ body }) => itemOf(body)) };
+    const items = batch.map(({ body }) => itemOf(body));
+    const { deadline } = batch[0]!;
     try {
-      const answer = await exchange(this.#settings, {
-        method: 'POST',
-        path: '/batch_events',
-        body,
-        isRepeatable: true,
-        deadline: batch[0]!.deadline,
-        ...(this.#learned && { headers: { [BATCH_SIZE]: String(this.#batchSize) } }),
-      });
-      this.#learn(answer);
-      const { batch: attributes = [] } = answer.json as Partial<BatchAnswer>;
-      batch.forEach(({ body: { channels, info }, resolve }, index) => {
-        resolve(info === undefined ? {} : { channels: { [channels[0]!]: attributes[index] ?? {} } });
-      });
+      answer(batch, await (this.#socket?.send(items, deadline) ?? this.#request(items, deadline)));
     } catch (error) {
       const mayConcernOne = error instanceof RequestError && REFUSED_FOR_ONE.has(error.status ?? 0);
-      if (mayConcernOne) this.#sendAll(batch.map((publish) => [publish]));
+      if (mayConcernOne) await this.#sendAll(batch.map((publish) => [publish]));
       else for (const { reject } of batch) reject(error);
     }
+  }
+
+  async #request(items: readonly BatchItem[], deadline: number): Promise<readonly ChannelAttributes[]> {
+    const received = await exchange(this.#settings, {
+      method: 'POST',
+      path: '/batch_events',
+      body: { batch: items },
+      isRepeatable: true,
+      deadline,
+      ...(this.#learned && { headers: { [BATCH_SIZE]: String(this.#batchSize) } }),
+    });
+    this.#learn(received);
+    const { batch = [] } = received.json as Partial<BatchAnswer>;
+    return batch;
   }
 
   #learn({ headers }: Answer): void {
@@ -115,6 +155,13 @@ export class Publisher {
     this.#batchSize = Math.min(size, MAX_BATCH_SIZE);
     this.#learned = true;
   }
+}
+
+/** Tells each caller what became of their event. */
+function answer(publishes: readonly Publish[], attributes: readonly ChannelAttributes[]): void {
+  publishes.forEach(({ body: { channels, info }, resolve }, index) => {
+    resolve(info === undefined ? {} : { channels: { [channels[0]!]: attributes[index] ?? {} } });
+  });
 }
 
 /** Divides publishes into batches. An event for several channels stays alone: it is one event for the broker, too. */

@@ -32,6 +32,8 @@ export interface Answer {
   readonly headers: Headers;
 }
 
+/** How the SDK names itself to the broker. */
+export const LIBRARY = { 'x-pusher-library': `countersign-sdk-server ${VERSION}` };
 const RESERVED = /^(auth_|body_md5$)/i;
 // Parameters are signed unescaped, so a name or value with a separator could forge another parameter; half a surrogate pair cannot be encoded.
 const FORBIDDEN_IN_NAME = /[=&\r\n\0]|\p{Surrogate}/u;
@@ -84,19 +86,15 @@ async function send(
   body: string | undefined,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const { origin, pathPrefix, appPath, fetch } = settings;
-  // Each attempt has a signature of its own, so that it is not too old for the broker, and a nonce where one is wanted.
-  const query = signedQuery(settings, params, body);
-  const signature = sign(settings.secret, requestText(method, appPath + path, canonicalQuery(query)));
-  const url = `${origin}${pathPrefix}${appPath}${path}?${encodeQuery(query)}`;
-  const what = `${method} ${pathPrefix}${appPath}${path}`;
+  const { origin, fetch } = settings;
+  const { url, signature, what } = signedUrl(settings, { method, params, path }, body);
   let response: Response;
   let text: string;
   try {
-    response = await fetch(`${url}&auth_signature=${signature}`, {
+    response = await fetch(url + signature, {
       method,
       headers: {
-        'x-pusher-library': `countersign-sdk-server ${VERSION}`,
+        ...LIBRARY,
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...headers,
       },
@@ -115,16 +113,8 @@ async function send(
   }
   const { status } = response;
   if (!response.ok) {
-    const errorCode = errorCodeOf(text);
     const retryAfter = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-    const why = shortened(refusalText(text, settings.now));
-    throw new RequestError('request_refused', `${what} was answered with ${status}: ${why}`, {
-      url,
-      status,
-      body: text,
-      ...(errorCode !== undefined && { errorCode }),
-      ...(retryAfter !== undefined && { retryAfter }),
-    });
+    throw refused(settings, what, { url, status, body: text }, retryAfter);
   }
   try {
     return { json: JSON.parse(text), headers: response.headers };
@@ -132,6 +122,50 @@ async function send(
     const message = `${what} was answered with something that is not JSON: ${shortened(text)}`;
     throw new RequestError('invalid_answer', message, { url, status, body: text }, { cause });
   }
+}
+
+/** Where a request goes, with a signature of its own, so that it is not too old for the broker. */
+export interface SignedUrl {
+  /** Without the signature, safe to log. */
+  readonly url: string;
+  /** What is appended to it. */
+  readonly signature: string;
+  /** The request for messages. */
+  readonly what: string;
+}
+
+/** Signs a request, with a nonce where one is wanted. */
+export function signedUrl(
+  settings: Settings,
+  { method, params, path }: Pick<Call, 'method' | 'params' | 'path'>,
+  body?: string,
+): SignedUrl {
+  const { origin, pathPrefix, appPath } = settings;
+  const query = signedQuery(settings, params, body);
+  const signature = sign(settings.secret, requestText(method, appPath + path, canonicalQuery(query)));
+  return {
+    url: `${origin}${pathPrefix}${appPath}${path}?${encodeQuery(query)}`,
+    signature: `&auth_signature=${signature}`,
+    what: `${method} ${pathPrefix}${appPath}${path}`,
+  };
+}
+
+/** The error of a request that the broker, or a proxy, refused. */
+export function refused(
+  { now }: Settings,
+  what: string,
+  { url, status, body }: { readonly url: string; readonly status: number; readonly body: string },
+  retryAfter: number | undefined,
+): RequestError {
+  const errorCode = errorCodeOf(body);
+  const why = shortened(refusalText(body, now));
+  return new RequestError('request_refused', `${what} was answered with ${status}: ${why}`, {
+    url,
+    status,
+    body,
+    ...(errorCode !== undefined && { errorCode }),
+    ...(retryAfter !== undefined && { retryAfter }),
+  });
 }
 
 /** The text code in the broker's answer; a proxy may have answered instead. */

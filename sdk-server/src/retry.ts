@@ -33,7 +33,7 @@ export function parseRetryAfter(header: string | null, now: number): number | un
 }
 
 /** Returns a delay that doubles each time; half of it is random, so that callers do not return all at once. */
-function backoff(attempt: number): number {
+export function backoff(attempt: number): number {
   return FIRST_DELAY * 2 ** attempt * (0.5 + Math.random() / 2);
 }
 

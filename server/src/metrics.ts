@@ -21,6 +21,8 @@ export class AppMetrics {
   deliveries = 0;
   /** Publish requests, by HTTP status. */
   readonly publishes = new Map<number, number>();
+  /** Open sockets that publish, their frames without an answer, and how often one was not read until it had caught up. */
+  readonly publishSockets = { open: 0, unanswered: 0, pauses: 0 };
   clientEvents = 0;
   /** What channels with a history keep. */
   readonly history = { events: 0, bytes: 0, evicted: 0 };

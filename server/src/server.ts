@@ -20,7 +20,7 @@ import { openCore } from './core/open-core.ts';
 import { clientScript } from './http/client-script.ts';
 import { addressKey, readForwarding } from './http/forwarding.ts';
 import { Listener } from './http/listener.ts';
-import { localOnly, notLocal, whyForeign } from './http/local-only.ts';
+import { localOnly, notLocal, notLocalError, whyForeign } from './http/local-only.ts';
 import { socketBounds } from './http/socket-bounds.ts';
 import { TransientSockets } from './http/transient-sockets.ts';
 import { Hub } from './hub/hub.ts';
@@ -28,6 +28,7 @@ import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { MetricsEndpoint } from './prometheus/endpoint.ts';
 import { MetricsExporter } from './prometheus/exporter.ts';
+import { PublishSockets } from './publishing/publish-sockets.ts';
 import { BackendRenewals } from './renewal/backend-renewals.ts';
 import { Gateway } from './socket/gateway.ts';
 import { OpenConnections } from './socket/open-connections.ts';
@@ -133,6 +134,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   /** Ends what was granted by keys that are not valid any more. */
   const endInvalid = (): void => {
     gateway.closeOrphans();
+    publishSockets.closeInvalid();
     hub.endings.endInvalid();
   };
   const keyExpiry = new KeyExpiry(apps, endInvalid);
@@ -187,12 +189,33 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     },
   });
 
+  const { callers, quota, answers } = api;
+  const publishSockets = new PublishSockets({
+    config,
+    callers,
+    quota,
+    answers,
+    hub,
+    adapter,
+    metrics,
+    log,
+    now,
+    monotonic,
+    sockets,
+  });
+
   const guarded = parts.localOnly ? localOnly : (handle: RequestListener) => handle;
   const listener = Listener.create(config, guarded(api.handle), sockets, certificate?.pem);
   const metricsListener = Listener.create(config, guarded(endpoint.handle), sockets, certificate?.pem);
   listener.onUpgrade((request, socket, head) => {
     const reason = parts.localOnly ? whyForeign(request) : undefined;
-    gateway.upgrade(request, socket, head, reason === undefined ? undefined : notLocal(reason));
+    const publisher = publishSockets.appIdOf(request);
+    if (publisher === undefined) {
+      gateway.upgrade(request, socket, head, reason === undefined ? undefined : notLocal(reason));
+    } else {
+      const refusal = reason === undefined ? undefined : notLocalError(reason);
+      publishSockets.upgrade(request, socket, head, publisher, refusal);
+    }
   });
   certificate?.onChange((pem) => {
     listener.use(pem);
@@ -202,6 +225,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   /** @param deadline the end of webhook deliveries; without it they are not waited for */
   const endAll = async (deadline?: number): Promise<void> => {
     gateway.close();
+    publishSockets.close();
     pages?.close();
     writeQueue.close();
     hub.close();
@@ -227,6 +251,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     isDraining = true;
     webhooks.handOver();
     gateway.close();
+    publishSockets.close();
     await listener.close();
     await end();
   };
@@ -245,6 +270,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     webhooks.handOver();
     log.info({ connections: connections.size }, 'draining');
     if (isLeft) listener.leave();
+    publishSockets.drain();
     await gateway.drain(isLeft);
     await listener.drain(isReplaced ? 'keep' : 'close');
     await end(deadline);

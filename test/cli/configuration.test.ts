@@ -106,6 +106,7 @@ describe('what stands in the file', () => {
         channelsPerPublish: 100,
         batchSize: 10,
         coalescedBatchSize: 100,
+        publishConnections: 100,
         nonces: 1_000_000,
         presenceMembers: 100,
         presenceMemberBytes: 1024,

@@ -60,7 +60,7 @@ export class Answers {
       response.destroy();
       return response.statusCode;
     }
-    const refusal = asRefusal(error, request.method);
+    const refusal = refusalOf(error, request.method);
     const answered = refusal ?? OUR_FAULT;
     const { status, code, message, headers } = answered;
     const { type, body } = errorBody(request, answered, this.#now());
@@ -121,13 +121,15 @@ const MAX_LOGGED_PATH = 300;
 const MAX_LOGGED_REASON = 500;
 /** Counts requests whose client did not wait for the answer, as nginx does. */
 const CLIENT_CLOSED_REQUEST = 499;
-const OUR_FAULT = new ApiError(
+/** The answer where {@link refusalOf} knows none. */
+export const OUR_FAULT = new ApiError(
   500,
   'internal_error',
   'Something went wrong in the broker: its log tells what, under X-Request-Id',
 );
 
-function asRefusal(error: unknown, method: string | undefined): ApiError | undefined {
+/** What a caller is told of an error; `undefined`: it is our own fault. */
+export function refusalOf(error: unknown, method: string | undefined): ApiError | undefined {
   if (error instanceof ApiError) return error;
   if (error instanceof InDoubt && method !== 'GET') {
     // Without the time after which to try again: whoever repeats a publish that was made makes it twice.

@@ -5,12 +5,14 @@ import { readPublishPath, splitTarget } from '../http/target.ts';
 import { showAccess } from './access.ts';
 import { Answers } from './answers.ts';
 import { findAuditRecords } from './audit.ts';
+import { Callers } from './callers.ts';
 import { listChannels, listUsers, showChannel } from './channels.ts';
 import type { ApiContext } from './context.ts';
 import type { Endpoint } from './endpoint.ts';
 import { listEvents, purgeEvents } from './history.ts';
 import { listKeys } from './keys.ts';
 import { publish, publishBatch } from './publish.ts';
+import { RequestQuota } from './request-quota.ts';
 import { liftBlock, listRevocations, makeRevocation } from './revocations.ts';
 import { Service } from './service.ts';
 import { removeSubscriptions } from './subscriptions.ts';
@@ -38,14 +40,18 @@ export const API_ENDPOINTS: readonly Endpoint[] = [
   ...webhookEndpoints,
   findAuditRecords,
 ];
+/** The path of the WebSocket that publishes, below that of its app. */
+export const PUBLISH_SOCKET = 'publish';
 const PUBLISHING: ReadonlyMap<string, Endpoint> = new Map(
   API_ENDPOINTS.filter(({ publishes }) => publishes).map((endpoint) => [endpoint.path, endpoint]),
 );
 
 /** The HTTP API of the broker (docs/http-api.md). */
 export class Api {
+  readonly callers: Callers;
+  readonly quota: RequestQuota;
+  readonly answers: Answers;
   readonly #context: ApiContext;
-  readonly #answers: Answers;
   readonly #service: Service;
   readonly #express: Express;
   /** The path in front of the app id. */
@@ -53,8 +59,10 @@ export class Api {
 
   constructor(context: ApiContext) {
     this.#context = context;
-    this.#answers = new Answers(context.log, context.isDraining, context.now);
-    this.#service = new Service(context, this.#answers);
+    this.answers = new Answers(context.log, context.isDraining, context.now);
+    this.callers = new Callers(context);
+    this.quota = new RequestQuota(context.adapter.counters, context.monotonic);
+    this.#service = new Service(context, this);
     this.#base = `${context.config.pathPrefix}/apps/`;
     this.#express = this.#route();
   }
@@ -65,7 +73,7 @@ export class Api {
       request.method === 'POST' && readPublishPath(splitTarget(request.url ?? '').path, this.#base);
     const endpoint = named && PUBLISHING.get(named.name);
     if (!endpoint) {
-      this.#answers.begin(response);
+      this.answers.begin(response);
       return this.#express(request, response);
     }
     void this.#service.serve(request, response, endpoint, { appId: named.appId, subject: '' });
@@ -105,19 +113,20 @@ export class Api {
         const { appId } = request.params;
         if (!apps.byId(appId))
           throw new ApiError(404, 'app_not_found', `No app has the id "${appId.slice(0, 64)}"`);
-        this.#answers.send(request, response, 200, { keys: webhookKeys });
+        this.answers.send(request, response, 200, { keys: webhookKeys });
       })
       .all(allowOnly('GET, HEAD'));
     app.get(`${config.pathPrefix}/health`, (request, response) =>
-      this.#answers.send(request, response, 200, { status: 'ok' }),
+      this.answers.send(request, response, 200, { status: 'ok' }),
     );
     app.get(`${config.pathPrefix}/ready`, (request, response) => {
       const { status, body } = ready();
-      this.#answers.send(request, response, status, body);
+      this.answers.send(request, response, status, body);
     });
     app.all([`${config.pathPrefix}/health`, `${config.pathPrefix}/ready`], allowOnly('GET, HEAD'));
     routes?.(app);
     app.all(`${config.pathPrefix}/app/:key`, askForUpgrade);
+    app.route(`${this.#base}:appId/${PUBLISH_SOCKET}`).get(askForUpgrade).all(allowOnly('GET'));
     app.use(({ path }: Request) => {
       throw new ApiError(
         404,
@@ -126,7 +135,7 @@ export class Api {
       );
     });
     app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
-      this.#answers.refuse(request, response, error);
+      this.answers.refuse(request, response, error);
     });
     return app;
   }

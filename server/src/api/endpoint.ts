@@ -62,6 +62,11 @@ export interface Call {
   readonly audit: Audit | undefined;
   /** Unix milliseconds. */
   now(): number;
+  /** For what is awaited before the effect. @throws ApiError if the caller has lost the right to it meanwhile */
+  checkRight(): void;
   /** Counts and logs that the app has reached a bound. */
   reached(bound: string): void;
 }
+
+/** What publishing needs of a call. */
+export type PublishingCall = Pick<Call, 'app' | 'hub' | 'adapter' | 'checkRight'>;

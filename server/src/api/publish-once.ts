@@ -1,7 +1,7 @@
 import type { PublishedOnce } from '../adapter/adapter.ts';
 import { publishAll } from '../hub/publish-all.ts';
 import type { KeyedRequest } from '../idempotency/records.ts';
-import type { Call } from './endpoint.ts';
+import type { PublishingCall } from './endpoint.ts';
 import { begin, distinct, keyedRequest } from './idempotency.ts';
 import { describeChannel } from './info.ts';
 import type { EventRequest } from './requests.ts';
@@ -24,7 +24,7 @@ type Publishing = Promise<PublishedOnce>;
  * @throws InDoubt if some were published, or the outcome is unknown
  */
 export async function publishOnce(
-  { app, hub, adapter }: Pick<Call, 'app' | 'hub' | 'adapter'>,
+  { app, hub, adapter, checkRight }: PublishingCall,
   events: readonly EventRequest[],
 ): Promise<Outcome> {
   const requests = events.map(keyedRequest);
@@ -32,8 +32,10 @@ export async function publishOnce(
   const answers = await begin(adapter, app, keyed);
   const isAnswered = ({ id }: KeyedRequest) => answers.has(id);
 
-  const publishings = events.map((event, index) => publish(event, requests[index]));
+  let publishings: readonly (readonly Publishing[])[] = [];
   try {
+    checkRight();
+    publishings = events.map((event, index) => publish(event, requests[index]));
     await publishAll(publishings.flat());
     const attributes = await describe();
     const published = await Promise.all(publishings.flat());

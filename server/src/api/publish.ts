@@ -1,13 +1,12 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
-import type { AppKey } from '../apps/app-key.ts';
 import type { Hub } from '../hub/hub.ts';
 import { publishAll } from '../hub/publish-all.ts';
 import { type Call, type Endpoint, Repeated } from './endpoint.ts';
 import { describeChannel } from './info.ts';
+import { checkChannels, publishEvents } from './publish-events.ts';
 import { publishOnce } from './publish-once.ts';
 import { batchSchema, type EventRequest, parseBatch, parsePublish, publishSchema } from './requests.ts';
-import { checkScope } from './scope.ts';
 
 /** The answer where nothing was asked. */
 const NOTHING: object = {};
@@ -43,20 +42,12 @@ export const publishBatch: Endpoint = {
   body: batchSchema,
   answerHeaders: ({ limits }) => ({ [BATCH_SIZE]: String(limits.coalescedBatchSize) }),
   async run(call) {
-    const { app, key, headers, body, hub, adapter } = call;
+    const { app, key, headers, body } = call;
     const { batchSize, coalescedBatchSize } = app.limits;
     const events = parseBatch(app, body, headers[BATCH_SIZE] === undefined ? batchSize : coalescedBatchSize);
     for (const event of events) checkChannels(key, event);
-    if (events.some(({ idempotencyKey }) => idempotencyKey !== undefined)) {
-      return publishKeyedBatch(call, events);
-    }
-    const published = events.map((event) => hub.publishEach(app, event.channels, event));
-    await publishAll(published.flat());
-    if (events.every(({ info }) => info.length === 0)) return NOTHING;
-    const described = events.map(async ({ channels: [channel], info }, index) =>
-      channel ? describeChannel(adapter, app, channel, info, await published[index]?.[0]) : {},
-    );
-    return { batch: await Promise.all(described) };
+    const { attributes, isRepeated } = await publishEvents(call, events);
+    return answerOnce(attributes ? { batch: attributes } : NOTHING, isRepeated);
   },
 };
 
@@ -83,18 +74,6 @@ async function publishKeyed(call: Call, event: EventRequest): Promise<object> {
   return answerOnce(info.length === 0 ? NOTHING : { channels: Object.fromEntries(names) }, isRepeated);
 }
 
-async function publishKeyedBatch(call: Call, events: readonly EventRequest[]): Promise<object> {
-  const { attributes, isRepeated } = await publishOnce(call, events);
-  const asksNothing = events.every(({ info }) => info.length === 0);
-  return answerOnce(asksNothing ? NOTHING : { batch: attributes.map(([of]) => of ?? {}) }, isRepeated);
-}
-
 function answerOnce(answer: object, isRepeated: boolean): object {
   return isRepeated ? new Repeated(answer) : answer;
-}
-
-/** @throws ApiError 403 if the key may not publish to one of the channels: then nothing of the request is published */
-function checkChannels(key: AppKey, { channels }: EventRequest): void {
-  if (key.scopes.texts === null) return;
-  for (const { name } of channels) checkScope(key, key.scopes.missingFor('publish', name));
 }

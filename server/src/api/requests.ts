@@ -72,16 +72,31 @@ export function parsePublish(app: App, body: Buffer): EventRequest {
  */
 export function parseBatch(app: App, body: Buffer, batchSize: number): readonly EventRequest[] {
   const { batch } = check(batchSchema, parseBody(body));
-  if (batch.length > batchSize) {
+  return readEvents(app, batch, batchSize, 'batch');
+}
+
+/**
+ * Reads a list of events: all, or none.
+ *
+ * @param field that holds the list
+ * @throws ApiError that names the item and field, what came and what was expected
+ */
+export function readEvents(
+  app: App,
+  items: readonly unknown[],
+  batchSize: number,
+  field: 'batch' | 'events',
+): readonly EventRequest[] {
+  if (items.length > batchSize) {
     throw new ApiError(
       400,
       'batch_too_large',
-      `"batch" holds ${batch.length} events: the allowed maximum is ${batchSize}`,
+      `"${field}" holds ${items.length} events: the allowed maximum is ${batchSize}`,
     );
   }
-  return batch.map((item, index) => {
-    const { channel, ...event } = check(itemSchema, item, `batch[${index}]`);
-    const at = `batch[${index}].`;
+  return items.map((item, index) => {
+    const { channel, ...event } = check(itemSchema, item, `${field}[${index}]`);
+    const at = `${field}[${index}].`;
     return readEvent(app, event, readChannels(app, [channel], `${at}channel`), at);
   });
 }

@@ -60,6 +60,8 @@ export const limitsSchema = z
     batchSize: count.default(10),
     /** Events in one batch of a server library that asks how many the broker takes, as ours does. @default 100 */
     coalescedBatchSize: count.default(100),
+    /** Sockets that publish in each process; one more is refused. @default 100 */
+    publishConnections: count.default(100),
     /** Nonces of requests that are remembered at a time; one more is refused. @default 1_000_000 */
     nonces: count.default(1_000_000),
     /** Distinct users in one presence channel. @default 100 */

@@ -3,10 +3,10 @@ import express, { type RequestHandler, type Router } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Adapter } from '../adapter/adapter.ts';
+import { refuseDisabled } from '../api/callers.ts';
 import type { Call, Endpoint } from '../api/endpoint.ts';
 import { publish } from '../api/publish.ts';
 import { RequestQuota } from '../api/request-quota.ts';
-import { refuseDisabled } from '../api/service.ts';
 import { webhookEndpoints } from '../api/webhooks.ts';
 import { ApiError } from '../errors.ts';
 import { parseBody, readBody } from '../http/body.ts';
@@ -181,6 +181,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
             audit,
             now,
             keyUses,
+            checkRight: () => refuseDisabled(app),
             reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
           });
           if (endpoint.publishes) increment(counts.publishes, 200);

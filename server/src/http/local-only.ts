@@ -25,10 +25,15 @@ export function localOnly(handle: RequestListener): RequestListener {
   return (request, response) => {
     const reason = whyForeign(request);
     if (reason === undefined) return handle(request, response);
-    const { type, body } = errorBody(request, new ApiError(403, 'not_local', explain(reason)));
+    const { type, body } = errorBody(request, notLocalError(reason));
     response.writeHead(403, { 'Content-Type': type, Connection: 'close' });
     response.end(JSON.stringify(body));
   };
+}
+
+/** The refusal of a request from elsewhere. */
+export function notLocalError(reason: string): ApiError {
+  return new ApiError(403, 'not_local', explain(reason));
 }
 
 /** The refusal of a WebSocket from elsewhere. */

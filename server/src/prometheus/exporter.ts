@@ -188,6 +188,21 @@ export class MetricsExporter {
       ['app', 'code'],
       () => this.#perAppAnd('code', (app) => app.publishes),
     );
+    this.#page.gauge('publish_connections', 'Open sockets that publish', ['app'], () =>
+      this.#perApp((app) => app.publishSockets.open),
+    );
+    this.#page.gauge(
+      'publish_frames_unanswered',
+      'Frames of these sockets that are read and not answered',
+      ['app'],
+      () => this.#perApp((app) => app.publishSockets.unanswered),
+    );
+    this.#page.counter(
+      'publish_pauses_total',
+      'How often one of these sockets was not read until it had caught up',
+      ['app'],
+      () => this.#perApp((app) => app.publishSockets.pauses),
+    );
     this.#page.gauge('history_events', 'Events that channels with a history keep', ['app'], () =>
       this.#perApp((app) => app.history.events),
     );
