@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Broker } from '@countersign/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { publish, request } from '../helpers/api.ts';
@@ -382,7 +381,7 @@ describe('back-pressure', () => {
     };
     raw.socket.on('drain', pump);
     pump();
-    await once(raw.socket, 'close');
+    await new Promise((resolve) => raw.socket.once('close', resolve));
   });
 });
 
