@@ -7,10 +7,8 @@ import { connect } from '../helpers/clients/client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { recordLog } from '../helpers/log.ts';
 import { readSamples } from '../helpers/metrics.ts';
+import { NODE_TIMEOUT_SECONDS } from '../helpers/redis/node-timeout.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
-
-/** On a busy machine a node may be silent for some seconds, and none here must lapse for that. */
-const NODE_TIMEOUT_SECONDS = 6;
 
 const LINKS = ['commands', 'messages', 'webhooks', 'webhook messages'];
 

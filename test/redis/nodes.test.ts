@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Unavailable } from '#server/errors';
 import { eventually } from '../helpers/eventually.ts';
-import { NODE_TIMEOUT_SECONDS, RedisNode } from '../helpers/redis/node.ts';
+import { RedisNode } from '../helpers/redis/node.ts';
+import { NODE_TIMEOUT_SECONDS } from '../helpers/redis/node-timeout.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 import { runningTime } from '../helpers/running-time.ts';
 

@@ -3,6 +3,7 @@ import { startNodeOn } from '../helpers/brokers/configured-node.ts';
 import { startReceiver } from '../helpers/brokers/receiver.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { eventually } from '../helpers/eventually.ts';
+import { NODE_TIMEOUT_SECONDS } from '../helpers/redis/node-timeout.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 
 /** Events that the test sends, and the number of channels that they go to. */
@@ -73,7 +74,11 @@ describe.skipIf(!hasRedis)('the leader drains', () => {
     const place = { url: redis.url, prefix: 'in-flight' };
     const settings = {
       // A lease of this node timeout is over before the receiver answers, unless the leader renews it.
-      config: { nodeTimeoutSeconds: 2, drainWindowSeconds: DRAIN_WINDOW_SECONDS, drainTimeoutSeconds: 40 },
+      config: {
+        nodeTimeoutSeconds: NODE_TIMEOUT_SECONDS,
+        drainWindowSeconds: DRAIN_WINDOW_SECONDS,
+        drainTimeoutSeconds: 40,
+      },
       app: { webhooks: [{ url: receiver.url(), events: ['channel_occupied'] }] },
     };
     const leader = await startNodeOn(place, settings);
@@ -88,7 +93,7 @@ describe.skipIf(!hasRedis)('the leader drains', () => {
     await receiver.next();
     leader.cli.signal('SIGTERM');
     await leader.cli.logged('draining');
-    setTimeout(() => answer(), 2500);
+    setTimeout(() => answer(), NODE_TIMEOUT_SECONDS * 1000);
     await other.cli.logged('this node delivers webhooks now');
     receiver.reply = (response) => void response.writeHead(204).end();
     await (await connect(other)).join('private-b');

@@ -8,7 +8,9 @@ import {
 } from '../apps/app-repository.ts';
 import type { Database, Statement } from './database.ts';
 
-/** What the admin API keeps, in the data file. Its calls block, so they are made by the thread that has the file open. */
+/**
+ * The documents of the admin API in the data file. Its calls block, so the thread that has the file open makes them.
+ */
 export class SqliteRepository {
   readonly #version: Statement<[], { version: number }>;
   readonly #setVersion: Statement<[number], never>;
@@ -43,7 +45,7 @@ export class SqliteRepository {
     this.#answer = database.prepare('SELECT sealed FROM admin_answer WHERE key = ? AND until > ?');
   }
 
-  /** Nobody else writes, so there is no need to tell what has changed since when. */
+  /** Nobody else writes, so there are no changes of others to read. */
   changes(): DocumentChanges {
     return { version: this.#present(), isComplete: true, documents: this.#all.all() };
   }

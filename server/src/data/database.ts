@@ -25,12 +25,12 @@ const OWNER_ONLY = 0o600;
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 /** Milliseconds after which that is tried again where it failed. */
 const LOG_PAUSE_MS = 1000;
-/** What group and others may. */
+/** The permissions of group and others. */
 const OTHERS = 0o077;
 
 /**
- * The file in which everything is that outlives the process. Its calls block their thread until they are done, so
- * transactions are kept short, and a transaction that was committed is on the disk.
+ * The file of everything that outlives the process. Its calls block their thread, so transactions are kept short. A
+ * committed transaction is on disk.
  */
 export class Database {
   readonly #database: InstanceType<typeof Libsql>;
@@ -55,7 +55,7 @@ export class Database {
       throw new DataError(`The data directory ${directory} cannot be used: ${messageOf(cause)}`, { cause });
     }
     try {
-      // The first access takes the lock, and the process keeps it until it ends, however it ends.
+      // The first access takes the lock, which the process keeps until it ends in whatever way.
       this.#database.pragma('locking_mode = EXCLUSIVE');
       this.#database.pragma('journal_mode = WAL');
       this.#database.pragma('synchronous = FULL');
@@ -87,7 +87,7 @@ export class Database {
       this.#database.exec('COMMIT');
       return result;
     } catch (error) {
-      // Some failures, such as a full disk, have ended the transaction already.
+      // Some failures, such as a full disk, roll the transaction back themselves.
       if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
@@ -128,16 +128,16 @@ export class Database {
     if (version > MIGRATIONS.length) {
       throw new DataError(`${file} cannot be used: a newer version of the broker wrote it`);
     }
-    // Nothing is written where nothing is new: the disk may be full.
+    // Nothing is written if nothing has changed: the disk may be full.
     if (version === MIGRATIONS.length) return;
     for (const migration of MIGRATIONS.slice(version)) this.#database.exec(migration);
     this.#database.pragma(`user_version = ${MIGRATIONS.length}`);
   }
 }
 
-/** Nobody else may read what clients and users said: SQLite gives its other files the mode of the first. */
+/** Keeps a file to its owner, because it holds what users said. SQLite gives its other files the same mode. */
 function keepToOwner(file: string): void {
-  // One that is there is not opened: to close it again would give up the lock that this process may have on it.
+  // An existing file is not opened: closing it would release the lock that this process may have on it.
   if (!existsSync(file)) closeSync(openSync(file, 'ax', OWNER_ONLY));
   for (const each of [file, `${file}-wal`, `${file}-shm`, `${file}-journal`]) {
     if (existsSync(each) && (statSync(each).mode & OTHERS) !== 0) chmodSync(each, OWNER_ONLY);

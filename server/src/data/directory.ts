@@ -1,10 +1,10 @@
-/** The directory that outlives the process. */
+/** The data directory. */
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { ConfigError } from '../config/error.ts';
 import { fileProblem } from '../config/file-problem.ts';
 
 /**
- * Makes it where it is missing.
+ * Makes the directory if it is missing.
  *
  * @throws ConfigError if nothing can be kept there
  */

@@ -31,14 +31,14 @@ export function findMasterKey(data: string): Buffer | undefined {
 }
 
 /**
- * Makes a key where there is none.
+ * Makes a key if there is none.
  *
  * @throws ConfigError if it cannot be written
  */
 export function makeMasterKey(data: string): Buffer {
   const file = join(data, FILE);
   const key = randomBytes(32);
-  // Under another name first: a process that ends meanwhile must not leave half a key behind.
+  // Under another name first, so that a process that ends meanwhile leaves no half of a key behind.
   const unfinished = `${file}.new`;
   try {
     const descriptor = openSync(unfinished, 'w', OWNER_ONLY);

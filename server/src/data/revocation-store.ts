@@ -1,7 +1,7 @@
 import { keptUntil, type Revocation } from '../adapter/revocations.ts';
 import type { Database, Statement } from './database.ts';
 
-/** What was taken back, beyond the end of the process. */
+/** Revocations that outlive the process. */
 export class SqliteRevocationStore {
   readonly #now: () => number;
   readonly #standing: Statement<[number], { readonly body: string }>;

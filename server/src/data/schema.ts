@@ -1,6 +1,6 @@
 /**
- * The steps by which a data directory came to its present form; `user_version` tells how many of them it has seen.
- * A step that was released is never changed: a change is a step of its own at the end.
+ * The migrations of a data directory; `user_version` is the number of those applied. A released migration is never
+ * changed: a change is another one at the end.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -51,12 +51,12 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (app, channel, user)
   ) STRICT, WITHOUT ROWID;
   `,
-  // What a delivery takes, as it is counted: its text, its attempts, and what is kept beside them.
+  // The counted size of a delivery: its text, its attempts, and an overhead.
   `
   ALTER TABLE delivery ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
   UPDATE delivery SET bytes = 200 + length(CAST(events AS BLOB)) + length(CAST(attempts AS BLOB));
   `,
-  // What the admin API keeps: apps and tokens, sealed; who changed them; answers that may be asked for again, sealed.
+  // The documents of the admin API: apps and tokens, sealed; who changed them; answers for repeated requests, sealed.
   `
   CREATE TABLE admin (version INTEGER NOT NULL) STRICT;
   INSERT INTO admin VALUES (0);

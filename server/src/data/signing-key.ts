@@ -40,7 +40,7 @@ export class SigningKey {
   }
 
   /**
-   * Reads the key of a file, or else the one in the data directory, where it is made if there is none.
+   * Reads the key of a file, or else the one in the data directory, which is made if it is missing.
    *
    * @returns `undefined` without both
    * @throws ConfigError if it cannot be read or made
@@ -70,7 +70,7 @@ function read(file: string): KeyObject {
   try {
     key = createPrivateKey(pem);
   } catch {
-    // What OpenSSL says of it helps nobody who expects a key of this form.
+    // The message of OpenSSL does not say which form is expected.
   }
   if (key?.asymmetricKeyType === 'ed25519') return key;
   const expected =
@@ -78,7 +78,7 @@ function read(file: string): KeyObject {
   throw new ConfigError(undefined, [`${SETTING}: got ${JSON.stringify(file)}, expected ${expected}`]);
 }
 
-/** Under another name first: a process that ends meanwhile must not leave half a key behind. */
+/** Writes under another name first, so that a process that ends meanwhile leaves no half of a key behind. */
 function make(file: string): void {
   const { privateKey } = generateKeyPairSync('ed25519');
   const unfinished = `${file}.new`;

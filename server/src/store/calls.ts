@@ -11,7 +11,7 @@ import type {
   OutboxBounds,
 } from '../webhooks/outbox/outbox.ts';
 
-/** What the data thread can be asked for. */
+/** The calls of the data thread. */
 export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   append(changes: readonly Change[]): Promise<void>;
   events(appId: string, afterSeq: number, limit: number): Promise<EventPage>;
@@ -23,13 +23,13 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   writeDocuments(change: RepositoryChange): Promise<number | undefined>;
   keptAnswer(key: string, now: number): Promise<string | undefined>;
   adminEntries(before: number, limit: number): Promise<readonly KeptEntry[]>;
-  /** Forgets all of an app but the audit entries. */
+  /** Deletes everything of an app but the audit entries. */
   forgetApp(appId: string): Promise<void>;
-  /** Commits what is under way, and gives the data directory free. */
+  /** Commits the work in progress, and releases the data directory. */
   close(): Promise<void>;
 }
 
-/** What the thread begins with. */
+/** What the thread starts with. */
 export interface ThreadData {
   readonly directory: string;
   readonly bounds: OutboxBounds;
@@ -37,9 +37,9 @@ export interface ThreadData {
   readonly now: number;
 }
 
-/** What is asked in one turn of the event loop. */
+/** The calls of one turn of the event loop. */
 export interface Questions {
-  /** The clock of whoever asks, in Unix milliseconds. */
+  /** The clock of the caller, in Unix milliseconds. */
   readonly now: number;
   readonly questions: readonly Question[];
 }
@@ -50,12 +50,12 @@ export interface Question {
   readonly args: readonly unknown[];
 }
 
-/** What the thread says first: what the data directory holds, or why it cannot be used. */
+/** The first message of the thread: the content of the data directory, or why it cannot be used. */
 export type Opening =
   | { readonly opened: Opened }
   | { readonly failed: { readonly message: string; readonly isDataError: boolean } };
 
-/** What there was when the data directory was opened. */
+/** The content of the data directory when it was opened. */
 export interface Opened {
   readonly told: readonly Announced[];
   readonly states: ReadonlyMap<HookKey, HookState>;
@@ -63,9 +63,9 @@ export interface Opened {
   readonly revocations: readonly Revocation[];
 }
 
-/** What the thread says from then on, in the order in which it happened. */
+/** A later message of the thread, with news in order. */
 export interface Said {
-  /** Of the hooks and apps of which they have changed. */
+  /** The amounts of the hooks and apps for which they have changed. */
   readonly amounts: Amounts;
   readonly items: readonly Item[];
 }

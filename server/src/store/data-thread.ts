@@ -12,17 +12,17 @@ export interface DataThreadParts {
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
   readonly log: Logger;
-  /** Is told what the directory holds, at the start and when the thread was replaced. */
+  /** Called with the content of the directory, at the start and after the thread was replaced. */
   readonly onOpened: (opened: Opened) => void;
-  /** Is told what the thread says beside its answers, before the answers. */
+  /** Called with the news of the thread, before the answers that came with them. */
   readonly onSaid: (said: Said) => void;
 }
 
 /** Milliseconds that an answer may take. */
 const TIMEOUT_MS = 10_000;
-/** Milliseconds between two looks for answers that have not come in time. */
+/** Milliseconds between two checks for calls that have timed out. */
 const SWEEP_MS = 500;
-/** Questions that may wait for their answers, and bytes of them. */
+/** Calls that may wait for their answers, and their bytes. */
 const MAX_ASKED = 100_000;
 const MAX_ASKED_BYTES = 64 * 1024 * 1024;
 /** The pauses before a thread that has died is replaced. */
@@ -37,8 +37,8 @@ interface Asked {
 }
 
 /**
- * The thread that has the data directory open, as the others see it. What is asked in one turn of the event loop goes there
- * at once. A thread that dies is replaced; what it was asked by then is in doubt.
+ * The other side of the thread that has the data directory open. The calls of one turn of the event loop travel in
+ * one message. A thread that dies is replaced; the outcome of its open calls is in doubt.
  */
 export class DataThread {
   readonly #parts: DataThreadParts;
@@ -47,7 +47,7 @@ export class DataThread {
   #askedBytes = 0;
   #lastId = 0;
   #gathered: Question[] = [];
-  /** `undefined` while there is none that works. */
+  /** `undefined` while no thread works. */
   #worker: Worker | undefined;
   #isLate = false;
   #restarts = 0;
@@ -71,7 +71,7 @@ export class DataThread {
     }
   }
 
-  /** Why nothing can be kept at present; `undefined`: it can. */
+  /** Why nothing can be stored at present; `undefined` if it can. */
   get fault(): string | undefined {
     if (!this.#worker) return 'The data directory is not open';
     return this.#isLate ? 'The data directory does not answer' : undefined;
@@ -90,7 +90,7 @@ export class DataThread {
     return this.#ask(call, args, bytes) as ReturnType<StoreCalls[Name]>;
   }
 
-  /** Ends the thread once what it was asked is committed. */
+  /** Ends the thread once all calls are committed. */
   async close(): Promise<void> {
     const worker = this.#worker;
     const exited = worker && new Promise((resolve) => worker.once('exit', resolve));

@@ -15,12 +15,12 @@ import type {
 import type { NewsItem, Opened } from './calls.ts';
 import type { DataThread } from './data-thread.ts';
 
-/** Bytes that a change takes beside its data, about. */
+/** About how many bytes a change takes beside its data. */
 const CHANGE_BYTES = 500;
 const NONE: Readonly<Record<DeliveryState, number>> = { pending: 0, failing: 0, dead: 0 };
 const NO_BYTES: KeptBytes = { delivery: 0, dead_letter: 0, event: 0 };
 
-/** The outbox that the data thread has, for those who are not in it. */
+/** The outbox of the data thread, for the main thread. */
 export class StoreOutbox implements Outbox {
   readonly epoch = undefined;
   readonly deliveries: Deliveries;
@@ -49,7 +49,7 @@ export class StoreOutbox implements Outbox {
     };
   }
 
-  /** Takes over what the data directory holds, at the start or after the thread was replaced. */
+  /** Takes the content of the data directory, at the start and after the thread was replaced. */
   opened({ told, states, amounts }: Opened): void {
     this.#told = told;
     this.#states = new Map(states);
@@ -58,7 +58,7 @@ export class StoreOutbox implements Outbox {
     this.#listener?.reopened();
   }
 
-  /** Takes over what has changed. */
+  /** Takes changed amounts. */
   count({ counts, bytes }: Amounts): void {
     for (const [hook, each] of counts) this.#counts.set(hook, each);
     for (const [appId, each] of bytes) this.#bytes.set(appId, each);
@@ -111,13 +111,13 @@ export class StoreOutbox implements Outbox {
     return this.#thread().ask('sweep', [before, hooks]);
   }
 
-  /** The thread has forgotten all of an app. */
+  /** The thread has deleted everything of an app. */
   forgetApp(appId: string): void {
     for (const hook of this.#states.keys()) if (appOfHook(hook) === appId) this.#states.delete(hook);
     this.#bytes.delete(appId);
   }
 
-  /** Whatever it was asked is committed before the thread ends. */
+  /** Nothing to do: the thread commits all calls before it ends. */
   async close(): Promise<void> {}
 }
 

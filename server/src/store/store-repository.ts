@@ -1,7 +1,7 @@
 import type { AppRepository, DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { DataThread } from './data-thread.ts';
 
-/** What the admin API keeps in the data file, for those who are not in the thread that has it open. */
+/** The documents of the admin API in the data file, for the main thread. */
 export class StoreRepository implements AppRepository {
   readonly keepsDocuments = true;
   readonly #thread: () => DataThread;

@@ -1,4 +1,4 @@
-/** The thread that has the data directory open. Nothing else waits for its disk. */
+/** The thread that has the data directory open, so that nothing else waits for its disk. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteRepository } from '../data/app-repository.ts';
 import { Database, DataError } from '../data/database.ts';
@@ -9,12 +9,12 @@ import type { Item, Opening, Question, Questions, Said, StoreCalls, ThreadData }
 const port = parentPort;
 if (!port) throw new Error('This is the entry of a thread');
 const { directory, bounds, now: startedAt }: ThreadData = workerData;
-/** The clock of whoever asks. */
+/** The clock of the caller. */
 let now = startedAt;
 
 let said: Item[] = [];
 
-/** Says something together with all else that is said in this turn of the event loop. */
+/** Adds news to the message of this turn of the event loop. */
 function say(outbox: SqliteOutbox, item: Item): void {
   if (said.length === 0) {
     setImmediate(() => {
@@ -78,7 +78,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     async close() {
       await outbox.close();
       database.close();
-      // The thread ends once its answers are out.
+      // The thread ends once its answers are sent.
       port?.unref();
     },
   };

@@ -13,14 +13,17 @@ export interface StoreParts {
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
   readonly log: Logger;
-  /** Is told before an event is handed over, and when it is on the disk. */
+  /** Called before an event is handed over, and when it is on disk. */
   readonly onStep?: ((step: 'beforeWrite' | 'afterWrite') => void) | undefined;
 }
 
-/** What outlives the process: the outbox of webhooks, and what was taken back. It is on the disk, and its own thread waits for that. */
+/**
+ * What outlives the process: the outbox of webhooks, revocations, and the documents of the admin API. A thread of its
+ * own writes them to disk.
+ */
 export class Store implements RevocationStore {
   readonly outbox: StoreOutbox;
-  /** What the admin API keeps. */
+  /** The documents of the admin API. */
   readonly repository = new StoreRepository(() => this.#open);
   /** Revocations that were kept when it was opened. */
   standing: readonly Revocation[] = [];
@@ -55,7 +58,7 @@ export class Store implements RevocationStore {
     return store;
   }
 
-  /** Why nothing can be kept at present; `undefined`: it can. */
+  /** Why nothing can be stored at present; `undefined` if it can. */
   get fault(): string | undefined {
     return this.#open.fault;
   }
@@ -78,7 +81,7 @@ export class Store implements RevocationStore {
     }
   }
 
-  /** Forgets all of an app that is gone. */
+  /** Deletes everything of an app that is gone. */
   async forgetApp(appId: string): Promise<void> {
     await this.#open.ask('forgetApp', [appId]);
     this.outbox.forgetApp(appId);

@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import { NODE_TIMEOUT_SECONDS } from '../redis/node-timeout.ts';
 import { Cli } from './cli.ts';
 import { APP } from './server.ts';
 
@@ -40,7 +41,7 @@ export class RunningNode {
         COUNTERSIGN_APPS: JSON.stringify(apps),
         COUNTERSIGN_REDIS__URL: `redis://127.0.0.1:${redisPort}`,
         COUNTERSIGN_REDIS__PREFIX: prefix,
-        COUNTERSIGN_NODE_TIMEOUT_SECONDS: '3',
+        COUNTERSIGN_NODE_TIMEOUT_SECONDS: String(NODE_TIMEOUT_SECONDS),
         COUNTERSIGN_WEBHOOK_GRACE_SECONDS: '0',
         COUNTERSIGN_DRAIN_WINDOW_SECONDS: '0',
       },

@@ -7,10 +7,8 @@ import { RedisAdapter } from '#server/adapter/redis/adapter';
 import type { Topic } from '#server/adapter/topic';
 import { Valve } from '../brokers/tcp-proxy.ts';
 import { eventually } from '../eventually.ts';
+import { NODE_TIMEOUT_SECONDS } from './node-timeout.ts';
 import type { RedisServer } from './redis.ts';
-
-/** Seconds after which a node of a test counts as dead. */
-export const NODE_TIMEOUT_SECONDS = 2;
 
 /** One node on Redis, that keeps what it receives and what it takes down; its way to Redis can be shut. */
 export class RedisNode {
