@@ -78,8 +78,8 @@ export type ChannelStatus = 'pending' | 'subscribed' | 'expired' | 'refused';
  * @example
  * ```ts
  * const news = client.subscribe('news');
- * news.bind('published', (data) => console.log(data));
- * news.bind('pusher:subscription_error', ({ status, message, retryIn }) => console.warn(status, message, retryIn));
+ * news.on('published', (data) => console.log(data));
+ * news.on('pusher:subscription_error', ({ status, message, retryIn }) => console.warn(status, message, retryIn));
  * ```
  */
 export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelEvents & Events> {
@@ -185,8 +185,8 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
    * ```ts
    * const room = client.subscribe('private-room-7');
    * const messages: unknown[] = [];
-   * room.bind('countersign:state', (loaded: unknown[]) => messages.splice(0, Infinity, ...loaded));
-   * room.bind('message', (message) => messages.push(message));
+   * room.on('countersign:state', (loaded: unknown[]) => messages.splice(0, Infinity, ...loaded));
+   * room.on('message', (message) => messages.push(message));
    * room.load(async () => (await fetch('/rooms/7/messages')).json());
    * ```
    */

@@ -46,8 +46,8 @@ export interface ClientEvents {
  * @example
  * ```ts
  * const client = new Countersign('key-1', { host: 'channels.example.com' });
- * client.subscribe('news').bind('published', (data) => console.log(data));
- * client.connection.bind('state_change', ({ previous, current }) => console.log(previous, current));
+ * client.subscribe('news').on('published', (data) => console.log(data));
+ * client.connection.on('state_change', ({ previous, current }) => console.log(previous, current));
  * ```
  */
 export class Countersign<ChannelMap extends object = AnyChannels> extends Emitter<ClientEvents & AnyEvents> {
@@ -185,7 +185,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
    * @example
    * ```ts
    * const lobby = client.subscribe('presence-lobby');
-   * lobby.bind('pusher:subscription_succeeded', (members) => console.log(members));
+   * lobby.on('pusher:subscription_succeeded', (members) => console.log(members));
    * ```
    */
   subscribe<Name extends ChannelName<ChannelMap>>(name: Name): ChannelOf<ChannelMap, Name> {
@@ -251,7 +251,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
    * @example
    * ```ts
    * const { id } = await client.signin();
-   * client.user.bind('mail', (data) => console.log(id, data));
+   * client.user.on('mail', (data) => console.log(id, data));
    * ```
    */
   signin(): Promise<UserData> {

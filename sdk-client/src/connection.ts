@@ -71,8 +71,8 @@ export interface ConnectionOwner {
  *
  * @example
  * ```ts
- * client.connection.bind('connected', ({ socket_id }) => console.log(socket_id));
- * client.connection.bind('error', ({ type, data }) => console.warn(type, data.code, data.message));
+ * client.connection.on('connected', ({ socket_id }) => console.log(socket_id));
+ * client.connection.on('error', ({ type, data }) => console.warn(type, data.code, data.message));
  * ```
  */
 export class Connection extends Emitter<ConnectionEvents> {

@@ -100,7 +100,7 @@ export interface PresenceEvents<Info> {
  * @example
  * ```ts
  * const lobby = client.subscribe('presence-lobby') as PresenceChannel;
- * lobby.bind('pusher:member_added', ({ id, info }) => console.log(id, info));
+ * lobby.on('pusher:member_added', ({ id, info }) => console.log(id, info));
  * ```
  */
 export class PresenceChannel<Events extends object = AnyEvents> extends Channel<

@@ -73,8 +73,8 @@ interface Outcome {
  * @example
  * ```ts
  * await client.signin();
- * client.user.bind('mail', (data) => console.log(data));
- * client.user.watchlist.bind('online', ({ user_ids }) => console.log(user_ids));
+ * client.user.on('mail', (data) => console.log(data));
+ * client.user.watchlist.on('online', ({ user_ids }) => console.log(user_ids));
  * ```
  */
 export class User extends Emitter<UserEvents & AnyEvents> {

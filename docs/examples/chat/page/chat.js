@@ -22,7 +22,7 @@ for (const event of /** @type {const} */ ([
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let typingShown;
-lounge.bind('client-typing', (_data, { user_id: id = '' }) => {
+lounge.on('client-typing', (_data, { user_id: id = '' }) => {
   // The broker sets the id; a name in the data could be forged.
   const name = lounge.members.get(id)?.info.name;
   if (name) found(document.querySelector('#typing')).textContent = `${name} is typing …`;
@@ -48,8 +48,8 @@ function openRoom({ id, title, channel: name }) {
   template.before(room);
 
   const channel = client.subscribe(name);
-  channel.bind('message', (message) => showMessage(log, message));
-  channel.bind('pusher:subscription_error', ({ message }) => {
+  channel.on('message', (message) => showMessage(log, message));
+  channel.on('pusher:subscription_error', ({ message }) => {
     problem.textContent = message;
   });
 

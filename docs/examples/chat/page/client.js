@@ -50,17 +50,17 @@ export const client = new Countersign(broker.key, {
   auth: { refresh: async () => null },
 });
 found(document.querySelector('#user')).textContent = user.info.name;
-client.connection.bind('state_change', ({ current }) => {
+client.connection.on('state_change', ({ current }) => {
   found(document.querySelector('#state')).textContent = current;
 });
 
 sessionStorage.removeItem('reason');
-client.bind('terminated', ({ reason }) => {
+client.on('terminated', ({ reason }) => {
   // For the login page, which follows unless this session goes on.
   sessionStorage.setItem('reason', reason);
   location.assign('/');
 });
-client.bind('signedOut', () => location.assign('/'));
+client.on('signedOut', () => location.assign('/'));
 
 // Makes this connection one of the user's devices; it ends when the user logs out.
 client.signin();

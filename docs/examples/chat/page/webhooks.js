@@ -12,9 +12,9 @@ let shown = [];
 if (seesWebhooks) {
   found(document.querySelector('#webhooks')).removeAttribute('hidden');
   const channel = client.subscribe('private-webhooks');
-  channel.bind('received', (event) => show([event]));
+  channel.on('received', (event) => show([event]));
   // On each new connection, for the events before it.
-  channel.bind('pusher:subscription_succeeded', async () => {
+  channel.on('pusher:subscription_succeeded', async () => {
     const answer = await fetch('/webhooks');
     if (answer.ok) show(await answer.json());
   });
