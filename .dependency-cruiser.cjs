@@ -10,7 +10,7 @@ const LAYERS = [
   ['publishing'],
   ['admin', 'api', 'prometheus', 'store'],
   ['socket', 'webhooks', 'renewal'],
-  ['audit', 'tokens'],
+  ['audit', 'tokens', 'usage'],
   ['hub', 'http', 'data'],
   ['access'],
   ['adapter', 'tls'],

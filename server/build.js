@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync } from 'node:fs';
 
-const COPIED = ['adapter/redis/lua', 'audit/lua', 'webhooks/cluster/lua', 'cli/dev/page'];
+const COPIED = ['adapter/redis/lua', 'audit/lua', 'usage/lua', 'webhooks/cluster/lua', 'cli/dev/page'];
 
 const run = (command, ...args) =>
   execFileSync(command, args, { stdio: 'inherit', shell: process.platform === 'win32' });

@@ -68,6 +68,19 @@ export interface GrantEvent extends Origin {
   readonly grant_id?: string;
 }
 
+/** An app has used most of a quota. */
+export interface QuotaEvent extends Origin {
+  readonly name: 'quota_warning';
+  readonly channel: '';
+  readonly quota: 'messagesPerDay' | 'connectionMinutesPerMonth';
+  readonly limit: number;
+  readonly used: number;
+  /** `used` as a part of `limit`. */
+  readonly ratio: number;
+  /** When the next period of the quota begins, in seconds since 1970. */
+  readonly resets_at: number;
+}
+
 /** A test delivery that was requested by an operator. */
 export interface TestEvent extends Origin {
   readonly name: 'test';
@@ -82,6 +95,7 @@ export type WebhookEvent =
   | SubscriptionCountEvent
   | UserEvent
   | GrantEvent
+  | QuotaEvent
   | TestEvent;
 
 /** The body of a webhook. */

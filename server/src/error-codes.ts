@@ -90,6 +90,7 @@ export const errorCodes = {
   renewal_missing: 'There is no backend to ask',
   revocation_invalid: 'The revocation is not what it must be',
   revocation_unknown: 'No such revocation is in force',
+  quota_exceeded: 'The quota of the app is used up',
   role_missing: 'The role of the token does not allow it',
   scope_missing: 'The key lacks a scope',
   secret_limit: 'The webhook has two secrets',

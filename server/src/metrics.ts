@@ -2,8 +2,29 @@ import type { Logger } from 'pino';
 import type { ChannelKind } from './protocol/channel.ts';
 import type { Recovery } from './protocol/frames.ts';
 
+/** What an app is billed by beside the counts of {@link AppMetrics}: plain numbers, too (docs/usage.md). */
+export class UsageCounts {
+  /** Events of the HTTP API, once for each channel. */
+  published = 0;
+  /** Bytes of the bodies of accepted publishes. */
+  publishedBytes = 0;
+  /** Event frames handed to a connection. */
+  delivered = 0;
+  /** Bytes of all frames to clients, without the headers of the frames. */
+  payloadOut = 0;
+  /** Handshakes, subscriptions, sign-ins, client events and requests that were refused. */
+  refused = 0;
+  /** Users in presence channels, each once for each channel. */
+  members = 0;
+  /** Milliseconds of the connections that have ended. */
+  endedMs = 0;
+  /** The sum of the times at which the open connections were opened, so that their age costs no look at each. */
+  openedAt = 0;
+}
+
 /** Counts of one app on this node since it started. Plain numbers, which exporters read on demand. */
 export class AppMetrics {
+  readonly usage = new UsageCounts();
   /** Open connections. */
   connections = 0;
   /** Connections established. */

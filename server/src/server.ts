@@ -55,7 +55,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const core =
     parts.core ??
     (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
-  const { adapter, audit, webhooks, admin } = core;
+  const { adapter, audit, webhooks, admin, quotas } = core;
   const renewals = new BackendRenewals({
     metrics,
     log,
@@ -93,6 +93,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
         audit,
         keyUses: (appId) => admin.keyUses(appId),
         metrics,
+        quotas,
         incarnation: core.status.incarnation,
         log,
         now,
@@ -119,6 +120,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     connections,
     writeQueue,
     metrics,
+    quotas,
     log,
     now,
     monotonic,
@@ -167,6 +169,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     keyUses: (appId) => admin.keyUses(appId),
     audit,
     metrics,
+    quotas,
     log,
     now,
     monotonic,
@@ -198,6 +201,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub,
     adapter,
     metrics,
+    quotas,
     log,
     now,
     monotonic,

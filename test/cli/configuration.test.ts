@@ -111,6 +111,8 @@ describe('what stands in the file', () => {
         presenceMembers: 100,
         presenceMemberBytes: 1024,
         subscriptionsPerConnection: 200,
+        messagesPerDay: null,
+        connectionMinutesPerMonth: null,
         httpRequestsPerSecond: 2000,
       },
       webhooks: [],

@@ -209,6 +209,8 @@ describe('verify', () => {
         case 'grant_expired':
         case 'grant_revoked':
           return happening.grant_id ?? happening.socket_id;
+        case 'quota_warning':
+          return `${happening.quota} ${happening.used / happening.limit}`;
         case 'test':
           return happening.id ?? '';
       }

@@ -48,6 +48,17 @@ export type DomainEvent =
       readonly socketId: string;
       readonly reason: string;
     }
+  /** An app has used most of a quota. */
+  | {
+      readonly kind: 'quotaWarning';
+      readonly appId: string;
+      readonly quota: string;
+      readonly limit: number;
+      readonly used: number;
+      readonly ratio: number;
+      /** Unix seconds at which its next period begins. */
+      readonly resetsAt: number;
+    }
   | { readonly kind: 'cacheMiss'; readonly topic: Topic }
   | { readonly kind: 'subscriptionCount'; readonly topic: Topic; readonly count: number };
 

@@ -5,6 +5,7 @@ import type { AppRepository } from '../apps/app-repository.ts';
 import type { Config } from '../config/config.ts';
 import { Unavailable } from '../errors.ts';
 import { PROBLEM } from '../http/error-body.ts';
+import type { UsageReader } from '../usage/usage-store.ts';
 import { check, readJson, readParameters } from './check.ts';
 import type { AdminCall } from './endpoint.ts';
 import type { Live } from './live.ts';
@@ -21,6 +22,7 @@ export interface AdministrationParts {
   readonly repository: AppRepository;
   readonly counters: Counters;
   readonly live: Live;
+  readonly usage: UsageReader;
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -105,8 +107,8 @@ export class Administration implements Administrator {
   }
 
   #call(request: AdminRequest, actor: Actor, { endpoint, parameters }: Matched): AdminCall {
-    const { config, registry, live, now } = this.#parts;
-    const { rawQuery, body, contentType, ifMatch, address, requestId } = request;
+    const { config, registry, live, usage, now } = this.#parts;
+    const { rawQuery, body, contentType, ifMatch, address, requestId, resume } = request;
     const query = readParameters(rawQuery);
     const known = endpoint.query?.shape ?? {};
     for (const name of Object.keys(query)) {
@@ -123,6 +125,8 @@ export class Administration implements Administrator {
       tokens: this.#tokens,
       trail: this.#trail,
       live,
+      usage,
+      resume,
       bounds: { eventDataBytes: Math.min(config.maxMessageBytes, config.maxBufferedBytes) },
       now: seconds,
       entry: (type, fields) => ({

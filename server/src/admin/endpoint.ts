@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { AdminRole } from '../config/admin.ts';
+import type { UsageReader } from '../usage/usage-store.ts';
 import type { Live } from './live.ts';
 import { Problem } from './problem.ts';
 import type { Change, Registry } from './registry.ts';
@@ -40,6 +41,9 @@ export interface AdminCall {
   readonly tokens: Tokens;
   readonly trail: Trail;
   readonly live: Live;
+  readonly usage: UsageReader;
+  /** Where an answer goes on that is sent in parts; `undefined`: it begins. */
+  readonly resume: string | undefined;
   /** Bounds of the broker for what an app may set. */
   readonly bounds: { readonly eventDataBytes: number };
   /** Unix seconds. */

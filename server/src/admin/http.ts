@@ -62,7 +62,7 @@ async function answer(
   }
   const isDocument = path === DOCUMENT && (method === 'GET' || method === 'HEAD') && rawQuery === '';
   if (isDocument) return write(request, response, { status: 200, body: document() });
-  const found = await administrator.answer({
+  const asks = {
     ...asked,
     method,
     path,
@@ -72,8 +72,38 @@ async function answer(
     idempotencyKey: textOf(headers['idempotency-key']),
     requestId: String(response.getHeader('X-Request-Id') ?? ''),
     body,
+  };
+  const found = await administrator.answer(asks);
+  if (!found.part || method === 'HEAD') return write(request, response, found);
+  await writeParts(response, found, (resume) => administrator.answer({ ...asks, resume }));
+}
+
+/** Sends an answer part by part, as fast as it is read. One that fails in between is cut off, so that it does not look whole. */
+async function writeParts(
+  response: ServerResponse,
+  first: AdminAnswer,
+  next: (resume: string) => Promise<AdminAnswer>,
+): Promise<void> {
+  response.statusCode = first.status;
+  response.setHeader('Cache-Control', 'no-store');
+  for (const [name, value] of Object.entries(first.headers ?? {})) response.setHeader(name, value);
+  for (let { part } = first; part; ) {
+    if (!response.write(part.text) && !response.closed) await drained(response);
+    if (response.closed) return;
+    if (part.resume === undefined) return void response.end();
+    ({ part } = await next(part.resume));
+  }
+  response.destroy();
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
   });
-  write(request, response, found);
 }
 
 /** A request brings a token and an answer may bring secrets, so both go over TLS, or stay on this machine. */

@@ -11,10 +11,21 @@ export interface AdminRequest {
   readonly address: string;
   readonly requestId: string;
   readonly body: Uint8Array;
+  /** Where an answer goes on that is sent in parts. */
+  readonly resume?: string | undefined;
 }
 
 export interface AdminAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: object;
+  /** A part of a long answer in place of `body`. */
+  readonly part?: AnswerPart;
+}
+
+/** A part of an answer that is too long for one piece. */
+export interface AnswerPart {
+  readonly text: string;
+  /** Asks for the next part; `undefined`: it is the last one. */
+  readonly resume: string | undefined;
 }

@@ -4,7 +4,9 @@ import { appSchema } from '../apps/app.ts';
 import { keyStates } from '../apps/app-key.ts';
 import { webhookSchema } from '../apps/hook.ts';
 import { adminRoles, tokenApps, tokenName } from '../config/admin.ts';
+import { units } from '../usage/period.ts';
 import { pageQuery } from './pages.ts';
+import { usageFields } from './usage-formats.ts';
 
 const { id: appId, keys: keyList, webhooks: _webhooks, ...appSettings } = appSchema.unwrap().shape;
 const { key: keyName, secret: keySecret, scopes: keyScopes } = keyList.unwrap().element.unwrap().shape;
@@ -130,7 +132,12 @@ export const statsAnswer = z.object({
   members: z.int(),
   messages_per_second: z.number(),
   deliveries_per_second: z.number(),
-  limits: z.object({ connections: nearness, httpRequestsPerSecond: nearness }),
+  limits: z.object({
+    connections: nearness,
+    messagesPerDay: nearness,
+    connectionMinutesPerMonth: nearness,
+    httpRequestsPerSecond: nearness,
+  }),
 });
 
 export const tokenAnswer = z.object({
@@ -164,6 +171,14 @@ export const entryAnswer = z.object({
   changes: z.array(z.object({ path: z.string(), from: z.unknown(), to: z.unknown() })).optional(),
   address: z.string(),
   request_id: z.string(),
+});
+
+export const usageAnswer = z.object({
+  app: z.string(),
+  from: z.string().describe('The start of the period, in ISO 8601'),
+  unit: z.enum(units),
+  ...Object.fromEntries(usageFields.map((name) => [name, z.number()])),
+  complete: z.boolean().describe('The period is over, and nothing of it is known to be missing'),
 });
 
 /** A page of a list. */

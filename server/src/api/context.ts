@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Quotas } from '../usage/quotas.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
 /** What the requests of the HTTP API need. */
@@ -25,6 +26,7 @@ export interface ApiContext {
   /** `undefined`: it is off. */
   readonly audit: Audit | undefined;
   readonly metrics: Metrics;
+  readonly quotas: Quotas;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   now(): number;

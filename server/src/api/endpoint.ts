@@ -8,6 +8,8 @@ import type { KeyUses } from '../apps/key-usage.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Query } from '../http/query.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { UsageCounts } from '../metrics.ts';
+import type { Quotas } from '../usage/quotas.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
 /** One thing that the API can do for an app. */
@@ -64,9 +66,15 @@ export interface Call {
   now(): number;
   /** For what is awaited before the effect. @throws ApiError if the caller has lost the right to it meanwhile */
   checkRight(): void;
+  /** What the app is billed by. */
+  readonly usage: UsageCounts;
+  readonly quotas: Quotas;
   /** Counts and logs that the app has reached a bound. */
   reached(bound: string): void;
 }
 
 /** What publishing needs of a call. */
-export type PublishingCall = Pick<Call, 'app' | 'hub' | 'adapter' | 'checkRight'>;
+export type PublishingCall = Pick<
+  Call,
+  'app' | 'hub' | 'adapter' | 'checkRight' | 'usage' | 'quotas' | 'body'
+>;

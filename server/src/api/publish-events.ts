@@ -1,4 +1,5 @@
 import type { AppKey } from '../apps/app-key.ts';
+import { ApiError } from '../errors.ts';
 import { publishAll } from '../hub/publish-all.ts';
 import type { PublishingCall } from './endpoint.ts';
 import { describeChannel } from './info.ts';
@@ -23,19 +24,42 @@ export async function publishEvents(
   call: PublishingCall,
   events: readonly EventRequest[],
 ): Promise<Published> {
+  checkQuota(
+    call,
+    events.reduce((sum, { channels }) => sum + channels.length, 0),
+  );
   const asksNothing = events.every(({ info }) => info.length === 0);
   if (events.some(({ idempotencyKey }) => idempotencyKey !== undefined)) {
-    const { attributes, isRepeated } = await publishOnce(call, events);
+    const { attributes, isRepeated, published } = await publishOnce(call, events);
+    counted(call, published);
     return { attributes: asksNothing ? undefined : attributes.map(([of]) => of ?? {}), isRepeated };
   }
   const { app, hub, adapter } = call;
   const published = events.map((event) => hub.publishEach(app, event.channels, event));
   await publishAll(published.flat());
+  counted(call, published.flat().length);
   if (asksNothing) return { attributes: undefined, isRepeated: false };
   const described = events.map(async ({ channels: [channel], info }, index) =>
     channel ? describeChannel(adapter, app, channel, info, await published[index]?.[0]) : {},
   );
   return { attributes: await Promise.all(described), isRepeated: false };
+}
+
+/** The answer where nothing was asked. */
+export const NOTHING: object = {};
+
+/** @throws ApiError 403 if so many messages would pass the quota of the day: then nothing of the request is published */
+export function checkQuota({ app, quotas }: PublishingCall, messages: number): void {
+  if (quotas.allowsMessages(app, messages)) return;
+  const why = `The app has a quota of ${app.limits.messagesPerDay} messages a day`;
+  throw new ApiError(403, 'quota_exceeded', `${why}: the next day begins at midnight UTC`);
+}
+
+/** Counts what was published: each event once for each of its channels. */
+export function counted({ usage, body }: PublishingCall, published: number): object {
+  usage.published += published;
+  usage.publishedBytes += body.length;
+  return NOTHING;
 }
 
 /** @throws ApiError 403 if the key may not publish to one of the channels: then nothing of the request is published */

@@ -12,6 +12,8 @@ export interface Outcome {
   readonly attributes: readonly (readonly object[])[];
   /** All of it was published before. */
   readonly isRepeated: boolean;
+  /** How many events were published now, once for each channel. */
+  readonly published: number;
 }
 
 type Publishing = Promise<PublishedOnce>;
@@ -38,8 +40,8 @@ export async function publishOnce(
     publishings = events.map((event, index) => publish(event, requests[index]));
     await publishAll(publishings.flat());
     const attributes = await describe();
-    const published = await Promise.all(publishings.flat());
-    return { attributes, isRepeated: published.every(({ isNew }) => !isNew) };
+    const published = (await Promise.all(publishings.flat())).filter(({ isNew }) => isNew).length;
+    return { attributes, isRepeated: published === 0, published };
   } catch (error) {
     // Whoever asks again does not wait for an answer that nobody makes.
     for (const request of keyed) {

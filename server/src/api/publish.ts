@@ -1,16 +1,9 @@
-import type { Adapter } from '../adapter/adapter.ts';
-import type { App } from '../apps/app.ts';
-import type { Hub } from '../hub/hub.ts';
 import { publishAll } from '../hub/publish-all.ts';
 import { type Call, type Endpoint, Repeated } from './endpoint.ts';
 import { describeChannel } from './info.ts';
-import { checkChannels, publishEvents } from './publish-events.ts';
+import { checkChannels, checkQuota, counted, NOTHING, publishEvents } from './publish-events.ts';
 import { publishOnce } from './publish-once.ts';
 import { batchSchema, type EventRequest, parseBatch, parsePublish, publishSchema } from './requests.ts';
-
-/** The answer where nothing was asked. */
-const NOTHING: object = {};
-const nothing = () => NOTHING;
 
 /** `POST events`: one event to one or more channels. */
 export const publish: Endpoint = {
@@ -20,13 +13,15 @@ export const publish: Endpoint = {
   scope: 'publish',
   body: publishSchema,
   run(call) {
-    const { app, key, body, hub, adapter } = call;
+    const { app, key, body, hub } = call;
     const event = parsePublish(app, body);
     checkChannels(key, event);
+    checkQuota(call, event.channels.length);
     if (event.idempotencyKey !== undefined) return publishKeyed(call, event);
-    if (event.info.length > 0) return publishAndDescribe(hub, adapter, app, event);
+    if (event.info.length > 0) return publishAndDescribe(call, event);
     const published = hub.publishToAll(app, event.channels, event);
-    return published ? published.then(nothing) : NOTHING;
+    if (published) return published.then(() => counted(call, event.channels.length));
+    return counted(call, event.channels.length);
   },
 };
 
@@ -51,15 +46,12 @@ export const publishBatch: Endpoint = {
   },
 };
 
-async function publishAndDescribe(
-  hub: Hub,
-  adapter: Adapter,
-  app: App,
-  event: EventRequest,
-): Promise<object> {
+async function publishAndDescribe(call: Call, event: EventRequest): Promise<object> {
+  const { app, hub, adapter } = call;
   const { channels, info } = event;
   const published = hub.publishEach(app, channels, event);
   await publishAll(published);
+  counted(call, channels.length);
   const described = channels.map(async (channel, index) => {
     const position = await published[index];
     return [channel.name, await describeChannel(adapter, app, channel, info, position)] as const;
@@ -69,7 +61,8 @@ async function publishAndDescribe(
 
 async function publishKeyed(call: Call, event: EventRequest): Promise<object> {
   const { channels, info } = event;
-  const { attributes, isRepeated } = await publishOnce(call, [event]);
+  const { attributes, isRepeated, published } = await publishOnce(call, [event]);
+  counted(call, published);
   const names = channels.map(({ name }, index) => [name, attributes[0]?.[index] ?? {}] as const);
   return answerOnce(info.length === 0 ? NOTHING : { channels: Object.fromEntries(names) }, isRepeated);
 }

@@ -50,7 +50,7 @@ export class Service {
     endpoint: Endpoint,
     { appId, subject }: Target,
   ): Promise<void> {
-    const { hub, adapter, webhooks, audit, now, keyUses, metrics, log } = this.#context;
+    const { hub, adapter, webhooks, audit, now, keyUses, quotas, metrics, log } = this.#context;
     let status = 200;
     let spent: Authenticated | undefined;
     this.#inProgress += 1;
@@ -91,6 +91,8 @@ export class Service {
         now,
         keyUses,
         checkRight,
+        usage: metrics.app(app.id).usage,
+        quotas,
         reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
       });
       const answer = result instanceof Promise ? await result : result;
@@ -136,6 +138,7 @@ export class Service {
     const { apps, metrics } = this.#context;
     if (!apps.byId(appId)) return;
     const counts = metrics.app(appId);
+    if (status >= 400) counts.usage.refused += 1;
     if (publishes) increment(counts.publishes, status);
     if (status === 429) counts.rateLimitHits += 1;
   }

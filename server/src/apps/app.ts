@@ -70,6 +70,10 @@ export const limitsSchema = z
     presenceMemberBytes: count.default(1024),
     /** Channels that one connection may be subscribed to. @default 200 */
     subscriptionsPerConnection: count.default(200),
+    /** Published and client events of a day in UTC, over all nodes; null: no quota. @default null */
+    messagesPerDay: countOrUnlimited.default(null),
+    /** Minutes of all connections in a month in UTC, over all nodes; null: no quota. @default null */
+    connectionMinutesPerMonth: countOrUnlimited.default(null),
     /** Requests to the HTTP API per second, and in one burst; null: no limit. @default 2000 */
     httpRequestsPerSecond: countOrUnlimited.default(2000),
   })

@@ -15,6 +15,7 @@ export const webhookEventNames = [
   'user_offline',
   'grant_expired',
   'grant_revoked',
+  'quota_warning',
 ] as const;
 
 export type WebhookEventName = (typeof webhookEventNames)[number];

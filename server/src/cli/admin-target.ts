@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadConfig } from '../config/load.ts';
+import { expected } from './expected.ts';
 import { CommandError, unreachable } from './failure.ts';
 import { fallback, fromProfile, LOCAL_URL, parseUrl, urlOf } from './target.ts';
 import { UsageError } from './usage-error.ts';
@@ -29,8 +30,8 @@ export interface AdminRequest<Answer> {
   readonly path: string;
   /** What the command needs of the answer; `undefined` stands for one without a body. */
   readonly answer: z.ZodType<Answer>;
-  readonly query?: Readonly<Record<string, string | undefined>>;
-  readonly body?: object;
+  readonly query?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly body?: object | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -77,37 +78,35 @@ export async function findAdmin(options: AdminOptions, env: Environment = proces
  */
 export async function askAdmin<Answer>(
   { url, token }: AdminTarget,
-  { method, path, answer: schema, query = {}, body }: AdminRequest<Answer>,
+  { method, path, answer: schema, query, body }: AdminRequest<Answer>,
 ): Promise<Answer> {
-  const target = new URL(url);
-  target.pathname = `${url.pathname.replace(/\/+$/, '')}/admin/v1${path}`;
-  for (const [name, value] of Object.entries(query)) if (value) target.searchParams.set(name, value);
-  let answer: { readonly status: number; readonly text: string };
-  try {
-    const response = await fetch(target, {
-      method,
-      headers: {
-        Authorization: `Bearer ${token}`,
-        ...(body && { 'Content-Type': 'application/json' }),
-      },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    answer = { status: response.status, text: await response.text() };
-  } catch (error) {
-    throw unreachable(url, error);
-  }
-  const { status, text } = answer;
+  const response = await request({ url, token }, { method, path, query, body });
+  const text = await textOf(response, url);
   const value = text === '' ? undefined : jsonOf(text);
-  if (status < 300) return expected(schema, value, `${method} ${path}`);
-  const problem = problemSchema.safeParse(value);
-  if (!problem.success) {
-    throw new CommandError(`The broker refused with ${status}`, 'refused', { status });
+  if (response.ok) return expected(schema, value, `${method} ${path}`);
+  throw refusalOf(response.status, value);
+}
+
+/**
+ * Asks the admin API for what may be long, as it comes.
+ *
+ * @throws CommandError if it refuses, or the answer is cut off; UnreachableError
+ */
+export async function* askAdminForText(
+  target: AdminTarget,
+  path: string,
+  query: Readonly<Record<string, string | undefined>>,
+): AsyncGenerator<string> {
+  const response = await request(target, { method: 'GET', path, query });
+  if (!response.ok) throw refusalOf(response.status, jsonOf(await textOf(response, target.url)));
+  const decoder = new TextDecoder();
+  try {
+    for await (const chunk of response.body ?? []) yield decoder.decode(chunk, { stream: true });
+  } catch (error) {
+    throw new CommandError('The broker has cut its answer off: what was printed is not all', 'cut_off', {
+      cause: error,
+    });
   }
-  const { detail, code } = problem.data;
-  throw new CommandError(`The broker refused with ${status}: ${detail}`, code, {
-    status,
-    problem: problem.data,
-  });
 }
 
 /** All pages of a list, whose items are under a name. @throws as {@link askAdmin} */
@@ -132,14 +131,43 @@ export async function listAll<Item>(
   }
 }
 
-/** @throws CommandError if the answer lacks what the command needs */
-function expected<Answer>(schema: z.ZodType<Answer>, value: unknown, what: string): Answer {
-  const answer = schema.safeParse(value);
-  if (answer.success) return answer.data;
-  const [issue] = answer.error.issues;
-  const where = issue?.path.join('.') || 'the answer';
-  const why = `${what} was answered otherwise than expected, at ${where}: ${issue?.message}`;
-  throw new CommandError(`${why}. Is the broker of another version?`, 'unexpected_answer');
+async function request(
+  { url, token }: Pick<AdminTarget, 'url' | 'token'>,
+  { method, path, query = {}, body }: Omit<AdminRequest<unknown>, 'answer'>,
+): Promise<Response> {
+  const target = new URL(url);
+  target.pathname = `${url.pathname.replace(/\/+$/, '')}/admin/v1${path}`;
+  for (const [name, value] of Object.entries(query)) if (value) target.searchParams.set(name, value);
+  try {
+    return await fetch(target, {
+      method,
+      headers: {
+        Authorization: `Bearer ${token}`,
+        ...(body && { 'Content-Type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+}
+
+async function textOf(response: Response, url: URL): Promise<string> {
+  try {
+    return await response.text();
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+}
+
+function refusalOf(status: number, value: unknown): CommandError {
+  const problem = problemSchema.safeParse(value);
+  if (!problem.success) return new CommandError(`The broker refused with ${status}`, 'refused', { status });
+  const { detail, code } = problem.data;
+  return new CommandError(`The broker refused with ${status}: ${detail}`, code, {
+    status,
+    problem: problem.data,
+  });
 }
 
 async function partsOf(options: AdminOptions, env: Environment): Promise<Parts> {

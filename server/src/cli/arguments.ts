@@ -40,6 +40,12 @@ export function readTime(option: string, text: string): number {
   return Math.floor(at / 1000);
 }
 
+/** @returns a whole number from 1 @throws UsageError */
+export function readCount(option: string, text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new UsageError(`${option}: got "${text.slice(0, 100)}", expected a whole number from 1`);
+}
+
 /** Unix seconds as people read them. */
 export function showTime(seconds: number | null, none = 'never'): string {
   return seconds === null ? none : new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');

@@ -1,4 +1,5 @@
 /** What commands write: data to standard output, notes to standard error, colours only on a terminal. */
+import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
 
 type Stream = NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY'>>;
@@ -18,6 +19,11 @@ export function print(text: string): void {
 
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);
+}
+
+/** Writes text as it is, as fast as it is read. */
+export async function writeOut(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
 /** One value as JSON. */

@@ -1,21 +1,25 @@
 /** The command line: its commands, and what becomes of their errors. */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
+import { addAccess } from './commands/access.ts';
 import { addApps } from './commands/apps.ts';
 import { addAudit } from './commands/audit.ts';
 import { addChannels } from './commands/channels.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addDev } from './commands/dev.ts';
+import { addHistory } from './commands/history.ts';
 import { addInit } from './commands/init.ts';
 import { addKeys } from './commands/keys.ts';
 import { addLogin } from './commands/login.ts';
 import { addMembers } from './commands/members.ts';
 import { addNodes } from './commands/nodes.ts';
 import { addPublish } from './commands/publish.ts';
+import { addRevoke } from './commands/revoke.ts';
 import { addStart } from './commands/start.ts';
 import { addTail } from './commands/tail.ts';
 import { addTokens } from './commands/tokens.ts';
+import { addUsage } from './commands/usage.ts';
 import { addWebhooks } from './commands/webhooks.ts';
 import { report } from './failure.ts';
 import { UsageError } from './usage-error.ts';
@@ -59,12 +63,16 @@ export function createProgram(): Command {
     addPublish,
     addChannels,
     addMembers,
+    addHistory,
     addTail,
+    addRevoke,
+    addAccess,
     addWebhooks,
     addApps,
     addKeys,
     addTokens,
     addNodes,
+    addUsage,
     addAudit,
     addCompletion,
   ]) {

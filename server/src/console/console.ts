@@ -34,6 +34,7 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly audit: Call['audit'];
   readonly keyUses: Call['keyUses'];
   readonly metrics: Metrics;
+  readonly quotas: Call['quotas'];
   readonly incarnation: string;
   readonly log: Logger;
   readonly now: () => number;

@@ -35,6 +35,7 @@ export interface ConsoleApiParts {
   readonly audit: Call['audit'];
   readonly keyUses: Call['keyUses'];
   readonly metrics: Metrics;
+  readonly quotas: Call['quotas'];
   readonly log: Logger;
   readonly pathPrefix: string;
   readonly now: () => number;
@@ -69,6 +70,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     audit,
     keyUses,
     metrics,
+    quotas,
     log,
     pathPrefix,
     now,
@@ -182,6 +184,8 @@ export function consoleApi(parts: ConsoleApiParts): Router {
             now,
             keyUses,
             checkRight: () => refuseDisabled(app),
+            usage: counts.usage,
+            quotas,
             reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
           });
           if (endpoint.publishes) increment(counts.publishes, 200);

@@ -8,8 +8,18 @@ import { openAudit } from '../audit/open-audit.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
+import { Ledger } from '../usage/ledger.ts';
+import { Quotas } from '../usage/quotas.ts';
+import { RedisUsage } from '../usage/redis-store.ts';
 import { ClusterWebhooks } from '../webhooks/cluster/cluster-webhooks.ts';
-import { type Core, type CoreParts, type CoreStatus, publicKeys, readyDespite } from './core.ts';
+import {
+  type Core,
+  type CoreParts,
+  type CoreStatus,
+  publicKeys,
+  readyDespite,
+  recordWarning,
+} from './core.ts';
 import { historyOptions, idempotencyOptions, keptOptions } from './kept-options.ts';
 import { OwnAdmin, openRegistry } from './own-admin.ts';
 
@@ -18,6 +28,8 @@ export class ClusterCore implements Core {
   readonly adapter: RedisAdapter;
   readonly webhooks: ClusterWebhooks;
   readonly audit: AuditLog | undefined;
+  readonly usage: Ledger;
+  readonly quotas: Quotas;
   readonly status: CoreStatus;
   readonly admin: OwnAdmin;
   readonly webhookKeys: readonly PublicKey[];
@@ -35,7 +47,16 @@ export class ClusterCore implements Core {
     this.adapter = adapter;
     this.webhookKeys = publicKeys(parts);
     this.webhooks = webhooks;
-    this.admin = new OwnAdmin(parts, registry, repository, { adapter, webhooks: webhooks.control });
+    const store = new RedisUsage(adapter.commands, parts.redis.prefix, parts.now);
+    this.quotas = new Quotas(parts.metrics, parts.monotonic);
+    this.usage = new Ledger({
+      ...parts,
+      store,
+      quotas: this.quotas,
+      onWarning: (appId, use) => recordWarning(this.journal, appId, use),
+    });
+    const { usage } = this;
+    this.admin = new OwnAdmin(parts, registry, repository, { adapter, webhooks: webhooks.control, usage });
     this.status = {
       incarnation: '',
       cluster: { node: adapter, webhooks },
@@ -73,7 +94,9 @@ export class ClusterCore implements Core {
     const { commands } = adapter;
     const cluster = { commands, prefix: redis.prefix };
     const audit = await openAudit({ ...parts, signingKey: parts.signingKey, cluster });
-    return new ClusterCore(adapter, webhooks, certificate, audit, parts, registry, repository);
+    const core = new ClusterCore(adapter, webhooks, certificate, audit, parts, registry, repository);
+    await core.usage.start();
+    return core;
   }
 
   get journal(): Journal {
@@ -83,6 +106,7 @@ export class ClusterCore implements Core {
   async close(): Promise<void> {
     await this.audit?.close();
     this.admin.registry.close();
+    await this.usage.close();
     await this.adapter.close();
     await this.webhooks.close();
     for (const certificate of this.status.certificates) certificate.close();

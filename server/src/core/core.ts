@@ -13,6 +13,9 @@ import type { PublicKey, SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ClusterStats } from '../prometheus/cluster.ts';
 import type { Certificate } from '../tls/certificate.ts';
+import type { Ledger } from '../usage/ledger.ts';
+import { endOf } from '../usage/period.ts';
+import type { Quotas, QuotaUse } from '../usage/quotas.ts';
 import type { WebhookControl, WebhookStep, Webhooks } from '../webhooks/webhooks.ts';
 
 /** What all connections of a node share, in whichever of its processes they are. */
@@ -24,14 +27,18 @@ export interface Core {
   readonly audit: Audit | undefined;
   readonly status: CoreStatus;
   readonly admin: CoreAdmin;
+  /** What apps may still use. */
+  readonly quotas: Quotas;
   /** The public keys that receivers of webhooks may read. */
   readonly webhookKeys: readonly PublicKey[];
   close(): Promise<void>;
 }
 
-/** The core of a node: the processes of the node share its audit log. */
+/** The core of a node: the processes of the node share its audit log and its usage. */
 export interface NodeCore extends Core {
   readonly audit: AuditLog | undefined;
+  /** What the apps use, in all processes of the node. */
+  readonly usage: Ledger;
 }
 
 /** The webhooks of a core. */
@@ -125,6 +132,16 @@ export function publicKeys({ signingKey }: Pick<CoreParts, 'signingKey'>): reado
 export function reloadCore({ webhooks, status }: Core): void {
   webhooks.reload();
   for (const certificate of status.certificates) void certificate.reload();
+}
+
+/** Tells the webhooks of an app that it has used most of a quota. */
+export function recordWarning(journal: Journal, appId: string, use: QuotaUse): void {
+  const { quota, limit, used, start } = use;
+  const ratio = Math.round((used / limit) * 1000) / 1000;
+  const unit = quota === 'messagesPerDay' ? 'day' : 'month';
+  const resetsAt = endOf(unit, start) / 1000;
+  // The journal reports what it cannot record.
+  journal.record([{ kind: 'quotaWarning', appId, quota, limit, used, ratio, resetsAt }])?.catch(() => {});
 }
 
 export function degraded(reason: string): Readiness {

@@ -8,11 +8,23 @@ import { MemoryRepository } from '../apps/memory-repository.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { openAudit } from '../audit/open-audit.ts';
 import type { PublicKey } from '../data/signing-key.ts';
+import { reached } from '../metrics.ts';
 import { Store } from '../store/store.ts';
+import { Ledger } from '../usage/ledger.ts';
+import { MemoryUsage } from '../usage/memory-store.ts';
+import { Quotas } from '../usage/quotas.ts';
 import { boundsOf } from '../webhooks/outbox/bounds.ts';
 import { MemoryOutbox } from '../webhooks/outbox/memory-outbox.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
-import { type Core, type CoreParts, type CoreStatus, degraded, publicKeys, readyDespite } from './core.ts';
+import {
+  type Core,
+  type CoreParts,
+  type CoreStatus,
+  degraded,
+  publicKeys,
+  readyDespite,
+  recordWarning,
+} from './core.ts';
 import { historyOptions, idempotencyOptions, keptOptions } from './kept-options.ts';
 import { OwnAdmin, openRegistry } from './own-admin.ts';
 
@@ -24,6 +36,8 @@ export class LocalCore implements Core {
   readonly admin: OwnAdmin;
   readonly webhookKeys: readonly PublicKey[];
   readonly audit: AuditLog | undefined;
+  readonly usage: Ledger;
+  readonly quotas: Quotas;
   readonly #store: Store | undefined;
 
   private constructor(
@@ -50,6 +64,15 @@ export class LocalCore implements Core {
     this.adapter = adapter;
     this.webhookKeys = publicKeys(parts);
     this.webhooks = new Webhooks({ ...parts, outbox, onStep });
+    const { metrics, log } = parts;
+    const usage = store?.usage ?? new MemoryUsage(() => reached(metrics, log, 'usage_rows'));
+    this.quotas = new Quotas(metrics, monotonic);
+    this.usage = new Ledger({
+      ...parts,
+      store: usage,
+      quotas: this.quotas,
+      onWarning: (appId, use) => recordWarning(this.journal, appId, use),
+    });
     this.admin = new OwnAdmin(parts, registry, repository, this);
     this.status = {
       incarnation: store ? '' : randomBytes(16).toString('hex'),
@@ -77,7 +100,9 @@ export class LocalCore implements Core {
     try {
       const registry = await openRegistry(parts, repository);
       const audit = await openAudit({ config, signingKey, metrics, log, now });
-      return new LocalCore(parts, store, audit, registry, repository);
+      const core = new LocalCore(parts, store, audit, registry, repository);
+      await core.usage.start();
+      return core;
     } catch (error) {
       await store?.close();
       throw error;
@@ -102,6 +127,7 @@ export class LocalCore implements Core {
     this.admin.registry.close();
     await this.adapter.close();
     await this.webhooks.close();
+    await this.usage.close();
     await this.audit?.close();
     await this.#store?.close();
   }

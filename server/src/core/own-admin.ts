@@ -5,6 +5,7 @@ import { Registry } from '../admin/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
 import type { KeyUses } from '../apps/key-usage.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
+import type { UsageReader } from '../usage/usage-store.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 import type { CoreAdmin, CoreParts } from './core.ts';
 
@@ -35,14 +36,22 @@ export class OwnAdmin implements CoreAdmin {
     core: {
       readonly adapter: Adapter;
       readonly webhooks: WebhookControl;
+      readonly usage: UsageReader;
       readonly forgetApp?: (appId: string) => Promise<void>;
     },
   ) {
     this.registry = registry;
-    const { adapter, webhooks } = core;
+    const { adapter, webhooks, usage } = core;
     this.#node = new LiveNode({ ...parts, adapter, webhooks, forgetApp: (id) => core.forgetApp?.(id) });
     const { counters } = adapter;
-    this.administrator = new Administration({ ...parts, registry, repository, counters, live: this.#node });
+    this.administrator = new Administration({
+      ...parts,
+      registry,
+      repository,
+      counters,
+      live: this.#node,
+      usage,
+    });
   }
 
   async keyUses(appId: string): Promise<KeyUses> {

@@ -98,4 +98,36 @@ export const MIGRATIONS: readonly string[] = [
     FROM (SELECT *, 'rev-' || printf('%024d', row_number() OVER (ORDER BY app, channel, user)) AS id FROM block);
   DROP TABLE block;
   `,
+  // What apps have used, by period; and the runs of the broker that have not ended by themselves.
+  `
+  CREATE TABLE usage (
+    unit TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    app TEXT NOT NULL,
+    incomplete INTEGER NOT NULL,
+    connection_ms INTEGER NOT NULL,
+    messages_published INTEGER NOT NULL,
+    messages_delivered INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    bytes_out INTEGER NOT NULL,
+    client_events INTEGER NOT NULL,
+    webhooks_sent INTEGER NOT NULL,
+    webhooks_failed INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    connections_peak INTEGER NOT NULL,
+    presence_members_peak INTEGER NOT NULL,
+    history_bytes_peak INTEGER NOT NULL,
+    PRIMARY KEY (unit, start, app)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE usage_node (node TEXT PRIMARY KEY, seq INTEGER NOT NULL, minute INTEGER NOT NULL) STRICT;
+  `,
+  // The period of each quota of which an app was warned last.
+  `
+  CREATE TABLE usage_warning (
+    app TEXT NOT NULL,
+    quota TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    PRIMARY KEY (app, quota)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

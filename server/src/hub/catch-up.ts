@@ -5,7 +5,7 @@ import type { CacheMisses } from './cache-misses.ts';
 import type { Channels } from './channels.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
-import { frameFor, type News, type Subscription } from './subscription.ts';
+import type { News, Subscription } from './subscription.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 
 /** Sends subscribers what they may have missed while this node was cut off, or makes them reconnect. */
@@ -55,7 +55,7 @@ export class CatchUp {
     } finally {
       for (const [subscriber, subscription] of behind) {
         // A subscriber that has left in the meantime gets nothing.
-        if (local.get(subscriber) === subscription) this.#resume(subscriber, subscription, state);
+        if (local.get(subscriber) === subscription) this.#resume(local, subscriber, subscription, state);
       }
     }
   }
@@ -67,7 +67,12 @@ export class CatchUp {
     else local.deliver({ kind: 'count', topic, count: subscriptions, version });
   }
 
-  #resume(subscriber: Subscriber, subscription: Subscription, state: State | undefined): void {
+  #resume(
+    local: LocalChannel,
+    subscriber: Subscriber,
+    subscription: Subscription,
+    state: State | undefined,
+  ): void {
     let news: readonly News[];
     // Two snapshots may arrive in the reverse of the order in which they were requested.
     const isNews = state && !subscription.isAhead(state.version);
@@ -78,11 +83,12 @@ export class CatchUp {
     }
     if (!state) return;
     if (state.roster && isNews) subscriber.send(state.roster);
-    for (const each of news) subscriber.send(frameFor(each, subscriber));
-    if (state.isCache) this.#sendLast(subscriber, subscription, state);
+    local.sendWaiting(subscriber, news);
+    if (state.isCache) this.#sendLast(local, subscriber, subscription, state);
   }
 
   #sendLast(
+    { metrics }: LocalChannel,
     subscriber: Subscriber,
     subscription: Subscription,
     { topic, channel, last, missedUntil }: State,
@@ -91,6 +97,7 @@ export class CatchUp {
     let seen = missedUntil;
     if (last && subscription.misses(last.version, missedUntil)) {
       subscriber.send(last.frame);
+      metrics.usage.delivered += 1;
       seen = Math.max(seen, last.version);
     } else if (!last && !subscription.knowsEvents) {
       subscriber.send(frames.cacheMiss(channel));

@@ -8,7 +8,7 @@ import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { ReplayedFrames } from './replayed-frames.ts';
 import type { Subscriber } from './subscriber.ts';
-import type { News, Subscription } from './subscription.ts';
+import { frameFor, type News, type Subscription } from './subscription.ts';
 
 /** A message to the subscribers of a channel. */
 export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 'memberRemoved' | 'count' }>;
@@ -23,6 +23,8 @@ export class LocalChannel {
   readonly #subscriptions = new Map<Subscriber, Subscription>();
   /** Subscribers that wait for their first snapshot. They get no messages before it, and the newer ones after it. */
   #pending: Map<Subscriber, Subscription> | undefined;
+  /** Subscriptions of this process by user id; only in presence channels. */
+  #seats: Map<string, number> | undefined;
   #replayed: ReplayedFrames | undefined;
   /** The version of the last count that was sent. */
   #countVersion = 0;
@@ -41,7 +43,7 @@ export class LocalChannel {
 
   /** The number of distinct users in a presence channel. */
   countMembers(): number {
-    return new Set([...this.#subscriptions.values()].map(({ userId }) => userId)).size;
+    return this.#seats?.size ?? 0;
   }
 
   get(subscriber: Subscriber): Subscription | undefined {
@@ -68,6 +70,12 @@ export class LocalChannel {
   /** The subscriber has its first snapshot, and gets all messages from now on. */
   activate(subscriber: Subscriber, subscription: Subscription): void {
     this.#subscriptions.set(subscriber, subscription);
+    const { userId } = subscription;
+    if (userId === undefined) return;
+    this.#seats ??= new Map();
+    const seats = this.#seats.get(userId) ?? 0;
+    if (seats === 0) this.metrics.usage.members += 1;
+    this.#seats.set(userId, seats + 1);
   }
 
   /** Ends the wait for a first snapshot, with or without success. */
@@ -116,7 +124,8 @@ export class LocalChannel {
     }
     const frame = this.#frame(message);
     if (message.kind === 'count' || message.version === undefined) {
-      this.#sendAll(frame, message.kind === 'event' ? message.except : undefined);
+      const sent = this.#sendAll(frame, message.kind === 'event' ? message.except : undefined);
+      if (message.kind === 'event') this.metrics.usage.delivered += sent;
     } else {
       const { version } = message;
       if (message.kind !== 'event') this.#sendNews({ frame, version, isEvent: false }, undefined);
@@ -127,6 +136,12 @@ export class LocalChannel {
   #remove(subscriber: Subscriber, subscription: Subscription): void {
     this.#subscriptions.delete(subscriber);
     subscription.term?.stop();
+    const { userId } = subscription;
+    const seats = userId === undefined ? 0 : (this.#seats?.get(userId) ?? 0);
+    if (userId === undefined || seats === 0) return;
+    if (seats > 1) return void this.#seats?.set(userId, seats - 1);
+    this.#seats?.delete(userId);
+    this.metrics.usage.members -= 1;
   }
 
   #frame(message: ChannelMessage): Frame {
@@ -142,23 +157,36 @@ export class LocalChannel {
     }
   }
 
-  #sendAll(frame: Frame, except: string | undefined): void {
+  /** Returns how many subscribers get it. */
+  #sendAll(frame: Frame, except: string | undefined): number {
     let sent = this.#subscriptions.size;
     for (const subscriber of this.#subscriptions.keys()) {
       if (except !== undefined && subscriber.socketId === except) sent -= 1;
       else subscriber.send(frame);
     }
     this.metrics.deliveries += sent;
+    return sent;
+  }
+
+  /** Sends one subscriber what it waited for. */
+  sendWaiting(subscriber: Subscriber, news: readonly News[]): void {
+    for (const each of news) {
+      subscriber.send(frameFor(each, subscriber));
+      if (each.isEvent) this.metrics.usage.delivered += 1;
+    }
   }
 
   #sendNews(news: News, except: string | undefined): void {
+    let sent = 0;
     for (const waiting of [this.#subscriptions, this.#pending]) {
       if (!waiting) continue;
       for (const [subscriber, subscription] of waiting) {
         if (except !== undefined && subscriber.socketId === except) continue;
-        if (subscription.deliver(subscriber, news)) this.metrics.deliveries += 1;
+        if (subscription.deliver(subscriber, news)) sent += 1;
       }
     }
+    this.metrics.deliveries += sent;
+    if (news.isEvent) this.metrics.usage.delivered += sent;
   }
 }
 

@@ -7,7 +7,7 @@ import { increment } from '../metrics.ts';
 import type { Frame, Recovery } from '../protocol/frames.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { Subscriber } from './subscriber.ts';
-import { frameFor, type Subscription } from './subscription.ts';
+import type { Subscription } from './subscription.ts';
 
 /** Events of one page, for which a reader is waited for. */
 const PAGE_EVENTS = 100;
@@ -130,7 +130,7 @@ export class Replay {
     const { local, subscriber, subscription } = this.#parts;
     const news = subscription.release(version);
     if (!news) return false;
-    for (const each of news) subscriber.send(frameFor(each, subscriber));
+    local.sendWaiting(subscriber, news);
     local.metrics.deliveries += news.length;
     return true;
   }
@@ -140,6 +140,7 @@ export class Replay {
     for (const event of events) subscriber.send(this.#frame(event));
     subscription.reach(next);
     local.metrics.deliveries += events.length;
+    local.metrics.usage.delivered += events.length;
   }
 
   #frame(event: HistoryEvent): Frame {

@@ -14,7 +14,7 @@ import type { Endings } from './endings.ts';
 import type { LocalChannel } from './local-channel.ts';
 import { Replay, type ReplayParts, type Resume } from './replay.ts';
 import type { Subscriber } from './subscriber.ts';
-import { BufferOverflow, frameFor, type News, Subscription } from './subscription.ts';
+import { BufferOverflow, type News, Subscription } from './subscription.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 import type { SubscriptionTerms } from './subscription-terms.ts';
 
@@ -95,9 +95,11 @@ export class Subscriptions {
       this.#terms.begin(local, subscriber, subscription);
       subscription.reach(subscriber.isCapable ? (replay?.position ?? joined?.position) : undefined);
       this.#acknowledge(local, subscriber, subscription, joined, replay?.recovery);
-      if (channel.cache && joined && !replay?.coversLast)
+      if (channel.cache && joined && !replay?.coversLast) {
         subscriber.send(keptFrame(channel.name, joined, subscriber));
-      for (const each of news) subscriber.send(frameFor(each, subscriber));
+        if (joined.last) local.metrics.usage.delivered += 1;
+      }
+      local.sendWaiting(subscriber, news);
       replay?.send();
       if (joined) this.#announceJoin(topic, local, joined);
     } catch (error) {
@@ -258,7 +260,7 @@ export class Subscriptions {
       else await this.#endings.leave(topic, subscriber);
       throw error;
     } finally {
-      for (const each of news) subscriber.send(frameFor(each, subscriber));
+      local.sendWaiting(subscriber, news);
     }
   }
 }

@@ -196,6 +196,11 @@ function encodeJson(message: object): Frame {
   return encode(JSON.stringify(message));
 }
 
+/** Bytes of a frame without its header. */
+export function payloadOf({ length }: Frame): number {
+  return length - (length < 128 ? 2 : length < 65_540 ? 4 : 10);
+}
+
 /** Encodes a text as one unmasked WebSocket frame (RFC 6455, section 5.2). */
 export function encode(text: string): Frame {
   const size = Buffer.byteLength(text);

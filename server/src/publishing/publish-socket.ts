@@ -11,6 +11,7 @@ import { ApiError, codes, Disconnect } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { increment, type Metrics, reached } from '../metrics.ts';
 import type { ClientSocket, MessageBound, SocketOwner } from '../socket/client-socket.ts';
+import type { Quotas } from '../usage/quotas.ts';
 import { ChannelOrder } from './channel-order.ts';
 import { explain, publishedAnswer, readFrame, refusalAnswer } from './frame.ts';
 import { Unanswered } from './unanswered.ts';
@@ -160,26 +161,30 @@ export class PublishSocket implements SocketOwner {
       if (!events) throw refusal;
       const requests = readEvents(app, events, app.limits.batchSize, 'events');
       for (const request of requests) checkChannels(key, request);
-      const { attributes, isRepeated } = await this.#publish(requests);
+      const { attributes, isRepeated } = await this.#publish(requests, data);
       increment(counts.publishes, 200);
       if (isRepeated) counts.idempotency.repeated += 1;
       return publishedAnswer(id, attributes ?? requests.map(() => ({})), isRepeated);
     } catch (error) {
       const { answered, isOurFault } = explain(error);
       increment(counts.publishes, answered.status);
+      counts.usage.refused += 1;
       if (answered.status === 429) counts.rateLimitHits += 1;
       this.#report(answered, isOurFault ? error : undefined);
       return refusalAnswer(id, answered);
     }
   }
 
-  #publish(requests: readonly EventRequest[]): Promise<Published> {
-    const { hub, adapter } = this.#parts;
+  /** @param body the frame, as it came */
+  #publish(requests: readonly EventRequest[], body: Buffer): Promise<Published> {
+    const { hub, adapter, metrics, quotas } = this.#parts;
+    const { app } = this.#caller;
+    const { usage } = metrics.app(app.id);
     const channels = requests.flatMap((request) => request.channels.map(({ name }) => name));
     const checkRight = () => this.#checkRight();
     return this.#order.run(channels, async () => {
       checkRight();
-      return publishEvents({ app: this.#caller.app, hub, adapter, checkRight }, requests);
+      return publishEvents({ app, hub, adapter, checkRight, usage, quotas, body }, requests);
     });
   }
 
@@ -246,6 +251,7 @@ export interface PublishSocketParts {
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly metrics: Metrics;
+  readonly quotas: Quotas;
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly now: () => number;

@@ -1,5 +1,5 @@
 import { userOf } from '../access/grant.ts';
-import { Refusal } from '../errors.ts';
+import { codes, Refusal } from '../errors.ts';
 import type { Position } from '../history/history.ts';
 import type { Publication } from '../hub/hub.ts';
 import type { Subscription } from '../hub/subscription.ts';
@@ -51,6 +51,7 @@ export class ClientEvents {
   }
 
   #refuse(id: string | undefined, refusal: Refusal): void {
+    this.#parts.report.clientEventRefused(this.#connection);
     if (id === undefined) return this.#connection.answer(refusal);
     this.#parts.report.messageRefused(this.#connection, refusal);
     this.#connection.send(frames.nack(id, refusal.errorCode, refusal.message));
@@ -111,9 +112,14 @@ export class ClientEvents {
   }
 
   #send(channel: Channel, publication: Publication): Promise<Position | undefined> | undefined {
-    const { hub, report } = this.#parts;
+    const { hub, report, quotas } = this.#parts;
+    const { app } = this.#connection;
+    if (!quotas.allowsMessages(app, 1)) {
+      const why = `the app has a quota of ${app.limits.messagesPerDay} messages a day`;
+      throw new Refusal(codes.clientEventRate, 'quota_exceeded', `Client event rejected: ${why}`);
+    }
     report.clientEventAccepted(this.#connection);
-    return hub.publish(this.#connection.app, channel, publication);
+    return hub.publish(app, channel, publication);
   }
 
   /** @throws Refusal if there is none, or its grant does not allow client events */

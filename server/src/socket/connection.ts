@@ -80,6 +80,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
 
     webSocket.belongTo(this);
     this.send(frames.established(this.socketId, this.#activityTimeoutSeconds, this.isCapable));
+    metrics.usage.openedAt += this.#openedAt;
     parts.report.connected(this);
   }
 
@@ -87,10 +88,11 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (!this.#ended) this.#parts.writeQueue.push(this, frame);
   }
 
-  write(bytes: Buffer, frames: number): void {
+  write(bytes: Buffer, frames: number, payload: number): void {
     this.#socket.write(bytes);
     this.metrics.messagesOut += frames;
     this.metrics.bytesOut += bytes.length;
+    this.metrics.usage.payloadOut += payload;
     this.countBuffered();
     if (this.#buffered > this.#parts.config.maxBufferedBytes && !this.#ended) this.dropSlowReader();
   }
@@ -294,6 +296,8 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.#parts.buffers.add(-this.#buffered);
     this.#parts.writeQueue.drop(this);
     this.#session.end();
+    this.metrics.usage.openedAt -= this.#openedAt;
+    this.metrics.usage.endedMs += Math.floor(this.#parts.monotonic()) - this.#openedAt;
     this.#parts.report.disconnected(this, code, reason);
     this.#parts.onEnd(this, this.#socket);
   }

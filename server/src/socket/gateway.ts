@@ -9,7 +9,7 @@ import { AdmissionQueue } from './admission-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { Connection, type ConnectionParts } from './connection.ts';
 import { ConnectionPlaces, NoPlace, type PlacesBounds } from './connection-places.ts';
-import { type Handshake, isCapable, readHandshake } from './handshake.ts';
+import { type Handshake, isCapable, keyOf, readHandshake } from './handshake.ts';
 import type { OpenConnections } from './open-connections.ts';
 import { OutboundBuffers } from './outbound-buffers.ts';
 import { UserEventRate } from './rate-limits.ts';
@@ -151,6 +151,7 @@ export class Gateway {
         pathPrefix: config.pathPrefix,
         secure: isSecure(request),
       });
+      if (!this.#parts.quotas.allowsConnection(handshake.app)) throw quotaExceeded(handshake.app);
       await this.#places.take(handshake.app, ownerOf(address));
       return handshake;
     } catch (error) {
@@ -197,7 +198,9 @@ export class Gateway {
     address: string,
   ): void {
     if (why instanceof NoPlace) this.#report.boundReached(why.bound, { address });
-    this.#report.handshakeRefused(why, address);
+    const key = keyOf(request, this.#parts.config.pathPrefix);
+    const app = key === undefined ? undefined : this.#parts.apps.byKey(key);
+    this.#report.handshakeRefused(why, address, app);
     // Where sockets are scarce, no client is held.
     const holdMs = why instanceof NoPlace ? 0 : this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS;
     this.#refused.refuse(webSocket, socket, why, { isCapable: isCapable(request), holdMs });
@@ -218,6 +221,11 @@ export class Gateway {
     const at = this.#parts.monotonic();
     for (const connection of [...this.#connections]) connection.checkActivity(at);
   }
+}
+
+function quotaExceeded({ limits }: App): Disconnect {
+  const quota = `The app has a quota of ${limits.connectionMinutesPerMonth} connection minutes a month`;
+  return new Disconnect(codes.overQuota, 'quota_exceeded', quota);
 }
 
 /** What a gateway needs. */

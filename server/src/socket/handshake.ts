@@ -76,6 +76,16 @@ function saysCapable(query: URLSearchParams): boolean {
   return query.get('countersign') === '1';
 }
 
+/** The key that a request names which was refused. */
+export function keyOf({ url = '' }: IncomingMessage, pathPrefix: string): string | undefined {
+  try {
+    return readKey(url.split('?', 1)[0] ?? '', `${pathPrefix}/app/`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws Disconnect if the path names none */
 function readKey(path: string, prefix: string): string {
   const encoded = path.startsWith(prefix) ? path.slice(prefix.length) : '';
   if (encoded === '' || encoded.includes('/')) {

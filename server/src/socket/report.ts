@@ -58,9 +58,14 @@ export class Report {
     app.observer?.observe({ kind: 'disconnected', who: connection, code, reason });
   }
 
-  /** The broker refused a handshake. */
-  handshakeRefused({ code, errorCode, reason }: Disconnect, address: string): void {
+  /**
+   * The broker refused a handshake.
+   *
+   * @param app the one whose key it has, if there is one
+   */
+  handshakeRefused({ code, errorCode, reason }: Disconnect, address: string, app: App | undefined): void {
     increment(this.#metrics.refusedHandshakes, code);
+    if (app) this.#metrics.app(app.id).usage.refused += 1;
     this.#log.info({ code, errorCode, reason, address }, 'connection refused');
   }
 
@@ -145,6 +150,7 @@ export class Report {
     mistake?: string,
   ): void {
     const { errorCode, message: reason, explanation } = refusal;
+    connection.metrics.usage.refused += 1;
     if (this.#audit) {
       const key = keyIn(evidence, connection);
       this.#audit.record(auditOf('sign_in_refused', connection, { key, reason, code: errorCode }));
@@ -220,6 +226,7 @@ export class Report {
       const parts = { channel, user_id: connection.userId, key: keyIn(evidence, connection), reason, code };
       this.#audit.record(auditOf('grant_refused', connection, parts));
     }
+    connection.metrics.usage.refused += 1;
     this.#refused(connection, channel, refusal, evidence, mistake);
   }
 
@@ -250,6 +257,10 @@ export class Report {
   /** A subscribe, unsubscribe or recheck of one channel failed for no reason that the client could change. */
   channelStepFailed(connection: ReportedConnection, channel: string, error: unknown): void {
     this.#log.error({ ...idsOf(connection), err: error, channel }, 'channel step failed');
+  }
+
+  clientEventRefused({ metrics }: ReportedConnection): void {
+    metrics.usage.refused += 1;
   }
 
   clientEventAccepted({ metrics }: ReportedConnection): void {

@@ -5,6 +5,7 @@ import type { Hub } from '../hub/hub.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { UserConnection } from '../hub/users.ts';
 import type { Tokens } from '../tokens/tokens.ts';
+import type { Quotas } from '../usage/quotas.ts';
 import type { UserEventRate } from './rate-limits.ts';
 import type { Report, ReportedConnection } from './report.ts';
 
@@ -30,6 +31,7 @@ export interface ProofClaim {
 
 /** What all sessions share. */
 export interface SessionParts {
+  readonly quotas: Quotas;
   readonly hub: Hub;
   readonly access: Access;
   readonly tokens: Tokens;

@@ -1,11 +1,11 @@
-import type { Frame } from '../protocol/frames.ts';
+import { type Frame, payloadOf } from '../protocol/frames.ts';
 
 /** A destination of frames: a connection. */
 export interface Writer {
   /** The pending frames. Only the write queue changes them; they are here, not in a map, for speed. */
   pending: FrameBatch | undefined;
-  /** Writes the bytes of so many whole frames to the socket. */
-  write(bytes: Buffer, frames: number): void;
+  /** Writes the bytes of so many whole frames to the socket; `payload` is their bytes without the headers. */
+  write(bytes: Buffer, frames: number, payload: number): void;
 }
 
 /**
@@ -16,6 +16,8 @@ export class FrameBatch {
   next: FrameBatch | undefined;
   /** The number of frames. */
   readonly frames: number;
+  /** Bytes without the headers of the frames. */
+  readonly payload: number;
   readonly #previous: FrameBatch | undefined;
   readonly #size: number;
   #bytes: Buffer | undefined;
@@ -27,6 +29,7 @@ export class FrameBatch {
     this.#previous = previous;
     this.#size = (previous ? previous.#size : 0) + last.length;
     this.frames = (previous ? previous.frames : 0) + 1;
+    this.payload = (previous ? previous.payload : 0) + payloadOf(last);
     if (!previous) this.#bytes = last;
   }
 
@@ -121,7 +124,7 @@ export class WriteQueue {
     const bytes = pending.bytes(this.statistics);
     this.statistics.writes += 1;
     this.statistics.bytes += bytes.length;
-    writer.write(bytes, pending.frames);
+    writer.write(bytes, pending.frames, pending.payload);
   }
 
   /** Discards the pending frames of one writer. */

@@ -1,6 +1,7 @@
 import type { Revocation } from '../adapter/revocations.ts';
 import type { DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { HookKey } from '../apps/hook.ts';
+import type { UsageBatch, UsageQuery, UsageRow, Used } from '../usage/usage-store.ts';
 import type {
   Amounts,
   Announced,
@@ -23,7 +24,12 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   writeDocuments(change: RepositoryChange): Promise<number | undefined>;
   keptAnswer(key: string, now: number): Promise<string | undefined>;
   adminEntries(before: number, limit: number): Promise<readonly KeptEntry[]>;
-  /** Deletes everything of an app but the audit entries. */
+  beginUsage(node: string): Promise<void>;
+  addUsage(batch: UsageBatch): Promise<void>;
+  usageRows(query: UsageQuery): Promise<readonly UsageRow[]>;
+  warnOfQuota(app: string, quota: string, start: number): Promise<boolean>;
+  usedByApps(apps: readonly string[], at: number): Promise<readonly Used[]>;
+  /** Deletes everything of an app but the audit entries and its usage. */
   forgetApp(appId: string): Promise<void>;
   /** Commits the work in progress, and releases the data directory. */
   close(): Promise<void>;

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteRepository } from '../data/app-repository.ts';
 import { Database, DataError } from '../data/database.ts';
 import { SqliteRevocationStore } from '../data/revocation-store.ts';
+import { SqliteUsage } from '../usage/sqlite-usage.ts';
 import { SqliteOutbox } from '../webhooks/outbox/sqlite-outbox.ts';
 import type { Item, Opening, Question, Questions, Said, StoreCalls, ThreadData } from './calls.ts';
 
@@ -31,6 +32,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
   const outbox = new SqliteOutbox({ database, now: () => now, ...bounds });
   const revocations = new SqliteRevocationStore(database, () => now);
   const repository = new SqliteRepository(database);
+  const usage = new SqliteUsage(database);
   outbox.attach({
     appended: (...news) => say(outbox, { news: ['appended', ...news] }),
     overflowed: (...news) => say(outbox, { news: ['overflowed', ...news] }),
@@ -72,6 +74,11 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
       }),
     keptAnswer: async (...of) => repository.answer(...of),
     adminEntries: async (...of) => repository.entries(...of),
+    beginUsage: (node) => outbox.write(() => usage.begin(node)),
+    addUsage: (batch) => outbox.write(() => usage.add(batch)),
+    usageRows: async (query) => usage.rows(query),
+    warnOfQuota: (...of) => outbox.write(() => usage.warn(...of)),
+    usedByApps: async (...of) => usage.used(...of),
     forgetApp: (appId) => outbox.write(() => forgetApp(appId)),
     saveRevocation: (revocation) => outbox.write(() => revocations.save(revocation)),
     forgetRevocation: (...of) => outbox.write(() => revocations.forget(...of)),

@@ -6,6 +6,7 @@ import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import { DataThread } from './data-thread.ts';
 import { StoreOutbox } from './store-outbox.ts';
 import { StoreRepository } from './store-repository.ts';
+import { StoreUsage } from './store-usage.ts';
 
 export interface StoreParts {
   readonly directory: string;
@@ -25,6 +26,7 @@ export class Store implements RevocationStore {
   readonly outbox: StoreOutbox;
   /** The documents of the admin API. */
   readonly repository = new StoreRepository(() => this.#open);
+  readonly usage = new StoreUsage(() => this.#open);
   /** Revocations that were kept when it was opened. */
   standing: readonly Revocation[] = [];
   #thread: DataThread | undefined;

@@ -11,6 +11,7 @@ const EVENTS = {
   subscriptionCount: 'subscription_count',
   grantExpired: 'grant_expired',
   grantRevoked: 'grant_revoked',
+  quotaWarning: 'quota_warning',
 } as const;
 
 /** An arrival or a departure. */
@@ -45,6 +46,7 @@ export function isEdge(happening: DomainEvent): happening is Edge {
 export function isWanted(apps: AppStore, happening: DomainEvent): boolean {
   if (isEdge(happening)) return isAnybodysBusiness(apps, announcedBy(happening));
   const name = EVENTS[happening.kind];
+  if (happening.kind === 'quotaWarning') return hooksFor(apps, happening.appId, name, undefined).length > 0;
   return hooksFor(apps, appOfTopic(happening.topic), name, channelOfTopic(happening.topic)).length > 0;
 }
 

@@ -3,7 +3,8 @@ import type { WebhookEventName } from '../apps/hook.ts';
 
 /**
  * An event as receivers read it. The commit adds `seq`, and `epoch` where there is one. Some official libraries read
- * events as maps of strings that have a `channel`, so all numbers but the count are strings.
+ * events as maps of strings that have a `channel`, so all numbers but the count and those of quotas are
+ * strings.
  */
 export interface WebhookEvent {
   /** `test` is an event that somebody requested to try a hook. */
@@ -21,6 +22,13 @@ export interface WebhookEvent {
   /** The connection that caused it. */
   readonly socket_id?: string;
   readonly reason?: string;
+  /** The name of the limit that is a quota, its value, what is used of it, and the ratio of both. */
+  readonly quota?: string;
+  readonly limit?: number;
+  readonly used?: number;
+  readonly ratio?: number;
+  /** Unix seconds at which the next period of a quota begins. */
+  readonly resets_at?: number;
   /** The same in every delivery of the event. */
   readonly id: string;
   /** Unix milliseconds at which it happened. */

@@ -27,6 +27,11 @@ export interface RecorderParts {
   readonly presence?: PresenceSource | undefined;
 }
 
+type QuotaWarning = Extract<DomainEvent, { kind: 'quotaWarning' }>;
+
+/** No channel begins like this. */
+const QUOTA_LANE = '#quota';
+
 /** Time and origin of an event. */
 export interface Origin {
   /** Unix milliseconds. */
@@ -146,6 +151,8 @@ export class Recorder implements Journal {
         const parts = { user_id: userId, grant_id: grantId, socket_id: socketId, reason };
         return this.#tell(happening.topic, 'grant_revoked', parts, origin);
       }
+      case 'quotaWarning':
+        return this.#warn(happening, origin);
       case 'cacheMiss':
         return this.#tell(happening.topic, 'cache_miss', {}, origin);
       case 'subscriptionCount':
@@ -164,6 +171,13 @@ export class Recorder implements Journal {
     const hooks = hooksFor(this.#parts.apps, appId, name, channel);
     if (hooks.length === 0) return undefined;
     return { appId, lane: channel, hooks, event: newEvent(at, name, channel, parts) };
+  }
+
+  #warn({ appId, quota, limit, used, ratio, resetsAt }: QuotaWarning, { at }: Origin): Change | undefined {
+    const hooks = hooksFor(this.#parts.apps, appId, 'quota_warning', undefined);
+    if (hooks.length === 0) return undefined;
+    const event = newEvent(at, 'quota_warning', '', { quota, limit, used, ratio, resets_at: resetsAt });
+    return { appId, lane: QUOTA_LANE, hooks, event };
   }
 
   #come(edge: Edge, { at }: Origin): Change | undefined {

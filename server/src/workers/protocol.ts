@@ -13,6 +13,8 @@ import type { Config } from '../config/config.ts';
 import type { CoreAdmin, Readiness } from '../core/core.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
+import type { Figures } from '../usage/figures.ts';
+import type { Used } from '../usage/usage-store.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
 /** What the parent exposes to a worker: everything that the workers share. */
@@ -33,7 +35,14 @@ export interface ParentApi {
   readonly audit: NodeAudit;
   readonly administrator: Administrator;
   readonly node: Pick<CoreAdmin, 'keyUses'>;
+  readonly usage: UsageSink;
   readonly group: Group;
+}
+
+/** Takes over what the worker has counted. */
+export interface UsageSink {
+  /** @returns what the apps that have quotas have used, over all nodes */
+  take(figures: readonly Figures[]): readonly Used[];
 }
 
 /** What a worker asks of the parent that concerns all workers. */

@@ -2,6 +2,7 @@ import type { Journal } from '../adapter/journal.ts';
 import type { NodeProcesses } from '../admin/node.ts';
 import type { Core, CoreAdmin, CoreStatus, CoreWebhooks } from '../core/core.ts';
 import type { PublicKey } from '../data/signing-key.ts';
+import type { Quotas } from '../usage/quotas.ts';
 import type { GroupStatus, ParentApi } from './protocol.ts';
 import { type Rpc, remote } from './rpc.ts';
 import type { WorkerAdapter } from './worker-adapter.ts';
@@ -18,6 +19,7 @@ export class WorkerCore implements Core {
   processes: NodeProcesses | undefined;
   readonly webhookKeys: readonly PublicKey[];
   readonly audit: WorkerAudit | undefined;
+  readonly quotas: Quotas;
 
   /**
    * @param incarnation that of the parent's core
@@ -30,11 +32,13 @@ export class WorkerCore implements Core {
     incarnation: string,
     webhookKeys: readonly PublicKey[],
     audit: WorkerAudit | undefined,
+    quotas: Quotas,
     groupStatus: () => GroupStatus,
   ) {
     this.adapter = adapter;
     this.webhookKeys = webhookKeys;
     this.audit = audit;
+    this.quotas = quotas;
     this.journal = remote(parent, 'journal');
     const node: ParentApi['node'] = remote(parent, 'node');
     this.admin = {

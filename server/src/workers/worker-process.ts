@@ -76,7 +76,7 @@ export class WorkerProcess {
         // A worker that is cut off must not go on with what is released here. After a drain it only writes its log.
         if (this.#drained) setTimeout(() => this.kill(), EXIT_TIMEOUT_MS).unref();
         else this.kill();
-        return session.end();
+        return session.end(!this.#drained);
       })
       .then(() => exited);
   }

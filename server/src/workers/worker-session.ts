@@ -57,16 +57,22 @@ export class WorkerSession {
       },
       administrator: core.admin.administrator,
       node: { keyUses: (appId) => core.admin.keyUses(appId) },
+      usage: { take: (figures) => core.usage.take(this, figures) },
       // Whatever the worker sends is a sign of life, so there is nothing to do for it here.
       group: { metrics, beat() {} },
     };
     router.connect(worker);
   }
 
-  /** Gives back everything that the worker held. */
-  async end(): Promise<void> {
-    const { log, seats, router } = this.#state;
+  /**
+   * Gives back everything that the worker held.
+   *
+   * @param isLost it was killed, so that it has not told all that it counted
+   */
+  async end(isLost: boolean): Promise<void> {
+    const { core, log, seats, router } = this.#state;
     this.#ended = true;
+    core.usage.ended(this, isLost);
     const results = await Promise.allSettled([
       router.disconnect(this.#worker),
       ...seats.clear(this.#worker).map(({ topic, socketIds }) => this.#leaveAll(topic, socketIds)),

@@ -22,6 +22,7 @@ import { beatMs } from './watchdog.ts';
 import { WorkerAdapter } from './worker-adapter.ts';
 import { WorkerAudit } from './worker-audit.ts';
 import { WorkerCore } from './worker-core.ts';
+import { WorkerUsage } from './worker-usage.ts';
 
 /** A worker process: an ordinary broker whose core is in the parent. */
 export class Worker {
@@ -34,6 +35,7 @@ export class Worker {
   #heartbeat: NodeJS.Timeout | undefined;
   #status: GroupStatus = { status: 'starting' };
   #ownMetrics = new Registry();
+  #usage: WorkerUsage | undefined;
   #drained = false;
 
   /** Waits until the parent lets it begin. */
@@ -46,6 +48,7 @@ export class Worker {
     this.#adapter = new WorkerAdapter(this.#parent);
     void this.#parent.ended.then(() => {
       clearInterval(this.#heartbeat);
+      this.#usage?.close();
       onEnd(this.#drained ? 'drained' : 'orphaned');
     });
   }
@@ -77,6 +80,7 @@ export class Worker {
     metrics: () => this.#ownMetrics.getMetricsAsJSON(),
     drain: async (reason) => {
       await (await this.#broker)?.drain(reason);
+      await this.#usage?.tell();
       this.#drained = true;
     },
   };
@@ -98,12 +102,17 @@ export class Worker {
     const audit = enabled
       ? new WorkerAudit({ parent: this.#parent, isRequired, metrics, log: this.#log })
       : undefined;
+    const usage = new WorkerUsage(this.#parent, metrics);
+    this.#usage = usage;
+    // Before anybody is let in it knows what is left of quotas.
+    await usage.tell();
     const core = new WorkerCore(
       this.#parent,
       this.#adapter,
       incarnation,
       webhookKeys,
       audit,
+      usage.quotas,
       () => this.#status,
     );
     this.#core = core;

@@ -3,6 +3,8 @@ import { type AdminEndpoint, READERS } from '../endpoint.ts';
 import { statsAnswer } from '../schemas.ts';
 import type { AppView } from '../views.ts';
 
+const MS_PER_MINUTE = 60_000;
+
 /** How an app fares. */
 export const showStats: AdminEndpoint = {
   operationId: 'showAppStats',
@@ -15,10 +17,12 @@ export const showStats: AdminEndpoint = {
   async run(call) {
     const found = findApp(call);
     const id = idOf(found);
-    const [figures, { channels, members }] = await Promise.all([
+    const [figures, { channels, members }, [used]] = await Promise.all([
       call.live.figures(id),
       call.live.channels(id),
+      call.usage.used([id], call.now * 1000),
     ]);
+    const minutes = Math.floor((used?.connectionMs ?? 0) / MS_PER_MINUTE);
     const { limits } = viewOf(found, {}) as AppView & { limits: Record<string, number | null> };
     const near = (limit: number | null = null, used: number) => ({
       limit,
@@ -35,6 +39,8 @@ export const showStats: AdminEndpoint = {
         deliveries_per_second: figures.deliveriesPerSecond,
         limits: {
           connections: near(limits['connections'], figures.connections),
+          messagesPerDay: near(limits['messagesPerDay'], used?.messages ?? 0),
+          connectionMinutesPerMonth: near(limits['connectionMinutesPerMonth'], minutes),
           httpRequestsPerSecond: near(limits['httpRequestsPerSecond'], figures.requestsPerSecond),
         },
       },

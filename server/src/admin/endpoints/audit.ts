@@ -3,11 +3,7 @@ import { type AdminEndpoint, READERS } from '../endpoint.ts';
 import { afterOf, cursorOf, limitOf, pageQuery } from '../pages.ts';
 import { invalid } from '../problem.ts';
 import { entryAnswer, listOf } from '../schemas.ts';
-
-const when = z
-  .string()
-  .refine((text) => secondsOf(text) !== undefined, 'expected whole Unix seconds, or a time in ISO 8601')
-  .optional();
+import { secondsOf, someTime } from '../times.ts';
 
 const readAudit: AdminEndpoint = {
   operationId: 'readAudit',
@@ -20,8 +16,8 @@ const readAudit: AdminEndpoint = {
     app: z.string().max(64).optional().describe('The id of an app'),
     type: z.string().max(64).optional().describe('Such as "key.created"'),
     actor: z.string().max(64).optional().describe('The name of a token'),
-    from: when.describe('Not before, in Unix seconds or ISO 8601'),
-    to: when.describe('Before, in Unix seconds or ISO 8601'),
+    from: someTime.optional().describe('Not before, in Unix seconds or ISO 8601'),
+    to: someTime.optional().describe('Before, in Unix seconds or ISO 8601'),
   }),
   status: 200,
   answer: listOf('events', entryAnswer),
@@ -30,7 +26,7 @@ const readAudit: AdminEndpoint = {
     const before = after === undefined ? Number.MAX_SAFE_INTEGER : Number(after);
     if (!Number.isSafeInteger(before)) throw invalid('cursor', 'the "cursor" of a page before');
     const { app, type, actor: by, from, to } = query as Readonly<Record<string, string | undefined>>;
-    const filter = { app, type, actor: by, from: secondsOf(from), to: secondsOf(to), apps: actor.apps };
+    const filter = { app, type, actor: by, from: timeOf(from), to: timeOf(to), apps: actor.apps };
     const { entries, next } = await trail.read(filter, before, limitOf(query));
     return {
       status: 200,
@@ -41,10 +37,6 @@ const readAudit: AdminEndpoint = {
 
 export const auditEndpoints: readonly AdminEndpoint[] = [readAudit];
 
-function secondsOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,12}$/.test(text)) return Number(text);
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)) return undefined;
-  const milliseconds = Date.parse(text);
-  return Number.isNaN(milliseconds) ? undefined : Math.floor(milliseconds / 1000);
+function timeOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : secondsOf(text);
 }

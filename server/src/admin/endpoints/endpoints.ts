@@ -6,6 +6,7 @@ import { auditEndpoints } from './audit.ts';
 import { keyEndpoints } from './keys.ts';
 import { nodeEndpoints } from './nodes.ts';
 import { tokenEndpoints } from './tokens.ts';
+import { usageEndpoints } from './usage.ts';
 import { webhookEndpoints } from './webhooks.ts';
 
 /** All requests of the admin API. */
@@ -18,4 +19,5 @@ export const adminEndpoints: readonly AdminEndpoint[] = [
   ...nodeEndpoints,
   ...tokenEndpoints,
   ...auditEndpoints,
+  ...usageEndpoints,
 ];

@@ -1,4 +1,4 @@
-/** `countersign audit`: whether an audit log is complete and unchanged. */
+/** `countersign audit`: finds records, and checks that an audit log is complete and unchanged. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { verifyLog } from '../../audit/verify.ts';
 import { SIGNING_KEY_FILE } from '../../data/signing-key.ts';
 import { CommandError } from '../failure.ts';
 import { print, printJson } from '../output.ts';
+import { addAuditSearch } from './audit-search.ts';
 
 interface Options {
   readonly key?: string;
@@ -14,10 +15,12 @@ interface Options {
 }
 
 export function addAudit(program: Command): void {
-  program
+  const audit = program
     .command('audit')
-    .description('Check an audit log.')
-    .addHelpText('after', '\nExample:\n  $ countersign audit verify /var/lib/countersign')
+    .description('Search an audit log, and check it.')
+    .addHelpText('after', '\nExample:\n  $ countersign audit search --user 42');
+  addAuditSearch(audit);
+  audit
     .command('verify')
     .description('Check that it is complete and unchanged; exit code 1 names the first line that is not.')
     .argument('<dir>', 'data directory')

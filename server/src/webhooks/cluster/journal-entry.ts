@@ -44,6 +44,15 @@ const happeningSchema = z.discriminatedUnion('kind', [
       reason: text,
     })
     .transform((event) => ({ ...event, userId: event.userId, grantId: event.grantId })),
+  z.object({
+    kind: z.literal('quotaWarning'),
+    appId: text,
+    quota: text,
+    limit: z.number(),
+    used: z.number(),
+    ratio: z.number(),
+    resetsAt: z.number(),
+  }),
   z.object({ kind: z.literal('cacheMiss'), topic }),
   z.object({ kind: z.literal('subscriptionCount'), topic, count: z.number() }),
 ]);

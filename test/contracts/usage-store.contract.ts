@@ -1,0 +1,89 @@
+/** What every place does that keeps usage. */
+import { describe, expect, test } from 'vitest';
+import { peakNames, sumNames } from '#server/usage/figures';
+import { startOf, units } from '#server/usage/period';
+import type { UsageChange, UsageStore } from '#server/usage/usage-store';
+
+/** The start of the present day, so that nothing is too old to be kept. */
+const TODAY = startOf('day', Date.now());
+const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER, limit: 1000 } as const;
+
+/** @param open one place, by which two nodes write */
+export function usageStoreContract(name: string, open: () => Promise<UsageStore>): void {
+  const change = (
+    app: string,
+    minute: number,
+    value: number,
+    more: Partial<UsageChange> = {},
+  ): UsageChange => ({
+    app,
+    minute: TODAY + minute * 60_000,
+    sums: sumNames.map((_, index) => value + index),
+    peaks: peakNames.map(() => value),
+    connections: 0,
+    members: 0,
+    isIncomplete: false,
+    ...more,
+  });
+  const batch = (seq: number, ...changes: UsageChange[]) => ({ node: 'node', seq, changes, isLast: false });
+
+  describe(`usage in ${name}`, () => {
+    test('adds to the rows of all units: sums grow, peaks rise', async () => {
+      const store = await open();
+      await store.begin('node');
+      await store.add(batch(1, change('a', 0, 5), change('b', 0, 1)));
+      await store.add(batch(2, change('a', 0, 3), change('a', 61, 7)));
+      for (const unit of units) {
+        const rows = (await store.rows({ ...ALL, unit })).filter(({ app }) => app === 'a');
+        expect(rows.map(({ from }) => from)).toEqual([
+          ...new Set([0, 61].map((minute) => startOf(unit, TODAY + minute * 60_000))),
+        ]);
+        const total = rows.reduce((sum, { sums }) => sum + (sums[0] ?? 0), 0);
+        expect(total).toBe(15);
+        expect(Math.max(...rows.map(({ peaks }) => peaks[1] ?? 0))).toBe(7);
+      }
+    });
+
+    test('adds a batch once, however often its answer was lost', async () => {
+      const store = await open();
+      await store.begin('node');
+      await store.add(batch(1, change('a', 0, 5)));
+      await store.add(batch(1, change('a', 0, 5)));
+      await store.add(batch(2, change('a', 0, 1)));
+      const [row] = await store.rows({ ...ALL, unit: 'day' });
+      expect(row?.sums[0]).toBe(6);
+    });
+
+    test('answers pages in the order of periods and apps, of some apps and of a range', async () => {
+      const store = await open();
+      await store.begin('node');
+      const changes = [0, 1, 2].flatMap((minute) => ['a', 'b', 'c'].map((app) => change(app, minute, 1)));
+      await store.add(batch(1, ...changes));
+      const names = (rows: readonly { readonly from: number; readonly app: string }[]) =>
+        rows.map(({ from, app }) => `${(from - TODAY) / 60_000}${app}`);
+      const query = { unit: 'minute', from: TODAY, to: TODAY + 120_000 } as const;
+      const first = await store.rows({ ...query, limit: 4 });
+      expect(names(first)).toEqual(['0a', '0b', '0c', '1a']);
+      expect(names(await store.rows({ ...query, limit: 4, after: first.at(-1)! }))).toEqual(['1b', '1c']);
+      expect(names(await store.rows({ ...query, limit: 10, apps: ['c', 'a', 'x'] }))).toEqual([
+        '0a',
+        '0c',
+        '1a',
+        '1c',
+      ]);
+      expect(await store.rows({ ...query, limit: 10, apps: [] })).toEqual([]);
+    });
+
+    test('remembers that something is missing', async () => {
+      const store = await open();
+      await store.begin('node');
+      await store.add(batch(1, change('a', 0, 1, { isIncomplete: true }), change('b', 0, 1)));
+      await store.add(batch(2, change('a', 0, 1)));
+      const rows = await store.rows({ ...ALL, unit: 'hour' });
+      expect(rows.map(({ app, isIncomplete }) => [app, isIncomplete])).toEqual([
+        ['a', true],
+        ['b', false],
+      ]);
+    });
+  });
+}
