@@ -1,4 +1,5 @@
-import type { AnyEvents, Channel } from './channel.ts';
+import type { Channel } from './channel.ts';
+import type { AnyEvents } from './channel-events.ts';
 import type { PresenceChannel } from './presence.ts';
 
 /**

@@ -1,8 +1,10 @@
-import type { Acknowledgements, Published } from './acknowledgements.ts';
-import { Attempt, type AttemptSettings } from './attempt.ts';
+import type { Published } from './acknowledgements.ts';
+import { Attempt } from './attempt.ts';
+import type { AnyEvents, ChannelEvents, ChannelStatus } from './channel-events.ts';
+import type { ChannelOwner } from './channel-owner.ts';
 import { Emitter, type Metadata } from './emitter.ts';
 import { CountersignError, failure, isTemporary } from './errors.ts';
-import type { Authorizer, ChannelGrant, TokenSource } from './grants.ts';
+import type { ChannelGrant } from './grants.ts';
 import {
   asObject,
   EXTENSION,
@@ -15,62 +17,11 @@ import {
   SUBSCRIPTION_SUCCEEDED,
 } from './protocol.ts';
 import { Recovery } from './recovery.ts';
-import { REVOKED_SECOND, type Retries } from './retries.ts';
+import { REVOKED_SECOND } from './retries.ts';
 import { StateLoad } from './state-load.ts';
 import { type SubscriptionError, subscriptionError } from './subscription-error.ts';
 
-/** Events of the protocol on every channel. */
-export interface ChannelEvents {
-  'pusher:subscription_succeeded': unknown;
-  'pusher:subscription_error': SubscriptionError;
-  'pusher:subscription_count': { readonly subscription_count: number };
-  'pusher:cache_miss': unknown;
-  /** The client has renewed the grant. `expires_at` is in Unix seconds, or null if the grant does not end. */
-  'countersign:grant_renewed': { readonly expires_at: number | null };
-  /** The client came back and has got all that it missed: `count` events, which may be none. */
-  'countersign:recovered': { readonly count: number };
-  /** The client came back, and what it missed is lost. */
-  'countersign:recovery_lost': { readonly code?: string };
-  /** What {@link Channel.load} has loaded. The events after it follow. */
-  'countersign:state': unknown;
-  'countersign:state_error': { readonly error: unknown; readonly retryIn: number };
-  'pusher:decryption_error': { readonly event: string; readonly message: string };
-}
-
-/** Event names and data of a channel for which the app declared none. */
-export type AnyEvents = Record<string, unknown>;
-
-/** What a channel uses of its client. */
-export interface ChannelOwner extends AttemptSettings {
-  readonly socketId: string | undefined;
-  send(frame: string): boolean;
-  readonly acknowledgements: Acknowledgements;
-  /** Whether the broker answers client events. */
-  readonly isCapable: boolean;
-  readonly authorizer: Authorizer;
-  readonly token: TokenSource | undefined;
-  readonly retries: Retries;
-  /** Collects the grants that are about to end, so that they share a request. */
-  readonly renewals: Retries;
-  /** The id of the signed-in user, once a sign-in in progress is over. */
-  userId(): Promise<string | undefined>;
-  /** Passes an event of a channel to listeners on the client. */
-  emit(event: string, data: unknown, metadata?: Metadata): void;
-  /** Warns of a subscription that failed and that the app does not listen to. */
-  unheard(channelName: string, error: SubscriptionError): void;
-}
-
 type Phase = 'idle' | 'authorizing' | 'sent' | 'subscribed';
-
-/**
- * What became of a subscription.
- *
- * - `pending`: the client subscribes as soon as it can
- * - `subscribed`: the broker has confirmed it
- * - `expired`: its grant ended before the client could renew it; the client asks for another one
- * - `refused`: for good, or until the app subscribes again
- */
-export type ChannelStatus = 'pending' | 'subscribed' | 'expired' | 'refused';
 
 /**
  * A channel that the app has subscribed to. It subscribes on each new connection, until the app unsubscribes.
@@ -136,12 +87,11 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   }
 
   /**
-   * Sends a client event to the other subscribers of a private or presence channel.
+   * Sends a client event to the other subscribers of a private or presence channel. You may ignore the promise: a
+   * rejection that nobody handles is no error of the page.
    *
    * @param event a name that starts with `client-`
    * @param data anything that JSON can represent; the broker accepts 10 KiB by default
-   * The promise need not be looked at: a rejection that nobody handles is no error of the page.
-   *
    * @returns resolves when the broker has published the event, and with another broker once it is sent. It rejects with a
    *   CountersignError: `not_subscribed`, `event_rate` or another code of the broker, `timeout` or `disconnected`
    * @throws CountersignError `invalid_event` if the name does not start with `client-`, or the channel is public or encrypted

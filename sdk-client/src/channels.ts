@@ -1,4 +1,5 @@
-import { Channel, type ChannelOwner } from './channel.ts';
+import { Channel } from './channel.ts';
+import type { ChannelOwner } from './channel-owner.ts';
 import type { Encryption } from './encryption.ts';
 import { CountersignError } from './errors.ts';
 import { PresenceChannel } from './presence.ts';

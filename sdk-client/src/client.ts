@@ -1,8 +1,10 @@
 import { Acknowledgements } from './acknowledgements.ts';
 import { adviceFor, connectionAdvice } from './advice.ts';
 import { AppAuthorizer } from './auth.ts';
-import type { AnyEvents, Channel, ChannelOwner } from './channel.ts';
+import type { Channel } from './channel.ts';
+import type { AnyEvents } from './channel-events.ts';
 import type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
+import type { ChannelOwner } from './channel-owner.ts';
 import { Channels } from './channels.ts';
 import { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';

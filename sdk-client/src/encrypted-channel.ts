@@ -1,5 +1,6 @@
 import { Attempt } from './attempt.ts';
-import { type AnyEvents, Channel } from './channel.ts';
+import { Channel } from './channel.ts';
+import type { AnyEvents } from './channel-events.ts';
 import { ChannelKeys } from './channel-keys.ts';
 import { failure } from './errors.ts';
 import type { ChannelGrant } from './grants.ts';

@@ -1,4 +1,5 @@
-import type { Channel, ChannelOwner } from './channel.ts';
+import type { Channel } from './channel.ts';
+import type { ChannelOwner } from './channel-owner.ts';
 
 /**
  * Support for encrypted channels, exported by `@countersign/sdk-client/encrypted`. Pages without encrypted channels do

@@ -1,7 +1,8 @@
 export type { Published } from './acknowledgements.ts';
 export type { ChannelAuthorization, UserAuthentication } from './auth.ts';
 export type { ReconnectOptions } from './backoff.ts';
-export type { AnyEvents, Channel, ChannelEvents, ChannelStatus } from './channel.ts';
+export type { Channel } from './channel.ts';
+export type { AnyEvents, ChannelEvents, ChannelStatus } from './channel-events.ts';
 export type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
 export { type ClientEvents, Countersign } from './client.ts';
 export type { Clock } from './clock.ts';

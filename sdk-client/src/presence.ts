@@ -1,4 +1,5 @@
-import { type AnyEvents, Channel } from './channel.ts';
+import { Channel } from './channel.ts';
+import type { AnyEvents } from './channel-events.ts';
 import { failure } from './errors.ts';
 import type { ChannelGrant } from './grants.ts';
 import { asObject, INTERNAL, parseJson } from './protocol.ts';

@@ -1,6 +1,6 @@
 /** Hooks that hear events. */
 import { useEffect, useInsertionEffect, useMemo, useRef, useSyncExternalStore } from 'react';
-import type { AnyEvents } from './channel.ts';
+import type { AnyEvents } from './channel-events.ts';
 import type { Countersign } from './client.ts';
 import type { Listener } from './emitter.ts';
 import type { NoName, Store } from './followed-channel.ts';

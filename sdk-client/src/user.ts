@@ -1,5 +1,5 @@
 import { Attempt, type AttemptSettings } from './attempt.ts';
-import type { AnyEvents } from './channel.ts';
+import type { AnyEvents } from './channel-events.ts';
 import { Emitter } from './emitter.ts';
 import { CountersignError, unanswered } from './errors.ts';
 import type { Authorizer, TokenSource } from './grants.ts';
