@@ -174,7 +174,7 @@ describe('countersign audit verify', () => {
   test('says how it is used, and where there is no log', async () => {
     expect(await runCli(['audit'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('needs a command: verify'),
+      stderr: expect.stringContaining('needs a command: search, verify'),
     });
     expect(await verify(newFolder())).toMatchObject({ code: 1, stderr: expect.stringContaining('ENOENT') });
   });
