@@ -8,6 +8,7 @@ import { addChannels } from './commands/channels.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addDev } from './commands/dev.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addHistory } from './commands/history.ts';
 import { addInit } from './commands/init.ts';
 import { addKeys } from './commands/keys.ts';
@@ -74,6 +75,7 @@ export function createProgram(): Command {
     addNodes,
     addUsage,
     addAudit,
+    addDoctor,
     addCompletion,
   ]) {
     add(program);

@@ -1,0 +1,172 @@
+/** `countersign doctor`: what it finds where all is well, and where one thing is wrong, with the cure. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { channelText, sign } from '@countersign/sdk-server/signature';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { runCli } from '../helpers/brokers/cli.ts';
+import { APP, startServer } from '../helpers/brokers/server.ts';
+import { newFolder } from '../helpers/folder.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const PAGE = 'https://shop.example';
+const SIGNER = ['--app', APP.id, '--key', APP.key, '--secret', APP.secret];
+
+/** What each step found, by its name. */
+async function doctor(...args: string[]) {
+  const { code, stdout, stderr } = await runCli(['doctor', ...args, '--json'], {
+    env: { XDG_CONFIG_HOME: newFolder() },
+  });
+  expect(stderr).toBe('');
+  const { ok, steps } = JSON.parse(stdout);
+  expect(code).toBe(ok ? 0 : 1);
+  const found = Object.fromEntries(
+    steps.map(({ step, ...finding }: { readonly step: string }) => [step, finding]),
+  );
+  return { ok, found, names: steps.map(({ step }: { readonly step: string }) => step) };
+}
+
+async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** An auth endpoint that signs with a secret, and allows an origin. */
+function endpoint(secret: string, headers: Readonly<Record<string, string>>): Promise<string> {
+  return serve(async (request, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (request.method === 'OPTIONS') return void response.writeHead(204).end();
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const form = new URLSearchParams(body);
+    const text = channelText(String(form.get('socket_id')), String(form.get('channel_name')));
+    response.end(JSON.stringify({ auth: `${APP.key}:${sign(secret, text)}` }));
+  });
+}
+
+test('all is well', async () => {
+  const broker = await startServer({ config: { pathPrefix: '/realtime' } });
+  const auth = await endpoint(APP.secret, {
+    'Access-Control-Allow-Origin': PAGE,
+    'Access-Control-Allow-Credentials': 'true',
+  });
+  const { ok, found, names } = await doctor(
+    `${broker.url}/realtime`,
+    ...SIGNER,
+    ...['--origin', PAGE, '--idle', '1', '--auth-endpoint', auth, '--cookie', 'session=1'],
+  );
+  expect(names).toEqual(
+    'dns tls ready upgrade path_prefix idle origin clock signed_request subscribe echo fallbacks auth_preflight auth_cors auth_cookies auth_status auth_body auth_signature'.split(
+      ' ',
+    ),
+  );
+  expect(ok).toBe(true);
+  for (const name of names) {
+    const isSkipped = name === 'tls' || name === 'fallbacks';
+    expect({ name, ...found[name] }).toMatchObject({ name, status: isSkipped ? 'skipped' : 'ok' });
+    expect(found[name]).not.toHaveProperty('cure');
+  }
+});
+
+test('on a terminal it is a line for each step, and the cure below', async () => {
+  const broker = await startServer();
+  const args = ['doctor', broker.url, '--app', APP.id, '--key', APP.key, '--secret', 'another secret'];
+  const { code, stdout, stderr } = await runCli(args, { env: { XDG_CONFIG_HOME: newFolder() } });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^1 of 18 steps found something wrong/);
+  expect(stdout).toMatch(/^✓ ready +the broker is ready$/m);
+  expect(stdout).toMatch(
+    /^✗ signed_request +a signed request is refused: .*\n +Compare app, key and secret/m,
+  );
+  expect(stdout).toMatch(/^- echo +not before /m);
+});
+
+test.each([
+  [
+    'signed_request',
+    ['--app', APP.id, '--key', APP.key, '--secret', 'another secret'],
+    'http-api.md#signing',
+  ],
+  ['origin', [...SIGNER, '--origin', 'https://elsewhere.example'], 'configuration.md#origins-of-apps'],
+])('what is wrong with %s', async (step, args, page) => {
+  const broker = await startServer({ app: { allowedOrigins: [PAGE] } });
+  const { ok, found } = await doctor(broker.url, ...args);
+  expect(ok).toBe(false);
+  expect(found[step]).toMatchObject({ status: 'wrong', cure: expect.stringContaining(`docs/${page}`) });
+});
+
+test('nobody answers', async () => {
+  const { found } = await doctor('http://127.0.0.1:9', ...SIGNER);
+  expect(found['ready']).toMatchObject({
+    status: 'wrong',
+    cure: expect.stringContaining('Start the broker'),
+  });
+  for (const step of ['upgrade', 'signed_request', 'subscribe', 'echo'])
+    expect(found[step]).toMatchObject({ status: 'skipped' });
+});
+
+test('a name that nobody knows', async () => {
+  const { found } = await doctor('http://nobody.invalid');
+  expect(found['dns']).toMatchObject({ status: 'wrong' });
+  expect(found['ready']).toMatchObject({ status: 'skipped' });
+});
+
+test('a proxy that passes no WebSocket on', async () => {
+  const broker = await startServer();
+  const proxy = await serve(async (request, response) => {
+    const answer = await fetch(`${broker.url}${request.url}`);
+    response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(await answer.text());
+  });
+  const { found } = await doctor(proxy);
+  expect(found['ready']).toMatchObject({ status: 'ok' });
+  expect(found['upgrade']).toMatchObject({
+    status: 'wrong',
+    cure: expect.stringContaining('docs/deploy.md#behind-a-proxy'),
+  });
+});
+
+test('a path prefix that the broker does not have', async () => {
+  const broker = await startServer();
+  const { found } = await doctor(`${broker.url}/realtime`);
+  expect(found['path_prefix']).toMatchObject({
+    status: 'wrong',
+    cure: expect.stringContaining('pathPrefix'),
+  });
+});
+
+test('an auth endpoint without CORS, cookies and the right secret', async () => {
+  const broker = await startServer();
+  const auth = await endpoint('another secret', {});
+  const { found } = await doctor(
+    broker.url,
+    ...SIGNER,
+    ...['--origin', PAGE, '--cookie', 'session=1', '--auth-endpoint', auth],
+  );
+  expect(found['auth_status']).toMatchObject({ status: 'ok' });
+  for (const step of ['auth_preflight', 'auth_cors', 'auth_cookies', 'auth_signature'])
+    expect({ step, ...found[step] }).toMatchObject({ step, status: 'wrong', cure: expect.any(String) });
+});
+
+test('each cure leads to a heading of the documentation', () => {
+  const root = new URL('../../', import.meta.url);
+  const folder = new URL('server/src/cli/doctor/', root);
+  const sources = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'));
+  const pages = sources.flatMap((text) => [...text.matchAll(/([a-z-]+\.md)#([a-z0-9_-]+)/g)]);
+  expect(pages.length).toBeGreaterThan(10);
+  for (const [link, file = '', heading] of pages) {
+    const headings = [...readFileSync(new URL(`docs/${file}`, root), 'utf8').matchAll(/^#+ (.+)$/gm)];
+    const slugs = headings.map(([, text = '']) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9 _-]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    expect({ link, isThere: slugs.includes(String(heading)) }).toEqual({ link, isThere: true });
+  }
+});
