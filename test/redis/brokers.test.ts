@@ -195,11 +195,7 @@ describe.skipIf(!hasRedis)('brokers on one Redis', { timeout: 60_000 }, () => {
     expect(truth.size).toBe(2 + 332);
 
     const expected = [...truth].sort();
-    const back = await RunningNode.start({
-      redisPort: redis.port,
-      prefix,
-      limits: { presenceMembers: 2000 },
-    });
+    const back = await start({ limits: { presenceMembers: 2000 } });
     for (const node of [nodes[0], nodes[1], back]) {
       await eventually(async () => {
         const { body } = await request(node, 'GET', `/channels/${channel}/users`);

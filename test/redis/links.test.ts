@@ -15,7 +15,7 @@ import { listen } from '../helpers/clients/event-inbox.ts';
 import { connectPusher, join } from '../helpers/clients/official.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { documentedPermissions } from '../helpers/redis/documented-acl.ts';
-import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
+import { freePort, hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 import { ReplicatedCluster, WatchedMaster } from '../helpers/redis/replicas.ts';
 
 const PREFIX = 'test';
@@ -185,4 +185,16 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     for (const n of [0, 1, 2, 3, 4, 5]) expect(await events.next()).toBe(n);
     expect(far.cli.count('failed to fetch missed messages; will retry')).toBe(1);
   });
+});
+
+test('an attempt to connect costs little, since four connections make them for as long as Redis is away', async () => {
+  const ATTEMPTS = 40;
+  const settings = redisSchema.parse({ url: `redis://127.0.0.1:${await freePort()}` });
+  const attempt = (n: number) =>
+    expect(connectRedis(settings, `link-${n % 4}`, 2000)).rejects.toThrow('cannot be reached');
+  await attempt(0);
+  const before = process.cpuUsage();
+  for (let n = 0; n < ATTEMPTS; n += 1) await attempt(n);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1000 / ATTEMPTS).toBeLessThan(10);
 });

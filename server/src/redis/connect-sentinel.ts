@@ -142,12 +142,10 @@ class MasterClient implements RedisClient {
   }
 }
 
+/** Never connected, for its duplicates to share its class, as in connect-server.ts. */
+const template = createClient({ RESP: 3, maintNotifications: 'disabled' });
+
 /** A client for commands and subscriptions on one connection, which requires version 3 of the Redis protocol. */
 function makeSentinelClient(url: string, connection: ConnectionOptions) {
-  return createClient({
-    url,
-    RESP: 3,
-    maintNotifications: 'disabled',
-    ...clientOptions(url, connection),
-  });
+  return template.duplicate({ url, ...clientOptions(url, connection) });
 }
