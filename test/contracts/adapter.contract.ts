@@ -208,9 +208,10 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       await bus.publish({ ...event, data: '3' });
       expect(await channelCache.last(event.topic)).toMatchObject({ name: 'e', data: '2', ttlSeconds: 10 });
       expect(await roster.join(event.topic, seat('1.1'))).toMatchObject({ last: { data: '2' } });
-      await subject.advance(9500);
-      expect(await channelCache.last(event.topic)).toMatchObject({ ttlSeconds: 1 });
-      await subject.advance(501);
+      await subject.advance(7000);
+      // What a busy machine takes counts, too, where the time is that of Redis.
+      expect([1, 2, 3]).toContain((await channelCache.last(event.topic))?.ttlSeconds);
+      await subject.advance(3001);
       expect(await channelCache.last(event.topic)).toBeUndefined();
       expect(await roster.join(event.topic, seat('2.2'))).toMatchObject({ last: undefined });
     });

@@ -88,8 +88,10 @@ function plainProxy(target: number): Promise<number> {
     const { upgrade: _, connection: __, ...passedOn } = headers;
     ask({ port: target, host: '127.0.0.1', path, headers: passedOn }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502);
-      answer.pipe(outgoing);
-    }).end();
+      answer.on('error', () => outgoing.destroy()).pipe(outgoing);
+    })
+      .on('error', () => outgoing.destroy())
+      .end();
   });
   // Without a listener, node answers a request for an upgrade as any other.
   return listening(proxy);
