@@ -4,7 +4,8 @@ import { DEADLINE_MS } from './helpers/deadline.ts';
 export default defineConfig({
   test: {
     root: new URL('.', import.meta.url).pathname,
-    include: ['**/*.test.ts'],
+    // Long ones take minutes to find anything; `npm run test:property` runs them.
+    include: ['**/*.test.ts', ...(process.env['PROPERTY_FACTOR'] ? ['**/*.long.ts'] : [])],
     // A wait inside of a test ends before its test does, and says what has not come.
     testTimeout: 2 * DEADLINE_MS,
     hookTimeout: 2 * DEADLINE_MS,

@@ -7,6 +7,7 @@ import { fileWith } from '../helpers/brokers/config-file.ts';
 import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { read } from '../helpers/clients/grants.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { newFolder } from '../helpers/folder.ts';
 
 /** Several processes start one after the other. */
@@ -67,7 +68,7 @@ async function hasNothing(broker: Running): Promise<void> {
   const received = await client.until((each) => /cache_miss|"event":"e"/.test(String(each)));
   expect(received.at(-1)).toContain('cache_miss');
   // The first event of the new app: nobody remembers that the channel was occupied before.
-  expect(await ask('/webhook_events')).toMatchObject({ last_seq: 1 });
+  await eventually(async () => expect(await ask('/webhook_events')).toMatchObject({ last_seq: 1 }));
 }
 
 test('one process forgets all of it, also if it is killed right after the answer', async () => {

@@ -5,7 +5,8 @@ import { startOf, units } from '#server/usage/period';
 import type { UsageChange, UsageStore } from '#server/usage/usage-store';
 
 /** The start of the present day, so that nothing is too old to be kept. */
-const TODAY = startOf('day', Date.now());
+/** A day that is over: no row of it is in the future. */
+const DAY = startOf('day', Date.now() - 86_400_000);
 const ALL = { from: 0, to: Number.MAX_SAFE_INTEGER, limit: 1000 } as const;
 
 /** @param open one place, by which two nodes write */
@@ -17,7 +18,7 @@ export function usageStoreContract(name: string, open: () => Promise<UsageStore>
     more: Partial<UsageChange> = {},
   ): UsageChange => ({
     app,
-    minute: TODAY + minute * 60_000,
+    minute: DAY + minute * 60_000,
     sums: sumNames.map((_, index) => value + index),
     peaks: peakNames.map(() => value),
     connections: 0,
@@ -36,7 +37,7 @@ export function usageStoreContract(name: string, open: () => Promise<UsageStore>
       for (const unit of units) {
         const rows = (await store.rows({ ...ALL, unit })).filter(({ app }) => app === 'a');
         expect(rows.map(({ from }) => from)).toEqual([
-          ...new Set([0, 61].map((minute) => startOf(unit, TODAY + minute * 60_000))),
+          ...new Set([0, 61].map((minute) => startOf(unit, DAY + minute * 60_000))),
         ]);
         const total = rows.reduce((sum, { sums }) => sum + (sums[0] ?? 0), 0);
         expect(total).toBe(15);
@@ -60,8 +61,8 @@ export function usageStoreContract(name: string, open: () => Promise<UsageStore>
       const changes = [0, 1, 2].flatMap((minute) => ['a', 'b', 'c'].map((app) => change(app, minute, 1)));
       await store.add(batch(1, ...changes));
       const names = (rows: readonly { readonly from: number; readonly app: string }[]) =>
-        rows.map(({ from, app }) => `${(from - TODAY) / 60_000}${app}`);
-      const query = { unit: 'minute', from: TODAY, to: TODAY + 120_000 } as const;
+        rows.map(({ from, app }) => `${(from - DAY) / 60_000}${app}`);
+      const query = { unit: 'minute', from: DAY, to: DAY + 120_000 } as const;
       const first = await store.rows({ ...query, limit: 4 });
       expect(names(first)).toEqual(['0a', '0b', '0c', '1a']);
       expect(names(await store.rows({ ...query, limit: 4, after: first.at(-1)! }))).toEqual(['1b', '1c']);

@@ -40,6 +40,8 @@ export class Holder {
   readonly told: Told[] = [];
   /** The channels that it is in, as far as it was told. */
   readonly inside = new Set<string>();
+  /** Channels that it was in when it was refused: a client that does not understand renewal is not told whether it still is. */
+  readonly #perhapsInside = new Set<string>();
   isOpen = true;
   readonly #client: TestClient;
   readonly #ticker: Ticker;
@@ -116,9 +118,10 @@ export class Holder {
     else if (event === 'pusher:subscription_error') {
       const { code, renewal } = JSON.parse(data);
       this.told.push({ at, kind: 'refused', channel, code });
-      if (!renewal) this.inside.delete(channel);
+      if (!renewal && this.inside.delete(channel)) this.#perhapsInside.add(channel);
     } else if (event === 'e') {
-      this.told.push({ at, kind: 'event', channel, id: data, isInside: this.inside.has(channel) });
+      const isInside = this.inside.has(channel) || this.#perhapsInside.has(channel);
+      this.told.push({ at, kind: 'event', channel, id: data, isInside });
     }
   }
 }
