@@ -195,10 +195,15 @@ class Schedule {
       }
     }
     for (const channel of this.#channels) {
-      const id = this.#publish(channel, 0);
-      await this.#quiet();
-      for (const holder of this.#holders)
-        await eventually(() => expect(holder.has(id) || !holder.inside.has(channel)).toBe(true));
+      const last: string[] = [];
+      // Whoever is let in only now has missed the event before, so there is another one.
+      await eventually(async () => {
+        last.push(this.#publish(channel, 0));
+        await this.#quiet();
+        for (const holder of this.#holders) await holder.roundTrip();
+        for (const holder of this.#holders)
+          expect(!holder.inside.has(channel) || last.some((id) => holder.has(id))).toBe(true);
+      });
     }
     for (const holder of this.#holders) await holder.roundTrip();
   }
