@@ -1,9 +1,10 @@
 /** `countersign doctor`: what it finds where all is well, and where one thing is wrong, with the cure. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { channelText, sign } from '@countersign/sdk-server/signature';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { runCli } from '../helpers/brokers/cli.ts';
 import { APP, startServer } from '../helpers/brokers/server.ts';
 import { newFolder } from '../helpers/folder.ts';
@@ -27,6 +28,9 @@ async function doctor(...args: string[]) {
   return { ok, found, names: steps.map(({ step }: { readonly step: string }) => step) };
 }
 
+/** The servers that were started, by their URLs. */
+const servers = new Map<string, Server>();
+
 async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -34,7 +38,9 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
     server.closeAllConnections();
     server.close();
   });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  servers.set(url, server);
+  return url;
 }
 
 /** An auth endpoint that signs with a secret, and allows an origin. */
@@ -169,4 +175,29 @@ test('each cure leads to a heading of the documentation', () => {
     );
     expect({ link, isThere: slugs.includes(String(heading)) }).toEqual({ link, isThere: true });
   }
+});
+
+test('something else that speaks WebSocket is said to be no broker, and the command ends', async () => {
+  const url = await serve((_, response) => response.end('{"status":"ready"}'));
+  const other = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  other.on('connection', (socket) => socket.send('hello, not JSON'));
+  onTestFinished(() => other.close());
+  servers
+    .get(url)
+    ?.on('upgrade', (request, socket, head) =>
+      other.handleUpgrade(request, socket, head, (webSocket) => other.emit('connection', webSocket, request)),
+    );
+  const { found } = await doctor(url, '--key', APP.key);
+  expect(found['upgrade']).toMatchObject({
+    status: 'wrong',
+    detail: 'no WebSocket opens: something else than the broker answers',
+  });
+});
+
+test('a key that may not publish is named where an event does not come back', async () => {
+  const keys = [{ key: APP.key, secret: APP.secret, scopes: ['subscribe:*', 'read'] }];
+  const broker = await startServer({ app: { keys } });
+  const { found } = await doctor(broker.url, ...SIGNER);
+  expect(found['subscribe']).toMatchObject({ status: 'ok' });
+  expect(found['echo']).toMatchObject({ status: 'wrong', detail: expect.stringContaining('403') });
 });

@@ -19,7 +19,7 @@ It answers this machine only: pages and backends under 127.0.0.1 and localhost, 
 Subscribe, with our client
   import { Countersign } from '@countersign/sdk-client'
   const client = new Countersign('${key}', { host: '${hostname}', port: ${port}, forceTLS: false })
-  client.subscribe('news').bind('hello', (data) => console.log(data))
+  client.subscribe('news').on('hello', (data) => console.log(data))
 
 Subscribe, with pusher-js
   import Pusher from 'pusher-js'

@@ -1,7 +1,16 @@
 /** An auth endpoint, asked as a page asks it. */
 import { channelText, verify } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
-import { ANSWER_MS, ok, type Patient, reasonOf, type Step, skipped, wrong } from './examination.ts';
+import {
+  ANSWER_MS,
+  type Finding,
+  ok,
+  reasonOf,
+  type Step,
+  skipped,
+  type Target,
+  wrong,
+} from './examination.ts';
 
 /** A channel and a connection for which any endpoint can sign. */
 const CHANNEL = 'private-countersign-doctor';
@@ -9,7 +18,6 @@ const SOCKET_ID = '123456.7890123';
 
 const answerSchema = z.looseObject({ auth: z.string(), channel_data: z.string().optional() });
 const NO_ENDPOINT = skipped('--auth-endpoint names the auth endpoint of your backend');
-const NO_ORIGIN = skipped('--origin names the origin of your page');
 
 interface Answer {
   readonly response: Response;
@@ -19,10 +27,10 @@ interface Answer {
 export const authStatus: Step = {
   name: 'auth_status',
   needs: [],
-  async examine(patient) {
-    if (!patient.authEndpoint) return NO_ENDPOINT;
+  async examine(target) {
+    if (!target.authEndpoint) return NO_ENDPOINT;
     try {
-      const { response } = await post(patient, patient.authEndpoint);
+      const { response } = await post(target, target.authEndpoint);
       if (response.status === 200) return ok('the endpoint answers with 200');
       const cure =
         response.status === 401 || response.status === 403
@@ -42,24 +50,24 @@ export const authStatus: Step = {
 export const authPreflight: Step = {
   name: 'auth_preflight',
   needs: ['auth_status'],
-  async examine(patient) {
-    const { authEndpoint, origin } = patient;
+  async examine(target) {
+    const { authEndpoint } = target;
     if (!authEndpoint) return NO_ENDPOINT;
-    if (origin === undefined) return NO_ORIGIN;
-    if (origin === authEndpoint.origin) return skipped('the page and the endpoint have one origin');
+    const page = otherOrigin(target, authEndpoint);
+    if (typeof page === 'object') return page;
     const response = await fetch(authEndpoint, {
       method: 'OPTIONS',
       headers: {
-        Origin: origin,
+        Origin: page,
         'Access-Control-Request-Method': 'POST',
         'Access-Control-Request-Headers': 'content-type',
       },
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    const allowed = response.headers.get('access-control-allow-origin');
-    if (response.ok && (allowed === '*' || allowed === origin)) return ok('the preflight is answered');
+    const [isAllowed, allowed] = allows(response, page);
+    if (response.ok && isAllowed) return ok('the preflight is answered');
     return wrong(
-      `the preflight is answered with ${response.status}, Access-Control-Allow-Origin ${allowed ?? 'missing'}`,
+      `the preflight is answered with ${response.status}, Access-Control-Allow-Origin ${allowed}`,
       'Answer OPTIONS with 204 and the origin of the page',
       'cors.md#both-sides',
     );
@@ -69,16 +77,16 @@ export const authPreflight: Step = {
 export const authCors: Step = {
   name: 'auth_cors',
   needs: ['auth_status'],
-  async examine(patient) {
-    const { authEndpoint, origin } = patient;
+  async examine(target) {
+    const { authEndpoint } = target;
     if (!authEndpoint) return NO_ENDPOINT;
-    if (origin === undefined) return NO_ORIGIN;
-    if (origin === authEndpoint.origin) return skipped('the page and the endpoint have one origin');
-    const { response } = await post(patient, authEndpoint);
-    const allowed = response.headers.get('access-control-allow-origin');
-    if (allowed === '*' || allowed === origin) return ok(`pages of ${origin} may read the answer`);
+    const page = otherOrigin(target, authEndpoint);
+    if (typeof page === 'object') return page;
+    const { response } = await post(target, authEndpoint);
+    const [isAllowed, allowed] = allows(response, page);
+    if (isAllowed) return ok(`pages of ${page} may read the answer`);
     return wrong(
-      `Access-Control-Allow-Origin is ${allowed ?? 'missing'}, so pages of ${origin} cannot read the answer`,
+      `Access-Control-Allow-Origin is ${allowed}, so pages of ${page} cannot read the answer`,
       'Answer with the origin of the page',
       'cors.md#both-sides',
     );
@@ -88,13 +96,13 @@ export const authCors: Step = {
 export const authCookies: Step = {
   name: 'auth_cookies',
   needs: ['auth_status'],
-  async examine(patient) {
-    const { authEndpoint, origin, cookie } = patient;
+  async examine(target) {
+    const { authEndpoint, cookie } = target;
     if (!authEndpoint) return NO_ENDPOINT;
     if (cookie === undefined) return skipped('--cookie sends the session of a user');
-    if (origin === undefined) return NO_ORIGIN;
-    if (origin === authEndpoint.origin) return skipped('the page and the endpoint have one origin');
-    const { response } = await post(patient, authEndpoint);
+    const page = otherOrigin(target, authEndpoint);
+    if (typeof page === 'object') return page;
+    const { response } = await post(target, authEndpoint);
     const allowed = response.headers.get('access-control-allow-origin');
     const credentials = response.headers.get('access-control-allow-credentials');
     if (credentials === 'true' && allowed !== '*') return ok('pages may send cookies');
@@ -111,9 +119,9 @@ export const authCookies: Step = {
 export const authBody: Step = {
   name: 'auth_body',
   needs: ['auth_status'],
-  async examine(patient) {
-    if (!patient.authEndpoint) return NO_ENDPOINT;
-    const { text } = await post(patient, patient.authEndpoint);
+  async examine(target) {
+    if (!target.authEndpoint) return NO_ENDPOINT;
+    const { text } = await post(target, target.authEndpoint);
     if (readAnswer(text)) return ok('the body is what clients expect');
     return wrong(
       `the body is not { "auth": "KEY:SIGNATURE" }, but ${text.slice(0, 60) || 'empty'}`,
@@ -126,11 +134,11 @@ export const authBody: Step = {
 export const authSignature: Step = {
   name: 'auth_signature',
   needs: ['auth_body'],
-  async examine(patient) {
-    const { authEndpoint, key, secret } = patient;
+  async examine(target) {
+    const { authEndpoint, key, secret } = target;
     if (!authEndpoint) return NO_ENDPOINT;
     if (key === undefined || secret === undefined) return skipped('--key and --secret verify the signature');
-    const answer = readAnswer((await post(patient, authEndpoint)).text);
+    const answer = readAnswer((await post(target, authEndpoint)).text);
     const [signer, signature = ''] = answer?.auth.split(':') ?? [];
     if (signer !== key) {
       return wrong(
@@ -149,6 +157,18 @@ export const authSignature: Step = {
   },
 };
 
+/** The origin of the page, if it is another one than that of the endpoint; otherwise why there is nothing to examine. */
+function otherOrigin({ origin }: Target, endpoint: URL): string | Finding {
+  if (origin === undefined) return skipped('--origin names the origin of your page');
+  return origin === endpoint.origin ? skipped('the page and the endpoint have one origin') : origin;
+}
+
+/** Whether a browser lets a page of this origin read the answer; beside it what the answer allows. */
+function allows(response: Response, origin: string): readonly [isAllowed: boolean, allowed: string] {
+  const allowed = response.headers.get('access-control-allow-origin') ?? 'missing';
+  return [allowed === '*' || allowed === origin, allowed];
+}
+
 function readAnswer(text: string): z.infer<typeof answerSchema> | undefined {
   try {
     const answer = answerSchema.safeParse(JSON.parse(text));
@@ -158,7 +178,7 @@ function readAnswer(text: string): z.infer<typeof answerSchema> | undefined {
   }
 }
 
-async function post({ origin, cookie }: Patient, endpoint: URL): Promise<Answer> {
+async function post({ origin, cookie }: Target, endpoint: URL): Promise<Answer> {
   const response = await fetch(endpoint, {
     method: 'POST',
     headers: {

@@ -31,7 +31,7 @@ export interface Finding {
   readonly cure?: string;
 }
 
-export interface Patient {
+export interface Target {
   /** Of the broker, with its path prefix. */
   readonly url: URL;
   readonly app: string | undefined;
@@ -50,7 +50,7 @@ export interface Step {
   readonly name: StepName;
   /** Steps that must not be wrong. */
   readonly needs: readonly StepName[];
-  examine(patient: Patient): Promise<Finding>;
+  examine(target: Target): Promise<Finding>;
 }
 
 export const ok = (detail: string): Finding => ({ status: 'ok', detail });
@@ -71,7 +71,7 @@ export function reasonOf(error: unknown): string {
 }
 
 /** An address below the path prefix of the broker. */
-export function below({ url }: Patient, path: string): URL {
+export function below({ url }: Target, path: string): URL {
   const target = new URL(url);
   target.pathname = `${url.pathname.replace(/\/+$/, '')}${path}`;
   return target;

@@ -2,12 +2,12 @@
 import { authBody, authCookies, authCors, authPreflight, authSignature, authStatus } from './auth.ts';
 import {
   type Finding,
-  type Patient,
   reasonOf,
   type Step,
   type StepName,
   skipped,
   stepNames,
+  type Target,
 } from './examination.ts';
 import { clock, dns, pathPrefix, ready, tls } from './network.ts';
 import { echo, fallbacks, idle, origin, signedRequest, subscribe, upgrade } from './socket.ts';
@@ -37,16 +37,15 @@ const STEPS: readonly Step[] = [
 ];
 
 /** @returns what was found, in the order of {@link stepNames} */
-export async function examine(patient: Patient): Promise<readonly Examined[]> {
+export async function examine(target: Target): Promise<readonly Examined[]> {
   const found = new Map<StepName, Finding>();
+  /** Steps that are wrong, or were not made because of one that is. */
+  const failed = new Set<StepName>();
   for (const step of STEPS) {
-    const fault = step.needs.find(
-      (name) => found.get(name)?.status === 'wrong' || isPointless(found.get(name)),
-    );
-    found.set(
-      step.name,
-      fault === undefined ? await examined(step, patient) : skipped(`${POINTLESS} ${fault}`),
-    );
+    const cause = step.needs.find((name) => failed.has(name));
+    const finding = cause === undefined ? await examined(step, target) : skipped(`not before ${cause}`);
+    if (cause !== undefined || finding.status === 'wrong') failed.add(step.name);
+    found.set(step.name, finding);
   }
   return stepNames.flatMap((step) => {
     const finding = found.get(step);
@@ -54,15 +53,9 @@ export async function examine(patient: Patient): Promise<readonly Examined[]> {
   });
 }
 
-const POINTLESS = 'not before';
-
-function isPointless(finding: Finding | undefined): boolean {
-  return finding?.status === 'skipped' && finding.detail.startsWith(POINTLESS);
-}
-
-async function examined(step: Step, patient: Patient): Promise<Finding> {
+async function examined(step: Step, target: Target): Promise<Finding> {
   try {
-    return await step.examine(patient);
+    return await step.examine(target);
   } catch (error) {
     return {
       status: 'wrong',

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { isLoopback } from '../../config/loopback.ts';
-import { ANSWER_MS, below, ok, type Patient, reasonOf, type Step, skipped, wrong } from './examination.ts';
+import { ANSWER_MS, below, ok, reasonOf, type Step, skipped, type Target, wrong } from './examination.ts';
 
 const DAY_MS = 86_400_000;
 /** Days before its end from which on a certificate is to be renewed. */
@@ -11,13 +11,13 @@ const RENEW_DAYS = 14;
 /** Seconds by which clocks may differ: signed requests are refused from 600 on. */
 const MAX_SKEW_SECONDS = 60;
 
-const hostOf = ({ url }: Patient) => url.hostname.replace(/^\[|\]$/g, '');
+const hostOf = ({ url }: Target) => url.hostname.replace(/^\[|\]$/g, '');
 
 export const dns: Step = {
   name: 'dns',
   needs: [],
-  async examine(patient) {
-    const host = hostOf(patient);
+  async examine(target) {
+    const host = hostOf(target);
     if (isIP(host) !== 0) return ok(`${host} is an address`);
     try {
       const found = await lookup(host, { all: true });
@@ -35,9 +35,9 @@ export const dns: Step = {
 export const tls: Step = {
   name: 'tls',
   needs: ['dns'],
-  async examine(patient) {
-    const { url } = patient;
-    const host = hostOf(patient);
+  async examine(target) {
+    const { url } = target;
+    const host = hostOf(target);
     if (url.protocol === 'http:') {
       if (host === 'localhost' || isLoopback(host)) return skipped('plain HTTP, within this machine');
       return wrong(
@@ -77,10 +77,10 @@ export const tls: Step = {
 export const ready: Step = {
   name: 'ready',
   needs: ['dns', 'tls'],
-  async examine(patient) {
+  async examine(target) {
     let response: Response;
     try {
-      response = await fetch(below(patient, '/ready'), { signal: AbortSignal.timeout(ANSWER_MS) });
+      response = await fetch(below(target, '/ready'), { signal: AbortSignal.timeout(ANSWER_MS) });
     } catch (error) {
       return wrong(
         `nobody answers: ${reasonOf(error)}`,
@@ -109,10 +109,10 @@ export const ready: Step = {
 export const pathPrefix: Step = {
   name: 'path_prefix',
   needs: ['dns', 'tls'],
-  async examine(patient) {
-    const prefix = patient.url.pathname.replace(/\/+$/, '');
+  async examine(target) {
+    const prefix = target.url.pathname.replace(/\/+$/, '');
     const answers = async (path: string) => {
-      const response = await fetch(new URL(path, patient.url), { signal: AbortSignal.timeout(ANSWER_MS) });
+      const response = await fetch(new URL(path, target.url), { signal: AbortSignal.timeout(ANSWER_MS) });
       const body: unknown = await response.json().catch(() => undefined);
       return typeof (body as { readonly status?: unknown } | undefined)?.status === 'string';
     };
@@ -136,8 +136,8 @@ export const pathPrefix: Step = {
 export const clock: Step = {
   name: 'clock',
   needs: ['ready'],
-  async examine(patient) {
-    const response = await fetch(below(patient, '/ready'), { signal: AbortSignal.timeout(ANSWER_MS) });
+  async examine(target) {
+    const response = await fetch(below(target, '/ready'), { signal: AbortSignal.timeout(ANSWER_MS) });
     const at = Date.parse(response.headers.get('date') ?? '');
     if (Number.isNaN(at)) return skipped('the answer has no Date');
     const seconds = Math.round((at - Date.now()) / 1000);

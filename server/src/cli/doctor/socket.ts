@@ -1,8 +1,9 @@
 /** The WebSocket, from the upgrade to an event that comes back. */
 import { Countersign } from '@countersign/sdk-server';
 import { WebSocket } from 'ws';
+import { z } from 'zod';
 import { addressOf } from '../target.ts';
-import { ANSWER_MS, below, ok, type Patient, reasonOf, type Step, skipped, wrong } from './examination.ts';
+import { ANSWER_MS, below, ok, reasonOf, type Step, skipped, type Target, wrong } from './examination.ts';
 
 const CHANNEL = 'private-countersign-doctor';
 const EVENT = 'echo';
@@ -20,9 +21,9 @@ interface Greeting {
 export const upgrade: Step = {
   name: 'upgrade',
   needs: ['ready'],
-  async examine(patient) {
+  async examine(target) {
     try {
-      const { socket } = await greet(patient);
+      const { socket } = await greet(target);
       socket.terminate();
       return ok('a WebSocket opens');
     } catch (error) {
@@ -38,10 +39,10 @@ export const upgrade: Step = {
 export const idle: Step = {
   name: 'idle',
   needs: ['upgrade'],
-  async examine(patient) {
-    const { idleSeconds } = patient;
+  async examine(target) {
+    const { idleSeconds } = target;
     if (idleSeconds === undefined) return skipped('--idle 70 waits for so many seconds');
-    const { socket, refusal } = await greet(patient);
+    const { socket, refusal } = await greet(target);
     try {
       if (refusal) return skipped('no app has the key, so no connection stays open');
       const ended = await endWithin(socket, idleSeconds * 1000);
@@ -60,14 +61,14 @@ export const idle: Step = {
 export const origin: Step = {
   name: 'origin',
   needs: ['upgrade'],
-  async examine(patient) {
-    if (patient.origin === undefined) return skipped('--origin names the origin of your page');
-    if (patient.key === undefined) return skipped('--key names the key with which your page connects');
-    const { socket, refusal } = await greet(patient, patient.origin);
+  async examine(target) {
+    if (target.origin === undefined) return skipped('--origin names the origin of your page');
+    if (target.key === undefined) return skipped('--key names the key with which your page connects');
+    const { socket, refusal } = await greet(target, target.origin);
     socket.terminate();
-    if (!refusal) return ok(`pages of ${patient.origin} may connect`);
+    if (!refusal) return ok(`pages of ${target.origin} may connect`);
     return wrong(
-      `pages of ${patient.origin} are refused with ${refusal.code}: ${refusal.message}`,
+      `pages of ${target.origin} are refused with ${refusal.code}: ${refusal.message}`,
       'Add the origin to "allowedOrigins" of the app',
       'configuration.md#origins-of-apps',
     );
@@ -77,12 +78,12 @@ export const origin: Step = {
 export const signedRequest: Step = {
   name: 'signed_request',
   needs: ['ready'],
-  async examine(patient) {
-    const sdk = sdkOf(patient);
+  async examine(target) {
+    const sdk = sdkOf(target);
     if (!sdk) return skipped('--app, --key and --secret sign requests');
     try {
       await sdk.get({ path: '/channels' });
-      return ok(`the broker accepts what ${patient.key} signs for ${patient.app}`);
+      return ok(`the broker accepts what ${target.key} signs for ${target.app}`);
     } catch (error) {
       return wrong(
         `a signed request is refused: ${reasonOf(error)}`,
@@ -96,10 +97,10 @@ export const signedRequest: Step = {
 export const subscribe: Step = {
   name: 'subscribe',
   needs: ['upgrade', 'signed_request'],
-  async examine(patient) {
-    const sdk = sdkOf(patient);
+  async examine(target) {
+    const sdk = sdkOf(target);
     if (!sdk) return skipped('--app, --key and --secret sign the subscription');
-    const { socket, socketId, refusal } = await greet(patient);
+    const { socket, socketId, refusal } = await greet(target);
     try {
       if (refusal || socketId === undefined)
         return refused(refusal?.code ?? 0, refusal?.message ?? 'no socket id');
@@ -116,16 +117,14 @@ export const subscribe: Step = {
 export const echo: Step = {
   name: 'echo',
   needs: ['subscribe'],
-  async examine(patient) {
-    const sdk = sdkOf(patient);
+  async examine(target) {
+    const sdk = sdkOf(target);
     if (!sdk) return skipped('--app, --key and --secret publish');
-    const { socket, socketId = '' } = await greet(patient);
+    const { socket, socketId = '' } = await greet(target);
     try {
       await subscribeTo(socket, socketId, sdk);
       const beganAt = performance.now();
-      const came = next(socket, ({ event }) => event === EVENT);
-      await sdk.trigger(CHANNEL, EVENT, {});
-      await came;
+      await Promise.all([next(socket, ({ event }) => event === EVENT), sdk.trigger(CHANNEL, EVENT, {})]);
       return ok(`an event came back in ${Math.round(performance.now() - beganAt)} ms`);
     } catch (error) {
       return wrong(
@@ -155,17 +154,17 @@ function refused(code: number, why: string) {
   );
 }
 
-function sdkOf({ url, app, key, secret }: Patient): Countersign | undefined {
+function sdkOf({ url, app, key, secret }: Target): Countersign | undefined {
   if (app === undefined || key === undefined || secret === undefined) return undefined;
   return new Countersign({ appId: app, key, secret, ...addressOf(url), maxRetries: 0, nonces: true });
 }
 
 /** Connects as a client does. @throws Error if no WebSocket opens */
-async function greet(patient: Patient, from?: string): Promise<Greeting> {
-  const target = below(patient, `/app/${encodeURIComponent(patient.key ?? NO_KEY)}`);
-  target.protocol = target.protocol.replace('http', 'ws');
-  target.search = '?protocol=7&client=countersign-doctor&version=1';
-  const socket = new WebSocket(target, {
+async function greet(target: Target, from?: string): Promise<Greeting> {
+  const url = below(target, `/app/${encodeURIComponent(target.key ?? NO_KEY)}`);
+  url.protocol = url.protocol.replace('http', 'ws');
+  url.search = '?protocol=7&client=countersign-doctor&version=1';
+  const socket = new WebSocket(url, {
     handshakeTimeout: ANSWER_MS,
     ...(from !== undefined && { origin: from }),
   });
@@ -174,9 +173,10 @@ async function greet(patient: Patient, from?: string): Promise<Greeting> {
   const opened = new Promise<void>((resolve, reject) => {
     socket.once('open', resolve).once('error', reject);
   });
-  const first = next(socket, () => true);
-  await Promise.all([opened, first]);
-  const { event, data } = await first;
+  const [{ event, data }] = await Promise.all([next(socket, () => true), opened]).catch((error: unknown) => {
+    socket.terminate();
+    throw error;
+  });
   if (event !== 'pusher:error') {
     const { socket_id } = JSON.parse(String(data)) as { readonly socket_id?: string };
     return { socket, socketId: socket_id, refusal: undefined };
@@ -184,18 +184,20 @@ async function greet(patient: Patient, from?: string): Promise<Greeting> {
   return { socket, socketId: undefined, refusal: data as Greeting['refusal'] };
 }
 
-interface Message {
-  readonly event: string;
-  readonly data?: unknown;
-}
+const messageSchema = z.looseObject({ event: z.string(), data: z.unknown() });
+type Message = z.infer<typeof messageSchema>;
 
 /** The next message that fits. @throws Error if none comes in time, or the socket ends */
 function next(socket: WebSocket, fits: (message: Message) => boolean): Promise<Message> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => done(() => reject(new Error('nothing came in 10 s'))), ANSWER_MS);
     const onMessage = (raw: Buffer) => {
-      const message = JSON.parse(raw.toString()) as Message;
-      if (fits(message)) done(() => resolve(message));
+      try {
+        const message = messageSchema.parse(JSON.parse(raw.toString()));
+        if (fits(message)) done(() => resolve(message));
+      } catch {
+        done(() => reject(new Error('something else than the broker answers')));
+      }
     };
     const onClose = (code: number, reason: Buffer) =>
       done(() => reject(new Error(`closed with ${code} ${reason.toString()}`.trimEnd())));
