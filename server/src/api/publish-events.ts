@@ -31,22 +31,19 @@ export async function publishEvents(
   const asksNothing = events.every(({ info }) => info.length === 0);
   if (events.some(({ idempotencyKey }) => idempotencyKey !== undefined)) {
     const { attributes, isRepeated, published } = await publishOnce(call, events);
-    counted(call, published);
+    count(call, published);
     return { attributes: asksNothing ? undefined : attributes.map(([of]) => of ?? {}), isRepeated };
   }
   const { app, hub, adapter } = call;
   const published = events.map((event) => hub.publishEach(app, event.channels, event));
   await publishAll(published.flat());
-  counted(call, published.flat().length);
+  count(call, published.flat().length);
   if (asksNothing) return { attributes: undefined, isRepeated: false };
   const described = events.map(async ({ channels: [channel], info }, index) =>
     channel ? describeChannel(adapter, app, channel, info, await published[index]?.[0]) : {},
   );
   return { attributes: await Promise.all(described), isRepeated: false };
 }
-
-/** The answer where nothing was asked. */
-export const NOTHING: object = {};
 
 /** @throws ApiError 403 if so many messages would pass the quota of the day: then nothing of the request is published */
 export function checkQuota({ app, quotas }: PublishingCall, messages: number): void {
@@ -56,10 +53,9 @@ export function checkQuota({ app, quotas }: PublishingCall, messages: number): v
 }
 
 /** Counts what was published: each event once for each of its channels. */
-export function counted({ usage, body }: PublishingCall, published: number): object {
+export function count({ usage, body }: PublishingCall, published: number): void {
   usage.published += published;
   usage.publishedBytes += body.length;
-  return NOTHING;
 }
 
 /** @throws ApiError 403 if the key may not publish to one of the channels: then nothing of the request is published */

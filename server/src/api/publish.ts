@@ -1,9 +1,12 @@
 import { publishAll } from '../hub/publish-all.ts';
 import { type Call, type Endpoint, Repeated } from './endpoint.ts';
 import { describeChannel } from './info.ts';
-import { checkChannels, checkQuota, counted, NOTHING, publishEvents } from './publish-events.ts';
+import { checkChannels, checkQuota, count, publishEvents } from './publish-events.ts';
 import { publishOnce } from './publish-once.ts';
 import { batchSchema, type EventRequest, parseBatch, parsePublish, publishSchema } from './requests.ts';
+
+/** The answer where nothing was asked. */
+const NOTHING: object = {};
 
 /** `POST events`: one event to one or more channels. */
 export const publish: Endpoint = {
@@ -20,8 +23,7 @@ export const publish: Endpoint = {
     if (event.idempotencyKey !== undefined) return publishKeyed(call, event);
     if (event.info.length > 0) return publishAndDescribe(call, event);
     const published = hub.publishToAll(app, event.channels, event);
-    if (published) return published.then(() => counted(call, event.channels.length));
-    return counted(call, event.channels.length);
+    return published ? published.then(() => answerPublished(call, event)) : answerPublished(call, event);
   },
 };
 
@@ -46,12 +48,17 @@ export const publishBatch: Endpoint = {
   },
 };
 
+function answerPublished(call: Call, { channels }: EventRequest): object {
+  count(call, channels.length);
+  return NOTHING;
+}
+
 async function publishAndDescribe(call: Call, event: EventRequest): Promise<object> {
   const { app, hub, adapter } = call;
   const { channels, info } = event;
   const published = hub.publishEach(app, channels, event);
   await publishAll(published);
-  counted(call, channels.length);
+  count(call, channels.length);
   const described = channels.map(async (channel, index) => {
     const position = await published[index];
     return [channel.name, await describeChannel(adapter, app, channel, info, position)] as const;
@@ -62,7 +69,7 @@ async function publishAndDescribe(call: Call, event: EventRequest): Promise<obje
 async function publishKeyed(call: Call, event: EventRequest): Promise<object> {
   const { channels, info } = event;
   const { attributes, isRepeated, published } = await publishOnce(call, [event]);
-  counted(call, published);
+  count(call, published);
   const names = channels.map(({ name }, index) => [name, attributes[0]?.[index] ?? {}] as const);
   return answerOnce(info.length === 0 ? NOTHING : { channels: Object.fromEntries(names) }, isRepeated);
 }

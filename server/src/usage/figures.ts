@@ -60,6 +60,12 @@ export function figuresOf(app: string, counts: AppMetrics, monotonic: number): F
   };
 }
 
+/** What of these sums counts towards quotas. */
+export function quotaSums(sums: Sums): { readonly messages: number; readonly connectionMs: number } {
+  const [connectionMs = 0, published = 0, , , , clientEvents = 0] = sums;
+  return { messages: published + clientEvents, connectionMs };
+}
+
 export function addSums(one: Sums, other: Sums): Sums {
   return one.map((sum, index) => sum + (other[index] ?? 0));
 }

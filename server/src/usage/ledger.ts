@@ -4,7 +4,16 @@ import type { App, AppStore } from '../apps/app.ts';
 import { OutageLog } from '../log/outage-log.ts';
 import type { Metrics } from '../metrics.ts';
 import { reached } from '../metrics.ts';
-import { addSums, type Figures, maxPeaks, NO_PEAKS, NO_SUMS, type Peaks, type Sums } from './figures.ts';
+import {
+  addSums,
+  type Figures,
+  maxPeaks,
+  NO_PEAKS,
+  NO_SUMS,
+  type Peaks,
+  quotaSums,
+  type Sums,
+} from './figures.ts';
 import { EverySecond, Meter } from './meter.ts';
 import { startOf } from './period.ts';
 import { type Quotas, type QuotaUse, quotaUses } from './quotas.ts';
@@ -327,12 +336,8 @@ export class Ledger implements UsageReader {
 
 /** @param news what was counted beyond it */
 function plus({ app, messages, connectionMs }: Used, news: Sums): Used {
-  const [milliseconds = 0, published = 0, , , , clientEvents = 0] = news;
-  return {
-    app,
-    messages: messages + published + clientEvents,
-    connectionMs: connectionMs + milliseconds,
-  };
+  const more = quotaSums(news);
+  return { app, messages: messages + more.messages, connectionMs: connectionMs + more.connectionMs };
 }
 
 function hasQuota({ limits }: App): boolean {

@@ -1,4 +1,4 @@
-import { addSums, maxPeaks, NO_PEAKS, NO_SUMS } from './figures.ts';
+import { addSums, maxPeaks, NO_PEAKS, NO_SUMS, quotaSums } from './figures.ts';
 import { KEPT_MS, startOf, type Unit, units } from './period.ts';
 import type { UsageBatch, UsageChange, UsageQuery, UsageRow, UsageStore, Used } from './usage-store.ts';
 
@@ -113,7 +113,7 @@ export function usedOf(
   day: Pick<UsageRow, 'sums'> | undefined,
   month: Pick<UsageRow, 'sums'> | undefined,
 ): Used {
-  const [, published = 0, , , , clientEvents = 0] = day?.sums ?? NO_SUMS;
-  const [connectionMs = 0] = month?.sums ?? NO_SUMS;
-  return { app, messages: published + clientEvents, connectionMs };
+  const { messages } = quotaSums(day?.sums ?? NO_SUMS);
+  const { connectionMs } = quotaSums(month?.sums ?? NO_SUMS);
+  return { app, messages, connectionMs };
 }

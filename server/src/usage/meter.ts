@@ -1,5 +1,5 @@
 import type { Metrics } from '../metrics.ts';
-import { type Figures, figuresOf, NO_SUMS } from './figures.ts';
+import { type Figures, figuresOf, NO_SUMS, quotaSums } from './figures.ts';
 import type { Used } from './usage-store.ts';
 
 /** Reads what a process counts, once a second. The counters exist anyway, so what is counted pays nothing for it. */
@@ -16,9 +16,7 @@ export class Meter {
 
   /** What the process had used of quotas when the figures were read. */
   used(app: string): Used {
-    const { sums = NO_SUMS } = this.#before.get(app) ?? {};
-    const [connectionMs = 0, published = 0, , , , clientEvents = 0] = sums;
-    return { app, messages: published + clientEvents, connectionMs };
+    return { app, ...quotaSums(this.#before.get(app)?.sums ?? NO_SUMS) };
   }
 
   /** The figures of the apps in which something has changed since they were read before, or something is there. */
