@@ -1,5 +1,6 @@
 /** After `tsc`: what a page loads without a bundler, and CommonJS for tools that know nothing else. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { build } from 'esbuild';
 
 const dist = `${import.meta.dirname}/dist`;
@@ -42,8 +43,8 @@ await build({
   ...common,
   plugins: [cipher],
   format: 'esm',
-  entryPoints: ['dist/cipher.js'],
-  outfile: 'dist/cipher.js',
+  entryPoints: ['dist/encryption/cipher.js'],
+  outfile: 'dist/encryption/cipher.js',
   allowOverwrite: true,
 });
 await script(expose, 'dist/countersign.min.js');
@@ -64,9 +65,10 @@ await build({
 await writeFile(`${dist}/cjs/package.json`, '{ "type": "commonjs" }\n');
 
 // Types name each other as JavaScript, which old versions of TypeScript resolve, too. Those of CommonJS are the same.
-for (const file of await readdir(dist)) {
-  if (!file.endsWith('.d.ts')) continue;
-  const types = (await readFile(`${dist}/${file}`, 'utf8')).replaceAll(/'(\.\/[\w-]+)\.ts'/g, "'$1.js'");
+for (const file of await readdir(dist, { recursive: true })) {
+  if (!file.endsWith('.d.ts') || file.startsWith('cjs')) continue;
+  const types = (await readFile(`${dist}/${file}`, 'utf8')).replaceAll(/'(\.\.?\/[\w/-]+)\.ts'/g, "'$1.js'");
   await writeFile(`${dist}/${file}`, types);
+  await mkdir(dirname(`${dist}/cjs/${file}`), { recursive: true });
   await writeFile(`${dist}/cjs/${file}`, types);
 }

@@ -1,5 +1,5 @@
 /** What a developer can do about an error: the sentences of the warnings. */
-import type { ConnectionError } from './connection.ts';
+import type { ConnectionError } from './connection/connection.ts';
 
 /** The fields by which advice is found. */
 export interface Failure {

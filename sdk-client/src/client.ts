@@ -1,16 +1,13 @@
-import { Acknowledgements } from './acknowledgements.ts';
 import { adviceFor, connectionAdvice } from './advice.ts';
-import { AppAuthorizer } from './auth.ts';
-import type { Channel } from './channel.ts';
-import type { AnyEvents } from './channel-events.ts';
-import type { AnyChannels, ChannelName, ChannelOf } from './channel-map.ts';
-import type { ChannelOwner } from './channel-owner.ts';
-import { Channels } from './channels.ts';
-import { Connection } from './connection.ts';
-import { Emitter } from './emitter.ts';
-import { CountersignError } from './errors.ts';
-import { Log } from './log.ts';
-import { type CountersignOptions, complete } from './options.ts';
+import { AppAuthorizer } from './auth/auth.ts';
+import { UNAUTHORIZED, User, type UserData, type UserOwner } from './auth/user.ts';
+import { Acknowledgements } from './channels/acknowledgements.ts';
+import type { Channel } from './channels/channel.ts';
+import type { AnyEvents } from './channels/channel-events.ts';
+import type { AnyChannels, ChannelName, ChannelOf } from './channels/channel-map.ts';
+import type { ChannelOwner } from './channels/channel-owner.ts';
+import { Channels } from './channels/channels.ts';
+import { Connection } from './connection/connection.ts';
 import {
   asObject,
   EXTENSION,
@@ -19,9 +16,12 @@ import {
   parse,
   SUBSCRIPTION_ERROR,
   USER_CHANNEL,
-} from './protocol.ts';
-import { Retries } from './retries.ts';
-import { UNAUTHORIZED, User, type UserData, type UserOwner } from './user.ts';
+} from './connection/protocol.ts';
+import { Retries } from './connection/retries.ts';
+import { Emitter } from './emitter.ts';
+import { CountersignError } from './errors.ts';
+import { Log } from './log.ts';
+import { type CountersignOptions, complete } from './options.ts';
 import { VERSION } from './version.ts';
 
 /** Delay in ms within which the grants of a connection that are about to end are collected, half of it random. */

@@ -11,9 +11,9 @@ import {
   useRef,
   useState,
 } from 'react';
-import type { AnyChannels } from './channel-map.ts';
+import type { AnyChannels } from './channels/channel-map.ts';
 import type { Countersign } from './client.ts';
-import type { Message } from './protocol.ts';
+import type { Message } from './connection/protocol.ts';
 
 /** Frames that are shown. */
 const LIMIT = 50;

@@ -1,10 +1,10 @@
-import type { ChannelAuthorization, UserAuthentication } from './auth.ts';
-import type { Delays, ReconnectOptions } from './backoff.ts';
-import { type Clock, systemClock } from './clock.ts';
-import type { AuthOptions } from './credentials.ts';
-import type { Encryption } from './encryption.ts';
+import type { ChannelAuthorization, UserAuthentication } from './auth/auth.ts';
+import type { AuthOptions } from './auth/credentials.ts';
+import type { TokenSource } from './auth/grants.ts';
+import type { Delays, ReconnectOptions } from './connection/backoff.ts';
+import { type Clock, systemClock } from './connection/clock.ts';
+import type { Encryption } from './encryption/encryption.ts';
 import { CountersignError } from './errors.ts';
-import type { TokenSource } from './grants.ts';
 import type { LogLevel } from './log.ts';
 import { bundled, type Fetch, type WebSocketConstructor } from './platform.ts';
 

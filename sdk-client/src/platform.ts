@@ -1,4 +1,4 @@
-import type { Encryption } from './encryption.ts';
+import type { Encryption } from './encryption/encryption.ts';
 
 /** The part of a WebSocket that this SDK uses. */
 export interface WebSocketLike {

@@ -1,5 +1,5 @@
-import { Refusal } from './answer.ts';
-import type { Fields } from './body.ts';
+import { Refusal } from './auth/answer.ts';
+import type { Fields } from './auth/body.ts';
 
 /** The channels that one request asks for, not checked yet. */
 export interface ChannelNames {

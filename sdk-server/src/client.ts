@@ -1,3 +1,12 @@
+import {
+  type ChannelGrant,
+  grantChannel,
+  grantUser,
+  type PresenceMember,
+  type UserData,
+  type UserGrant,
+} from './auth/grant.ts';
+import type { GrantOptions, SignInOptions } from './auth/grant-claims.ts';
 import type {
   BatchAnswer,
   ChannelAnswer,
@@ -8,10 +17,7 @@ import type {
   UserAnswer,
   UsersAnswer,
   UsersQuery,
-} from './broker-answers.ts';
-import type { AnyChannels, ChannelName, EventData, EventName } from './channel-map.ts';
-import { checkChannel, checkUserId } from './checks.ts';
-import { ArgumentError } from './errors.ts';
+} from './broker/broker-answers.ts';
 import {
   attributesOf,
   type BatchEvent,
@@ -19,21 +25,10 @@ import {
   eventBody,
   type TriggerParams,
   userEventBody,
-} from './event.ts';
-import {
-  type ChannelGrant,
-  grantChannel,
-  grantUser,
-  type PresenceMember,
-  type UserData,
-  type UserGrant,
-} from './grant.ts';
-import type { GrantOptions, SignInOptions } from './grant-claims.ts';
-import type { JsonObject } from './json.ts';
-import { type CountersignOptions, type Limits, type Settings, settingsOf } from './options.ts';
-import { Publisher } from './publisher.ts';
-import { type Expulsion, expulsionBody, type Removal, removalBody } from './removal.ts';
-import { type Call, request } from './request.ts';
+} from './broker/event.ts';
+import { Publisher } from './broker/publisher.ts';
+import { type Expulsion, expulsionBody, type Removal, removalBody } from './broker/removal.ts';
+import { type Call, request } from './broker/request.ts';
 import {
   type AccessAnswer,
   type AccessQuery,
@@ -44,12 +39,17 @@ import {
   type RevocationAnswer,
   type RevocationsAnswer,
   revocationBody,
-} from './revocation.ts';
+} from './broker/revocation.ts';
+import type { AnyChannels, ChannelName, EventData, EventName } from './channel-map.ts';
+import { checkChannel, checkUserId } from './checks.ts';
+import { ArgumentError } from './errors.ts';
+import type { JsonObject } from './json.ts';
+import { type CountersignOptions, type Limits, type Settings, settingsOf } from './options.ts';
 import { userChannel } from './signature.ts';
-import { Webhook } from './webhook.ts';
-import type { WebhookRequest } from './webhook-request.ts';
-import type { WebhookKeys } from './webhook-signature.ts';
-import { Webhooks } from './webhooks.ts';
+import type { WebhookRequest } from './webhooks/request.ts';
+import type { WebhookKeys } from './webhooks/signature.ts';
+import { Webhook } from './webhooks/webhook.ts';
+import { Webhooks } from './webhooks/webhooks.ts';
 
 /**
  * A client of the broker's HTTP API for one app, and the signer of its grants. With a channel map, the compiler checks

@@ -1,4 +1,7 @@
 /// <reference types="node" preserve="true" />
+
+export type { ChannelGrant, PresenceMember, UserData, UserGrant } from './auth/grant.ts';
+export type { GrantedAction, GrantOptions, SignInOptions } from './auth/grant-claims.ts';
 export type {
   BatchAnswer,
   ChannelAnswer,
@@ -11,7 +14,18 @@ export type {
   UserConnection,
   UsersAnswer,
   UsersQuery,
-} from './broker-answers.ts';
+} from './broker/broker-answers.ts';
+export type { BatchEvent, TriggerParams } from './broker/event.ts';
+export type { Expulsion, Removal } from './broker/removal.ts';
+export type {
+  AccessAnswer,
+  AccessQuery,
+  PageQuery,
+  Revocation,
+  RevocationAnswer,
+  RevocationsAnswer,
+  RevocationTarget,
+} from './broker/revocation.ts';
 export type { AnyChannels, ChannelName, EventData, EventName } from './channel-map.ts';
 export { Countersign } from './client.ts';
 export {
@@ -26,21 +40,8 @@ export {
   WebhookError,
   type WebhookErrorCode,
 } from './errors.ts';
-export type { BatchEvent, TriggerParams } from './event.ts';
-export type { ChannelGrant, PresenceMember, UserData, UserGrant } from './grant.ts';
-export type { GrantedAction, GrantOptions, SignInOptions } from './grant-claims.ts';
 export type { JsonObject } from './json.ts';
 export type { CountersignOptions, Limits, Token } from './options.ts';
-export type { Expulsion, Removal } from './removal.ts';
-export type {
-  AccessAnswer,
-  AccessQuery,
-  PageQuery,
-  Revocation,
-  RevocationAnswer,
-  RevocationsAnswer,
-  RevocationTarget,
-} from './revocation.ts';
 export {
   isChannelName,
   isSocketId,
@@ -50,7 +51,6 @@ export {
   verify,
 } from './signature.ts';
 export { VERSION } from './version.ts';
-export { type VerifyOptions, Webhook } from './webhook.ts';
 export type {
   ChannelEvent,
   ClientEvent,
@@ -60,10 +60,11 @@ export type {
   UserEvent,
   WebhookData,
   WebhookEvent,
-} from './webhook-event.ts';
-export { WebhookReceiver } from './webhook-receiver.ts';
-export type { LambdaEvent, WebhookHeaders, WebhookParts, WebhookRequest } from './webhook-request.ts';
-export type { WebhookKeySet, WebhookKeys } from './webhook-signature.ts';
+} from './webhooks/event.ts';
+export { WebhookReceiver } from './webhooks/receiver.ts';
+export type { LambdaEvent, WebhookHeaders, WebhookParts, WebhookRequest } from './webhooks/request.ts';
+export type { WebhookKeySet, WebhookKeys } from './webhooks/signature.ts';
+export { type VerifyOptions, Webhook } from './webhooks/webhook.ts';
 export type {
   DeliveriesAnswer,
   DeliveriesQuery,
@@ -75,4 +76,4 @@ export type {
   HookStatus,
   Webhooks,
   WhichDeliveries,
-} from './webhooks.ts';
+} from './webhooks/webhooks.ts';

@@ -1,7 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { assertKnown, assertOption } from './assert.ts';
+import { isLoopback, originOf } from './broker/origin.ts';
 import { isRecord } from './json.ts';
-import { isLoopback, originOf } from './origin.ts';
 import { isPathAsSent } from './path.ts';
 import { CHANNEL_NAME_LENGTH } from './signature.ts';
 

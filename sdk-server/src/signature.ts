@@ -8,14 +8,14 @@
 /// <reference types="node" preserve="true" />
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 
-export { webhookSecretKey } from './webhook-secret.ts';
+export { webhookSecretKey } from './webhooks/secret.ts';
 export {
   signWebhook,
   verifyWebhook,
   type WebhookKeySet,
   type WebhookKeys,
   webhookText,
-} from './webhook-signature.ts';
+} from './webhooks/signature.ts';
 
 /** UTF-16 code units that a channel name may have by default. */
 export const CHANNEL_NAME_LENGTH = 200;

@@ -1,8 +1,8 @@
 /** The OpenAPI document of the admin API and of the apps' HTTP API, made from the schemas that check the requests. */
 import { z } from 'zod';
-import type { AdminEndpoint } from './admin/endpoint.ts';
 import { adminEndpoints } from './admin/endpoints/endpoints.ts';
-import { problems } from './admin/problem.ts';
+import type { AdminEndpoint } from './admin/http/endpoint.ts';
+import { problems } from './admin/http/problem.ts';
 import { API_ENDPOINTS } from './api/api.ts';
 import type { Endpoint } from './api/endpoint.ts';
 import type { Config } from './config/config.ts';

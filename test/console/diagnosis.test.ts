@@ -1,7 +1,7 @@
 import { channelText, sign, userText } from '@countersign/sdk-server/signature';
 import { describe, expect, test } from 'vitest';
 import { App, appSchema } from '#server/apps/app';
-import { KeyUsage } from '#server/apps/key-usage';
+import { KeyUsage } from '#server/apps/keys/key-usage';
 import { diagnose } from '#server/console/diagnosis/diagnosis';
 import { textDiff } from '#server/console/diagnosis/text-diff';
 

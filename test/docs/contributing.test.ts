@@ -33,7 +33,7 @@ describe('the events of webhooks', () => {
   });
 
   test('are those that the server SDK declares', () => {
-    const declared = read('sdk-server/src/webhook-event.ts').matchAll(/readonly name: ([^;\n]+);/g);
+    const declared = read('sdk-server/src/webhooks/event.ts').matchAll(/readonly name: ([^;\n]+);/g);
     const all = [...declared].flatMap(([, union]) =>
       [...union!.matchAll(/'(\w+)'/g)].map(([, name]) => name!),
     );

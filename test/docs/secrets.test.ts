@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { isGuessable, isGuessableWebhookSecret } from '#server/apps/guessable';
+import { isGuessable, isGuessableWebhookSecret } from '#server/apps/keys/guessable';
 
 const ROOT = new URL('../../', import.meta.url);
 const PAGES = ['README.md', 'server/README.md', 'sdk-server/README.md', 'sdk-client/README.md'].concat(

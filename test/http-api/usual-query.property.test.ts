@@ -6,7 +6,7 @@ import {
   authenticateAny,
   authenticateUsual,
   type SignedRequest,
-} from '#server/api/authenticate';
+} from '#server/api/requests/authenticate';
 import { appSchema } from '#server/apps/app';
 import { FileAppStore } from '#server/apps/file-store';
 import { signed } from '../helpers/http.ts';

@@ -43,7 +43,7 @@ interface Source {
 
 async function sourcesOf(workspace: string): Promise<Source[]> {
   const folder = `${root}${workspace}/src/`;
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.ts'));
+  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'));
   return Promise.all(
     names.map(async (name) => ({ path: name, text: await readFile(folder + name, 'utf8') })),
   );
@@ -55,7 +55,7 @@ function examplesOf({ path, text }: Source): { readonly name: string; readonly c
     const lines = block.split('\n').map((line) => line.replace(/^\s*\* ?/, ''));
     const code = /^```tsx?\n([\s\S]*?)\n```\s*$/.exec(lines.join('\n'))?.[1];
     if (code === undefined) throw new Error(`An example of ${path} is not one block of code: ${block}`);
-    return { name: `${path.replace('.ts', '')}-${index}`, code };
+    return { name: `${path.replace('.ts', '').replaceAll('/', '-')}-${index}`, code };
   });
 }
 

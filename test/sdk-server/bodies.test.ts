@@ -9,7 +9,7 @@ import { Countersign, sign } from '@countersign/sdk-server';
 import * as routers from '@countersign/sdk-server/express';
 import express5, { type Express, type Request, type RequestHandler } from 'express';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { AddressLimit } from '../../sdk-server/src/address-limit.ts';
+import { AddressLimit } from '../../sdk-server/src/auth/address-limit.ts';
 import { keepLines } from '../helpers/attempt-log.ts';
 import { installBesideExpress4 } from '../helpers/beside-express-4.ts';
 import { listen } from '../helpers/brokers/recorder.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { AdmissionQueue } from '#server/socket/admission-queue';
+import { AdmissionQueue } from '#server/socket/handshakes/admission-queue';
 import { request } from '../helpers/api.ts';
 import { startServer } from '../helpers/brokers/server.ts';
 import { connect, open } from '../helpers/clients/client.ts';

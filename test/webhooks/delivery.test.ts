@@ -8,7 +8,7 @@ import { OutboundClient } from '#server/outbound/http-client';
 import { isPublicAddress } from '#server/outbound/public-addresses';
 import { Dispatcher } from '#server/webhooks/delivery/dispatcher';
 import { newEvent } from '#server/webhooks/event';
-import { MemoryOutbox } from '#server/webhooks/outbox/memory-outbox';
+import { MemoryOutbox } from '#server/webhooks/outbox/memory/outbox';
 import { Overflow } from '#server/webhooks/outbox/overflow';
 import { BOUNDS } from '../contracts/outbox.contract.ts';
 import { ok, type Reply, startReceiver, status, type WebhookReceiver } from '../helpers/brokers/receiver.ts';

@@ -8,8 +8,8 @@ import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Database, DataError } from '#server/data/database';
 import { SqliteRevocationStore } from '#server/data/revocation-store';
 import { Store } from '#server/store/store';
-import { MemoryOutbox } from '#server/webhooks/outbox/memory-outbox';
-import { SqliteOutbox } from '#server/webhooks/outbox/sqlite-outbox';
+import { MemoryOutbox } from '#server/webhooks/outbox/memory/outbox';
+import { SqliteOutbox } from '#server/webhooks/outbox/sqlite/outbox';
 import { BOUNDS, newHook, outboxContract, told } from '../contracts/outbox.contract.ts';
 import { newFolder } from '../helpers/folder.ts';
 

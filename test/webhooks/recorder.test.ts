@@ -5,7 +5,7 @@ import { FileAppStore } from '#server/apps/file-store';
 import { Database } from '#server/data/database';
 import { Metrics } from '#server/metrics';
 import { RosterPresence } from '#server/webhooks/cluster/roster-presence';
-import { SqliteOutbox } from '#server/webhooks/outbox/sqlite-outbox';
+import { SqliteOutbox } from '#server/webhooks/outbox/sqlite/outbox';
 import { Recorder } from '#server/webhooks/recorder';
 import { BOUNDS } from '../contracts/outbox.contract.ts';
 import { APP, configOf } from '../helpers/brokers/server.ts';

@@ -5,7 +5,7 @@ import { ReconnectingClient } from '#server/redis/reconnecting-client';
 import { ScriptRunner } from '#server/redis/script-runner';
 import { redisSchema } from '#server/redis/settings';
 import { scripts } from '#server/webhooks/cluster/scripts';
-import { RedisOutbox } from '#server/webhooks/outbox/redis-outbox';
+import { RedisOutbox } from '#server/webhooks/outbox/redis/outbox';
 import { BOUNDS, newHook, outboxContract, told } from '../contracts/outbox.contract.ts';
 import { recordLog } from '../helpers/log.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';

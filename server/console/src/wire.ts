@@ -1,6 +1,6 @@
 /** The answers and reports of the broker, in the types of the broker. */
 
-export type { DeliveryView, HookView } from '../../src/api/webhooks.ts';
+export type { DeliveryView, HookView } from '../../src/api/endpoints/webhooks.ts';
 export type { ChannelList, ChannelState } from '../../src/console/channels.ts';
 export type { Diagnosis } from '../../src/console/diagnosis/diagnosis.ts';
 export type { EventLine } from '../../src/console/live/event-line.ts';

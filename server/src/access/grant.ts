@@ -1,5 +1,5 @@
 import type { App } from '../apps/app.ts';
-import type { AppKey } from '../apps/app-key.ts';
+import type { AppKey } from '../apps/keys/app-key.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { SubscriptionRefusal } from '../errors.ts';
 import type { Member } from '../protocol/frames.ts';

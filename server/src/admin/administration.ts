@@ -6,13 +6,13 @@ import type { Config } from '../config/config.ts';
 import { Unavailable } from '../errors.ts';
 import { PROBLEM } from '../http/error-body.ts';
 import type { UsageReader } from '../usage/usage-store.ts';
-import { check, readJson, readParameters } from './check.ts';
-import type { AdminCall } from './endpoint.ts';
+import { check, readJson, readParameters } from './http/check.ts';
+import type { AdminCall } from './http/endpoint.ts';
+import { invalid, Problem } from './http/problem.ts';
+import type { AdminAnswer, AdminRequest } from './http/request.ts';
+import { findRoute, type Matched } from './http/routes.ts';
 import type { Live } from './live.ts';
-import { invalid, Problem } from './problem.ts';
 import type { Registry, Repeatable } from './registry.ts';
-import type { AdminAnswer, AdminRequest } from './request.ts';
-import { findRoute, type Matched } from './routes.ts';
 import { type Actor, Tokens } from './tokens.ts';
 import { Trail } from './trail.ts';
 

@@ -1,10 +1,10 @@
 /** Finds the app of a request, and changes it if the app store has it. */
 import type { AppConfig } from '../apps/app.ts';
-import type { AdminCall } from './endpoint.ts';
-import { Problem } from './problem.ts';
+import type { AdminCall } from './http/endpoint.ts';
+import { Problem } from './http/problem.ts';
+import { type AppView, etagOf, fileApp, type KeyUses, storedApp } from './http/views.ts';
 import type { AppRecord } from './records.ts';
 import { changesBetween } from './trail.ts';
-import { type AppView, etagOf, fileApp, type KeyUses, storedApp } from './views.ts';
 
 /** An app, from one of its two sources. */
 export type Found = { readonly file: AppConfig } | { readonly record: AppRecord };

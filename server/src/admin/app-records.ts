@@ -1,12 +1,12 @@
 /** Makes and checks the record of an app. */
 
 import { appSchema } from '../apps/app.ts';
-import { isGuessable, isGuessableWebhookSecret } from '../apps/guessable.ts';
 import { hookIdOf } from '../apps/hook.ts';
-import { check } from './check.ts';
-import type { AdminCall } from './endpoint.ts';
-import { isObject } from './merge-patch.ts';
-import { invalid, Problem } from './problem.ts';
+import { isGuessable, isGuessableWebhookSecret } from '../apps/keys/guessable.ts';
+import { check } from './http/check.ts';
+import type { AdminCall } from './http/endpoint.ts';
+import { isObject } from './http/merge-patch.ts';
+import { invalid, Problem } from './http/problem.ts';
 import { newId, newKey, newSecret, newWebhookSecret } from './random.ts';
 import type { AppRecord, HookRecord, KeyRecord } from './records.ts';
 import type { Registry } from './registry.ts';

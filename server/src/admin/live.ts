@@ -1,5 +1,5 @@
 /** What happens now on this node, as the admin API asks for it. */
-import { type KeyUses, mergeKeyUses } from '../apps/key-usage.ts';
+import { type KeyUses, mergeKeyUses } from '../apps/keys/key-usage.ts';
 
 /** What happens in one app, in all processes of this node. */
 export interface AppFigures {

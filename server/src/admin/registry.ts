@@ -4,7 +4,8 @@ import type { AppRepository, KeptAnswer } from '../apps/app-repository.ts';
 import { type AdminConfig, hasAdmin, readMasterKey } from '../config/admin.ts';
 import { ConfigError } from '../config/error.ts';
 import { findMasterKey, makeMasterKey } from '../data/master-key.ts';
-import { Problem } from './problem.ts';
+import { Problem } from './http/problem.ts';
+import type { AdminAnswer } from './http/request.ts';
 import {
   type AppRecord,
   appConfigOf,
@@ -14,7 +15,6 @@ import {
   readKept,
   type TokenRecord,
 } from './records.ts';
-import type { AdminAnswer } from './request.ts';
 import { Seal, SealError } from './seal.ts';
 
 export interface RegistryParts {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type AdminConfig, type AdminRole, ENVIRONMENT_TOKEN } from '../config/admin.ts';
-import { Problem } from './problem.ts';
+import { Problem } from './http/problem.ts';
 import type { TokenRecord } from './records.ts';
 
 /** A token, wherever it comes from. */

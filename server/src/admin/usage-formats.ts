@@ -2,7 +2,7 @@
 import { type PeakName, peakNames, type SumName, sumNames } from '../usage/figures.ts';
 import { endOf, type Unit } from '../usage/period.ts';
 import type { UsageRow } from '../usage/usage-store.ts';
-import { isoOf } from './times.ts';
+import { isoOf } from './http/times.ts';
 
 export const usageFormats = ['json', 'csv', 'ndjson', 'cloudevents'] as const;
 export type UsageFormat = (typeof usageFormats)[number];

@@ -2,22 +2,22 @@ import type { RequestListener } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { ApiError } from '../errors.ts';
 import { readPublishPath, splitTarget } from '../http/target.ts';
-import { showAccess } from './access.ts';
 import { Answers } from './answers.ts';
-import { findAuditRecords } from './audit.ts';
-import { Callers } from './callers.ts';
-import { listChannels, listUsers, showChannel } from './channels.ts';
 import type { ApiContext } from './context.ts';
 import type { Endpoint } from './endpoint.ts';
-import { listEvents, purgeEvents } from './history.ts';
-import { listKeys } from './keys.ts';
-import { publish, publishBatch } from './publish.ts';
-import { RequestQuota } from './request-quota.ts';
-import { liftBlock, listRevocations, makeRevocation } from './revocations.ts';
+import { showAccess } from './endpoints/access.ts';
+import { findAuditRecords } from './endpoints/audit.ts';
+import { listChannels, listUsers, showChannel } from './endpoints/channels.ts';
+import { listEvents, purgeEvents } from './endpoints/history.ts';
+import { listKeys } from './endpoints/keys.ts';
+import { publish, publishBatch } from './endpoints/publish.ts';
+import { liftBlock, listRevocations, makeRevocation } from './endpoints/revocations.ts';
+import { removeSubscriptions } from './endpoints/subscriptions.ts';
+import { listSignedIn, showUser, terminateConnections } from './endpoints/users.ts';
+import { webhookEndpoints } from './endpoints/webhooks.ts';
+import { Callers } from './requests/callers.ts';
+import { RequestQuota } from './requests/request-quota.ts';
 import { Service } from './service.ts';
-import { removeSubscriptions } from './subscriptions.ts';
-import { listSignedIn, showUser, terminateConnections } from './users.ts';
-import { webhookEndpoints } from './webhooks.ts';
 
 /** All requests of the HTTP API. */
 export const API_ENDPOINTS: readonly Endpoint[] = [

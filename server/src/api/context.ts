@@ -3,7 +3,7 @@ import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
-import type { KeyUses } from '../apps/key-usage.ts';
+import type { KeyUses } from '../apps/keys/key-usage.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config/config.ts';
 import type { PublicKey } from '../data/signing-key.ts';

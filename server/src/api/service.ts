@@ -4,11 +4,11 @@ import { dropBody, readBody } from '../http/body.ts';
 import { splitTarget } from '../http/target.ts';
 import { increment, reached } from '../metrics.ts';
 import type { Answers } from './answers.ts';
-import { type Authenticated, checkBody } from './authenticate.ts';
-import type { Callers } from './callers.ts';
 import type { ApiContext } from './context.ts';
 import { Accepted, type Endpoint, Repeated } from './endpoint.ts';
-import type { RequestQuota } from './request-quota.ts';
+import { type Authenticated, checkBody } from './requests/authenticate.ts';
+import type { Callers } from './requests/callers.ts';
+import type { RequestQuota } from './requests/request-quota.ts';
 
 const NO_BODY = Buffer.alloc(0);
 const REPEATED = { 'Idempotency-Replayed': 'true' };

@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
-import { AppKey, type KeyConfig, keySchema } from './app-key.ts';
 import { type HistoryRule, historyRuleSchema, ruleFor } from './history-rule.ts';
 import { Hook, webhookSchema } from './hook.ts';
-import { KeyUsage } from './key-usage.ts';
+import { AppKey, type KeyConfig, keySchema } from './keys/app-key.ts';
+import { KeyUsage } from './keys/key-usage.ts';
 import type { AppObserver } from './observer.ts';
 import { AllowedOrigins, isOriginPattern } from './origins.ts';
 import { RenewalSettings, renewalSchema } from './renewal-settings.ts';

@@ -1,6 +1,6 @@
 import type { AppConfig } from '../apps/app.ts';
-import { isGuessable, isGuessableWebhookSecret } from '../apps/guessable.ts';
 import { MAKE_WEBHOOK_SECRET, secretsOf } from '../apps/hook.ts';
+import { isGuessable, isGuessableWebhookSecret } from '../apps/keys/guessable.ts';
 import { hideSecret } from '../log/secret-mask.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './error.ts';

@@ -4,7 +4,7 @@ import { ipKeyGenerator, MINUTE, rateLimit } from 'express-rate-limit';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Counters } from '../adapter/adapter.ts';
-import { refuseDisabled } from '../api/callers.ts';
+import { refuseDisabled } from '../api/requests/callers.ts';
 import { ApiError } from '../errors.ts';
 import { parseBody, readBody } from '../http/body.ts';
 import { check } from '../http/check.ts';

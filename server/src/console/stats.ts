@@ -1,5 +1,5 @@
 import type { App } from '../apps/app.ts';
-import type { KeyCounts } from '../apps/key-usage.ts';
+import type { KeyCounts } from '../apps/keys/key-usage.ts';
 import type { Metrics } from '../metrics.ts';
 
 /** What one node has counted of an app since it started. */

@@ -5,7 +5,7 @@ import type { Administrator } from '../admin/administration.ts';
 import type { NodeProcesses } from '../admin/node.ts';
 import type { Registry } from '../admin/registry.ts';
 import type { FileAppStore } from '../apps/file-store.ts';
-import type { KeyUses } from '../apps/key-usage.ts';
+import type { KeyUses } from '../apps/keys/key-usage.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';

@@ -14,7 +14,7 @@ import { Ledger } from '../usage/ledger.ts';
 import { MemoryUsage } from '../usage/memory-store.ts';
 import { Quotas } from '../usage/quotas.ts';
 import { boundsOf } from '../webhooks/outbox/bounds.ts';
-import { MemoryOutbox } from '../webhooks/outbox/memory-outbox.ts';
+import { MemoryOutbox } from '../webhooks/outbox/memory/outbox.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
 import {
   type Core,

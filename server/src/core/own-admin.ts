@@ -3,7 +3,7 @@ import { Administration, type Administrator } from '../admin/administration.ts';
 import { LiveNode, type NodeProcesses } from '../admin/node.ts';
 import { Registry } from '../admin/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
-import type { KeyUses } from '../apps/key-usage.ts';
+import type { KeyUses } from '../apps/keys/key-usage.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
 import type { UsageReader } from '../usage/usage-store.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';

@@ -6,7 +6,7 @@ import type { Position } from '../history/history.ts';
 import type { AppMetrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
-import { ReplayedFrames } from './replayed-frames.ts';
+import { ReplayedFrames } from './replay/replayed-frames.ts';
 import type { Subscriber } from './subscriber.ts';
 import { frameFor, type News, type Subscription } from './subscription.ts';
 

@@ -5,8 +5,8 @@ import { type Life, type RenewalTimes, Term } from '../access/term.ts';
 import type { Token } from '../access/token.ts';
 import type { App } from '../apps/app.ts';
 import { frames } from '../protocol/frames.ts';
-import type { Endings } from './endings.ts';
 import type { LocalChannel } from './local-channel.ts';
+import type { Endings } from './revocation/endings.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
 

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
-import type { Authenticated } from '../api/authenticate.ts';
-import type { Callers } from '../api/callers.ts';
-import { checkChannels, type Published, publishEvents } from '../api/publish-events.ts';
-import type { RequestQuota } from '../api/request-quota.ts';
-import { type EventRequest, readEvents } from '../api/requests.ts';
+import { checkChannels, type Published, publishEvents } from '../api/publishing/publish-events.ts';
+import type { Authenticated } from '../api/requests/authenticate.ts';
+import type { Callers } from '../api/requests/callers.ts';
+import type { RequestQuota } from '../api/requests/request-quota.ts';
+import { type EventRequest, readEvents } from '../api/requests/requests.ts';
 import type { Config } from '../config/config.ts';
 import { ApiError, codes, Disconnect } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';

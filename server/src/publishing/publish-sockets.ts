@@ -3,13 +3,13 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Answers } from '../api/answers.ts';
 import { PUBLISH_SOCKET } from '../api/api.ts';
-import { type Authenticated, checkBody } from '../api/authenticate.ts';
+import { type Authenticated, checkBody } from '../api/requests/authenticate.ts';
 import { ApiError } from '../errors.ts';
 import { MAX_BODY_BYTES } from '../http/body.ts';
 import { readPublishPath, splitTarget } from '../http/target.ts';
 import { reached } from '../metrics.ts';
-import type { Sockets } from '../socket/gateway.ts';
-import { createUpgrader, type Upgrader } from '../socket/upgrader.ts';
+import type { Sockets } from '../socket/handshakes/gateway.ts';
+import { createUpgrader, type Upgrader } from '../socket/handshakes/upgrader.ts';
 import { PublishSocket, type PublishSocketParts } from './publish-socket.ts';
 
 /** Milliseconds between two searches for sockets whose peer is silent. */

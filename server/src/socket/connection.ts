@@ -13,7 +13,7 @@ import { parseMessage } from '../protocol/messages.ts';
 import { AuthenticationDeadline } from './authentication-deadline.ts';
 import type { ClientSocket, MessageBound, SocketOwner } from './client-socket.ts';
 import { closeErrorFrame, terminatedFrame } from './close-frame.ts';
-import type { Handshake } from './handshake.ts';
+import type { Handshake } from './handshakes/handshake.ts';
 import type { OutboundBuffers } from './outbound-buffers.ts';
 import { FrameRate, RefusedProofRate } from './rate-limits.ts';
 import { Session } from './session.ts';

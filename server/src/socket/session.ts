@@ -3,7 +3,7 @@ import type { RenewalProof } from '../access/renewer.ts';
 import type { LeaveReason } from '../adapter/adapter.ts';
 import { KeyedQueue } from '../async/keyed-queue.ts';
 import { type Disconnect, Refusal, SubscriptionRefusal, Unavailable } from '../errors.ts';
-import type { Resume } from '../hub/replay.ts';
+import type { Resume } from '../hub/replay/replay.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';

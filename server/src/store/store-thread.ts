@@ -4,7 +4,7 @@ import { SqliteRepository } from '../data/app-repository.ts';
 import { Database, DataError } from '../data/database.ts';
 import { SqliteRevocationStore } from '../data/revocation-store.ts';
 import { SqliteUsage } from '../usage/sqlite-usage.ts';
-import { SqliteOutbox } from '../webhooks/outbox/sqlite-outbox.ts';
+import { SqliteOutbox } from '../webhooks/outbox/sqlite/outbox.ts';
 import type { Item, Opening, Question, Questions, Said, StoreCalls, ThreadData } from './calls.ts';
 
 const port = parentPort;

@@ -1,7 +1,7 @@
 import { findApp, idOf, viewOf } from '../app-access.ts';
-import { type AdminEndpoint, READERS } from '../endpoint.ts';
-import { statsAnswer } from '../schemas.ts';
-import type { AppView } from '../views.ts';
+import { type AdminEndpoint, READERS } from '../http/endpoint.ts';
+import { statsAnswer } from '../http/schemas.ts';
+import type { AppView } from '../http/views.ts';
 
 const MS_PER_MINUTE = 60_000;
 

@@ -10,14 +10,14 @@ import {
   refuseGuessable,
   refuseTakenKeys,
 } from '../app-records.ts';
-import { type AdminEndpoint, needStore, READERS, WRITERS } from '../endpoint.ts';
-import { isObject, mergePatch } from '../merge-patch.ts';
-import { page, pageQuery } from '../pages.ts';
-import { type FieldError, Problem } from '../problem.ts';
+import { type AdminEndpoint, needStore, READERS, WRITERS } from '../http/endpoint.ts';
+import { isObject, mergePatch } from '../http/merge-patch.ts';
+import { page, pageQuery } from '../http/pages.ts';
+import { type FieldError, Problem } from '../http/problem.ts';
+import { appAnswer, appInputSchema, listOf, patchSchema, settingsSchema } from '../http/schemas.ts';
+import { type AppView, storedApp } from '../http/views.ts';
 import { newAppId } from '../random.ts';
 import type { AppRecord } from '../records.ts';
-import { appAnswer, appInputSchema, listOf, patchSchema, settingsSchema } from '../schemas.ts';
-import { type AppView, storedApp } from '../views.ts';
 
 /** Most of the apps of the store. */
 const MAX_APPS = 10_000;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { type AdminEndpoint, READERS } from '../endpoint.ts';
-import { afterOf, cursorOf, limitOf, pageQuery } from '../pages.ts';
-import { invalid } from '../problem.ts';
-import { entryAnswer, listOf } from '../schemas.ts';
-import { secondsOf, someTime } from '../times.ts';
+import { type AdminEndpoint, READERS } from '../http/endpoint.ts';
+import { afterOf, cursorOf, limitOf, pageQuery } from '../http/pages.ts';
+import { invalid } from '../http/problem.ts';
+import { entryAnswer, listOf } from '../http/schemas.ts';
+import { secondsOf, someTime } from '../http/times.ts';
 
 const readAudit: AdminEndpoint = {
   operationId: 'readAudit',

@@ -1,4 +1,4 @@
-import type { AdminEndpoint } from '../endpoint.ts';
+import type { AdminEndpoint } from '../http/endpoint.ts';
 import { deleteApp } from './app-deletion.ts';
 import { showStats } from './app-stats.ts';
 import { appEndpoints } from './apps.ts';

@@ -1,9 +1,8 @@
 import { changed, findApp, idOf, refuseOutdated, storedAppOf, usesOf, viewOf } from '../app-access.ts';
 import { asSent, makeKey, refuseTakenKeys } from '../app-records.ts';
-import { type AdminEndpoint, READERS, WRITERS } from '../endpoint.ts';
-import { page } from '../pages.ts';
-import { Problem } from '../problem.ts';
-import type { AppRecord, KeyRecord } from '../records.ts';
+import { type AdminEndpoint, READERS, WRITERS } from '../http/endpoint.ts';
+import { page } from '../http/pages.ts';
+import { Problem } from '../http/problem.ts';
 import {
   keyAnswer,
   keyPatch,
@@ -12,8 +11,9 @@ import {
   newKeyAnswer,
   newKeyInput,
   pageParameters,
-} from '../schemas.ts';
-import { storedKey } from '../views.ts';
+} from '../http/schemas.ts';
+import { storedKey } from '../http/views.ts';
+import type { AppRecord, KeyRecord } from '../records.ts';
 
 const listKeys: AdminEndpoint = {
   operationId: 'listKeys',

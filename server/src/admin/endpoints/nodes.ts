@@ -1,7 +1,7 @@
-import { type AdminEndpoint, READERS, WRITERS } from '../endpoint.ts';
-import { page } from '../pages.ts';
-import { Problem } from '../problem.ts';
-import { listOf, nodeAnswer, pageParameters } from '../schemas.ts';
+import { type AdminEndpoint, READERS, WRITERS } from '../http/endpoint.ts';
+import { page } from '../http/pages.ts';
+import { Problem } from '../http/problem.ts';
+import { listOf, nodeAnswer, pageParameters } from '../http/schemas.ts';
 
 const listNodes: AdminEndpoint = {
   operationId: 'listNodes',

@@ -1,12 +1,12 @@
 import { ENVIRONMENT_TOKEN } from '../../config/admin.ts';
-import { type AdminEndpoint, needStore, OWNERS } from '../endpoint.ts';
-import { page } from '../pages.ts';
-import { Problem } from '../problem.ts';
+import { type AdminEndpoint, needStore, OWNERS } from '../http/endpoint.ts';
+import { page } from '../http/pages.ts';
+import { Problem } from '../http/problem.ts';
+import { listOf, newTokenAnswer, pageParameters, tokenAnswer, tokenInput } from '../http/schemas.ts';
+import { tokenView } from '../http/views.ts';
 import { newToken } from '../random.ts';
 import { documentId, type TokenRecord } from '../records.ts';
-import { listOf, newTokenAnswer, pageParameters, tokenAnswer, tokenInput } from '../schemas.ts';
 import { hashOf } from '../tokens.ts';
-import { tokenView } from '../views.ts';
 
 /** Most of the tokens of the store. */
 const MAX_TOKENS = 1000;

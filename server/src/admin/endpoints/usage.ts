@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { adminRoles } from '../../config/admin.ts';
 import { startOf, type Unit, units } from '../../usage/period.ts';
 import type { UsageQuery, UsageRow } from '../../usage/usage-store.ts';
-import type { AdminCall, AdminEndpoint } from '../endpoint.ts';
-import { afterOf, cursorOf, limitOf, pageQuery } from '../pages.ts';
-import { invalid, Problem } from '../problem.ts';
-import type { AdminAnswer } from '../request.ts';
-import { listOf, usageAnswer } from '../schemas.ts';
-import { isoTime, millisecondsOf } from '../times.ts';
+import type { AdminCall, AdminEndpoint } from '../http/endpoint.ts';
+import { afterOf, cursorOf, limitOf, pageQuery } from '../http/pages.ts';
+import { invalid, Problem } from '../http/problem.ts';
+import type { AdminAnswer } from '../http/request.ts';
+import { listOf, usageAnswer } from '../http/schemas.ts';
+import { isoTime, millisecondsOf } from '../http/times.ts';
 import { typeOf, type UsageFormat, usageFormats, usageText, usageView } from '../usage-formats.ts';
 
 /** Rows of one part of an export. */

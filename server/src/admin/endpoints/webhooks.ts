@@ -2,13 +2,11 @@ import { z } from 'zod';
 import { webhookSchema } from '../../apps/hook.ts';
 import { changed, findApp, refuseOutdated, storedAppOf, viewOf } from '../app-access.ts';
 import { asSent, makeHook, refuseDoubleHooks, refuseGuessable } from '../app-records.ts';
-import { check } from '../check.ts';
-import { type AdminEndpoint, READERS, WRITERS } from '../endpoint.ts';
-import { mergePatch } from '../merge-patch.ts';
-import { page } from '../pages.ts';
-import { Problem } from '../problem.ts';
-import { newId, newWebhookSecret } from '../random.ts';
-import { type AppRecord, type HookRecord, isAhead } from '../records.ts';
+import { check } from '../http/check.ts';
+import { type AdminEndpoint, READERS, WRITERS } from '../http/endpoint.ts';
+import { mergePatch } from '../http/merge-patch.ts';
+import { page } from '../http/pages.ts';
+import { Problem } from '../http/problem.ts';
 import {
   hookAnswer,
   hookInput,
@@ -19,8 +17,10 @@ import {
   newHookAnswer,
   pageParameters,
   patchSchema,
-} from '../schemas.ts';
-import { storedHook } from '../views.ts';
+} from '../http/schemas.ts';
+import { storedHook } from '../http/views.ts';
+import { newId, newWebhookSecret } from '../random.ts';
+import { type AppRecord, type HookRecord, isAhead } from '../records.ts';
 
 /** Secrets that sign at one time. */
 const MAX_SECRETS = 2;

@@ -7,7 +7,7 @@ import { verifyLog } from '../../audit/verify.ts';
 import { SIGNING_KEY_FILE } from '../../data/signing-key.ts';
 import { CommandError } from '../failure.ts';
 import { print, printJson } from '../output.ts';
-import { addAuditSearch } from './audit-search.ts';
+import { addAuditSearch } from './app/audit-search.ts';
 
 interface Options {
   readonly key?: string;

@@ -2,8 +2,8 @@ import { isUserId, parseProof, userText } from '@countersign/sdk-server/signatur
 import { CLAIMS, ClaimRefusal, type Claims, readClaims, type Signed } from '../../access/claims.ts';
 import type { Token } from '../../access/token.ts';
 import type { App } from '../../apps/app.ts';
-import type { AppKey } from '../../apps/app-key.ts';
-import { scopeMissing } from '../../apps/key-scope.ts';
+import type { AppKey } from '../../apps/keys/app-key.ts';
+import { scopeMissing } from '../../apps/keys/key-scope.ts';
 import type { ErrorCode } from '../../error-codes.ts';
 import { codes, Refusal } from '../../errors.ts';
 import { type JsonObject, parseObject } from '../../protocol/messages.ts';

@@ -1,7 +1,7 @@
 /** What the proofs of channels and of sign-ins have in common. */
 import { type Proof, verify } from '@countersign/sdk-server/signature';
 import type { App } from '../../apps/app.ts';
-import type { AppKey } from '../../apps/app-key.ts';
+import type { AppKey } from '../../apps/keys/app-key.ts';
 import type { ErrorCode } from '../../error-codes.ts';
 import type { Refusal, SubscriptionRefusal } from '../../errors.ts';
 import { memberText, NestedTooDeeply } from '../../protocol/json-text.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { deliverySchema, hookKeySchema } from '../outbox/redis-deliveries.ts';
+import { deliverySchema, hookKeySchema } from '../outbox/redis/deliveries.ts';
 import type { HookStatus, WebhookControl } from '../webhooks.ts';
 
 const hook = hookKeySchema;

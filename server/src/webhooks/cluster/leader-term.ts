@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
 import { boundsOf } from '../outbox/bounds.ts';
 import type { Leadership } from '../outbox/fenced-commit.ts';
-import { RedisOutbox } from '../outbox/redis-outbox.ts';
+import { RedisOutbox } from '../outbox/redis/outbox.ts';
 import { Webhooks, type WebhooksParts } from '../webhooks.ts';
 import { type JournalEntry, readJournalEntry } from './journal-entry.ts';
 import type { RosterPresence } from './roster-presence.ts';

@@ -1,0 +1,149 @@
+/** The admin API on the wire: hands requests to whoever has the app store, and writes the answers. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestHandler } from 'express';
+import type { Config } from '../../config/config.ts';
+import { isLoopback, whyNotLocal } from '../../config/loopback.ts';
+import { ApiError } from '../../errors.ts';
+import { dropBody, readBody } from '../../http/body.ts';
+import { PROBLEM } from '../../http/error-body.ts';
+import { splitTarget } from '../../http/target.ts';
+import type { Administrator } from '../administration.ts';
+import { Problem, type ProblemCode } from './problem.ts';
+import type { AdminAnswer } from './request.ts';
+
+export interface AdminRouteParts {
+  readonly config: Config;
+  readonly administrator: Administrator;
+  readonly addressOf: (request: IncomingMessage) => string;
+  readonly isSecure: (request: IncomingMessage) => boolean;
+  /** The description of the admin API and of the apps' HTTP API. */
+  readonly document: () => object;
+}
+
+const ROOT = '/admin/v1';
+const DOCUMENT = '/openapi.json';
+
+/** Everything below `/admin/v1`. */
+export function adminRoute(parts: AdminRouteParts): {
+  readonly path: string;
+  readonly handle: RequestHandler;
+} {
+  const { config } = parts;
+  const path = `${config.pathPrefix}${ROOT}`;
+  const handle: RequestHandler = (request, response, next) => {
+    answer(parts, path, request, response).catch(next);
+  };
+  return { path, handle };
+}
+
+async function answer(
+  parts: AdminRouteParts,
+  root: string,
+  request: IncomingMessage & { readonly originalUrl: string },
+  response: ServerResponse,
+): Promise<void> {
+  const { administrator, addressOf, document } = parts;
+  const { headers, method = '' } = request;
+  const asked = { authorization: headers.authorization, address: addressOf(request) };
+  const refusal = refuseWithoutTls(parts, request) ?? (await administrator.admit(asked));
+  // The bodies of many callers without a valid token would fill the memory.
+  if (refusal) {
+    await dropBody(request).catch(ignoreTooLarge);
+    return write(request, response, refusal);
+  }
+  const { path: whole, rawQuery } = splitTarget(request.originalUrl);
+  const path = whole.slice(root.length);
+  let body: Buffer;
+  try {
+    body = await readBody(request);
+  } catch (error) {
+    ignoreTooLarge(error);
+    return write(request, response, answerOf(new Problem('body_too_large', (error as Error).message)));
+  }
+  const isDocument = path === DOCUMENT && (method === 'GET' || method === 'HEAD') && rawQuery === '';
+  if (isDocument) return write(request, response, { status: 200, body: document() });
+  const asks = {
+    ...asked,
+    method,
+    path,
+    rawQuery,
+    contentType: headers['content-type'],
+    ifMatch: headers['if-match'],
+    idempotencyKey: textOf(headers['idempotency-key']),
+    requestId: String(response.getHeader('X-Request-Id') ?? ''),
+    body,
+  };
+  const found = await administrator.answer(asks);
+  if (!found.part || method === 'HEAD') return write(request, response, found);
+  await writeParts(response, found, (resume) => administrator.answer({ ...asks, resume }));
+}
+
+/** Sends an answer part by part, as fast as it is read. One that fails in between is cut off, so that it does not look whole. */
+async function writeParts(
+  response: ServerResponse,
+  first: AdminAnswer,
+  next: (resume: string) => Promise<AdminAnswer>,
+): Promise<void> {
+  response.statusCode = first.status;
+  response.setHeader('Cache-Control', 'no-store');
+  for (const [name, value] of Object.entries(first.headers ?? {})) response.setHeader(name, value);
+  for (let { part } = first; part; ) {
+    if (!response.write(part.text) && !response.closed) await drained(response);
+    if (response.closed) return;
+    if (part.resume === undefined) return void response.end();
+    ({ part } = await next(part.resume));
+  }
+  response.destroy();
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
+}
+
+/** A request brings a token and an answer may bring secrets, so both go over TLS, or stay on this machine. */
+function refuseWithoutTls(
+  { config, isSecure }: AdminRouteParts,
+  request: IncomingMessage,
+): AdminAnswer | undefined {
+  const isLocal = isLoopback(config.host) && whyNotLocal(request) === undefined;
+  if (isLocal || isSecure(request)) return undefined;
+  return answerOf(
+    new Problem(
+      'tls_required',
+      'The request came without TLS from outside of this machine: configure "tls", or put a proxy with TLS in front and add it to "trustProxy"',
+    ),
+  );
+}
+
+/** @throws what is no refusal of a body that is too large, which is answered all the same */
+function ignoreTooLarge(error: unknown): void {
+  if (!(error instanceof ApiError)) throw error;
+}
+
+function answerOf({ status, body, more }: Problem & { readonly code: ProblemCode }): AdminAnswer {
+  return { status, body, headers: { ...more.headers, 'Content-Type': PROBLEM } };
+}
+
+function write(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers, body }: AdminAnswer,
+): void {
+  response.statusCode = status;
+  response.setHeader('Cache-Control', 'no-store');
+  const text = body === undefined ? '' : JSON.stringify(body);
+  if (body !== undefined) response.setHeader('Content-Type', 'application/json');
+  for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value);
+  if (status !== 204) response.setHeader('Content-Length', Buffer.byteLength(text));
+  response.end(request.method === 'HEAD' || status === 204 ? undefined : text);
+}
+
+function textOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header;
+}

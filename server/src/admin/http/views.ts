@@ -1,0 +1,155 @@
+/** How the admin API shows apps, keys, webhooks and tokens: without secrets. */
+import { createHash } from 'node:crypto';
+import { type AppConfig, appSchema } from '../../apps/app.ts';
+import { withoutSharedSecrets } from '../../apps/hidden-secrets.ts';
+import { hookIdOf, secretsOf, type WebhookConfig } from '../../apps/hook.ts';
+import type { KeyConfig, KeyState } from '../../apps/keys/app-key.ts';
+import { type AppRecord, appInput, type HookRecord, type KeyRecord } from '../records.ts';
+import type { AdminToken, Tokens } from '../tokens.ts';
+
+const MASK = '***';
+
+export interface KeyView {
+  readonly key: string;
+  readonly state: KeyState;
+  /** Without a secret. */
+  readonly client: boolean;
+  /** null: everything. */
+  readonly scopes: readonly string[] | null;
+  readonly expires_at: number | null;
+  readonly created_at: number | null;
+  readonly last_used_at: number | null;
+}
+
+export interface AppView {
+  readonly grants: AppConfig['grants'];
+  readonly id: string;
+  readonly name: string;
+  readonly keys: readonly KeyView[];
+  readonly webhooks: readonly HookView[];
+  readonly managed_by: 'file' | 'api';
+  readonly created_at: number | null;
+  readonly updated_at: number | null;
+  readonly etag: string;
+}
+
+export interface HookView {
+  readonly id: string;
+  readonly secrets: readonly {
+    readonly id: string;
+    readonly created_at: number | null;
+    readonly ends_at: number | null;
+  }[];
+  readonly created_at: number | null;
+}
+
+/** When each key was used last, in Unix seconds. */
+export type KeyUses = Readonly<Record<string, number>>;
+
+export function fileApp(config: AppConfig, uses: KeyUses): AppView {
+  const { id, keys, webhooks, ...settings } = config;
+  return {
+    ...withoutSharedSecrets(settings, MASK),
+    id,
+    name: config.name ?? id,
+    keys: keys.map((key) => fileKey(key, uses)),
+    webhooks: webhooks.map(fileHook),
+    managed_by: 'file',
+    created_at: null,
+    updated_at: null,
+    etag: etagOf(config),
+  };
+}
+
+export function storedApp(record: AppRecord, uses: KeyUses): AppView {
+  const { id } = record;
+  const {
+    keys: _keys,
+    webhooks: _webhooks,
+    ...settings
+  } = appSchema.parse(appInput({ ...record, webhooks: [] }, 0));
+  return {
+    ...withoutSharedSecrets(settings, MASK),
+    id,
+    name: settings.name ?? id,
+    keys: record.keys.map((key) => storedKey(key, uses)),
+    webhooks: record.webhooks.map(storedHook),
+    managed_by: 'api',
+    created_at: record.created_at,
+    updated_at: record.updated_at,
+    etag: etagOf(record),
+  };
+}
+
+export function storedKey({ secret, ...key }: KeyRecord, uses: KeyUses): KeyView {
+  return { ...key, client: secret === undefined, last_used_at: uses[key.key] ?? null };
+}
+
+function fileKey({ key, secret, state, scopes, expiresAt }: KeyConfig, uses: KeyUses): KeyView {
+  return {
+    key,
+    state,
+    client: secret === undefined,
+    scopes: scopes ?? null,
+    expires_at: expiresAt === undefined ? null : Math.floor(Date.parse(expiresAt) / 1000),
+    created_at: null,
+    last_used_at: uses[key] ?? null,
+  };
+}
+
+export function storedHook({ id, settings, secrets, created_at }: HookRecord): HookView {
+  const { id: _id, secret: _secret, secrets: _secrets, ...shown } = hookDefaults(settings);
+  return {
+    id,
+    ...shown,
+    headers: masked(shown.headers),
+    secrets: secrets.map((secret) => ({
+      id: secret.id,
+      created_at: secret.created_at,
+      ends_at: secret.ends_at,
+    })),
+    created_at,
+  } as HookView;
+}
+
+export function fileHook(config: WebhookConfig): HookView {
+  const { id: _id, secret: _secret, secrets: _secrets, ...shown } = config;
+  return {
+    id: hookIdOf(config),
+    ...shown,
+    headers: masked(shown.headers),
+    secrets: secretsOf(config).map((_text, index) => ({
+      id: String(index + 1),
+      created_at: null,
+      ends_at: null,
+    })),
+    created_at: null,
+  } as HookView;
+}
+
+export function tokenView({ name, role, apps, managedBy, expiresAt, createdAt }: AdminToken, tokens: Tokens) {
+  return {
+    name,
+    role,
+    ...(apps && { apps }),
+    managed_by: managedBy,
+    expires_at: expiresAt,
+    created_at: createdAt,
+    last_used_at: tokens.lastUsed(name),
+  };
+}
+
+/** Changes with all that can be set, and with nothing else. */
+export function etagOf(kept: AppRecord | AppConfig): string {
+  return createHash('sha256').update(JSON.stringify(kept)).digest('hex').slice(0, 16);
+}
+
+function hookDefaults(settings: Readonly<Record<string, unknown>>): WebhookConfig {
+  const [hook] = appSchema.unwrap().shape.webhooks.parse([settings]);
+  if (!hook) throw new Error('A list of one has no first');
+  return hook;
+}
+
+function masked(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name, MASK]));
+}

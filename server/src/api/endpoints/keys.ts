@@ -1,0 +1,27 @@
+import type { AppKey } from '../../apps/keys/app-key.ts';
+import { KEY_USES, type LastUses } from '../../apps/keys/key-usage.ts';
+import type { Endpoint } from '../endpoint.ts';
+
+/** `GET keys`: what each key may do, and when it was used last, so that nobody removes a key that is still in use. */
+export const listKeys: Endpoint = {
+  method: 'GET',
+  path: 'keys',
+  publishes: false,
+  scope: 'read',
+  async run({ app, keyUses }) {
+    const uses = await keyUses(app.id);
+    return { keys: Array.from(app.allKeys, (key) => describe(key, uses[key.name] ?? {})) };
+  },
+};
+
+function describe({ name, state, scopes, expiresAt }: AppKey, uses: LastUses): object {
+  return {
+    key: name,
+    state,
+    scopes: scopes.texts,
+    expires_at: expiresAt === undefined ? null : Math.floor(expiresAt / 1000),
+    // A file does not say when a key was made.
+    created_at: null,
+    last_used_at: Object.fromEntries(KEY_USES.map((use) => [use, uses[use] ?? null])),
+  };
+}

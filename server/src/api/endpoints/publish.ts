@@ -1,0 +1,85 @@
+import { publishAll } from '../../hub/publish-all.ts';
+import { type Call, type Endpoint, Repeated } from '../endpoint.ts';
+import { describeChannel } from '../info.ts';
+import { checkChannels, checkQuota, count, publishEvents } from '../publishing/publish-events.ts';
+import { publishOnce } from '../publishing/publish-once.ts';
+import {
+  batchSchema,
+  type EventRequest,
+  parseBatch,
+  parsePublish,
+  publishSchema,
+} from '../requests/requests.ts';
+
+/** The answer where nothing was asked. */
+const NOTHING: object = {};
+
+/** `POST events`: one event to one or more channels. */
+export const publish: Endpoint = {
+  method: 'POST',
+  path: 'events',
+  publishes: true,
+  scope: 'publish',
+  body: publishSchema,
+  run(call) {
+    const { app, key, body, hub } = call;
+    const event = parsePublish(app, body);
+    checkChannels(key, event);
+    checkQuota(call, event.channels.length);
+    if (event.idempotencyKey !== undefined) return publishKeyed(call, event);
+    if (event.info.length > 0) return publishAndDescribe(call, event);
+    const published = hub.publishToAll(app, event.channels, event);
+    return published ? published.then(() => answerPublished(call, event)) : answerPublished(call, event);
+  },
+};
+
+/** In answers to batches: how many events of one the broker takes. In requests: the client knows that limit. */
+const BATCH_SIZE = 'countersign-batch-size';
+
+/** `POST batch_events`: several events, each to one channel, in their order. */
+export const publishBatch: Endpoint = {
+  method: 'POST',
+  path: 'batch_events',
+  publishes: true,
+  scope: 'publish',
+  body: batchSchema,
+  answerHeaders: ({ limits }) => ({ [BATCH_SIZE]: String(limits.coalescedBatchSize) }),
+  async run(call) {
+    const { app, key, headers, body } = call;
+    const { batchSize, coalescedBatchSize } = app.limits;
+    const events = parseBatch(app, body, headers[BATCH_SIZE] === undefined ? batchSize : coalescedBatchSize);
+    for (const event of events) checkChannels(key, event);
+    const { attributes, isRepeated } = await publishEvents(call, events);
+    return answerOnce(attributes ? { batch: attributes } : NOTHING, isRepeated);
+  },
+};
+
+function answerPublished(call: Call, { channels }: EventRequest): object {
+  count(call, channels.length);
+  return NOTHING;
+}
+
+async function publishAndDescribe(call: Call, event: EventRequest): Promise<object> {
+  const { app, hub, adapter } = call;
+  const { channels, info } = event;
+  const published = hub.publishEach(app, channels, event);
+  await publishAll(published);
+  count(call, channels.length);
+  const described = channels.map(async (channel, index) => {
+    const position = await published[index];
+    return [channel.name, await describeChannel(adapter, app, channel, info, position)] as const;
+  });
+  return { channels: Object.fromEntries(await Promise.all(described)) };
+}
+
+async function publishKeyed(call: Call, event: EventRequest): Promise<object> {
+  const { channels, info } = event;
+  const { attributes, isRepeated, published } = await publishOnce(call, [event]);
+  count(call, published);
+  const names = channels.map(({ name }, index) => [name, attributes[0]?.[index] ?? {}] as const);
+  return answerOnce(info.length === 0 ? NOTHING : { channels: Object.fromEntries(names) }, isRepeated);
+}
+
+function answerOnce(answer: object, isRepeated: boolean): object {
+  return isRepeated ? new Repeated(answer) : answer;
+}

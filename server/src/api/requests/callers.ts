@@ -1,0 +1,98 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { App } from '../../apps/app.ts';
+import type { AppKey } from '../../apps/keys/app-key.ts';
+import { ApiError } from '../../errors.ts';
+import { splitTarget } from '../../http/target.ts';
+import { reached } from '../../metrics.ts';
+import type { ApiContext } from '../context.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { type Authenticated, authenticate } from './authenticate.ts';
+import { NonceCheck } from './nonce-check.ts';
+import { RefusalLimit } from './refusal-limit.ts';
+import { checkScope } from './scope.ts';
+
+/** Proves who calls the API: by signature, key and nonce. Counts those that prove nothing. */
+export class Callers {
+  readonly #context: ApiContext;
+  readonly #nonces: NonceCheck;
+  readonly #refusals: RefusalLimit;
+
+  constructor(context: ApiContext) {
+    const { adapter, config, addressOf, now } = context;
+    this.#context = context;
+    this.#nonces = new NonceCheck(adapter.nonces, now);
+    this.#refusals = new RefusalLimit(adapter.counters, config.failedAuthenticationsPerMinute, addressOf);
+  }
+
+  /** Checks everything but the body and the nonce. */
+  authenticate(request: IncomingMessage, appId: string): Authenticated | ApiError {
+    const { config, apps, now } = this.#context;
+    const { path, rawQuery } = splitTarget(request.url ?? '');
+    const signed = { method: request.method ?? '', path, rawQuery, appId };
+    try {
+      return authenticate(signed, { apps, pathPrefix: config.pathPrefix, now });
+    } catch (error) {
+      if (error instanceof ApiError) return error;
+      throw error;
+    }
+  }
+
+  /**
+   * Counts a request without a valid signature against its address; one whose query cannot be read does not count.
+   *
+   * @returns the refusal
+   * @throws ApiError 429 past the limit of its address
+   */
+  async countRefusal(
+    refusal: ApiError,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<ApiError> {
+    if (refusal.status !== 400) await this.#refusals.refuse(request, response);
+    return refusal;
+  }
+
+  /**
+   * Spends the nonce of a caller who has one.
+   *
+   * @throws ApiError 401 if it was used before, 429 if there are too many
+   */
+  async spendNonce(caller: Authenticated, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { metrics, log } = this.#context;
+    const full = () => reached(metrics, log, 'nonces', { appId: caller.app.id });
+    if (await this.#nonces.spend(caller, full)) return;
+    throw await this.countRefusal(reused(), request, response);
+  }
+
+  /** The request of a caller with a nonce has failed: the nonce is good again if the request had no effect. */
+  failed(caller: Authenticated, why: unknown): Promise<void> {
+    return this.#nonces.failed(caller, why);
+  }
+
+  /** @throws ApiError if the app is gone or disabled, or the key may not do this any more */
+  checkRight({ app, key }: Pick<Authenticated, 'app' | 'key'>, scope: Endpoint['scope']): void {
+    if (this.#context.apps.byId(app.id) !== app || !app.accepts(key)) throw keyGone(app, key);
+    refuseDisabled(app);
+    if (scope !== 'publish') checkScope(key, key.scopes.missing(scope));
+  }
+}
+
+/** @throws ApiError 403 if the app is disabled */
+export function refuseDisabled({ enabled }: App): void {
+  if (!enabled)
+    throw new ApiError(
+      403,
+      'app_disabled',
+      'The app is disabled: enable it in the configuration of the broker',
+    );
+}
+
+function reused(): ApiError {
+  return new ApiError(401, 'nonce_reused', 'Another request had this auth_nonce: make a new one for each');
+}
+
+function keyGone(app: App, key: AppKey): ApiError {
+  return app.hasRevoked(key)
+    ? new ApiError(401, 'key_revoked', 'The key that signed the request was revoked')
+    : new ApiError(401, 'key_removed', 'The key that signed the request was removed');
+}

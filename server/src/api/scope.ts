@@ -1,8 +1,0 @@
-import type { AppKey } from '../apps/app-key.ts';
-import { scopeMissing } from '../apps/key-scope.ts';
-import { ApiError } from '../errors.ts';
-
-/** @throws ApiError 403 that names the scope which the key lacks */
-export function checkScope({ name }: AppKey, missing: string | undefined): void {
-  if (missing !== undefined) throw new ApiError(403, 'scope_missing', scopeMissing(name, missing));
-}
