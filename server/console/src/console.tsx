@@ -1,10 +1,10 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import { ApiFailure, api } from './api.ts';
-import { Live } from './live.ts';
-import { LiveContext } from './live-context.ts';
-import { Shell } from './shell.tsx';
+import { ApiFailure, api } from './data/api.ts';
+import { Live } from './data/live.ts';
+import { LiveContext } from './data/live-context.ts';
+import { Shell } from './frame/shell.tsx';
 import { SignIn } from './views/sign-in.tsx';
-import type { SessionView } from './wire.ts';
+import type { SessionView } from './data/wire.ts';
 
 type State =
   | { readonly kind: 'asking' }

@@ -1,5 +1,5 @@
 import { render } from 'preact';
 import { Console } from './console.tsx';
-import './style.css';
+import './styles/style.css';
 
 render(<Console />, document.body);

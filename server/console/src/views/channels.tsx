@@ -1,11 +1,11 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
-import { api } from '../api.ts';
-import { Failure } from '../failure.tsx';
-import { count } from '../format.ts';
-import { addressOf } from '../route.ts';
-import { Untrusted } from '../untrusted.tsx';
-import { useAnswer } from '../use-answer.ts';
+import { api } from '../data/api.ts';
+import { Failure } from '../parts/failure.tsx';
+import { count } from '../parts/format.ts';
+import { addressOf } from '../frame/route.ts';
+import { Untrusted } from '../parts/untrusted.tsx';
+import { useAnswer } from '../data/use-answer.ts';
 
 const REFRESH_MS = 2000;
 

@@ -1,9 +1,9 @@
 import type { FunctionComponent } from 'preact';
 import { useState } from 'preact/hooks';
-import { EntryLine, isRefusal, textOf } from '../entry.tsx';
-import { countOf } from '../format.ts';
-import type { NumberedEntry } from '../live.ts';
-import { useLive } from '../live-context.ts';
+import { EntryLine, isRefusal, textOf } from '../parts/entry.tsx';
+import { countOf } from '../parts/format.ts';
+import type { NumberedEntry } from '../data/live.ts';
+import { useLive } from '../data/live-context.ts';
 
 /** Lines that are shown. */
 const SHOWN = 200;

@@ -1,15 +1,15 @@
 import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { api } from '../api.ts';
-import { Chart } from '../chart.tsx';
-import { EntryLine, isRefusal } from '../entry.tsx';
-import { Failure } from '../failure.tsx';
-import { count, rate } from '../format.ts';
-import { useLive } from '../live-context.ts';
-import { addressOf } from '../route.ts';
-import { POINTS, type Point } from '../series.ts';
-import { useAnswer } from '../use-answer.ts';
-import type { DeliveryState, HookView } from '../wire.ts';
+import { api } from '../data/api.ts';
+import { Chart } from '../parts/chart.tsx';
+import { EntryLine, isRefusal } from '../parts/entry.tsx';
+import { Failure } from '../parts/failure.tsx';
+import { count, rate } from '../parts/format.ts';
+import { useLive } from '../data/live-context.ts';
+import { addressOf } from '../frame/route.ts';
+import { POINTS, type Point } from '../data/series.ts';
+import { useAnswer } from '../data/use-answer.ts';
+import type { DeliveryState, HookView } from '../data/wire.ts';
 
 const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value: number) => string])[] = [
   ['connections', 'Connections', count],

@@ -1,9 +1,9 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
-import { DiagnosisBox } from '../diagnosis.tsx';
-import { useLive } from '../live-context.ts';
-import { type Finding, runProbe } from '../probe.ts';
-import { Untrusted } from '../untrusted.tsx';
+import { DiagnosisBox } from '../parts/diagnosis.tsx';
+import { useLive } from '../data/live-context.ts';
+import { type Finding, runProbe } from '../data/probe.ts';
+import { Untrusted } from '../parts/untrusted.tsx';
 
 const VERDICTS = { good: 'ok', bad: 'wrong', note: 'note' } as const;
 

@@ -1,8 +1,8 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
-import { api } from '../api.ts';
-import { timeOf } from '../format.ts';
-import { Untrusted } from '../untrusted.tsx';
+import { api } from '../data/api.ts';
+import { timeOf } from '../parts/format.ts';
+import { Untrusted } from '../parts/untrusted.tsx';
 
 interface Outcome {
   readonly text: string;

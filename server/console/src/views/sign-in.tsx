@@ -1,8 +1,8 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
-import { api } from '../api.ts';
-import { Untrusted } from '../untrusted.tsx';
-import type { SessionView } from '../wire.ts';
+import { api } from '../data/api.ts';
+import { Untrusted } from '../parts/untrusted.tsx';
+import type { SessionView } from '../data/wire.ts';
 
 /** The form that asks for the key and secret of an app. */
 export const SignIn: FunctionComponent<{

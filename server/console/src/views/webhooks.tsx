@@ -1,11 +1,11 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
-import { api } from '../api.ts';
-import { Failure } from '../failure.tsx';
-import { count, timeOf } from '../format.ts';
-import { Untrusted } from '../untrusted.tsx';
-import { useAnswer } from '../use-answer.ts';
-import type { DeliveryState, DeliveryView, HookView } from '../wire.ts';
+import { api } from '../data/api.ts';
+import { Failure } from '../parts/failure.tsx';
+import { count, timeOf } from '../parts/format.ts';
+import { Untrusted } from '../parts/untrusted.tsx';
+import { useAnswer } from '../data/use-answer.ts';
+import type { DeliveryState, DeliveryView, HookView } from '../data/wire.ts';
 
 const REFRESH_MS = 2000;
 const STATES = ['pending', 'failing', 'dead'] as const satisfies readonly DeliveryState[];

@@ -1,5 +1,5 @@
 import type { FunctionComponent } from 'preact';
-import { POINTS } from './series.ts';
+import { POINTS } from '../data/series.ts';
 
 const WIDTH = 240;
 const HEIGHT = 44;

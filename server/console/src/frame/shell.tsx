@@ -1,18 +1,18 @@
 import type { FunctionComponent } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { momentOf } from './format.ts';
-import { useLive } from './live-context.ts';
+import { momentOf } from '../parts/format.ts';
+import { useLive } from '../data/live-context.ts';
 import { addressOf, PROBE, type Route, useRoute } from './route.ts';
-import { Untrusted } from './untrusted.tsx';
-import { ChannelView } from './views/channel.tsx';
-import { ChannelsView } from './views/channels.tsx';
-import { EventsView } from './views/events.tsx';
-import { KeysView } from './views/keys.tsx';
-import { LiveView } from './views/live.tsx';
-import { ProbeView } from './views/probe.tsx';
-import { PublishView } from './views/publish.tsx';
-import { WebhooksView } from './views/webhooks.tsx';
-import type { SessionView } from './wire.ts';
+import { Untrusted } from '../parts/untrusted.tsx';
+import { ChannelView } from '../views/channel.tsx';
+import { ChannelsView } from '../views/channels.tsx';
+import { EventsView } from '../views/events.tsx';
+import { KeysView } from '../views/keys.tsx';
+import { LiveView } from '../views/live.tsx';
+import { ProbeView } from '../views/probe.tsx';
+import { PublishView } from '../views/publish.tsx';
+import { WebhooksView } from '../views/webhooks.tsx';
+import type { SessionView } from '../data/wire.ts';
 
 const VIEWS = [
   ['live', 'Live'],

@@ -1,9 +1,9 @@
 import type { FunctionComponent } from 'preact';
 import { DiagnosisBox } from './diagnosis.tsx';
 import { timeOf } from './format.ts';
-import { addressOf } from './route.ts';
+import { addressOf } from '../frame/route.ts';
 import { Untrusted } from './untrusted.tsx';
-import type { EventLine } from './wire.ts';
+import type { EventLine } from '../data/wire.ts';
 
 const TITLES: Readonly<Record<EventLine['kind'], string>> = {
   connected: 'connected',

@@ -1,0 +1,15 @@
+/** The answers and reports of the broker, in the types of the broker. */
+
+export type { DeliveryView, HookView } from '../../../src/api/endpoints/webhooks.ts';
+export type { ChannelList, ChannelState } from '../../../src/console/channels.ts';
+export type { Diagnosis } from '../../../src/console/diagnosis/diagnosis.ts';
+export type { EventLine } from '../../../src/console/live/event-line.ts';
+export type {
+  ChannelSubscribers,
+  EventLines,
+  Figures,
+  LiveSubscriber,
+} from '../../../src/console/live/live-reports.ts';
+export type { SessionView } from '../../../src/console/session-view.ts';
+export type { KeyStats } from '../../../src/console/stats.ts';
+export type { DeliveryState } from '../../../src/webhooks/outbox/outbox.ts';
