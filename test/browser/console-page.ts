@@ -76,16 +76,14 @@ export class ConsolePage {
     await this.page.emulateMedia({ colorScheme: 'light' });
   }
 
-  /** The serious violations that axe-core finds in the present view, in both colour schemes. */
+  /** The violations that axe-core finds in the present view, in both colour schemes. */
   async violations(): Promise<string[]> {
     const found: string[] = [];
     for (const scheme of SCHEMES) {
       await this.page.emulateMedia({ colorScheme: scheme });
       const { violations } = (await this.page.evaluate('axe.run()')) as AxeResults;
-      for (const { id, impact, nodes } of violations) {
-        if (impact !== 'serious' && impact !== 'critical') continue;
+      for (const { id, nodes } of violations)
         found.push(`${scheme}: ${id} at ${nodes.map(({ target }) => target).join(', ')}`);
-      }
     }
     await this.page.emulateMedia({ colorScheme: 'light' });
     return found;

@@ -79,7 +79,7 @@ describeInChromium('the console', () => {
     await ann.join('presence-cache-lobby', { user_id: 'ann', user_info: { name: 'Ann' } });
     await publish(broker, 'presence-cache-lobby', 'kept', '{"a":1}');
     await opened.view('Channels');
-    await page.getByLabel('Starts with').fill('presence-');
+    await page.getByLabel('Contains').fill('cache-lob');
     await page.getByRole('link', { name: 'presence-cache-lobby' }).click();
     await page
       .getByRole('cell', { name: ann.socketId })
@@ -182,7 +182,7 @@ describeInChromium('the console', () => {
   test('works with the keyboard alone', async () => {
     const { page } = await openSignedIn();
     await page.getByRole('link', { name: 'Live' }).focus();
-    for (let n = 0; n < 2; n += 1) await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Events', level: 2 }).waitFor(DEADLINE);
     await page.getByLabel('Filter').focus();

@@ -513,6 +513,8 @@ describe('a page can request', () => {
       total: 1,
       channels: [{ name: 'presence-cache-room', kind: 'presence', subscriptions: 1, members: 1 }],
     });
+    expect((await visitor.ask('GET', 'channels?contains=cache')).body).toMatchObject({ total: 1 });
+    expect((await visitor.ask('GET', 'channels?prefix=new&contains=cache')).body).toMatchObject({ total: 0 });
     expect((await visitor.ask('GET', 'channel?name=presence-cache-room')).body).toEqual({
       name: 'presence-cache-room',
       kind: 'presence',

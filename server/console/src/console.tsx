@@ -2,9 +2,9 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ApiFailure, api } from './data/api.ts';
 import { Live } from './data/live.ts';
 import { LiveContext } from './data/live-context.ts';
+import type { SessionView } from './data/wire.ts';
 import { Shell } from './frame/shell.tsx';
 import { SignIn } from './views/sign-in.tsx';
-import type { SessionView } from './data/wire.ts';
 
 type State =
   | { readonly kind: 'asking' }

@@ -33,10 +33,15 @@ const MAX_LISTED = 500;
 /** The highest `channelNameLength` of an app. A channel that is occupied keeps its name when its app lowers the limit. */
 const MAX_NAME_LENGTH = 1000;
 
-/** Lists the occupied channels whose names start with a prefix, those with the most subscriptions first. */
-export async function listChannels(adapter: Adapter, app: App, prefix: string): Promise<ChannelList> {
+/** Lists the occupied channels whose names start with a prefix and contain a text, those with the most subscriptions first. */
+export async function listChannels(
+  adapter: Adapter,
+  app: App,
+  { prefix, contains }: { readonly prefix: string; readonly contains: string },
+): Promise<ChannelList> {
   const found: ListedChannel[] = [];
   for (const [name, { subscriptions, members }] of await adapter.roster.channels(app.id, prefix)) {
+    if (!name.includes(contains)) continue;
     const kind = readChannel(name, MAX_NAME_LENGTH)?.kind;
     if (kind !== undefined && kind !== 'user') found.push({ name, kind, subscriptions, members });
   }

@@ -136,7 +136,10 @@ export function consoleApi(parts: ConsoleApiParts): Router {
   );
   router.get(
     '/channels',
-    limited(({ session, query }) => listChannels(adapter, session.app, query.get('prefix') ?? '')),
+    limited(({ session, query }) => {
+      const [prefix, contains] = [query.get('prefix') ?? '', query.get('contains') ?? ''];
+      return listChannels(adapter, session.app, { prefix, contains });
+    }),
   );
   router.get(
     '/channel',

@@ -33,7 +33,8 @@ export const api = {
   signOut: () => ask('DELETE', 'session'),
   /** Keeps the live data coming, with the events and subscribers of one channel. */
   watch: (channel: string | undefined) => ask('POST', 'watch', { channel }),
-  channels: (prefix: string) => ask<ChannelList>('GET', `channels?prefix=${encodeURIComponent(prefix)}`),
+  channels: (filter: { readonly contains: string }) =>
+    ask<ChannelList>('GET', `channels?${new URLSearchParams(filter)}`),
   channel: (name: string) => ask<ChannelState>('GET', `channel?name=${encodeURIComponent(name)}`),
   /** @param body as for `POST events` of the HTTP API */
   publish: (body: object) => ask('POST', 'events', body),

@@ -24,6 +24,11 @@ export interface NumberedEntry extends EventLine {
   readonly n: number;
 }
 
+/** Whether a line tells of something that was refused. */
+export function isRefusal({ kind }: EventLine): boolean {
+  return kind.endsWith('Refused');
+}
+
 /** The live data of the app. The broker sends it over our own client. */
 export class Live {
   readonly series = new Series();
@@ -32,12 +37,15 @@ export class Live {
   /** Lines that the broker left out, because there were too many. */
   dropped = 0;
   state: ConnectionState = 'initialized';
+  /** Refusals since the user last looked at the events. */
+  unseenRefusals = 0;
   /** Unix milliseconds of the last figures, if what the page shows is old; `undefined` while it is live. */
   staleSince: number | undefined;
   #lastFiguresAt = Date.now();
   #staleTimer: ReturnType<typeof setTimeout> | undefined;
   #client: Countersign | undefined;
   #count = 0;
+  #isLooking = false;
   #channel: string | undefined;
   /** The subscribers of the open channel, by node. */
   readonly #subscribers = new Map<string, ChannelSubscribers>();
@@ -71,6 +79,16 @@ export class Live {
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The user looks at the events until the returned function is called. */
+  look(): () => void {
+    this.#isLooking = true;
+    this.unseenRefusals = 0;
+    this.#changed();
+    return () => {
+      this.#isLooking = false;
+    };
   }
 
   /** Opens one channel, whose events and subscribers the broker then sends, or none. */
@@ -140,6 +158,7 @@ export class Live {
   #add(entries: readonly EventLine[], dropped: number): void {
     const numbered = entries.map((entry) => ({ ...entry, n: ++this.#count }));
     this.entries = [...numbered.reverse(), ...this.entries].slice(0, MAX_ENTRIES);
+    if (!this.#isLooking) this.unseenRefusals += entries.filter(isRefusal).length;
     this.dropped += dropped;
     this.#changed();
   }

@@ -1,9 +1,9 @@
 import type { FunctionComponent } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
-import { momentOf } from '../parts/format.ts';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { useLive } from '../data/live-context.ts';
-import { addressOf, PROBE, type Route, useRoute } from './route.ts';
-import { Untrusted } from '../parts/untrusted.tsx';
+import type { SessionView } from '../data/wire.ts';
+import { Empty } from '../parts/empty.tsx';
+import { momentOf } from '../parts/format.ts';
 import { ChannelView } from '../views/channel.tsx';
 import { ChannelsView } from '../views/channels.tsx';
 import { EventsView } from '../views/events.tsx';
@@ -12,26 +12,16 @@ import { LiveView } from '../views/live.tsx';
 import { ProbeView } from '../views/probe.tsx';
 import { PublishView } from '../views/publish.tsx';
 import { WebhooksView } from '../views/webhooks.tsx';
-import type { SessionView } from '../data/wire.ts';
+import { Header } from './header.tsx';
+import { Help } from './help.tsx';
+import { type Command, Palette } from './palette.tsx';
+import { addressOf, PROBE, type Route, useRoute } from './route.ts';
+import { listenToShortcuts } from './shortcuts.ts';
+import { markTab } from './tab-mark.ts';
+import { chooseTheme, nextTheme, readTheme } from './theme.ts';
+import { VIEWS } from './views.ts';
 
-const VIEWS = [
-  ['live', 'Live'],
-  ['channels', 'Channels'],
-  ['events', 'Events'],
-  ['publish', 'Publish'],
-  [PROBE, 'Auth probe'],
-  ['webhooks', 'Webhooks'],
-  ['keys', 'Keys'],
-] as const;
-
-const STATES: Readonly<Record<string, string>> = {
-  connected: 'connected',
-  connecting: 'connecting…',
-  initialized: 'connecting…',
-  unavailable: 'no connection',
-  disconnected: 'reconnecting…',
-  failed: 'no connection',
-};
+type Window = 'none' | 'palette' | 'help';
 
 /** The frame of all views: name of the app, navigation, state of the connection. */
 export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => void }> = ({
@@ -39,53 +29,54 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
   onSignOut,
 }) => {
   const route = useRoute();
-  const { state, staleSince } = useLive();
-  return (
-    <>
-      <header class="top">
-        <h1>
-          Countersign{' '}
-          <span class="app">
-            <Untrusted text={session.app.name} />
-          </span>
-        </h1>
-        <Navigation view={route.view} />
-        <p class={`state ${state}`} role="status">
-          {STATES[state]}
-        </p>
-        {session.signOut && (
-          <button type="button" class="plain" onClick={onSignOut}>
-            Sign out
-          </button>
-        )}
-      </header>
-      {staleSince !== undefined && (
-        <p class="stale-banner" role="alert">
-          <strong>No data from the broker since {momentOf(staleSince)}.</strong> This page shows what was true
-          then.
-        </p>
-      )}
-      <main class={staleSince === undefined ? '' : 'stale'}>
-        <View route={route} session={session} />
-      </main>
-    </>
+  const live = useLive();
+  const { staleSince, unseenRefusals } = live;
+  const [open, setOpen] = useState<Window>('none');
+  const [theme, setTheme] = useState(readTheme);
+  const turnTheme = () => setTheme(nextTheme);
+  useEffect(() => chooseTheme(theme), [theme]);
+  useEffect(
+    () => listenToShortcuts({ openPalette: () => setOpen('palette'), openHelp: () => setOpen('help') }),
+    [],
   );
-};
-
-const Navigation: FunctionComponent<{ view: string }> = ({ view: current }) => {
-  const ref = useRef<HTMLElement>(null);
   useEffect(() => {
-    // On a phone the row scrolls sideways.
-    ref.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
-  }, [current]);
+    const view = VIEWS.find((each) => each.view === route.view)?.title ?? 'Console';
+    const isStale = staleSince !== undefined;
+    markTab({ app: session.app.name, view, isStale, refusals: unseenRefusals });
+  });
+  const actions = useMemo<readonly Command[]>(
+    () => [
+      { title: 'Change the colours', hint: 'action', run: turnTheme },
+      { title: 'Show the keys', hint: '?', run: () => setOpen('help') },
+      ...(session.signOut ? [{ title: 'Sign out', hint: 'action', run: onSignOut }] : []),
+    ],
+    [session, onSignOut],
+  );
+  const close = () => setOpen('none');
   return (
-    <nav aria-label="Views" ref={ref}>
-      {VIEWS.map(([view, title]) => (
-        <a key={view} href={addressOf(view)} aria-current={view === current ? 'page' : undefined}>
-          {title}
-        </a>
-      ))}
-    </nav>
+    <div class="frame">
+      <Header
+        session={session}
+        view={route.view}
+        theme={theme}
+        onTheme={turnTheme}
+        onFind={() => setOpen('palette')}
+        onSignOut={onSignOut}
+      />
+      <div>
+        {staleSince !== undefined && (
+          <p class="stale-banner" role="alert">
+            <strong>No data from the broker since {momentOf(staleSince)}.</strong> This page shows what was
+            true then, and connects again by itself.
+          </p>
+        )}
+        <main class={staleSince === undefined ? '' : 'stale'}>
+          <View route={route} session={session} />
+        </main>
+      </div>
+      {open === 'palette' && <Palette actions={actions} onClose={close} />}
+      {open === 'help' && <Help onClose={close} />}
+    </div>
   );
 };
 
@@ -109,6 +100,10 @@ const View: FunctionComponent<{ route: Route; session: SessionView }> = ({
     case 'keys':
       return <KeysView session={session} />;
     default:
-      return <p>There is no such view.</p>;
+      return (
+        <Empty title="There is no such view">
+          The address may be mistyped. <a href={addressOf('live')}>Go to Live</a>
+        </Empty>
+      );
   }
 };

@@ -1,9 +1,10 @@
 import type { FunctionComponent } from 'preact';
+import { isRefusal } from '../data/live.ts';
+import type { EventLine } from '../data/wire.ts';
+import { addressOf } from '../frame/route.ts';
 import { DiagnosisBox } from './diagnosis.tsx';
 import { timeOf } from './format.ts';
-import { addressOf } from '../frame/route.ts';
 import { Untrusted } from './untrusted.tsx';
-import type { EventLine } from '../data/wire.ts';
 
 const TITLES: Readonly<Record<EventLine['kind'], string>> = {
   connected: 'connected',
@@ -17,10 +18,6 @@ const TITLES: Readonly<Record<EventLine['kind'], string>> = {
   requestRefused: 'request refused',
   published: 'published',
 };
-
-export function isRefusal({ kind }: EventLine): boolean {
-  return kind.endsWith('Refused');
-}
 
 /** The whole text of a line, for the filter. */
 export function textOf(entry: EventLine): string {

@@ -1,6 +1,6 @@
 import type { FunctionComponent } from 'preact';
-import { momentOf } from './format.ts';
 import type { AnswerFailure } from '../data/use-answer.ts';
+import { momentOf } from './format.ts';
 
 /** Why a request failed, and how old the data below is. */
 export const Failure: FunctionComponent<{ failure: AnswerFailure | undefined }> = ({ failure }) =>

@@ -1,13 +1,13 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useEffect } from 'preact/hooks';
 import { api } from '../data/api.ts';
-import { Failure } from '../parts/failure.tsx';
-import { age, count, countOf, readable, timeOf } from '../parts/format.ts';
 import { useLive } from '../data/live-context.ts';
-import { addressOf } from '../frame/route.ts';
-import { Untrusted } from '../parts/untrusted.tsx';
 import { useAnswer } from '../data/use-answer.ts';
 import type { ChannelState } from '../data/wire.ts';
+import { addressOf } from '../frame/route.ts';
+import { Failure } from '../parts/failure.tsx';
+import { age, count, countOf, readable, timeOf } from '../parts/format.ts';
+import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
 /** Events that are shown. */

@@ -1,38 +1,43 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
+import { useAnswer } from '../data/use-answer.ts';
+import { addressOf } from '../frame/route.ts';
+import { Empty } from '../parts/empty.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { count } from '../parts/format.ts';
-import { addressOf } from '../frame/route.ts';
 import { Untrusted } from '../parts/untrusted.tsx';
-import { useAnswer } from '../data/use-answer.ts';
 
 const REFRESH_MS = 2000;
 
 /** The occupied channels. */
 export const ChannelsView: FunctionComponent = () => {
-  const [prefix, setPrefix] = useState('');
-  const question = useCallback(() => api.channels(prefix), [prefix]);
+  const [contains, setContains] = useState('');
+  const question = useCallback(() => api.channels({ contains }), [contains]);
   const { value, failure } = useAnswer(question, REFRESH_MS);
   return (
     <section class={failure ? 'panel stale' : 'panel'}>
       <div class="tools">
         <h2>Channels</h2>
         <label class="inline">
-          Starts with
+          Contains
           <input
             type="search"
-            value={prefix}
+            value={contains}
             spellcheck={false}
-            placeholder="private-"
-            onInput={(event) => setPrefix(event.currentTarget.value)}
+            placeholder="orders"
+            onInput={(event) => setContains(event.currentTarget.value)}
           />
         </label>
         {value && <p class="quiet">{count(value.total)} occupied</p>}
       </div>
       <Failure failure={failure} />
       {value && value.channels.length === 0 && (
-        <p class="quiet">{prefix ? `No channel starts with ${prefix}.` : 'No channels yet.'}</p>
+        <Empty title={contains ? 'No channel has this in its name' : 'No channel is occupied'}>
+          {contains
+            ? `No occupied channel contains “${contains}”. Upper and lower case count.`
+            : 'A channel is here as long as somebody is subscribed to it.'}
+        </Empty>
       )}
       {value && value.channels.length > 0 && (
         <table>

@@ -1,16 +1,18 @@
 import type { FunctionComponent } from 'preact';
-import { useState } from 'preact/hooks';
-import { EntryLine, isRefusal, textOf } from '../parts/entry.tsx';
-import { countOf } from '../parts/format.ts';
-import type { NumberedEntry } from '../data/live.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { isRefusal, type NumberedEntry } from '../data/live.ts';
 import { useLive } from '../data/live-context.ts';
+import { EntryLine, textOf } from '../parts/entry.tsx';
+import { countOf } from '../parts/format.ts';
 
 /** Lines that are shown. */
 const SHOWN = 200;
 
 /** The event stream: one line for each event, the newest first. */
 export const EventsView: FunctionComponent = () => {
-  const { entries, dropped } = useLive();
+  const live = useLive();
+  const { entries, dropped } = live;
+  useEffect(() => live.look(), [live]);
   const [filter, setFilter] = useState('');
   const [refusalsOnly, setRefusalsOnly] = useState(false);
   const [paused, setPaused] = useState<readonly NumberedEntry[]>();
@@ -43,6 +45,7 @@ export const EventsView: FunctionComponent = () => {
         <button
           type="button"
           class="plain end"
+          data-pause
           aria-pressed={paused !== undefined}
           onClick={() => setPaused(paused ? undefined : entries)}
         >

@@ -1,8 +1,8 @@
 import type { FunctionComponent } from 'preact';
-import { age, count } from '../parts/format.ts';
 import { useLive } from '../data/live-context.ts';
-import { Untrusted } from '../parts/untrusted.tsx';
 import type { KeyStats, SessionView } from '../data/wire.ts';
+import { age, count } from '../parts/format.ts';
+import { Untrusted } from '../parts/untrusted.tsx';
 
 /** The valid signatures of each key of the app, which show whether an old key is still in use. */
 export const KeysView: FunctionComponent<{ session: SessionView }> = ({ session }) => {

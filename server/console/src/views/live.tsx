@@ -1,15 +1,16 @@
 import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
-import { Chart } from '../parts/chart.tsx';
-import { EntryLine, isRefusal } from '../parts/entry.tsx';
-import { Failure } from '../parts/failure.tsx';
-import { count, rate } from '../parts/format.ts';
+import { isRefusal } from '../data/live.ts';
 import { useLive } from '../data/live-context.ts';
-import { addressOf } from '../frame/route.ts';
 import { POINTS, type Point } from '../data/series.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import type { DeliveryState, HookView } from '../data/wire.ts';
+import { addressOf } from '../frame/route.ts';
+import { Chart } from '../parts/chart.tsx';
+import { EntryLine } from '../parts/entry.tsx';
+import { Failure } from '../parts/failure.tsx';
+import { count, rate } from '../parts/format.ts';
 
 const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value: number) => string])[] = [
   ['connections', 'Connections', count],
@@ -31,7 +32,7 @@ export const LiveView: FunctionComponent = () => {
   const refusals = entries.filter(isRefusal).slice(0, LATEST);
   return (
     <>
-      <h2 class="unseen">Live</h2>
+      <h2>Live</h2>
       <div class="cards">
         {CARDS.map(([name, title, print]) => (
           <section key={name} class="card" aria-label={title}>

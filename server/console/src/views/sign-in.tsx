@@ -1,8 +1,10 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
-import { Untrusted } from '../parts/untrusted.tsx';
 import type { SessionView } from '../data/wire.ts';
+import { unmarkTab } from '../frame/tab-mark.ts';
+import { Mark } from '../parts/icon.tsx';
+import { Untrusted } from '../parts/untrusted.tsx';
 
 /** The form that asks for the key and secret of an app. */
 export const SignIn: FunctionComponent<{
@@ -10,6 +12,7 @@ export const SignIn: FunctionComponent<{
   onEnter: (session: SessionView) => void;
 }> = ({ why, onEnter }) => {
   const [error, setError] = useState(why);
+  useEffect(unmarkTab, []);
   const [busy, setBusy] = useState(false);
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -25,7 +28,12 @@ export const SignIn: FunctionComponent<{
   return (
     <main class="door">
       <form class="panel" onSubmit={submit}>
-        <h1>Countersign</h1>
+        <h1>
+          <span class="door-mark">
+            <Mark />
+          </span>
+          Countersign
+        </h1>
         <p class="quiet">Sign in with a key of your app and its secret to watch the app live.</p>
         <label>
           Key

@@ -1,11 +1,12 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
+import { useAnswer } from '../data/use-answer.ts';
+import type { DeliveryState, DeliveryView, HookView } from '../data/wire.ts';
+import { Empty } from '../parts/empty.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { count, timeOf } from '../parts/format.ts';
 import { Untrusted } from '../parts/untrusted.tsx';
-import { useAnswer } from '../data/use-answer.ts';
-import type { DeliveryState, DeliveryView, HookView } from '../data/wire.ts';
 
 const REFRESH_MS = 2000;
 const STATES = ['pending', 'failing', 'dead'] as const satisfies readonly DeliveryState[];
@@ -15,9 +16,16 @@ export const WebhooksView: FunctionComponent = () => {
   const { value: webhooks, failure, ask } = useAnswer(api.webhooks, REFRESH_MS);
   return (
     <>
-      <h2 class="unseen">Webhooks</h2>
+      <h2>Webhooks</h2>
       <Failure failure={failure} />
-      {webhooks?.length === 0 && <p class="panel quiet">This app has no webhooks.</p>}
+      {webhooks?.length === 0 && (
+        <section class="panel">
+          <Empty title="This app has no webhooks">
+            Add <code>webhooks</code> to the app in the configuration, with a <code>url</code> and the{' '}
+            <code>events</code> that your backend wants, such as channel_occupied or member_added.
+          </Empty>
+        </section>
+      )}
       {webhooks?.map((webhook) => (
         <HookPanel key={webhook.id} hook={webhook} isStale={failure !== undefined} onChange={ask} />
       ))}

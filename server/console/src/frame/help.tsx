@@ -1,0 +1,21 @@
+import type { FunctionComponent } from 'preact';
+import { Dialog } from '../parts/dialog.tsx';
+import { SHORTCUTS } from './shortcuts.ts';
+
+/** The keys of the console. */
+export const Help: FunctionComponent<{ onClose: () => void }> = ({ onClose }) => (
+  <Dialog class="help" label="Keys" onClose={onClose}>
+    <h2>Keyboard</h2>
+    <dl>
+      {SHORTCUTS.map(([keys, what]) => [
+        <dt key={keys}>
+          <kbd>{keys}</kbd>
+        </dt>,
+        <dd key={what}>{what}</dd>,
+      ])}
+    </dl>
+    <button type="button" class="plain" onClick={onClose}>
+      Close
+    </button>
+  </Dialog>
+);
