@@ -32,6 +32,31 @@ describe.skipIf(!hasRedis)('grants on several nodes', { timeout: 60_000 }, () =>
     }
   });
 
+  test('the list of keys shows the uses on all of them, and names the node that does not answer', async () => {
+    const settings = { redisPort: redis.port, prefix: 'keys' };
+    const [one, two] = [await startNode(settings), await startNode(settings)];
+    const usesSeenBy = async (node: typeof one) => {
+      const { body } = await request(node, 'GET', '/keys');
+      return body as { keys: { last_used_at: Record<string, number | null> }[]; pending?: string[] };
+    };
+    await (await connect(one)).join(PRIVATE);
+    await (await connect(two)).signIn({ id: 'ann' });
+    const at = expect.any(Number);
+    for (const node of [one, two, one]) {
+      expect(await usesSeenBy(node)).toMatchObject({
+        keys: [{ last_used_at: { subscribe: at, sign_in: at, publish: null } }],
+      });
+    }
+    await publish(two, PRIVATE, 'e', 'x');
+    expect(await usesSeenBy(one)).toMatchObject({ keys: [{ last_used_at: { publish: at } }] });
+
+    two.cli.signal('SIGSTOP');
+    const answer = await usesSeenBy(one);
+    two.cli.signal('SIGCONT');
+    expect(answer.pending).toEqual([expect.stringMatching(/^node-/)]);
+    expect(answer.keys).toMatchObject([{ last_used_at: { subscribe: at, publish: null } }]);
+  });
+
   test('the end of a grant gives up its seat, which the others see, and a renewal keeps it', async () => {
     const receiver = await startReceiver();
     const app = { webhooks: [{ url: receiver.url(), events: ['grant_expired'] }] };

@@ -178,7 +178,7 @@ test('the list of keys shows state, scopes, end and last uses, and no secret', a
   const keys = [
     keyNamed('signer'),
     keyNamed('reader', { state: 'accepted', scopes: ['read'], expiresAt: '2999-01-01T00:00:00Z' }),
-    PAGE,
+    { ...PAGE, createdAt: '2026-01-01T01:00:00+01:00' },
   ];
   const broker = await startServer({ app: { keys } });
   const client = await connect(broker, signedBy('signer'));
@@ -200,7 +200,7 @@ test('the list of keys shows state, scopes, end and last uses, and no secret', a
         expires_at: Date.parse('2999-01-01') / 1000,
         last_used_at: { ...unused, read: at },
       },
-      { ...common, key: 'page', last_used_at: unused },
+      { ...common, key: 'page', created_at: Date.parse('2026-01-01') / 1000, last_used_at: unused },
     ],
   });
 });

@@ -1,3 +1,4 @@
+import { type KeyUses, mergeKeyUses } from '../apps/keys/key-usage.ts';
 import type { Revocation } from './revocations.ts';
 
 /** What all nodes are asked, and whose answers are awaited. */
@@ -15,7 +16,9 @@ export type Question =
       readonly reason: string;
     }
   /** Who holds what. */
-  | HeldQuery;
+  | HeldQuery
+  /** When the keys of an app were used last. */
+  | { readonly kind: 'keyUses'; readonly appId: string };
 
 /** Which grants are asked for. */
 export interface HeldQuery {
@@ -52,6 +55,7 @@ export interface NodeAnswer {
   /** Grants about which a backend was asked and has not answered. */
   readonly unanswered: number;
   readonly held: readonly HeldGrant[];
+  readonly keyUses: KeyUses;
 }
 
 /** What was done, and by how many nodes. */
@@ -61,7 +65,13 @@ export interface Answers extends NodeAnswer {
   readonly pending: readonly string[];
 }
 
-export const NOTHING_DONE: NodeAnswer = { subscriptions: 0, connections: 0, unanswered: 0, held: [] };
+export const NOTHING_DONE: NodeAnswer = {
+  subscriptions: 0,
+  connections: 0,
+  unanswered: 0,
+  held: [],
+  keyUses: {},
+};
 
 /** Asks all nodes, this one included. */
 export interface Nodes {
@@ -88,5 +98,6 @@ export function sumOf(answers: readonly NodeAnswer[]): NodeAnswer {
     connections: answers.reduce((sum, each) => sum + each.connections, 0),
     unanswered: answers.reduce((sum, each) => sum + each.unanswered, 0),
     held: answers.flatMap(({ held }) => held),
+    keyUses: answers.reduce((sum, { keyUses }) => mergeKeyUses(sum, keyUses), {}),
   };
 }

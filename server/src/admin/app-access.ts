@@ -76,7 +76,8 @@ function essence(record: AppRecord): object {
 
 /** When the keys of an app were used last. */
 export async function usesOf({ live }: AdminCall, appId: string): Promise<KeyUses> {
-  const { keyUses } = await live.figures(appId);
-  const last = Object.entries(keyUses).map(([key, uses]) => [key, Math.max(...Object.values(uses))] as const);
+  const last = Object.entries(await live.keyUses(appId)).map(
+    ([key, uses]) => [key, Math.max(...Object.values(uses))] as const,
+  );
   return Object.fromEntries(last);
 }

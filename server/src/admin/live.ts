@@ -1,5 +1,5 @@
 /** What happens now on this node, as the admin API asks for it. */
-import { type KeyUses, mergeKeyUses } from '../apps/keys/key-usage.ts';
+import type { KeyUses } from '../apps/keys/key-usage.ts';
 
 /** What happens in one app, in all processes of this node. */
 export interface AppFigures {
@@ -7,7 +7,6 @@ export interface AppFigures {
   readonly messagesPerSecond: number;
   readonly deliveriesPerSecond: number;
   readonly requestsPerSecond: number;
-  readonly keyUses: KeyUses;
 }
 
 /** What an app has in its channels. */
@@ -32,6 +31,8 @@ export interface NodeState {
 export interface Live {
   figures(appId: string): Promise<AppFigures>;
   channels(appId: string): Promise<AppChannels>;
+  /** The last uses of the keys of an app, in all processes of all nodes that answer. */
+  keyUses(appId: string): Promise<KeyUses>;
   nodes(): Promise<readonly NodeState[]>;
   /** Drains a node as SIGTERM does. @returns whether there is such a node */
   drain(node: string): Promise<boolean>;
@@ -55,7 +56,6 @@ export const NO_FIGURES: AppFigures = {
   messagesPerSecond: 0,
   deliveriesPerSecond: 0,
   requestsPerSecond: 0,
-  keyUses: {},
 };
 
 /** The figures of several processes as one. */
@@ -66,7 +66,6 @@ export function addFigures(all: readonly AppFigures[]): AppFigures {
       messagesPerSecond: sum.messagesPerSecond + each.messagesPerSecond,
       deliveriesPerSecond: sum.deliveriesPerSecond + each.deliveriesPerSecond,
       requestsPerSecond: sum.requestsPerSecond + each.requestsPerSecond,
-      keyUses: mergeKeyUses(sum.keyUses, each.keyUses),
     }),
     NO_FIGURES,
   );

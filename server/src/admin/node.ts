@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { HookKey } from '../apps/hook.ts';
+import type { KeyUses } from '../apps/keys/key-usage.ts';
 import type { Metrics } from '../metrics.ts';
 import { VERSION } from '../version.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
@@ -54,6 +55,10 @@ export class LiveNode implements Live {
   async figures(appId: string): Promise<AppFigures> {
     const all = await Promise.allSettled(this.#all().map((each) => each.figures(appId)));
     return addFigures(all.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
+  }
+
+  async keyUses(appId: string): Promise<KeyUses> {
+    return (await this.#parts.adapter.nodes.ask({ kind: 'keyUses', appId })).keyUses;
   }
 
   async channels(appId: string): Promise<AppChannels> {

@@ -46,8 +46,7 @@ export class Rates {
   }
 
   figures(appId: string): AppFigures {
-    const app = this.#apps.byId(appId);
-    if (!app) return NO_FIGURES;
+    if (!this.#apps.byId(appId)) return NO_FIGURES;
     const now = this.#of(appId);
     const [first] = this.#samples.get(appId) ?? [];
     const seconds = first ? Math.max((now.at - first.at) / 1000, SAMPLE_MS / 1000) : 1;
@@ -58,7 +57,6 @@ export class Rates {
       messagesPerSecond: rate('messages'),
       deliveriesPerSecond: rate('deliveries'),
       requestsPerSecond: rate('requests'),
-      keyUses: app.keyUses.lastUses,
     };
   }
 

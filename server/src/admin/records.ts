@@ -84,18 +84,23 @@ export function appInput({ id, settings, keys, webhooks }: AppRecord, now: numbe
   return {
     ...settings,
     id,
-    keys: keys.map(({ key, secret, state, scopes, expires_at }) => ({
+    keys: keys.map(({ key, secret, state, scopes, expires_at, created_at }) => ({
       key,
       ...(secret !== undefined && { secret }),
       state,
       ...(scopes && { scopes }),
-      ...(expires_at !== null && { expiresAt: new Date(expires_at * 1000).toISOString() }),
+      ...(expires_at !== null && { expiresAt: isoOf(expires_at) }),
+      createdAt: isoOf(created_at),
     })),
     webhooks: webhooks.map((hook) => {
       const secrets = hook.secrets.filter(({ ends_at }) => isAhead(ends_at, now)).map(({ secret }) => secret);
       return { ...hook.settings, id: hook.id, ...(secrets.length > 0 && { secrets }) };
     }),
   };
+}
+
+function isoOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
 }
 
 export function appConfigOf(record: AppRecord, now: number): AppConfig {

@@ -3,7 +3,6 @@ import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { AppStore } from '../apps/app.ts';
-import type { KeyUses } from '../apps/keys/key-usage.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config/config.ts';
 import type { PublicKey } from '../data/signing-key.ts';
@@ -19,8 +18,6 @@ export interface ApiContext {
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly webhooks: WebhookControl;
-  /** The last uses of the keys of an app in all processes of this node. */
-  keyUses(appId: string): Promise<KeyUses>;
   /** The public keys that receivers of webhooks may read. */
   readonly webhookKeys: readonly PublicKey[];
   /** `undefined`: it is off. */

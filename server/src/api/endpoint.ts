@@ -4,7 +4,6 @@ import type { Adapter } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { AppKey } from '../apps/keys/app-key.ts';
 import type { GeneralScope } from '../apps/keys/key-scope.ts';
-import type { KeyUses } from '../apps/keys/key-usage.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Query } from '../http/query.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -52,8 +51,6 @@ export interface Call {
   /** The channel or user that the path names, decoded; empty where it names none. */
   readonly subject: string;
   readonly query: Query;
-  /** The last uses of the keys of an app in all processes of this node. */
-  keyUses(appId: string): Promise<KeyUses>;
   readonly headers: IncomingHttpHeaders;
   /** As it came. */
   readonly body: Buffer;

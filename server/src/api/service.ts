@@ -50,7 +50,7 @@ export class Service {
     endpoint: Endpoint,
     { appId, subject }: Target,
   ): Promise<void> {
-    const { hub, adapter, webhooks, audit, now, keyUses, quotas, metrics, log } = this.#context;
+    const { hub, adapter, webhooks, audit, now, quotas, metrics, log } = this.#context;
     let status = 200;
     let spent: Authenticated | undefined;
     this.#inProgress += 1;
@@ -89,7 +89,6 @@ export class Service {
         webhooks,
         audit,
         now,
-        keyUses,
         checkRight,
         usage: metrics.app(app.id).usage,
         quotas,

@@ -32,7 +32,6 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly hub: Hub;
   readonly webhooks: Call['webhooks'];
   readonly audit: Call['audit'];
-  readonly keyUses: Call['keyUses'];
   readonly metrics: Metrics;
   readonly quotas: Call['quotas'];
   readonly incarnation: string;

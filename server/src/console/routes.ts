@@ -33,7 +33,6 @@ export interface ConsoleApiParts {
   readonly adapter: Adapter;
   readonly webhooks: Call['webhooks'];
   readonly audit: Call['audit'];
-  readonly keyUses: Call['keyUses'];
   readonly metrics: Metrics;
   readonly quotas: Call['quotas'];
   readonly log: Logger;
@@ -68,7 +67,6 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     adapter,
     webhooks,
     audit,
-    keyUses,
     metrics,
     quotas,
     log,
@@ -185,7 +183,6 @@ export function consoleApi(parts: ConsoleApiParts): Router {
             webhooks,
             audit,
             now,
-            keyUses,
             checkRight: () => refuseDisabled(app),
             usage: counts.usage,
             quotas,

@@ -5,7 +5,6 @@ import type { Administrator } from '../admin/administration.ts';
 import type { NodeProcesses } from '../admin/node.ts';
 import type { Registry } from '../admin/registry.ts';
 import type { FileAppStore } from '../apps/file-store.ts';
-import type { KeyUses } from '../apps/keys/key-usage.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
@@ -71,8 +70,6 @@ export interface CoreAdmin {
   readonly administrator: Administrator;
   /** All apps; `undefined` in a worker, whose parent has it. */
   readonly registry: Registry | undefined;
-  /** The last uses of the keys of an app in all processes of the node. */
-  keyUses(appId: string): Promise<KeyUses>;
   /** Tells what the processes of the node are. */
   attach(processes: NodeProcesses): void;
 }

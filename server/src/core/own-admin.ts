@@ -3,7 +3,6 @@ import { Administration, type Administrator } from '../admin/administration.ts';
 import { LiveNode, type NodeProcesses } from '../admin/node.ts';
 import { Registry } from '../admin/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
-import type { KeyUses } from '../apps/keys/key-usage.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
 import type { UsageReader } from '../usage/usage-store.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
@@ -52,10 +51,6 @@ export class OwnAdmin implements CoreAdmin {
       live: this.#node,
       usage,
     });
-  }
-
-  async keyUses(appId: string): Promise<KeyUses> {
-    return (await this.#node.figures(appId)).keyUses;
   }
 
   attach(processes: NodeProcesses): void {

@@ -93,7 +93,17 @@ export class Hub implements AdapterListener {
     this.users = new Users(adapter, log);
     this.watchlists = new Watchlists(adapter, log);
     const { users } = this;
-    this.revoker = new Revoker({ adapter, access, channels, endings, users, journal, log, connections });
+    this.revoker = new Revoker({
+      adapter,
+      access,
+      apps,
+      channels,
+      endings,
+      users,
+      journal,
+      log,
+      connections,
+    });
     adapter.attach(this, journal);
   }
 

@@ -10,7 +10,7 @@ import type { AppConfig } from '../apps/app.ts';
 import type { NodeAudit } from '../audit/audit.ts';
 import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
-import type { CoreAdmin, Readiness } from '../core/core.ts';
+import type { Readiness } from '../core/core.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { Figures } from '../usage/figures.ts';
@@ -34,7 +34,6 @@ export interface ParentApi {
   /** Writes what the worker records, and reads the log. */
   readonly audit: NodeAudit;
   readonly administrator: Administrator;
-  readonly node: Pick<CoreAdmin, 'keyUses'>;
   readonly usage: UsageSink;
   readonly group: Group;
 }

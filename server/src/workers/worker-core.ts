@@ -40,11 +40,9 @@ export class WorkerCore implements Core {
     this.audit = audit;
     this.quotas = quotas;
     this.journal = remote(parent, 'journal');
-    const node: ParentApi['node'] = remote(parent, 'node');
     this.admin = {
       administrator: remote(parent, 'administrator'),
       registry: undefined,
-      keyUses: (appId) => node.keyUses(appId),
       attach: (processes) => {
         this.processes = processes;
       },

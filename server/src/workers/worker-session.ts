@@ -56,7 +56,6 @@ export class WorkerSession {
         find: async (query) => core.audit?.find(query),
       },
       administrator: core.admin.administrator,
-      node: { keyUses: (appId) => core.admin.keyUses(appId) },
       usage: { take: (figures) => core.usage.take(this, figures) },
       // Whatever the worker sends is a sign of life, so there is nothing to do for it here.
       group: { metrics, beat() {} },

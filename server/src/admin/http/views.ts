@@ -85,16 +85,20 @@ export function storedKey({ secret, ...key }: KeyRecord, uses: KeyUses): KeyView
   return { ...key, client: secret === undefined, last_used_at: uses[key.key] ?? null };
 }
 
-function fileKey({ key, secret, state, scopes, expiresAt }: KeyConfig, uses: KeyUses): KeyView {
+function fileKey({ key, secret, state, scopes, expiresAt, createdAt }: KeyConfig, uses: KeyUses): KeyView {
   return {
     key,
     state,
     client: secret === undefined,
     scopes: scopes ?? null,
-    expires_at: expiresAt === undefined ? null : Math.floor(Date.parse(expiresAt) / 1000),
-    created_at: null,
+    expires_at: secondsOf(expiresAt),
+    created_at: secondsOf(createdAt),
     last_used_at: uses[key] ?? null,
   };
+}
+
+function secondsOf(moment: string | undefined): number | null {
+  return moment === undefined ? null : Math.floor(Date.parse(moment) / 1000);
 }
 
 export function storedHook({ id, settings, secrets, created_at }: HookRecord): HookView {

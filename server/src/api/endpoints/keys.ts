@@ -8,20 +8,22 @@ export const listKeys: Endpoint = {
   path: 'keys',
   publishes: false,
   scope: 'read',
-  async run({ app, keyUses }) {
-    const uses = await keyUses(app.id);
-    return { keys: Array.from(app.allKeys, (key) => describe(key, uses[key.name] ?? {})) };
+  async run({ app, adapter }) {
+    const { keyUses, pending } = await adapter.nodes.ask({ kind: 'keyUses', appId: app.id });
+    return {
+      keys: Array.from(app.allKeys, (key) => describe(key, keyUses[key.name] ?? {})),
+      ...(pending.length > 0 && { pending }),
+    };
   },
 };
 
-function describe({ name, state, scopes, expiresAt }: AppKey, uses: LastUses): object {
+function describe({ name, state, scopes, expiresAt, createdAt }: AppKey, uses: LastUses): object {
   return {
     key: name,
     state,
     scopes: scopes.texts,
     expires_at: expiresAt === undefined ? null : Math.floor(expiresAt / 1000),
-    // A file does not say when a key was made.
-    created_at: null,
+    created_at: createdAt ?? null,
     last_used_at: Object.fromEntries(KEY_USES.map((use) => [use, uses[use] ?? null])),
   };
 }

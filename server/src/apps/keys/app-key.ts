@@ -6,6 +6,11 @@ import { isScope, KeyScopes, SCOPE_FORM } from './key-scope.ts';
 /** What a key is good for. */
 export const keyStates = ['active', 'accepted', 'revoked'] as const;
 
+const moment = z.iso.datetime({
+  offset: true,
+  error: 'expected a moment of ISO 8601, such as "2027-01-31T00:00:00Z"',
+});
+
 export const keySchema = z
   .strictObject({
     /** Public name, which clients connect with. */
@@ -19,9 +24,9 @@ export const keySchema = z
     /** What the key may do; absent: everything. */
     scopes: z.array(z.string().refine(isScope, SCOPE_FORM)).readonly().optional(),
     /** From this moment on the key counts as revoked. */
-    expiresAt: z.iso
-      .datetime({ offset: true, error: 'expected a moment of ISO 8601, such as "2027-01-31T00:00:00Z"' })
-      .optional(),
+    expiresAt: moment.optional(),
+    /** When it was made, for people and for tools that rotate keys. */
+    createdAt: moment.optional(),
   })
   .readonly();
 
@@ -35,6 +40,8 @@ export class AppKey {
   readonly secret: KeyObject | undefined;
   /** Unix milliseconds. */
   expiresAt: number | undefined;
+  /** Unix seconds. */
+  createdAt: number | undefined;
   scopes!: KeyScopes;
   #state!: KeyState;
 
@@ -45,10 +52,11 @@ export class AppKey {
   }
 
   /** Replaces all but name and secret. */
-  update({ state, scopes, expiresAt }: KeyConfig): void {
+  update({ state, scopes, expiresAt, createdAt }: KeyConfig): void {
     this.#state = state;
     this.scopes = new KeyScopes(scopes);
     this.expiresAt = expiresAt === undefined ? undefined : Date.parse(expiresAt);
+    this.createdAt = createdAt === undefined ? undefined : Math.floor(Date.parse(createdAt) / 1000);
   }
 
   /** Whether name and secret are the same, so that earlier signatures stay valid. */

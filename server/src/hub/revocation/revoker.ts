@@ -6,6 +6,7 @@ import type { DomainEvent, Journal } from '../../adapter/journal.ts';
 import { type Answers, NOTHING_DONE, type NodeAnswer, type Question } from '../../adapter/questions.ts';
 import { keptUntil, type Revocation, type RevocationBounds } from '../../adapter/revocations.ts';
 import { appOfTopic } from '../../adapter/topic.ts';
+import type { AppStore } from '../../apps/app.ts';
 import { Unavailable } from '../../errors.ts';
 import type { Channels } from '../channels.ts';
 import type { LocalChannel } from '../local-channel.ts';
@@ -36,6 +37,7 @@ export interface Outcome extends Answers {
 export interface RevokerParts {
   readonly adapter: Adapter;
   readonly access: Access;
+  readonly apps: AppStore;
   readonly channels: Channels;
   readonly endings: Endings;
   readonly users: Users;
@@ -151,6 +153,8 @@ export class Revoker {
         return NOTHING_DONE;
       case 'held':
         return { ...NOTHING_DONE, held: heldGrants(this.#parts.channels, question) };
+      case 'keyUses':
+        return { ...NOTHING_DONE, keyUses: this.#parts.apps.byId(question.appId)?.keyUses.lastUses ?? {} };
     }
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KEY_USES } from '../../../apps/keys/key-usage.ts';
 
 const text = z.string();
 const optionalText = text.optional();
@@ -46,6 +47,7 @@ export const questionSchema = z.discriminatedUnion('kind', [
       limit: number,
     })
     .transform(({ userId, channel, ...rest }) => ({ ...rest, userId, channel })),
+  z.object({ kind: z.literal('keyUses'), appId: text }),
 ]);
 
 const heldSchema = z
@@ -79,6 +81,7 @@ export const confirmationSchema = z.object({
     connections: number,
     unanswered: number,
     held: z.array(heldSchema).readonly(),
+    keyUses: z.record(text, z.partialRecord(z.enum(KEY_USES), number)),
   }),
 });
 
