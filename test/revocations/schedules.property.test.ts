@@ -231,7 +231,7 @@ describe.skipIf(!hasRedis)('any schedule on three nodes', () => {
           await new Schedule(cluster, runs, ticker, orders).run(commands);
         }),
         // A schedule that fails is not made shorter: each try would cost seconds.
-        { numRuns: numRuns(12), endOnFailure: true },
+        { numRuns: numRuns(6), endOnFailure: true },
       );
       expect(runs).toBeGreaterThan(0);
     },
