@@ -1,16 +1,15 @@
 import { userChannel } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
 import type { DomainEvent, Journal } from '../adapter/journal.ts';
-import { appOfTopic, channelOfTopic, type Topic } from '../adapter/topic.ts';
 import type { AppStore } from '../apps/app.ts';
-import type { WebhookEventName } from '../apps/hook.ts';
 import { Unavailable } from '../errors.ts';
-import { OutageLog } from '../log/outage-log.ts';
 import type { Metrics } from '../metrics.ts';
 import { announcedBy, type Edge, eventNamesOf, hooksFor, keyOf, laneOf } from './announced.ts';
+import { CommitsByApp } from './commits-by-app.ts';
 import { type EventParts, newEvent, type WebhookEvent } from './event.ts';
 import type { Announced, Change, Outbox } from './outbox/outbox.ts';
 import { type PendingRemoval, PendingRemovals, type PresenceSource } from './pending-removals.ts';
+import { changeOfSingle } from './single-events.ts';
 
 export interface RecorderParts {
   readonly apps: AppStore;
@@ -26,11 +25,6 @@ export interface RecorderParts {
   /** `undefined` if every event is recorded in order. */
   readonly presence?: PresenceSource | undefined;
 }
-
-type QuotaWarning = Extract<DomainEvent, { kind: 'quotaWarning' }>;
-
-/** No channel begins like this. */
-const QUOTA_LANE = '#quota';
 
 /** Time and origin of an event. */
 export interface Origin {
@@ -51,12 +45,12 @@ export class Recorder implements Journal {
   readonly #removals: PendingRemovals;
   /** What the last comparison found present but not recorded. */
   #unrecorded = new Set<string>();
-  /** By the id of each app whose last commit failed. */
-  readonly #outages = new Map<string, OutageLog>();
+  readonly #commits: CommitsByApp;
   #ended = false;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
+    this.#commits = new CommitsByApp(parts.outbox, parts.log);
     const { graceMs, restartGraceMs, presence, log } = parts;
     const onEnd = (departures: readonly PendingRemoval[]) => void this.#removeAll(departures);
     this.#removals = new PendingRemovals({ graceMs, restartGraceMs, presence, log, onEnd });
@@ -113,6 +107,7 @@ export class Recorder implements Journal {
 
   /** Forgets the ledger of an app, which is gone. */
   forgetApp(appId: string): void {
+    this.#commits.forgetApp(appId);
     for (const key of this.#ledger) {
       if (!key.startsWith(`${appId}:`)) continue;
       this.#ledger.delete(key);
@@ -136,48 +131,9 @@ export class Recorder implements Journal {
       case 'memberRemoved':
       case 'userOffline':
         return this.#go(happening, origin);
-      case 'clientEvent': {
-        const { name: event, data, userId, socketId } = happening;
-        const parts = { event, data, user_id: userId, socket_id: socketId };
-        return this.#tell(happening.topic, 'client_event', parts, origin);
-      }
-      case 'grantExpired': {
-        const { userId, grantId, socketId } = happening;
-        const parts = { user_id: userId, grant_id: grantId, socket_id: socketId, reason: 'expired' };
-        return this.#tell(happening.topic, 'grant_expired', parts, origin);
-      }
-      case 'grantRevoked': {
-        const { userId, grantId, socketId, reason } = happening;
-        const parts = { user_id: userId, grant_id: grantId, socket_id: socketId, reason };
-        return this.#tell(happening.topic, 'grant_revoked', parts, origin);
-      }
-      case 'quotaWarning':
-        return this.#warn(happening, origin);
-      case 'cacheMiss':
-        return this.#tell(happening.topic, 'cache_miss', {}, origin);
-      case 'subscriptionCount':
-        return this.#tell(
-          happening.topic,
-          'subscription_count',
-          { subscription_count: happening.count },
-          origin,
-        );
+      default:
+        return changeOfSingle(this.#parts.apps, happening, origin.at);
     }
-  }
-
-  #tell(topic: Topic, name: WebhookEventName, parts: EventParts, { at }: Origin): Change | undefined {
-    const appId = appOfTopic(topic);
-    const channel = channelOfTopic(topic);
-    const hooks = hooksFor(this.#parts.apps, appId, name, channel);
-    if (hooks.length === 0) return undefined;
-    return { appId, lane: channel, hooks, event: newEvent(at, name, channel, parts) };
-  }
-
-  #warn({ appId, quota, limit, used, ratio, resetsAt }: QuotaWarning, { at }: Origin): Change | undefined {
-    const hooks = hooksFor(this.#parts.apps, appId, 'quota_warning', undefined);
-    if (hooks.length === 0) return undefined;
-    const event = newEvent(at, 'quota_warning', '', { quota, limit, used, ratio, resets_at: resetsAt });
-    return { appId, lane: QUOTA_LANE, hooks, event };
   }
 
   #come(edge: Edge, { at }: Origin): Change | undefined {
@@ -257,7 +213,7 @@ export class Recorder implements Journal {
 
   async #remove(departures: readonly PendingRemoval[]): Promise<void> {
     try {
-      await this.#commit(departures.map((departure) => this.#changeOfRemoval(departure)));
+      await this.#commits.append(departures.map((departure) => this.#changeOfRemoval(departure)));
     } catch {
       // The ledger on disk still has them: they are removed a little later, unless they have returned.
       for (const departure of departures) {
@@ -271,7 +227,7 @@ export class Recorder implements Journal {
 
   async #append(changes: readonly Change[]): Promise<void> {
     try {
-      await this.#commit(changes);
+      await this.#commits.append(changes);
     } catch (error) {
       // With a presence, the events are still in the journal, or the next comparison finds them.
       for (const { appId, event } of this.#parts.presence ? [] : changes) {
@@ -279,34 +235,6 @@ export class Recorder implements Journal {
       }
       throw new Unavailable('Webhook events cannot be committed', { cause: error });
     }
-  }
-
-  async #commit(changes: readonly Change[]): Promise<void> {
-    const appIds = new Set(changes.map(({ appId }) => appId));
-    try {
-      await this.#parts.outbox.append(changes);
-    } catch (error) {
-      for (const appId of appIds) this.#outageOf(appId).failed(error, { appId });
-      throw error;
-    }
-    if (this.#outages.size === 0) return;
-    for (const appId of appIds) {
-      if (this.#outages.get(appId)?.succeeded({ appId })) this.#outages.delete(appId);
-    }
-  }
-
-  #outageOf(appId: string): OutageLog {
-    let outage = this.#outages.get(appId);
-    if (!outage) {
-      const { log } = this.#parts;
-      outage = new OutageLog(
-        log,
-        'webhook events could not be committed',
-        'webhook events are committed again',
-      );
-      this.#outages.set(appId, outage);
-    }
-    return outage;
   }
 }
 

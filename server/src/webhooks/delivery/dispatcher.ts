@@ -1,26 +1,18 @@
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AppStore } from '../../apps/app.ts';
 import type { Hook, HookKey } from '../../apps/hook.ts';
 import { backoffMs } from '../../async/backoff.ts';
+import { RunningWork } from '../../async/running-work.ts';
 import { OutageLog } from '../../log/outage-log.ts';
 import type { OutboxListener } from '../outbox/outbox.ts';
 import type { Sent } from './circuit-breaker.ts';
 import { Courier, type CourierParts, MAX_RETRY_AFTER_MS, type Next } from './courier.ts';
-import { Lane } from './lane.ts';
+import { HookQueues } from './hook-queues.ts';
+import type { Lane } from './lane.ts';
 import { EndpointQueues } from './receivers.ts';
 
 export interface DispatcherParts extends CourierParts {
   readonly apps: AppStore;
-}
-
-/** One hook, and its lanes that have something to deliver. */
-interface HookQueues {
-  hook: Hook;
-  readonly lanes: Map<string, Lane>;
-  /** Lanes to which something was appended since the pruning of lanes began; `undefined` if none is under way. */
-  pruning: Set<string> | undefined;
-  /** The timer of the next query for what the hook has to deliver, if the last one failed. */
-  look: NodeJS.Timeout | undefined;
 }
 
 /** The longest delay of Node's timers. */
@@ -33,11 +25,9 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   readonly #courier: Courier;
   readonly #receivers: EndpointQueues;
   /** Work in progress, which the end waits for. */
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #work = new RunningWork();
   /** One for all lanes, since they all meet the same failure. */
   readonly #outage: OutageLog;
-  /** Called when new work begins. */
-  #onBegin: (() => void) | undefined;
   #draining = false;
   #closed = false;
 
@@ -50,22 +40,21 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
       'webhook deliveries could not be committed',
       'webhook deliveries are committed again',
     );
-    this.#receivers = new EndpointQueues({ send: (lane) => this.#track(this.#send(lane)), random, log });
+    this.#receivers = new EndpointQueues({ send: (lane) => this.#work.track(this.#send(lane)), random, log });
   }
 
   /** Sets the configured hooks, and starts to deliver for the new ones. */
   update(hooks: Iterable<Hook>): void {
     const standing = new Map(Array.from(hooks, (hook) => [hook.key, hook] as const));
-    for (const [key, { lanes, look }] of this.#hooks) {
+    for (const [key, queues] of this.#hooks) {
       if (standing.has(key)) continue;
-      for (const lane of lanes.values()) lane.stop();
-      clearTimeout(look);
+      queues.stop();
       this.#hooks.delete(key);
     }
     for (const [key, hook] of standing) {
       const queues = this.#hooks.get(key);
       if (queues) queues.hook = hook;
-      else this.#hooks.set(key, { hook, lanes: new Map(), pruning: undefined, look: undefined });
+      else this.#hooks.set(key, new HookQueues(hook));
       if (!queues) this.refresh(key);
     }
     for (const lane of this.#receivers.keep(standing.values())) this.#enqueue(lane);
@@ -73,14 +62,14 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
 
   /** Queries again what a hook has to deliver, because it was changed from outside. */
   refresh(key: HookKey): void {
-    void this.#track(this.#look(key));
+    void this.#work.track(this.#look(key));
   }
 
   appended(key: HookKey, name: string, dueAt: number): void {
     const queues = this.#hooks.get(key);
     if (!queues) return;
     queues.pruning?.add(name);
-    const lane = this.#open(queues, name);
+    const lane = queues.open(name);
     switch (lane.state) {
       case 'busy':
         lane.hasNews = true;
@@ -104,7 +93,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     const queues = this.#hooks.get(key);
     if (!queues || queues.pruning) return;
     const { pending, failing } = this.#parts.outbox.deliveries.counts(key);
-    if (queues.lanes.size > 2 * (pending + failing)) void this.#track(this.#prune(queues));
+    if (queues.lanes.size > 2 * (pending + failing)) void this.#work.track(this.#prune(queues));
   }
 
   /**
@@ -119,12 +108,9 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     const ending = new AbortController();
     const over = delay(deadline - performance.now(), 'over', { signal: ending.signal }).catch(() => 'over');
     for (;;) {
-      if ((await Promise.race([this.#quiet(), over])) === 'over') break;
+      if ((await Promise.race([this.#work.ended(), over])) === 'over') break;
       if (!patience || this.#lanes().next().done) break;
-      const begun = new Promise<void>((resolve) => {
-        this.#onBegin = resolve;
-      });
-      if ((await Promise.race([begun, over])) === 'over') break;
+      if ((await Promise.race([this.#work.begun(), over])) === 'over') break;
     }
     ending.abort();
     this.#stop();
@@ -135,25 +121,14 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
   /** Begins no request any more, and waits for those in flight. */
   async close(): Promise<void> {
     this.#stop();
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    await this.#work.ended();
     this.#parts.transport.close();
   }
 
   #stop(): void {
     this.#closed = true;
     this.#receivers.close();
-    for (const { lanes, look } of this.#hooks.values()) {
-      clearTimeout(look);
-      for (const lane of lanes.values()) lane.stop();
-    }
-  }
-
-  /** Resolves when nothing is under way: what is left waits for its next attempt. */
-  async #quiet(): Promise<void> {
-    while (this.#running.size > 0) {
-      await Promise.all(this.#running);
-      await nextTurn();
-    }
+    for (const queues of this.#hooks.values()) queues.stop();
   }
 
   *#lanes(): Generator<Lane> {
@@ -168,7 +143,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
       const queues = this.#hooks.get(key);
       if (!queues) return;
       for (const { name, dueAt } of found) {
-        const lane = this.#open(queues, name);
+        const lane = queues.open(name);
         if (lane.state === 'busy') lane.hasNews = true;
         else if (lane.state !== 'queued') this.#schedule(lane, dueAt);
       }
@@ -179,8 +154,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
         { err: error, appId: queues.hook.appId, hook: queues.hook.id },
         'webhook deliveries could not be read',
       );
-      clearTimeout(queues.look);
-      queues.look = setTimeout(() => this.refresh(key), backoffMs(4, random()));
+      queues.lookLater(backoffMs(4, random()), () => this.refresh(key));
     }
   }
 
@@ -201,15 +175,6 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     } finally {
       queues.pruning = undefined;
     }
-  }
-
-  #open(queues: HookQueues, name: string): Lane {
-    let lane = queues.lanes.get(name);
-    if (!lane) {
-      lane = new Lane(name, () => queues.hook);
-      queues.lanes.set(name, lane);
-    }
-    return lane;
   }
 
   #schedule(lane: Lane, dueAt: number, state: 'gathering' | 'resting' = 'resting'): void {
@@ -235,7 +200,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     const left = lane.endsAt - this.#parts.now();
     if (left > 0) return lane.wait('queued', Math.min(left, MAX_TIMER_MS), () => this.#enqueue(lane));
     this.#receivers.remove(lane);
-    void this.#track(this.#send(lane));
+    void this.#work.track(this.#send(lane));
   }
 
   async #send(lane: Lane): Promise<Sent> {
@@ -256,7 +221,7 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
         this.#schedule(lane, delivery.dueAt);
       } else {
         const { sent, committed } = await this.#courier.deliver(app, hook, delivery);
-        void this.#track(this.#settle(lane, committed));
+        void this.#work.track(this.#settle(lane, committed));
         return sent;
       }
     } catch (error) {
@@ -306,13 +271,5 @@ export class Dispatcher implements Omit<OutboxListener, 'dropped'> {
     const { appId, id } = lane.hook();
     this.#outage.failed(error, { appId, hook: id });
     this.#schedule(lane, now() + backoffMs(4, random()));
-  }
-
-  #track<Result>(work: Promise<Result>): Promise<Result> {
-    this.#running.add(work);
-    this.#onBegin?.();
-    const forget = () => this.#running.delete(work);
-    work.then(forget, forget);
-    return work;
   }
 }

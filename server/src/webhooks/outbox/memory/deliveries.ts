@@ -16,14 +16,7 @@ import {
   type Target,
   type Which,
 } from '../outbox.ts';
-
-/** The deliveries of one hook. Both maps are by number, in ascending order. */
-interface Box {
-  waiting: Map<number, Delivery>;
-  readonly dead: Map<number, Delivery>;
-  /** Numbers of waiting deliveries, in ascending order. */
-  readonly lanes: Map<string, Set<number>>;
-}
+import { HookDeliveries } from './hook-deliveries.ts';
 
 /** Stores deliveries elsewhere as well: called for each change. */
 export interface DeliveryKeeper {
@@ -48,7 +41,7 @@ export class MemoryDeliveries implements Deliveries {
   readonly #now: () => number;
   readonly #listener: MemoryDeliveriesParts['listener'];
   readonly #keeper: DeliveryKeeper | undefined;
-  readonly #boxes = new Map<HookKey, Box>();
+  readonly #hooks = new Map<HookKey, HookDeliveries>();
   readonly #deliveryCounts: DeliveryCounts;
   #count = 0;
 
@@ -80,18 +73,11 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   async lanes(hook: HookKey): Promise<readonly Lane[]> {
-    const { lanes, waiting } = this.#box(hook);
-    return Array.from(lanes, ([name, [first = 0]]) => ({ name, dueAt: waiting.get(first)?.dueAt ?? 0 }));
+    return this.#of(hook).lanes();
   }
 
   async head(hook: HookKey, lane: string, maxEvents: number): Promise<Delivery | undefined> {
-    const { lanes, waiting } = this.#box(hook);
-    const candidates: Delivery[] = [];
-    for (const n of lanes.get(lane) ?? []) {
-      if (candidates.length === maxEvents) break;
-      const delivery = waiting.get(n);
-      if (delivery) candidates.push(delivery);
-    }
+    const candidates = this.#of(hook).heads(lane, maxEvents);
     const [first] = candidates;
     const joined = joining(candidates, ({ attempts }) => attempts.length > 0);
     if (!first || joined.length < 2) return first;
@@ -110,7 +96,7 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   async fail({ hook, n }: Dispatched, attempt: Attempt, dueAt: number): Promise<void> {
-    const delivery = this.#find(hook, n);
+    const delivery = this.#of(hook).find(n);
     if (!delivery) return;
     const { state, tries, triedSince = attempt.at } = delivery;
     this.#put({
@@ -123,7 +109,7 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   async park({ hook, n }: Dispatched, attempt: Attempt): Promise<void> {
-    const delivery = this.#find(hook, n);
+    const delivery = this.#of(hook).find(n);
     if (delivery) this.#moveToDeadLetters(withAttempt(delivery, attempt));
   }
 
@@ -133,17 +119,7 @@ export class MemoryDeliveries implements Deliveries {
     after: number,
     limit: number,
   ): Promise<readonly Delivery[]> {
-    return this.#list(hook, state, after, limit);
-  }
-
-  #list(hook: HookKey, state: DeliveryState, after: number, limit: number): readonly Delivery[] {
-    const found: Delivery[] = [];
-    const { waiting, dead } = this.#box(hook);
-    for (const delivery of (state === 'dead' ? dead : waiting).values()) {
-      if (found.length === limit) break;
-      if (delivery.n > after && delivery.state === state) found.push(delivery);
-    }
-    return found;
+    return this.#of(hook).list(state, after, limit);
   }
 
   async retry(hook: HookKey, which: Which): Promise<number> {
@@ -153,11 +129,7 @@ export class MemoryDeliveries implements Deliveries {
       this.#put({ ...delivery, state: 'pending', dueAt: this.#now(), tries: 0, triedSince: undefined });
     }
     // They were put behind newer ones.
-    const box = this.#box(hook);
-    box.waiting = new Map([...box.waiting].sort(([a], [b]) => a - b));
-    for (const lane of new Set(found.map((each) => each.lane))) {
-      box.lanes.set(lane, new Set([...(box.lanes.get(lane) ?? [])].sort((a, b) => a - b)));
-    }
+    this.#of(hook).sort(new Set(found.map(({ lane }) => lane)));
     return found.length;
   }
 
@@ -192,7 +164,7 @@ export class MemoryDeliveries implements Deliveries {
   overflow(hook: HookKey): void {
     for (;;) {
       const owner = this.#deliveryCounts.waiting.excess(hook);
-      const oldest = owner && first(this.#box(owner).waiting);
+      const oldest = owner && this.#of(owner).oldestWaiting;
       if (!oldest) return;
       this.#moveToDeadLetters(oldest);
       this.#listener.overflowed(oldest.hook, 1);
@@ -201,34 +173,29 @@ export class MemoryDeliveries implements Deliveries {
 
   /** Forgets dead letters that are too old, and the deliveries of hooks that are gone. */
   sweep(before: number, hooks: ReadonlySet<HookKey>): void {
-    for (const [hook, { dead, waiting }] of this.#boxes) {
-      for (const { n, committedAt } of dead.values()) {
+    for (const [hook, deliveries] of this.#hooks) {
+      for (const { n, committedAt } of deliveries.dead()) {
         if (committedAt >= before) break;
         this.#delete(hook, n);
       }
       if (hooks.has(hook)) continue;
-      for (const { n, committedAt } of waiting.values()) if (committedAt < before) this.#delete(hook, n);
-      if (waiting.size + dead.size === 0) this.#boxes.delete(hook);
+      for (const { n, committedAt } of deliveries.waiting()) if (committedAt < before) this.#delete(hook, n);
+      if (deliveries.isEmpty) this.#hooks.delete(hook);
     }
   }
 
-  #box(hook: HookKey): Box {
-    let box = this.#boxes.get(hook);
-    if (!box) {
-      box = { waiting: new Map(), dead: new Map(), lanes: new Map() };
-      this.#boxes.set(hook, box);
+  #of(hook: HookKey): HookDeliveries {
+    let deliveries = this.#hooks.get(hook);
+    if (!deliveries) {
+      deliveries = new HookDeliveries();
+      this.#hooks.set(hook, deliveries);
     }
-    return box;
-  }
-
-  #find(hook: HookKey, n: number): Delivery | undefined {
-    const { waiting, dead } = this.#box(hook);
-    return waiting.get(n) ?? dead.get(n);
+    return deliveries;
   }
 
   #select(hook: HookKey, which: Which): readonly Delivery[] {
-    if ('state' in which) return this.#list(hook, which.state, 0, Number.POSITIVE_INFINITY);
-    return which.ids.flatMap((id) => this.#find(hook, numberOfDelivery(this.#id, id) ?? 0) ?? []);
+    if ('state' in which) return this.#of(hook).list(which.state, 0, Number.POSITIVE_INFINITY);
+    return which.ids.flatMap((id) => this.#of(hook).find(numberOfDelivery(this.#id, id) ?? 0) ?? []);
   }
 
   #put(delivery: Delivery): Delivery {
@@ -237,35 +204,22 @@ export class MemoryDeliveries implements Deliveries {
   }
 
   #place(delivery: Delivery): Delivery {
-    const { hook, state, n, lane } = delivery;
-    const { waiting, dead, lanes } = this.#box(hook);
-    const before = waiting.get(n) ?? dead.get(n);
+    const { hook, state, n } = delivery;
+    const deliveries = this.#of(hook);
+    const before = deliveries.find(n);
     if (before) this.#deliveryCounts.add(hook, before.state, -1, -weightOf(before));
     this.#deliveryCounts.add(hook, state, 1, weightOf(delivery));
-    if (state === 'dead') {
-      dead.set(n, delivery);
-      return delivery;
-    }
-    if (!before) {
-      const numbers = lanes.get(lane);
-      if (numbers) numbers.add(n);
-      else lanes.set(lane, new Set([n]));
-    }
-    waiting.set(n, delivery);
+    deliveries.set(delivery);
     return delivery;
   }
 
   #delete(hook: HookKey, n: number): void {
-    const { waiting, dead, lanes } = this.#box(hook);
-    const delivery = waiting.get(n) ?? dead.get(n);
+    const deliveries = this.#of(hook);
+    const delivery = deliveries.find(n);
     if (!delivery) return;
     this.#deliveryCounts.add(hook, delivery.state, -1, -weightOf(delivery));
     this.#keeper?.delete(n);
-    dead.delete(n);
-    if (!waiting.delete(n)) return;
-    const numbers = lanes.get(delivery.lane);
-    numbers?.delete(n);
-    if (numbers?.size === 0) lanes.delete(delivery.lane);
+    deliveries.delete(delivery);
   }
 
   #moveToDeadLetters(delivery: Delivery): void {
@@ -273,17 +227,12 @@ export class MemoryDeliveries implements Deliveries {
     this.#put({ ...delivery, state: 'dead' });
     for (;;) {
       const owner = this.#deliveryCounts.dead.excess(delivery.hook);
-      const oldest = owner && first(this.#box(owner).dead);
+      const oldest = owner && this.#of(owner).oldestDead;
       if (!oldest) return;
       this.#delete(oldest.hook, oldest.n);
       this.#listener.dropped(appOfHook(oldest.hook), 'dead_letter', 1);
     }
   }
-}
-
-function first(deliveries: ReadonlyMap<number, Delivery>): Delivery | undefined {
-  for (const delivery of deliveries.values()) return delivery;
-  return undefined;
 }
 
 function weightOf({ events, attempts }: Delivery): number {
