@@ -34,7 +34,7 @@ const cipher = {
   setup({ onLoad }) {
     onLoad({ filter: /nacl\.js$/ }, async ({ path }) => {
       const [, body] = /'use strict';(.*?)nacl\.lowlevel = /s.exec(await readFile(path, 'utf8'));
-      const contents = body.replaceAll(/\bgf\(/g, '/* @__PURE__ */ gf(');
+      const contents = body.replaceAll(/\bgf\(|\bnew (u64|Uint8Array|Float64Array)\(/g, '/* @__PURE__ */ $&');
       return { contents: `${contents}\nexport { crypto_secretbox_open };` };
     });
   },

@@ -92,7 +92,7 @@ export class Countersign<ChannelMap extends object = AnyChannels> extends Emitte
         },
         lost: (stopped) => {
           this.user.lost(stopped);
-          this.#channels.lost();
+          this.#channels.lost(stopped);
           this.#acknowledgements.lost();
           const farewell = this.#farewell;
           this.#farewell = undefined;

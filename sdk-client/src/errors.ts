@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'encryption_missing'
   | 'auth_failed'
   | 'signin_refused'
+  | 'subscription_refused'
+  | 'unsubscribed'
   | 'timeout'
   | 'disconnected'
   // Why the broker does not publish a client event.
@@ -40,7 +42,7 @@ export type EndpointFailure =
 
 /** What else an error knows. */
 export interface ErrorDetails {
-  /** Why `auth_failed`: an {@link EndpointFailure}; for `signin_refused` the broker's text code. */
+  /** Why `auth_failed`: an {@link EndpointFailure}; for `signin_refused` and `subscription_refused` the broker's text code. */
   readonly reason?: string | undefined;
   /** The endpoint, without its query. */
   readonly url?: string | undefined;

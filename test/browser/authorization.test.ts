@@ -21,6 +21,20 @@ describeInChromium('authorization from a page', () => {
     await tab.expectHonest();
   });
 
+  test('a page can await a subscription, and need not handle its refusal', async () => {
+    const broker = await startServer();
+    const site = await startSite(broker);
+    const tab = await openTab(await freshContext(), site, { user: 'ann', artefact: 'esm' });
+    await tab.connect(broker.port);
+    await tab.subscribe('private-room');
+    expect(await tab.ready('private-room')).toBeNull();
+    const stranger = await openTab(await freshContext(), site, { artefact: 'esm' });
+    await stranger.connect(broker.port);
+    await stranger.subscribe('private-room');
+    expect(await stranger.ready('private-room')).toBe('auth_failed');
+    await stranger.expectHonest();
+  });
+
   test('two tabs of one user are one member', async () => {
     const broker = await startServer();
     const site = await startSite(broker);

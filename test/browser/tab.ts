@@ -52,6 +52,11 @@ export class Tab {
     return this.#ask('signin');
   }
 
+  /** The code of the refusal of a channel, or null once it is subscribed. */
+  ready(name: string): Promise<unknown> {
+    return this.#ask('ready', name);
+  }
+
   state(): Promise<unknown> {
     return this.#ask('state');
   }

@@ -49,6 +49,7 @@ export function typed(client: Countersign<ChatChannels>): void {
   expectTypeOf(lobby.members.me).toEqualTypeOf<Member<{ name: string }> | null>();
   lobby.bind('pusher:member_added', (member) => expectTypeOf(member.info.name).toEqualTypeOf<string>());
   lobby.bind('wave', (data) => expectTypeOf(data).toEqualTypeOf<string>());
+  expectTypeOf(lobby.ready).resolves.toEqualTypeOf<typeof lobby>();
   // @ts-expect-error a public channel has no members
   client.subscribe('news').members;
 }

@@ -12,6 +12,7 @@ import {
   USER_CHANNEL,
 } from '../connection/protocol.ts';
 import { REVOKED_SECOND, type Retries } from '../connection/retries.ts';
+import { type Deferred, deferred } from '../deferred.ts';
 import { Emitter } from '../emitter.ts';
 import { CountersignError, unanswered } from '../errors.ts';
 import type { Authorizer, TokenSource } from './grants.ts';
@@ -61,12 +62,6 @@ export const UNAUTHORIZED = 4009;
 /** Codes of refused tokens for which the token is not to blame. */
 const TEMPORARY = ['unavailable', 'internal_error'];
 
-interface Outcome {
-  readonly promise: Promise<UserData>;
-  resolve(user: UserData): void;
-  reject(error: CountersignError): void;
-}
-
 /**
  * The signed-in user. Its events are those that the app's backend sends to this user, on all devices.
  *
@@ -87,7 +82,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   /** Whether to sign in on the next connection, too. */
   #wanted = false;
   /** The sign-in in progress; it can last over several connections. */
-  #outcome: Outcome | undefined;
+  #outcome: Deferred<UserData> | undefined;
   #attempt: Attempt<string> | undefined;
   /** Whether the last sign-in was refused for a revocation, which it may have followed in the same second. */
   #wasRevoked = false;
@@ -115,7 +110,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     if (this.#data) return Promise.resolve(this.#data);
     this.#wanted = true;
     if (!this.#attempt) this.opened();
-    this.#outcome ??= outcome();
+    this.#outcome ??= deferred();
     return this.#outcome.promise;
   }
 
@@ -128,7 +123,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
   /** @internal */
   opened(): void {
     if (!this.#wanted) return;
-    this.#outcome ??= outcome();
+    this.#outcome ??= deferred();
     this.#begin();
   }
 
@@ -230,7 +225,7 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     if (retryAfter !== undefined) this.#owner.retries.add(this.#again, retryAfter);
     if (!this.#wanted || code === 'timeout') {
       this.#outcome?.reject(error);
-      this.#outcome = this.#wanted ? outcome() : undefined;
+      this.#outcome = this.#wanted ? deferred() : undefined;
     }
     const isHeard = this.hears('pusher:signin_error');
     this.emit('pusher:signin_error', error);
@@ -243,16 +238,4 @@ export class User extends Emitter<UserEvents & AnyEvents> {
     this.#owner.retries.delete(this.#again, isAnswered);
     this.#owner.renewals.delete(this.#again);
   }
-}
-
-function outcome(): Outcome {
-  let resolve!: Outcome['resolve'];
-  let reject!: Outcome['reject'];
-  const promise = new Promise<UserData>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  // An app that does not await `signin()` binds `pusher:signin_error`; its process must not end by an unhandled rejection.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
 }

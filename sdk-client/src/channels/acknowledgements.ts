@@ -1,5 +1,6 @@
 import type { Clock } from '../connection/clock.ts';
 import { asObject, type Message } from '../connection/protocol.ts';
+import { type Deferred, deferred } from '../deferred.ts';
 import { CountersignError, type ErrorCode } from '../errors.ts';
 
 /** A client event that the broker has published. */
@@ -8,16 +9,11 @@ export interface Published {
   readonly position?: string;
 }
 
-interface Pending {
-  resolve(published: Published): void;
-  reject(code: ErrorCode, message: string): void;
-}
-
 /** Client events that were sent and have no answer yet. */
 export class Acknowledgements {
   readonly #clock: Clock;
   readonly #timeout: number;
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending = new Map<string, Deferred<Published>>();
   #lastId = 0;
 
   constructor({ clock, requestTimeout }: { readonly clock: Clock; readonly requestTimeout: number }) {
@@ -32,47 +28,38 @@ export class Acknowledgements {
    * @param isAnswered whether the broker answers
    */
   publish(send: (id?: string) => boolean, isAnswered: boolean): Promise<Published> {
+    const answer = deferred<Published>();
     const id = isAnswered ? String(++this.#lastId) : undefined;
-    if (!send(id)) return refused('not_subscribed', 'The channel is not subscribed');
-    if (id === undefined) return Promise.resolve({});
-    return handled(
-      new Promise((resolve, reject) => {
-        const settle = (act: () => void): void => {
-          cancel();
-          this.#pending.delete(id);
-          act();
-        };
-        const pending: Pending = {
-          resolve: (published) => settle(() => resolve(published)),
-          reject: (code, message) => settle(() => reject(new CountersignError(code, message))),
-        };
-        const cancel = this.#clock.after(this.#timeout, () => pending.reject('timeout', 'No answer'));
-        this.#pending.set(id, pending);
-      }),
-    );
+    if (!send(id)) answer.reject(new CountersignError('not_subscribed', 'The channel is not subscribed'));
+    else if (id === undefined) answer.resolve({});
+    else {
+      this.#pending.set(id, answer);
+      const cancel = this.#clock.after(this.#timeout, () => this.#refuse(id, 'timeout', 'No answer'));
+      answer.promise.then(cancel, cancel);
+    }
+    return answer.promise;
   }
 
   /** Handles an answer of the broker. */
   receive({ event, data }: Message): void {
     const { id, code, error, position } = asObject(data) ?? {};
-    const pending = this.#pending.get(String(id));
-    if (event.endsWith(':nack')) pending?.reject(code as ErrorCode, String(error));
-    else if (event.endsWith(':ack')) pending?.resolve(position ? { position: String(position) } : {});
+    if (event.endsWith(':nack')) this.#refuse(String(id), code as ErrorCode, String(error));
+    else if (event.endsWith(':ack'))
+      this.#take(String(id))?.resolve(position ? { position: String(position) } : {});
   }
 
   /** The connection is lost, and with it the answers. */
   lost(): void {
-    for (const pending of this.#pending.values())
-      pending.reject('disconnected', 'The connection was lost before the answer');
+    for (const id of [...this.#pending.keys()]) this.#refuse(id, 'disconnected', 'The connection was lost');
   }
-}
 
-/** A rejection that an app need not handle: most events are sent without looking at what becomes of them. */
-function handled<Value>(promise: Promise<Value>): Promise<Value> {
-  promise.catch(() => {});
-  return promise;
-}
+  #refuse(id: string, code: ErrorCode, message: string): void {
+    this.#take(id)?.reject(new CountersignError(code, message));
+  }
 
-function refused(code: ErrorCode, message: string): Promise<Published> {
-  return handled(Promise.reject(new CountersignError(code, message)));
+  #take(id: string): Deferred<Published> | undefined {
+    const answer = this.#pending.get(id);
+    this.#pending.delete(id);
+    return answer;
+  }
 }

@@ -12,6 +12,7 @@ import {
   SUBSCRIPTION_SUCCEEDED,
 } from '../connection/protocol.ts';
 import { REVOKED_SECOND } from '../connection/retries.ts';
+import { type Deferred, deferred } from '../deferred.ts';
 import { Emitter, type Metadata } from '../emitter.ts';
 import { CountersignError, failure, isTemporary } from '../errors.ts';
 import type { Published } from './acknowledgements.ts';
@@ -19,7 +20,7 @@ import type { AnyEvents, ChannelEvents, ChannelStatus } from './channel-events.t
 import type { ChannelOwner } from './channel-owner.ts';
 import { Recovery } from './recovery.ts';
 import { StateLoad } from './state-load.ts';
-import { type SubscriptionError, subscriptionError } from './subscription-error.ts';
+import { errorOf, type SubscriptionError, subscriptionError } from './subscription-error.ts';
 
 type Phase = 'idle' | 'authorizing' | 'sent' | 'subscribed';
 
@@ -49,6 +50,8 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   #end: 'expired' | 'refused' | undefined;
   #wasRevoked = false;
   readonly #recovery = new Recovery();
+  /** What settles `ready`, once somebody has asked for it; another one when the state that settled it is over. */
+  #ready: Deferred<this> | undefined;
   #load: StateLoad<unknown> | undefined;
   /** @internal Whether the present subscription has gone on where the one before ended. */
   isRecovered = false;
@@ -74,6 +77,25 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
    */
   get position(): string | undefined {
     return this.#recovery.position;
+  }
+
+  /**
+   * Resolves with the channel when the broker has confirmed the subscription, and rejects when it is refused for good. It
+   * stays pending while the client waits for a connection or tries again by itself. Each loss of the subscription starts a
+   * new one, so read it where you await it. A rejection that nobody handles is no error of the page.
+   *
+   * It rejects with a CountersignError: `auth_failed` (the endpoint did not sign), `subscription_refused` (by the broker),
+   * `unsubscribed`, or `disconnected` (the client has stopped); its `cause` is the error of `pusher:subscription_error`.
+   *
+   * @example
+   * ```ts
+   * const lobby = await client.subscribe('presence-lobby').ready;
+   * ```
+   */
+  get ready(): Promise<this> {
+    this.#ready ??= deferred();
+    this.#settleReady();
+    return this.#ready.promise;
   }
 
   /** What became of the subscription. */
@@ -162,7 +184,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   join(): void {
     if (!this.owner.socketId || this.#phase !== 'idle') return;
     this.#phase = 'authorizing';
-    if (this.#end === 'refused') this.#end = this.error = undefined;
+    if (this.#end === 'refused') this.#end = this.error = this.#ready = undefined;
     this.#ask();
   }
 
@@ -171,8 +193,15 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     const owed = this.#phase === 'sent';
     if (this.subscribed) this.owner.send(encode('pusher:unsubscribe', { channel: this.name }));
     this.reset();
+    this.end('unsubscribed');
     this.#load?.end();
     return owed;
+  }
+
+  /** @internal Nothing subscribes it again by itself. */
+  end(code: 'unsubscribed' | 'disconnected'): void {
+    this.#ready?.reject(new CountersignError(code, `"${this.name}" is not subscribed`));
+    this.#ready = undefined;
   }
 
   /** @internal Forgets the state of a lost connection. */
@@ -181,6 +210,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     this.#attempt = undefined;
     this.owner.retries.delete(this.#again);
     this.owner.renewals.delete(this.#again);
+    if (this.subscribed || this.#end === 'refused') this.#ready = undefined;
     this.#phase = 'idle';
     this.expiresAt = this.#end = this.error = undefined;
   }
@@ -265,6 +295,12 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     if (status === 'recovered' && outcome.count === 0) this.emit('countersign:recovered', { count: 0 });
     if (status === 'lost') this.emit('countersign:recovery_lost', { code: outcome.code });
     if (!this.isRecovered) this.#load?.begin();
+    this.#settleReady();
+  }
+
+  #settleReady(): void {
+    if (this.subscribed) this.#ready?.resolve(this);
+    else if (this.#end === 'refused') this.#ready?.reject(errorOf(this.error!));
   }
 
   /** Asks for a grant and sends it: to join, or to renew the grant of the subscription. */
@@ -331,7 +367,9 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     this.error = error;
     if (pause === undefined) this.#end = 'refused';
     else if (isExpired) this.#end = 'expired';
-    const isHeard = this.hears(SUBSCRIPTION_ERROR);
+    this.#settleReady();
+    const isHeard =
+      this.hears(SUBSCRIPTION_ERROR) || (this.status === 'refused' && this.#ready !== undefined);
     this.emit(SUBSCRIPTION_ERROR, error);
     this.owner.emit(SUBSCRIPTION_ERROR, error);
     if (!isHeard) this.owner.unheard(this.name, error);

@@ -57,11 +57,18 @@ export class Channels {
     for (const channel of this.all()) channel.join();
   }
 
-  /** Resets every channel after the connection is lost. */
-  lost(): void {
+  /**
+   * Resets every channel after the connection is lost.
+   *
+   * @param stopped whether the client does not connect again by itself
+   */
+  lost(stopped: boolean): void {
     for (const cancel of this.#owed.values()) cancel();
     this.#owed.clear();
-    for (const channel of this.all()) channel.reset();
+    for (const channel of this.all()) {
+      channel.reset();
+      if (stopped) channel.end('disconnected');
+    }
   }
 
   receive(name: string, message: Message): void {

@@ -1,5 +1,5 @@
 import { asObject } from '../connection/protocol.ts';
-import { docsOf } from '../errors.ts';
+import { CountersignError, docsOf } from '../errors.ts';
 
 /** Why a subscription was refused or ended; data of `pusher:subscription_error`. The connection stays open. */
 export interface SubscriptionError {
@@ -43,4 +43,11 @@ export function subscriptionError(refusal: unknown): SubscriptionError {
     docs: docsOf(texts.code ?? `${type}-${status}`.toLowerCase()),
     ...(renewal === true && { renewal }),
   };
+}
+
+/** The final refusal of a subscription, as an error that can be thrown. */
+export function errorOf(refusal: SubscriptionError): CountersignError {
+  const { type, message, status, code: reason } = refusal;
+  const code = type === 'EndpointError' ? 'auth_failed' : 'subscription_refused';
+  return new CountersignError(code, message, status, undefined, refusal, { ...refusal, reason });
 }

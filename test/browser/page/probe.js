@@ -59,6 +59,12 @@ globalThis.probe = (() => {
     },
     trigger: (name, event, data) => client.channel(name).trigger(event, data),
     signin: () => client.signin(),
+    /** What becomes of the subscription: nothing, or the code of its refusal. */
+    ready: (name) =>
+      client.channel(name).ready.then(
+        () => null,
+        ({ code }) => code,
+      ),
     state: () => client.connection.state,
     socketId: () => client.connection.socket_id,
     members: (name) => client.channel(name).members.count,
