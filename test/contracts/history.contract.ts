@@ -158,6 +158,36 @@ export function historyContract(name: string, make: () => Subject | Promise<Subj
       expect(await subject.adapter.roster.join(topic, seat)).toMatchObject({ last: { data: '1', position } });
     });
 
+    test('a page tells the position right before it', async () => {
+      const empty = await subject.adapter.history.position(topic);
+      expect(await read()).toMatchObject({ begin: empty });
+      const positions: string[] = [];
+      for (let n = 0; n < 7; n += 1) positions.push(await publish(String(n)));
+      expect(await read()).toMatchObject({ begin: positions[1] });
+      expect(await read({ last: 2 })).toMatchObject({ begin: positions[4] });
+      expect(await read({ last: 5 })).toMatchObject({ begin: positions[1] });
+      expect(await read({ after: positions[3] })).toMatchObject({ begin: positions[3] });
+      expect(await read({ after: positions[1] })).toMatchObject({ begin: positions[1] });
+    });
+
+    test('how far a connection had got is kept for its time, by channel and connection', async () => {
+      const { lastPositions } = subject.adapter;
+      await lastPositions.note('app', 'news', '1.1', { position: 'a.1' }, 60);
+      await lastPositions.note('app', 'news', '2.2', { position: 'a.2', userId: 'Zoë "1' }, 2);
+      await lastPositions.note('app', 'news', '1.1', { position: 'a.3' }, 60);
+      expect(await lastPositions.find('app', 'news', '1.1')).toEqual({ position: 'a.3' });
+      expect(await lastPositions.find('app', 'news', '2.2')).toEqual({ position: 'a.2', userId: 'Zoë "1' });
+      for (const [app, channel, id] of [
+        ['app', 'news', '3.3'],
+        ['app', 'other', '1.1'],
+        ['other', 'news', '1.1'],
+      ] as const)
+        expect(await lastPositions.find(app, channel, id)).toBeUndefined();
+      await subject.advance(2001);
+      expect(await lastPositions.find('app', 'news', '2.2')).toBeUndefined();
+      expect(await lastPositions.find('app', 'news', '1.1')).toEqual({ position: 'a.3' });
+    });
+
     test('names and data may contain any text', async () => {
       const odd = { name: 'Ä "\\\n 1-1 ', data: '{"a":" \u2028 🎉"}' };
       await publish(odd.data, { name: odd.name });

@@ -1,5 +1,6 @@
 /** What the broker says, written out as it stands on the wire. `data` is a string in all of them but `pusher:error`. */
 export const frames = {
+  ping: '{"event":"pusher:ping","data":"{}"}',
   pong: '{"event":"pusher:pong","data":"{}"}',
 
   subscribed: (channel: string) =>

@@ -28,6 +28,7 @@ class StandIn implements Subscriber, Writer {
   readonly client = 'test';
   readonly address = '';
   readonly isCapable = false;
+  readonly arrivedUntil = 0;
   readonly openedAfter = 0;
   pending: FrameBatch | undefined;
   received = 0;

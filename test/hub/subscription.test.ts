@@ -18,6 +18,7 @@ describe('a subscription', () => {
     send: (frame: Buffer) => sent.push(frame),
     lose: () => {},
     isCapable: false,
+    arrivedUntil: 0,
     renew: async () => {},
     reconnect: () => {},
     expel: () => {},

@@ -241,6 +241,7 @@ describe('what a message costs', () => {
       client: 'test',
       address: '',
       isCapable: false,
+      arrivedUntil: 0,
       lose: () => {},
       renew: async () => {},
       reconnect: () => {},

@@ -64,6 +64,11 @@ export interface AuthRouterOptions<User extends AuthUser> {
   /** The `grants.renewal.secret` of the app, `whsec_…`, which signs the broker's requests; or several while it is changed. */
   readonly renewalSecret?: string | readonly string[] | undefined;
   /**
+   * Whether clients may name the connection that they had before, in the field `previous_socket_id`: the router signs it, and
+   * the broker replays what that connection may not have got. For clients that know no positions. @default false
+   */
+  readonly recover?: boolean | undefined;
+  /**
    * Limit of requests from one address, where a batch is one request; or an Express handler that limits (for several
    * processes, such as express-rate-limit); or false for no limit. @default 100 a minute
    */
@@ -95,6 +100,7 @@ const KNOWN: Readonly<Record<keyof AuthRouterOptions<AuthUser>, true>> = {
   signInSeconds: true,
   userById: true,
   renewalSecret: true,
+  recover: true,
   rateLimit: true,
   origins: true,
   logger: true,
@@ -116,6 +122,10 @@ export function checkAuthOptions<User extends AuthUser>(options: AuthRouterOptio
   checkSeconds('grantSeconds', options.grantSeconds);
   checkSeconds('signInSeconds', options.signInSeconds);
   checkRenewal(options);
+  assertOption(
+    options.recover === undefined || typeof options.recover === 'boolean',
+    'recover must be true or false',
+  );
   checkRateLimit(options.rateLimit);
   checkOrigins(options.origins);
 }

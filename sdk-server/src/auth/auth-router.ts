@@ -73,10 +73,11 @@ export function authRouter<User extends AuthUser>(
   async function authorize(fields: Fields, req: Request, attempt: Attempt): Promise<object> {
     const { names, isBatch } = channelNamesOf(fields);
     const socketId = socketIdOf(fields);
-    if (isBatch) return authorizeBatch(socketId, names.map(textOf), req, attempt);
+    const previous = fields.get('previous_socket_id');
+    if (isBatch) return authorizeBatch(socketId, names.map(textOf), previous, req, attempt);
     const request = channelRequestOf(socketId, names[0], countersign);
     Object.assign(attempt, request);
-    const grant = await granter.channel(await userOf(req, attempt), request, req);
+    const grant = await granter.channel(await userOf(req, attempt), request, req, previous);
     logGranted(logger, attempt, CHANNEL);
     return grant;
   }
@@ -84,6 +85,7 @@ export function authRouter<User extends AuthUser>(
   async function authorizeBatch(
     socketId: string,
     names: readonly string[],
+    previous: unknown,
     req: Request,
     attempt: Attempt,
   ): Promise<Readonly<Record<string, BatchEntry>>> {
@@ -94,7 +96,7 @@ export function authRouter<User extends AuthUser>(
       try {
         const request = channelRequestOf(socketId, name, countersign);
         own.channel = request.channel;
-        const data = await granter.channel(user, request, req);
+        const data = await granter.channel(user, request, req, previous);
         logGranted(logger, own, CHANNEL);
         return { status: 200, data };
       } catch (error) {

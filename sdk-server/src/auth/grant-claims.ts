@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { quoted } from '../checks.ts';
 import { ArgumentError } from '../errors.ts';
+import { isSocketId } from '../signature.ts';
 
 /** What a subscription may do: `subscribe` receives events, `publish` sends client events. */
 export type GrantedAction = 'subscribe' | 'publish';
@@ -28,6 +29,11 @@ export interface GrantOptions {
    * revocation and webhooks. The broker refuses it for another member or signed-in user.
    */
   readonly user?: string | undefined;
+  /**
+   * The socket id that the client had before, as it says: the broker replays what that connection may not have got, if the
+   * channel has a history and the connection was there as the same user. For clients that know no positions.
+   */
+  readonly previousSocketId?: string | undefined;
   /** Names the grant: 1 to 64 of `A-Z a-z 0-9 _ -`. @default a random UUID */
   readonly id?: string | undefined;
 }
@@ -51,6 +57,7 @@ export interface Claims {
   readonly may?: readonly GrantedAction[];
   readonly once?: true;
   readonly rate?: number;
+  readonly previous_socket_id?: string;
 }
 
 /** The field of signed data that holds the claims. */
@@ -69,6 +76,7 @@ const CHECKS: Readonly<Record<keyof GrantOptions, readonly [check: Check, rule: 
   once: [(value: unknown) => typeof value === 'boolean', 'true or false'],
   rate: [isCount, 'a whole number from 1'],
   user: [isClaimableUser, `a string of 1 to ${USER_LENGTH} characters`],
+  previousSocketId: [isSocketId, 'a socket id'],
   id: [(value: unknown) => typeof value === 'string' && ID.test(value), '1 to 64 of A-Z a-z 0-9 _ -'],
 };
 
@@ -100,7 +108,7 @@ export function checkGrantOptions<Options extends GrantOptions>(options: Options
 export function claimsOf(options: GrantOptions, now: number): Claims | undefined {
   const given = checkGrantOptions(options);
   if (Object.keys(given).length === 0) return undefined;
-  const { id = randomUUID(), ttl, user, may, once, rate } = given;
+  const { id = randomUUID(), ttl, user, may, once, rate, previousSocketId } = given;
   const iat = Math.floor(now / 1000);
   return {
     id,
@@ -110,6 +118,7 @@ export function claimsOf(options: GrantOptions, now: number): Claims | undefined
     ...(may !== undefined && { may }),
     ...(once && { once }),
     ...(rate !== undefined && { rate }),
+    ...(previousSocketId !== undefined && { previous_socket_id: previousSocketId }),
   };
 }
 

@@ -3,6 +3,7 @@ import { quoted } from '../checks.ts';
 import type { Countersign } from '../client.ts';
 import { ArgumentError } from '../errors.ts';
 import { isRecord } from '../json.ts';
+import { isSocketId } from '../signature.ts';
 import { type GrantTerms, termsOf } from './access.ts';
 import { Refusal } from './answer.ts';
 import type { AuthRouterOptions, AuthUser } from './auth-options.ts';
@@ -21,12 +22,12 @@ export class Granter<User extends AuthUser> {
   readonly #member: NonNullable<AuthRouterOptions<User>['member']>;
   readonly #ttl: number | undefined;
   readonly #signInTtl: number | undefined;
+  readonly #recovers: boolean;
 
-  constructor(
-    countersign: Authorizer,
-    { canAccess, member = memberOf, grantSeconds = GRANT_SECONDS, signInSeconds }: AuthRouterOptions<User>,
-  ) {
+  constructor(countersign: Authorizer, options: AuthRouterOptions<User>) {
+    const { canAccess, member = memberOf, grantSeconds = GRANT_SECONDS, signInSeconds, recover } = options;
     this.#countersign = countersign;
+    this.#recovers = recover ?? false;
     this.#canAccess = canAccess;
     this.#member = member;
     this.#ttl = grantSeconds ?? undefined;
@@ -37,14 +38,22 @@ export class Granter<User extends AuthUser> {
     return this.#countersign.limits;
   }
 
-  /** @throws Refusal 403 if the user may not join */
-  async channel(user: User, request: ChannelRequest, req: Request): Promise<ChannelGrant> {
+  /**
+   * @param previousSocketId the socket id that the client says it had before; anything else is ignored
+   * @throws Refusal 403 if the user may not join
+   */
+  async channel(
+    user: User,
+    request: ChannelRequest,
+    req: Request,
+    previousSocketId?: unknown,
+  ): Promise<ChannelGrant> {
     const { socketId, channel } = request;
     const terms = termsOf(await this.#canAccess(user, channel, req));
     if (!terms) throw new Refusal(403, 'forbidden', 'You may not join this channel');
-    const options = this.#optionsOf(terms);
+    const options = this.#optionsOf(terms, previousSocketId);
     if (!channel.startsWith('presence-')) {
-      return this.#countersign.authorizeChannel(socketId, channel, undefined, named(options, user));
+      return this.#countersign.authorizeChannel(socketId, channel, undefined, this.#named(options, user));
     }
     const data: unknown = await this.#member(user, channel, req);
     // Without data, the signature would be valid for any signed-in user of the connection.
@@ -59,8 +68,19 @@ export class Granter<User extends AuthUser> {
     return this.#countersign.authenticateUser(socketId, data, { ttl: this.#signInTtl });
   }
 
-  #optionsOf({ ttl = this.#ttl, ...terms }: GrantTerms): GrantOptions {
-    return { ...terms, ttl: ttl ?? undefined };
+  #optionsOf({ ttl = this.#ttl, ...terms }: GrantTerms, previousSocketId: unknown): GrantOptions {
+    const isPrevious = this.#recovers && isSocketId(previousSocketId);
+    return { ...terms, ttl: ttl ?? undefined, ...(isPrevious && { previousSocketId }) };
+  }
+
+  /**
+   * Says whom the grant of a private channel is for, if it has claims at all or the next one may have: the broker replays only to
+   * the same user. A longer id than claims hold stays unsaid.
+   */
+  #named(options: GrantOptions, user: AuthUser): GrantOptions {
+    const id = userIdOf(user);
+    const hasClaims = this.#recovers || Object.values(options).some((value) => value !== undefined);
+    return hasClaims && isClaimableUser(id) ? { ...options, user: id } : options;
   }
 }
 
@@ -73,13 +93,6 @@ export function userIdOf({ id }: AuthUser): string {
     'invalid_user',
     `user(req) returned a user whose id is ${quoted(id)}; it must be ${rule}`,
   );
-}
-
-/** Says whom the grant of a private channel is for, if it has claims at all. A longer id than claims hold stays unsaid. */
-function named(options: GrantOptions, user: AuthUser): GrantOptions {
-  const id = userIdOf(user);
-  const hasClaims = Object.values(options).some((value) => value !== undefined);
-  return hasClaims && isClaimableUser(id) ? { ...options, user: id } : options;
 }
 
 function memberOf(user: AuthUser): PresenceMember {

@@ -1,5 +1,6 @@
 import type { HistoryRule } from '../apps/history-rule.ts';
 import type { HistoryPage, HistoryQuery, LostCode, Position } from '../history/history.ts';
+import type { LastPositions } from '../history/last-positions.ts';
 import type { IdempotencyRecords, Once } from '../idempotency/records.ts';
 import type { Member } from '../protocol/frames.ts';
 import type { Journal } from './journal.ts';
@@ -17,6 +18,7 @@ export interface Adapter {
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly lastPositions: LastPositions;
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly nonces: Nonces;

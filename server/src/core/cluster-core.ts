@@ -20,7 +20,7 @@ import {
   readyDespite,
   recordWarning,
 } from './core.ts';
-import { historyOptions, idempotencyOptions, keptOptions } from './kept-options.ts';
+import { historyOptions, idempotencyOptions, keptOptions, onLastPositionsBound } from './kept-options.ts';
 import { OwnAdmin, openRegistry } from './own-admin.ts';
 
 /** The core of a node that shares everything with other nodes, in Redis. */
@@ -88,6 +88,7 @@ export class ClusterCore implements Core {
       kept: keptOptions(parts),
       history: historyOptions(parts),
       idempotency: idempotencyOptions(parts),
+      onLastPositionsBound: onLastPositionsBound(parts),
     });
     const { roster } = adapter;
     const webhooks = await ClusterWebhooks.open({ ...parts, roster, onStep });

@@ -1,4 +1,5 @@
 import type { KeptEventsOptions } from '../adapter/memory/kept-events.ts';
+import type { OnLastPositionsBound } from '../history/last-positions.ts';
 import type { MemoryHistoryOptions } from '../history/memory-history.ts';
 import type { RecordBounds } from '../idempotency/records.ts';
 import { reached } from '../metrics.ts';
@@ -36,4 +37,9 @@ export function idempotencyOptions({ apps, metrics, log }: CoreParts): RecordBou
     countsOf: (appId) => metrics.app(appId).idempotency,
     onBound: (appId) => reached(metrics, log, 'idempotency_keys', { appId }),
   };
+}
+
+/** The bound of what is known of connections that have ended is counted and logged when it is reached. */
+export function onLastPositionsBound({ metrics, log }: CoreParts): OnLastPositionsBound {
+  return (appId) => reached(metrics, log, 'last_positions', { appId });
 }

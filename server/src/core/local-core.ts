@@ -25,7 +25,7 @@ import {
   readyDespite,
   recordWarning,
 } from './core.ts';
-import { historyOptions, idempotencyOptions, keptOptions } from './kept-options.ts';
+import { historyOptions, idempotencyOptions, keptOptions, onLastPositionsBound } from './kept-options.ts';
 import { OwnAdmin, openRegistry } from './own-admin.ts';
 
 /** The core of a node on its own: everything is in this process and, if configured, in the data directory. */
@@ -57,6 +57,7 @@ export class LocalCore implements Core {
         kept: keptOptions(parts),
         history: historyOptions(parts),
         idempotency: idempotencyOptions(parts),
+        onLastPositionsBound: onLastPositionsBound(parts),
       });
     const outbox = store?.outbox ?? new MemoryOutbox({ now, ...boundsOf(config) });
     this.#store = store;

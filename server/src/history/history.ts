@@ -39,6 +39,8 @@ export interface HistoryQuery {
 /** A part of a history. */
 export interface HistoryPage {
   readonly events: readonly HistoryEvent[];
+  /** The position right before the first event that was looked at. */
+  readonly begin: Position;
   /** Where the next page begins: the position of the last event that was looked at. */
   readonly next: Position;
   /** It reaches the newest event. */

@@ -72,7 +72,8 @@ export class MemoryHistory {
     const position = this.#positions.write(tag, version);
     const from = this.#begin(tag, log, version, query);
     if (typeof from !== 'number') return from;
-    return readPage(log, from, query, { position, version });
+    const before = this.#positions.write(tag, log?.before ?? version);
+    return readPage(log, from, query, { position, version, before });
   }
 
   /** The position of the newest event. */
@@ -165,12 +166,13 @@ function readPage(
   log: ChannelLog | undefined,
   from: number,
   { limit, bytes, without, after }: HistoryQuery,
-  current: Pick<HistoryPage, 'position' | 'version'>,
+  { before, ...current }: Pick<HistoryPage, 'position' | 'version'> & { readonly before: Position },
 ): HistoryPage {
   const size = log?.size ?? 0;
   const events: HistoryEvent[] = [];
   let room = bytes;
-  let next = from > 0 ? log?.at(from - 1)?.position : after;
+  const begin = (from > 0 ? log?.at(from - 1)?.position : after) ?? before;
+  let next = from > 0 ? begin : after;
   let index = from;
   for (; index < size; index += 1) {
     const { log: _, bytes: taken, until, isDropped, ...event } = log!.at(index)!;
@@ -185,5 +187,5 @@ function readPage(
   if (without !== undefined) {
     for (let at = from; at < size; at += 1) if (log!.at(at)!.except === without) count -= 1;
   }
-  return { events, next: next ?? current.position, isComplete: index === size, count, ...current };
+  return { events, begin, next: next ?? current.position, isComplete: index === size, count, ...current };
 }

@@ -20,11 +20,14 @@ export class Channels {
   readonly #channels = new Map<Topic, LocalChannel>();
   readonly #bus: Bus;
   readonly #metrics: Metrics;
+  readonly #monotonic: () => number;
   readonly #log: Logger;
 
-  constructor(bus: Bus, metrics: Metrics, log: Logger) {
+  /** @param monotonic milliseconds of a monotonic clock */
+  constructor(bus: Bus, metrics: Metrics, monotonic: () => number, log: Logger) {
     this.#bus = bus;
     this.#metrics = metrics;
+    this.#monotonic = monotonic;
     this.#log = log;
   }
 
@@ -40,7 +43,8 @@ export class Channels {
   open(app: App, channel: Channel, topic: Topic): LocalChannel {
     let local = this.#channels.get(topic);
     if (!local) {
-      local = new LocalChannel(app, channel, this.#bus.listen(topic), this.#metrics.app(app.id));
+      const listening = this.#bus.listen(topic);
+      local = new LocalChannel(app, channel, listening, this.#metrics.app(app.id), this.#monotonic);
       this.#channels.set(topic, local);
       local.metrics.channels += 1;
     }

@@ -68,7 +68,7 @@ export class Hub implements AdapterListener {
     readonly connections: Iterable<LocalConnection>;
   }) {
     const { adapter, access, apps, journal, metrics, log, connections } = parts;
-    const channels = new Channels(adapter.bus, metrics, log);
+    const channels = new Channels(adapter.bus, metrics, access.monotonic, log);
     const counts = new CountAnnouncer(adapter, apps, log);
     const cacheMisses = new CacheMisses(adapter.counters, journal, log);
     const catchUp = new CatchUp({ adapter, channels, counts, cacheMisses });

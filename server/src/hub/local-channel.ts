@@ -7,6 +7,7 @@ import type { AppMetrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { ReplayedFrames } from './replay/replayed-frames.ts';
+import { Trail } from './replay/trail.ts';
 import type { Subscriber } from './subscriber.ts';
 import { frameFor, type News, type Subscription } from './subscription.ts';
 
@@ -26,15 +27,20 @@ export class LocalChannel {
   /** Subscriptions of this process by user id; only in presence channels. */
   #seats: Map<string, number> | undefined;
   #replayed: ReplayedFrames | undefined;
+  #trail: Trail | undefined;
   /** The version of the last count that was sent. */
   #countVersion = 0;
 
-  /** @param listening resolves when messages of the channel reach this node */
+  /**
+   * @param listening resolves when messages of the channel reach this node
+   * @param monotonic milliseconds of a monotonic clock
+   */
   constructor(
     readonly app: App,
     readonly channel: Channel,
     readonly listening: Promise<void>,
     readonly metrics: AppMetrics,
+    readonly monotonic: () => number,
   ) {}
 
   get isEmpty(): boolean {
@@ -59,6 +65,11 @@ export class LocalChannel {
   get replayed(): ReplayedFrames {
     this.#replayed ??= new ReplayedFrames(this.channel.name);
     return this.#replayed;
+  }
+
+  /** Where its history was at which time; `undefined` before its first event. */
+  get trail(): Trail | undefined {
+    return this.#trail;
   }
 
   /** Adds a subscriber that waits for its first snapshot. */
@@ -128,9 +139,15 @@ export class LocalChannel {
       if (message.kind === 'event') this.metrics.usage.delivered += sent;
     } else {
       const { version } = message;
+      if (message.kind === 'event' && message.position !== undefined) this.#note(message.position);
       if (message.kind !== 'event') this.#sendNews({ frame, version, isEvent: false }, undefined);
       else this.#sendNews(new EventNews(this.channel.name, message, version, frame), message.except);
     }
+  }
+
+  #note(position: Position): void {
+    this.#trail ??= new Trail();
+    this.#trail.note(position, this.monotonic());
   }
 
   #remove(subscriber: Subscriber, subscription: Subscription): void {

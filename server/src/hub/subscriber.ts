@@ -11,6 +11,8 @@ import type { ExpelCode } from './users.ts';
 export interface Subscriber extends Seat, Holder {
   /** Whether it understands the events and fields that are not part of the Channels protocol. */
   readonly isCapable: boolean;
+  /** By the monotonic clock: what was sent to it before then has arrived, as far as is known. */
+  readonly arrivedUntil: number;
   /** Queues a frame. Frames are sent in the order of the calls. */
   send(frame: Frame): void;
   /**

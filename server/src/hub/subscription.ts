@@ -49,6 +49,11 @@ export class Subscription {
   /** The position of the last event that the subscriber got, or after which it gets events. */
   #position: Position | undefined;
   #grant: Grant;
+  /**
+   * The position after which everything was to be sent to a client that knows none, and when, by the monotonic clock, that
+   * was done; `undefined`: the client knows positions, or there are none.
+   */
+  owed: { at: number; readonly position: Position } | undefined;
   /** Unix seconds at which it began. */
   since = 0;
   /** The life of the grant, if it has an end. */

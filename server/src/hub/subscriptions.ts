@@ -11,6 +11,7 @@ import type { CacheMisses } from './cache-misses.ts';
 import type { Channels } from './channels.ts';
 import type { LocalChannel } from './local-channel.ts';
 import type { CatchUp } from './replay/catch-up.ts';
+import { PreviousConnections } from './replay/previous-connections.ts';
 import { Replay, type ReplayParts, type Resume } from './replay/replay.ts';
 import type { Endings } from './revocation/endings.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -28,6 +29,7 @@ export class Subscriptions {
   readonly #endings: Endings;
   readonly #access: Access;
   readonly #terms: SubscriptionTerms;
+  readonly #previous: PreviousConnections;
   readonly #log: Logger;
 
   constructor(parts: {
@@ -50,6 +52,7 @@ export class Subscriptions {
     this.#access = parts.access;
     this.#terms = parts.terms;
     this.#log = parts.log;
+    this.#previous = new PreviousConnections(parts.adapter, parts.log);
   }
 
   /**
@@ -58,7 +61,7 @@ export class Subscriptions {
    * subscribers, and send them the kept event when it is back. In a channel with a history, missed events follow the
    * acknowledgement.
    *
-   * @param resume where a client was that comes back
+   * @param position where a client was that comes back and knows it
    * @throws SubscriptionRefusal if the presence channel is full, the user is blocked, or the grant is not accepted
    * @throws Unavailable if the adapter is unavailable
    */
@@ -67,7 +70,7 @@ export class Subscriptions {
     channel: Channel,
     subscriber: Subscriber,
     grant = PUBLIC_GRANT,
-    resume?: Resume,
+    position?: Resume,
   ): Promise<void> {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.open(app, channel, topic);
@@ -82,6 +85,7 @@ export class Subscriptions {
     local.addPending(subscriber, subscription);
     try {
       const joined = await this.#enter(topic, local, subscriber, grant);
+      const resume = position ?? (await this.#previous.resumeOf(local, subscriber, grant));
       const wantsReplay = resume !== undefined || (app.historyOf(channel.name)?.rewind ?? 0) > 0;
       const parts = { topic, local, subscriber, subscription };
       const replay = wantsReplay ? await this.#beginReplay(parts, resume) : undefined;
@@ -93,8 +97,15 @@ export class Subscriptions {
       local.activate(subscriber, subscription);
       local.metrics.subscriptions[channel.kind] += 1;
       this.#terms.begin(local, subscriber, subscription);
-      subscription.reach(subscriber.isCapable ? (replay?.position ?? joined?.position) : undefined);
+      const reached = replay?.position ?? joined?.position;
+      subscription.reach(reached);
+      if (!subscriber.isCapable && reached !== undefined) {
+        const at = replay?.position === undefined ? local.monotonic() : Infinity;
+        subscription.owed = { at, position: replay?.begin ?? reached };
+      }
       this.#acknowledge(local, subscriber, subscription, joined, replay?.recovery);
+      if (replay?.lost && !subscriber.isCapable)
+        subscriber.send(frames.recoveryLost(channel.name, replay.lost));
       if (channel.cache && joined && !replay?.coversLast) {
         subscriber.send(keptFrame(channel.name, joined, subscriber));
         if (joined.last) local.metrics.usage.delivered += 1;
@@ -120,9 +131,14 @@ export class Subscriptions {
   async unsubscribe(app: App, channel: Channel, subscriber: Subscriber, reason: LeaveReason): Promise<void> {
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.get(topic);
-    if (!local?.remove(subscriber)) return;
+    const subscription = local?.get(subscriber);
+    if (!local || !subscription) return;
+    const noted =
+      reason === 'disconnected' ? this.#previous.ended(local, subscriber, subscription) : undefined;
+    local.remove(subscriber);
     local.metrics.subscriptions[channel.kind] -= 1;
     this.#channels.closeIfEmpty(topic, local);
+    await noted;
     const left = await this.#endings.leave(topic, subscriber, reason);
     if (left && announcesCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
   }
@@ -166,9 +182,9 @@ export class Subscriptions {
     { member }: Grant,
   ): Promise<Joined | undefined> {
     const maxMembers = app.limits.presenceMembers;
-    const position = subscriber.isCapable && app.historyOf(channel.name) !== undefined;
+    const position = app.historyOf(channel.name) !== undefined;
     // Without the history a client that understands it would have to guess what it missed.
-    const mayBeLate = channel.kind === 'public' && !position;
+    const mayBeLate = channel.kind === 'public' && !(position && subscriber.isCapable);
     const options = { member, maxMembers, mayBeLate, position };
     const joined = await this.#adapter.roster.join(topic, subscriber, options);
     if (joined === 'full') {

@@ -123,6 +123,10 @@ export const frames = {
       `,"position":${JSON.stringify(position)}${replayed ? ',"replayed":true' : ''}`,
     ),
 
+  /** Tells the page of a stock client that what it missed is lost: the client itself passes over the event. */
+  recoveryLost: (channel: string, code: string): Frame =>
+    encodeEvent('pusher_internal:recovery_lost', channel, JSON.stringify({ code })),
+
   cacheMiss: (channel: string): Frame => encodeEvent('pusher:cache_miss', channel, '{}'),
 
   memberAdded: (channel: string, { userId, userInfo }: Member): Frame =>

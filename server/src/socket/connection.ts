@@ -20,6 +20,9 @@ import { Session } from './session.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
 import type { FrameBatch, WriteQueue, Writer } from './write-queue.ts';
 
+/** Milliseconds after which what was sent has arrived at a client that is heard of. */
+const ARRIVAL_MS = 10_000;
+
 /** The connection of one client: its socket, its pending frames, its signs of life, and the one place where it ends. */
 export class Connection implements SessionContext, Writer, SocketOwner {
   readonly socketId: string;
@@ -40,8 +43,10 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   /** Monotonic milliseconds, whole, which take the least memory. */
   readonly #openedAt: number;
   #heardAt: number;
-  /** When the last ping was sent; `undefined` if the client has answered since. */
-  #pingedAt: number | undefined;
+  /** When the last ping was sent; it is awaited unless the client was heard since. */
+  #pingedAt = 0;
+  /** When the last ping was sent that a pong has answered; 0 if there was none. */
+  #arrivedUntil = 0;
   /** `undefined`: the connection need not prove a right, or has. */
   #deadline: AuthenticationDeadline | undefined;
   #refusedProofs: RefusedProofRate | undefined;
@@ -160,6 +165,15 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     return this.#session.userId;
   }
 
+  /**
+   * A pong proves what has arrived. Without one, what was sent long before the last sign of life has arrived, unless the client
+   * is behind with reading.
+   */
+  get arrivedUntil(): number {
+    const isBehind = this.#buffered > 0 || this.#socket.writableLength > 0;
+    return isBehind ? this.#arrivedUntil : Math.max(this.#arrivedUntil, this.#heardAt - ARRIVAL_MS);
+  }
+
   /** Why the sign-in is not valid any more; `undefined` if it is, or there is none. */
   get whySignInInvalid(): Disconnect | undefined {
     return this.#session.whySignInInvalid;
@@ -200,7 +214,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
       return this.reconnect('connection_age', 'The connection is old: please reconnect');
     if (this.#isTooLong(now))
       return this.answer(new Disconnect(1008, 'message_timeout', 'The message takes too long'));
-    if (this.#pingedAt === undefined) {
+    if (this.#pingedAt <= this.#heardAt) {
       if (now - this.#heardAt < this.#activityTimeoutSeconds * 1000) return;
       this.#pingedAt = now;
       this.#webSocket.ping();
@@ -236,7 +250,9 @@ export class Connection implements SessionContext, Writer, SocketOwner {
       const tooMany = this.#countFrame();
       if (tooMany) throw tooMany;
       if (isBinary) throw new Disconnect(1003, 'binary_frame', 'Binary frames are not part of the protocol');
-      this.#session.handle(parseMessage(data.toString()));
+      const message = parseMessage(data.toString());
+      if (message.kind === 'pong') this.#arrivedUntil = this.#pingedAt;
+      this.#session.handle(message);
     } catch (error) {
       this.answer(error);
     }
@@ -255,7 +271,6 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   /** Notes a frame from the client as a sign of life. Returns why the connection must close if it was one too many. */
   #countFrame(): Disconnect | undefined {
     this.#heardAt = this.#parts.monotonic();
-    this.#pingedAt = undefined;
     const tooMany = this.#frameRate.count(this.app.limits, this.#heardAt);
     if (tooMany) this.#parts.report.limitExceeded(this, 'frame_rate');
     return tooMany;

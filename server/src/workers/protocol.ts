@@ -12,6 +12,7 @@ import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import type { Readiness } from '../core/core.ts';
 import type { PublicKey } from '../data/signing-key.ts';
+import type { LastPositions } from '../history/last-positions.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { Figures } from '../usage/figures.ts';
 import type { Used } from '../usage/usage-store.ts';
@@ -23,6 +24,7 @@ export interface ParentApi {
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly lastPositions: LastPositions;
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly nonces: Nonces;

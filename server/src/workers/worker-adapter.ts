@@ -10,6 +10,7 @@ import type {
 import type { Nonces } from '../adapter/nonces.ts';
 import type { Nodes } from '../adapter/questions.ts';
 import type { Revocations } from '../adapter/revocations.ts';
+import type { LastPositions } from '../history/last-positions.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { ParentApi } from './protocol.ts';
 import { override, type Rpc, remote } from './rpc.ts';
@@ -20,6 +21,7 @@ export class WorkerAdapter implements Adapter {
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly lastPositions: LastPositions;
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly nonces: Nonces;
@@ -33,6 +35,7 @@ export class WorkerAdapter implements Adapter {
     this.bus = remote(parent, 'bus');
     this.channelCache = remote(parent, 'channelCache');
     this.history = remote(parent, 'history');
+    this.lastPositions = remote(parent, 'lastPositions');
     this.idempotency = remote(parent, 'idempotency');
     this.nonces = remote(parent, 'nonces');
     this.revocations = remote(parent, 'revocations');

@@ -20,8 +20,8 @@ export class WorkerSession {
   /** @param metrics those of all processes as one */
   constructor(state: ParentState, worker: BusListener, metrics: () => Promise<string>) {
     const { core, router } = state;
-    const { bus, roster, channelCache, history, idempotency, counters, revocations, nodes, nonces } =
-      core.adapter;
+    const { bus, roster, channelCache, history, lastPositions, idempotency, counters } = core.adapter;
+    const { revocations, nodes, nonces } = core.adapter;
     this.#state = state;
     this.#worker = worker;
     this.api = {
@@ -35,6 +35,7 @@ export class WorkerSession {
       }),
       channelCache,
       history,
+      lastPositions,
       idempotency,
       counters: override(counters, {
         hold: (key, limit) => this.#hold(key, limit),

@@ -12,6 +12,7 @@ import type { Journal } from '#server/adapter/journal';
 import type { Nonces } from '#server/adapter/nonces';
 import type { Nodes } from '#server/adapter/questions';
 import type { Revocations } from '#server/adapter/revocations';
+import type { LastPositions } from '#server/history/last-positions';
 import type { IdempotencyRecords } from '#server/idempotency/records';
 
 /** Turns of the event loop that a delay takes at most. */
@@ -26,6 +27,7 @@ export class DelayedAdapter implements Adapter {
   readonly roster: Roster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly lastPositions: LastPositions;
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly nonces: Nonces;
@@ -41,6 +43,7 @@ export class DelayedAdapter implements Adapter {
     this.roster = this.#delayed(inner.roster);
     this.channelCache = this.#delayed(inner.channelCache);
     this.history = this.#delayed(inner.history);
+    this.lastPositions = this.#delayed(inner.lastPositions);
     this.idempotency = this.#delayed(inner.idempotency);
     this.counters = this.#delayed(inner.counters);
     this.bus = this.#delayed(inner.bus);

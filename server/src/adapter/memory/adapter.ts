@@ -1,5 +1,7 @@
 import type { HistoryPage, HistoryQuery, LostCode, Position } from '../../history/history.ts';
+import type { OnLastPositionsBound } from '../../history/last-positions.ts';
 import { MemoryHistory, type MemoryHistoryOptions } from '../../history/memory-history.ts';
+import { MemoryLastPositions } from '../../history/memory-last-positions.ts';
 import { MemoryRecords } from '../../idempotency/memory-records.ts';
 import type { RecordBounds } from '../../idempotency/records.ts';
 import type { Adapter, BusListener, ChannelCache, History, KeptEvent } from '../adapter.ts';
@@ -37,6 +39,7 @@ export class MemoryAdapter implements Adapter {
   readonly roster: MemoryRoster;
   readonly channelCache: ChannelCache;
   readonly history: History;
+  readonly lastPositions: MemoryLastPositions;
   readonly idempotency: MemoryRecords;
   readonly counters: MemoryCounters;
   readonly nonces: MemoryNonces;
@@ -53,11 +56,13 @@ export class MemoryAdapter implements Adapter {
     kept = UNBOUNDED,
     history = UNBOUNDED_HISTORY,
     idempotency = UNBOUNDED_RECORDS,
+    onLastPositionsBound,
   }: MemoryAdapterOptions = {}) {
     const topics = new Topics(monotonic, new KeptEvents(kept));
     const histories = new MemoryHistory(history, { now, monotonic });
     this.#topics = topics;
     this.#histories = histories;
+    this.lastPositions = new MemoryLastPositions(monotonic, onLastPositionsBound);
     this.idempotency = new MemoryRecords(idempotency, monotonic);
     this.bus = new MemoryBus(topics, histories, this.idempotency);
     this.roster = new MemoryRoster(topics, this.bus, histories);
@@ -69,6 +74,7 @@ export class MemoryAdapter implements Adapter {
     this.#sweep = setInterval(() => {
       topics.sweep();
       histories.sweep();
+      this.lastPositions.sweep();
       this.idempotency.sweep();
       this.counters.sweep();
       this.nonces.sweep();
@@ -85,6 +91,7 @@ export class MemoryAdapter implements Adapter {
   forgetApp(appId: string): void {
     this.#topics.forgetApp(appId);
     this.#histories.forgetApp(appId);
+    this.lastPositions.forgetApp(appId);
     this.idempotency.forgetApp(appId);
     this.revocations.forgetApp(appId);
     this.nonces.forgetApp(appId);
@@ -145,4 +152,6 @@ export interface MemoryAdapterOptions {
   readonly history?: MemoryHistoryOptions;
   /** Bounds of what is known of publishes under an idempotency key. @default none */
   readonly idempotency?: RecordBounds;
+  /** Called when the last positions of an app have reached a bound. */
+  readonly onLastPositionsBound?: OnLastPositionsBound | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { OnLastPositionsBound } from '../../history/last-positions.ts';
 import type { RecordBounds } from '../../idempotency/records.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { ReconnectingClient, reasonOf } from '../../redis/reconnecting-client.ts';
@@ -13,6 +14,7 @@ import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
 import { RedisHistory } from './history/history.ts';
 import { type HistoryBounds, HistoryIndex } from './history/history-index.ts';
+import { RedisLastPositions } from './history/last-positions.ts';
 import { RedisRecords } from './idempotency/records.ts';
 import { Keys } from './keys.ts';
 import { HeldResources } from './membership/held-resources.ts';
@@ -57,6 +59,7 @@ export class RedisAdapter implements Adapter {
   readonly roster: RedisRoster;
   readonly channelCache: RedisChannelCache;
   readonly history: RedisHistory;
+  readonly lastPositions: RedisLastPositions;
   readonly idempotency: RedisRecords;
   readonly counters: RedisCounters;
   readonly nonces: RedisNonces;
@@ -88,6 +91,7 @@ export class RedisAdapter implements Adapter {
     kept = UNBOUNDED,
     history = UNBOUNDED_HISTORY,
     idempotency = UNBOUNDED_RECORDS,
+    onLastPositionsBound,
   }: RedisAdapterOptions) {
     const timeoutMs = nodeTimeoutSeconds * 1000;
     const commandTimeoutMs = Math.min(COMMAND_TIMEOUT_MS, timeoutMs * COMMAND_TIMEOUT);
@@ -179,6 +183,7 @@ export class RedisAdapter implements Adapter {
     });
     this.channelCache = new RedisChannelCache(commands, keys);
     this.history = new RedisHistory(commands, keys);
+    this.lastPositions = new RedisLastPositions(commands, keys, onLastPositionsBound);
     this.idempotency = new RedisRecords(commands, keys, idempotency);
     this.counters = new RedisCounters(commands, keys, held);
     this.nonces = new RedisNonces(commands, keys);
@@ -313,4 +318,6 @@ export interface RedisAdapterOptions {
   readonly history?: HistoryBounds;
   /** What may be known of publishes under an idempotency key. @default no bound */
   readonly idempotency?: RecordBounds;
+  /** Called when the last positions of an app have reached a bound. */
+  readonly onLastPositionsBound?: OnLastPositionsBound | undefined;
 }

@@ -48,6 +48,11 @@ export class Keys {
     return `${this.prefix}:histories:{${appId}}`;
   }
 
+  /** Of how far connections of an app had got that have ended. */
+  lastPositions(appId: string): string {
+    return `${this.prefix}:last-positions:{${appId}}`;
+  }
+
   /** Of what is known of the idempotency keys of an app. */
   idempotency(appId: string): string {
     return `${this.prefix}:idempotency:{${appId}}`;

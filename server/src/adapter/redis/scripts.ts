@@ -25,6 +25,8 @@ export const scripts = {
   purgeHistory: load('history/purge'),
   countHistories: load('history/keep'),
   shrinkHistory: load('history/shrink'),
+  noteLastPosition: load('history/note-last'),
+  findLastPosition: load('history/find-last'),
   beginRequests: load('idempotency/begin'),
   endRequest: load('idempotency/end'),
   forgetPublished: load('idempotency/forget'),

@@ -77,6 +77,11 @@ export class Replay {
     this.#until = page.version;
   }
 
+  /** The position after which everything is sent. */
+  get begin(): Position | undefined {
+    return this.#page?.begin;
+  }
+
   /** The position after which events are live. */
   get position(): Position | undefined {
     return this.#page?.position;
@@ -85,6 +90,11 @@ export class Replay {
   /** Whether events follow that hold the last one of the channel, or the client has it. */
   get coversLast(): boolean {
     return this.#page !== undefined && (this.#resume !== undefined || this.#page.count > 0);
+  }
+
+  /** Why nothing is replayed to a client that came back. */
+  get lost(): LostCode | undefined {
+    return this.#lost;
   }
 
   /** What the acknowledgement says; counts the outcome. */
@@ -130,6 +140,7 @@ export class Replay {
     const { local, subscriber, subscription } = this.#parts;
     const news = subscription.release(version);
     if (!news) return false;
+    if (subscription.owed) subscription.owed.at = local.monotonic();
     local.sendWaiting(subscriber, news);
     local.metrics.deliveries += news.length;
     return true;

@@ -16,7 +16,14 @@ import { idOfPosition, newNonce, positionOfId } from './ids.ts';
 
 const pageSchema = z.union([
   z.enum(['position_too_old', 'position_unknown']),
-  z.tuple([z.string(), z.string(), z.number(), z.union([z.literal(0), z.literal(1)]), z.array(z.string())]),
+  z.tuple([
+    z.string(),
+    z.string(),
+    z.string(),
+    z.number(),
+    z.union([z.literal(0), z.literal(1)]),
+    z.array(z.string()),
+  ]),
 ]);
 
 /** The histories of channels, in Redis. */
@@ -49,9 +56,10 @@ export class RedisHistory implements History {
       ),
     );
     if (typeof answer === 'string') return answer;
-    const [lastId, nextId, count, isComplete, entries] = answer;
+    const [lastId, beginId, nextId, count, isComplete, entries] = answer;
     return {
       events: entries.map((entry) => readEntry(topic, entry)),
+      begin: positionOfId(topic, beginId),
       next: positionOfId(topic, nextId),
       isComplete: isComplete === 1,
       count,

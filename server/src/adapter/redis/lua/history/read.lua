@@ -7,14 +7,14 @@
 -- ARGV[4]  most events
 -- ARGV[5]  most bytes, if there is more than one event
 -- ARGV[6]  socket id whose excluded events are left out, or ''
--- Answers  { last id, id after which the next part begins, number of events in this and all further parts,
+-- Answers  { last id, id right before this part, id after which the next part begins, number of events in this and all further parts,
 --          1 if this part reaches the last event, events }, 'position_too_old' or 'position_unknown'
 --- @include "../lib/history"
 local nonce, after, newest, limit, bytes, without = unpack(ARGV)
 open_history(nonce)
 drop_expired()
 
-local from = '-inf'
+local from, begin_id = '-inf', after ~= '' and after or before_id
 if after == last_id or after == before_id then
   from = '(' .. text(version_of(after))
 elseif after ~= '' then
@@ -26,7 +26,11 @@ elseif after ~= '' then
   from = '(' .. at
 elseif newest ~= '' then
   local first = redis.call('ZRANGE', HISTORY, -newest, -newest)[1]
-  if first then from = text(version_of(id_of(first))) end
+  if first then
+    from = text(version_of(id_of(first)))
+    local before = redis.call('ZREVRANGEBYSCORE', HISTORY, '(' .. from, '-inf', 'LIMIT', 0, 1)[1]
+    if before then begin_id = id_of(before) end
+  end
 end
 
 local left_out, excluded = 0, {}
@@ -52,4 +56,4 @@ for _, entry in ipairs(redis.call('ZRANGEBYSCORE', HISTORY, from, '+inf', 'LIMIT
 end
 if next_id == '' then next_id = last_id end
 local count = redis.call('ZCOUNT', HISTORY, from, '+inf') - left_out
-return { last_id, next_id, count, next_id == last_id and 1 or 0, events }
+return { last_id, begin_id, next_id, count, next_id == last_id and 1 or 0, events }
