@@ -419,7 +419,7 @@ describe('live data', () => {
     });
   });
 
-  test('has the events and subscribers of an open channel, and of no other', async () => {
+  test('has the subscribers of an open channel', async () => {
     const broker = await startServer();
     const page = await startLivePage(broker);
     const client = await connect(broker);
@@ -430,10 +430,6 @@ describe('live data', () => {
       total: 1,
       subscribers: [{ socketId: client.socketId, userId: 'ann', client: 'test/1.0', address: '127.0.0.1' }],
     });
-    await publish(broker, 'presence-other', 'unseen', '{}');
-    await publish(broker, 'presence-room', 'seen', '{"a":1}');
-    const published = await page.entry('published');
-    expect(published).toMatchObject({ channel: 'presence-room', name: 'seen', data: '{"a":1}' });
   });
 
   test('counts the signatures of each key', async () => {

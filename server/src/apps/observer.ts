@@ -74,6 +74,8 @@ export type AppEvent =
       readonly data: string;
       /** The socket id of the client that sent it, if a client did. */
       readonly sender: string | undefined;
+      /** The socket id of the connection that does not receive it. */
+      readonly except: string | undefined;
     };
 
 /** Receives the events of an app, for the console. An app has an observer only while somebody watches. */

@@ -226,6 +226,7 @@ function keepOf(app: App, channel: Channel, { sender }: Publication): Keep | und
   return lastSeconds === undefined && history === undefined ? undefined : { lastSeconds, history };
 }
 
-function observe(app: App, { name: channel }: Channel, { name, data, sender }: Publication): void {
-  app.observer?.observe({ kind: 'published', channel, name, data, sender });
+function observe(app: App, { name: channel }: Channel, publication: Publication): void {
+  const { name, data, sender, except } = publication;
+  app.observer?.observe({ kind: 'published', channel, name, data, sender, except });
 }

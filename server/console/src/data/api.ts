@@ -21,6 +21,11 @@ export class ApiFailure extends Error {
 /** The broker refuses requests without this header, since pages of other sites cannot send it. */
 export const OWN_HEADER = { 'X-Countersign-Console': '1' };
 
+/** What a publish answers that asked for the number of subscriptions. */
+export interface PublishAnswer {
+  readonly channels?: Readonly<Record<string, { readonly subscription_count?: number }>>;
+}
+
 export interface Credentials {
   readonly key: string;
   readonly secret: string;
@@ -37,7 +42,7 @@ export const api = {
     ask<ChannelList>('GET', `channels?${new URLSearchParams(filter)}`),
   channel: (name: string) => ask<ChannelState>('GET', `channel?name=${encodeURIComponent(name)}`),
   /** @param body as for `POST events` of the HTTP API */
-  publish: (body: object) => ask('POST', 'events', body),
+  publish: (body: object) => ask<PublishAnswer>('POST', 'events', body),
   curl: (body: object) =>
     ask<{ readonly line: string }>('POST', 'curl', {
       origin: location.origin,

@@ -1,5 +1,6 @@
 import { type ConnectionState, Countersign } from '@countersign/sdk-client';
 import { ApiFailure, api, OWN_HEADER } from './api.ts';
+import { type RefusalGroup, RefusalGroups } from './refusals.ts';
 import { Series } from './series.ts';
 import type {
   ChannelSubscribers,
@@ -39,6 +40,8 @@ export class Live {
   state: ConnectionState = 'initialized';
   /** Refusals since the user last looked at the events. */
   unseenRefusals = 0;
+  /** Refusals in groups, those with the latest news first. */
+  refusals: readonly RefusalGroup[] = [];
   /** Unix milliseconds of the last figures, if what the page shows is old; `undefined` while it is live. */
   staleSince: number | undefined;
   #lastFiguresAt = Date.now();
@@ -46,6 +49,7 @@ export class Live {
   #client: Countersign | undefined;
   #count = 0;
   #isLooking = false;
+  readonly #refusalGroups = new RefusalGroups();
   #channel: string | undefined;
   /** The subscribers of the open channel, by node. */
   readonly #subscribers = new Map<string, ChannelSubscribers>();
@@ -158,7 +162,10 @@ export class Live {
   #add(entries: readonly EventLine[], dropped: number): void {
     const numbered = entries.map((entry) => ({ ...entry, n: ++this.#count }));
     this.entries = [...numbered.reverse(), ...this.entries].slice(0, MAX_ENTRIES);
-    if (!this.#isLooking) this.unseenRefusals += entries.filter(isRefusal).length;
+    const refused = entries.filter(isRefusal);
+    for (const entry of refused) this.#refusalGroups.add(entry);
+    if (refused.length > 0) this.refusals = this.#refusalGroups.list;
+    if (!this.#isLooking) this.unseenRefusals += refused.length;
     this.dropped += dropped;
     this.#changed();
   }

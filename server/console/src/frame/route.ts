@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 export interface Route {
   readonly view: string;
   readonly item: string | undefined;
+  readonly query: URLSearchParams;
 }
 
 /** The view that has a page of its own, since only that page may connect to other hosts. */
@@ -25,10 +26,19 @@ export function useRoute(): Route {
   return route;
 }
 
+/** Keeps what a view shows in its address, so that it can be sent to others; the way back does not lead through it. */
+export function replaceQuery(query: Readonly<Record<string, string>>): void {
+  const [path = ''] = location.hash.split('?', 1);
+  const text = String(new URLSearchParams(query));
+  history.replaceState(null, '', `${path || '#/live'}${text && `?${text}`}`);
+}
+
 function readRoute(): Route {
-  if (location.pathname.endsWith(`/${PROBE}`)) return { view: PROBE, item: undefined };
-  const [, view = '', item] = location.hash.split('/');
-  return { view: view || 'live', item: item === undefined ? undefined : decode(item) };
+  const [path = '', query = ''] = location.hash.split('?', 2);
+  const search = new URLSearchParams(query);
+  if (location.pathname.endsWith(`/${PROBE}`)) return { view: PROBE, item: undefined, query: search };
+  const [, view = '', item] = path.split('/');
+  return { view: view || 'live', item: item === undefined ? undefined : decode(item), query: search };
 }
 
 function decode(text: string): string {

@@ -80,17 +80,15 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
   );
 };
 
-const View: FunctionComponent<{ route: Route; session: SessionView }> = ({
-  route: { view, item },
-  session,
-}) => {
+const View: FunctionComponent<{ route: Route; session: SessionView }> = ({ route, session }) => {
+  const { view, item } = route;
   switch (view) {
     case 'live':
       return <LiveView />;
     case 'channels':
       return item === undefined ? <ChannelsView /> : <ChannelView key={item} name={item} />;
     case 'events':
-      return <EventsView />;
+      return <EventsView route={route} />;
     case 'publish':
       return <PublishView channel={item} />;
     case PROBE:

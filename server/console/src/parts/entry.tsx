@@ -1,90 +1,118 @@
 import type { FunctionComponent } from 'preact';
+import { useState } from 'preact/hooks';
+import { sortOf } from '../data/filter.ts';
 import { isRefusal } from '../data/live.ts';
 import type { EventLine } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { DiagnosisBox } from './diagnosis.tsx';
-import { timeOf } from './format.ts';
+import { type Detail, detailsOf, titleOf } from './entry-text.ts';
+import { countOf, readable, timeOf } from './format.ts';
+import { Icon } from './icon.tsx';
 import { Untrusted } from './untrusted.tsx';
 
-const TITLES: Readonly<Record<EventLine['kind'], string>> = {
-  connected: 'connected',
-  disconnected: 'disconnected',
-  signedIn: 'signed in',
-  subscribed: 'subscribed',
-  unsubscribed: 'unsubscribed',
-  subscriptionRefused: 'subscription refused',
-  signInRefused: 'sign-in refused',
-  messageRefused: 'message refused',
-  requestRefused: 'request refused',
-  published: 'published',
+const DOTS = {
+  published: 'publish',
+  client: 'client',
+  joined: 'join',
+  connected: '',
+  refused: 'refusal',
+} as const;
+
+/**
+ * One line of the event stream, which opens to everything that is known of it.
+ *
+ * @param times how often the same happened, if the line stands for all of them
+ */
+export const EntryLine: FunctionComponent<{ entry: EventLine; times?: number }> = ({ entry, times = 1 }) => {
+  const [isOpen, setOpen] = useState(false);
+  const title = titleOf(entry);
+  return (
+    <li class={isRefusal(entry) ? 'refused' : ''}>
+      <div class="line">
+        <button
+          type="button"
+          class="bare toggle"
+          data-toggle
+          aria-expanded={isOpen}
+          aria-label={`Details of ${title} at ${timeOf(entry.at)}`}
+          onClick={() => setOpen(!isOpen)}
+        >
+          <Icon name="more" />
+        </button>
+        <time dateTime={new Date(entry.at).toISOString()}>{timeOf(entry.at)}</time>
+        <span class="kind">
+          <span class={`dot ${DOTS[sortOf(entry)]}`} /> {title}
+          {times > 1 && <span class="badge">× {times}</span>}
+        </span>
+        <span class="detail">
+          {entry.channel !== undefined && (
+            <>
+              <a href={addressOf('channels', entry.channel)}>
+                <Untrusted text={entry.channel} />
+              </a>{' '}
+            </>
+          )}
+          <Details parts={detailsOf(entry)} />
+        </span>
+        <Reach entry={entry} />
+        {entry.socketId !== undefined && <code class="quiet">{entry.socketId}</code>}
+      </div>
+      {isOpen && <Facts entry={entry} />}
+      {entry.diagnosis && <DiagnosisBox diagnosis={entry.diagnosis} />}
+    </li>
+  );
 };
 
-/** The whole text of a line, for the filter. */
-export function textOf(entry: EventLine): string {
-  const details = detailsOf(entry).map((part) => (typeof part === 'string' ? part : part.untrusted));
-  return [TITLES[entry.kind], ...details, entry.socketId, entry.channel, entry.diagnosis?.summary]
-    .join(' ')
-    .toLowerCase();
-}
+const Details: FunctionComponent<{ parts: readonly Detail[] }> = ({ parts }) =>
+  parts.map((part, index) => {
+    const text = typeof part === 'string' ? part : <Untrusted text={part.untrusted} />;
+    const isCode = typeof part !== 'string' && part.isCode;
+    return [index > 0 && ' ', isCode ? <code class="quiet">{text}</code> : text];
+  });
 
-/** One line of the event stream. */
-export const EntryLine: FunctionComponent<{ entry: EventLine }> = ({ entry }) => (
-  <li class={isRefusal(entry) ? 'refused' : ''}>
-    <div class="line">
-      <time dateTime={new Date(entry.at).toISOString()}>{timeOf(entry.at)}</time>
-      <span class="kind">{TITLES[entry.kind]}</span>
-      {entry.channel !== undefined && (
-        <a href={addressOf('channels', entry.channel)}>
-          <Untrusted text={entry.channel} />
-        </a>
+/** How many received an event. */
+const Reach: FunctionComponent<{ entry: EventLine }> = ({ entry: { kind, receivers } }) => {
+  if (kind !== 'published' || receivers === undefined) return null;
+  if (receivers === 0) return <span class="pill warn">nobody received it</span>;
+  return <span class="note">{receivers} received it</span>;
+};
+
+/** Everything that is known of an event. */
+const Facts: FunctionComponent<{ entry: EventLine }> = ({ entry }) => {
+  const { data, bytes, name, userId, key, client, address, sender, errorCode, reason, code, at } = entry;
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    ['time', new Date(at).toISOString()],
+    ['event', name],
+    ['size', bytes === undefined ? undefined : countOf(bytes, 'byte')],
+    ['sender', sender],
+    ['user', userId],
+    ['key', key],
+    ['client', client],
+    ['address', address],
+    ['close code', code === undefined ? undefined : String(code)],
+    ['error code', errorCode],
+    ['reason', reason],
+  ];
+  return (
+    <div class="facts">
+      <dl>
+        {facts.map(
+          ([term, value]) =>
+            value && [
+              <dt key={term}>{term}</dt>,
+              <dd key={`${term} value`}>
+                <Untrusted text={value} />
+              </dd>,
+            ],
+        )}
+      </dl>
+      {data !== undefined && (
+        <pre>
+          <code>
+            <Untrusted text={readable(data)} lines />
+          </code>
+        </pre>
       )}
-      <span class="detail">
-        {detailsOf(entry).map((part, index) => [
-          index > 0 && ' ',
-          typeof part === 'string' ? part : <Untrusted text={part.untrusted} />,
-        ])}
-      </span>
-      {entry.socketId !== undefined && <code class="quiet">{entry.socketId}</code>}
     </div>
-    {entry.diagnosis && <DiagnosisBox diagnosis={entry.diagnosis} />}
-  </li>
-);
-
-/** A word of ours, or text from outside. */
-type Detail = string | { readonly untrusted: string };
-
-function detailsOf(entry: EventLine): readonly Detail[] {
-  const { kind, client = '', address = '', code, errorCode = '', reason = '', userId } = entry;
-  const { method, path = '', status, name = '', data = '' } = entry;
-  switch (kind) {
-    case 'connected':
-      return [{ untrusted: client }, 'from', { untrusted: address }];
-    case 'disconnected':
-      return [String(code), reason ? { untrusted: reason } : closeText(code)];
-    case 'signedIn':
-    case 'subscribed':
-      return userId === undefined ? [] : ['as', { untrusted: userId }];
-    case 'requestRefused':
-      return [`${status} ${method}`, { untrusted: path }, errorCode, { untrusted: reason }];
-    case 'published':
-      return [{ untrusted: name }, { untrusted: data }];
-    default:
-      return [errorCode, { untrusted: reason }];
-  }
-}
-
-/** What the usual close codes mean that come without a reason. */
-function closeText(code: number | undefined): string {
-  switch (code) {
-    case 1000:
-      return 'closed by the client';
-    case 1001:
-      return 'the user left the page';
-    case 1005:
-      return 'closed by the client without a code';
-    case 1006:
-      return 'connection lost (no close frame)';
-    default:
-      return '';
-  }
-}
+  );
+};

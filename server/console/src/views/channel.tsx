@@ -5,8 +5,9 @@ import { useLive } from '../data/live-context.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import type { ChannelState } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
+import { EntryLine } from '../parts/entry.tsx';
 import { Failure } from '../parts/failure.tsx';
-import { age, count, countOf, readable, timeOf } from '../parts/format.ts';
+import { age, count, countOf, readable } from '../parts/format.ts';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -54,18 +55,7 @@ export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
         ) : (
           <ol class="entries" aria-label="Events">
             {events.slice(0, EVENTS).map((entry) => (
-              <li key={entry.n}>
-                <div class="line">
-                  <time dateTime={new Date(entry.at).toISOString()}>{timeOf(entry.at)}</time>
-                  <span class="kind">
-                    <Untrusted text={entry.name ?? ''} />
-                  </span>
-                  <code class="detail">
-                    <Untrusted text={entry.data ?? ''} />
-                  </code>
-                  {entry.sender !== undefined && <span class="quiet">from {entry.sender}</span>}
-                </div>
-              </li>
+              <EntryLine key={entry.n} entry={entry} />
             ))}
           </ol>
         )}

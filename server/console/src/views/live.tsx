@@ -1,7 +1,6 @@
 import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
-import { isRefusal } from '../data/live.ts';
 import { useLive } from '../data/live-context.ts';
 import { POINTS, type Point } from '../data/series.ts';
 import { useAnswer } from '../data/use-answer.ts';
@@ -27,9 +26,8 @@ const WEBHOOKS_MS = 2000;
 
 /** The app in live numbers, and its latest refusals. */
 export const LiveView: FunctionComponent = () => {
-  const { series, entries } = useLive();
+  const { series, refusals } = useLive();
   const latest = series.points.at(-1);
-  const refusals = entries.filter(isRefusal).slice(0, LATEST);
   return (
     <>
       <h2>Live</h2>
@@ -52,8 +50,8 @@ export const LiveView: FunctionComponent = () => {
         ) : (
           <>
             <ol class="entries">
-              {refusals.map((entry) => (
-                <EntryLine key={entry.n} entry={entry} />
+              {refusals.slice(0, LATEST).map(({ key, newest, diagnosis, count: total }) => (
+                <EntryLine key={key} entry={{ ...newest, diagnosis }} times={total} />
               ))}
             </ol>
             <p>

@@ -1,7 +1,7 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
-import { api } from '../data/api.ts';
-import { timeOf } from '../parts/format.ts';
+import { api, type PublishAnswer } from '../data/api.ts';
+import { countOf, timeOf } from '../parts/format.ts';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 interface Outcome {
@@ -23,7 +23,7 @@ export const PublishView: FunctionComponent<{ channel: string | undefined }> = (
     setOutcome(undefined);
     const done = wantsLine
       ? api.curl(body).then(setLine)
-      : api.publish(body).then(() => setOutcome({ text: `Published at ${timeOf(Date.now())}.` }));
+      : api.publish({ ...body, info: 'subscription_count' }).then((answer) => setOutcome(outcomeOf(answer)));
     done.catch((error: unknown) =>
       setOutcome({ text: error instanceof Error ? error.message : String(error), failed: true }),
     );
@@ -70,6 +70,16 @@ export const PublishView: FunctionComponent<{ channel: string | undefined }> = (
     </section>
   );
 };
+
+/** What became of an event. */
+function outcomeOf({ channels = {} }: PublishAnswer): Outcome {
+  const [first] = Object.values(channels);
+  const reached = first?.subscription_count;
+  const at = `Published at ${timeOf(Date.now())}`;
+  if (reached === undefined) return { text: `${at}.` };
+  if (reached === 0) return { text: `${at}, but nobody is subscribed to this channel.`, failed: true };
+  return { text: `${at} to ${countOf(reached, 'subscriber')}.` };
+}
 
 /** The body of `POST events`; `undefined` if the data is not JSON. */
 function readBody(element: HTMLFormElement): object | undefined {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Adapter } from '../../adapter/adapter.ts';
 import type { App } from '../../apps/app.ts';
 import type { AppEvent, AppObserver } from '../../apps/observer.ts';
 import type { Hub } from '../../hub/hub.ts';
@@ -6,13 +7,16 @@ import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import { Examiner } from '../diagnosis/examiner.ts';
 import type { RecentNames } from '../diagnosis/guesses.ts';
 import type { AppStats } from '../stats.ts';
-import { type EventLine, eventLineOf, unprovenOf } from './event-line.ts';
+import { eventLineOf, unprovenOf } from './event-line.ts';
 import type { Feed } from './feed.ts';
+import { LineBatch } from './line-batch.ts';
 import type { LiveSubscriber } from './live-reports.ts';
+import { Receivers } from './receivers.ts';
 
 export interface LiveObserverParts {
   readonly app: App;
   readonly hub: Hub;
+  readonly adapter: Adapter;
   readonly feed: Feed;
   readonly log: Logger;
   readonly now: () => number;
@@ -29,10 +33,6 @@ const TICK_MS = 1000;
 const WATCH_MS = 25_000;
 /** Milliseconds for which lines are collected before they are sent together. */
 const COLLECT_MS = 100;
-/** Lines sent together; the pages get the number of those left out. */
-const MAX_ENTRIES = 200;
-/** Characters of untrusted text in them. */
-const MAX_CHARACTERS = 100_000;
 /** Recent socket ids and channels, which a backend may have signed by mistake. */
 const MAX_RECENT = 200;
 const MAX_CHANNELS = 20;
@@ -46,10 +46,11 @@ export class LiveObserver implements AppObserver {
   #until = 0;
   /** Channels whose events and subscribers are sent, each with the time when that ends. */
   readonly #channels = new Map<string, number>();
-  #entries: EventLine[] = [];
-  #dropped = 0;
+  #batch = new LineBatch();
   #flush: NodeJS.Timeout | undefined;
-  #characters = 0;
+  #isSending = false;
+  #hasEnded = false;
+  readonly #receivers: Receivers;
   readonly #examiner: Examiner;
   /** The newest first. */
   #socketIds: string[] = [];
@@ -59,6 +60,7 @@ export class LiveObserver implements AppObserver {
     this.#parts = parts;
     const { app, socketIds } = parts;
     this.#socketIds = [...socketIds(app, MAX_RECENT)];
+    this.#receivers = new Receivers(parts.adapter, app.id);
     this.#examiner = new Examiner(app, () => this.recentNames);
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
     app.observer = this;
@@ -79,31 +81,39 @@ export class LiveObserver implements AppObserver {
     if (this.#parts.monotonic() > this.#until) return this.end();
     const time = this.#parts.now();
     this.#remember(event);
-    if (event.kind === 'published' && !this.#channels.has(event.channel)) return;
+    if (event.kind === 'published') return this.#addPublished(event, time);
     const unproven = unprovenOf(event);
-    if (!unproven || this.#isFull) return this.#add(event, time);
+    if (!unproven || !this.#batch.hasRoom('other')) return this.#add(event, time);
     this.#examiner.examine({ ...unproven, onDone: (diagnosis) => this.#add(event, time, diagnosis) });
   }
 
-  get #isFull(): boolean {
-    return this.#entries.length >= MAX_ENTRIES || this.#characters >= MAX_CHARACTERS;
+  #add(event: AppEvent, time: number, diagnosis?: Diagnosis): void {
+    this.#schedule();
+    if (this.#batch.hasRoom('other')) this.#batch.add('other', eventLineOf(event, time, diagnosis));
+    else this.#batch.dropped += 1;
   }
 
-  #add(event: AppEvent, time: number, diagnosis?: Diagnosis): void {
-    this.#flush ??= setTimeout(() => this.#sendEntries(), COLLECT_MS).unref();
-    if (this.#isFull) {
-      this.#dropped += 1;
+  /** Events of an open channel come first: others are left out before them. */
+  #addPublished(event: AppEvent & { readonly kind: 'published' }, time: number): void {
+    const sort = this.#channels.has(event.channel) ? 'watched' : 'published';
+    this.#schedule();
+    if (!this.#batch.hasRoom(sort)) {
+      this.#batch.dropped += 1;
       return;
     }
-    const entry = eventLineOf(event, time, diagnosis);
-    for (const text of Object.values(entry)) if (typeof text === 'string') this.#characters += text.length;
-    this.#entries.push(entry);
+    const receivers = this.#receivers.of(event);
+    this.#batch.add(sort, eventLineOf(event, time), receivers);
+  }
+
+  #schedule(): void {
+    if (!this.#isSending) this.#flush ??= setTimeout(() => void this.#sendLines(), COLLECT_MS).unref();
   }
 
   end(): void {
     const { app, onEnd } = this.#parts;
     clearInterval(this.#timer);
     clearTimeout(this.#flush);
+    this.#hasEnded = true;
     this.#examiner.close();
     if (app.observer === this) app.observer = undefined;
     onEnd();
@@ -123,14 +133,19 @@ export class LiveObserver implements AppObserver {
     feed.send(app, 'figures', { at: time, ...figures(app) });
   }
 
-  #sendEntries(): void {
-    const entries = this.#entries;
-    const dropped = this.#dropped;
+  /** One batch after the other: while the counts of one are awaited, the next one fills up to its bounds. */
+  async #sendLines(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = new LineBatch();
     this.#flush = undefined;
-    this.#entries = [];
-    this.#dropped = 0;
-    this.#characters = 0;
+    this.#isSending = true;
+    const entries = await batch.lines();
+    this.#isSending = false;
+    if (this.#hasEnded) return;
+    const { dropped } = batch;
     this.#parts.feed.send(this.#parts.app, 'entries', { entries, dropped });
+    this.#receivers.forget();
+    if (!this.#batch.isEmpty) this.#schedule();
   }
 
   #sendSubscribers(channel: string): void {
@@ -152,6 +167,7 @@ export class LiveObserver implements AppObserver {
   }
 
   #remember(event: AppEvent): void {
+    if (event.kind !== 'published') this.#receivers.forget();
     if (event.kind === 'connected' || event.kind === 'disconnected')
       this.#socketIds = withFirst(event.who.socketId, this.#socketIds);
     if (event.kind === 'subscribed' || event.kind === 'subscriptionRefused')

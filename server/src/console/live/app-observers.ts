@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Adapter } from '../../adapter/adapter.ts';
 import type { App, AppStore } from '../../apps/app.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { RecentNames } from '../diagnosis/guesses.ts';
@@ -9,6 +10,7 @@ import type { Feed } from './feed.ts';
 export interface LiveObserversParts {
   readonly apps: AppStore;
   readonly hub: Hub;
+  readonly adapter: Adapter;
   readonly feed: Feed;
   readonly log: Logger;
   readonly now: () => number;

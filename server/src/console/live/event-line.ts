@@ -23,6 +23,10 @@ interface EventDetails extends Partial<ClientInfo> {
   readonly status?: number;
   readonly name?: string;
   readonly data?: string;
+  /** Bytes of `data`, all of it. */
+  readonly bytes?: number;
+  /** Connections that were subscribed when it was published; `undefined` if nobody counted. */
+  readonly receivers?: number | undefined;
   /** The socket id of the client that published. */
   readonly sender?: string | undefined;
 }
@@ -47,7 +51,7 @@ export function eventLineOf(event: AppEvent, at: number, diagnosis?: Diagnosis):
     }
     case 'published': {
       const { channel, name, data, sender } = event;
-      return { ...line, channel, name, data: clip(data), sender };
+      return { ...line, channel, name, data: clip(data), bytes: Buffer.byteLength(data), sender };
     }
     case 'subscriptionRefused':
     case 'signInRefused': {
