@@ -218,6 +218,12 @@ test('what is wrong with a request is said by its code', async () => {
     415,
     'unsupported_media_type',
   ]);
+  expect(await code('POST', '/openapi.json', { body: {} })).toEqual([405, 'method_not_allowed']);
+  const unknown = await admin(broker, 'GET', '/openapi.json?pretty=1');
+  expect(unknown).toMatchObject({
+    status: 400,
+    body: { errors: [{ path: 'pretty', expected: 'no such parameter' }] },
+  });
   const large = JSON.stringify({ name: 'x'.repeat(1_100_000) });
   expect(await code('POST', '/apps', { body: large })).toEqual([413, 'body_too_large']);
 });

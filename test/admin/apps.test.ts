@@ -162,6 +162,27 @@ test('settings are changed by a merge patch, guarded by the etag', async () => {
   ).toBe(200);
 });
 
+test('null means the default, at whatever depth', async () => {
+  const broker = await start();
+  const secret = `whsec_${Buffer.alloc(24, 'a secret of the renewal').toString('base64')}`;
+  const renewal = { url: 'https://example.com/renew', leadSeconds: 90, secret };
+  await admin(broker, 'POST', '/apps', {
+    body: { id: 'shop', limits: { batchSize: 3, connections: 5 }, grants: { maxSeconds: 60, renewal } },
+  });
+  const answer = await admin(broker, 'PATCH', '/apps/shop', {
+    body: { limits: { batchSize: null, connections: null }, grants: { renewal: { leadSeconds: null } } },
+  });
+  expect(answer).toMatchObject({
+    status: 200,
+    body: {
+      limits: { batchSize: 10, connections: 50_000 },
+      grants: { maxSeconds: 60, renewal: { url: 'https://example.com/renew', leadSeconds: 60 } },
+    },
+  });
+  const all = await admin(broker, 'PATCH', '/apps/shop', { body: { limits: null, grants: null } });
+  expect(all).toMatchObject({ status: 200, body: { grants: { maxSeconds: null, renewal: null } } });
+});
+
 test.each([
   [
     'a wrong type',

@@ -48,6 +48,11 @@ test('a webhook is made with a secret, shown masked, changed and removed', async
   ]);
   const changed = await admin(broker, 'PATCH', '/apps/shop/webhooks/h1', { body: { maxEvents: 10 } });
   expect(changed).toMatchObject({ status: 200, body: { maxEvents: 10, url: HOOK.url } });
+  const headers = await admin(broker, 'PATCH', '/apps/shop/webhooks/h1', {
+    body: { maxEvents: null, headers: { 'X-Token': null, 'X-Other': 'text' } },
+  });
+  expect(headers).toMatchObject({ status: 200, body: { maxEvents: 1 } });
+  expect(headers.body.headers).toEqual({ 'X-Other': '***' });
   const wrong = await admin(broker, 'PATCH', '/apps/shop/webhooks/h1', {
     body: { secret: null },
   });

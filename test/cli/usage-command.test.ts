@@ -26,6 +26,8 @@ test('prints what the apps have used', { timeout: 120_000 }, async () => {
   expect(JSON.parse(stdout)).toMatchObject({
     rows: [{ app: APP.id, unit: 'month', messages_published: 1, complete: false }],
   });
+  const json = await run('--format', 'json', '--app', OTHER_APP.id);
+  expect(JSON.parse(json.stdout)).toMatchObject({ rows: [{ app: OTHER_APP.id, unit: 'day' }] });
   const csv = await run('--format', 'csv', '--unit', 'hour');
   expect(csv.stdout).toMatch(/^app,from,unit,.*,complete\r\napp-1,.*,hour,.*,false\r\n/);
 

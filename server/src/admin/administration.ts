@@ -8,7 +8,7 @@ import { PROBLEM } from '../http/error-body.ts';
 import type { UsageReader } from '../usage/usage-store.ts';
 import { check, readJson, readParameters } from './http/check.ts';
 import type { AdminCall } from './http/endpoint.ts';
-import { invalid, Problem } from './http/problem.ts';
+import { invalid, noSuchParameter, Problem } from './http/problem.ts';
 import type { AdminAnswer, AdminRequest } from './http/request.ts';
 import { findRoute, type Matched } from './http/routes.ts';
 import type { Live } from './live.ts';
@@ -112,7 +112,7 @@ export class Administration implements Administrator {
     const query = readParameters(rawQuery);
     const known = endpoint.query?.shape ?? {};
     for (const name of Object.keys(query)) {
-      if (!Object.hasOwn(known, name)) throw invalid(name.slice(0, 100), 'no such parameter');
+      if (!Object.hasOwn(known, name)) throw noSuchParameter(name);
     }
     const seconds = Math.floor(now() / 1000);
     return {

@@ -11,7 +11,7 @@ import {
   refuseTakenKeys,
 } from '../app-records.ts';
 import { type AdminEndpoint, needStore, READERS, WRITERS } from '../http/endpoint.ts';
-import { isObject, mergePatch } from '../http/merge-patch.ts';
+import { mergePatch } from '../http/merge-patch.ts';
 import { page, pageQuery } from '../http/pages.ts';
 import { type FieldError, Problem } from '../http/problem.ts';
 import { appAnswer, appInputSchema, listOf, patchSchema, settingsSchema } from '../http/schemas.ts';
@@ -172,20 +172,7 @@ function refuseFields(patch: Readonly<Record<string, unknown>>): void {
     if (instead !== undefined) return [{ path: name, expected: instead }];
     return name in settingsSchema.shape ? [] : [{ path: name.slice(0, 100), expected: 'no such field' }];
   });
-  for (const [section, known] of SECTIONS) {
-    const inner = patch[section];
-    for (const name of isObject(inner) ? Object.keys(inner) : []) {
-      if (!known.has(name))
-        errors.push({ path: `${section}.${name.slice(0, 100)}`, expected: 'no such field' });
-    }
-  }
   if (errors.length === 0) return;
   const detail = errors.map(({ path, expected }) => `"${path}": expected ${expected}`).join('; ');
   throw new Problem('invalid_request', detail.slice(0, 500), { errors });
 }
-
-/** The fields of each section of an app. */
-const SECTIONS = (['limits', 'grants'] as const).map(
-  (section) =>
-    [section, new Set(Object.keys(settingsSchema.shape[section].unwrap().unwrap().shape))] as const,
-);

@@ -8,7 +8,7 @@ import { dropBody, readBody } from '../../http/body.ts';
 import { PROBLEM } from '../../http/error-body.ts';
 import { splitTarget } from '../../http/target.ts';
 import type { Administrator } from '../administration.ts';
-import { Problem, type ProblemCode } from './problem.ts';
+import { methodNotAllowed, noSuchParameter, Problem, type ProblemCode } from './problem.ts';
 import type { AdminAnswer } from './request.ts';
 
 export interface AdminRouteParts {
@@ -60,8 +60,10 @@ async function answer(
     ignoreTooLarge(error);
     return write(request, response, answerOf(new Problem('body_too_large', (error as Error).message)));
   }
-  const isDocument = path === DOCUMENT && (method === 'GET' || method === 'HEAD') && rawQuery === '';
-  if (isDocument) return write(request, response, { status: 200, body: document() });
+  if (path === DOCUMENT) {
+    const refusal = refuseOfDocument(method, rawQuery);
+    return write(request, response, refusal ? answerOf(refusal) : { status: 200, body: document() });
+  }
   const asks = {
     ...asked,
     method,
@@ -104,6 +106,12 @@ async function drained(response: ServerResponse): Promise<void> {
     };
     response.on('drain', done).on('close', done);
   });
+}
+
+function refuseOfDocument(method: string, rawQuery: string): Problem | undefined {
+  if (method !== 'GET' && method !== 'HEAD') return methodNotAllowed(['GET']);
+  const [parameter] = new URLSearchParams(rawQuery).keys();
+  return parameter === undefined ? undefined : noSuchParameter(parameter);
 }
 
 /** A request brings a token and an answer may bring secrets, so both go over TLS, or stay on this machine. */

@@ -85,3 +85,14 @@ export function invalid(path: string, expected: string, got?: unknown): Problem 
   const error = { path, ...(got !== undefined && { got }), expected };
   return new Problem('invalid_request', `"${path}": expected ${expected}`, { errors: [error] });
 }
+
+/** @param methods that the path takes */
+export function methodNotAllowed(methods: readonly string[]): Problem {
+  const allowed = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  return new Problem('method_not_allowed', `This path takes ${allowed}`, { headers: { Allow: allowed } });
+}
+
+/** Refuses a parameter of the query. */
+export function noSuchParameter(name: string): Problem {
+  return invalid(name.slice(0, 100), 'no such parameter');
+}

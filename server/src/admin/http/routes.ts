@@ -2,7 +2,7 @@
 
 import { adminEndpoints } from '../endpoints/endpoints.ts';
 import type { AdminEndpoint } from './endpoint.ts';
-import { Problem } from './problem.ts';
+import { methodNotAllowed, Problem } from './problem.ts';
 
 interface Route {
   readonly endpoint: AdminEndpoint;
@@ -38,12 +38,7 @@ export function findRoute(method: string, path: string): Matched {
       'not_found',
       `Nothing is at "${path.slice(0, 200)}": docs/administration.md has the paths`,
     );
-  const allowed = there.flatMap(({ endpoint }) =>
-    endpoint.method === 'GET' ? ['GET', 'HEAD'] : [endpoint.method],
-  );
-  throw new Problem('method_not_allowed', `This path takes ${allowed.join(', ')}`, {
-    headers: { Allow: allowed.join(', ') },
-  });
+  throw methodNotAllowed(there.map(({ endpoint }) => endpoint.method));
 }
 
 function decoded(part: string): string {

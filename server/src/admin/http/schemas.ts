@@ -68,13 +68,35 @@ export const tokenInput = z.strictObject({
   expires_at: end.optional(),
 });
 
-/** A merge patch: each setting may also be null, which means its default. */
-export const patchSchema = (settings: z.ZodObject) =>
-  z.looseObject(
-    Object.fromEntries(
-      Object.entries(settings.shape).map(([name, schema]) => [name, (schema as z.ZodType).nullish()]),
-    ),
+/** A merge patch: each setting, at whatever depth, may also be null, which means its default. */
+export const patchSchema = (settings: z.ZodObject) => z.looseObject(patchShape(settings));
+
+function patchShape(settings: z.ZodObject): Record<string, z.ZodType> {
+  return Object.fromEntries(
+    Object.entries(settings.shape).map(([name, schema]) => [name, patchOf(schema as z.ZodType).nullish()]),
   );
+}
+
+/** Lists are replaced as a whole. */
+function patchOf(schema: z.ZodType): z.ZodType {
+  const inner = unwrapped(schema);
+  if (inner instanceof z.ZodObject) return z.strictObject(patchShape(inner));
+  if (inner instanceof z.ZodRecord) {
+    const { keyType, valueType } = inner;
+    return z.record(keyType as z.ZodRecord['keyType'], (valueType as z.ZodType).nullable());
+  }
+  return schema;
+}
+
+function unwrapped(schema: z.ZodType): z.ZodType {
+  const isWrapper =
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodReadonly;
+  return isWrapper ? unwrapped(schema.def.innerType as z.ZodType) : schema;
+}
 
 const managedBy = z.enum(['file', 'api', 'env']);
 

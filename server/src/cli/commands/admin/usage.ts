@@ -12,7 +12,7 @@ import {
 } from '../../admin-target.ts';
 import { print, printJson, table, writeOut } from '../../output.ts';
 
-const FORMATS = ['csv', 'ndjson', 'cloudevents'] as const;
+const FORMATS = ['json', 'csv', 'ndjson', 'cloudevents'] as const;
 
 interface Options extends AdminOptions {
   readonly app?: string;
@@ -60,12 +60,12 @@ async function usage(options: Options): Promise<void> {
   const { from, to, unit, format } = options;
   const query = { from, to, unit };
   const path = pathOf(options, target);
-  if (format !== undefined) {
+  if (format !== undefined && format !== 'json') {
     for await (const text of askAdminForText(target, path, { ...query, format })) await writeOut(text);
     return;
   }
   const rows = await listAll(target, path, 'rows', rowSchema, query);
-  if (options.json) return printJson({ rows });
+  if (options.json || format === 'json') return printJson({ rows });
   print(
     table(
       [
