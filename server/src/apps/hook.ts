@@ -20,7 +20,8 @@ export const webhookEventNames = [
 
 export type WebhookEventName = (typeof webhookEventNames)[number];
 
-const OWN_HEADERS = /^(host|connection|content-|transfer-encoding|user-agent|x-pusher-|webhook-)/i;
+/** Headers of a delivery that the broker sends itself. */
+export const OWN_HEADERS = /^(host|connection|content-|transfer-encoding|user-agent|x-pusher-|webhook-)/i;
 
 /** The command that makes a secret for a webhook. */
 export const MAKE_WEBHOOK_SECRET = 'echo "whsec_$(openssl rand -base64 32)"';

@@ -19,6 +19,7 @@ import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addDev } from './commands/dev.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addImport } from './commands/import.ts';
 import { addInit } from './commands/init.ts';
 import { addLogin } from './commands/login.ts';
 import { addStart } from './commands/start.ts';
@@ -57,6 +58,7 @@ export function createProgram(): Command {
     .configureOutput({ outputError: () => {}, writeErr: () => {} });
   for (const add of [
     addInit,
+    addImport,
     addStart,
     addDev,
     addConfig,
