@@ -1,9 +1,8 @@
 import { assertOption } from '../assert.ts';
-import { quoted } from '../checks.ts';
 import { WebhookError } from '../errors.ts';
 import type { Token } from '../options.ts';
-import { verify } from '../signature.ts';
 import { parseWebhook, type WebhookData, type WebhookEvent } from './event.ts';
+import { badSignature, pusherProblem } from './pusher-headers.ts';
 import {
   bodyOf,
   headerOf,
@@ -156,7 +155,9 @@ export class Webhook {
     verifier: WebhookVerifier | undefined,
   ): WebhookError | undefined {
     const tokens = this.#tokens.concat(extraTokens);
-    const unproven = verifier ? this.#standardProblem(verifier) : this.#pusherProblem(tokens);
+    const unproven = verifier
+      ? this.#standardProblem(verifier)
+      : pusherProblem(tokens, this.#headers, this.#raw());
     if (unproven) return unproven;
     if (!/^application\/json\s*(;|$)/i.test(this.#header('content-type') ?? '')) {
       return new WebhookError('malformed', 'Content-Type must be application/json');
@@ -166,38 +167,6 @@ export class Webhook {
     return this.#standardProblem((text, header) =>
       tokens.some(({ secret }) => verifyWebhook(secret, text, header)),
     );
-  }
-
-  /** Checks the headers of the Channels protocol, which are signed with a key of the app. */
-  #pusherProblem(tokens: readonly Token[]): WebhookError | undefined {
-    const key = this.#header('x-pusher-key');
-    const signature = this.#header('x-pusher-signature');
-    const named = tokens.filter((token) => token.key === key);
-    if (key === undefined && this.#header('webhook-signature') !== undefined) {
-      return new WebhookError(
-        'unknown_key',
-        'X-Pusher-Key is missing: verify with the secret of this webhook, or jwks',
-      );
-    }
-    if (key === undefined) {
-      return new WebhookError(
-        'unknown_key',
-        'X-Pusher-Key is missing: this does not come from a broker, or a proxy removed the header',
-      );
-    }
-    if (named.length === 0) {
-      const known = tokens.map((token) => quoted(token.key)).join(', ');
-      return new WebhookError(
-        'unknown_key',
-        `X-Pusher-Key is ${quoted(key)}, and the keys here are ${known}`,
-      );
-    }
-    if (!named.some(({ secret }) => verify(secret, this.#raw(), signature))) {
-      return badSignature(
-        `X-Pusher-Signature is not the signature of this body: compare the secret of the key ${quoted(key)} with the broker's, and pass on the body byte for byte`,
-      );
-    }
-    return undefined;
   }
 
   /**
@@ -288,8 +257,4 @@ export class Webhook {
     if (this.#rawBody !== undefined) return this.#rawBody;
     throw new WebhookError('body_not_read', 'The body was not read yet: await webhook.verify() first');
   }
-}
-
-function badSignature(message: string): WebhookError {
-  return new WebhookError('bad_signature', message);
 }
