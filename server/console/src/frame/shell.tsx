@@ -84,7 +84,7 @@ const View: FunctionComponent<{ route: Route; session: SessionView }> = ({ route
   const { view, item } = route;
   switch (view) {
     case 'live':
-      return <LiveView />;
+      return <LiveView session={session} />;
     case 'channels':
       return item === undefined ? <ChannelsView /> : <ChannelView key={item} name={item} />;
     case 'events':

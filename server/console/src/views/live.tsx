@@ -4,12 +4,13 @@ import { api } from '../data/api.ts';
 import { useLive } from '../data/live-context.ts';
 import { POINTS, type Point } from '../data/series.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import type { DeliveryState, HookView } from '../data/wire.ts';
+import type { DeliveryState, HookView, SessionView } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { Chart } from '../parts/chart.tsx';
 import { EntryLine } from '../parts/entry.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { count, rate } from '../parts/format.ts';
+import { FirstSteps } from './first-steps.tsx';
 
 const CARDS: readonly (readonly [name: keyof Point, title: string, print: (value: number) => string])[] = [
   ['connections', 'Connections', count],
@@ -25,12 +26,13 @@ const LATEST = 3;
 const WEBHOOKS_MS = 2000;
 
 /** The app in live numbers, and its latest refusals. */
-export const LiveView: FunctionComponent = () => {
+export const LiveView: FunctionComponent<{ session: SessionView }> = ({ session }) => {
   const { series, refusals } = useLive();
   const latest = series.points.at(-1);
   return (
     <>
       <h2>Live</h2>
+      <FirstSteps session={session} />
       <div class="cards">
         {CARDS.map(([name, title, print]) => (
           <section key={name} class="card" aria-label={title}>

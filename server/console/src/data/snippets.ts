@@ -1,0 +1,102 @@
+/** Where the broker is, as a page of the application reaches it. */
+export interface Place {
+  readonly appId: string;
+  readonly key: string;
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+}
+
+export interface Snippet {
+  readonly title: string;
+  readonly code: string;
+}
+
+/** The first lines of an application, filled in. The secret is not in the page: SECRET stands for it. */
+export function snippetsOf({ appId, key, host, port, secure }: Place): readonly Snippet[] {
+  const url = `${secure ? 'https' : 'http'}://${host}:${port}`;
+  return [
+    {
+      title: 'Our client',
+      code: `import { Countersign } from '@countersign/sdk-client';
+
+const client = new Countersign('${key}', { host: '${host}', port: ${port}, forceTLS: ${secure} });
+client.subscribe('news').on('hello', (data) => console.log(data));`,
+    },
+    {
+      title: 'pusher-js',
+      code: `import Pusher from 'pusher-js';
+
+const pusher = new Pusher('${key}', {
+  cluster: '', // required by pusher-js, not used
+  wsHost: '${host}',
+  wsPort: ${port},
+  wssPort: ${port},
+  forceTLS: ${secure},
+  enabledTransports: ['ws', 'wss'], // never falls back to other hosts
+});
+pusher.subscribe('news').bind('hello', (data) => console.log(data));`,
+    },
+    {
+      title: 'Laravel Echo',
+      code: `import Echo from 'laravel-echo';
+import Pusher from 'pusher-js';
+
+window.Pusher = Pusher;
+const echo = new Echo({
+  broadcaster: 'pusher',
+  key: '${key}',
+  cluster: '',
+  wsHost: '${host}',
+  wsPort: ${port},
+  wssPort: ${port},
+  forceTLS: ${secure},
+  enabledTransports: ['ws', 'wss'],
+});
+echo.channel('news').listen('.hello', (data) => console.log(data));`,
+    },
+    {
+      title: 'Publish: Node',
+      code: `import { Countersign } from '@countersign/sdk-server';
+
+const countersign = new Countersign({
+  appId: '${appId}',
+  key: '${key}',
+  secret: process.env.COUNTERSIGN_SECRET,
+  host: '${host}',
+  port: ${port},
+  useTLS: ${secure},
+});
+await countersign.trigger('news', 'hello', { text: 'hi' });`,
+    },
+    {
+      title: 'Publish: PHP',
+      code: `$pusher = new Pusher\\Pusher('${key}', getenv('COUNTERSIGN_SECRET'), '${appId}', [
+    'host' => '${host}',
+    'port' => ${port},
+    'scheme' => '${secure ? 'https' : 'http'}',
+]);
+$pusher->trigger('news', 'hello', ['text' => 'hi']);`,
+    },
+    {
+      title: 'Publish: Python',
+      code: `import os
+import pusher
+
+client = pusher.Pusher(app_id='${appId}', key='${key}', secret=os.environ['COUNTERSIGN_SECRET'],
+                       host='${host}', port=${port}, ssl=${secure ? 'True' : 'False'})
+client.trigger('news', 'hello', {'text': 'hi'})`,
+    },
+    {
+      title: 'Private channels',
+      code: `// In the backend, behind your own sign-in:
+import { authRouter } from '@countersign/sdk-server';
+
+app.use('/countersign', authRouter(countersign, {
+  user: (request) => request.user,
+  canAccess: (user, channel) => channel === \`private-user-\${user.id}\`,
+}));
+// The auth probe checks its answer: ${url}/console/probe`,
+    },
+  ];
+}
