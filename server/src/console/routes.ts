@@ -3,8 +3,11 @@ import express, { type RequestHandler, type Router } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Adapter } from '../adapter/adapter.ts';
-import type { Call, Endpoint } from '../api/endpoint.ts';
+import { Accepted, type Call, type Endpoint } from '../api/endpoint.ts';
+import { showAccess } from '../api/endpoints/access.ts';
 import { publish } from '../api/endpoints/publish.ts';
+import { liftBlock, listRevocations, makeRevocation } from '../api/endpoints/revocations.ts';
+import { listSignedIn, showUser } from '../api/endpoints/users.ts';
 import { webhookEndpoints } from '../api/endpoints/webhooks.ts';
 import { refuseDisabled } from '../api/requests/callers.ts';
 import { RequestQuota } from '../api/requests/request-quota.ts';
@@ -40,6 +43,16 @@ export interface ConsoleApiParts {
   readonly now: () => number;
   readonly monotonic: () => number;
 }
+
+/** What the pages of users ask of the HTTP API. */
+const userEndpoints: readonly Endpoint[] = [
+  listSignedIn,
+  showUser,
+  showAccess,
+  makeRevocation,
+  listRevocations,
+  liftBlock,
+];
 
 /** One request of a user who has signed in. */
 interface SessionRequest {
@@ -189,7 +202,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
             reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
           });
           if (endpoint.publishes) increment(counts.publishes, 200);
-          return result;
+          return result instanceof Accepted ? result.body : result;
         } catch (error) {
           if (error instanceof ApiError && endpoint.publishes) increment(counts.publishes, error.status);
           if (error instanceof ApiError && error.status === 429) counts.rateLimitHits += 1;
@@ -197,9 +210,10 @@ export function consoleApi(parts: ConsoleApiParts): Router {
         }
       })(request, response, next);
     };
-  for (const endpoint of [publish, ...webhookEndpoints]) {
+  for (const endpoint of [publish, ...webhookEndpoints, ...userEndpoints]) {
     const path = `/${endpoint.path}`;
     if (endpoint.method === 'GET') router.get(path, run(endpoint));
+    else if (endpoint.method === 'DELETE') router.delete(path, run(endpoint));
     else router.post(path, run(endpoint));
   }
   return router;

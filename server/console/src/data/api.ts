@@ -1,3 +1,4 @@
+import type { HeldSubscription, Revocation, Revoked, UserView } from './people.ts';
 import type {
   ChannelList,
   ChannelState,
@@ -20,6 +21,11 @@ export class ApiFailure extends Error {
 
 /** The broker refuses requests without this header, since pages of other sites cannot send it. */
 export const OWN_HEADER = { 'X-Countersign-Console': '1' };
+
+/** A revocation, and whom it names. */
+interface UserRevocation extends Revocation {
+  readonly target: { readonly user_id?: string };
+}
 
 /** What a publish answers that asked for the number of subscriptions. */
 export interface PublishAnswer {
@@ -48,6 +54,25 @@ export const api = {
       origin: location.origin,
       body: JSON.stringify(body),
     }).then(({ line }) => line),
+  users: () =>
+    ask<{ readonly users: readonly { readonly id: string }[] }>('GET', 'users?limit=1000').then(
+      ({ users }) => users,
+    ),
+  /** A user with what they hold and what keeps them out. Ids that cannot sign in have no connections. */
+  user: async (id: string) => {
+    const name = encodeURIComponent(id);
+    const [user, access, revocations] = await Promise.all([
+      ask<UserView>('GET', `users/${name}`),
+      ask<{ readonly subscriptions: readonly HeldSubscription[] }>('GET', `access?user_id=${name}`),
+      ask<{ readonly revocations: readonly UserRevocation[] }>('GET', 'revocations?limit=1000'),
+    ]);
+    const isBlock = ({ target, blocked_until: until }: UserRevocation) =>
+      target.user_id === id && until !== null && until * 1000 > Date.now();
+    return { ...user, held: access.subscriptions, blocks: revocations.revocations.filter(isBlock) };
+  },
+  /** @param body as for `POST revocations` of the HTTP API */
+  revoke: (body: object) => ask<Revoked>('POST', 'revocations', body),
+  lift: (id: string) => ask('DELETE', `revocations/${encodeURIComponent(id)}`),
   checkProof: (proof: object) => ask<Diagnosis>('POST', 'proof', proof),
   webhooks: () =>
     ask<{ readonly webhooks: readonly HookView[] }>('GET', 'webhooks').then(({ webhooks }) => webhooks),

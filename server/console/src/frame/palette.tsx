@@ -18,7 +18,7 @@ const MAX_CHANNELS = 8;
 /** Milliseconds without a key before the broker is asked. */
 const PAUSE_MS = 150;
 
-/** Finds views, channels and actions by a few letters. */
+/** Finds views, channels, users and actions by a few letters. */
 export const Palette: FunctionComponent<{ actions: readonly Command[]; onClose: () => void }> = ({
   actions,
   onClose,
@@ -46,11 +46,11 @@ export const Palette: FunctionComponent<{ actions: readonly Command[]; onClose: 
     <Dialog class="palette" label="Find" onClose={onClose}>
       <input
         role="combobox"
-        aria-label="Find a view, channel or action"
+        aria-label="Find a view, channel, user or action"
         aria-expanded="true"
         aria-controls="found"
         aria-activedescendant={commands.length > 0 ? `found-${current}` : undefined}
-        placeholder="Find a view, channel or action"
+        placeholder="Find a view, channel, user or action"
         spellcheck={false}
         autocomplete="off"
         value={text}
@@ -77,7 +77,6 @@ export const Palette: FunctionComponent<{ actions: readonly Command[]; onClose: 
           </div>
         ))}
       </div>
-      {commands.length === 0 && <p class="empty">Nothing has this name.</p>}
     </Dialog>
   );
 };
@@ -88,7 +87,9 @@ function find(text: string, channels: readonly string[], actions: readonly Comma
   const views = VIEWS.map(({ view, title, letter }) => ({ title, hint: `g ${letter}`, run: open(view) }));
   const fixed = [...views, ...actions].filter(({ title }) => title.toLowerCase().includes(wanted));
   const found = channels.map((name) => ({ title: name, hint: 'channel', run: open('channels', name) }));
-  return [...fixed, ...found];
+  const id = text.trim();
+  const user = id === '' ? [] : [{ title: id, hint: 'user', run: open('users', id) }];
+  return [...fixed, ...found, ...user];
 }
 
 /** Occupied channels whose names hold a text. */

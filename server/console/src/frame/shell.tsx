@@ -11,6 +11,8 @@ import { KeysView } from '../views/keys.tsx';
 import { LiveView } from '../views/live.tsx';
 import { ProbeView } from '../views/probe.tsx';
 import { PublishView } from '../views/publish.tsx';
+import { UserView } from '../views/user.tsx';
+import { UsersView } from '../views/users.tsx';
 import { WebhooksView } from '../views/webhooks.tsx';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
@@ -87,6 +89,8 @@ const View: FunctionComponent<{ route: Route; session: SessionView }> = ({ route
       return <LiveView session={session} />;
     case 'channels':
       return item === undefined ? <ChannelsView /> : <ChannelView key={item} name={item} />;
+    case 'users':
+      return item === undefined ? <UsersView /> : <UserView key={item} id={item} />;
     case 'events':
       return <EventsView route={route} />;
     case 'publish':

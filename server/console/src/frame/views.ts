@@ -18,6 +18,7 @@ export const VIEW_GROUPS: readonly (readonly [title: string, entries: readonly V
       { view: 'live', title: 'Live', icon: 'live', letter: 'l' },
       { view: 'events', title: 'Events', icon: 'events', letter: 'e' },
       { view: 'channels', title: 'Channels', icon: 'channels', letter: 'c' },
+      { view: 'users', title: 'Users', icon: 'users', letter: 'u' },
     ],
   ],
   [

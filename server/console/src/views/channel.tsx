@@ -90,7 +90,13 @@ const SubscriberTable: FunctionComponent = () => {
               <th scope="row">
                 <code>{socketId}</code>
               </th>
-              <td>{userId !== undefined && <Untrusted text={userId} />}</td>
+              <td>
+                {userId !== undefined && (
+                  <a href={addressOf('users', userId)}>
+                    <Untrusted text={userId} />
+                  </a>
+                )}
+              </td>
               <td>
                 <Untrusted text={client} />
               </td>
