@@ -134,22 +134,22 @@ function apiPath({ path }: Endpoint): string {
 }
 
 function apiOperation(endpoint: Endpoint): Operation {
-  const { method, path, body } = endpoint;
+  const { method, path, body, answer } = endpoint;
   const words = path.split('/').filter((part) => !part.startsWith(':'));
   const name = words.map((word) => word.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()));
   const subject = path.includes(':') ? 'One' : '';
+  const content = { 'application/json': { schema: jsonSchema(answer, 'output') } };
   return {
     operationId: `${method.toLowerCase()}${name.map(capitalized).join('')}${subject}`,
     summary: `docs/http-api.md: ${method} ${path}`,
     security: [{ signature: [] }],
     parameters: pathParameters(apiPath(endpoint)),
-    ...(method === 'POST' && {
-      requestBody: {
-        content: { 'application/json': { schema: body ? jsonSchema(body, 'input') : { type: 'object' } } },
-      },
+    ...(body && {
+      requestBody: { content: { 'application/json': { schema: jsonSchema(body, 'input') } } },
     }),
     responses: {
-      200: { description: 'Done', content: { 'application/json': { schema: { type: 'object' } } } },
+      200: { description: 'Done', content },
+      ...(endpoint.mayBeUnfinished && { 202: { description: 'Not done everywhere yet', content } }),
       ...refusals([400, ...COMMON, 404], false),
     },
   };

@@ -20,6 +20,10 @@ export interface Endpoint {
   readonly publishes: boolean;
   /** Of the body. */
   readonly body?: z.ZodType;
+  /** Of the body of the answer. */
+  readonly answer: z.ZodType;
+  /** Whether the answer may be {@link Accepted}. */
+  readonly mayBeUnfinished?: boolean;
   /** What the key of the caller must allow; a publish checks the channels that it names itself. */
   readonly scope: GeneralScope | 'publish';
   /** Headers of each answer that is not a refusal. */

@@ -3,6 +3,7 @@ import { ApiError } from '../../errors.ts';
 import { byPlace } from '../../hub/revocation/held-grants.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { readLimit } from '../requests/page.ts';
+import { accessAnswer } from './answer-schemas.ts';
 
 /** `GET access`: who can read what now, a page at a time. */
 export const showAccess: Endpoint = {
@@ -10,6 +11,7 @@ export const showAccess: Endpoint = {
   path: 'access',
   publishes: false,
   scope: 'read',
+  answer: accessAnswer,
   async run({ app, query, adapter }) {
     const [userId, channel] = [query.get('user_id') || undefined, query.get('channel') || undefined];
     if (userId === undefined && channel === undefined)

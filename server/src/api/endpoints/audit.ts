@@ -3,6 +3,7 @@ import { ApiError } from '../../errors.ts';
 import type { Query } from '../../http/query.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { readLimit } from '../requests/page.ts';
+import { auditAnswer } from './answer-schemas.ts';
 
 /** `GET audit`: what was recorded about the app, the oldest first. */
 export const findAuditRecords: Endpoint = {
@@ -10,6 +11,7 @@ export const findAuditRecords: Endpoint = {
   path: 'audit',
   publishes: false,
   scope: 'audit',
+  answer: auditAnswer,
   async run({ app, query, audit }) {
     if (!audit)
       throw new ApiError(

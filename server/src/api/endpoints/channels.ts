@@ -5,6 +5,7 @@ import { invalidChannel } from '../../http/check.ts';
 import { type Channel, readChannel } from '../../protocol/channel.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
 import { applies, describeCounts, readInfo } from '../info.ts';
+import { channelAnswer, channelsAnswer, membersAnswer } from './answer-schemas.ts';
 import { checkHistory } from './history.ts';
 
 /** `GET channels`: the occupied channels. */
@@ -13,6 +14,7 @@ export const listChannels: Endpoint = {
   path: 'channels',
   publishes: false,
   scope: 'read',
+  answer: channelsAnswer,
   async run({ app, query, adapter }) {
     const prefix = query.get('filter_by_prefix') ?? '';
     if (prefix !== '' && !isChannelName(prefix, app.limits.channelNameLength)) {
@@ -40,6 +42,7 @@ export const showChannel: Endpoint = {
   path: 'channels/:subject',
   publishes: false,
   scope: 'read',
+  answer: channelAnswer,
   async run(call) {
     const { app, query, adapter } = call;
     const channel = namedChannel(call);
@@ -74,6 +77,7 @@ export const listUsers: Endpoint = {
   path: 'channels/:subject/users',
   publishes: false,
   scope: 'read',
+  answer: membersAnswer,
   async run(call) {
     const { app, adapter } = call;
     const channel = namedChannel(call);

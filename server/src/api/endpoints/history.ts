@@ -6,6 +6,7 @@ import { invalidChannel } from '../../http/check.ts';
 import { type Channel, readChannel } from '../../protocol/channel.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
 import { readLimit } from '../requests/page.ts';
+import { eventsAnswer, nothingAnswer } from './answer-schemas.ts';
 
 /** Bytes of the events of one answer, if there is more than one. */
 const PAGE_BYTES = 4 * 1024 * 1024;
@@ -16,6 +17,7 @@ export const listEvents: Endpoint = {
   path: 'channels/:subject/events',
   publishes: false,
   scope: 'read',
+  answer: eventsAnswer,
   async run(call) {
     const { app, query, adapter } = call;
     const channel = channelWithHistory(call);
@@ -47,6 +49,7 @@ export const purgeEvents: Endpoint = {
   path: 'channels/:subject/events',
   publishes: false,
   scope: 'revoke',
+  answer: nothingAnswer,
   async run(call) {
     const channel = channelWithHistory(call);
     await call.adapter.history.purge(topicOf(call.app.id, channel.name));

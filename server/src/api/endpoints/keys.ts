@@ -1,6 +1,7 @@
 import type { AppKey } from '../../apps/keys/app-key.ts';
 import { KEY_USES, type LastUses } from '../../apps/keys/key-usage.ts';
 import type { Endpoint } from '../endpoint.ts';
+import { keysAnswer } from './answer-schemas.ts';
 
 /** `GET keys`: what each key may do, and when it was used last, so that nobody removes a key that is still in use. */
 export const listKeys: Endpoint = {
@@ -8,6 +9,7 @@ export const listKeys: Endpoint = {
   path: 'keys',
   publishes: false,
   scope: 'read',
+  answer: keysAnswer,
   async run({ app, adapter }) {
     const { keyUses, pending } = await adapter.nodes.ask({ kind: 'keyUses', appId: app.id });
     return {

@@ -10,6 +10,7 @@ import {
   parsePublish,
   publishSchema,
 } from '../requests/requests.ts';
+import { batchAnswer, publishAnswer } from './answer-schemas.ts';
 
 /** The answer where nothing was asked. */
 const NOTHING: object = {};
@@ -20,6 +21,7 @@ export const publish: Endpoint = {
   path: 'events',
   publishes: true,
   scope: 'publish',
+  answer: publishAnswer,
   body: publishSchema,
   run(call) {
     const { app, key, body, hub } = call;
@@ -42,6 +44,7 @@ export const publishBatch: Endpoint = {
   path: 'batch_events',
   publishes: true,
   scope: 'publish',
+  answer: batchAnswer,
   body: batchSchema,
   answerHeaders: ({ limits }) => ({ [BATCH_SIZE]: String(limits.coalescedBatchSize) }),
   async run(call) {

@@ -9,6 +9,7 @@ import { readChannel } from '../../protocol/channel.ts';
 import { isWellFormed } from '../../protocol/well-formed.ts';
 import { Accepted, type Endpoint } from '../endpoint.ts';
 import { readLimit } from '../requests/page.ts';
+import { nothingAnswer, revocationAnswer, revocationsAnswer } from './answer-schemas.ts';
 import { boundsOf, OUTLAWS_MS, remarksOn, takeBack } from './take-back.ts';
 
 const text = z.string().min(1).max(200).refine(isWellFormed, 'must not hold one half of a surrogate pair');
@@ -42,6 +43,8 @@ export const makeRevocation: Endpoint = {
   path: 'revocations',
   publishes: false,
   scope: 'revoke',
+  answer: revocationAnswer,
+  mayBeUnfinished: true,
   body: revocationSchema,
   async run(call) {
     const { app, body, now } = call;
@@ -74,6 +77,7 @@ export const listRevocations: Endpoint = {
   path: 'revocations',
   publishes: false,
   scope: 'revoke',
+  answer: revocationsAnswer,
   run({ app, query, hub }) {
     const limit = readLimit(query);
     const after = query.get('cursor') ?? '';
@@ -93,6 +97,7 @@ export const liftBlock: Endpoint = {
   path: 'revocations/:subject',
   publishes: false,
   scope: 'revoke',
+  answer: nothingAnswer,
   async run({ app, subject, hub }) {
     if (await hub.revoker.lift(app.id, subject, boundsOf(app))) return {};
     throw new ApiError(

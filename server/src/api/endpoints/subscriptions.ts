@@ -6,6 +6,7 @@ import { check, invalidChannel } from '../../http/check.ts';
 import { readChannel } from '../../protocol/channel.ts';
 import { isWellFormed } from '../../protocol/well-formed.ts';
 import type { Endpoint } from '../endpoint.ts';
+import { removedAnswer } from './answer-schemas.ts';
 import { OUTLAWS_MS, remarksOn, stableId, takeBack } from './take-back.ts';
 import { blockSchema, reasonSchema } from './users.ts';
 
@@ -31,6 +32,8 @@ export const removeSubscriptions: Endpoint = {
   path: 'channels/:subject/subscriptions/remove',
   publishes: false,
   scope: 'revoke',
+  body: removeSchema,
+  answer: removedAnswer,
   async run(call) {
     const { app, subject, body, now } = call;
     const channel = readChannel(subject, app.limits.channelNameLength);

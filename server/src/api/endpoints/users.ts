@@ -6,6 +6,7 @@ import { parseBody } from '../../http/body.ts';
 import { check } from '../../http/check.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
 import { readLimit } from '../requests/page.ts';
+import { signedInAnswer, terminatedAnswer, userAnswer } from './answer-schemas.ts';
 import { remarksOn, stableId, takeBack } from './take-back.ts';
 
 /** Seconds that a user may be kept out at a time. */
@@ -24,6 +25,8 @@ export const terminateConnections: Endpoint = {
   path: 'users/:subject/terminate_connections',
   publishes: false,
   scope: 'revoke',
+  body: terminateSchema,
+  answer: terminatedAnswer,
   async run(call) {
     const { app, subject, body, now } = call;
     if (subject.length > MAX_ID_LENGTH) {
@@ -55,6 +58,7 @@ export const listSignedIn: Endpoint = {
   path: 'users',
   publishes: false,
   scope: 'read',
+  answer: signedInAnswer,
   async run({ app, query, adapter }) {
     const limit = readLimit(query);
     const after = query.get('cursor') ?? '';
@@ -71,6 +75,7 @@ export const showUser: Endpoint = {
   path: 'users/:subject',
   publishes: false,
   scope: 'read',
+  answer: userAnswer,
   async run(call) {
     const { app, subject, adapter } = call;
     if (!isUserId(subject))

@@ -7,6 +7,15 @@ import type { Delivery, DeliveryState, Which } from '../../webhooks/outbox/outbo
 import type { HookStatus } from '../../webhooks/webhooks.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
 import { readAfter, readLimit } from '../requests/page.ts';
+import {
+  deliveriesAnswer,
+  hookStateAnswer,
+  hooksAnswer,
+  retriedAnswer,
+  skippedAnswer,
+  testedAnswer,
+  webhookEventsAnswer,
+} from './answer-schemas.ts';
 
 /** One hook, as the answer describes it. */
 export interface HookView extends HookStatus {
@@ -38,6 +47,7 @@ const listHooks: Endpoint = {
   path: 'webhooks',
   publishes: false,
   scope: 'webhooks',
+  answer: hooksAnswer,
   async run({ app, webhooks }) {
     const hooks = app.hooks.map(async (hook): Promise<HookView> => {
       const { state, deliveries } = await webhooks.statusOf(hook.key);
@@ -54,6 +64,7 @@ const listDeliveries: Endpoint = {
   path: 'webhooks/:subject/deliveries',
   publishes: false,
   scope: 'webhooks',
+  answer: deliveriesAnswer,
   async run(call) {
     const { query, webhooks } = call;
     const limit = readLimit(query);
@@ -72,31 +83,33 @@ const listDeliveries: Endpoint = {
 };
 
 /** `POST webhooks/HOOK/retry`: deliveries are sent at once, dead letters too. */
-const retry = change('retry', async (call, hook) => ({
+const retry = change('retry', { body: whichSchema, answer: retriedAnswer }, async (call, hook) => ({
   retried: await call.webhooks.retry(hook.key, readWhich(call)),
 }));
 
 /** `POST webhooks/HOOK/skip`: deliveries are given up for good. */
-const skip = change('skip', async (call, hook) => ({
+const skip = change('skip', { body: whichSchema, answer: skippedAnswer }, async (call, hook) => ({
   skipped: await call.webhooks.skip(hook.key, readWhich(call)),
 }));
 
 /** `POST webhooks/HOOK/pause`: deliveries wait until the hook is resumed. */
-const pause = change('pause', async ({ webhooks }, hook) => {
+const pause = change('pause', { answer: hookStateAnswer }, async ({ webhooks }, hook) => {
   await webhooks.pause(hook.key);
   const { state } = await webhooks.statusOf(hook.key);
   return { state };
 });
 
 /** `POST webhooks/HOOK/resume`: goes on after a pause, or after the receiver has answered 410. */
-const resume = change('resume', async ({ webhooks }, hook) => {
+const resume = change('resume', { answer: hookStateAnswer }, async ({ webhooks }, hook) => {
   await webhooks.resume(hook.key);
   const { state } = await webhooks.statusOf(hook.key);
   return { state };
 });
 
 /** `POST webhooks/HOOK/test`: sends an event named `test`. */
-const test = change('test', async ({ webhooks }, hook) => ({ event: await webhooks.test(hook.key) }));
+const test = change('test', { answer: testedAnswer }, async ({ webhooks }, hook) => ({
+  event: await webhooks.test(hook.key),
+}));
 
 /** `GET webhook_events`: what happened, whether it arrived or not, for as long as it is kept. */
 const listEvents: Endpoint = {
@@ -104,6 +117,7 @@ const listEvents: Endpoint = {
   path: 'webhook_events',
   publishes: false,
   scope: 'webhooks',
+  answer: webhookEventsAnswer,
   async run({ app, query, webhooks }) {
     const { events, lastSeq } = await webhooks.events(
       app.id,
@@ -126,12 +140,17 @@ export const webhookEndpoints: readonly Endpoint[] = [
   listEvents,
 ];
 
-function change(name: string, run: (call: Call, hook: Hook) => Promise<object>): Endpoint {
+function change(
+  name: string,
+  schemas: Pick<Endpoint, 'body' | 'answer'>,
+  run: (call: Call, hook: Hook) => Promise<object>,
+): Endpoint {
   return {
     method: 'POST',
     path: `webhooks/:subject/${name}`,
     publishes: false,
     scope: 'webhooks',
+    ...schemas,
     run: async (call) => run(call, namedHook(call)),
   };
 }
