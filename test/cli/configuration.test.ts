@@ -78,6 +78,7 @@ describe('what stands in the file', () => {
       cacheSeconds: 1800,
       history: [],
       historyMaxBytes: 67_108_864,
+      historyDurable: false,
       idempotencySeconds: 600,
       clientEvents: true,
       subscriptionCount: false,

@@ -129,6 +129,8 @@ export const appSchema = z
     history: z.array(historyRuleSchema).readonly().default([]),
     /** Bytes of these events; beyond it the oldest one is dropped. @default 67_108_864 */
     historyMaxBytes: z.int().min(1024).default(67_108_864),
+    /** Whether these events outlive the broker: in `data`; in Redis they do anyway. @default false */
+    historyDurable: z.boolean().default(false),
     /** Whether clients may send client events. @default true */
     clientEvents: z.boolean().default(true),
     /** Whether subscribers get the number of subscriptions of their channel. @default false */
@@ -215,6 +217,10 @@ export class App {
     return this.#config.historyMaxBytes;
   }
   /** What a channel keeps; `undefined`: nothing. */
+  get historyDurable(): boolean {
+    return this.#config.historyDurable;
+  }
+
   historyOf(channel: string): HistoryRule | undefined {
     return ruleFor(this.#config.history, channel);
   }

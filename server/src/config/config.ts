@@ -192,6 +192,13 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
       }
       keys.add(key);
     }
+    if (app.historyDurable && !config.redis && config.data === undefined) {
+      refuse(
+        ['apps', index, 'historyDurable'],
+        app.historyDurable,
+        'expected data or redis, where the histories are kept',
+      );
+    }
     const hookIds = new Set<string>();
     for (const [hookIndex, webhook] of app.webhooks.entries()) {
       const id = hookIdOf(webhook);

@@ -1,7 +1,10 @@
 import type { KeptEventsOptions } from '../adapter/memory/kept-events.ts';
+import type { HistoryStore } from '../history/durable.ts';
+import type { HistoryWriterParts } from '../history/history-writer.ts';
 import type { OnLastPositionsBound } from '../history/last-positions.ts';
 import type { MemoryHistoryOptions } from '../history/memory-history.ts';
 import type { RecordBounds } from '../idempotency/records.ts';
+import { OutageLog } from '../log/outage-log.ts';
 import { reached } from '../metrics.ts';
 import type { CoreParts } from './core.ts';
 
@@ -42,4 +45,18 @@ export function idempotencyOptions({ apps, metrics, log }: CoreParts): RecordBou
 /** The bound of what is known of connections that have ended is counted and logged when it is reached. */
 export function onLastPositionsBound({ metrics, log }: CoreParts): OnLastPositionsBound {
   return (appId) => reached(metrics, log, 'last_positions', { appId });
+}
+
+/** Which histories outlive the process, and where; an outage of the disk is logged. */
+export function durableHistory({ apps, log }: CoreParts, store: HistoryStore): HistoryWriterParts {
+  const outage = new OutageLog(
+    log,
+    'histories cannot be kept on the disk: events are in memory meanwhile',
+    'histories are kept on the disk again',
+  );
+  return {
+    store,
+    isDurable: (appId) => apps.byId(appId)?.historyDurable ?? false,
+    onWritten: (error) => (error === undefined ? outage.succeeded() : outage.failed(error)),
+  };
 }

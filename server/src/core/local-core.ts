@@ -25,7 +25,13 @@ import {
   readyDespite,
   recordWarning,
 } from './core.ts';
-import { historyOptions, idempotencyOptions, keptOptions, onLastPositionsBound } from './kept-options.ts';
+import {
+  durableHistory,
+  historyOptions,
+  idempotencyOptions,
+  keptOptions,
+  onLastPositionsBound,
+} from './kept-options.ts';
 import { OwnAdmin, openRegistry } from './own-admin.ts';
 
 /** The core of a node on its own: everything is in this process and, if configured, in the data directory. */
@@ -55,7 +61,7 @@ export class LocalCore implements Core {
         monotonic,
         revocationStore: store,
         kept: keptOptions(parts),
-        history: historyOptions(parts),
+        history: { ...historyOptions(parts), durable: store && durableHistory(parts, store.history) },
         idempotency: idempotencyOptions(parts),
         onLastPositionsBound: onLastPositionsBound(parts),
       });
@@ -102,6 +108,7 @@ export class LocalCore implements Core {
       const registry = await openRegistry(parts, repository);
       const audit = await openAudit({ config, signingKey, metrics, log, now });
       const core = new LocalCore(parts, store, audit, registry, repository);
+      if (core.adapter instanceof MemoryAdapter) await core.adapter.load();
       await core.usage.start();
       return core;
     } catch (error) {

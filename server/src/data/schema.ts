@@ -130,4 +130,25 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (app, quota)
   ) STRICT, WITHOUT ROWID;
   `,
+  // The histories of apps that ask for it, and the random text of their positions. Versions are those of all apps together.
+  `
+  CREATE TABLE history_run (run TEXT NOT NULL) STRICT;
+  INSERT INTO history_run VALUES (lower(hex(randomblob(16))));
+  CREATE TABLE history (
+    version INTEGER PRIMARY KEY,
+    app TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX history_by_channel ON history (app, channel, version);
+  CREATE TABLE history_channel (
+    app TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    before INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (app, channel)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -22,15 +22,32 @@ export class AppHistory {
   /** The versions of the last positions of channels that are empty now, in the order in which they became empty. */
   readonly #empty = new Map<string, number>();
   /** At least the last version of each channel that is forgotten: the version of the position of an empty channel. */
-  #floor = 0;
+  #floor: number;
   /** All entries in order, including some that are dropped. */
   #queue: LogEntry[] = [];
   #head = 0;
   #events = 0;
   #bytes = 0;
 
-  constructor(counts: HistoryCounts) {
+  /**
+   * @param floor at least the version of each position that was given before
+   * @param onForgotten called with the name of an empty channel whose position is not remembered any more
+   */
+  constructor(
+    counts: HistoryCounts,
+    floor: number,
+    private readonly onForgotten: (channel: string) => void,
+  ) {
     this.counts = counts;
+    this.#floor = floor;
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  restoreFloor(floor: number): void {
+    this.#floor = floor;
   }
 
   get bytes(): number {
@@ -60,14 +77,25 @@ export class AppHistory {
     return log;
   }
 
+  /** The position of a channel without events, as it was stored. */
+  restoreEmpty(channel: string, last: number): void {
+    this.#empty.set(channel, last);
+    this.#boundEmpty();
+  }
+
   /** Forgets the log of a channel without events. */
   close(log: ChannelLog): void {
     this.#logs.delete(log.channel);
     this.#empty.set(log.channel, log.last);
+    this.#boundEmpty();
+  }
+
+  #boundEmpty(): void {
     if (this.#empty.size <= MAX_EMPTY) return;
     const [oldest = ''] = this.#empty.keys();
     this.#floor = Math.max(this.#floor, this.#empty.get(oldest) ?? 0);
     this.#empty.delete(oldest);
+    this.onForgotten(oldest);
   }
 
   /** Returns the bytes that it takes. */
@@ -90,13 +118,14 @@ export class AppHistory {
   }
 
   /** Drops the oldest event of all channels. Returns the bytes that this frees. */
-  evictOldest(): number {
+  evictOldest(onDropped: (log: ChannelLog) => void): number {
     let oldest = this.#queue[this.#head];
     while (oldest?.isDropped) oldest = this.#queue[++this.#head];
     if (!oldest) return 0;
     this.counts.evicted += 1;
     const { log } = oldest;
     const freed = this.dropOldestOf(log);
+    onDropped(log);
     if (log.size === 0) this.close(log);
     return freed;
   }

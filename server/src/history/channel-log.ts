@@ -15,6 +15,8 @@ export class ChannelLog {
   before: number;
   /** The version of the newest event that was ever added. */
   last: number;
+  /** The version up to which its events are in a store that outlives the process. */
+  stored = 0;
   #entries: LogEntry[] = [];
   /** Where the oldest entry is: what is in front of it was dropped. */
   #head = 0;
@@ -44,6 +46,13 @@ export class ChannelLog {
   add(entry: LogEntry): void {
     this.#entries.push(entry);
     this.last = entry.version;
+  }
+
+  /** The events after a version. */
+  after(version: number): LogEntry[] {
+    let first = this.#entries.length;
+    while (first > this.#head && this.#entries[first - 1]!.version > version) first -= 1;
+    return this.#entries.slice(first);
   }
 
   /** Drops the oldest event. */

@@ -1,6 +1,7 @@
 import type { HistoryRule } from '../apps/history-rule.ts';
 import { AppHistory, type HistoryCounts } from './app-history.ts';
 import type { ChannelLog } from './channel-log.ts';
+import { ALL_OTHERS } from './durable.ts';
 import {
   bytesOf,
   type HistoryEvent,
@@ -9,6 +10,7 @@ import {
   type LostCode,
   type Position,
 } from './history.ts';
+import { HistoryWriter, type HistoryWriterParts } from './history-writer.ts';
 import { Positions } from './positions.ts';
 
 export interface MemoryHistoryOptions {
@@ -20,10 +22,14 @@ export interface MemoryHistoryOptions {
   readonly countsOf: (appId: string) => HistoryCounts;
   /** Called when an app has reached its bound, or the broker its own. */
   readonly onBound?: (appId: string) => void;
+  /** Where the histories of some apps outlive the process. */
+  readonly durable?: HistoryWriterParts | undefined;
 }
 
 /** Milliseconds in which a bound that is reached again and again is reported once. */
 const REPORT_MS = 60_000;
+/** More versions than are given in the time between an event and its write. */
+const UNWRITTEN = 1_000_000_000;
 
 interface Clocks {
   /** Unix milliseconds. */
@@ -36,12 +42,73 @@ export class MemoryHistory {
   readonly #options: MemoryHistoryOptions;
   readonly #clocks: Clocks;
   readonly #positions = new Positions();
+  /** Those that are valid after a restart. */
+  readonly #storedPositions: Positions | undefined;
+  readonly #writer: HistoryWriter | undefined;
   readonly #apps = new Map<string, AppHistory>();
   #bytes = 0;
+  /** No version that was given before this run is higher. */
+  #start = 0;
 
   constructor(options: MemoryHistoryOptions, clocks: Clocks) {
     this.#options = options;
     this.#clocks = clocks;
+    this.#storedPositions = options.durable && new Positions(options.durable.store.run);
+    this.#writer =
+      options.durable && new HistoryWriter(options.durable, clocks, (appId) => this.#open(appId).floor);
+  }
+
+  /**
+   * Reads what is stored.
+   *
+   * @returns a version that is higher than all that were given for it
+   */
+  async load(): Promise<number> {
+    const { durable } = this.#options;
+    if (!durable) return 0;
+    const { store, isDurable } = durable;
+    const channels = await store.channels();
+    const newest = channels.reduce((max, { last }) => Math.max(max, last), 0);
+    // Versions that were given after the last write are lower, even if the clock was set back since.
+    this.#start = Math.max(newest + UNWRITTEN, this.#clocks.now() * 1000);
+    for (const { appId, channel, before, last } of channels) {
+      if (!isDurable(appId)) continue;
+      const app = this.#open(appId);
+      if (channel === ALL_OTHERS) app.restoreFloor(last);
+      else if (before === last) app.restoreEmpty(channel, last);
+      else
+        Object.assign(
+          app.open(channel, () => this.#tagOf(appId, channel)),
+          { before, last },
+        );
+    }
+    for (const { appId } of channels) if (!isDurable(appId)) await store.forgetApp(appId);
+    const ahead = this.#clocks.now() - this.#clocks.monotonic();
+    for (let page = await store.page(0); page.length > 0; page = await store.page(page.at(-1)!.version)) {
+      for (const { appId, channel, endsAt, ...event } of page) {
+        const app = this.#open(appId);
+        const log = app.open(channel, () => this.#tagOf(appId, channel));
+        const position = this.#positions.write(log.tag, event.version);
+        const kept = { position, ...event };
+        const { last } = log;
+        this.#count(app.add({ ...kept, log, bytes: bytesOf(kept), until: endsAt - ahead, isDropped: false }));
+        log.last = Math.max(last, event.version);
+        log.stored = event.version;
+      }
+    }
+    for (const [appId, app] of this.#apps) this.#enforceBounds(appId, app);
+    this.sweep();
+    return this.#start;
+  }
+
+  /** Resolves when the last event of an app is stored, or cannot be stored at present; `undefined`: there is nothing to wait for. */
+  stored(appId: string): Promise<unknown> | undefined {
+    return this.#writer?.settled(appId);
+  }
+
+  /** Stores what is not stored yet. */
+  async close(): Promise<void> {
+    await this.#writer?.close();
   }
 
   /** @param version higher than all before it */
@@ -52,13 +119,14 @@ export class MemoryHistory {
     { seconds, messages }: HistoryRule,
   ): Position {
     const app = this.#open(appId);
-    const log = app.open(channel, () => this.#positions.tagOf(appId, channel));
+    const log = app.open(channel, () => this.#tagOf(appId, channel));
     const { name, data, userId, except, version } = event;
     const position = this.#positions.write(log.tag, version);
     const kept = { position, version, name, data, userId, except, atMs: this.#clocks.now() };
     const until = this.#clocks.monotonic() + seconds * 1000;
     this.#count(app.add({ ...kept, log, bytes: bytesOf(kept), until, isDropped: false }));
     while (log.size > messages) this.#count(-app.dropOldestOf(log));
+    this.#writer?.changed(appId, log);
     this.#enforceBounds(appId, app);
     return position;
   }
@@ -66,9 +134,9 @@ export class MemoryHistory {
   read(appId: string, channel: string, query: HistoryQuery): HistoryPage | LostCode {
     const app = this.#apps.get(appId);
     const log = app?.find(channel);
-    if (app && log) this.#expire(app, log);
-    const version = log?.last ?? app?.currentOf(channel) ?? 0;
-    const tag = log?.tag ?? this.#positions.tagOf(appId, channel);
+    if (app && log) this.#expire(appId, app, log);
+    const version = log?.last ?? app?.currentOf(channel) ?? this.#start;
+    const tag = log?.tag ?? this.#tagOf(appId, channel);
     const position = this.#positions.write(tag, version);
     const from = this.#begin(tag, log, version, query);
     if (typeof from !== 'number') return from;
@@ -80,8 +148,8 @@ export class MemoryHistory {
   position(appId: string, channel: string): Position {
     const app = this.#apps.get(appId);
     const log = app?.find(channel);
-    const tag = log?.tag ?? this.#positions.tagOf(appId, channel);
-    return this.#positions.write(tag, log?.last ?? app?.currentOf(channel) ?? 0);
+    const tag = log?.tag ?? this.#tagOf(appId, channel);
+    return this.#positions.write(tag, log?.last ?? app?.currentOf(channel) ?? this.#start);
   }
 
   purge(appId: string, channel: string): void {
@@ -89,6 +157,7 @@ export class MemoryHistory {
     const log = app?.find(channel);
     if (!app || !log) return;
     while (log.size > 0) this.#count(-app.dropOldestOf(log));
+    this.#writer?.changed(appId, log);
     app.close(log);
   }
 
@@ -98,11 +167,12 @@ export class MemoryHistory {
     if (!app) return;
     for (const log of [...app.logs()]) this.purge(appId, log.channel);
     this.#apps.delete(appId);
+    void this.#writer?.forgetApp(appId);
   }
 
   /** Forgets what has expired. */
   sweep(): void {
-    for (const app of this.#apps.values()) for (const log of app.logs()) this.#expire(app, log);
+    for (const [appId, app] of this.#apps) for (const log of app.logs()) this.#expire(appId, app, log);
   }
 
   /** Where a query begins in a log. */
@@ -124,18 +194,26 @@ export class MemoryHistory {
     return index === undefined ? 'position_unknown' : index + 1;
   }
 
+  #tagOf(appId: string, channel: string): string {
+    const isDurable = this.#options.durable?.isDurable(appId) ?? false;
+    return ((isDurable && this.#storedPositions) || this.#positions).tagOf(appId, channel);
+  }
+
   #open(appId: string): AppHistory {
     let app = this.#apps.get(appId);
     if (!app) {
-      app = new AppHistory(this.#options.countsOf(appId));
+      const forget = (channel: string) => this.#writer?.forgotten(appId, channel);
+      app = new AppHistory(this.#options.countsOf(appId), this.#start, forget);
       this.#apps.set(appId, app);
     }
     return app;
   }
 
-  #expire(app: AppHistory, log: ChannelLog): void {
+  #expire(appId: string, app: AppHistory, log: ChannelLog): void {
     const now = this.#clocks.monotonic();
+    const { size } = log;
     while (log.oldest && log.oldest.until <= now) this.#count(-app.dropOldestOf(log));
+    if (log.size < size) this.#writer?.changed(appId, log);
     if (log.size === 0) app.close(log);
   }
 
@@ -146,7 +224,7 @@ export class MemoryHistory {
   }
 
   #evict(appId: string, app: AppHistory): void {
-    this.#count(-app.evictOldest());
+    this.#count(-app.evictOldest((log) => this.#writer?.changed(appId, log)));
     const now = this.#clocks.monotonic();
     if (now - app.reportedAt < REPORT_MS) return;
     app.reportedAt = now;

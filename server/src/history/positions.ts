@@ -9,7 +9,12 @@ const VERSION = /^[0-9a-z]{1,11}$/;
  * another channel or of an earlier run are recognized as such.
  */
 export class Positions {
-  readonly #run = randomBytes(16);
+  readonly #run: string;
+
+  /** @param run random text; a store that outlives the process has one of its own */
+  constructor(run = randomBytes(16).toString('hex')) {
+    this.#run = run;
+  }
 
   tagOf(appId: string, channel: string): string {
     const hash = createHash('sha256').update(this.#run).update(`${appId}:${channel}`);

@@ -1,6 +1,7 @@
 import type { Revocation } from '../adapter/revocations.ts';
 import type { DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { HookKey } from '../apps/hook.ts';
+import type { HistoryRow, SavedChannel } from '../history/durable.ts';
 import type { UsageBatch, UsageQuery, UsageRow, Used } from '../usage/usage-store.ts';
 import type {
   Amounts,
@@ -29,6 +30,12 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   usageRows(query: UsageQuery): Promise<readonly UsageRow[]>;
   warnOfQuota(app: string, quota: string, start: number): Promise<boolean>;
   usedByApps(apps: readonly string[], at: number): Promise<readonly Used[]>;
+  historyChannels(): Promise<readonly Omit<SavedChannel, 'rows'>[]>;
+  historyPage(
+    after: number,
+  ): Promise<readonly (HistoryRow & { readonly appId: string; readonly channel: string })[]>;
+  saveHistory(channels: readonly SavedChannel[]): Promise<void>;
+  forgetHistory(appId: string): Promise<void>;
   /** Deletes everything of an app but the audit entries and its usage. */
   forgetApp(appId: string): Promise<void>;
   /** Commits the work in progress, and releases the data directory. */
@@ -67,6 +74,8 @@ export interface Opened {
   readonly states: ReadonlyMap<HookKey, HookState>;
   readonly amounts: Amounts;
   readonly revocations: readonly Revocation[];
+  /** Random text that the positions of histories are made with. */
+  readonly historyRun: string;
 }
 
 /** A later message of the thread, with news in order. */

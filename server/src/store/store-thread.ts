@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteRepository } from '../data/app-repository.ts';
 import { Database, DataError } from '../data/database.ts';
+import { SqliteHistoryStore } from '../data/history-store.ts';
 import { SqliteRevocationStore } from '../data/revocation-store.ts';
 import { SqliteUsage } from '../usage/sqlite-usage.ts';
 import { SqliteOutbox } from '../webhooks/outbox/sqlite/outbox.ts';
@@ -33,6 +34,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
   const revocations = new SqliteRevocationStore(database, () => now);
   const repository = new SqliteRepository(database);
   const usage = new SqliteUsage(database);
+  const history = new SqliteHistoryStore(database);
   outbox.attach({
     appended: (...news) => say(outbox, { news: ['appended', ...news] }),
     overflowed: (...news) => say(outbox, { news: ['overflowed', ...news] }),
@@ -45,12 +47,14 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
       states: outbox.states,
       amounts: outbox.takeChanged(),
       revocations: revocations.load(),
+      historyRun: history.run(),
     },
   } satisfies Opening);
   const { deliveries } = outbox;
   const forgetApp = (appId: string): void => {
     outbox.forgetApp(appId);
     revocations.forgetApp(appId);
+    history.forgetApp(appId);
   };
   const calls: StoreCalls = {
     append: (changes) => outbox.append(changes),
@@ -79,6 +83,10 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     usageRows: async (query) => usage.rows(query),
     warnOfQuota: (...of) => outbox.write(() => usage.warn(...of)),
     usedByApps: async (...of) => usage.used(...of),
+    historyChannels: async () => history.channels(),
+    historyPage: async (after) => history.page(after),
+    saveHistory: (channels) => outbox.write(() => history.save(channels)),
+    forgetHistory: (appId) => outbox.write(() => history.forgetApp(appId)),
     forgetApp: (appId) => outbox.write(() => forgetApp(appId)),
     saveRevocation: (revocation) => outbox.write(() => revocations.save(revocation)),
     forgetRevocation: (...of) => outbox.write(() => revocations.forget(...of)),

@@ -4,6 +4,7 @@ import type { Revocation } from '../adapter/revocations.ts';
 import { OutageLog } from '../log/outage-log.ts';
 import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import { DataThread } from './data-thread.ts';
+import { StoreHistory } from './store-history.ts';
 import { StoreOutbox } from './store-outbox.ts';
 import { StoreRepository } from './store-repository.ts';
 import { StoreUsage } from './store-usage.ts';
@@ -27,6 +28,8 @@ export class Store implements RevocationStore {
   /** The documents of the admin API. */
   readonly repository = new StoreRepository(() => this.#open);
   readonly usage = new StoreUsage(() => this.#open);
+  /** Histories that outlive the process. */
+  readonly history = new StoreHistory(() => this.#open);
   /** Revocations that were kept when it was opened. */
   standing: readonly Revocation[] = [];
   #thread: DataThread | undefined;
@@ -50,6 +53,7 @@ export class Store implements RevocationStore {
       ...parts,
       onOpened: (opened) => {
         store.standing = opened.revocations;
+        store.history.run = opened.historyRun;
         outbox.opened(opened);
       },
       onSaid: ({ amounts, items }) => {

@@ -82,6 +82,11 @@ export class MemoryAdapter implements Adapter {
     }, SWEEP_MS).unref();
   }
 
+  /** Reads the histories that outlive the process; to be called before anything else. */
+  async load(): Promise<void> {
+    this.#topics.continueAfter(await this.#histories.load());
+  }
+
   attach(listener: BusListener, journal: Journal): void {
     this.bus.attach(listener, journal);
     this.nodes.attach(listener);
@@ -99,6 +104,7 @@ export class MemoryAdapter implements Adapter {
 
   async close(): Promise<void> {
     clearInterval(this.#sweep);
+    await this.#histories.close();
   }
 }
 

@@ -43,7 +43,7 @@ export class MemoryBus implements Bus {
 
   publish(message: EventMessage, keep?: Keep): Promise<Position | undefined> | undefined {
     const position = this.#publish(message, keep);
-    return position === undefined ? undefined : Promise.resolve(position);
+    return position === undefined ? undefined : this.#stored(message.topic, position);
   }
 
   async publishOnce(message: EventMessage, { id }: Once, keep?: Keep): Promise<PublishedOnce> {
@@ -53,7 +53,14 @@ export class MemoryBus implements Bus {
     if (before) return { position: before.position, isNew: false };
     const position = this.#publish(message, keep);
     this.#records.add(appId, id, channel, position);
+    await this.#history.stored(appId);
     return { position, isNew: true };
+  }
+
+  /** Whoever publishes is answered once the event outlives the process, if it shall; whoever listens does not wait. */
+  #stored(topic: Topic, position: Position): Promise<Position> {
+    const stored = this.#history.stored(appOfTopic(topic));
+    return stored ? stored.then(() => position) : Promise.resolve(position);
   }
 
   #publish(message: EventMessage, keep: Keep | undefined): Position | undefined {

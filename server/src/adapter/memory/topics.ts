@@ -60,6 +60,11 @@ export class Topics {
     this.#keptEvents = keptEvents;
   }
 
+  /** Begins after all versions that an earlier run may have given. */
+  continueAfter(version: Version): void {
+    this.#version = Math.max(this.#version, version);
+  }
+
   /** One counter for all topics, so that a topic that was forgotten does not start again at versions that it had. */
   nextVersion(): Version {
     return ++this.#version;
