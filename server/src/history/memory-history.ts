@@ -30,6 +30,8 @@ export interface MemoryHistoryOptions {
 const REPORT_MS = 60_000;
 /** More versions than are given in the time between an event and its write. */
 const UNWRITTEN = 1_000_000_000;
+/** Versions of a run with a store begin with the microseconds since 1970, so no lower one was ever given. */
+const FIRST_STORED = 1e15;
 
 interface Clocks {
   /** Unix milliseconds. */
@@ -70,7 +72,7 @@ export class MemoryHistory {
     const channels = await store.channels();
     const newest = channels.reduce((max, { last }) => Math.max(max, last), 0);
     // Versions that were given after the last write are lower, even if the clock was set back since.
-    this.#start = Math.max(newest + UNWRITTEN, this.#clocks.now() * 1000);
+    this.#start = Math.max(newest + UNWRITTEN, this.#clocks.now() * 1000, FIRST_STORED);
     for (const { appId, channel, before, last } of channels) {
       if (!isDurable(appId)) continue;
       const app = this.#open(appId);
@@ -185,13 +187,17 @@ export class MemoryHistory {
     const size = log?.size ?? 0;
     if (after === undefined) return last === undefined ? 0 : Math.max(0, size - last);
     const version = this.#positions.read(tag, after);
-    if (version === undefined || version > current) return 'position_unknown';
+    if (version === undefined || version > current || version < this.#lowest) return 'position_unknown';
     if (version === current) return size;
     const before = log?.before ?? current;
     if (version === before) return 0;
     if (version < before) return 'position_too_old';
     const index = log?.indexOf(version);
     return index === undefined ? 'position_unknown' : index + 1;
+  }
+
+  get #lowest(): number {
+    return this.#start === 0 ? 0 : FIRST_STORED;
   }
 
   #tagOf(appId: string, channel: string): string {
