@@ -51,13 +51,13 @@ export class Access {
   }
 
   /**
-   * Refuses a grant that is accepted once and was used before.
+   * Refuses a grant that is accepted once and was used before. For any other there is nothing to wait for.
    *
    * @throws SubscriptionRefusal
    * @throws Unavailable if the adapter is unavailable
    */
-  async checkUnused(app: App, grant: Grant): Promise<void> {
-    if (grant.claims?.once && (await this.#countUse(app, grant.claims, 0)) > 0) throw used();
+  checkUnused(app: App, { claims }: Grant): Promise<void> | undefined {
+    return claims?.once ? this.#countUse(app, claims, 0) : undefined;
   }
 
   /**
@@ -66,8 +66,8 @@ export class Access {
    * @throws SubscriptionRefusal if it was used before
    * @throws Unavailable if the adapter is unavailable
    */
-  async use(app: App, grant: Grant): Promise<void> {
-    if (grant.claims?.once && (await this.#countUse(app, grant.claims, 1)) > 1) throw used();
+  use(app: App, { claims }: Grant): Promise<void> | undefined {
+    return claims?.once ? this.#countUse(app, claims, 1) : undefined;
   }
 
   /**
@@ -164,7 +164,8 @@ export class Access {
     this.#reconnects.close();
   }
 
-  async #countUse(app: App, { id, expiresAt = 0 }: Claims, by: 0 | 1): Promise<number> {
+  /** @param by 1: uses it; 0: only looks whether it was used */
+  async #countUse(app: App, { id, expiresAt = 0 }: Claims, by: 0 | 1): Promise<void> {
     // Until after its end: a node whose clock is a little late must not accept it again.
     const windowMs = Math.max(0, expiresAt * 1000 - this.#now()) + REMEMBERED_LONGER_MS;
     const { hits } = await this.#counters.hit(
@@ -172,7 +173,7 @@ export class Access {
       Math.min(Math.ceil(windowMs), LONGEST_MS),
       by,
     );
-    return hits;
+    if (hits > by) throw used();
   }
 }
 

@@ -37,7 +37,7 @@ export class Answers {
     body: object,
     headers?: Readonly<Record<string, string>>,
   ): void {
-    const requestId = this.#write(response, status, body, headers && { headers });
+    const requestId = this.#write(response, status, body, headers);
     if (this.#log.isLevelEnabled('debug'))
       this.#log.debug(fieldsOf(request, response, requestId), 'request answered');
   }
@@ -64,7 +64,7 @@ export class Answers {
     const answered = refusal ?? OUR_FAULT;
     const { status, code, message, headers } = answered;
     const { type, body } = errorBody(request, answered, this.#now());
-    const requestId = this.#write(response, status, body, { headers, type });
+    const requestId = this.#write(response, status, body, headers, type);
     const fields = fieldsOf(request, response, requestId);
     if (refusal)
       this.#log.info(
@@ -80,17 +80,15 @@ export class Answers {
     response: ServerResponse,
     status: number,
     value: object,
-    {
-      headers = {},
-      type = 'application/json',
-    }: { readonly headers?: Readonly<Record<string, string>>; readonly type?: string } = {},
+    headers: Readonly<Record<string, string>> | undefined,
+    type = 'application/json',
   ): string {
     const body = JSON.stringify(value);
     const requestId = this.#idOf(response);
-    const fields = [REQUEST_ID, requestId, 'Content-Type', type];
-    fields.push('Content-Length', String(Buffer.byteLength(body)));
+    const size = String(Buffer.byteLength(body));
+    const fields = [REQUEST_ID, requestId, 'Content-Type', type, 'Content-Length', size];
     if (this.#isDraining()) fields.push('Connection', 'close');
-    for (const [name, text] of Object.entries(headers)) fields.push(name, text);
+    if (headers) for (const [name, text] of Object.entries(headers)) fields.push(name, text);
     response.writeHead(status, fields);
     response.end(body);
     return requestId;

@@ -13,11 +13,16 @@ const EMPTY = Buffer.alloc(0);
  * @throws ApiError 413 if it is too large; the rest of it is not kept
  * @throws Error if the client goes away
  */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+export function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  await receive(request, (chunk) => chunks.push(chunk));
-  const [first = EMPTY] = chunks;
-  return chunks.length > 1 ? Buffer.concat(chunks) : first;
+  return receive(
+    request,
+    (chunk) => chunks.push(chunk),
+    () => {
+      const [first = EMPTY] = chunks;
+      return chunks.length > 1 ? Buffer.concat(chunks) : first;
+    },
+  );
 }
 
 /**
@@ -27,10 +32,14 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
  * @throws Error if the client goes away
  */
 export function dropBody(request: IncomingMessage): Promise<void> {
-  return receive(request, () => {});
+  return receive(
+    request,
+    () => {},
+    () => {},
+  );
 }
 
-function receive(request: IncomingMessage, onChunk: (chunk: Buffer) => void): Promise<void> {
+function receive<T>(request: IncomingMessage, onChunk: (chunk: Buffer) => void, finish: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
     let size = 0;
     request.on('data', (chunk: Buffer) => {
@@ -45,7 +54,7 @@ function receive(request: IncomingMessage, onChunk: (chunk: Buffer) => void): Pr
           ),
         );
     });
-    request.on('end', () => resolve());
+    request.on('end', () => resolve(finish()));
     request.on('error', reject);
   });
 }

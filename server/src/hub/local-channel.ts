@@ -31,6 +31,8 @@ export class LocalChannel {
   /** The version of the last count that was sent. */
   #countVersion = 0;
 
+  #listening: Promise<void> | undefined;
+
   /**
    * @param listening resolves when messages of the channel reach this node
    * @param monotonic milliseconds of a monotonic clock
@@ -38,10 +40,23 @@ export class LocalChannel {
   constructor(
     readonly app: App,
     readonly channel: Channel,
-    readonly listening: Promise<void>,
+    listening: Promise<void>,
     readonly metrics: AppMetrics,
     readonly monotonic: () => number,
-  ) {}
+  ) {
+    this.#listening = listening;
+    listening.then(
+      () => {
+        this.#listening = undefined;
+      },
+      () => {},
+    );
+  }
+
+  /** Resolves when messages of the channel reach this node; `undefined`: they do. */
+  get listening(): Promise<void> | undefined {
+    return this.#listening;
+  }
 
   get isEmpty(): boolean {
     return this.#subscriptions.size === 0 && !this.#pending;

@@ -143,14 +143,19 @@ export class Subscriptions {
     if (left && announcesCount(app, channel)) this.#counts.changed(topic, left.subscriptions, left.version);
   }
 
+  /** A channel that has subscribers on this node. */
+  channel(app: App, name: string): LocalChannel | undefined {
+    return this.#channels.get(topicOf(app.id, name));
+  }
+
   /** The acknowledged subscription of this subscriber to a channel. */
   get(app: App, channel: string, subscriber: Subscriber): Subscription | undefined {
-    return this.#channels.get(topicOf(app.id, channel))?.get(subscriber);
+    return this.channel(app, channel)?.get(subscriber);
   }
 
   /** The subscribers of a channel on this node. */
   of(app: App, channel: string): Iterable<readonly [Subscriber, Subscription]> {
-    return this.#channels.get(topicOf(app.id, channel))?.all() ?? [];
+    return this.channel(app, channel)?.all() ?? [];
   }
 
   /** Takes a seat if the grant is accepted. */
@@ -162,15 +167,17 @@ export class Subscriptions {
   ): Promise<Joined | undefined> {
     const { app, channel } = local;
     if (channel.kind === 'public') {
-      await local.listening.catch(ignoreUnavailable);
+      if (local.listening) await local.listening.catch(ignoreUnavailable);
       return this.#join(topic, local, subscriber, grant);
     }
-    await local.listening;
+    if (local.listening) await local.listening;
     // Others must not see a member join that is not let in.
     this.#access.checkValid(app, channel.name, subscriber, grant);
-    await this.#access.checkUnused(app, grant);
+    const checked = this.#access.checkUnused(app, grant);
+    if (checked) await checked;
     const joined = await this.#join(topic, local, subscriber, grant);
-    await this.#access.use(app, grant);
+    const used = this.#access.use(app, grant);
+    if (used) await used;
     return joined;
   }
 
@@ -225,7 +232,7 @@ export class Subscriptions {
    * @throws SubscriptionRefusal if a client that sends the proof would be refused
    */
   async renew(app: App, channel: Channel, subscriber: Subscriber, grant: Grant): Promise<void> {
-    const local = this.#channels.get(topicOf(app.id, channel.name));
+    const local = this.channel(app, channel.name);
     const present = local?.get(subscriber);
     if (!local || !present) return;
     if (present.isForAnother(grant)) throw forAnother();

@@ -32,9 +32,10 @@ export interface SubscriptionExtension {
 /** The frames that the broker sends (docs/protocol.md). `data` is a string in all of them but `pusher:error`. */
 export const frames = {
   established: (socketId: string, activityTimeout: number, isCapable: boolean): Frame => {
-    const countersign = isCapable ? { version: 1 } : undefined;
-    const data = JSON.stringify({ socket_id: socketId, activity_timeout: activityTimeout, countersign });
-    return encodeJson({ event: 'pusher:connection_established', data });
+    // A socket id is digits and a dot, so there is nothing to escape.
+    const countersign = isCapable ? ',\\"countersign\\":{\\"version\\":1}' : '';
+    const data = `{\\"socket_id\\":\\"${socketId}\\",\\"activity_timeout\\":${activityTimeout}${countersign}}`;
+    return encode(`{"event":"pusher:connection_established","data":"${data}"}`);
   },
 
   error: (code: number | null, errorCode: ErrorCode, message: string): Frame =>

@@ -74,7 +74,7 @@ export class ClientEvents {
     const { app, socketId } = this.#connection;
     if (!app.clientEvents)
       throw new Refusal(null, 'client_events_off', 'Client events are turned off for this app');
-    const { eventNameLength, eventDataBytes, channelNameLength } = app.limits;
+    const { eventNameLength, eventDataBytes } = app.limits;
     this.#count(this.#rate, app.limits.clientEventsPerSecond);
     if (name.length > eventNameLength) {
       throw new Refusal(
@@ -83,15 +83,11 @@ export class ClientEvents {
         `Client event rejected: its name is longer than ${eventNameLength} characters`,
       );
     }
-    const channel = readChannel(channelName, channelNameLength);
-    if (channel?.kind !== 'private' && channel?.kind !== 'presence') {
-      const allowed = 'only private and presence channels that are not encrypted take them';
-      throw new Refusal(null, 'channel_not_allowed', `Client event rejected: ${allowed}`);
-    }
-    const subscription = this.#subscriptionTo(channelName);
+    const { channel, subscription } = this.#targetOf(channelName);
     const rate = subscription.grant.claims?.rate;
     if (rate !== undefined) this.#count(this.#rateOf(subscription, rate), rate);
-    if (Buffer.byteLength(data) > eventDataBytes) {
+    // No text has more bytes than three for each character, so most need no counting.
+    if (data.length * 3 > eventDataBytes && Buffer.byteLength(data) > eventDataBytes) {
       throw new Refusal(
         null,
         'event_too_large',
@@ -106,7 +102,7 @@ export class ClientEvents {
     this.#counted = counted.catch(() => {});
     return counted.then(() => {
       // It may have ended meanwhile.
-      this.#subscriptionTo(channelName);
+      this.#targetOf(channelName);
       return this.#send(channel, publication);
     });
   }
@@ -122,21 +118,33 @@ export class ClientEvents {
     return hub.publish(app, channel, publication);
   }
 
-  /** @throws Refusal if there is none, or its grant does not allow client events */
-  #subscriptionTo(channel: string): Subscription {
-    const subscription = this.#parts.hub.subscriptions.get(this.#connection.app, channel, this.#connection);
+  /**
+   * The channel of a client event, and the subscription that allows it. Whoever is subscribed has a channel already, so its
+   * name is read only for the refusal of others.
+   *
+   * @throws Refusal if the channel takes none, there is no subscription, or its grant does not allow client events
+   */
+  #targetOf(name: string): { readonly channel: Channel; readonly subscription: Subscription } {
+    const { app } = this.#connection;
+    const local = this.#parts.hub.subscriptions.channel(app, name);
+    const subscription = local?.get(this.#connection);
+    const channel = local && subscription ? local.channel : readChannel(name, app.limits.channelNameLength);
+    if (channel?.kind !== 'private' && channel?.kind !== 'presence') {
+      const allowed = 'only private and presence channels that are not encrypted take them';
+      throw new Refusal(null, 'channel_not_allowed', `Client event rejected: ${allowed}`);
+    }
     if (!subscription) {
       throw new Refusal(
         null,
         'not_subscribed',
-        `Client event rejected: the connection is not subscribed to channel ${channel}`,
+        `Client event rejected: the connection is not subscribed to channel ${name}`,
       );
     }
     if (subscription.grant.claims?.mayPublish === false) {
       const why = 'the grant of the subscription does not allow client events';
       throw new Refusal(null, 'publish_not_granted', `Client event rejected: ${why}`);
     }
-    return subscription;
+    return { channel, subscription };
   }
 
   #rateOf(subscription: Subscription, rate: number): ClientEventRate {

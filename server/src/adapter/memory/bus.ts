@@ -65,10 +65,10 @@ export class MemoryBus implements Bus {
 
   #publish(message: EventMessage, keep: Keep | undefined): Position | undefined {
     const committed = message.sender === undefined ? undefined : this.#recordClientEvent(message);
-    if (!keep) return this.emit([message], committed);
-    const { position, ...kept } = this.#keep(message, keep);
-    this.emit([{ ...kept, position }], committed);
-    return position;
+    const published = keep ? this.#keep(message, keep) : message;
+    if (committed || this.#waiting.has(message.topic)) this.emit([published], committed);
+    else this.#listener?.deliver(published);
+    return published.position;
   }
 
   #keep(message: EventMessage, { history, lastSeconds }: Keep): EventMessage & { readonly version: Version } {

@@ -18,6 +18,8 @@ import { appOfTopic, channelOfTopic, type Topic, userOfTopic, userTopicOf } from
 import type { MemoryBus } from './bus.ts';
 import type { TakenSeat, TopicState, Topics } from './topics.ts';
 
+const NOBODY: readonly Member[] = [];
+
 /** Who holds a seat in which topic, in this process. */
 export class MemoryRoster implements Roster {
   readonly #topics: Topics;
@@ -46,14 +48,17 @@ export class MemoryRoster implements Roster {
       if (member) addMemberSeat(state, member);
     }
     const occupied = !again && state.seats.size === 1;
-    const added = isNewMember ? member : undefined;
-    this.#announceJoin(topic, state.version, seat, occupied, added);
-    const snapshot = this.#snapshot(state);
-    const position = wantsPosition
-      ? this.#history.position(appOfTopic(topic), channelOfTopic(topic))
-      : undefined;
-    const members = member ? snapshot.members : [];
-    return { ...snapshot, members, occupied, memberAdded: isNewMember, position };
+    if (occupied || isNewMember)
+      this.#announceJoin(topic, state.version, seat, occupied, isNewMember ? member : undefined);
+    return {
+      version: state.version,
+      subscriptions: state.seats.size,
+      members: member ? state.memberList : NOBODY,
+      last: this.#topics.kept(state),
+      occupied,
+      memberAdded: isNewMember,
+      position: wantsPosition ? this.#history.position(appOfTopic(topic), channelOfTopic(topic)) : undefined,
+    };
   }
 
   async leave(topic: Topic, socketId: string, reason?: string): Promise<Left | undefined> {

@@ -54,7 +54,8 @@ const itemSchema = z.object({ ...event, channel: z.string(), channels: z.undefin
  * @throws ApiError that names the field, what came and what was expected
  */
 export function parsePublish(app: App, body: Buffer): EventRequest {
-  const { channel, channels, ...event } = check(publishSchema, parseBody(body));
+  const event = check(publishSchema, parseBody(body));
+  const { channel, channels } = event;
   if (typeof channel === 'string' && channels) {
     throw new ApiError(400, 'invalid_body', 'Give "channel" or "channels", not both');
   }
@@ -95,9 +96,9 @@ export function readEvents(
     );
   }
   return items.map((item, index) => {
-    const { channel, ...event } = check(itemSchema, item, `${field}[${index}]`);
+    const event = check(itemSchema, item, `${field}[${index}]`);
     const at = `${field}[${index}].`;
-    return readEvent(app, event, readChannels(app, [channel], `${at}channel`), at);
+    return readEvent(app, event, readChannels(app, [event.channel], `${at}channel`), at);
   });
 }
 
@@ -169,13 +170,16 @@ function readChannels(
       `"${field}" holds ${names.length} names: expected 1 to ${channelsPerPublish}`,
     );
   }
-  const channels = new Map<string, Channel>();
-  for (const name of names) {
+  const channels = names.map((name) => {
     const channel = typeof name === 'string' ? readChannel(name, channelNameLength) : undefined;
     if (!channel) throw invalidChannel(`"${field}"`, name, channelNameLength);
-    channels.set(channel.name, channel);
-  }
-  return [...channels.values()];
+    return channel;
+  });
+  return channels.length === 1 ? channels : eachOnce(channels);
+}
+
+function eachOnce(channels: readonly Channel[]): readonly Channel[] {
+  return [...new Map(channels.map((channel) => [channel.name, channel])).values()];
 }
 
 function checkEncrypted(channels: readonly Channel[], data: string, at: string): void {

@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { App, AppStore } from '../../apps/app.ts';
 import { codes, Disconnect } from '../../errors.ts';
+import { SharedTexts } from './shared-texts.ts';
 
 /** Supported versions of the protocol; the broker treats them alike. */
 const PROTOCOLS: ReadonlySet<string> = new Set(['5', '6', '7']);
 const CONTROL_CHARACTER = /\p{Cc}/u;
+/** Most connections have one of a few clients. */
+const clientNames = new SharedTexts(1000);
 
 /** A valid request to connect. */
 export interface Handshake {
@@ -48,8 +51,8 @@ export function readHandshake(
   const app = apps.byKey(key);
   if (!app)
     throw new Disconnect(codes.appNotFound, 'app_not_found', `No app has the key '${key.slice(0, 64)}'`);
-  if (app.keyOf(key)?.isRevoked)
-    throw new Disconnect(codes.appNotFound, 'key_revoked', 'The key was revoked');
+  const appKey = app.keyOf(key);
+  if (appKey?.isRevoked) throw new Disconnect(codes.appNotFound, 'key_revoked', 'The key was revoked');
   if (!app.enabled) throw new Disconnect(codes.appDisabled, 'app_disabled', 'The app is disabled');
   if (app.requireTLS && !secure)
     throw new Disconnect(codes.tlsRequired, 'tls_required', 'The app accepts TLS connections only');
@@ -61,8 +64,8 @@ export function readHandshake(
     );
   }
   // Returns the configured string: a slice of the request would keep all of it in memory.
-  const configured = app.keys.find((each) => each === key) ?? key;
-  const client = `${(query.get('client') ?? '').slice(0, 64)}/${version}`;
+  const configured = appKey?.name ?? key;
+  const client = clientNames.one(`${(query.get('client') ?? '').slice(0, 64)}/${version}`);
   return { app, key: configured, client, isCapable: saysCapable(query) };
 }
 
