@@ -149,7 +149,7 @@ describe('the page of countersign dev', () => {
     );
     expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
     const assets = Array.from(page.matchAll(/(?:src|href)="(\/[^"]*)"/g), ([, path]) => path);
-    expect(assets).toEqual(['/dev/page.css', '/dev/countersign.min.js', '/dev/page.js']);
+    expect(assets).toEqual(['/dev/page.css', '/dev/countersign.min.js', '/dev/page.js', '/console/', '/']);
     for (const path of assets) expect((await fetch(url + path)).status).toBe(200);
   });
 
