@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { deserialize, serialize } from 'node:v8';
 import { PendingCalls } from '../async/pending-calls.ts';
 import { InDoubt, Unavailable } from '../errors.ts';
-import { framePacket, PacketReader } from './framing.ts';
+import { framePackets, type Packet, PacketReader } from './framing.ts';
 
 /** Milliseconds that an answer may take. */
 const TIMEOUT_MS = 10_000;
@@ -33,12 +33,14 @@ export type Remote<Capability> = {
   ) => Promise<AnswerOf<Capability, Name>>;
 };
 
-/** What one end sends to the other. A call without an id wants no answer. */
-type Packet =
+/** What one end sends to the other, beside events. A call without an id wants no answer. */
+type Message =
   | { readonly on: string; readonly call: string; readonly args: readonly unknown[]; readonly id?: number }
   | { readonly answer: number; readonly value: unknown }
+  /** How many events that want a receipt have been received so far. */
+  | { readonly received: number }
   | { readonly refusal: number; readonly error: Fault };
-type Call = Extract<Packet, { call: string }>;
+type Call = Extract<Message, { call: string }>;
 
 /** An error, as far as the other end needs it. */
 interface Fault {
@@ -61,8 +63,8 @@ type OnFault = (error: unknown, call: string) => void;
 
 /**
  * One end of a connection between two processes. Each end exposes capabilities, which are objects whose methods the
- * other end calls by name. Calls arrive in the order in which they were made. All packets of one turn of the event
- * loop go out in one write.
+ * other end calls by name. Beside calls, an end sends events, which are bytes that stay as they are. Calls and events
+ * arrive in the order in which they were made. All of one turn of the event loop go out in one write.
  *
  * @typeParam Far the capabilities of the other end, by name
  */
@@ -73,10 +75,25 @@ export class Rpc<Far extends object> {
   readonly #exposed: ReadonlyMap<string, object>;
   readonly #onFault: OnFault;
   readonly #pending = new PendingCalls();
-  #gathered: Packet[] = [];
+  #gathered: (Message | Packet)[] = [];
+  #isScheduled = false;
+  /** The calls of {@link callEvent} that wait, oldest first, and how many receipts there were. */
+  #unreceived: number[] = [];
+  #receipts = 0;
+  /** Events of the other end that want a receipt, and those of them that have one. */
+  #received = 0;
+  #acknowledged = 0;
 
-  /** @param exposed the capabilities that the other end may call, by name */
-  constructor(stream: Duplex, exposed: object, onFault: OnFault) {
+  /**
+   * @param exposed the capabilities that the other end may call, by name
+   * @param onEvent receives the events of the other end
+   */
+  constructor(
+    stream: Duplex,
+    exposed: object,
+    onFault: OnFault,
+    onEvent: (bytes: Buffer) => void = () => {},
+  ) {
     this.#stream = stream;
     this.#exposed = new Map(Object.entries(exposed));
     this.#onFault = onFault;
@@ -88,8 +105,9 @@ export class Rpc<Far extends object> {
     });
     const reader = new PacketReader();
     stream.on('data', (chunk: Buffer) => {
-      for (const bytes of reader.read(chunk)) {
-        for (const packet of deserialize(bytes) as Packet[]) this.#receive(packet);
+      for (const { kind, bytes } of reader.read(chunk)) {
+        if (kind === 'calls') for (const message of deserialize(bytes) as Message[]) this.#receive(message);
+        else this.#receiveEvent(kind, bytes, onEvent);
       }
     });
     // A killed process at the other end shows in the close event that follows.
@@ -125,6 +143,25 @@ export class Rpc<Far extends object> {
     this.#send({ on, call: name, args });
   }
 
+  /** Sends bytes that the other end receives as an event. */
+  sendEvent(bytes: Buffer): void {
+    this.#send({ kind: 'event', bytes });
+  }
+
+  /**
+   * Sends an event, and waits until the other end has received it. All that are received in one turn have one receipt.
+   *
+   * @throws Unavailable if it could not be sent
+   * @throws InDoubt if there is no receipt in time, or the other end is gone
+   */
+  async callEvent(bytes: Buffer): Promise<undefined> {
+    if (this.#stream.destroyed) throw new Unavailable('The other process has ended');
+    const { id, answer } = this.#pending.add(TIMEOUT_MS);
+    this.#unreceived.push(id);
+    this.#send({ kind: 'awaitedEvent', bytes });
+    return answer as Promise<undefined>;
+  }
+
   /** Resolves when no call waits for an answer. */
   idle(): Promise<void> {
     return this.#pending.idle();
@@ -141,23 +178,52 @@ export class Rpc<Far extends object> {
     this.#stream.destroy();
   }
 
-  #send(packet: Packet): void {
-    if (this.#gathered.length === 0) setImmediate(() => this.#flush());
-    this.#gathered.push(packet);
+  #send(message: Message | Packet): void {
+    this.#gathered.push(message);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    const packets = this.#gathered;
+    this.#isScheduled = false;
+    const gathered = this.#gathered;
     this.#gathered = [];
-    if (packets.length === 0 || !this.#stream.writable) return;
-    this.#stream.write(framePacket(serialize(packets)));
+    if (this.#acknowledged < this.#received) {
+      this.#acknowledged = this.#received;
+      gathered.push({ received: this.#received });
+    }
+    if (gathered.length === 0 || !this.#stream.writable) return;
+    this.#stream.write(framePackets(packetsOf(gathered)));
     if (this.#stream.writableLength > MAX_WAITING_BYTES) this.#stream.destroy();
   }
 
-  #receive(packet: Packet): void {
-    if ('call' in packet) void this.#serve(packet);
-    else if ('answer' in packet) this.#pending.resolve(packet.answer, packet.value);
-    else this.#pending.reject(packet.refusal, errorOf(packet.error));
+  #receiveEvent(kind: Packet['kind'], bytes: Buffer, onEvent: (bytes: Buffer) => void): void {
+    try {
+      onEvent(bytes);
+    } catch (error) {
+      this.#onFault(error, 'event');
+    }
+    if (kind !== 'awaitedEvent') return;
+    this.#received += 1;
+    this.#schedule();
+  }
+
+  /** The other end has received so many events that want a receipt. */
+  #receiveReceipt(count: number): void {
+    for (const id of this.#unreceived.splice(0, count - this.#receipts)) this.#pending.resolve(id, undefined);
+    this.#receipts = count;
+  }
+
+  #receive(message: Message): void {
+    if ('call' in message) void this.#serve(message);
+    else if ('answer' in message) this.#pending.resolve(message.answer, message.value);
+    else if ('received' in message) this.#receiveReceipt(message.received);
+    else this.#pending.reject(message.refusal, errorOf(message.error));
   }
 
   async #serve({ on, call, args, id }: Call): Promise<void> {
@@ -176,6 +242,24 @@ export class Rpc<Far extends object> {
     if (typeof method !== 'function') throw new Error(`No method "${on}.${call}" is exposed`);
     return Reflect.apply(method, capability, args);
   }
+}
+
+/** Messages between two events are serialized together. */
+function packetsOf(gathered: readonly (Message | Packet)[]): readonly Packet[] {
+  const packets: Packet[] = [];
+  let messages: Message[] = [];
+  const endMessages = () => {
+    if (messages.length > 0) packets.push({ kind: 'calls', bytes: serialize(messages) });
+    messages = [];
+  };
+  for (const each of gathered) {
+    if ('kind' in each) {
+      endMessages();
+      packets.push(each);
+    } else messages.push(each);
+  }
+  endMessages();
+  return packets;
 }
 
 /** A capability of the other end, as if it were in this process. */

@@ -1,6 +1,7 @@
 import type { Bus, BusListener, Command, Message, Missed } from '../adapter/adapter.ts';
 import { type NodeAnswer, type Question, sumOf } from '../adapter/questions.ts';
 import type { Topic } from '../adapter/topic.ts';
+import { PackedEvent } from './packed-event.ts';
 
 /** The workers that listen to one topic. */
 interface Listeners {
@@ -55,7 +56,11 @@ export class TopicRouter implements BusListener {
   }
 
   deliver(message: Message): void {
-    for (const worker of this.#topics.get(message.topic)?.workers ?? []) worker.deliver(message);
+    const listeners = this.#topics.get(message.topic);
+    if (!listeners) return;
+    // Packed once for all.
+    const passedOn = message.kind === 'event' ? PackedEvent.of(message) : message;
+    for (const worker of listeners.workers) worker.deliver(passedOn);
   }
 
   obey(command: Command): void {

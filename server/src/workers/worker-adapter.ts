@@ -12,6 +12,8 @@ import type { Nodes } from '../adapter/questions.ts';
 import type { Revocations } from '../adapter/revocations.ts';
 import type { LastPositions } from '../history/last-positions.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
+import { packEvent } from './packed-event.ts';
+import type { PlainEvents } from './plain-events.ts';
 import type { ParentApi } from './protocol.ts';
 import { override, type Rpc, remote } from './rpc.ts';
 
@@ -30,9 +32,14 @@ export class WorkerAdapter implements Adapter {
   readonly #parent: Rpc<ParentApi>;
   #listener: BusListener | undefined;
 
-  constructor(parent: Rpc<ParentApi>) {
+  constructor(parent: Rpc<ParentApi>, plainEvents: Pick<PlainEvents, 'has'>) {
     this.#parent = parent;
-    this.bus = remote(parent, 'bus');
+    const bus: Bus = remote(parent, 'bus');
+    this.bus = override(bus, {
+      // A receipt is awaited also for these: who publishes at one worker after the other expects the order of the answers.
+      publish: (message, keep) =>
+        keep || !plainEvents.has(message) ? bus.publish(message, keep) : parent.callEvent(packEvent(message)),
+    });
     this.channelCache = remote(parent, 'channelCache');
     this.history = remote(parent, 'history');
     this.lastPositions = remote(parent, 'lastPositions');

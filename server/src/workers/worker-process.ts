@@ -12,7 +12,7 @@ import type { ParentState } from './parent-state.ts';
 import type { GroupStatus, Listening, StartMessage, WorkerApi } from './protocol.ts';
 import { Rpc } from './rpc.ts';
 import { Watchdog } from './watchdog.ts';
-import { WorkerSession } from './worker-session.ts';
+import { passOn, WorkerSession } from './worker-session.ts';
 
 /** Milliseconds that a worker has to begin to listen. */
 const BEGIN_TIMEOUT_MS = 30_000;
@@ -60,16 +60,17 @@ export class WorkerProcess {
     if (!(stream instanceof Duplex)) throw new Error('A worker has no connection to its parent');
     this.#stream = stream;
     const listener: BusListener = {
-      deliver: (message) => this.#rpc.notify('listener', 'deliver', [message]),
+      deliver: (message) => passOn(message, this.#rpc),
       obey: (command) => this.#rpc.notify('listener', 'obey', [command]),
       missed: (missed) => this.#rpc.call('listener', 'missed', [missed]),
       answer: (question) => this.#ask(question),
       proveAgain: () => this.#rpc.notify('listener', 'proveAgain', []),
     };
     const session = new WorkerSession(state, listener, metrics);
-    this.#rpc = new Rpc(stream, session.api, (error, call) => {
+    const onFault = (error: unknown, call: string) => {
       state.log.error({ err: error, worker: number, call }, 'call from a worker failed');
-    });
+    };
+    this.#rpc = new Rpc(stream, session.api, onFault, (bytes) => session.publish(bytes));
     const exited = endingOf(forked);
     this.ended = this.#rpc.ended
       .then(() => {

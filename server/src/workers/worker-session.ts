@@ -1,8 +1,9 @@
-import type { BusListener, Counters, Left, Roster } from '../adapter/adapter.ts';
+import type { BusListener, Counters, Left, Message, Roster } from '../adapter/adapter.ts';
 import type { Topic } from '../adapter/topic.ts';
+import { PackedEvent } from './packed-event.ts';
 import type { ParentState } from './parent-state.ts';
-import type { ParentApi } from './protocol.ts';
-import { override } from './rpc.ts';
+import type { ParentApi, WorkerApi } from './protocol.ts';
+import { override, type Rpc } from './rpc.ts';
 
 /**
  * The parent's side of one worker: what the worker may call, and a record of what it holds. When the worker ends,
@@ -62,6 +63,14 @@ export class WorkerSession {
       group: { metrics, beat() {} },
     };
     router.connect(worker);
+  }
+
+  /** Publishes an event for which the worker wants no answer. */
+  publish(bytes: Buffer): void {
+    const event = new PackedEvent(bytes);
+    this.#state.core.adapter.bus.publish(event)?.catch((error: unknown) => {
+      this.#state.log.error({ err: error, topic: event.topic }, 'event of a worker not published');
+    });
   }
 
   /**
@@ -129,4 +138,10 @@ export class WorkerSession {
       last = (await this.#roster.leave(topic, socketId, 'disconnected')) ?? last;
     if (last) this.#state.counts.lapsed(topic, last);
   }
+}
+
+/** Passes a message on to a worker: an event as the bytes that it is packed in. */
+export function passOn(message: Message, worker: Rpc<WorkerApi>): void {
+  if (message instanceof PackedEvent) worker.sendEvent(message.bytes);
+  else worker.notify('listener', 'deliver', [message]);
 }

@@ -9,6 +9,8 @@ import type { Config } from '../config/config.ts';
 import { Metrics } from '../metrics.ts';
 import { createServer } from '../server.ts';
 import { VERSION } from '../version.ts';
+import { unpackEvent } from './packed-event.ts';
+import { PlainEvents } from './plain-events.ts';
 import type {
   GroupStatus,
   Listening,
@@ -29,6 +31,7 @@ export class Worker {
   readonly #createLog: WorkerParts['createLog'];
   readonly #parent: Rpc<ParentApi>;
   readonly #adapter: WorkerAdapter;
+  readonly #plainEvents = new PlainEvents();
   #log: Logger | undefined;
   #broker: Promise<Broker> | undefined;
   #core: WorkerCore | undefined;
@@ -42,10 +45,13 @@ export class Worker {
   constructor({ stream, createLog, onEnd }: WorkerParts) {
     this.#createLog = createLog;
     const exposed: WorkerApi = { listener: this.#listener, worker: this.#control };
-    this.#parent = new Rpc<ParentApi>(stream, exposed, (error, call) => {
+    const onFault = (error: unknown, call: string) => {
       this.#log?.error({ err: error, call }, 'call from the parent failed');
-    });
-    this.#adapter = new WorkerAdapter(this.#parent);
+    };
+    this.#parent = new Rpc<ParentApi>(stream, exposed, onFault, (bytes) =>
+      this.#listener.deliver(unpackEvent(bytes)),
+    );
+    this.#adapter = new WorkerAdapter(this.#parent, this.#plainEvents);
     void this.#parent.ended.then(() => {
       clearInterval(this.#heartbeat);
       this.#usage?.close();
@@ -69,6 +75,7 @@ export class Worker {
   readonly #control: WorkerControl = {
     begin: (message) => this.#begin(message),
     reload: async (apps) => {
+      this.#plainEvents.reload(apps);
       await (await this.#broker)?.reload(apps);
     },
     figures: async (appId) => (await this.#own?.figures(appId)) ?? NO_FIGURES,
@@ -96,6 +103,7 @@ export class Worker {
       throw new Error(`The worker has version ${VERSION} and its parent version ${version}: restart both`);
     }
     this.#status = status;
+    this.#plainEvents.begin(config);
     this.#log = this.#createLog(config, number);
     const metrics = new Metrics();
     const { enabled, required: isRequired } = config.audit;

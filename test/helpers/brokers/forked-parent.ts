@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Adapter, BusListener } from '#server/adapter/adapter';
 import { NOTHING_DONE } from '#server/adapter/questions';
+import { unpackEvent } from '#server/workers/packed-event';
 import type { ParentApi } from '#server/workers/protocol';
 import { Rpc } from '#server/workers/rpc';
 import { WorkerAdapter } from '#server/workers/worker-adapter';
@@ -25,10 +26,13 @@ export class ForkedParent {
       answer: async (question) => (await adapter.listener?.answer(question)) ?? NOTHING_DONE,
       proveAgain: () => adapter.listener?.proveAgain(),
     };
-    const rpc = new Rpc<ParentApi>(stream, { listener }, (error) => {
+    const onFault = (error: unknown) => {
       throw error;
-    });
-    const adapter = new WorkerAdapter(rpc);
+    };
+    const rpc = new Rpc<ParentApi>(stream, { listener }, onFault, (bytes) =>
+      listener.deliver(unpackEvent(bytes)),
+    );
+    const adapter = new WorkerAdapter(rpc, { has: () => true });
     return adapter;
   }
 

@@ -6,7 +6,7 @@ import { LocalCore } from '#server/core/local-core';
 import { Metrics } from '#server/metrics';
 import { ParentState } from '#server/workers/parent-state';
 import { Rpc } from '#server/workers/rpc';
-import { WorkerSession } from '#server/workers/worker-session';
+import { passOn, WorkerSession } from '#server/workers/worker-session';
 
 // A parent of workers, with a core for each connection. Its clock begins anew with each, and is moved by messages.
 const BEGIN = 1_700_000_000_000;
@@ -37,7 +37,7 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
   });
   /** @type {import('#server/adapter/adapter').BusListener} */
   const worker = {
-    deliver: (message) => rpc.notify('listener', 'deliver', [message]),
+    deliver: (message) => passOn(message, rpc),
     obey: (command) => rpc.notify('listener', 'obey', [command]),
     missed: (missed) => rpc.call('listener', 'missed', [missed]),
     answer: (question) => rpc.call('listener', 'answer', [question]),
@@ -45,7 +45,12 @@ const server = createServer({ pauseOnConnect: true }, async (stream) => {
   };
   const session = new WorkerSession(new ParentState(core, apps, log), worker, async () => '');
   /** @type {Rpc<import('#server/workers/protocol').WorkerApi>} */
-  const rpc = new Rpc(stream, session.api, () => process.exit(1));
+  const rpc = new Rpc(
+    stream,
+    session.api,
+    () => process.exit(1),
+    (bytes) => session.publish(bytes),
+  );
   rpc.ended.then(() => core.close()).catch(() => process.exit(1));
   stream.resume();
 });
