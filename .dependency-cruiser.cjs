@@ -12,7 +12,7 @@ const LAYERS = [
   ['socket', 'webhooks', 'renewal'],
   ['audit', 'tokens', 'usage'],
   ['hub', 'http', 'data'],
-  ['access'],
+  ['access', 'recorder'],
   ['adapter', 'tls'],
   ['idempotency'],
   ['history'],

@@ -29,6 +29,7 @@ import { openApi } from './openapi.ts';
 import { MetricsEndpoint } from './prometheus/endpoint.ts';
 import { MetricsExporter } from './prometheus/exporter.ts';
 import { PublishSockets } from './publishing/publish-sockets.ts';
+import { FlightRecorder } from './recorder/flight-recorder.ts';
 import { BackendRenewals } from './renewal/backend-renewals.ts';
 import { Gateway } from './socket/handshakes/gateway.ts';
 import { OpenConnections } from './socket/open-connections.ts';
@@ -67,7 +68,17 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const tokens = new Tokens({ metrics, log, now, monotonic, addresses: callableAddresses(config) });
   const access = new Access({ counters: adapter.counters, now, monotonic, renewer: renewals });
   const connections = new OpenConnections();
-  const hub = new Hub({ adapter, access, apps, journal: core.journal, metrics, log, connections });
+  const recorder = new FlightRecorder(now, monotonic);
+  const hub = new Hub({
+    adapter,
+    access,
+    apps,
+    journal: core.journal,
+    metrics,
+    recorder,
+    log,
+    connections,
+  });
   const writeQueue = new WriteQueue({ gapMaxMs: config.flushGapMaxMs });
 
   const { addressOf, isSecure, isProxy } = readForwarding(config.trustProxy);
@@ -116,6 +127,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     tokens,
     audit,
     hub,
+    recorder,
     connections,
     writeQueue,
     metrics,
@@ -232,6 +244,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     writeQueue.close();
     hub.close();
     access.close();
+    recorder.close();
     renewals.close();
     tokens.close();
     rates.close();

@@ -10,6 +10,7 @@ import type { Subscriber } from '#server/hub/subscriber';
 import { Metrics } from '#server/metrics';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
+import { FlightRecorder } from '#server/recorder/flight-recorder';
 import { type FrameBatch, WriteQueue, type Writer } from '#server/socket/write-queue';
 import { accessFor } from '../helpers/access.ts';
 import { publish } from '../helpers/api.ts';
@@ -71,6 +72,7 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event lo
     apps,
     journal: NO_JOURNAL,
     metrics: new Metrics(),
+    recorder: new FlightRecorder(Date.now, () => performance.now()),
     log: pino({ level: 'silent' }),
     connections: [],
   });

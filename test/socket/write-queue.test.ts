@@ -12,6 +12,7 @@ import type { Subscriber } from '#server/hub/subscriber';
 import { Metrics } from '#server/metrics';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
+import { FlightRecorder } from '#server/recorder/flight-recorder';
 import { type FrameBatch, WriteQueue, type WriteQueueOptions, type Writer } from '#server/socket/write-queue';
 import { accessFor } from '../helpers/access.ts';
 import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
@@ -230,6 +231,7 @@ describe('what a message costs', () => {
       apps,
       journal: NO_JOURNAL,
       metrics: new Metrics(),
+      recorder: new FlightRecorder(Date.now, () => performance.now()),
       log: pino({ level: 'silent' }),
       connections: [],
     });

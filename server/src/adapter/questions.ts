@@ -1,4 +1,10 @@
 import { type KeyUses, mergeKeyUses } from '../apps/keys/key-usage.ts';
+import {
+  mergeRecordings,
+  type RecordedStep,
+  type RecordingQuestion,
+  type RecordingState,
+} from './recordings.ts';
 import type { Revocation } from './revocations.ts';
 
 /** What all nodes are asked, and whose answers are awaited. */
@@ -18,7 +24,8 @@ export type Question =
   /** Who holds what. */
   | HeldQuery
   /** When the keys of an app were used last. */
-  | { readonly kind: 'keyUses'; readonly appId: string };
+  | { readonly kind: 'keyUses'; readonly appId: string }
+  | RecordingQuestion;
 
 /** Which grants are asked for. */
 export interface HeldQuery {
@@ -56,6 +63,8 @@ export interface NodeAnswer {
   readonly unanswered: number;
   readonly held: readonly HeldGrant[];
   readonly keyUses: KeyUses;
+  readonly recordings: readonly RecordingState[];
+  readonly steps: readonly RecordedStep[];
 }
 
 /** What was done, and by how many nodes. */
@@ -71,6 +80,8 @@ export const NOTHING_DONE: NodeAnswer = {
   unanswered: 0,
   held: [],
   keyUses: {},
+  recordings: [],
+  steps: [],
 };
 
 /** Asks all nodes, this one included. */
@@ -99,5 +110,7 @@ export function sumOf(answers: readonly NodeAnswer[]): NodeAnswer {
     unanswered: answers.reduce((sum, each) => sum + each.unanswered, 0),
     held: answers.flatMap(({ held }) => held),
     keyUses: answers.reduce((sum, { keyUses }) => mergeKeyUses(sum, keyUses), {}),
+    recordings: mergeRecordings(answers.flatMap(({ recordings }) => recordings)),
+    steps: answers.flatMap(({ steps }) => steps),
   };
 }

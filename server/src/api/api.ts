@@ -11,6 +11,7 @@ import { listChannels, listUsers, showChannel } from './endpoints/channels.ts';
 import { listEvents, purgeEvents } from './endpoints/history.ts';
 import { listKeys } from './endpoints/keys.ts';
 import { publish, publishBatch } from './endpoints/publish.ts';
+import { recordingEndpoints } from './endpoints/recordings.ts';
 import { liftBlock, listRevocations, makeRevocation } from './endpoints/revocations.ts';
 import { removeSubscriptions } from './endpoints/subscriptions.ts';
 import { listSignedIn, showUser, terminateConnections } from './endpoints/users.ts';
@@ -39,6 +40,7 @@ export const API_ENDPOINTS: readonly Endpoint[] = [
   terminateConnections,
   ...webhookEndpoints,
   findAuditRecords,
+  ...recordingEndpoints,
 ];
 /** The path of the WebSocket that publishes, below that of its app. */
 export const PUBLISH_SOCKET = 'publish';

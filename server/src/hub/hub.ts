@@ -19,6 +19,7 @@ import type { Position } from '../history/history.ts';
 import type { Once } from '../idempotency/records.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
+import type { FlightRecorder } from '../recorder/flight-recorder.ts';
 import { CacheMisses } from './cache-misses.ts';
 import { type AppCounts, Channels } from './channels.ts';
 import { publishAll } from './publish-all.ts';
@@ -63,11 +64,12 @@ export class Hub implements AdapterListener {
     readonly apps: AppStore;
     readonly journal: Journal;
     readonly metrics: Metrics;
+    readonly recorder: FlightRecorder;
     readonly log: Logger;
     /** The connections of this process. */
     readonly connections: Iterable<LocalConnection>;
   }) {
-    const { adapter, access, apps, journal, metrics, log, connections } = parts;
+    const { adapter, access, apps, journal, metrics, log } = parts;
     const channels = new Channels(adapter.bus, metrics, access.monotonic, log);
     const counts = new CountAnnouncer(adapter, apps, log);
     const cacheMisses = new CacheMisses(adapter.counters, journal, log);
@@ -92,18 +94,7 @@ export class Hub implements AdapterListener {
     });
     this.users = new Users(adapter, log);
     this.watchlists = new Watchlists(adapter, log);
-    const { users } = this;
-    this.revoker = new Revoker({
-      adapter,
-      access,
-      apps,
-      channels,
-      endings,
-      users,
-      journal,
-      log,
-      connections,
-    });
+    this.revoker = new Revoker({ ...parts, channels, endings, users: this.users });
     adapter.attach(this, journal);
   }
 

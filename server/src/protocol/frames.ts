@@ -206,6 +206,11 @@ export function payloadOf({ length }: Frame): number {
   return length - (length < 128 ? 2 : length < 65_540 ? 4 : 10);
 }
 
+/** The text of a frame. */
+export function textOf(frame: Frame): string {
+  return frame.toString('utf8', frame.length - payloadOf(frame));
+}
+
 /** Encodes a text as one unmasked WebSocket frame (RFC 6455, section 5.2). */
 export function encode(text: string): Frame {
   const size = Buffer.byteLength(text);

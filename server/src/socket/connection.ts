@@ -10,6 +10,7 @@ import type { ExpelCode } from '../hub/users.ts';
 import type { AppMetrics } from '../metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
+import type { Tap } from '../recorder/tap.ts';
 import { AuthenticationDeadline } from './authentication-deadline.ts';
 import type { ClientSocket, MessageBound, SocketOwner } from './client-socket.ts';
 import { closeErrorFrame, terminatedFrame } from './close-frame.ts';
@@ -35,6 +36,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   readonly metrics: AppMetrics;
   readonly openedAfter: number;
   pending: FrameBatch | undefined;
+  tap: Tap | undefined;
   readonly #parts: ConnectionParts;
   readonly #webSocket: ClientSocket;
   readonly #socket: Duplex;
@@ -90,7 +92,9 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   }
 
   send(frame: Frame): void {
-    if (!this.#ended) this.#parts.writeQueue.push(this, frame);
+    if (this.#ended) return;
+    this.tap?.sent(frame);
+    this.#parts.writeQueue.push(this, frame);
   }
 
   write(bytes: Buffer, frames: number, payload: number): void {
@@ -246,6 +250,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.metrics.messagesIn += 1;
     this.#receivingSince = undefined;
     this.metrics.bytesIn += data.length;
+    this.tap?.received(data);
     try {
       const tooMany = this.#countFrame();
       if (tooMany) throw tooMany;
@@ -260,6 +265,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
 
   receiveControl(): void {
     if (this.#ended) return;
+    this.tap?.receivedControl();
     const tooMany = this.#countFrame();
     if (tooMany) this.answer(tooMany);
   }

@@ -1,24 +1,17 @@
-import { parseProof } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
 import { type Grant, userOf } from '../access/grant.ts';
 import type { App } from '../apps/app.ts';
-import type { ClaimedProof, ClientInfo } from '../apps/observer.ts';
+import type { ClaimedProof } from '../apps/observer.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { AuditEvent, AuditType } from '../audit/record.ts';
 import { codes, type Disconnect, type Refusal, type SubscriptionRefusal, severityOf } from '../errors.ts';
 import type { ExpelCode } from '../hub/users.ts';
-import { type AppMetrics, increment, type Metrics, reached } from '../metrics.ts';
+import { increment, type Metrics, reached } from '../metrics.ts';
+import type { FlightRecorder } from '../recorder/flight-recorder.ts';
+import { auditOf, auditOfGrant, isProven, keyIn } from './audited.ts';
 import type { MessageBound } from './client-socket.ts';
 import { countedCode } from './close-frame.ts';
 import type { SignInRefusal, User } from './proofs/authentication.ts';
-
-/** A connection, as reports name it. */
-export interface ReportedConnection extends ClientInfo {
-  readonly app: App;
-  readonly metrics: AppMetrics;
-  /** The user that it has signed in as. */
-  readonly userId?: string | undefined;
-}
+import type { ReportedConnection } from './reported-connection.ts';
 
 /** Characters of a channel name from a client that the log holds. */
 const MAX_LOGGED_NAME = 200;
@@ -28,12 +21,14 @@ export class Report {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #audit: Audit | undefined;
+  readonly #recorder: FlightRecorder;
 
   /** @param audit `undefined` if it is off */
-  constructor(log: Logger, metrics: Metrics, audit: Audit | undefined) {
+  constructor(log: Logger, metrics: Metrics, audit: Audit | undefined, recorder: FlightRecorder) {
     this.#log = log;
     this.#metrics = metrics;
     this.#audit = audit;
+    this.#recorder = recorder;
   }
 
   /** Whether debug lines are written. Asked where a busy broker would make their fields for nothing. */
@@ -50,7 +45,11 @@ export class Report {
   }
 
   disconnected(connection: ReportedConnection, code: number, reason: string): void {
-    const { app, metrics, client, address } = connection;
+    const { app, metrics, client, address, tap } = connection;
+    if (tap) {
+      tap.note('closed', { code, reason });
+      this.#recorder.ended(connection);
+    }
     metrics.connections -= 1;
     increment(metrics.closes, countedCode(code));
     if (this.#isDebug)
@@ -112,6 +111,7 @@ export class Report {
 
   messageRefused(connection: ReportedConnection, { code, errorCode, message: reason }: Refusal): void {
     const { app, metrics } = connection;
+    connection.tap?.note('message_refused', { code: errorCode, reason });
     increment(metrics.refusals, code === null ? 'message' : String(code));
     this.#log.debug({ ...idsOf(connection), code, errorCode, reason }, 'message refused');
     // signInRefused has reported refused sign-ins to the observer, with the proof.
@@ -135,6 +135,13 @@ export class Report {
   }
 
   signedIn(connection: ReportedConnection, { id: userId, key, claims }: User): void {
+    this.#recorder.identified(connection, userId);
+    connection.tap?.note('signed_in', {
+      user_id: userId,
+      key: key?.name,
+      grant_id: claims?.id,
+      expires_at: claims?.expiresAt,
+    });
     this.#audit?.record(
       auditOf('signed_in', connection, { user_id: userId, key: key?.name, grant_id: claims?.id }),
     );
@@ -151,6 +158,7 @@ export class Report {
   ): void {
     const { errorCode, message: reason, explanation } = refusal;
     connection.metrics.usage.refused += 1;
+    connection.tap?.note('sign_in_refused', { code: errorCode, reason });
     if (this.#audit) {
       const key = keyIn(evidence, connection);
       this.#audit.record(auditOf('sign_in_refused', connection, { key, reason, code: errorCode }));
@@ -171,6 +179,7 @@ export class Report {
 
   /** The application, or a limit that it has set, ended the connection. */
   expelled(connection: ReportedConnection, reason: string, code: ExpelCode): void {
+    connection.tap?.note('expelled', { code, reason });
     const parts = { user_id: connection.userId, reason, code };
     this.#audit?.record(auditOf('disconnected_by_app', connection, parts));
     if (code !== 'superseded') return;
@@ -181,6 +190,7 @@ export class Report {
   /** @param isRenewal the grant replaces an earlier one */
   subscribed(connection: ReportedConnection, channel: string, grant: Grant, isRenewal: boolean): void {
     const userId = grant.member?.userId;
+    if (this.#recorder.isOn) this.#recordSubscribed(connection, channel, grant, isRenewal);
     if (isProven(grant) && this.#audit) {
       const type = isRenewal ? 'grant_renewed' : 'grant_used';
       this.#audit.record(auditOf(type, connection, { channel, ...auditOfGrant(connection, grant) }));
@@ -189,7 +199,17 @@ export class Report {
     connection.app.observer?.observe({ kind: 'subscribed', who: connection, channel, userId });
   }
 
+  #recordSubscribed(connection: ReportedConnection, channel: string, grant: Grant, isRenewal: boolean): void {
+    this.#recorder.identified(connection, userOf(grant));
+    connection.tap?.note(isRenewal ? 'renewed' : 'subscribed', {
+      channel,
+      ...auditOfGrant(connection, grant),
+      expires_at: grant.claims?.expiresAt,
+    });
+  }
+
   unsubscribed(connection: ReportedConnection, channel: string): void {
+    connection.tap?.note('unsubscribed', { channel });
     if (this.#isDebug) this.#log.debug({ ...idsOf(connection), channel }, 'unsubscribed');
     connection.app.observer?.observe({ kind: 'unsubscribed', who: connection, channel });
   }
@@ -205,8 +225,9 @@ export class Report {
     grant: Grant,
     why: SubscriptionRefusal | undefined,
   ): void {
+    const { code = 'grant_expired' } = why ?? {};
+    connection.tap?.note('subscription_ended', { channel, code, reason: why?.message });
     if (isProven(grant) && this.#audit) {
-      const { code = 'grant_expired' } = why ?? {};
       const type = code === 'grant_expired' ? 'grant_expired' : 'grant_revoked';
       const parts = { channel, ...auditOfGrant(connection, grant), code, reason: why?.message };
       this.#audit.record(auditOf(type, connection, parts));
@@ -221,8 +242,9 @@ export class Report {
     evidence: ClaimedProof,
     mistake?: string,
   ): void {
+    const { message: reason, code } = refusal;
+    connection.tap?.note('subscription_refused', { channel, code, reason });
     if (this.#audit) {
-      const { message: reason, code } = refusal;
       const parts = { channel, user_id: connection.userId, key: keyIn(evidence, connection), reason, code };
       this.#audit.record(auditOf('grant_refused', connection, parts));
     }
@@ -272,36 +294,9 @@ export class Report {
   }
 }
 
-/** Whether a grant stands in a signature or a token: that of a public channel does not. */
-function isProven({ key, token }: Grant): boolean {
-  return key !== undefined || token !== undefined;
-}
-
 /** The fields that every log line about a connection has. */
 function idsOf({ app, key, socketId }: ReportedConnection): object {
   return { appId: app.id, key, socketId };
 }
 
 const NO_EVIDENCE: ClaimedProof = { auth: undefined, data: undefined };
-
-function auditOf(
-  type: AuditType,
-  { app, socketId, address }: ReportedConnection,
-  parts: Pick<AuditEvent, 'channel' | 'user_id' | 'grant_id' | 'key' | 'reason' | 'code'>,
-): AuditEvent {
-  return { type, app: app.id, socket_id: socketId, address, ...parts };
-}
-
-/** What a grant says: its user is the one that it names, else the one that has signed in. */
-function auditOfGrant(
-  { userId }: ReportedConnection,
-  grant: Grant,
-): Pick<AuditEvent, 'user_id' | 'grant_id' | 'key'> {
-  return { user_id: userOf(grant) ?? userId, grant_id: grant.claims?.id, key: grant.key?.name };
-}
-
-/** The key that a proof names, if the app has it: other names are whatever a client sent. */
-function keyIn({ auth }: ClaimedProof, { app }: ReportedConnection): string | undefined {
-  const key = parseProof(auth)?.key;
-  return key !== undefined && app.hasKey(key) ? key : undefined;
-}

@@ -4,10 +4,12 @@ import type { Audit } from '../audit/audit.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { UserConnection } from '../hub/users.ts';
+import type { FlightRecorder } from '../recorder/flight-recorder.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Quotas } from '../usage/quotas.ts';
 import type { UserEventRate } from './rate-limits.ts';
-import type { Report, ReportedConnection } from './report.ts';
+import type { Report } from './report.ts';
+import type { ReportedConnection } from './reported-connection.ts';
 
 /** The connection of a session, as far as the session needs it. */
 export interface SessionContext extends Subscriber, UserConnection, ReportedConnection {
@@ -39,6 +41,7 @@ export interface SessionParts {
   /** Says in one sentence which mistake the backend made, if the app has `explainRefusals`. */
   readonly explain: (app: App, claim: ProofClaim, auth: unknown) => string | undefined;
   readonly userEvents: UserEventRate;
+  readonly recorder: FlightRecorder;
   /** `undefined`: it is off. */
   readonly audit: Audit | undefined;
   /** Unix milliseconds. */

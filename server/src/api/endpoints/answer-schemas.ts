@@ -108,6 +108,41 @@ export const accessAnswer = z.object({
   ...cursor,
 });
 
+const recording = z.object({
+  id: z.string(),
+  user_id: z.string().optional(),
+  socket_id: z.string().optional(),
+  ends_at: z.int(),
+  goes_on: z.boolean(),
+  steps: count,
+  dropped: count,
+});
+const unheard = { pending: z.array(z.string()).optional().describe('Nodes that have not answered') };
+export const recordingAnswer = recording.extend(unheard);
+export const recordingsAnswer = z.object({ recordings: z.array(recording), ...unheard });
+export const recordedAnswer = z.object({
+  recording,
+  steps: z.array(
+    z.object({
+      at_ms: z.number(),
+      socket_id: z.string(),
+      step: z.string(),
+      ...Object.fromEntries(
+        ['event', 'channel', 'reason', 'user_id', 'grant_id', 'key'].map((name) => [
+          name,
+          z.string().optional(),
+        ]),
+      ),
+      bytes: count.optional(),
+      code: z.union([z.string(), z.number()]).optional(),
+      expires_at: z.number().optional(),
+    }),
+  ),
+  ...cursor,
+  ...unheard,
+});
+export const forgottenAnswer = z.object(unheard);
+
 export const keysAnswer = z.object({
   keys: z.array(
     z.object({
@@ -119,7 +154,7 @@ export const keysAnswer = z.object({
       last_used_at: z.record(z.string(), z.number().nullable()),
     }),
   ),
-  pending: z.array(z.string()).optional().describe('Nodes that have not answered'),
+  ...unheard,
 });
 
 export const auditAnswer = z.object({

@@ -8,7 +8,9 @@ import { keptUntil, type Revocation, type RevocationBounds } from '../../adapter
 import { appOfTopic } from '../../adapter/topic.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { Unavailable } from '../../errors.ts';
+import type { FlightRecorder, Recordable } from '../../recorder/flight-recorder.ts';
 import type { Channels } from '../channels.ts';
+import { concernedConnections } from '../concerned-connections.ts';
 import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
 import type { UserConnection, Users } from '../users.ts';
@@ -18,7 +20,7 @@ import { heldGrants } from './held-grants.ts';
 import { recheck } from './recheck.ts';
 
 /** A connection of this process. */
-export interface LocalConnection extends UserConnection {
+export interface LocalConnection extends UserConnection, Recordable {
   readonly app: { readonly id: string };
   readonly openedAfter: number;
 }
@@ -42,6 +44,7 @@ export interface RevokerParts {
   readonly endings: Endings;
   readonly users: Users;
   readonly journal: Journal;
+  readonly recorder: FlightRecorder;
   readonly log: Logger;
   /** The connections of this process. */
   readonly connections: Iterable<LocalConnection>;
@@ -142,6 +145,7 @@ export class Revoker {
   }
 
   async answer(question: Question): Promise<NodeAnswer> {
+    const { recorder } = this.#parts;
     switch (question.kind) {
       case 'revoke':
         return this.#apply(question.revocation);
@@ -155,6 +159,22 @@ export class Revoker {
         return { ...NOTHING_DONE, held: heldGrants(this.#parts.channels, question) };
       case 'keyUses':
         return { ...NOTHING_DONE, keyUses: this.#parts.apps.byId(question.appId)?.keyUses.lastUses ?? {} };
+      case 'record': {
+        const { connections, channels } = this.#parts;
+        const { appId } = question.recording;
+        recorder.begin(question.recording, (target) =>
+          concernedConnections(appId, target, connections, channels),
+        );
+        return NOTHING_DONE;
+      }
+      case 'recorded': {
+        const { appId, id, after, limit } = question;
+        const steps = id === undefined ? [] : recorder.steps(appId, id, after, limit);
+        return { ...NOTHING_DONE, recordings: recorder.states(appId, id), steps };
+      }
+      case 'forgetRecording':
+        recorder.forget(question.appId, question.id);
+        return NOTHING_DONE;
     }
   }
 

@@ -43,7 +43,7 @@ export class Gateway {
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#connections = parts.connections;
-    this.#report = new Report(parts.log, parts.metrics, parts.audit);
+    this.#report = new Report(parts.log, parts.metrics, parts.audit, parts.recorder);
     this.#buffers = new OutboundBuffers(parts.config.maxBufferedTotalBytes, () => this.#cutOffSlowest());
     this.#connectionParts = {
       ...parts,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { KEY_USES } from '../../../apps/keys/key-usage.ts';
+import { STEP_KINDS } from '../../recordings.ts';
 
 const text = z.string();
 const optionalText = text.optional();
@@ -26,6 +27,38 @@ export const revocationSchema = z.object({
   blockedUntil: number.optional(),
 });
 
+const recordingSchema = z
+  .object({ id: text, appId: text, userId: optionalText, socketId: optionalText, leftMs: number })
+  .transform(({ userId, socketId, ...rest }) => ({ ...rest, userId, socketId }));
+const stateSchema = z
+  .object({
+    id: text,
+    appId: text,
+    userId: optionalText,
+    socketId: optionalText,
+    leftMs: number,
+    steps: number,
+    dropped: number,
+  })
+  .transform(({ userId, socketId, ...rest }) => ({ ...rest, userId, socketId }));
+const stepSchema = z.object({
+  place: text,
+  at: number,
+  socketId: text,
+  kind: z.enum(STEP_KINDS),
+  details: z.object({
+    event: optionalText,
+    channel: optionalText,
+    bytes: number.optional(),
+    code: z.union([text, number]).optional(),
+    reason: optionalText,
+    user_id: optionalText,
+    grant_id: optionalText,
+    key: optionalText,
+    expires_at: number.optional(),
+  }),
+});
+
 /** What all nodes are asked. */
 export const questionSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('revoke'), revocation: revocationSchema }),
@@ -48,6 +81,11 @@ export const questionSchema = z.discriminatedUnion('kind', [
     })
     .transform(({ userId, channel, ...rest }) => ({ ...rest, userId, channel })),
   z.object({ kind: z.literal('keyUses'), appId: text }),
+  z.object({ kind: z.literal('record'), recording: recordingSchema }),
+  z
+    .object({ kind: z.literal('recorded'), appId: text, id: optionalText, after: text, limit: number })
+    .transform(({ id, ...rest }) => ({ ...rest, id })),
+  z.object({ kind: z.literal('forgetRecording'), appId: text, id: text }),
 ]);
 
 const heldSchema = z
@@ -81,6 +119,8 @@ export const confirmationSchema = z.object({
     connections: number,
     unanswered: number,
     held: z.array(heldSchema).readonly(),
+    recordings: z.array(stateSchema).readonly(),
+    steps: z.array(stepSchema).readonly(),
     keyUses: z.record(text, z.partialRecord(z.enum(KEY_USES), number)),
   }),
 });
