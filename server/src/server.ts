@@ -7,7 +7,7 @@ import { Api } from './api/api.ts';
 import type { AppConfig } from './apps/app.ts';
 import { FileAppStore } from './apps/file-store.ts';
 import { KeyExpiry } from './apps/keys/key-expiry.ts';
-import { recordKeyChanges } from './audit/key-changes.ts';
+import { KeyChanges } from './audit/key-changes.ts';
 import type { Broker, BrokerParts, DrainReason } from './broker.ts';
 import { callableAddresses } from './config/callable-addresses.ts';
 import type { Config } from './config/config.ts';
@@ -295,13 +295,12 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     drained ??= drain(reason);
     return drained;
   };
-  let configured = admin.registry?.served ?? config.apps;
+  // The parent of workers records it for all.
+  const keyChanges = new KeyChanges(parts.core ? undefined : audit, admin.registry?.file ?? config.apps);
   /** Takes over a list of apps: connections stay open while their app and key are still valid. */
   const take = async (list: readonly AppConfig[]): Promise<void> => {
     hideSecretsOf(list);
-    // The parent of workers records it for all.
-    if (!parts.core) recordKeyChanges(audit, configured, list);
-    configured = list;
+    keyChanges.record(admin.registry?.file ?? list);
     apps.replace(list);
     reloadCore(core);
     endInvalid();

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createServer, parseConfig } from '@countersign/server';
 import { expect, onTestFinished, test } from 'vitest';
 import { admin, OWNER } from '../helpers/admin.ts';
+import { auditLines, findAudit } from '../helpers/audit.ts';
 import { APP, OTHER_APP } from '../helpers/brokers/server.ts';
 import { newFolder } from '../helpers/folder.ts';
 import { send } from '../helpers/http.ts';
@@ -174,6 +175,32 @@ test('the audit says who changed what, without secrets', async () => {
   expect(filtered.body.events).toHaveLength(1);
   const tenant = await admin(broker, 'GET', '/audit', { token: tokenOf('tenant') });
   expect(tenant.body.events).toEqual([]);
+});
+
+test('with an audit log, what is changed is in its chain as well, once, without values', async () => {
+  const data = newFolder();
+  const broker = await start({ data, audit: { enabled: true } });
+  const twice = { headers: { 'Idempotency-Key': 'one' }, body: { id: 'shop' } };
+  const { body: made } = await admin(broker, 'POST', '/apps', twice);
+  await admin(broker, 'POST', '/apps', twice);
+  const { body: key } = await admin(broker, 'POST', '/apps/shop/keys', { body: {} });
+  await admin(broker, 'PATCH', '/apps/shop', {
+    token: tokenOf('operator'),
+    body: { limits: { connections: 7 } },
+  });
+  await admin(broker, 'POST', '/tokens', { body: { name: 'ann', role: 'viewer' } });
+  await expect.poll(() => auditLines(data).length).toBe(4);
+  expect(auditLines(data).map((line) => JSON.parse(line))).toMatchObject([
+    { type: 'app.created', app: 'shop', actor: 'env', address: '127.0.0.0/24' },
+    { type: 'key.created', app: 'shop', actor: 'env', key: key.key },
+    { type: 'app.updated', app: 'shop', actor: 'operator', reason: 'limits.connections' },
+    { type: 'token.created', app: '', actor: 'env', reason: 'ann' },
+  ]);
+  const [{ key: first, secret }] = made.keys;
+  const app = { id: 'shop', key: first, secret };
+  expect(await findAudit(broker, { type: 'key.created' }, app)).toMatchObject([{ key: key.key }]);
+  expect(await findAudit(broker, {}, app)).toHaveLength(3);
+  expect(auditLines(data).join()).not.toContain(secret);
 });
 
 test('a request from outside of this machine needs TLS', async () => {

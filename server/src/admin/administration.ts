@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Counters } from '../adapter/adapter.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config/config.ts';
 import { Unavailable } from '../errors.ts';
 import { PROBLEM } from '../http/error-body.ts';
@@ -14,7 +15,7 @@ import { findRoute, type Matched } from './http/routes.ts';
 import type { Live } from './live.ts';
 import type { Registry, Repeatable } from './registry.ts';
 import { type Actor, Tokens } from './tokens.ts';
-import { Trail } from './trail.ts';
+import { auditEventOf, Trail } from './trail.ts';
 
 export interface AdministrationParts {
   readonly config: Config;
@@ -23,6 +24,8 @@ export interface AdministrationParts {
   readonly counters: Counters;
   readonly live: Live;
   readonly usage: UsageReader;
+  /** `undefined` if it is off. */
+  readonly audit: Audit | undefined;
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -107,7 +110,7 @@ export class Administration implements Administrator {
   }
 
   #call(request: AdminRequest, actor: Actor, { endpoint, parameters }: Matched): AdminCall {
-    const { config, registry, live, usage, now } = this.#parts;
+    const { config, registry, live, usage, audit, now } = this.#parts;
     const { rawQuery, body, contentType, ifMatch, address, requestId, resume } = request;
     const query = readParameters(rawQuery);
     const known = endpoint.query?.shape ?? {};
@@ -137,7 +140,10 @@ export class Administration implements Administrator {
         address,
         request_id: requestId,
       }),
-      change: (work) => registry.change(work, repeatableOf(request, actor, now())),
+      change: (work) =>
+        registry.change(work, repeatableOf(request, actor, now()), (entries) => {
+          for (const entry of entries) audit?.record(auditEventOf(entry));
+        }),
     };
   }
 

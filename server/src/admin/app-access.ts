@@ -1,5 +1,7 @@
 /** Finds the app of a request, and changes it if the app store has it. */
+
 import type { AppConfig } from '../apps/app.ts';
+import type { AdministrationType } from '../audit/record.ts';
 import type { AdminCall } from './http/endpoint.ts';
 import { Problem } from './http/problem.ts';
 import { type AppView, etagOf, fileApp, type KeyUses, storedApp } from './http/views.ts';
@@ -50,7 +52,7 @@ export function refuseOutdated({ ifMatch }: AdminCall, app: AppRecord): void {
 /** The record after a change, and what the audit log says of it. */
 export function changed(
   call: AdminCall,
-  type: string,
+  type: AdministrationType,
   before: AppRecord,
   change: Partial<AppRecord>,
   more: { readonly target?: string } = {},

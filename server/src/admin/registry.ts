@@ -16,6 +16,7 @@ import {
   type TokenRecord,
 } from './records.ts';
 import { Seal, SealError } from './seal.ts';
+import type { TrailEntry } from './trail.ts';
 
 export interface RegistryParts {
   readonly file: readonly AppConfig[];
@@ -35,7 +36,7 @@ export interface Change {
   readonly remove?: readonly string[];
   /** Ids of apps of which nothing is kept from now on. */
   readonly forget?: readonly string[];
-  readonly entries: readonly object[];
+  readonly entries: readonly TrailEntry[];
   /** The answer to whoever asked for it. */
   readonly result: AdminAnswer;
 }
@@ -160,9 +161,14 @@ export class Registry {
    *
    * @param work may be called again, if another node came first
    * @param repeatable the request, if its answer is kept
+   * @param onMade called once the change is committed; not for an answer that is repeated
    */
-  change(work: () => Change, repeatable?: Repeatable): Promise<AdminAnswer> {
-    const turn = this.#last.then(() => this.#change(work, repeatable));
+  change(
+    work: () => Change,
+    repeatable: Repeatable | undefined,
+    onMade: (entries: readonly TrailEntry[]) => void,
+  ): Promise<AdminAnswer> {
+    const turn = this.#last.then(() => this.#change(work, repeatable, onMade));
     this.#last = turn.catch(() => {});
     return turn;
   }
@@ -190,7 +196,11 @@ export class Registry {
     clearTimeout(this.#timer);
   }
 
-  async #change(work: () => Change, repeatable: Repeatable | undefined): Promise<AdminAnswer> {
+  async #change(
+    work: () => Change,
+    repeatable: Repeatable | undefined,
+    onMade: (entries: readonly TrailEntry[]) => void,
+  ): Promise<AdminAnswer> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const repeated = repeatable && (await this.repeat(repeatable));
       if (repeated) return repeated;
@@ -218,6 +228,7 @@ export class Registry {
           now: now(),
         });
         if (version !== undefined) {
+          onMade(entries);
           this.#take(documents, put, version);
           if (documents.length > 0) await this.#applyAll();
           return result;

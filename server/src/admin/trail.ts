@@ -1,10 +1,11 @@
 import type { AppRepository, KeptEntry } from '../apps/app-repository.ts';
+import type { AdministrationType, AuditEvent } from '../audit/record.ts';
 
 /** What an entry of the audit of administration says, beside its id. */
 export interface TrailEntry {
   /** Unix seconds. */
   readonly at: number;
-  readonly type: string;
+  readonly type: AdministrationType;
   /** The name of the token. */
   readonly actor: string;
   readonly app?: string;
@@ -82,6 +83,14 @@ function matches(entry: TrailEntry, { app, type, actor, from, to, apps }: TrailF
   if (from !== undefined && entry.at < from) return false;
   if (to !== undefined && entry.at >= to) return false;
   return apps === undefined || (entry.app !== undefined && apps.includes(entry.app));
+}
+
+/** An entry, as the audit log of the broker has it: with the paths of what was changed, not the values. */
+export function auditEventOf({ type, app = '', target, changes, actor, address }: TrailEntry): AuditEvent {
+  const isKey = type.startsWith('key.');
+  const paths = changes?.map(({ path }) => path).join(', ');
+  const reason = [isKey ? undefined : target, paths].filter(Boolean).join(': ') || undefined;
+  return { type, app, key: isKey ? target : undefined, address, actor, reason };
 }
 
 /** What differs between two views of one thing: each value at its path. */

@@ -216,11 +216,10 @@ export class App {
   get historyMaxBytes(): number {
     return this.#config.historyMaxBytes;
   }
-  /** What a channel keeps; `undefined`: nothing. */
   get historyDurable(): boolean {
     return this.#config.historyDurable;
   }
-
+  /** What a channel keeps; `undefined`: nothing. */
   historyOf(channel: string): HistoryRule | undefined {
     return ruleFor(this.#config.history, channel);
   }

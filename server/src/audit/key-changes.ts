@@ -3,21 +3,29 @@ import type { Audit } from './audit.ts';
 
 type Keys = ReadonlyMap<string, AppConfig['keys'][number]>;
 
-/** Records which keys a reload has added, removed or given another secret. */
-export function recordKeyChanges(
-  audit: Audit | undefined,
-  before: readonly AppConfig[],
-  after: readonly AppConfig[],
-): void {
-  if (!audit) return;
-  const keysBefore = keysByApp(before);
-  const keysAfter = keysByApp(after);
-  for (const app of new Set([...keysBefore.keys(), ...keysAfter.keys()])) {
-    const old = keysBefore.get(app);
-    const now = keysAfter.get(app);
-    for (const key of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
-      const reason = changeOf(old?.get(key), now?.get(key));
-      if (reason) audit.record({ type: 'key_changed', app, key, actor: 'configuration', reason });
+/** Records which keys of the configuration file a reload has added, removed or changed. */
+export class KeyChanges {
+  readonly #audit: Audit | undefined;
+  #before: ReadonlyMap<string, Keys>;
+
+  /** @param apps those of the file at the start */
+  constructor(audit: Audit | undefined, apps: readonly AppConfig[]) {
+    this.#audit = audit;
+    this.#before = keysByApp(apps);
+  }
+
+  /** @param apps those of the file now */
+  record(apps: readonly AppConfig[]): void {
+    const before = this.#before;
+    const after = keysByApp(apps);
+    this.#before = after;
+    for (const app of new Set([...before.keys(), ...after.keys()])) {
+      const old = before.get(app);
+      const now = after.get(app);
+      for (const key of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
+        const reason = changeOf(old?.get(key), now?.get(key));
+        if (reason) this.#audit?.record({ type: 'key_changed', app, key, actor: 'configuration', reason });
+      }
     }
   }
 }

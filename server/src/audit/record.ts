@@ -2,6 +2,25 @@
 import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
 
+/** What the admin API changes. */
+export const administrationTypes = [
+  'app.created',
+  'app.updated',
+  'app.deleted',
+  'key.created',
+  'key.updated',
+  'key.deleted',
+  'webhook.created',
+  'webhook.updated',
+  'webhook.deleted',
+  'webhook.secret_added',
+  'token.created',
+  'token.deleted',
+  'node.drained',
+] as const;
+
+export type AdministrationType = (typeof administrationTypes)[number];
+
 /** What is recorded. docs/audit.md has the table. */
 export const auditTypes = [
   'grant_used',
@@ -15,6 +34,7 @@ export const auditTypes = [
   'revocation_made',
   'key_changed',
   'records_lost',
+  ...administrationTypes,
 ] as const;
 
 export type AuditType = (typeof auditTypes)[number];
@@ -22,7 +42,7 @@ export type AuditType = (typeof auditTypes)[number];
 /** What happened, in the names of the log. */
 export interface AuditEvent {
   readonly type: AuditType;
-  /** The id of the app. */
+  /** The id of the app; empty if it concerns the broker. */
   readonly app: string;
   readonly user_id?: string | undefined;
   readonly channel?: string | undefined;

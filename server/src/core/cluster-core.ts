@@ -56,7 +56,12 @@ export class ClusterCore implements Core {
       onWarning: (appId, use) => recordWarning(this.journal, appId, use),
     });
     const { usage } = this;
-    this.admin = new OwnAdmin(parts, registry, repository, { adapter, webhooks: webhooks.control, usage });
+    this.admin = new OwnAdmin(parts, registry, repository, {
+      adapter,
+      webhooks: webhooks.control,
+      usage,
+      audit,
+    });
     this.status = {
       incarnation: '',
       cluster: { node: adapter, webhooks },

@@ -3,6 +3,7 @@ import { Administration, type Administrator } from '../admin/administration.ts';
 import { LiveNode, type NodeProcesses } from '../admin/node.ts';
 import { Registry } from '../admin/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
+import type { Audit } from '../audit/audit.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
 import type { UsageReader } from '../usage/usage-store.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
@@ -36,11 +37,12 @@ export class OwnAdmin implements CoreAdmin {
       readonly adapter: Adapter;
       readonly webhooks: WebhookControl;
       readonly usage: UsageReader;
+      readonly audit: Audit | undefined;
       readonly forgetApp?: (appId: string) => Promise<void>;
     },
   ) {
     this.registry = registry;
-    const { adapter, webhooks, usage } = core;
+    const { adapter, webhooks, usage, audit } = core;
     this.#node = new LiveNode({ ...parts, adapter, webhooks, forgetApp: (id) => core.forgetApp?.(id) });
     const { counters } = adapter;
     this.administrator = new Administration({
@@ -50,6 +52,7 @@ export class OwnAdmin implements CoreAdmin {
       counters,
       live: this.#node,
       usage,
+      audit,
     });
   }
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { AppConfig } from '../apps/app.ts';
 import { FileAppStore } from '../apps/file-store.ts';
-import { recordKeyChanges } from '../audit/key-changes.ts';
+import { KeyChanges } from '../audit/key-changes.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
@@ -64,6 +64,7 @@ export class WorkerGroup implements Broker {
   readonly #apps: FileAppStore;
   readonly #state: ParentState;
   readonly #metrics: GroupMetrics;
+  readonly #keyChanges: KeyChanges;
   readonly #slots: readonly WorkerSlot[];
   readonly #statusTimer: NodeJS.Timeout;
   #status: 'starting' | 'running' | 'draining' = 'starting';
@@ -80,7 +81,8 @@ export class WorkerGroup implements Broker {
     const isDegraded = () => this.#groupStatus().status === 'degraded';
     this.#metrics = new GroupMetrics({ state, metrics, workers, isDegraded });
     this.#slots = Array.from({ length: count }, (_, index) => this.#newSlot(index + 1));
-    const { admin } = state.core;
+    const { admin, audit } = state.core;
+    this.#keyChanges = new KeyChanges(audit, admin.registry?.file ?? config.apps);
     // Workers started so far, and later, begin with what the app store has.
     this.#config = { ...config, apps: admin.registry?.served ?? config.apps };
     admin.registry?.attach((list) => this.#take(list));
@@ -151,7 +153,7 @@ export class WorkerGroup implements Broker {
   /** Resolves when all workers have the apps. */
   async #take(apps: readonly AppConfig[]): Promise<void> {
     hideSecretsOf(apps);
-    recordKeyChanges(this.#state.core.audit, this.#config.apps, apps);
+    this.#keyChanges.record(this.#state.core.admin.registry?.file ?? apps);
     this.#config = { ...this.#config, apps };
     this.#apps.replace(apps);
     reloadCore(this.#state.core);

@@ -1,10 +1,11 @@
 import type { z } from 'zod';
+import type { AdministrationType } from '../../audit/record.ts';
 import type { AdminRole } from '../../config/admin.ts';
 import type { UsageReader } from '../../usage/usage-store.ts';
 import type { Live } from '../live.ts';
 import type { Change, Registry } from '../registry.ts';
 import type { Actor, Tokens } from '../tokens.ts';
-import type { Trail } from '../trail.ts';
+import type { Trail, TrailEntry } from '../trail.ts';
 import { Problem } from './problem.ts';
 import type { AdminAnswer } from './request.ts';
 
@@ -49,7 +50,7 @@ export interface AdminCall {
   /** Unix seconds. */
   readonly now: number;
   /** Who does what, for the audit log. */
-  entry(type: string, fields: object): object;
+  entry(type: AdministrationType, fields: Pick<TrailEntry, 'app' | 'target' | 'changes'>): TrailEntry;
   /** Makes a change of the app store, at most once for each idempotency key. */
   change(work: () => Change): Promise<AdminAnswer>;
 }
