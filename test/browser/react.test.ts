@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { countersignFor } from '../helpers/brokers/backend.ts';
 import { eventually } from '../helpers/clients/client-start.ts';
 import { describeInChromium, freshContext } from './chromium.ts';
-import { channelsOf, mounted, show, textOf } from './react-page.ts';
+import { channelsOf, mounted, show, showAfresh, textOf } from './react-page.ts';
 import { startSite } from './site.ts';
 import { openTab } from './tab.ts';
 
@@ -124,8 +124,7 @@ describeInChromium('React', () => {
     await countersignFor(broker).trigger('news', 'headline', 'still');
     await eventually(() => textOf(tab, 'second')).toBe('still ');
     // What one component leaves and another takes up at once is the same subscription.
-    await show(tab);
-    await show(tab, 'first');
+    await showAfresh(tab, 'first');
     await countersignFor(broker).trigger('news', 'headline', 'again');
     await eventually(() => textOf(tab, 'first')).toBe('again ');
     const subscriptions = await tab.page.evaluate(
