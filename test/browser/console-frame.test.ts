@@ -52,6 +52,7 @@ describeInChromium('around the views of the console', () => {
     await page.getByRole('option', { name: 'orders-of-today' }).click();
     await page.getByRole('heading', { name: 'orders-of-today', level: 2 }).waitFor(DEADLINE);
     await page.keyboard.press('Control+k');
+    await field.waitFor(DEADLINE);
     await page.keyboard.press('Escape');
     await field.waitFor({ state: 'detached', ...DEADLINE });
     expect(opened.errors).toEqual([]);

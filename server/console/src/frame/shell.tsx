@@ -1,5 +1,5 @@
 import type { FunctionComponent } from 'preact';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import { useLive } from '../data/live-context.ts';
 import type { SessionView } from '../data/wire.ts';
 import { Empty } from '../parts/empty.tsx';
@@ -37,7 +37,8 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
   const [theme, setTheme] = useState(readTheme);
   const turnTheme = () => setTheme(nextTheme);
   useEffect(() => chooseTheme(theme), [theme]);
-  useEffect(
+  // Before the page is painted: who sees it can use the keys.
+  useLayoutEffect(
     () => listenToShortcuts({ openPalette: () => setOpen('palette'), openHelp: () => setOpen('help') }),
     [],
   );

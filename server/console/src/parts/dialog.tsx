@@ -1,5 +1,5 @@
 import type { ComponentChildren, FunctionComponent } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 interface DialogProps {
   readonly class?: string;
@@ -11,7 +11,8 @@ interface DialogProps {
 /** A window above the page; Escape and a click beside it close it. */
 export const Dialog: FunctionComponent<DialogProps> = ({ class: name, label, onClose, children }) => {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => ref.current?.showModal(), []);
+  // Before it is painted, so that no key gets lost.
+  useLayoutEffect(() => ref.current?.showModal(), []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the key is Escape, which the browser handles
     <dialog
