@@ -16,8 +16,6 @@ export interface HistoryCounts {
 /** The history of one app: the logs of its channels, and the order in which their events came. */
 export class AppHistory {
   readonly counts: HistoryCounts;
-  /** When its bound was last reported, by the monotonic clock. */
-  reportedAt = -Infinity;
   readonly #logs = new Map<string, ChannelLog>();
   /** The versions of the last positions of channels that are empty now, in the order in which they became empty. */
   readonly #empty = new Map<string, number>();

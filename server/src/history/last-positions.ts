@@ -21,5 +21,5 @@ export const MAX_LAST_POSITION_BYTES = 16 * 1024 * 1024;
 /** Bytes of all apps together, in one process. */
 export const MAX_LAST_POSITION_TOTAL_BYTES = 64 * 1024 * 1024;
 
-/** Called when the last positions of an app have reached a bound. */
+/** Called each time that the last positions of an app have reached a bound. */
 export type OnLastPositionsBound = (appId: string) => void;

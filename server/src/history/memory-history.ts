@@ -20,14 +20,12 @@ export interface MemoryHistoryOptions {
   readonly bytes: number;
   /** The numbers of an app that metrics show. */
   readonly countsOf: (appId: string) => HistoryCounts;
-  /** Called when an app has reached its bound, or the broker its own. */
+  /** Called each time that an app has reached its bound, or the broker its own. */
   readonly onBound?: (appId: string) => void;
   /** Where the histories of some apps outlive the process. */
   readonly durable?: HistoryWriterParts | undefined;
 }
 
-/** Milliseconds in which a bound that is reached again and again is reported once. */
-const REPORT_MS = 60_000;
 /** More versions than are given in the time between an event and its write. */
 const UNWRITTEN = 1_000_000_000;
 /** Versions of a run with a store begin with the microseconds since 1970, so no lower one was ever given. */
@@ -78,11 +76,11 @@ export class MemoryHistory {
       const app = this.#open(appId);
       if (channel === ALL_OTHERS) app.restoreFloor(last);
       else if (before === last) app.restoreEmpty(channel, last);
-      else
-        Object.assign(
-          app.open(channel, () => this.#tagOf(appId, channel)),
-          { before, last },
-        );
+      else {
+        const log = app.open(channel, () => this.#tagOf(appId, channel));
+        log.before = before;
+        log.last = last;
+      }
     }
     for (const { appId } of channels) if (!isDurable(appId)) await store.forgetApp(appId);
     const ahead = this.#clocks.now() - this.#clocks.monotonic();
@@ -231,9 +229,6 @@ export class MemoryHistory {
 
   #evict(appId: string, app: AppHistory): void {
     this.#count(-app.evictOldest((log) => this.#writer?.changed(appId, log)));
-    const now = this.#clocks.monotonic();
-    if (now - app.reportedAt < REPORT_MS) return;
-    app.reportedAt = now;
     this.#options.onBound?.(appId);
   }
 

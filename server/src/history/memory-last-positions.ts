@@ -9,8 +9,6 @@ import {
 
 /** Bytes beside its texts that an entry counts with. */
 const OVERHEAD = 150;
-/** Milliseconds in which a bound that is reached again and again is reported once. */
-const REPORT_MS = 60_000;
 
 interface Entry extends LastPosition {
   /** When it is forgotten, by the monotonic clock. */
@@ -22,8 +20,6 @@ interface AppEntries {
   /** By connection and channel, oldest first. */
   readonly entries: Map<string, Entry>;
   bytes: number;
-  /** When its bound was last reported, by the monotonic clock. */
-  reportedAt: number;
 }
 
 /** How far connections that have ended had got, in this process. */
@@ -46,7 +42,7 @@ export class MemoryLastPositions implements LastPositions {
     { position, userId }: LastPosition,
     seconds: number,
   ): Promise<void> {
-    const app = this.#apps.get(appId) ?? { entries: new Map(), bytes: 0, reportedAt: -Infinity };
+    const app = this.#apps.get(appId) ?? { entries: new Map(), bytes: 0 };
     this.#apps.set(appId, app);
     const key = keyOf(channel, socketId);
     this.#delete(app, key);
@@ -82,9 +78,6 @@ export class MemoryLastPositions implements LastPositions {
   #evict(appId: string, app: AppEntries): void {
     const [oldest = ''] = app.entries.keys();
     this.#delete(app, oldest);
-    const now = this.#monotonic();
-    if (now - app.reportedAt < REPORT_MS) return;
-    app.reportedAt = now;
     this.#onBound?.(appId);
   }
 

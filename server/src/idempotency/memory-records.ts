@@ -5,8 +5,6 @@ import type { IdempotencyRecords, KeyedRequest, Progress, RecordBounds, RecordCo
 const OVERHEAD = 300;
 /** Bytes that a channel counts with, beside its name. */
 const CHANNEL_OVERHEAD = 50;
-/** Milliseconds in which a bound that is reached again and again is reported once. */
-const REPORT_MS = 60_000;
 
 interface Record {
   readonly fingerprint: string;
@@ -22,7 +20,6 @@ interface AppRecords {
   /** By id, oldest first. */
   readonly byId: Map<string, Record>;
   readonly counts: RecordCounts;
-  reportedAt: number;
 }
 
 /** The records of all apps, in this process. */
@@ -117,7 +114,7 @@ export class MemoryRecords implements IdempotencyRecords {
   #open(appId: string): AppRecords {
     let app = this.#apps.get(appId);
     if (!app) {
-      app = { byId: new Map(), counts: this.#bounds.countsOf(appId), reportedAt: -REPORT_MS };
+      app = { byId: new Map(), counts: this.#bounds.countsOf(appId) };
       this.#apps.set(appId, app);
     }
     return app;
@@ -137,9 +134,6 @@ export class MemoryRecords implements IdempotencyRecords {
       if (app.byId.size <= records && app.counts.bytes <= bytes) return;
       this.#drop(app, id, record);
       app.counts.evicted += 1;
-      const now = this.#monotonic();
-      if (now - app.reportedAt < REPORT_MS) continue;
-      app.reportedAt = now;
       this.#bounds.onBound?.(appId);
     }
   }

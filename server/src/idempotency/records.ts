@@ -47,7 +47,7 @@ export interface RecordBounds {
   readonly boundsOf: (appId: string) => { readonly records: number; readonly bytes: number };
   /** The numbers of an app that metrics show. */
   readonly countsOf: (appId: string) => RecordCounts;
-  /** Called when an app has reached its bound, at most once a minute. */
+  /** Called each time that an app has reached its bound. */
   readonly onBound?: (appId: string) => void;
 }
 

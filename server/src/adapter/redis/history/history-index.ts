@@ -14,8 +14,6 @@ const GATHER_MS = 100;
 const MAX_AT_ONCE = 500;
 /** Channels that drop events after one count; the next one goes on. */
 const MAX_SHRUNK = 100;
-/** Milliseconds in which a bound that is reached again and again is reported once. */
-const REPORT_MS = 60_000;
 
 const keptSchema = z.tuple([z.number(), z.string(), z.number(), z.string()]);
 const shrunkSchema = z.tuple([z.number(), z.number(), z.number()]);
@@ -41,7 +39,6 @@ export class HistoryIndex {
   readonly #log: Logger;
   /** What is not counted yet, by app and channel. */
   #sizes = new Map<string, Map<string, HistorySize>>();
-  readonly #reportedAt = new Map<string, number>();
   /** Runs until what was gathered is counted: a later count must not be overwritten by an earlier one. */
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -117,11 +114,7 @@ export class HistoryIndex {
     const answer = await this.#commands.run(scripts.shrinkHistory, key, newNonce(), maxBytes, until);
     const [bytes, age, dropped] = shrunkSchema.parse(answer);
     this.#bounds.countsOf(appId).evicted += dropped;
-    const now = performance.now();
-    if (now - (this.#reportedAt.get(appId) ?? -REPORT_MS) >= REPORT_MS) {
-      this.#reportedAt.set(appId, now);
-      this.#bounds.onBound?.(appId);
-    }
+    this.#bounds.onBound?.(appId);
     return { bytes, age, seconds: LONGEST_SECONDS };
   }
 }

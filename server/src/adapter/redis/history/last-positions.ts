@@ -10,9 +10,6 @@ import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import type { Keys } from '../keys.ts';
 import { scripts } from '../scripts.ts';
 
-/** Milliseconds in which a bound that is reached again and again is reported once. */
-const REPORT_MS = 60_000;
-
 const lastSchema = z
   .object({ position: z.string(), userId: z.string().optional() })
   .transform(({ position, userId }) => ({ position, userId }));
@@ -22,7 +19,6 @@ export class RedisLastPositions implements LastPositions {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
   readonly #onBound: OnLastPositionsBound | undefined;
-  readonly #reportedAt = new Map<string, number>();
 
   constructor(commands: ScriptRunner, keys: Keys, onBound: OnLastPositionsBound | undefined) {
     this.#commands = commands;
@@ -46,20 +42,13 @@ export class RedisLastPositions implements LastPositions {
       MAX_LAST_POSITIONS,
       MAX_LAST_POSITION_BYTES,
     );
-    if (Number(forgotten) > 0) this.#report(appId);
+    if (Number(forgotten) > 0) this.#onBound?.(appId);
   }
 
   async find(appId: string, channel: string, socketId: string): Promise<LastPosition | undefined> {
     const key = this.#keys.lastPositions(appId);
     const found = await this.#commands.run(scripts.findLastPosition, key, fieldOf(channel, socketId));
     return found === '' ? undefined : lastSchema.parse(JSON.parse(z.string().parse(found)));
-  }
-
-  #report(appId: string): void {
-    const now = performance.now();
-    if (now - (this.#reportedAt.get(appId) ?? -Infinity) < REPORT_MS) return;
-    this.#reportedAt.set(appId, now);
-    this.#onBound?.(appId);
   }
 }
 

@@ -10,8 +10,6 @@ import { topicOf } from '../../topic.ts';
 import type { Keys } from '../keys.ts';
 import { scripts } from '../scripts.ts';
 
-/** Milliseconds in which a bound that is reached again and again is reported once. */
-const REPORT_MS = 60_000;
 const ANSWERED = 'answered ';
 
 const begunSchema = z.union([
@@ -24,7 +22,6 @@ export class RedisRecords implements IdempotencyRecords {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
   readonly #bounds: RecordBounds;
-  readonly #reportedAt = new Map<string, number>();
 
   constructor(commands: ScriptRunner, keys: Keys, bounds: RecordBounds) {
     this.#commands = commands;
@@ -76,9 +73,6 @@ export class RedisRecords implements IdempotencyRecords {
         this.#commands.run(scripts.forgetPublished, key, forgotten[n] ?? '').catch(() => {});
       }
     }
-    const now = performance.now();
-    if (now - (this.#reportedAt.get(appId) ?? -REPORT_MS) < REPORT_MS) return;
-    this.#reportedAt.set(appId, now);
     this.#bounds.onBound?.(appId);
   }
 }
