@@ -303,6 +303,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     keyChanges.record(admin.registry?.file ?? list);
     apps.replace(list);
     reloadCore(core);
+    recorder.forgetOthers(new Set(list.map(({ id }) => id)));
     endInvalid();
     keyExpiry.reset();
     // An app that was removed and is made again begins without revocations.

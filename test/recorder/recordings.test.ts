@@ -1,7 +1,7 @@
 /** Recordings: every step of the protocol on the connections of a user or socket id, and nothing of their payloads. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from '../helpers/api.ts';
-import { APP, startServer } from '../helpers/brokers/server.ts';
+import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { granted, inSeconds } from '../helpers/clients/grants.ts';
 import { eventually } from '../helpers/eventually.ts';
@@ -194,6 +194,25 @@ test('an app has few recordings, each ends by itself and can still be read', asy
   const steps = (await stepsOf(broker, id)).length;
   await ann.join('public');
   expect(await stepsOf(broker, id)).toHaveLength(steps);
+});
+
+test('of many that ask at once, as many are told that they record as there is room for', async () => {
+  const broker = await startServer();
+  const asked = Array.from({ length: 20 }, (_, n) =>
+    ask(broker, 'POST', '/recordings', { body: { user_id: `user-${n}` } }),
+  );
+  const statuses = (await Promise.all(asked)).map(({ status }) => status);
+  expect(statuses.sort()).toEqual([...Array(5).fill(200), ...Array(15).fill(409)]);
+  expect((await ask(broker, 'GET', '/recordings')).body.recordings).toHaveLength(5);
+});
+
+test('an app that is removed and made again has no recordings', async () => {
+  const broker = await startServer();
+  await record(broker, { user_id: 'ann' });
+  const { apps } = configOf();
+  await broker.reload([]);
+  await broker.reload(apps);
+  expect((await ask(broker, 'GET', '/recordings')).body.recordings).toEqual([]);
 });
 
 test('what is recorded is bounded, and the oldest goes first', async () => {

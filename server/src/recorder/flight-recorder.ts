@@ -40,13 +40,12 @@ export class FlightRecorder {
   }
 
   /**
-   * Begins a recording, unless it has begun, is over, or the process has too many.
+   * Begins a recording, unless it has begun, is over, or its app or the process has too many.
    *
    * @param concerned the connections that its target has now
    */
   begin(order: RecordingOrder, concerned: (target: RecordingTarget) => Iterable<Recordable>): void {
-    if (order.leftMs <= 0 || this.#recordings.has(order.id) || this.#recordings.size >= MAX_IN_PROCESS)
-      return;
+    if (order.leftMs <= 0 || this.#recordings.has(order.id) || !this.#hasRoom(order.appId)) return;
     const recording = new Recording(order, this.#now(), this.#monotonic());
     this.#recordings.set(recording.id, recording);
     this.#tapped.set(recording, new Set());
@@ -89,8 +88,19 @@ export class FlightRecorder {
     this.#recordings.delete(id);
   }
 
+  /** Forgets the recordings of apps that are gone. */
+  forgetOthers(appIds: ReadonlySet<string>): void {
+    for (const { appId, id } of [...this.#recordings.values()])
+      if (!appIds.has(appId)) this.forget(appId, id);
+  }
+
   close(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
+  }
+
+  #hasRoom(appId: string): boolean {
+    const ofApp = [...this.#recordings.values()].filter((each) => each.appId === appId);
+    return ofApp.length < MAX_RECORDINGS && this.#recordings.size < MAX_IN_PROCESS;
   }
 
   #record(recording: Recording, connection: Recordable): void {

@@ -36,19 +36,19 @@ export const makeRecording: Endpoint = {
   async run(call) {
     const { app, body, adapter } = call;
     const { user_id: userId, socket_id: socketId, seconds } = read(parseBody(body));
-    const { recordings } = await ask(call, undefined, '', 0);
-    if (recordings.length >= MAX_RECORDINGS) {
+    const id = `rec-${randomBytes(12).toString('hex')}`;
+    const recording = { id, appId: app.id, userId, socketId, leftMs: seconds * 1000 };
+    const { pending } = await adapter.nodes.ask({ kind: 'record', recording });
+    const [begun] = (await ask(call, id, '', 0)).recordings;
+    if (!begun) {
       call.reached('recordings');
       throw new ApiError(
         409,
         'too_many_recordings',
-        `The app has ${recordings.length} recordings: DELETE one that is not needed any more`,
+        `The app has ${MAX_RECORDINGS} recordings, or all apps have too many: DELETE one that is not needed any more`,
       );
     }
-    const id = `rec-${randomBytes(12).toString('hex')}`;
-    const recording = { id, appId: app.id, userId, socketId, leftMs: seconds * 1000 };
-    const { pending } = await adapter.nodes.ask({ kind: 'record', recording });
-    return { ...view({ ...recording, steps: 0, dropped: 0 }, call.now()), ...named(pending) };
+    return { ...view(begun, call.now()), ...named(pending) };
   },
 };
 
