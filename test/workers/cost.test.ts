@@ -1,6 +1,5 @@
 /** What a publish costs between the processes of a group, as counts: times would depend on the machine. */
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MemoryAdapter } from '@countersign/server';
 import { pino } from 'pino';
@@ -18,6 +17,7 @@ import { Rpc } from '#server/workers/rpc';
 import { WorkerAdapter } from '#server/workers/worker-adapter';
 import { passOn, WorkerSession } from '#server/workers/worker-session';
 import { APP, configOf } from '../helpers/brokers/server.ts';
+import { socketPair } from '../helpers/socket-pair.ts';
 
 const TOPIC = `${APP.id}:news` as const;
 const EVENT: EventMessage = {
@@ -198,17 +198,4 @@ async function startGroup(count: number): Promise<{ readonly workers: readonly W
     workers.push(new WorkerEnd(near, far));
   }
   return { workers };
-}
-
-async function socketPair(): Promise<[Socket, Socket]> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [far] = await once(server, 'connection');
-  onTestFinished(() => {
-    near.destroy();
-    far.destroy();
-    server.close();
-  });
-  return [near, far];
 }

@@ -1,8 +1,7 @@
 /** Calls between two processes, over two real sockets. */
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Rpc, remote } from '#server/workers/rpc';
+import { socketPair } from '../helpers/socket-pair.ts';
 
 /** A capability of the other end. */
 class Far {
@@ -35,19 +34,6 @@ class Far {
 
 interface Exposed {
   readonly far: Far;
-}
-
-async function socketPair(): Promise<[Socket, Socket]> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [far] = await once(server, 'connection');
-  onTestFinished(() => {
-    near.destroy();
-    far.destroy();
-    server.close();
-  });
-  return [near, far];
 }
 
 async function rpcTo(far: Far, onFault: (error: unknown, call: string) => void = () => {}) {

@@ -1,12 +1,15 @@
-import type { HeldSubscription, Revocation, Revoked, UserView } from './people.ts';
 import type {
+  AccessAnswer,
   ChannelList,
   ChannelState,
   DeliveryState,
   DeliveryView,
   Diagnosis,
   HookView,
+  RevocationAnswer,
+  RevocationsAnswer,
   SessionView,
+  UserAnswer,
 } from './wire.ts';
 
 /** The broker refused a request, or did not answer (status 0). The message says what to change, and the code under which docs/errors.md explains it. */
@@ -21,11 +24,6 @@ export class ApiFailure extends Error {
 
 /** The broker refuses requests without this header, since pages of other sites cannot send it. */
 export const OWN_HEADER = { 'X-Countersign-Console': '1' };
-
-/** A revocation, and whom it names. */
-interface UserRevocation extends Revocation {
-  readonly target: { readonly user_id?: string };
-}
 
 /** What a publish answers that asked for the number of subscriptions. */
 export interface PublishAnswer {
@@ -62,16 +60,18 @@ export const api = {
   user: async (id: string) => {
     const name = encodeURIComponent(id);
     const [user, access, revocations] = await Promise.all([
-      ask<UserView>('GET', `users/${name}`),
-      ask<{ readonly subscriptions: readonly HeldSubscription[] }>('GET', `access?user_id=${name}`),
-      ask<{ readonly revocations: readonly UserRevocation[] }>('GET', 'revocations?limit=1000'),
+      ask<UserAnswer>('GET', `users/${name}`),
+      ask<AccessAnswer>('GET', `access?user_id=${name}`),
+      ask<RevocationsAnswer>('GET', 'revocations?limit=1000'),
     ]);
-    const isBlock = ({ target, blocked_until: until }: UserRevocation) =>
-      target.user_id === id && until !== null && until * 1000 > Date.now();
-    return { ...user, held: access.subscriptions, blocks: revocations.revocations.filter(isBlock) };
+    const blocks = revocations.revocations.filter(
+      ({ target, blocked_until: until }) =>
+        target.user_id === id && until !== null && until * 1000 > Date.now(),
+    );
+    return { ...user, held: access.subscriptions, blocks };
   },
   /** @param body as for `POST revocations` of the HTTP API */
-  revoke: (body: object) => ask<Revoked>('POST', 'revocations', body),
+  revoke: (body: object) => ask<RevocationAnswer>('POST', 'revocations', body),
   lift: (id: string) => ask('DELETE', `revocations/${encodeURIComponent(id)}`),
   checkProof: (proof: object) => ask<Diagnosis>('POST', 'proof', proof),
   webhooks: () =>

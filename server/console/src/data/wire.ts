@@ -1,5 +1,12 @@
-/** The answers and reports of the broker, in the types of the broker. */
+/** The answers and reports of the broker, in the types of the broker and of the SDK that asks it. */
 
+export type {
+  AccessAnswer,
+  RevocationAnswer,
+  RevocationsAnswer,
+  UserAnswer,
+  UserConnection,
+} from '@countersign/sdk-server';
 export type { DeliveryView, HookView } from '../../../src/api/endpoints/webhooks.ts';
 export type { ChannelList, ChannelState } from '../../../src/console/channels.ts';
 export type { Diagnosis } from '../../../src/console/diagnosis/diagnosis.ts';

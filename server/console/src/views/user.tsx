@@ -1,8 +1,8 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
-import type { HeldSubscription, Revocation, Revoked, UserConnection } from '../data/people.ts';
 import { useAnswer } from '../data/use-answer.ts';
+import type { AccessAnswer, RevocationAnswer, RevocationsAnswer, UserConnection } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { Failure } from '../parts/failure.tsx';
 import { age, countOf, momentOf } from '../parts/format.ts';
@@ -153,7 +153,7 @@ const Devices: FunctionComponent<{
     </table>
   );
 
-const Grants: FunctionComponent<{ held: readonly HeldSubscription[] }> = ({ held }) =>
+const Grants: FunctionComponent<{ held: AccessAnswer['subscriptions'] }> = ({ held }) =>
   held.length === 0 ? (
     <p class="quiet">Holds no grant of a private or presence channel.</p>
   ) : (
@@ -191,7 +191,10 @@ const Grants: FunctionComponent<{ held: readonly HeldSubscription[] }> = ({ held
     </table>
   );
 
-const Block: FunctionComponent<{ block: Revocation; onLift: () => void }> = ({ block, onLift }) => (
+const Block: FunctionComponent<{ block: RevocationsAnswer['revocations'][number]; onLift: () => void }> = ({
+  block,
+  onLift,
+}) => (
   <li class="actions">
     <span class="pill bad">blocked until {momentOf((block.blocked_until ?? 0) * 1000)}</span>
     <Untrusted text={block.reason} />
@@ -202,7 +205,7 @@ const Block: FunctionComponent<{ block: Revocation; onLift: () => void }> = ({ b
 );
 
 /** What a revocation hit. */
-function told({ ended, nodes, took_ms: ms }: Revoked): string {
+function told({ ended, nodes, took_ms: ms }: RevocationAnswer): string {
   const what = `${countOf(ended.subscriptions, 'subscription')} and ${countOf(ended.connections, 'connection')}`;
   return `Ended ${what}; ${nodes.acknowledged} of ${countOf(nodes.total, 'node')} confirmed in ${ms} ms.`;
 }
