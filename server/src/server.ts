@@ -31,6 +31,7 @@ import { MetricsExporter } from './prometheus/exporter.ts';
 import { PublishSockets } from './publishing/publish-sockets.ts';
 import { FlightRecorder } from './recorder/flight-recorder.ts';
 import { BackendRenewals } from './renewal/backend-renewals.ts';
+import { Shutdown, type Stopping } from './shutdown.ts';
 import { Gateway } from './socket/handshakes/gateway.ts';
 import { OpenConnections } from './socket/open-connections.ts';
 import { randomSocketId } from './socket/socket-id.ts';
@@ -152,11 +153,10 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   };
   const keyExpiry = new KeyExpiry(apps, endInvalid);
 
-  let isDraining = false;
-  let isReplaced = false;
+  const stopping: Stopping = {};
   // A replaced process keeps its readiness: the processes that replace it accept connections.
   const readiness = (): Readiness =>
-    isDraining && !isReplaced ? { status: 503, body: { status: 'draining' } } : core.status.ready();
+    stopping.reason === 'stopping' ? { status: 503, body: { status: 'draining' } } : core.status.ready();
   const exporter = new MetricsExporter({
     apps,
     metrics,
@@ -185,7 +185,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     monotonic,
     addressOf,
     ready: readiness,
-    isDraining: () => isDraining,
+    isDraining: () => stopping.reason !== undefined,
     routes: (app) => {
       clientScript(app, config.pathPrefix);
       if (endpoint.onMainPort) app.all(`${config.pathPrefix}/metrics`, endpoint.answer);
@@ -236,65 +236,38 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metricsListener.use(pem);
   });
 
-  /** @param deadline the end of webhook deliveries; without it they are not waited for */
-  const endAll = async (deadline?: number): Promise<void> => {
-    gateway.close();
-    publishSockets.close();
-    pages?.close();
-    writeQueue.close();
-    hub.close();
-    access.close();
-    recorder.close();
-    renewals.close();
-    tokens.close();
-    rates.close();
-    keyExpiry.close();
-    await api.close();
-    if (deadline !== undefined) await webhooks.drain(deadline);
-    await core.close();
-    exporter.close();
-    certificate?.close();
-    await metricsListener.close();
-    sockets.close();
-  };
-  let ended: Promise<void> | undefined;
-  const end = (deadline?: number): Promise<void> => {
-    ended ??= endAll(deadline);
-    return ended;
-  };
-  const closeAll = async (): Promise<void> => {
-    isDraining = true;
-    webhooks.handOver();
-    gateway.close();
-    publishSockets.close();
-    await listener.close();
-    await end();
-  };
-  let closed: Promise<void> | undefined;
-  const close = (): Promise<void> => {
-    closed ??= closeAll();
-    return closed;
-  };
-  let drained: Promise<void> | undefined;
-  const drain = async (reason: DrainReason): Promise<void> => {
-    isDraining = true;
-    isReplaced = reason === 'replaced';
-    // The socket stays open for the next process, which accepts new clients as soon as it has started.
-    const isLeft = isReplaced || parts.fd !== undefined;
-    const deadline = webhookDeadline(config);
-    webhooks.handOver();
-    log.info({ connections: connections.size }, 'draining');
-    if (isLeft) listener.leave();
-    publishSockets.drain();
-    await gateway.drain(isLeft);
-    await listener.drain(isReplaced ? 'keep' : 'close');
-    await end(deadline);
-    log.info('drained');
-  };
-  const drainOnce = (reason: DrainReason = 'stopping'): Promise<void> => {
-    drained ??= drain(reason);
-    return drained;
-  };
+  const shutdown = new Shutdown({
+    stopping,
+    webhooks,
+    listener,
+    publishSockets,
+    gateway,
+    connections,
+    log,
+    isInherited: parts.fd !== undefined,
+    webhookDeadline: () => webhookDeadline(config),
+    async end(deadline) {
+      gateway.close();
+      publishSockets.close();
+      pages?.close();
+      writeQueue.close();
+      hub.close();
+      access.close();
+      recorder.close();
+      renewals.close();
+      tokens.close();
+      rates.close();
+      keyExpiry.close();
+      await api.close();
+      if (deadline !== undefined) await webhooks.drain(deadline);
+      await core.close();
+      exporter.close();
+      certificate?.close();
+      await metricsListener.close();
+      sockets.close();
+    },
+  });
+  const drain = (reason: DrainReason = 'stopping'): Promise<void> => shutdown.drain(reason);
   // The parent of workers records it for all.
   const keyChanges = new KeyChanges(parts.core ? undefined : audit, admin.registry?.file ?? config.apps);
   /** Takes over a list of apps: connections stay open while their app and key are still valid. */
@@ -312,8 +285,8 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   admin.registry?.attach(take);
   admin.attach({
     processes: () => [rates],
-    isDraining: () => isDraining,
-    drain: parts.onDrain ?? (() => void drainOnce()),
+    isDraining: () => stopping.reason !== undefined,
+    drain: parts.onDrain ?? (() => void drain()),
   });
   try {
     await hub.revoker.start();
@@ -323,7 +296,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       await metricsListener.listen(config.metrics.port, 'metrics.port');
     }
   } catch (error) {
-    await close();
+    await shutdown.close();
     throw error;
   }
 
@@ -347,7 +320,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');
     },
-    drain: drainOnce,
-    close,
+    drain,
+    close: () => shutdown.close(),
   };
 }
