@@ -34,6 +34,9 @@ const { values: options } = parseArgs({
     duration: { type: 'string', default: '5' },
     drain: { type: 'string', default: '5' },
     idle: { type: 'string', default: '0' },
+    multi: { type: 'string', default: '0' },
+    self: { type: 'string', default: '0' },
+    'connect-timeout': { type: 'string', default: '120' },
   },
 });
 
@@ -75,7 +78,7 @@ function expand(template: string, channel: string, auth = '', mark = ''): string
     m: mark,
     j: `{\\"id\\":\\"${mark}\\"}`,
   };
-  return template.replace(/%([cakmj])/g, (_, name: string) => values[name] ?? '');
+  return template.replace(/%([cakmj])/g, (_, name: string) => values[name] ?? '').replaceAll('\\n', '\n');
 }
 
 /** Connects and subscribes one client; resolves when that is acknowledged. */
@@ -87,8 +90,12 @@ function connect(index: number): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.on('error', reject);
     socket.on('close', () => reject(new Error('closed')));
-    socket.on('message', (data) => {
-      const text = String(data);
+    const subscribe = (text: string) => {
+      const socketId = /socket_id\W+([\d.]+)/.exec(text)?.[1] ?? '';
+      const signature = createHmac('sha256', SECRET).update(`${socketId}:${channel}`).digest('hex');
+      socket.send(expand(subscribeTemplate, channel, `${KEY}:${signature}`));
+    };
+    const read = (text: string) => {
       const mark = marks.read(text);
       if (mark) {
         delivered += 1;
@@ -97,13 +104,19 @@ function connect(index: number): Promise<void> {
         if (isMeasured) latencies.add(performance.now() - mark.sentAt);
       } else if (text.includes(options.ack)) {
         resolve();
-      } else if (text.includes(options.hello)) {
-        const socketId = /socket_id\W+([\d.]+)/.exec(text)?.[1] ?? '';
-        const signature = createHmac('sha256', SECRET).update(`${socketId}:${channel}`).digest('hex');
-        socket.send(expand(subscribeTemplate, channel, `${KEY}:${signature}`));
+      } else if (options.hello !== '' && text.includes(options.hello)) {
+        subscribe(text);
       } else if (text === '2') {
         socket.send('3'); // engine.io: ping, pong
+      } else if (text === '{}') {
+        socket.send('{}'); // Centrifugo: ping, pong
       }
+    };
+    if (options.hello === '') socket.on('open', () => subscribe(''));
+    socket.on('message', (data) => {
+      const text = String(data);
+      // One frame of Centrifugo may have several messages, one a line.
+      for (const part of options.multi === '1' ? text.split('\n') : [text]) read(part);
     });
   });
 }
@@ -124,7 +137,7 @@ function publishOne(dueAt: number): boolean {
   const channel = channelOf(isHttp ? published : publisher);
   const body = expand(publishTemplate, channel, '', marks.make(publisher, dueAt));
   published += 1;
-  expected += Math.max(0, audience(channel) - (isHttp ? 0 : 1));
+  expected += Math.max(0, audience(channel) - (isHttp || options.self === '1' ? 0 : 1));
   if (isHttp) {
     post(body, publisher);
   } else {
@@ -199,7 +212,8 @@ function usage(): { readonly cpu: number; readonly rssKib: number } | undefined 
 
 const before = usage();
 const connectStart = performance.now();
-await connectAll();
+const overdue = sleep(Number(options['connect-timeout']) * 1000, undefined, { ref: false });
+await Promise.race([connectAll(), overdue.then(() => Promise.reject(new Error('not all could subscribe')))]);
 const connectSeconds = (performance.now() - connectStart) / 1000;
 const connected = usage();
 await sleep(Number(options.idle) * 1000);
@@ -238,6 +252,7 @@ if (options.publish !== 'none') {
       us_per_publish: (cpu * 1e6) / (published - publishedBefore),
     }),
     ...(from && { rss_first_kib: from.rssKib, rss_max_kib: rssMax }),
+    published: published - publishedBefore,
     lat_us: latencies.microseconds(),
     http_us: answers.microseconds(),
     http_per_s: answered / seconds,
@@ -253,6 +268,8 @@ if (slow.length > 0) await sleep(1000);
 const each = Math.max(1, connections);
 process.stdout.write(
   JSON.stringify({
+    conns: connections,
+    ready: connections,
     connects_per_s: connections / connectSeconds,
     ...(before &&
       connected &&

@@ -6,6 +6,8 @@ export interface Scenario {
   readonly figures: readonly FigureName[];
   /** Whether `--quick` has it. */
   readonly quick?: boolean;
+  /** Whether it is measured twice on one process: as the first load after its start, and once it has run for a while. */
+  readonly isColdToo?: boolean;
 }
 
 const DELIVERY = ['usPerDelivery', 'deliveriesPerSecond', 'p50', 'p99'] as const;
@@ -16,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: '1 subscriber, 200 messages/s',
     options: '--conns 1 --publish http --rate 200 --duration 2',
     figures: DELIVERY,
+    isColdToo: true,
   },
   {
     name: '1 subscriber, saturated',
@@ -27,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
     options: '--conns 1000 --publish http --rate 50 --duration 2',
     figures: DELIVERY,
     quick: true,
+    isColdToo: true,
   },
   {
     name: '1000 subscribers, saturated',
@@ -38,6 +42,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: '10,000 subscribers, 5 messages/s',
     options: '--conns 10000 --publish http --rate 5 --duration 3',
     figures: DELIVERY,
+    isColdToo: true,
   },
   {
     name: '10,000 subscribers, saturated',
@@ -48,6 +53,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: '500 rooms of 10, 500 messages/s',
     options: '--conns 5000 --channels 500 --publish http --inflight 16 --rate 500 --duration 2',
     figures: DELIVERY,
+    isColdToo: true,
   },
   {
     name: '100 rooms of 10, 1000 client events/s',
@@ -55,6 +61,7 @@ export const SCENARIOS: readonly Scenario[] = [
       '--conns 1000 --channels 100 --prefix private-bench- --publish ws --inflight 100 --rate 1000 --duration 2',
     figures: DELIVERY,
     quick: true,
+    isColdToo: true,
   },
   {
     name: 'publishing without subscribers',
@@ -67,6 +74,7 @@ export const SCENARIOS: readonly Scenario[] = [
     options: '--conns 3000 --pending 500',
     figures: ['usPerConnect', 'connectsPerSecond'],
     quick: true,
+    isColdToo: true,
   },
   {
     name: '5000 idle connections',
@@ -94,9 +102,30 @@ export interface Result {
   readonly rss_first_kib?: number;
   readonly rss_max_kib?: number;
   readonly slow_closed?: number;
+  readonly conns?: number;
+  readonly ready?: number;
+  readonly closed?: number;
+  readonly published?: number;
+  readonly http_err?: number;
   readonly lost?: number;
   readonly out_of_order?: number;
   readonly error?: string;
+}
+
+/** What makes a run worthless: a figure of a server that does not do all of the work says nothing. */
+export function faultOf(result: Result): string | undefined {
+  const { conns = 0, ready = conns, closed = 0, published, http_err: refused = 0 } = result;
+  const { lost = 0, out_of_order: disordered = 0, error } = result;
+  const faults = [
+    ready < conns && `${conns - ready} of ${conns} could not connect and subscribe`,
+    closed > 0 && `${closed} connections were closed`,
+    published === 0 && 'nothing was published',
+    refused > 0 && `${refused} publishes were refused`,
+    lost !== 0 && `${lost} events did not arrive`,
+    disordered > 0 && `${disordered} events came out of order`,
+  ].filter((fault) => fault !== false);
+  if (faults.length === 0) return undefined;
+  return faults.join(', ') + (error ? `: ${error}` : '');
 }
 
 export interface Figure {
