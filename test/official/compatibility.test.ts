@@ -100,7 +100,7 @@ test('docs/compatibility.md has the versions that were run', () => {
   const { packages } = JSON.parse(readFileSync(new URL('package-lock.json', root), 'utf8'));
   const page = readFileSync(new URL('docs/compatibility.md', root), 'utf8');
   const listed = page.match(/^\| `[^`]+` \d+\.\d+\.\d+ /gm)?.map((start) => start.slice(2).trim()) ?? [];
-  const installed = [...Object.keys(CLIENTS), ...SERVERS, 'laravel-echo'].map((folder) => {
+  const installed = [...Object.keys(CLIENTS), ...SERVERS, 'laravel-echo', 'laravel-echo-1'].map((folder) => {
     const { name = folder, version } = packages[`node_modules/${folder}`];
     return `\`${name}\` ${version}`;
   });
