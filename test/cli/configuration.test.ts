@@ -39,6 +39,7 @@ describe('what stands in the file', () => {
       keptBytes: 268_435_456,
       historyMaxTotalBytes: 268_435_456,
       flushGapMaxMs: 5,
+      warmUpSeconds: 2,
       nodeTimeoutSeconds: 10,
       drainWindowSeconds: 5,
       drainTimeoutSeconds: 30,

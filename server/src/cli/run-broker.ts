@@ -5,7 +5,7 @@ import { serviceLinks } from '../config/service-links.ts';
 import { takeInheritedSocket } from '../http/inherited-socket.ts';
 import { openFilesLimit } from '../http/open-files.ts';
 import { createLog } from '../log/log.ts';
-import { createServer } from '../server.ts';
+import { startWarm } from '../warm-up.ts';
 import { WorkerGroup } from '../workers/worker-group.ts';
 import { logShortSecrets, reloadOnSignals } from './reload.ts';
 import { loadForStart, type StartFlags } from './start-config.ts';
@@ -27,7 +27,7 @@ export async function runBroker(flags: BrokerFlags): Promise<void> {
   const starting =
     workers > 1
       ? WorkerGroup.start(config, workers, log, socket?.fd)
-      : createServer(config, { log, fd: socket?.fd, onDrain: () => process.kill(process.pid, 'SIGTERM') });
+      : startWarm(config, { log, fd: socket?.fd, onDrain: () => process.kill(process.pid, 'SIGTERM') });
   stop.drains(starting, config.drainTimeoutSeconds);
   stop.onSignals();
   reloadOnSignals(load, config, starting, log);

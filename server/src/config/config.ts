@@ -55,6 +55,8 @@ export const configSchema = z
     historyMaxTotalBytes: z.int().min(1024).default(268_435_456),
     /** Most milliseconds that a big flush may hold back the next one; 0 turns pacing off. @default 5 */
     flushGapMaxMs: z.int().min(0).max(1000).default(5),
+    /** Seconds for which the code of a process is exercised before it listens; 0 turns it off. @default 2 */
+    warmUpSeconds: z.int().min(0).max(10).default(2),
     /** Seconds over which a stopping broker closes its connections. @default 5 */
     drainWindowSeconds: z.int().min(0).default(5),
     /** Seconds after which a stopping broker ends whatever is still open. @default 30 */

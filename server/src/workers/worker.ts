@@ -7,8 +7,8 @@ import { NO_FIGURES, type ProcessFigures } from '../admin/live.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
 import { Metrics } from '../metrics.ts';
-import { createServer } from '../server.ts';
 import { VERSION } from '../version.ts';
+import { startWarm } from '../warm-up.ts';
 import { unpackEvent } from './packed-event.ts';
 import { PlainEvents } from './plain-events.ts';
 import type {
@@ -124,7 +124,7 @@ export class Worker {
       () => this.#status,
     );
     this.#core = core;
-    this.#broker = createServer(config, {
+    this.#broker = startWarm(config, {
       metrics,
       log: this.#log,
       core,

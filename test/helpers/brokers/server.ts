@@ -31,6 +31,8 @@ export function configOf({ app, limits, config }: ServerSettings = {}) {
     host: '127.0.0.1',
     port: 0,
     drainWindowSeconds: 0,
+    // Workers start sooner cold.
+    warmUpSeconds: 0,
     ...config,
     apps: [
       { id: APP.id, keys: [{ key: APP.key, secret: APP.secret }], limits: { ...limits }, ...app },
