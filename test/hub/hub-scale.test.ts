@@ -48,6 +48,7 @@ class StandIn implements Subscriber, Writer {
   async renew(): Promise<void> {}
   reconnect(): void {}
   expel(): void {}
+  silence(): void {}
 
   async drained(): Promise<boolean> {
     return true;

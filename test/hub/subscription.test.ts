@@ -22,6 +22,7 @@ describe('a subscription', () => {
     renew: async () => {},
     reconnect: () => {},
     expel: () => {},
+    silence: () => {},
     openedAfter: 0,
     drained: async () => true,
     dropSlowReader: () => {},

@@ -248,6 +248,7 @@ describe('what a message costs', () => {
       renew: async () => {},
       reconnect: () => {},
       expel: () => {},
+      silence: () => {},
       openedAfter: 0,
       drained: async () => true,
       dropSlowReader: () => {},

@@ -52,7 +52,7 @@ export class Channels {
   }
 
   closeIfEmpty(topic: Topic, local: LocalChannel): void {
-    if (!local.isEmpty) return;
+    if (!local.isEmpty || this.#channels.get(topic) !== local) return;
     this.#channels.delete(topic);
     local.metrics.channels -= 1;
     this.#bus.ignore(topic).catch((error: unknown) => {

@@ -116,18 +116,6 @@ export class LocalChannel {
     return true;
   }
 
-  /** Ends some of the subscriptions that have their first snapshot. Returns them. */
-  end(why: SubscriptionRefusal, isChosen: (subscriber: Subscriber) => boolean): readonly Ended[] {
-    const ended: Ended[] = [];
-    for (const [subscriber, subscription] of this.#subscriptions) {
-      if (!isChosen(subscriber)) continue;
-      subscription.end(why);
-      this.#remove(subscriber, subscription);
-      ended.push([subscriber, subscription]);
-    }
-    return ended;
-  }
-
   /** Ends the subscriptions whose grant is not valid any more. Returns them, each with the reason. */
   endInvalid(): readonly (readonly [Ended, SubscriptionRefusal])[] {
     const all: (readonly [Ended, SubscriptionRefusal])[] = [];

@@ -33,6 +33,8 @@ export interface Subscriber extends Seat, Holder {
    * @throws SubscriptionRefusal if a client that sends the proof would be refused
    */
   renew(channel: string, proof: RenewalProof): Promise<void>;
+  /** Nothing is sent to it and nothing taken from it any more: it is about to be closed. */
+  silence(): void;
   /** Closes it for good. */
   expel(reason: string, code?: ExpelCode): void;
   /** Closes it, so that the client reconnects at once and proves its rights again. */

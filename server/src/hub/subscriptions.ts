@@ -72,6 +72,9 @@ export class Subscriptions {
     grant = PUBLIC_GRANT,
     position?: Resume,
   ): Promise<void> {
+    // What it lost goes first, so that giving up the old seat does not take the new one.
+    const untold = this.#endings.untold(subscriber);
+    if (untold) await untold;
     const topic = topicOf(app.id, channel.name);
     const local = this.#channels.open(app, channel, topic);
     const present = local.get(subscriber);

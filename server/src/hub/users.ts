@@ -13,6 +13,8 @@ type Supersession = Extract<Question, { kind: 'supersede' }>;
 
 /** A connection, as far as {@link Users} needs it. */
 export interface UserConnection extends Seat {
+  /** Nothing is sent to it and nothing taken from it any more: it is about to be closed. */
+  silence(): void;
   /** Closes it for good. */
   expel(reason: string, code?: ExpelCode): void;
   /** Closes it, so that the client reconnects at once and signs in again. */
@@ -81,10 +83,9 @@ export class Users {
     return this.#connections.get(keyOf(appId, userId)) ?? [];
   }
 
-  /** Makes all signed-in connections of this node reconnect and sign in again. */
-  renew(reason: string): void {
-    const connections = [...this.#connections.values()].flatMap((each) => [...each]);
-    for (const connection of connections) connection.reconnect('out_of_sync', reason);
+  /** All signed-in connections of this process. */
+  *all(): Iterable<UserConnection> {
+    for (const connections of this.#connections.values()) yield* connections;
   }
 }
 

@@ -56,6 +56,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   #receivingSince: number | undefined;
   /** Bytes in the send buffer at the last count. */
   #buffered = 0;
+  #isSilent = false;
   #ended = false;
 
   constructor(
@@ -92,7 +93,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   }
 
   send(frame: Frame): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#isSilent) return;
     this.tap?.sent(frame);
     this.#parts.writeQueue.push(this, frame);
   }
@@ -126,6 +127,10 @@ export class Connection implements SessionContext, Writer, SocketOwner {
 
   renew(channel: string, proof: RenewalProof): Promise<void> {
     return this.#session.renew(channel, proof);
+  }
+
+  silence(): void {
+    this.#isSilent = true;
   }
 
   expel(reason: string, code: ExpelCode = 'terminated'): void {
@@ -191,6 +196,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   /** Sends the pending frames, the reason and a close frame in one write. A capable client gets the reason with its code. */
   close(why: Disconnect): void {
     if (this.#ended) return;
+    this.#isSilent = false;
     this.#socket.cork();
     if (this.isCapable) this.send(terminatedFrame(why));
     const error = closeErrorFrame(why);
@@ -246,7 +252,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   }
 
   receive(data: Buffer, isBinary: boolean): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#isSilent) return;
     this.metrics.messagesIn += 1;
     this.#receivingSince = undefined;
     this.metrics.bytesIn += data.length;

@@ -6,6 +6,7 @@ import type { Adapter, Left } from '../../adapter/adapter.ts';
 import type { Journal } from '../../adapter/journal.ts';
 import { type Topic, topicOf } from '../../adapter/topic.ts';
 import type { App } from '../../apps/app.ts';
+import { inTurns } from '../../async/in-turns.ts';
 import { SubscriptionRefusal, severityOf } from '../../errors.ts';
 import type { Channel } from '../../protocol/channel.ts';
 import type { Channels } from '../channels.ts';
@@ -13,6 +14,7 @@ import type { Ended, LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
 import type { Subscription } from '../subscription.ts';
 import { announcesCount, type CountAnnouncer } from '../subscription-counts.ts';
+import type { Concerned } from './concerned.ts';
 
 /** Ends subscriptions against the will of their subscribers: the application takes their grant back, or it is not valid any more. */
 export class Endings {
@@ -22,6 +24,10 @@ export class Endings {
   readonly #counts: CountAnnouncer;
   readonly #access: Access;
   readonly #log: Logger;
+  /** Connections that have lost subscriptions, until they were told. */
+  readonly #untold = new Map<Subscriber, Promise<unknown>>();
+  /** Resolves when all that has ended so far was told. */
+  #telling: Promise<unknown> = Promise.resolve();
 
   constructor(parts: {
     readonly adapter: Adapter;
@@ -39,15 +45,41 @@ export class Endings {
     this.#log = parts.log;
   }
 
-  /** Ends the subscriptions of some subscribers of a channel. */
+  /**
+   * Ends subscriptions, however many. From now on nothing is delivered to them. Their clients are told, and their seats given
+   * up, in as many turns of the loop as that takes.
+   *
+   * @param toTell is called with those that are told next
+   */
   end(
-    topic: Topic,
-    local: LocalChannel,
+    concerned: readonly Concerned[],
     why: SubscriptionRefusal,
-    isChosen: (subscriber: Subscriber) => boolean,
+    toTell: (slice: readonly Concerned[]) => void,
   ): void {
-    for (const ended of local.end(why, isChosen)) this.#lose(topic, local, ended, why, why.message);
-    this.#channels.closeIfEmpty(topic, local);
+    for (const { local, subscriber, subscription } of concerned) {
+      subscription.end(why);
+      local.remove(subscriber);
+    }
+    const left: Promise<unknown>[] = [];
+    const told = inTurns(concerned, (slice) => {
+      toTell(slice);
+      for (const { topic, local, subscriber, subscription } of slice) {
+        left.push(this.#lose(topic, local, [subscriber, subscription], why, why.message));
+        this.#channels.closeIfEmpty(topic, local);
+      }
+    }).then(() => Promise.all(left));
+    const telling = this.#telling.then(() => told);
+    this.#telling = telling;
+    for (const { subscriber } of concerned) this.#untold.set(subscriber, telling);
+    void telling.then(() => {
+      for (const { subscriber } of concerned)
+        if (this.#untold.get(subscriber) === telling) this.#untold.delete(subscriber);
+    });
+  }
+
+  /** Resolves when a connection was told all that it has lost, and its seats are given up; `undefined`: that is so. */
+  untold(subscriber: Subscriber): Promise<unknown> | undefined {
+    return this.#untold.get(subscriber);
   }
 
   /** The subscriber has signed in after it subscribed: ends the subscription if the user is blocked. */
@@ -62,7 +94,7 @@ export class Endings {
       if (!(error instanceof SubscriptionRefusal)) throw error;
       subscription.end(error);
       local.remove(subscriber);
-      this.#lose(topic, local, [subscriber, subscription], error, error.message);
+      void this.#lose(topic, local, [subscriber, subscription], error, error.message);
       this.#channels.closeIfEmpty(topic, local);
     }
   }
@@ -115,7 +147,7 @@ export class Endings {
     if (!local || !subscription) return undefined;
     subscription.end(why);
     local.remove(subscriber);
-    this.#lose(topic, local, [subscriber, subscription], isSilent ? undefined : why, reason);
+    void this.#lose(topic, local, [subscriber, subscription], isSilent ? undefined : why, reason);
     this.#channels.closeIfEmpty(topic, local);
     return subscription;
   }
@@ -137,24 +169,26 @@ export class Endings {
     for (const [topic, local] of [...this.#channels.all()]) {
       if (local.channel.kind === 'public') continue;
       const all = local.endInvalid();
-      for (const [ended, why] of all) this.#lose(topic, local, ended, why, why.message);
+      for (const [ended, why] of all) void this.#lose(topic, local, ended, why, why.message);
       if (all.length > 0) this.#channels.closeIfEmpty(topic, local);
     }
   }
 
+  /** Resolves when the seat is given up. */
   #lose(
     topic: Topic,
     local: LocalChannel,
     [subscriber, { grant }]: Ended,
     why: SubscriptionRefusal | undefined,
     reason: string,
-  ): void {
+  ): Promise<void> {
     local.metrics.subscriptions[local.channel.kind] -= 1;
     const left = this.leave(topic, subscriber, reason).then((change) => {
       if (change && announcesCount(local.app, local.channel))
         this.#counts.changed(topic, change.subscriptions, change.version);
     });
     subscriber.lose(local.channel.name, grant, why, left);
+    return left;
   }
 
   /** Gives up a seat. If that fails, the seat ends with the node's lease. */

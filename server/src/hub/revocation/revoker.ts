@@ -1,29 +1,13 @@
 import type { Logger } from 'pino';
-import { type Access, rightOf } from '../../access/access.ts';
-import { isTarget, revoked } from '../../access/revocation-book.ts';
 import type { Adapter } from '../../adapter/adapter.ts';
-import type { DomainEvent, Journal } from '../../adapter/journal.ts';
 import { type Answers, NOTHING_DONE, type NodeAnswer, type Question } from '../../adapter/questions.ts';
 import { keptUntil, type Revocation, type RevocationBounds } from '../../adapter/revocations.ts';
-import { appOfTopic } from '../../adapter/topic.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { Unavailable } from '../../errors.ts';
-import type { FlightRecorder, Recordable } from '../../recorder/flight-recorder.ts';
-import type { Channels } from '../channels.ts';
+import type { FlightRecorder } from '../../recorder/flight-recorder.ts';
 import { concernedConnections } from '../concerned-connections.ts';
-import type { LocalChannel } from '../local-channel.ts';
-import type { Subscriber } from '../subscriber.ts';
-import type { UserConnection, Users } from '../users.ts';
-import type { Concerned } from './concerned.ts';
-import type { Endings } from './endings.ts';
+import { Enforcement, type EnforcementParts } from './enforcement.ts';
 import { heldGrants } from './held-grants.ts';
-import { recheck } from './recheck.ts';
-
-/** A connection of this process. */
-export interface LocalConnection extends UserConnection, Recordable {
-  readonly app: { readonly id: string };
-  readonly openedAfter: number;
-}
 
 /** Milliseconds between two sweeps of revocations that are over. */
 const SWEEP_MS = 30_000;
@@ -36,28 +20,23 @@ export interface Outcome extends Answers {
   readonly kept: 'kept' | 'full' | 'failed';
 }
 
-export interface RevokerParts {
+export interface RevokerParts extends EnforcementParts {
   readonly adapter: Adapter;
-  readonly access: Access;
   readonly apps: AppStore;
-  readonly channels: Channels;
-  readonly endings: Endings;
-  readonly users: Users;
-  readonly journal: Journal;
   readonly recorder: FlightRecorder;
   readonly log: Logger;
-  /** The connections of this process. */
-  readonly connections: Iterable<LocalConnection>;
 }
 
 /** Takes back what connections of this process hold, and lets all processes do the same. */
 export class Revoker {
   readonly #parts: RevokerParts;
+  readonly #enforcement: Enforcement;
   readonly #sweep: NodeJS.Timeout;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(parts: RevokerParts) {
     this.#parts = parts;
+    this.#enforcement = new Enforcement(parts);
     this.#sweep = setInterval(() => this.#forget(), SWEEP_MS).unref();
   }
 
@@ -84,7 +63,7 @@ export class Revoker {
       for (const revocation of page.revocations) {
         kept.add(revocation.id);
         if (access.revocations.has(revocation)) access.revocations.replace(revocation);
-        else void this.#apply(revocation);
+        else void this.#enforcement.apply(revocation);
       }
       cursor = page.cursor;
     } while (cursor !== undefined);
@@ -148,7 +127,7 @@ export class Revoker {
     const { recorder } = this.#parts;
     switch (question.kind) {
       case 'revoke':
-        return this.#apply(question.revocation);
+        return this.#enforcement.apply(question.revocation);
       case 'lift':
         this.#parts.access.revocations.lift(question.appId, question.id);
         return NOTHING_DONE;
@@ -180,13 +159,7 @@ export class Revoker {
 
   /** Makes all who hold a right prove it again. */
   proveAgain(): void {
-    const { channels, users } = this.#parts;
-    const reason = 'The node may have missed what was revoked';
-    users.renew(reason);
-    for (const [, local] of [...channels.all()]) {
-      if (local.channel.kind === 'public') continue;
-      for (const [subscriber] of [...local.all()]) subscriber.reconnect('out_of_sync', reason);
-    }
+    this.#enforcement.proveAgain();
   }
 
   close(): void {
@@ -194,112 +167,13 @@ export class Revoker {
     clearTimeout(this.#retry);
   }
 
-  /** Nothing is awaited before all has been taken back. */
-  async #apply(revocation: Revocation): Promise<NodeAnswer> {
-    const { access } = this.#parts;
-    access.revocations.add(revocation);
-    const concerned = revocation.isOfSignIns ? [] : this.#concerned(revocation);
-    if (revocation.action === 'recheck') {
-      return { ...NOTHING_DONE, unanswered: await recheck(this.#parts, concerned) };
-    }
-    if (revocation.action !== 'reconnect') this.#record(revocation, concerned);
-    if (revocation.action === 'end') {
-      this.#end(revocation, concerned);
-      return { ...NOTHING_DONE, subscriptions: concerned.length };
-    }
-    const connections = this.#connections(revocation, concerned);
-    this.#close(revocation, connections);
-    return { ...NOTHING_DONE, subscriptions: concerned.length, connections: connections.size };
-  }
-
-  #concerned(revocation: Revocation): Concerned[] {
-    const { channels } = this.#parts;
-    const { appId, target, exceptSocketId } = revocation;
-    const concerned: Concerned[] = [];
-    for (const [topic, local] of channels.all()) {
-      const { name } = local.channel;
-      if (appOfTopic(topic) !== appId) continue;
-      if (target.channel !== undefined && target.channel !== name) continue;
-      if (target.channelPrefix !== undefined && !name.startsWith(target.channelPrefix)) continue;
-      for (const [subscriber, subscription] of local.all()) {
-        if (subscriber.socketId === exceptSocketId) continue;
-        if (isTarget(revocation, rightOf(local.app, name, subscriber, subscription.grant)))
-          concerned.push({ topic, local, subscriber, subscription });
-      }
-    }
-    return concerned;
-  }
-
-  #end(revocation: Revocation, concerned: readonly Concerned[]): void {
-    const why = revoked(revocation);
-    const { userId, grantId, key } = revocation.target;
-    const isOfUser = userId !== undefined && grantId === undefined && key === undefined;
-    const subscribers = new Map<LocalChannel, Set<Subscriber>>();
-    for (const { local, subscriber } of concerned) {
-      const ending = subscribers.get(local) ?? new Set();
-      subscribers.set(local, ending.add(subscriber));
-      if (isOfUser) this.#parts.access.lose(subscriber, local.channel.name, revocation);
-    }
-    for (const { topic, local } of concerned) {
-      const ending = subscribers.get(local);
-      if (!ending) continue;
-      subscribers.delete(local);
-      this.#parts.endings.end(topic, local, why, (subscriber) => ending.has(subscriber));
-    }
-  }
-
-  /** Those that hold what it concerns, those that are signed in as its user, or the one that it names. */
-  #connections(revocation: Revocation, concerned: readonly Concerned[]): Set<UserConnection> {
-    const { appId, target, exceptSocketId } = revocation;
-    const { userId, channel, channelPrefix, socketId, grantId, key } = target;
-    const connections = new Set<UserConnection>(concerned.map(({ subscriber }) => subscriber));
-    const isOfConnection = [channel, channelPrefix, grantId, key].every((each) => each === undefined);
-    if (isOfConnection && userId !== undefined) {
-      for (const connection of this.#parts.users.of(appId, userId))
-        if (socketId === undefined || connection.socketId === socketId) connections.add(connection);
-    } else if (isOfConnection) {
-      for (const connection of this.#parts.connections)
-        if (connection.socketId === socketId && connection.app.id === appId) connections.add(connection);
-    }
-    for (const connection of connections)
-      if (connection.socketId === exceptSocketId) connections.delete(connection);
-    return connections;
-  }
-
-  #close(
-    { action, reason, isOfSignIns = false, spreadMs = 0 }: Revocation,
-    connections: ReadonlySet<UserConnection>,
-  ): void {
-    for (const connection of connections) {
-      if (action === 'disconnect') connection.expel(reason, isOfSignIns ? 'terminated' : 'grant_revoked');
-      else
-        this.#parts.access.reconnectWithin(spreadMs, {
-          isCancelled: false,
-          close: () => connection.reconnect('grant_revoked', reason),
-        });
-    }
-  }
-
-  /** Tells the backend whose grants were taken back. */
-  #record({ reason }: Revocation, concerned: readonly Concerned[]): void {
-    const events: DomainEvent[] = [];
-    for (const { topic, local, subscriber, subscription } of concerned) {
-      if (local.channel.kind === 'public') continue;
-      const { userId, grantId } = rightOf(local.app, local.channel.name, subscriber, subscription.grant);
-      const { socketId } = subscriber;
-      events.push({ kind: 'grantRevoked', topic, userId, grantId, socketId, reason });
-    }
-    // The journal reports its own failures.
-    if (events.length > 0) this.#parts.journal.record(events)?.catch(() => {});
-  }
-
   /** Forgets revocations that are over. Connections that are older than one of them come back, so that no signature that they were given before it counts. */
   #forget(): void {
     const forgotten = this.#parts.access.revocations.sweep();
     if (forgotten.size === 0) return;
-    for (const connection of [...this.#parts.connections]) {
-      if (connection.openedAfter < (forgotten.get(connection.app.id) ?? 0))
-        connection.reconnect('connection_age', 'The connection is old: please reconnect');
-    }
+    const older = [...this.#parts.connections].filter(
+      ({ app, openedAfter }) => openedAfter < (forgotten.get(app.id) ?? 0),
+    );
+    this.#enforcement.sendBack(older, 'connection_age', 'The connection is old: please reconnect');
   }
 }
