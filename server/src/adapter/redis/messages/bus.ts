@@ -72,25 +72,25 @@ export class RedisBus implements Bus {
     return this.#subscriber.ignore(topic);
   }
 
-  async publish({ topic, ...message }: EventMessage, keep?: Keep): Promise<Position | undefined> {
-    const { name, data, userId, sender: socketId } = message;
+  async publish(message: EventMessage, keep?: Keep): Promise<Position | undefined> {
+    const { topic, name, data, userId, sender: socketId } = message;
     const recorded =
       socketId === undefined
         ? undefined
         : this.#recorder.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
     if (!keep?.history) {
-      await this.#send(topic, message, { recorded, keep });
+      await this.#send(topic, bodyOf(message), { recorded, keep });
       return undefined;
     }
     const nonce = newNonce();
-    const { version } = await this.#send(topic, { ...message, nonce }, { recorded, keep });
+    const { version } = await this.#send(topic, bodyOf(message, nonce), { recorded, keep });
     return positionOf(topic, version, nonce);
   }
 
-  async publishOnce({ topic, ...message }: EventMessage, once: Once, keep?: Keep): Promise<PublishedOnce> {
+  async publishOnce(message: EventMessage, once: Once, keep?: Keep): Promise<PublishedOnce> {
     const nonce = keep?.history ? newNonce() : undefined;
-    const body = nonce === undefined ? message : { ...message, nonce };
-    const sent = await this.#send(topic, body, { keep, once });
+    const { topic } = message;
+    const sent = await this.#send(topic, bodyOf(message, nonce), { keep, once });
     const given = sent.isNew ? nonce : sent.nonce;
     const position = given === undefined ? undefined : positionOf(topic, sent.version, given);
     return { position, isNew: sent.isNew };
@@ -156,4 +156,9 @@ export class RedisBus implements Bus {
     this.#waiting.set(topic, turn);
     return sent;
   }
+}
+
+/** An event as it travels: without its topic, which is the channel of Redis. */
+function bodyOf({ kind, name, data, userId, except, sender }: EventMessage, nonce?: number): Body {
+  return { kind, name, data, userId, except, sender, nonce };
 }

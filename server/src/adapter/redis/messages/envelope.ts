@@ -77,13 +77,10 @@ export function messageOf(topic: Topic, { version, message }: Envelope): Message
   const body = bodySchema.parse(message);
   if (body.kind === 'count') return { ...body, topic };
   if (body.kind !== 'event') return { ...body, topic, version };
-  const { nonce, ...event } = body;
-  return {
-    ...event,
-    topic,
-    version,
-    position: nonce === undefined ? undefined : positionOf(topic, version, nonce),
-  };
+  // Named one by one: to take the rest of an object costs more than all that is read before.
+  const { kind, name, data, userId, except, sender, nonce } = body;
+  const position = nonce === undefined ? undefined : positionOf(topic, version, nonce);
+  return { kind, topic, name, data, userId, except, sender, version, position };
 }
 
 /** @throws Error if it is no order */
