@@ -82,6 +82,9 @@ describe('countersign dev answers this machine and its pages only', () => {
   const EVERYTHING: readonly (readonly [method: string, target: string])[] = [
     ['GET', '/'],
     ['GET', '/dev/page.js'],
+    ['GET', '/dev/snippets'],
+    ['POST', '/dev/broken/secret/auth'],
+    ['POST', '/dev/broken/clock'],
     ['POST', '/dev/publish'],
     ['POST', '/countersign/auth'],
     ['GET', '/metrics'],
@@ -145,7 +148,7 @@ describe('the page of countersign dev', () => {
     const page = await answer.text();
     expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(answer.headers.get('content-security-policy')).toBe(
-      "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' ws://127.0.0.1:* ws://localhost:* http://127.0.0.1:* http://localhost:*; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
     );
     expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
     const assets = Array.from(page.matchAll(/(?:src|href)="(\/[^"]*)"/g), ([, path]) => path);
@@ -204,7 +207,7 @@ describe('POST /dev/publish', () => {
     const apps = [{ id: 'app-1', keys: [{ key: 'key-1', secret: 'secret-1' }] }];
     const started = startCli(['start', '--port', '0'], { env: { COUNTERSIGN_APPS: JSON.stringify(apps) } });
     const { port } = await started.logged('listening');
-    for (const path of ['/', '/dev/publish', '/dev/page.js', '/countersign/auth']) {
+    for (const path of ['/', '/dev/publish', '/dev/page.js', '/dev/snippets', '/countersign/auth']) {
       const method = path === '/dev/publish' || path === '/countersign/auth' ? 'POST' : 'GET';
       expect((await fetch(`http://127.0.0.1:${port}${path}`, { method })).status).toBe(404);
     }

@@ -1,6 +1,6 @@
 import type { FunctionComponent } from 'preact';
 import { useState } from 'preact/hooks';
-import type { Snippet } from '../data/snippets.ts';
+import type { Snippet } from '../../../src/cli/dev/snippets.ts';
 
 /** Milliseconds for which the button says that it has copied. */
 const COPIED_MS = 1500;

@@ -1,8 +1,8 @@
 import type { FunctionComponent } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
+import { snippetsOf } from '../../../src/cli/dev/snippets.ts';
 import { STEPS, type Step, StepMemory, stepsDone } from '../data/first-steps.ts';
 import { useLive } from '../data/live-context.ts';
-import { snippetsOf } from '../data/snippets.ts';
 import type { SessionView } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { Snippets } from '../parts/snippets.tsx';

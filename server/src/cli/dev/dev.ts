@@ -1,10 +1,13 @@
 import { fileURLToPath } from 'node:url';
-import { Countersign, CountersignError } from '@countersign/sdk-server';
+import { CountersignError } from '@countersign/sdk-server';
 import { authRouter } from '@countersign/sdk-server/express';
 import { isUserId } from '@countersign/sdk-server/signature';
 import express from 'express';
 import { z } from 'zod';
 import type { DevApp } from './app.ts';
+import { addBroken } from './broken.ts';
+import { countersignAt } from './countersign-at.ts';
+import { snippetsOf } from './snippets.ts';
 
 const PAGE = fileURLToPath(new URL('page/', import.meta.url));
 const CLIENT_SDK = fileURLToPath(import.meta.resolve('@countersign/sdk-client/countersign.min.js'));
@@ -13,7 +16,8 @@ const CONTENT_SECURITY_POLICY = [
   "script-src 'self'",
   "style-src 'self'",
   'img-src data:',
-  "connect-src 'self' ws://127.0.0.1:* ws://localhost:*",
+  // The page asks this machine under its other name as well, to show what a browser says without CORS.
+  "connect-src 'self' ws://127.0.0.1:* ws://localhost:* http://127.0.0.1:* http://localhost:*",
   "form-action 'none'",
   "frame-ancestors 'none'",
   "base-uri 'none'",
@@ -31,9 +35,21 @@ function addRoutes(app: express.Express, credentials: DevApp): void {
   };
   app.get('/', page, (_request, response) => response.sendFile('index.html', { root: PAGE }));
   app.get('/dev/countersign.min.js', page, (_request, response) => response.sendFile(CLIENT_SDK));
+  app.get('/dev/snippets', page, snippets(credentials));
   app.use('/dev', page, express.static(PAGE, { index: false }));
   app.post('/dev/publish', express.json(), publish(credentials));
   app.use('/countersign', devAuth(credentials));
+  addBroken(app, credentials, devAuth);
+}
+
+/** Code that works as it stands on this machine, for the address that the page was opened by. */
+function snippets({ id, key, secret }: DevApp): express.RequestHandler {
+  return (request, response) => {
+    const { hostname: host, protocol, socket } = request;
+    const secure = protocol === 'https';
+    const place = { appId: id, key, secret, host, port: socket.localPort ?? 0, secure };
+    response.set('Cache-Control', 'no-store').json(snippetsOf(place));
+  };
 }
 
 /** Everybody may join everything, under the name that the page made up. */
@@ -67,16 +83,4 @@ function publish(credentials: DevApp): express.RequestHandler {
       response.status(400).json({ error: error.message });
     }
   };
-}
-
-/** The server SDK as a customer would use it. Only when asked is the port known, since port 0 takes a free one. */
-function countersignAt({ id, key, secret }: DevApp, port?: number): Countersign {
-  return new Countersign({
-    appId: id,
-    key,
-    secret,
-    host: '127.0.0.1',
-    useTLS: false,
-    ...(port !== undefined && { port }),
-  });
 }

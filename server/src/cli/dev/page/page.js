@@ -1,21 +1,19 @@
-/* global Countersign: the script of @countersign/sdk-client, loaded before this one */
+/* The page of `countersign dev`: who is here, what arrives, code to copy, mistakes to make. */
+import { addBreaks } from './breaks.js';
+import { connect, element, user } from './client.js';
+import { addSnippets } from './snippets.js';
+
 const CHANNELS = ['news', 'private-notes', 'presence-lobby'];
 const SHOWN_EVENTS = 200;
+const HUES = 12;
 
-const user = `guest-${crypto.randomUUID().slice(0, 8)}`;
-const element = (id) => document.getElementById(id);
 element('user').textContent = user;
-
-const secure = location.protocol === 'https:';
-const client = new Countersign('dev-key', {
-  host: location.hostname,
-  port: Number(location.port || (secure ? 443 : 80)),
-  forceTLS: secure,
-  channelAuthorization: { endpoint: '/countersign/auth', headers: { 'X-Dev-User': user } },
-});
+const client = connect('/countersign/auth');
 
 const showState = () => {
-  element('state').textContent = client.connection.state;
+  const { state } = client.connection;
+  element('state').textContent = state;
+  element('state').dataset.state = state;
 };
 client.connection.bind('state_change', showState);
 showState();
@@ -47,10 +45,23 @@ for (const event of ['pusher:subscription_succeeded', 'pusher:member_added', 'pu
 
 function showMembers() {
   const items = [];
-  lobby.members.each(({ id }) => {
-    items.push(listItem(id === user ? `${id} (you)` : id));
-  });
+  lobby.members.each(({ id }) => items.push(member(id)));
   element('members').replaceChildren(...items);
+  element('alone').hidden = items.length !== 1;
+}
+
+function member(id) {
+  const avatar = document.createElement('span');
+  avatar.className = 'avatar';
+  avatar.ariaHidden = 'true';
+  avatar.textContent = id
+    .split('-', 2)
+    .map(([initial = '']) => initial.toUpperCase())
+    .join('');
+  let sum = 0;
+  for (const character of id) sum += character.codePointAt(0);
+  avatar.dataset.hue = String(sum % HUES);
+  return listItem(avatar, id === user ? `${id} (you)` : id);
 }
 
 function showEvent(channel, event, data) {
@@ -69,28 +80,16 @@ function listItem(...content) {
   return item;
 }
 
-const form = element('publish');
-
-function publication() {
-  const { channel, event, data } = form.elements;
-  return JSON.stringify({ channel: channel.value, event: event.value, data: { text: data.value } });
-}
-
-function showCurl() {
-  const body = publication().replaceAll("'", "'\\''");
-  element('curl').textContent =
-    `curl -H 'Content-Type: application/json' -d '${body}' ${location.origin}/dev/publish`;
-}
-
-form.addEventListener('input', showCurl);
-showCurl();
-
-form.addEventListener('submit', async (submission) => {
+element('publish').addEventListener('submit', async (submission) => {
   submission.preventDefault();
+  const { channel, event, data } = submission.target.elements;
   const answer = await fetch('/dev/publish', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: publication(),
+    body: JSON.stringify({ channel: channel.value, event: event.value, data: { text: data.value } }),
   });
   element('answer').textContent = answer.ok ? '' : ` ${answer.status} ${(await answer.json()).error}`;
 });
+
+addBreaks();
+await addSnippets();

@@ -1,10 +1,14 @@
-/** Where the broker is, as a page of the application reaches it. */
+/** The first lines of an application, for the page of `countersign dev` and the console. */
+
+/** Where the broker is, as an application reaches it. */
 export interface Place {
   readonly appId: string;
   readonly key: string;
   readonly host: string;
   readonly port: number;
   readonly secure: boolean;
+  /** Only where the page may show it. */
+  readonly secret?: string;
 }
 
 export interface Snippet {
@@ -12,9 +16,10 @@ export interface Snippet {
   readonly code: string;
 }
 
-/** The first lines of an application, filled in. The secret is not in the page: SECRET stands for it. */
-export function snippetsOf({ appId, key, host, port, secure }: Place): readonly Snippet[] {
+/** The lines, filled in. Without the secret they read it from the environment. */
+export function snippetsOf({ appId, key, host, port, secure, secret }: Place): readonly Snippet[] {
   const url = `${secure ? 'https' : 'http'}://${host}:${port}`;
+  const secretIn = (fromEnvironment: string) => (secret === undefined ? fromEnvironment : `'${secret}'`);
   return [
     {
       title: 'Our client',
@@ -62,7 +67,7 @@ echo.channel('news').listen('.hello', (data) => console.log(data));`,
 const countersign = new Countersign({
   appId: '${appId}',
   key: '${key}',
-  secret: process.env.COUNTERSIGN_SECRET,
+  secret: ${secretIn('process.env.COUNTERSIGN_SECRET')},
   host: '${host}',
   port: ${port},
   useTLS: ${secure},
@@ -71,7 +76,7 @@ await countersign.trigger('news', 'hello', { text: 'hi' });`,
     },
     {
       title: 'Publish: PHP',
-      code: `$pusher = new Pusher\\Pusher('${key}', getenv('COUNTERSIGN_SECRET'), '${appId}', [
+      code: `$pusher = new Pusher\\Pusher('${key}', ${secretIn("getenv('COUNTERSIGN_SECRET')")}, '${appId}', [
     'host' => '${host}',
     'port' => ${port},
     'scheme' => '${secure ? 'https' : 'http'}',
@@ -80,23 +85,29 @@ $pusher->trigger('news', 'hello', ['text' => 'hi']);`,
     },
     {
       title: 'Publish: Python',
-      code: `import os
-import pusher
+      code: `${secret === undefined ? 'import os\n' : ''}import pusher
 
-client = pusher.Pusher(app_id='${appId}', key='${key}', secret=os.environ['COUNTERSIGN_SECRET'],
+client = pusher.Pusher(app_id='${appId}', key='${key}', secret=${secretIn("os.environ['COUNTERSIGN_SECRET']")},
                        host='${host}', port=${port}, ssl=${secure ? 'True' : 'False'})
 client.trigger('news', 'hello', {'text': 'hi'})`,
     },
     {
+      title: 'Publish: curl',
+      code: `body='{"name":"hello","channels":["news"],"data":"{\\"text\\":\\"hi\\"}"}'
+query="auth_key=${key}&auth_timestamp=$(date +%s)&auth_version=1.0&body_md5=$(printf %s "$body" | openssl md5 -r | cut -c 1-32)"
+signature=$(printf 'POST\\n/apps/${appId}/events\\n%s' "$query" | openssl dgst -sha256 -hmac "${secret ?? '$COUNTERSIGN_SECRET'}" -r | cut -c 1-64)
+curl -H 'Content-Type: application/json' -d "$body" "${url}/apps/${appId}/events?$query&auth_signature=$signature"`,
+    },
+    {
       title: 'Private channels',
       code: `// In the backend, behind your own sign-in:
-import { authRouter } from '@countersign/sdk-server';
+import { authRouter } from '@countersign/sdk-server/express';
 
 app.use('/countersign', authRouter(countersign, {
   user: (request) => request.user,
   canAccess: (user, channel) => channel === \`private-user-\${user.id}\`,
 }));
-// The auth probe checks its answer: ${url}/console/probe`,
+// The auth probe checks its answer: ${url}/console/#/probe`,
     },
   ];
 }
