@@ -21,6 +21,8 @@ const OLD: Credentials = { id: APP.id, key: 'key-2026', secret: 'the-secret-of-t
 const NEW: Credentials = { id: APP.id, key: 'key-2027', secret: 'the-secret-of-the-second-of-two-keys' };
 const MAX_SECONDS = 2;
 const CHANNELS = ['private-team', 'presence-team'] as const;
+/** The customer publishes as fast as the machine can. */
+const limits = { httpRequestsPerSecond: null };
 
 const keyOf = ({ key, secret }: Credentials, state = 'active') => ({ key, secret, state });
 const PAGE = { key: 'page' };
@@ -80,6 +82,7 @@ class Customer {
     const broker = await startServer({
       app: {
         keys: [keyOf(OLD)],
+        limits,
         grants: { ...grants, maxSeconds: MAX_SECONDS },
         webhooks: [{ url: receiver.url(), events: ['channel_occupied'] }],
       },
@@ -93,7 +96,7 @@ class Customer {
     const { grants } = renewing(`${this.backend}/renew`, { graceSeconds: 60 });
     const webhooks = [{ url: this.receiver.url(), events: ['channel_occupied'] }];
     this.broker.reload(
-      configOf({ app: { keys, grants: { ...grants, maxSeconds: MAX_SECONDS }, webhooks } }).apps,
+      configOf({ app: { keys, limits, grants: { ...grants, maxSeconds: MAX_SECONDS }, webhooks } }).apps,
     );
   }
 
