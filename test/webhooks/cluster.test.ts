@@ -329,7 +329,15 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     expect(told(await receiver.nextEvent())).toBe('member_removed presence-room ann');
     await delivered(leader);
     const events = receiver.posted.flatMap((posted) => posted.events);
-    expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(events.map((event) => `${event.seq} ${told(event)}`)).toEqual([
+      '1 channel_occupied presence-room',
+      '2 member_added presence-room ann',
+      '3 member_added presence-room bob',
+      '4 channel_occupied private-a',
+      '5 member_removed presence-room ann',
+      '6 member_added presence-room ann',
+      '7 member_removed presence-room ann',
+    ]);
   });
 
   test('a thousand members come and go while a node is killed: what each did pairs up', async () => {
