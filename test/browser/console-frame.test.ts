@@ -88,8 +88,7 @@ describeInChromium('around the views of the console', () => {
     expect(dark).not.toBe(light);
     await page.getByRole('button', { name: 'Colours: system' }).click();
     await page.getByRole('button', { name: 'Colours: light' }).click();
-    await page.getByRole('button', { name: 'Colours: dark' }).waitFor(DEADLINE);
-    expect(await ground()).toBe(dark);
+    await expect.poll(ground).toBe(dark);
     await page.reload();
     await opened.live();
     expect(await ground()).toBe(dark);
