@@ -15,12 +15,11 @@ import { APP, configOf, type ServerSettings, startServer } from '../helpers/brok
 import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { eventually, nextEvent } from '../helpers/clients/client-start.ts';
-import { listen, listenToAll } from '../helpers/clients/event-inbox.ts';
 import { connectCapable, granted, inSeconds, read } from '../helpers/clients/grants.ts';
-import { connectPusher } from '../helpers/clients/official.ts';
 import { frames } from '../helpers/frames.ts';
 import { recordLog } from '../helpers/log.ts';
 import { readSamples } from '../helpers/metrics.ts';
+import { livesOf } from './lives.ts';
 
 const CHANNEL = 'private-team';
 
@@ -37,58 +36,8 @@ async function start(
 }
 
 describe('renewal by the backend', { timeout: 60_000 }, () => {
-  test('keeps ten pages of pusher-js subscribed through ten lives each, and they notice none of the hundred', async () => {
-    const [pages, lives] = [10, 10];
-    /** How often each channel of each page was granted. */
-    const grants = new Map<string, number>();
-    const backend = await startBackend((app) => {
-      // The broker is not there yet, and its address is in no signature.
-      const router = authRouter(countersignFor({ host: '127.0.0.1', port: 1 }), {
-        user: (req) => ({ id: String(req.get('x-user')), info: {} }),
-        userById: (id) => ({ id, info: {} }),
-        canAccess: (_user, channel) => {
-          grants.set(channel, (grants.get(channel) ?? 0) + 1);
-          return true;
-        },
-        grantSeconds: 2,
-        signInSeconds: 2,
-        rateLimit: false,
-        renewalSecret: RENEWAL_SECRET,
-        logger: { info() {}, warn() {}, error() {} },
-      });
-      app.use('/countersign', router);
-    });
-    const url = `${backend}/countersign`;
-    // A machine that stands still for a second takes nothing from anybody.
-    const broker = await startServer({ app: renewing(`${url}/renew`, { graceSeconds: 60 }) });
-    const open = async (_: unknown, page: number) => {
-      const user = `user-${page}`;
-      const client = await connectPusher(broker, { backend: url, user });
-      const socketId = client.connection.socket_id;
-      const names = ['private', 'presence', 'private-encrypted'].map((kind) => `${kind}-${user}`);
-      await Promise.all(
-        names.map((name) => listen(client.subscribe(name), 'pusher:subscription_succeeded').next()),
-      );
-      const signedIn = listen(client, 'pusher:signin_success');
-      client.signin();
-      await signedIn.next();
-      const channels = names.map((name) => [name, listenToAll(client.channel(name))] as const);
-      return { user, client, socketId, channels };
-    };
-    const opened = await Promise.all(Array.from({ length: pages }, open));
-    await eventuallyIn(50_000, () => Math.min(...grants.values())).toBeGreaterThan(lives);
-    expect(grants.size).toBe(3 * pages);
-    for (const { user, client, socketId, channels } of opened) {
-      for (const [name, events] of channels) {
-        await countersignFor(broker).trigger(name, 'news', { user });
-        expect(await events.next()).toEqual(['news', { user }]);
-      }
-      const notice = listen(client.user, 'notice');
-      await countersignFor(broker).sendToUser(user, 'notice', {});
-      await notice.next();
-      expect(client.connection.socket_id).toBe(socketId);
-    }
-  });
+  test('keeps ten pages of pusher-js subscribed through ten grants each, and they notice none of the hundred', () =>
+    livesOf({ pages: 10, grants: 10, withinMs: 50_000 }));
 
   test('asks in the order of Standard Webhooks, for each grant with what was signed', async () => {
     const backend = await startRenewingBackend((right) => renewedFor(60, right));

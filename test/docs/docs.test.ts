@@ -9,6 +9,7 @@ import { configOf } from '../helpers/brokers/server.ts';
 import { open, type TestClient } from '../helpers/clients/client.ts';
 
 const DOCS = new URL('../../docs/', import.meta.url);
+const TESTS = new URL('../', import.meta.url);
 const SOURCES = new URL('../../server/src/', import.meta.url);
 const APP = { id: '3', key: '278d425bdf160c739803', secret: '7ad3773142a6692b25b8' };
 const SOCKET_IDS = { A: '1234.1234', B: '98765.43210' } as const;
@@ -26,6 +27,17 @@ describe('the conversations in the documentation happen as written', () => {
       test(`${page}: ${title}`, () => replay(lines));
     }
   }
+});
+
+test.each(['access.md', 'controls.md', 'revocations.md'])('the tests that %s names exist', (page) => {
+  const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' });
+  const folders = new Set(files.flatMap((name) => (name.includes('/') ? [name.split('/')[0]] : [])));
+  const named = [...readFileSync(new URL(page, DOCS), 'utf8').matchAll(/`(([a-z-]+)\/[a-z.-]+)`/g)]
+    .filter(([, , folder]) => folders.has(folder))
+    .map(([, name]) => name);
+  expect(named).not.toEqual([]);
+  const isThere = (name: string) => files.some((file) => file.startsWith(`${name}.`));
+  expect(named.filter((name) => name === undefined || !isThere(name))).toEqual([]);
 });
 
 describe('every error has a heading in errors.md', () => {
