@@ -87,6 +87,8 @@ export class Metrics {
   readonly bounds = new Map<string, number>();
   /** The number of times that an outage lasted so long that messages of a channel were lost. */
   gaps = 0;
+  /** Requests by which usage was pushed, by what became of them. */
+  readonly usagePushes = new Map<string, number>();
   /** Audit records that were written, and those that found no room. */
   auditRecords = 0;
   auditRecordsLost = 0;

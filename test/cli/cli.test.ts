@@ -95,9 +95,11 @@ describe('a configuration that cannot be used', () => {
     const secret = `whsec_${Buffer.from('replace-me-with-a-random-secret').toString('base64')}`;
     const webhooks = [{ url: 'https://a.example', events: ['cache_miss'], secret }];
     const grants = { renewal: { url: 'https://a.example', secret } };
+    const usage = { push: { url: 'https://a.example', secret } };
     const apps = [{ id: '1', keys: [{ key: 'key-1', secret: 'kT3v0pWzq8' }], webhooks, grants }];
-    const { code, stderr } = await runCli(['start', '--config', await fileWith({ apps })]);
+    const { code, stderr } = await runCli(['start', '--config', await fileWith({ apps, usage })]);
     expect(code).toBe(2);
+    expect(stderr).toContain('usage.push: everybody can guess its secret');
     expect(stderr).toContain('apps[0].webhooks[0]: everybody can guess its secret');
     expect(stderr).toContain('apps[0].grants.renewal: everybody can guess its secret');
     expect(stderr).not.toContain(secret);
@@ -158,6 +160,13 @@ describe('config --print', () => {
         },
       ],
       metrics: { token: 'token-of-metrics' },
+      usage: {
+        push: {
+          url: 'https://meter.example/in?token=m3ter',
+          secret: 'whsec_pL2xT7cV9bN4mQ8wE5rY1uI6oA3sD0fG',
+          token: 'token-of-the-meter',
+        },
+      },
     });
     const { code, stdout, stderr } = await runCli(['config', '--print', '--config', file, '--port', '3'], {
       env: { COUNTERSIGN_PORT: '2', COUNTERSIGN_LOG__LEVEL: 'debug' },
@@ -184,7 +193,10 @@ describe('config --print', () => {
       ],
       log: { level: 'debug', pretty: false },
       metrics: { token: '********' },
+      usage: {
+        push: { url: 'https://meter.example/in?token=********', secret: '********', token: '********' },
+      },
     });
-    expect(stdout).not.toMatch(/secret-1|token-of-metrics|wJ7f|t0ken|bare|MfKQ|r3newal|dK4w|4711/);
+    expect(stdout).not.toMatch(/secret-1|token-of|m3ter|pL2x|wJ7f|t0ken|bare|MfKQ|r3newal|dK4w|4711/);
   });
 });

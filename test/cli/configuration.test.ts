@@ -55,6 +55,7 @@ describe('what stands in the file', () => {
       webhookMaxTotalBytes: 268_435_456,
       console: true,
       admin: { tokens: [] },
+      usage: {},
       audit: {
         enabled: false,
         keepSeconds: 7_776_000,

@@ -75,6 +75,13 @@ export function usageStoreContract(name: string, open: () => Promise<UsageStore>
       expect(await store.rows({ ...query, limit: 10, apps: [] })).toEqual([]);
     });
 
+    test('remembers which row was pushed last', async () => {
+      const store = await open();
+      expect(await store.takePush('node', { from: DAY, app: '' })).toEqual({ from: DAY, app: '' });
+      await store.pushed('node', { from: DAY + 60_000, app: 'a b' });
+      expect(await store.takePush('node', { from: 0, app: '' })).toEqual({ from: DAY + 60_000, app: 'a b' });
+    });
+
     test('remembers that something is missing', async () => {
       const store = await open();
       await store.begin('node');

@@ -34,6 +34,16 @@ describe.skipIf(!hasRedis)('on Redis', () => {
 
   usageStoreContract('Redis', open);
 
+  test('one node has the turn to push, and another one changes nothing', async () => {
+    const prefix = `test-${Math.random()}`;
+    const [one, two] = [await open(prefix), await open(prefix)];
+    const begin = { from: 60_000, app: '' };
+    expect(await one.takePush('one', begin)).toEqual(begin);
+    expect(await two.takePush('two', begin)).toBeUndefined();
+    await two.pushed('two', { from: 120_000, app: 'a' });
+    expect(await one.takePush('one', begin)).toEqual(begin);
+  });
+
   test('the peaks are those of all nodes together', async () => {
     const prefix = `test-${Math.random()}`;
     const [one, two] = [await open(prefix), await open(prefix)];

@@ -5,6 +5,7 @@ import { hookIdOf } from '../apps/hook.ts';
 import { logSchema } from '../log/log.ts';
 import { redisSchema } from '../redis/settings.ts';
 import { adminSchema, hasAdmin } from './admin.ts';
+import { usageSchema } from './usage.ts';
 
 const seconds = z.int().min(1);
 const port = z.int().min(0).max(65_535);
@@ -128,6 +129,7 @@ export const configSchema = z
       })
       .readonly()
       .prefault({}),
+    usage: usageSchema.prefault({}),
     /** Whether `/console` is there for people to look. @default true */
     console: z.boolean().default(true),
     /** Who administers the broker: see docs/administration.md. */

@@ -6,7 +6,7 @@ import type { Config } from './config.ts';
 
 /** Describes the configuration with secrets, tokens and passwords masked. */
 export function describeConfig(config: Config): object {
-  const { admin, apps, metrics, redis, ...rest } = config;
+  const { admin, apps, metrics, redis, usage, ...rest } = config;
   return {
     ...rest,
     ...(redis && { redis: describeRedis(redis, HIDDEN) }),
@@ -30,6 +30,16 @@ export function describeConfig(config: Config): object {
       tokens: admin.tokens.map((token) => ({ ...token, hash: HIDDEN })),
       ...(admin.masterKey !== undefined && { masterKey: HIDDEN }),
     },
+    usage: usage.push
+      ? {
+          push: {
+            ...usage.push,
+            url: describeUrl(usage.push.url),
+            secret: HIDDEN,
+            ...(usage.push.token !== undefined && { token: HIDDEN }),
+          },
+        }
+      : {},
     metrics: { ...metrics, ...(metrics.token !== undefined && { token: HIDDEN }) },
   };
 }

@@ -15,7 +15,7 @@ const NO_SECRET = ' '.repeat(SAFE_LENGTH);
  *
  * @throws ConfigError that names the paths of the secrets, and not their values
  */
-export function refuseGuessable({ admin, apps, metrics }: Config): void {
+export function refuseGuessable({ admin, apps, metrics, usage }: Config): void {
   const secrets = apps.flatMap(({ keys }, app) =>
     keys.flatMap(({ secret }, key) =>
       secret !== undefined && isGuessable(secret) ? [`apps[${app}].keys[${key}].secret`] : [],
@@ -35,6 +35,7 @@ export function refuseGuessable({ admin, apps, metrics }: Config): void {
     ),
     ...(renewal && isGuessableWebhookSecret(renewal.secret) ? [`apps[${app}].grants.renewal`] : []),
   ]);
+  if (usage.push && isGuessableWebhookSecret(usage.push.secret)) hookSecrets.push('usage.push');
   if (secrets.length + hookSecrets.length === 0) return;
   throw new ConfigError(undefined, [
     ...secrets.map((place) => `${place}: ${adviceFor('it', 'openssl rand -hex 32')}`),
@@ -61,13 +62,20 @@ export function shortSecrets({
 const SECRET_VALUE = 16;
 
 /** Keeps the secrets of a configuration out of the log, wherever a client or operator puts them by mistake. */
-export function hideSecrets({ admin, apps, metrics, redis }: Config): void {
+export function hideSecrets({ admin, apps, metrics, redis, usage }: Config): void {
   hideSecretsOf(apps);
   const urls = [redis?.url, ...(redis?.sentinel?.nodes ?? []), ...(redis?.cluster?.nodes ?? [])];
   const passwords = urls.map((url) =>
     url === undefined ? undefined : decodeURIComponent(new URL(url).password),
   );
-  const others = [metrics.token, admin.token, admin.masterKey, redis?.sentinel?.password];
+  const others = [
+    usage.push?.secret,
+    usage.push?.token,
+    metrics.token,
+    admin.token,
+    admin.masterKey,
+    redis?.sentinel?.password,
+  ];
   for (const text of [...others, ...passwords]) if (text) hideSecret(text);
 }
 

@@ -9,6 +9,7 @@ import type { PublicKey } from '../data/signing-key.ts';
 import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { Ledger } from '../usage/ledger.ts';
+import type { UsagePush } from '../usage/push.ts';
 import { Quotas } from '../usage/quotas.ts';
 import { RedisUsage } from '../usage/redis-store.ts';
 import { ClusterWebhooks } from '../webhooks/cluster/cluster-webhooks.ts';
@@ -19,6 +20,7 @@ import {
   publicKeys,
   readyDespite,
   recordWarning,
+  usagePush,
 } from './core.ts';
 import { historyOptions, idempotencyOptions, keptOptions, onLastPositionsBound } from './kept-options.ts';
 import { OwnAdmin, openRegistry } from './own-admin.ts';
@@ -29,6 +31,7 @@ export class ClusterCore implements Core {
   readonly webhooks: ClusterWebhooks;
   readonly audit: AuditLog | undefined;
   readonly usage: Ledger;
+  readonly #push: UsagePush | undefined;
   readonly quotas: Quotas;
   readonly status: CoreStatus;
   readonly admin: OwnAdmin;
@@ -55,6 +58,7 @@ export class ClusterCore implements Core {
       quotas: this.quotas,
       onWarning: (appId, use) => recordWarning(this.journal, appId, use),
     });
+    this.#push = usagePush(parts, store, this.usage);
     const { usage } = this;
     this.admin = new OwnAdmin(parts, registry, repository, {
       adapter,
@@ -102,6 +106,7 @@ export class ClusterCore implements Core {
     const audit = await openAudit({ ...parts, signingKey: parts.signingKey, cluster });
     const core = new ClusterCore(adapter, webhooks, certificate, audit, parts, registry, repository);
     await core.usage.start();
+    core.#push?.start();
     return core;
   }
 
@@ -112,6 +117,7 @@ export class ClusterCore implements Core {
   async close(): Promise<void> {
     await this.audit?.close();
     this.admin.registry.close();
+    await this.#push?.close();
     await this.usage.close();
     await this.adapter.close();
     await this.webhooks.close();

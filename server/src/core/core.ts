@@ -7,6 +7,7 @@ import type { Registry } from '../admin/registry.ts';
 import type { FileAppStore } from '../apps/file-store.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import { callableAddresses } from '../config/callable-addresses.ts';
 import type { Config } from '../config/config.ts';
 import type { PublicKey, SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
@@ -14,7 +15,9 @@ import type { ClusterStats } from '../prometheus/cluster.ts';
 import type { Certificate } from '../tls/certificate.ts';
 import type { Ledger } from '../usage/ledger.ts';
 import { endOf } from '../usage/period.ts';
+import { UsagePush } from '../usage/push.ts';
 import type { Quotas, QuotaUse } from '../usage/quotas.ts';
+import type { UsageStore } from '../usage/usage-store.ts';
 import type { WebhookControl, WebhookStep, Webhooks } from '../webhooks/webhooks.ts';
 
 /** What all connections of a node share, in whichever of its processes they are. */
@@ -139,6 +142,20 @@ export function recordWarning(journal: Journal, appId: string, use: QuotaUse): v
   const resetsAt = endOf(unit, start) / 1000;
   // The journal reports what it cannot record.
   journal.record([{ kind: 'quotaWarning', appId, quota, limit, used, ratio, resetsAt }])?.catch(() => {});
+}
+
+/** What pushes the usage of a node; `undefined`: nothing is pushed. */
+export function usagePush(parts: CoreParts, store: UsageStore, usage: Ledger): UsagePush | undefined {
+  const { push: settings } = parts.config.usage;
+  if (!settings) return undefined;
+  const addresses = callableAddresses(parts.config);
+  return new UsagePush({
+    ...parts,
+    settings,
+    store,
+    addresses,
+    isBehind: (before) => usage.isBehind(before),
+  });
 }
 
 export function degraded(reason: string): Readiness {

@@ -12,6 +12,7 @@ import { reached } from '../metrics.ts';
 import { Store } from '../store/store.ts';
 import { Ledger } from '../usage/ledger.ts';
 import { MemoryUsage } from '../usage/memory-store.ts';
+import type { UsagePush } from '../usage/push.ts';
 import { Quotas } from '../usage/quotas.ts';
 import { boundsOf } from '../webhooks/outbox/bounds.ts';
 import { MemoryOutbox } from '../webhooks/outbox/memory/outbox.ts';
@@ -24,6 +25,7 @@ import {
   publicKeys,
   readyDespite,
   recordWarning,
+  usagePush,
 } from './core.ts';
 import {
   durableHistory,
@@ -43,6 +45,7 @@ export class LocalCore implements Core {
   readonly webhookKeys: readonly PublicKey[];
   readonly audit: AuditLog | undefined;
   readonly usage: Ledger;
+  readonly #push: UsagePush | undefined;
   readonly quotas: Quotas;
   readonly #store: Store | undefined;
 
@@ -80,6 +83,7 @@ export class LocalCore implements Core {
       quotas: this.quotas,
       onWarning: (appId, use) => recordWarning(this.journal, appId, use),
     });
+    this.#push = usagePush(parts, usage, this.usage);
     this.admin = new OwnAdmin(parts, registry, repository, this);
     this.status = {
       incarnation: store ? '' : randomBytes(16).toString('hex'),
@@ -110,6 +114,7 @@ export class LocalCore implements Core {
       const core = new LocalCore(parts, store, audit, registry, repository);
       if (core.adapter instanceof MemoryAdapter) await core.adapter.load();
       await core.usage.start();
+      core.#push?.start();
       return core;
     } catch (error) {
       await store?.close();
@@ -135,6 +140,7 @@ export class LocalCore implements Core {
     this.admin.registry.close();
     await this.adapter.close();
     await this.webhooks.close();
+    await this.#push?.close();
     await this.usage.close();
     await this.audit?.close();
     await this.#store?.close();

@@ -151,4 +151,8 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (app, channel)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Up to which row usage was pushed elsewhere: one row at most.
+  `
+  CREATE TABLE usage_pushed (id INTEGER PRIMARY KEY CHECK (id = 1), start INTEGER NOT NULL, app TEXT NOT NULL) STRICT;
+  `,
 ];

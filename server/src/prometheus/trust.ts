@@ -23,6 +23,9 @@ export function registerTrustMetrics(page: MetricsRegistry, sources: MetricsSour
   page.counter('message_gaps_total', 'Channels of which messages were missed for good', [], () =>
     only(sources.metrics.gaps),
   );
+  page.counter('usage_pushes_total', 'Requests that push usage, by what became of them', ['outcome'], () =>
+    [...sources.metrics.usagePushes].map(([outcome, count]) => [{ outcome }, count] as const),
+  );
   page.counter(
     'renewal_requests_total',
     'Requests to backends to renew grants, by what became of them',

@@ -2,7 +2,7 @@ import type { Revocation } from '../adapter/revocations.ts';
 import type { DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type { HistoryRow, SavedChannel } from '../history/durable.ts';
-import type { UsageBatch, UsageQuery, UsageRow, Used } from '../usage/usage-store.ts';
+import type { PushedRow, UsageBatch, UsageQuery, UsageRow, Used } from '../usage/usage-store.ts';
 import type {
   Amounts,
   Announced,
@@ -29,6 +29,8 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   addUsage(batch: UsageBatch): Promise<void>;
   usageRows(query: UsageQuery): Promise<readonly UsageRow[]>;
   warnOfQuota(app: string, quota: string, start: number): Promise<boolean>;
+  takeUsagePush(start: PushedRow): Promise<PushedRow>;
+  usagePushed(row: PushedRow): Promise<void>;
   usedByApps(apps: readonly string[], at: number): Promise<readonly Used[]>;
   historyChannels(): Promise<readonly Omit<SavedChannel, 'rows'>[]>;
   historyPage(

@@ -82,6 +82,8 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     addUsage: (batch) => outbox.write(() => usage.add(batch)),
     usageRows: async (query) => usage.rows(query),
     warnOfQuota: (...of) => outbox.write(() => usage.warn(...of)),
+    takeUsagePush: (start) => outbox.write(() => usage.takePush(start)),
+    usagePushed: (row) => outbox.write(() => usage.pushed(row)),
     usedByApps: async (...of) => usage.used(...of),
     historyChannels: async () => history.channels(),
     historyPage: async (after) => history.page(after),

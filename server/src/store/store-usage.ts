@@ -1,4 +1,4 @@
-import type { UsageBatch, UsageQuery, UsageRow, UsageStore, Used } from '../usage/usage-store.ts';
+import type { PushedRow, UsageBatch, UsageQuery, UsageRow, UsageStore, Used } from '../usage/usage-store.ts';
 import type { DataThread } from './data-thread.ts';
 
 /** Bytes of one change while it waits for the thread, about. */
@@ -29,6 +29,14 @@ export class StoreUsage implements UsageStore {
 
   warn(app: string, quota: string, start: number): Promise<boolean> {
     return this.#thread().ask('warnOfQuota', [app, quota, start]);
+  }
+
+  takePush(_node: string, start: PushedRow): Promise<PushedRow> {
+    return this.#thread().ask('takeUsagePush', [start]);
+  }
+
+  pushed(_node: string, row: PushedRow): Promise<void> {
+    return this.#thread().ask('usagePushed', [row]);
   }
 
   used(apps: readonly string[], at: number): Promise<readonly Used[]> {

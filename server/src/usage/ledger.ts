@@ -158,6 +158,13 @@ export class Ledger implements UsageReader {
     for (const app of known.recent) this.#waitingOf(app, minute).isIncomplete = true;
   }
 
+  /** Whether something from before a time waits to be written. */
+  isBehind(before: number): boolean {
+    for (const minutes of this.#waiting.values())
+      for (const minute of minutes.keys()) if (minute < before) return true;
+    return (this.#batch?.changes ?? []).some(({ minute }) => minute < before);
+  }
+
   rows(query: UsageQuery): Promise<readonly UsageRow[]> {
     return this.#parts.store.rows(query);
   }

@@ -1,6 +1,14 @@
 import { addSums, maxPeaks, NO_PEAKS, NO_SUMS, quotaSums } from './figures.ts';
 import { KEPT_MS, startOf, type Unit, units } from './period.ts';
-import type { UsageBatch, UsageChange, UsageQuery, UsageRow, UsageStore, Used } from './usage-store.ts';
+import type {
+  PushedRow,
+  UsageBatch,
+  UsageChange,
+  UsageQuery,
+  UsageRow,
+  UsageStore,
+  Used,
+} from './usage-store.ts';
 
 /** Rows that are kept; beyond them the oldest minutes go, then the oldest hours. */
 const MAX_ROWS = 200_000;
@@ -21,6 +29,7 @@ export class MemoryUsage implements UsageStore {
   readonly #maxRows: number;
   #rows = 0;
   #seq = 0;
+  #pushed: PushedRow | undefined;
   /** The last period of each quota of which was warned. */
   readonly #warned = new Map<string, number>();
 
@@ -69,6 +78,15 @@ export class MemoryUsage implements UsageStore {
     if (this.#warned.get(key) === start) return false;
     this.#warned.set(key, start);
     return true;
+  }
+
+  async takePush(_node: string, start: PushedRow): Promise<PushedRow> {
+    this.#pushed ??= start;
+    return this.#pushed;
+  }
+
+  async pushed(_node: string, row: PushedRow): Promise<void> {
+    this.#pushed = row;
   }
 
   #add(unit: Unit, { app, minute, sums, peaks, isIncomplete }: UsageChange): void {

@@ -2,6 +2,8 @@ import type { Metrics } from '../metrics.ts';
 import { type Figures, figuresOf, NO_SUMS, quotaSums } from './figures.ts';
 import type { Used } from './usage-store.ts';
 
+const NOTHING = { sums: NO_SUMS, members: 0, historyBytes: 0 };
+
 /** Reads what a process counts, once a second. The counters exist anyway, so what is counted pays nothing for it. */
 export class Meter {
   readonly #metrics: Metrics;
@@ -25,9 +27,9 @@ export class Meter {
     const changed: Figures[] = [];
     for (const [app, counts] of this.#metrics.apps) {
       const figures = figuresOf(app, counts, at);
-      const before = this.#before.get(app);
+      // An app that is new here and has done nothing gets no row.
+      const before = this.#before.get(app) ?? NOTHING;
       const isUnchanged =
-        before !== undefined &&
         figures.historyBytes === 0 &&
         before.historyBytes === 0 &&
         before.members === figures.members &&

@@ -1,5 +1,7 @@
 /** The periods of usage: minutes, hours, days and months in UTC, by their first millisecond. */
-export const units = ['minute', 'hour', 'day', 'month'] as const;
+import { units } from '../config/usage.ts';
+
+export { units };
 
 export type Unit = (typeof units)[number];
 

@@ -4,12 +4,16 @@ import type { ScriptRunner } from '../redis/script-runner.ts';
 import { peakNames, sumNames } from './figures.ts';
 import { usedOf } from './memory-store.ts';
 import { endOf, KEPT_MS, startOf, units } from './period.ts';
-import type { UsageBatch, UsageQuery, UsageRow, UsageStore, Used } from './usage-store.ts';
+import type { PushedRow, UsageBatch, UsageQuery, UsageRow, UsageStore, Used } from './usage-store.ts';
 
 /** Periods that are read in one step of Redis. */
 const PERIODS_AT_ONCE = 20;
 const KEPT_SECONDS = units.map((unit) => KEPT_MS[unit] / 1000).join(' ');
 
+/** For how long a node has the turn to push, unless it asks again. */
+const PUSH_TURN_MS = 30_000;
+
+const pushedSchema = z.string().nullable();
 const answerSchema = z.tuple([
   z.array(z.tuple([z.string(), z.string(), z.string()])),
   z.array(z.tuple([z.string(), z.string()])),
@@ -76,6 +80,19 @@ export class RedisUsage implements UsageStore {
     return (await this.#commands.run(warn, this.#key, app, quota, start)) === 1;
   }
 
+  async takePush(node: string, { from, app }: PushedRow): Promise<PushedRow | undefined> {
+    const kept = pushedSchema.parse(
+      await this.#commands.run(takePush, this.#key, node, PUSH_TURN_MS, `${from} ${app}`),
+    );
+    if (kept === null) return undefined;
+    const [start = '', ...name] = kept.split(' ');
+    return { from: Number(start), app: name.join(' ') };
+  }
+
+  async pushed(node: string, { from, app }: PushedRow): Promise<void> {
+    await this.#commands.run(pushed, this.#key, node, `${from} ${app}`);
+  }
+
   async #read(
     unit: UsageQuery['unit'],
     starts: readonly number[],
@@ -104,5 +121,7 @@ export class RedisUsage implements UsageStore {
 }
 
 const add = loadScript(new URL('lua/add.lua', import.meta.url));
+const takePush = loadScript(new URL('lua/take-push.lua', import.meta.url));
+const pushed = loadScript(new URL('lua/pushed.lua', import.meta.url));
 const warn = loadScript(new URL('lua/warn.lua', import.meta.url));
 const read = loadScript(new URL('lua/read.lua', import.meta.url));

@@ -2,7 +2,7 @@ import type { Database, Statement } from '../data/database.ts';
 import { peakNames, sumNames } from './figures.ts';
 import { usedOf } from './memory-store.ts';
 import { KEPT_MS, startOf, type Unit, units } from './period.ts';
-import type { UsageBatch, UsageChange, UsageQuery, UsageRow, Used } from './usage-store.ts';
+import type { PushedRow, UsageBatch, UsageChange, UsageQuery, UsageRow, Used } from './usage-store.ts';
 
 const COLUMNS = [...sumNames, ...peakNames];
 const PER_SWEEP = 1000;
@@ -20,6 +20,8 @@ export class SqliteUsage {
   readonly #sweep: Statement<[string, number], never>;
   readonly #rows: Statement<(string | number)[], Kept>;
   readonly #rowsOf: Statement<(string | number)[], Kept>;
+  readonly #pushed: Statement<[], { readonly start: number; readonly app: string }>;
+  readonly #setPushed: Statement<[number, string], never>;
   readonly #row: Statement<[string, number, string], Kept>;
 
   readonly #warn: Statement<[string, string, number], never>;
@@ -53,6 +55,10 @@ export class SqliteUsage {
     this.#warn = database.prepare(
       `INSERT INTO usage_warning (app, quota, start) VALUES (?, ?, ?)
        ON CONFLICT DO UPDATE SET start = excluded.start WHERE start <> excluded.start`,
+    );
+    this.#pushed = database.prepare('SELECT start, app FROM usage_pushed');
+    this.#setPushed = database.prepare(
+      'INSERT OR REPLACE INTO usage_pushed (id, start, app) VALUES (1, ?, ?)',
     );
     this.#row = database.prepare('SELECT * FROM usage WHERE unit = ? AND start = ? AND app = ?');
   }
@@ -98,6 +104,19 @@ export class SqliteUsage {
   /** Within a transaction. */
   warn(app: string, quota: string, start: number): boolean {
     return this.#warn.run(app, quota, start) > 0;
+  }
+
+  /** Within a transaction. The file has one node. */
+  takePush(start: PushedRow): PushedRow {
+    const kept = this.#pushed.get();
+    if (kept) return { from: kept.start, app: kept.app };
+    this.pushed(start);
+    return start;
+  }
+
+  /** Within a transaction. */
+  pushed({ from, app }: PushedRow): void {
+    this.#setPushed.run(from, app);
   }
 
   #addTo(unit: Unit, { app, minute, sums, peaks, isIncomplete }: UsageChange): void {

@@ -36,6 +36,9 @@ export interface Used {
   readonly connectionMs: number;
 }
 
+/** Up to which row rows were pushed. */
+export type PushedRow = Pick<UsageRow, 'from' | 'app'>;
+
 export interface UsageQuery {
   readonly unit: Unit;
   /** The first period, by its first millisecond. */
@@ -75,6 +78,15 @@ export interface UsageStore extends UsageReader {
   begin(node: string): Promise<void>;
   /** Adds a batch to the rows of its minutes, hours, days and months, at most once. */
   add(batch: UsageBatch): Promise<void>;
+  /**
+   * Asks for the turn to push rows elsewhere, which one node has at a time, and keeps for half a minute.
+   *
+   * @param start after which row to begin if nothing was ever pushed
+   * @returns the row that was pushed last; `undefined`: another node has the turn
+   */
+  takePush(node: string, start: PushedRow): Promise<PushedRow | undefined>;
+  /** Notes the row that was pushed last, unless another node has got the turn meanwhile. */
+  pushed(node: string, row: PushedRow): Promise<void>;
   /** @returns whether nobody has warned of this quota in the period that begins then */
   warn(app: string, quota: string, start: number): Promise<boolean>;
 }

@@ -91,7 +91,10 @@ export async function startReceiver(port = 0): Promise<WebhookReceiver> {
     for await (const chunk of request) chunks.push(chunk);
     const rawBody = Buffer.concat(chunks).toString();
     const { url: path = '', headers } = request;
-    receiver?.take({ path, headers, rawBody, events: readEvents(JSON.parse(rawBody).events) }, response);
+    receiver?.take(
+      { path, headers, rawBody, events: readEvents(JSON.parse(rawBody).events ?? []) },
+      response,
+    );
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   onTestFinished(() => {

@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { adminRoles } from '../../config/admin.ts';
 import { startOf, type Unit, units } from '../../usage/period.ts';
 import type { UsageQuery, UsageRow } from '../../usage/usage-store.ts';
+import { usageView } from '../../usage/usage-view.ts';
 import type { AdminCall, AdminEndpoint } from '../http/endpoint.ts';
 import { afterOf, cursorOf, limitOf, pageQuery } from '../http/pages.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { AdminAnswer } from '../http/request.ts';
 import { listOf, usageAnswer } from '../http/schemas.ts';
 import { isoTime, millisecondsOf } from '../http/times.ts';
-import { typeOf, type UsageFormat, usageFormats, usageText, usageView } from '../usage-formats.ts';
+import { typeOf, type UsageFormat, usageFormats, usageText } from '../usage-formats.ts';
 
 /** Rows of one part of an export. */
 const PART_ROWS = 1000;

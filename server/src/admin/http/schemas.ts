@@ -5,7 +5,7 @@ import { webhookSchema } from '../../apps/hook.ts';
 import { keyStates } from '../../apps/keys/app-key.ts';
 import { adminRoles, tokenApps, tokenName } from '../../config/admin.ts';
 import { units } from '../../usage/period.ts';
-import { usageFields } from '../usage-formats.ts';
+import { usageFields } from '../../usage/usage-view.ts';
 import { pageQuery } from './pages.ts';
 
 const { id: appId, keys: keyList, webhooks: _webhooks, ...appSettings } = appSchema.unwrap().shape;
