@@ -49,6 +49,7 @@ class StandIn implements Subscriber, Writer {
   reconnect(): void {}
   expel(): void {}
   silence(): void {}
+  readonly isSilent = false;
 
   async drained(): Promise<boolean> {
     return true;

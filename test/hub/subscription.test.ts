@@ -23,6 +23,7 @@ describe('a subscription', () => {
     reconnect: () => {},
     expel: () => {},
     silence: () => {},
+    isSilent: false,
     openedAfter: 0,
     drained: async () => true,
     dropSlowReader: () => {},

@@ -249,6 +249,7 @@ describe('what a message costs', () => {
       reconnect: () => {},
       expel: () => {},
       silence: () => {},
+      isSilent: false,
       openedAfter: 0,
       drained: async () => true,
       dropSlowReader: () => {},

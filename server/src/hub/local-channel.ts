@@ -1,7 +1,5 @@
-import { whyInvalid } from '../access/grant.ts';
 import type { Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
-import type { SubscriptionRefusal } from '../errors.ts';
 import type { Position } from '../history/history.ts';
 import type { AppMetrics } from '../metrics.ts';
 import type { Channel } from '../protocol/channel.ts';
@@ -13,9 +11,6 @@ import { frameFor, type News, type Subscription } from './subscription.ts';
 
 /** A message to the subscribers of a channel. */
 export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 'memberRemoved' | 'count' }>;
-
-/** A subscription that was ended, and its subscriber. */
-export type Ended = readonly [Subscriber, Subscription];
 
 /** The subscribers of one channel on this node. */
 export class LocalChannel {
@@ -114,19 +109,6 @@ export class LocalChannel {
     if (!subscription) return false;
     this.#remove(subscriber, subscription);
     return true;
-  }
-
-  /** Ends the subscriptions whose grant is not valid any more. Returns them, each with the reason. */
-  endInvalid(): readonly (readonly [Ended, SubscriptionRefusal])[] {
-    const all: (readonly [Ended, SubscriptionRefusal])[] = [];
-    for (const [subscriber, subscription] of this.#subscriptions) {
-      const why = whyInvalid(subscription.grant, this.app);
-      if (!why) continue;
-      subscription.end(why);
-      this.#remove(subscriber, subscription);
-      all.push([[subscriber, subscription], why]);
-    }
-    return all;
   }
 
   /** Frames a message once, and sends the same bytes to all subscribers. */

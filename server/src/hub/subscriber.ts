@@ -33,6 +33,8 @@ export interface Subscriber extends Seat, Holder {
    * @throws SubscriptionRefusal if a client that sends the proof would be refused
    */
   renew(channel: string, proof: RenewalProof): Promise<void>;
+  /** Whether it is about to be closed. */
+  readonly isSilent: boolean;
   /** Nothing is sent to it and nothing taken from it any more: it is about to be closed. */
   silence(): void;
   /** Closes it for good. */

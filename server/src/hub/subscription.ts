@@ -44,7 +44,6 @@ export class Subscription {
   #buffered: News[] | undefined = [];
   /** Live events that wait for the end of a replay; `dropped`: some did not wait; `undefined`: no replay is in progress. */
   #held: News[] | 'dropped' | undefined;
-  /** The reason for its end. */
   #ended: SubscriptionRefusal | undefined;
   /** The position of the last event that the subscriber got, or after which it gets events. */
   #position: Position | undefined;
@@ -86,6 +85,11 @@ export class Subscription {
   /** Ends the subscription. A join in progress is refused for the same reason. */
   end(why: SubscriptionRefusal): void {
     this.#ended = why;
+  }
+
+  /** Why the broker ended it; `undefined`: it has not. */
+  get whyEnded(): SubscriptionRefusal | undefined {
+    return this.#ended;
   }
 
   /** Sends a message, buffers it, or drops it if a snapshot included it. Returns whether it was sent. */

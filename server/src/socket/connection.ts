@@ -129,6 +129,10 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     return this.#session.renew(channel, proof);
   }
 
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
   silence(): void {
     this.#isSilent = true;
   }

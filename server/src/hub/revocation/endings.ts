@@ -1,7 +1,7 @@
 import { userChannel } from '@countersign/sdk-server/signature';
 import type { Logger } from 'pino';
 import type { Access } from '../../access/access.ts';
-import { grantExpired, userOf } from '../../access/grant.ts';
+import { grantExpired, userOf, whyInvalid } from '../../access/grant.ts';
 import type { Adapter, Left } from '../../adapter/adapter.ts';
 import type { Journal } from '../../adapter/journal.ts';
 import { type Topic, topicOf } from '../../adapter/topic.ts';
@@ -10,7 +10,7 @@ import { inTurns } from '../../async/in-turns.ts';
 import { SubscriptionRefusal, severityOf } from '../../errors.ts';
 import type { Channel } from '../../protocol/channel.ts';
 import type { Channels } from '../channels.ts';
-import type { Ended, LocalChannel } from '../local-channel.ts';
+import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
 import type { Subscription } from '../subscription.ts';
 import { announcesCount, type CountAnnouncer } from '../subscription-counts.ts';
@@ -56,23 +56,42 @@ export class Endings {
     why: SubscriptionRefusal,
     toTell: (slice: readonly Concerned[]) => void,
   ): void {
-    for (const { local, subscriber, subscription } of concerned) {
-      subscription.end(why);
-      local.remove(subscriber);
+    for (const { subscription } of concerned) subscription.end(why);
+    this.#cutOff(concerned, toTell);
+  }
+
+  /** Ends the subscriptions whose key was removed or revoked, but those of connections that are about to close anyway. */
+  endInvalid(): void {
+    const invalid: Concerned[] = [];
+    for (const [topic, local] of this.#channels.all()) {
+      if (local.channel.kind === 'public') continue;
+      for (const [subscriber, subscription] of local.all()) {
+        const why = subscriber.isSilent ? undefined : whyInvalid(subscription.grant, local.app);
+        if (!why) continue;
+        subscription.end(why);
+        invalid.push({ topic, local, subscriber, subscription });
+      }
     }
+    this.#cutOff(invalid);
+  }
+
+  #cutOff(ended: readonly Concerned[], toTell?: (slice: readonly Concerned[]) => void): void {
+    if (ended.length === 0) return;
+    for (const { local, subscriber } of ended) local.remove(subscriber);
     const left: Promise<unknown>[] = [];
-    const told = inTurns(concerned, (slice) => {
-      toTell(slice);
+    const told = inTurns(ended, (slice) => {
+      toTell?.(slice);
       for (const { topic, local, subscriber, subscription } of slice) {
-        left.push(this.#lose(topic, local, [subscriber, subscription], why, why.message));
+        const { whyEnded } = subscription;
+        left.push(this.#lose(topic, local, subscriber, subscription, whyEnded, whyEnded?.message));
         this.#channels.closeIfEmpty(topic, local);
       }
     }).then(() => Promise.all(left));
     const telling = this.#telling.then(() => told);
     this.#telling = telling;
-    for (const { subscriber } of concerned) this.#untold.set(subscriber, telling);
+    for (const { subscriber } of ended) this.#untold.set(subscriber, telling);
     void telling.then(() => {
-      for (const { subscriber } of concerned)
+      for (const { subscriber } of ended)
         if (this.#untold.get(subscriber) === telling) this.#untold.delete(subscriber);
     });
   }
@@ -94,7 +113,7 @@ export class Endings {
       if (!(error instanceof SubscriptionRefusal)) throw error;
       subscription.end(error);
       local.remove(subscriber);
-      void this.#lose(topic, local, [subscriber, subscription], error, error.message);
+      void this.#lose(topic, local, subscriber, subscription, error, error.message);
       this.#channels.closeIfEmpty(topic, local);
     }
   }
@@ -147,7 +166,7 @@ export class Endings {
     if (!local || !subscription) return undefined;
     subscription.end(why);
     local.remove(subscriber);
-    void this.#lose(topic, local, [subscriber, subscription], isSilent ? undefined : why, reason);
+    void this.#lose(topic, local, subscriber, subscription, isSilent ? undefined : why, reason);
     this.#channels.closeIfEmpty(topic, local);
     return subscription;
   }
@@ -164,23 +183,14 @@ export class Endings {
     this.#journal.record([{ kind: 'grantExpired', topic, userId, grantId, socketId }])?.catch(() => {});
   }
 
-  /** Ends the subscriptions whose key was removed or revoked. */
-  endInvalid(): void {
-    for (const [topic, local] of [...this.#channels.all()]) {
-      if (local.channel.kind === 'public') continue;
-      const all = local.endInvalid();
-      for (const [ended, why] of all) void this.#lose(topic, local, ended, why, why.message);
-      if (all.length > 0) this.#channels.closeIfEmpty(topic, local);
-    }
-  }
-
   /** Resolves when the seat is given up. */
   #lose(
     topic: Topic,
     local: LocalChannel,
-    [subscriber, { grant }]: Ended,
+    subscriber: Subscriber,
+    { grant }: Subscription,
     why: SubscriptionRefusal | undefined,
-    reason: string,
+    reason: string | undefined,
   ): Promise<void> {
     local.metrics.subscriptions[local.channel.kind] -= 1;
     const left = this.leave(topic, subscriber, reason).then((change) => {

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Adapter } from '../../adapter/adapter.ts';
 import type { App, AppStore } from '../../apps/app.ts';
+import { inTurns } from '../../async/in-turns.ts';
 import { codes, Disconnect } from '../../errors.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { ClientSocket } from '../client-socket.ts';
@@ -81,12 +82,18 @@ export class Gateway {
 
   /** Closes the connections whose app was removed, or whose key or signing key was removed or revoked. */
   closeOrphans(): void {
-    for (const connection of [...this.#connections]) {
+    const orphans: (readonly [Connection, Disconnect])[] = [];
+    for (const connection of this.#connections) {
       const ofSignIn = connection.whySignInInvalid;
       const why =
         ofSignIn?.errorCode === 'key_revoked' ? ofSignIn : (this.#whyOrphan(connection) ?? ofSignIn);
-      if (why) connection.close(why);
+      if (!why) continue;
+      connection.silence();
+      orphans.push([connection, why]);
     }
+    void inTurns(orphans, (slice) => {
+      for (const [connection, why] of slice) connection.close(why);
+    });
   }
 
   #whyOrphan({ key, app }: Pick<Handshake, 'key' | 'app'>): Disconnect | undefined {
