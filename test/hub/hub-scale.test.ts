@@ -3,6 +3,7 @@ import { MemoryAdapter } from '@countersign/server';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { NO_JOURNAL } from '#server/adapter/journal';
+import type { App } from '#server/apps/app';
 import { FileAppStore } from '#server/apps/file-store';
 import { openFilesLimit } from '#server/http/open-files';
 import { Hub } from '#server/hub/hub';
@@ -11,6 +12,7 @@ import { Metrics } from '#server/metrics';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
 import { FlightRecorder } from '#server/recorder/flight-recorder';
+import { AdmissionQueue } from '#server/socket/handshakes/admission-queue';
 import { type FrameBatch, WriteQueue, type Writer } from '#server/socket/write-queue';
 import { accessFor } from '../helpers/access.ts';
 import { publish } from '../helpers/api.ts';
@@ -19,6 +21,8 @@ import { APP, configOf } from '../helpers/brokers/server.ts';
 import { BareClient } from '../helpers/clients/bare-client.ts';
 
 const STAND_INS = 100_000;
+const COMING_BACK = 50_000;
+const LONGEST_TURN_MS = 250;
 /** Both ends count: the broker and this process each need one descriptor a socket, and some for the rest. */
 const SOCKETS = Math.min(10_000, (openFilesLimit()?.soft ?? 1024) - 500);
 const CONNECTING_AT_ONCE = 250;
@@ -64,7 +68,7 @@ class StandIn implements Subscriber, Writer {
   }
 }
 
-test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event loop to others in between`, async () => {
+function startHub(): { readonly app: App; readonly hub: Hub } {
   const adapter = new MemoryAdapter();
   onTestFinished(() => adapter.close());
   const apps = new FileAppStore(configOf().apps);
@@ -78,7 +82,41 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event lo
     log: pino({ level: 'silent' }),
     connections: [],
   });
-  const app = apps.byId(APP.id)!;
+  return { app: apps.byId(APP.id)!, hub };
+}
+
+test(`${COMING_BACK} clients that come back at once hold nobody else for more than ${LONGEST_TURN_MS} ms`, async () => {
+  const { app, hub } = startHub();
+  const queue = new AdmissionQueue();
+  const outbox = new WriteQueue({ gapMaxMs: 5 });
+  onTestFinished(() => outbox.close());
+  const channels = Array.from({ length: 1000 }, (_, index) => readChannel(`room-${index}`, 200)!);
+  const joined: Promise<unknown>[] = [];
+  let next = 0;
+  const comeBack = (): boolean => {
+    const index = next;
+    const isAdmitted = queue.enter(() => {
+      const standIn = new StandIn(`1.${index}`, outbox);
+      joined.push(hub.subscriptions.subscribe(app, channels[index % channels.length]!, standIn));
+      // Who found the queue full tries again.
+      if (next < COMING_BACK) comeBack();
+    });
+    if (isAdmitted) next += 1;
+    return isAdmitted;
+  };
+  while (next < COMING_BACK && comeBack());
+  expect(next).toBeLessThan(COMING_BACK);
+  const longestTurnMs = await longestTurn(
+    (async () => {
+      while (joined.length < COMING_BACK) await nextTurn();
+      await Promise.all(joined);
+    })(),
+  );
+  expect(longestTurnMs).toBeLessThan(LONGEST_TURN_MS);
+});
+
+test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event loop to others in between`, async () => {
+  const { app, hub } = startHub();
   const channel = readChannel('news', 200)!;
   let flushed: () => void = () => {};
   const outbox = new WriteQueue({ gapMaxMs: 0 });
