@@ -2,7 +2,7 @@
 """Measures the built broker against the physical limit (climit) and prints one table: figure, limit, ratio, goal.
 Standard library only. About 35 minutes with 5 rounds; see docs/performance.md.
 usage: goals.py [--rounds N] [--minutes N] [--scenario NAME ...] [--json FILE] [--from FILE] [--write]"""
-import argparse, json, os, statistics, subprocess, sys, tempfile
+import argparse, contextlib, json, os, socket, statistics, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..", "..", "..")
@@ -61,12 +61,15 @@ def measure(scenarios, rounds, minutes, path):
     """Returns whether every run has done all of its work."""
     def servers(yardstick):
         return "+".join(sorted({goal[0] for goal in GOALS if goal[4] == yardstick}))
-    # Nothing in a C program warms up.
+    # Nothing in a C program warms up. All ports are open at once, so that they differ.
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(4)]
+        ports = tuple(each.getsockname()[1] for each in sockets)
     command = [sys.executable, os.path.join(HERE, "bench.py"), "--rounds", str(rounds), "--minutes", str(minutes), "--json", path,
-               "--server", "name=%s,port=7001 :: %s" % (OURS, BROKER),
-               "--server", "name=%s,port=7002,states=warm,only=%s :: %s {port} send" % (SEND, servers(SEND), CLIMIT),
-               "--server", "name=%s,port=7003,states=warm,only=%s :: %s {port} coalesce" % (COALESCE, servers(COALESCE), CLIMIT),
-               "--server", "name=%s,port=7004,only=%s :: %s" % (BARE, "+".join(WITH_BARE), FLOOR)]
+               "--server", "name=%s,port=%d :: %s" % (OURS, ports[0], BROKER),
+               "--server", "name=%s,port=%d,states=warm,only=%s :: %s {port} send" % (SEND, ports[1], servers(SEND), CLIMIT),
+               "--server", "name=%s,port=%d,states=warm,only=%s :: %s {port} coalesce" % (COALESCE, ports[2], servers(COALESCE), CLIMIT),
+               "--server", "name=%s,port=%d,only=%s :: %s" % (BARE, ports[3], "+".join(WITH_BARE), FLOOR)]
     for scenario in scenarios:
         command += ["--scenario", scenario]
     return subprocess.run(command, stdout=sys.stderr).returncode == 0
