@@ -40,6 +40,8 @@ export class IdentityProvider {
   reads = 0;
   /** What it answers instead of its keys. */
   fault: { readonly status: number; readonly body: string } | undefined;
+  /** Until when it answers nothing. */
+  pause: Promise<void> | undefined;
   readonly #server;
   readonly #keys = new Map<string, { readonly privateKey: CryptoKey; readonly jwk: JWK }>();
 
@@ -47,8 +49,9 @@ export class IdentityProvider {
   readonly #withdrawn = new Map<string, { readonly privateKey: CryptoKey; readonly jwk: JWK }>();
 
   private constructor() {
-    this.#server = createServer((_request, response) => {
+    this.#server = createServer(async (_request, response) => {
       this.reads += 1;
+      await this.pause;
       const keys = [...this.#keys.values()].map(({ jwk }) => jwk);
       const { status, body } = this.fault ?? { status: 200, body: JSON.stringify({ keys }) };
       response.writeHead(status, { 'content-type': 'application/jwk-set+json' }).end(body);

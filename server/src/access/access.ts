@@ -7,7 +7,8 @@ import { Deadline, DeadlineQueue } from './deadline-queue.ts';
 import { type Grant, grantExpired, userOf, whyInvalid } from './grant.ts';
 import { PacedReconnects, type Reconnecting } from './paced-reconnects.ts';
 import type { EndingRight, Renewer } from './renewer.ts';
-import { isIssuedAfter, RevocationBook, type Right, revoked } from './revocation-book.ts';
+import { RevocationBook, revoked } from './revocation-book.ts';
+import { isIssuedAfter, type Right } from './right.ts';
 import type { Life, Term } from './term.ts';
 
 /** A connection, as far as the age and owner of its rights are concerned. */

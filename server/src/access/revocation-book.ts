@@ -1,24 +1,7 @@
 /** Which rights were taken back, as this process knows it: the answer to one question, asked wherever a right is accepted. */
 import { keptUntil, type Revocation } from '../adapter/revocations.ts';
 import { SubscriptionRefusal, Unavailable } from '../errors.ts';
-
-/** A right that a connection has, or asks for. */
-export interface Right {
-  readonly appId: string;
-  /** `undefined`: to be a user. */
-  readonly channel: string | undefined;
-  readonly userId: string | undefined;
-  readonly socketId: string;
-  readonly grantId: string | undefined;
-  /** The name of the key that signed it. */
-  readonly key: string | undefined;
-  /** Unix seconds, if it says so; else it is as old as its connection. */
-  readonly issuedAt: number | undefined;
-  /** The number of revocations that the process knew of when the connection was opened. */
-  readonly openedAfter: number;
-  /** Whether it stands in a token. */
-  readonly isByToken: boolean;
-}
+import { indexOf, indicesOf, isIssuedAfter, isTarget, type Right } from './right.ts';
 
 interface Entry {
   readonly revocation: Revocation;
@@ -29,6 +12,8 @@ interface Entry {
   isOutlawing: boolean;
   /** By the monotonic clock. */
   readonly blocksUntil: number;
+  /** What the monotonic clock is ahead of the clock of the revocation. */
+  readonly offset: number;
 }
 
 /** The revocations of one app by the rarest thing that their targets name, so that few are compared with a right. */
@@ -58,14 +43,21 @@ export class RevocationBook {
     return this.#count;
   }
 
-  has({ appId, id, target }: Revocation): boolean {
-    return this.#apps.get(appId)?.get(indexOf(target))?.has(id) === true;
+  /** Whether it knows a revocation; one of the same kind that was made at another time has the same id. */
+  has(revocation: Revocation): boolean {
+    return this.#entryOf(revocation)?.revocation.at === revocation.at;
   }
 
-  /** From now on older rights of its target do not count. */
-  add(revocation: Revocation): void {
+  /**
+   * From now on older rights of its target do not count.
+   *
+   * @param isNew it was made just now, whatever the clocks of two nodes say; else the time that has passed is that of the
+   * clock of this one
+   */
+  add(revocation: Revocation, isNew: boolean): void {
     this.#count += 1;
-    if (keptUntil(revocation) > 0) this.#put(revocation, this.#count);
+    if (keptUntil(revocation) === 0) return;
+    this.#put(revocation, this.#count, this.#monotonic() - (isNew ? revocation.at : this.#now()));
   }
 
   /** Lets a blocked target in again. What is older than the revocation still does not count. */
@@ -74,14 +66,13 @@ export class RevocationBook {
     if (!entry) return;
     this.#delete(entry.revocation);
     const lifted = { ...entry.revocation, blockedUntil: undefined };
-    if (keptUntil(lifted) > 0) this.#put(lifted, entry.number);
+    if (keptUntil(lifted) > 0) this.#put(lifted, entry.number, entry.offset);
   }
 
-  /** Takes over another version of a revocation, which is as old as before. */
+  /** Takes over another version of a revocation that it has, which is as old as before. */
   replace(revocation: Revocation): void {
-    const number = this.#find(revocation.appId, revocation.id)?.number ?? this.#count;
-    this.#delete(revocation);
-    this.#put(revocation, number);
+    const entry = this.#entryOf(revocation);
+    if (entry) this.#put(revocation, entry.number, entry.offset);
   }
 
   forget(id: string): void {
@@ -125,9 +116,18 @@ export class RevocationBook {
     if (this.isIncomplete) throw new Unavailable('What was revoked is not known yet');
     const entries = this.#apps.get(right.appId);
     if (!entries) return;
+    let outlawing: Revocation | undefined;
     for (const index of indicesOf(right)) {
-      for (const entry of entries.get(index)?.values() ?? []) this.#checkEntry(entry, right);
+      for (const entry of entries.get(index)?.values() ?? []) {
+        if (entry.revocation.exceptSocketId === right.socketId || !isTarget(entry.revocation, right))
+          continue;
+        // It says more than that the right is old: a newer one would not help.
+        if (this.#isBlocking(entry, right))
+          throw new SubscriptionRefusal('AuthError', 403, 'blocked', entry.revocation.reason);
+        if (isOutlawed(right, entry)) outlawing ??= entry.revocation;
+      }
     }
+    if (outlawing) throw revoked(outlawing);
   }
 
   /**
@@ -150,6 +150,10 @@ export class RevocationBook {
     return forgotten;
   }
 
+  #entryOf({ appId, id, target }: Revocation): Entry | undefined {
+    return this.#apps.get(appId)?.get(indexOf(target))?.get(id);
+  }
+
   #find(appId: string, id: string): Entry | undefined {
     for (const bucket of this.#apps.get(appId)?.values() ?? []) {
       const entry = bucket.get(id);
@@ -158,19 +162,11 @@ export class RevocationBook {
     return undefined;
   }
 
-  #checkEntry(entry: Entry, right: Right): void {
-    const { revocation, blocksUntil, isOutlawing } = entry;
-    if (revocation.exceptSocketId === right.socketId || !isTarget(revocation, right)) return;
-    if (blocksUntil > this.#monotonic() && (right.channel !== undefined || concernsSignIns(revocation))) {
-      throw new SubscriptionRefusal('AuthError', 403, 'blocked', revocation.reason);
-    }
-    if (!isOutlawing || !isOlder(right, entry)) return;
-    if (right.channel === undefined && revocation.action !== 'disconnect' && !right.isByToken) return;
-    throw revoked(revocation);
+  #isBlocking({ revocation, blocksUntil }: Entry, { channel }: Right): boolean {
+    return blocksUntil > this.#monotonic() && (channel !== undefined || concernsSignIns(revocation));
   }
 
-  #put(revocation: Revocation, number: number): void {
-    const offset = this.#monotonic() - this.#now();
+  #put(revocation: Revocation, number: number, offset: number): void {
     const { appId, id, target, outlawsUntil = -Infinity, blockedUntil = -Infinity } = revocation;
     const entries: Entries = this.#apps.get(appId) ?? new Map();
     this.#apps.set(appId, entries);
@@ -183,6 +179,7 @@ export class RevocationBook {
       outlawsUntil: outlawsUntil + offset,
       isOutlawing: revocation.outlawsUntil !== undefined,
       blocksUntil: blockedUntil + offset,
+      offset,
     });
   }
 
@@ -210,47 +207,16 @@ export function revoked({ reason }: Revocation): SubscriptionRefusal {
   return new SubscriptionRefusal('AuthError', 403, 'grant_revoked', reason);
 }
 
-/** Whether a right is one of those that a revocation names, leaving aside whom it excepts. */
-export function isTarget({ target }: Revocation, right: Right): boolean {
-  const { userId, channel, channelPrefix, socketId, grantId, key } = target;
-  return (
-    (userId === undefined || userId === right.userId) &&
-    (channel === undefined || channel === right.channel) &&
-    (channelPrefix === undefined || right.channel?.startsWith(channelPrefix) === true) &&
-    (socketId === undefined || socketId === right.socketId) &&
-    (grantId === undefined || grantId === right.grantId) &&
-    (key === undefined || key === right.key)
-  );
-}
-
 /** Sign-ins are those of a user, in no channel. */
 function concernsSignIns({ target: { userId, channel, channelPrefix } }: Revocation): boolean {
   return userId !== undefined && channel === undefined && channelPrefix === undefined;
 }
 
+function isOutlawed(right: Right, entry: Entry): boolean {
+  if (!entry.isOutlawing || !isOlder(right, entry)) return false;
+  return right.channel !== undefined || entry.revocation.action === 'disconnect' || right.isByToken;
+}
+
 function isOlder({ issuedAt, openedAfter }: Right, { revocation, number }: Entry): boolean {
   return issuedAt === undefined ? openedAfter < number : !isIssuedAfter(issuedAt, revocation);
-}
-
-/** A time of issue has whole seconds, so one in the second of the revocation may be before it. */
-export function isIssuedAfter(issuedAt: number | undefined, { at }: Revocation): boolean {
-  return issuedAt !== undefined && issuedAt > Math.floor(at / 1000);
-}
-
-const ANY = '';
-
-function indexOf({ userId, socketId, grantId, channel }: Revocation['target']): string {
-  if (userId !== undefined) return `user:${userId}`;
-  if (socketId !== undefined) return `socket:${socketId}`;
-  if (grantId !== undefined) return `grant:${grantId}`;
-  return channel === undefined ? ANY : `channel:${channel}`;
-}
-
-/** Where the revocations are that may concern a right. */
-function* indicesOf({ userId, socketId, grantId, channel }: Right): Iterable<string> {
-  if (userId !== undefined) yield `user:${userId}`;
-  yield `socket:${socketId}`;
-  if (grantId !== undefined) yield `grant:${grantId}`;
-  if (channel !== undefined) yield `channel:${channel}`;
-  yield ANY;
 }

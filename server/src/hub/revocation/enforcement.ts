@@ -1,5 +1,6 @@
 import { type Access, rightOf } from '../../access/access.ts';
-import { isTarget, revoked } from '../../access/revocation-book.ts';
+import { revoked } from '../../access/revocation-book.ts';
+import { isTarget } from '../../access/right.ts';
 import type { DomainEvent, Journal } from '../../adapter/journal.ts';
 import { NOTHING_DONE, type NodeAnswer } from '../../adapter/questions.ts';
 import type { Revocation } from '../../adapter/revocations.ts';
@@ -40,10 +41,14 @@ export class Enforcement {
     this.#parts = parts;
   }
 
-  /** Resolves when the revocation has effect; with `recheck`, when the backend was asked. */
-  async apply(revocation: Revocation): Promise<NodeAnswer> {
+  /**
+   * Resolves when the revocation has effect; with `recheck`, when the backend was asked.
+   *
+   * @param isNew it was made just now
+   */
+  async apply(revocation: Revocation, isNew: boolean): Promise<NodeAnswer> {
     const { access } = this.#parts;
-    access.revocations.add(revocation);
+    access.revocations.add(revocation, isNew);
     const concerned = revocation.isOfSignIns ? [] : this.#concerned(revocation);
     const { length: subscriptions } = concerned;
     switch (revocation.action) {

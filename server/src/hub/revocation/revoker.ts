@@ -63,7 +63,7 @@ export class Revoker {
       for (const revocation of page.revocations) {
         kept.add(revocation.id);
         if (access.revocations.has(revocation)) access.revocations.replace(revocation);
-        else void this.#enforcement.apply(revocation);
+        else void this.#enforcement.apply(revocation, false);
       }
       cursor = page.cursor;
     } while (cursor !== undefined);
@@ -127,7 +127,7 @@ export class Revoker {
     const { recorder } = this.#parts;
     switch (question.kind) {
       case 'revoke':
-        return this.#enforcement.apply(question.revocation);
+        return this.#enforcement.apply(question.revocation, true);
       case 'lift':
         this.#parts.access.revocations.lift(question.appId, question.id);
         return NOTHING_DONE;
