@@ -123,6 +123,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     config,
     explain: (...refused) => explainer.explain(...refused),
     apps: pages?.connectable ?? apps,
+    caughtUp: (key) => admin.caughtUp(key),
     adapter,
     access,
     tokens,

@@ -13,7 +13,8 @@ import { invalid, noSuchParameter, Problem } from './http/problem.ts';
 import type { AdminAnswer, AdminRequest } from './http/request.ts';
 import { findRoute, type Matched } from './http/routes.ts';
 import type { Live } from './live.ts';
-import type { Registry, Repeatable } from './registry.ts';
+import type { Repeatable } from './registry/documents.ts';
+import type { Registry } from './registry/registry.ts';
 import { type Actor, Tokens } from './tokens.ts';
 import { auditEventOf, Trail } from './trail.ts';
 
@@ -82,9 +83,14 @@ export class Administration implements Administrator {
   }: Pick<AdminRequest, 'authorization' | 'address'>): Promise<Actor> {
     const { config, counters, now } = this.#parts;
     if (this.#tokens.all().length === 0) throw new Problem('not_found', 'Nothing is at this path');
+    // A token of the configuration is good for a node that is cut off, too.
+    const isBehind = await isRejected(this.#parts.registry.caughtUp());
     try {
-      return this.#tokens.authenticate(authorization, Math.floor(now() / 1000));
+      const actor = this.#tokens.authenticate(authorization, Math.floor(now() / 1000));
+      if (isBehind && actor.managedBy === 'api') throw new Unavailable('The tokens cannot be looked up');
+      return actor;
     } catch (error) {
+      if (error instanceof Unavailable) throw error;
       const limit = config.failedAuthenticationsPerMinute;
       if (limit === null) throw error;
       const { hits, leftMs } = await counters.hit(`admin-refusals:${address}`, MINUTE_MS);
@@ -193,6 +199,15 @@ function repeatableOf(request: AdminRequest, actor: Actor, now: number): Repeata
     digest: digestOf(`${rawQuery}\n${Buffer.from(body).toString('base64')}`),
     until: now + DAY_MS,
   };
+}
+
+async function isRejected(promise: Promise<void> | undefined): Promise<boolean> {
+  try {
+    await promise;
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function digestOf(text: string): string {

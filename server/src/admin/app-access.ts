@@ -5,7 +5,7 @@ import type { AdministrationType } from '../audit/record.ts';
 import type { AdminCall } from './http/endpoint.ts';
 import { Problem } from './http/problem.ts';
 import { type AppView, etagOf, fileApp, type KeyUses, storedApp } from './http/views.ts';
-import type { AppRecord } from './records.ts';
+import type { AppRecord } from './registry/records.ts';
 import { changesBetween } from './trail.ts';
 
 /** An app, from one of its two sources. */

@@ -8,8 +8,8 @@ import type { AdminCall } from './http/endpoint.ts';
 import { isObject } from './http/merge-patch.ts';
 import { invalid, Problem } from './http/problem.ts';
 import { newId, newKey, newSecret, newWebhookSecret } from './random.ts';
-import type { AppRecord, HookRecord, KeyRecord } from './records.ts';
-import type { Registry } from './registry.ts';
+import type { AppRecord, HookRecord, KeyRecord } from './registry/records.ts';
+import type { Registry } from './registry/registry.ts';
 
 /** A secret that is shown once, in the answer to the request that made it. */
 export type Made = ReadonlyMap<string, string>;

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type AdminConfig, type AdminRole, ENVIRONMENT_TOKEN } from '../config/admin.ts';
 import { Problem } from './http/problem.ts';
-import type { TokenRecord } from './records.ts';
+import type { TokenRecord } from './registry/records.ts';
 
 /** A token, wherever it comes from. */
 export interface AdminToken {
@@ -80,7 +80,7 @@ export class Tokens {
    * @param now Unix seconds
    * @throws Problem 401
    */
-  authenticate(authorization: string | undefined, now: number): Actor {
+  authenticate(authorization: string | undefined, now: number): AdminToken {
     const [, text] = /^Bearer +(.+?) *$/i.exec(authorization ?? '') ?? [];
     if (text === undefined)
       throw unauthorized('admin_token_missing', 'Send an admin token: "Authorization: Bearer csa_…"');

@@ -2,6 +2,12 @@
 export interface AppRepository {
   /** Whether documents can be kept. Without it a repository keeps only entries and answers, while the process runs. */
   readonly keepsDocuments: boolean;
+  /** Calls back whenever another writer has changed something, or may have. Where there is no other writer, it is left out. */
+  follow?(onNews: () => void): void;
+  /** Whether all changes of other writers have been read, as far as can be known. @default true */
+  readonly isCurrent?: boolean;
+  /** Waits until changes of other writers arrive. @throws Unavailable if they do not */
+  listening?(): Promise<void>;
   /** What has changed after a version of the repository; after 0 it is everything. */
   changes(since: number): Promise<DocumentChanges>;
   /**

@@ -257,3 +257,8 @@ function refuseImpossiblePairs(config: z.infer<typeof configSchema>, context: z.
     refuse(['metrics', 'port'], config.port, 'expected another port than that of the broker');
   }
 }
+
+/** Whether apps are in Redis, where any node may change them. */
+export function sharesApps({ redis, admin }: Config): boolean {
+  return redis !== undefined && admin.masterKey !== undefined;
+}

@@ -1,11 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Journal } from '../adapter/journal.ts';
 import { RedisAdapter } from '../adapter/redis/adapter.ts';
-import type { Registry } from '../admin/registry.ts';
+import type { Registry } from '../admin/registry/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
 import { MemoryRepository } from '../apps/memory-repository.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { openAudit } from '../audit/open-audit.ts';
+import { sharesApps } from '../config/config.ts';
+import { DataError } from '../data/database.ts';
 import type { PublicKey } from '../data/signing-key.ts';
+import { Unavailable } from '../errors.ts';
 import type { RedisSettings } from '../redis/settings.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { Ledger } from '../usage/ledger.ts';
@@ -82,8 +86,6 @@ export class ClusterCore implements Core {
   static async open({ onWebhookStep: onStep, ...parts }: ClusterCoreParts): Promise<ClusterCore> {
     const { redis, log, now, config, metrics } = parts;
     const { nodeTimeoutSeconds } = config;
-    const repository = new MemoryRepository();
-    const registry = await openRegistry(parts, repository);
     const certificate = redis.tls && (await Certificate.open('redis.tls', redis.tls, log));
     const onGap = () => {
       metrics.gaps += 1;
@@ -98,6 +100,11 @@ export class ClusterCore implements Core {
       history: historyOptions(parts),
       idempotency: idempotencyOptions(parts),
       onLastPositionsBound: onLastPositionsBound(parts),
+    });
+    const repository = sharesApps(config) ? adapter.apps : new MemoryRepository();
+    const registry = await readApps(parts, repository).catch(async (error: unknown) => {
+      await adapter.close();
+      throw error;
     });
     const { roster } = adapter;
     const webhooks = await ClusterWebhooks.open({ ...parts, roster, onStep });
@@ -124,6 +131,30 @@ export class ClusterCore implements Core {
     for (const certificate of this.status.certificates) certificate.close();
   }
 }
+
+/**
+ * Reads the app store as soon as Redis can be reached: a node that does not know its apps would tell their clients for good that
+ * there is none.
+ *
+ * @throws DataError if that takes too long
+ */
+async function readApps(parts: ClusterCoreParts, repository: AppRepository): Promise<Registry> {
+  const until = parts.monotonic() + READ_APPS_MS;
+  for (;;) {
+    try {
+      return await openRegistry(parts, repository);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      if (parts.monotonic() > until)
+        throw new DataError(`the apps in Redis cannot be read: ${error.message}`);
+      await delay(READ_AGAIN_MS);
+    }
+  }
+}
+
+/** Milliseconds for which a start waits for Redis, and between two attempts. */
+const READ_APPS_MS = 60_000;
+const READ_AGAIN_MS = 250;
 
 export interface ClusterCoreParts extends CoreParts {
   readonly redis: RedisSettings;

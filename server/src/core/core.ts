@@ -3,7 +3,7 @@ import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { Administrator } from '../admin/administration.ts';
 import type { NodeProcesses } from '../admin/node.ts';
-import type { Registry } from '../admin/registry.ts';
+import type { Registry } from '../admin/registry/registry.ts';
 import type { FileAppStore } from '../apps/file-store.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -73,6 +73,8 @@ export interface CoreAdmin {
   readonly administrator: Administrator;
   /** All apps; `undefined` in a worker, whose parent has it. */
   readonly registry: Registry | undefined;
+  /** Waits until this node has what other nodes have changed about the app of a key: see {@link Registry.caughtUp}. */
+  caughtUp(key: string): Promise<void> | undefined;
   /** Tells what the processes of the node are. */
   attach(processes: NodeProcesses): void;
 }

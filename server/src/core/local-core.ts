@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import { MemoryAdapter } from '../adapter/memory/adapter.ts';
-import type { Registry } from '../admin/registry.ts';
+import type { Registry } from '../admin/registry/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
 import { MemoryRepository } from '../apps/memory-repository.ts';
 import type { AuditLog } from '../audit/audit-log.ts';

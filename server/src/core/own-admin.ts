@@ -1,7 +1,7 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import { Administration, type Administrator } from '../admin/administration.ts';
 import { LiveNode, type NodeProcesses } from '../admin/node.ts';
-import { Registry } from '../admin/registry.ts';
+import { Registry } from '../admin/registry/registry.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
 import type { Audit } from '../audit/audit.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
@@ -54,6 +54,10 @@ export class OwnAdmin implements CoreAdmin {
       usage,
       audit,
     });
+  }
+
+  caughtUp(key: string): Promise<void> | undefined {
+    return this.registry.caughtUp(key);
   }
 
   attach(processes: NodeProcesses): void {

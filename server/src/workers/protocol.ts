@@ -36,6 +36,7 @@ export interface ParentApi {
   /** Writes what the worker records, and reads the log. */
   readonly audit: NodeAudit;
   readonly administrator: Administrator;
+  readonly apps: { caughtUp(key: string): Promise<void> };
   readonly usage: UsageSink;
   readonly group: Group;
 }

@@ -25,6 +25,7 @@ export class WorkerCore implements Core {
    * @param incarnation that of the parent's core
    * @param webhookKeys those of the parent's core
    * @param groupStatus the present status of all workers
+   * @param sharesApps whether other nodes may change apps
    */
   constructor(
     parent: Rpc<ParentApi>,
@@ -34,6 +35,7 @@ export class WorkerCore implements Core {
     audit: WorkerAudit | undefined,
     quotas: Quotas,
     groupStatus: () => GroupStatus,
+    sharesApps: boolean,
   ) {
     this.adapter = adapter;
     this.webhookKeys = webhookKeys;
@@ -43,6 +45,7 @@ export class WorkerCore implements Core {
     this.admin = {
       administrator: remote(parent, 'administrator'),
       registry: undefined,
+      caughtUp: (key) => (sharesApps ? parent.call('apps', 'caughtUp', [key]) : undefined),
       attach: (processes) => {
         this.processes = processes;
       },

@@ -58,6 +58,7 @@ export class WorkerSession {
         find: async (query) => core.audit?.find(query),
       },
       administrator: core.admin.administrator,
+      apps: { caughtUp: async (key) => core.admin.caughtUp(key) },
       usage: { take: (figures) => core.usage.take(this, figures) },
       // Whatever the worker sends is a sign of life, so there is nothing to do for it here.
       group: { metrics, beat() {} },

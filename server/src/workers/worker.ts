@@ -5,7 +5,7 @@ import type { BusListener } from '../adapter/adapter.ts';
 import { NOTHING_DONE } from '../adapter/questions.ts';
 import { NO_FIGURES, type ProcessFigures } from '../admin/live.ts';
 import type { Broker } from '../broker.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, sharesApps } from '../config/config.ts';
 import { Metrics } from '../metrics.ts';
 import { VERSION } from '../version.ts';
 import { startWarm } from '../warm-up.ts';
@@ -122,6 +122,7 @@ export class Worker {
       audit,
       usage.quotas,
       () => this.#status,
+      sharesApps(config),
     );
     this.#core = core;
     this.#broker = startWarm(config, {

@@ -9,6 +9,7 @@ import type { Adapter, AdapterListener, Version } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import { NOTHING_DONE } from '../questions.ts';
 import type { Topic } from '../topic.ts';
+import { APPS, RedisAppRepository } from './app-repository.ts';
 import { CacheIndex, type CacheIndexBounds } from './cache-index.ts';
 import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
@@ -65,6 +66,8 @@ export class RedisAdapter implements Adapter {
   readonly nonces: RedisNonces;
   readonly revocations: RedisRevocations;
   readonly nodes: RedisNodes;
+  /** The apps and tokens of the admin API. */
+  readonly apps: RedisAppRepository;
   readonly #log: Logger;
   readonly #keys: Keys;
   readonly #commandLink: ReconnectingClient;
@@ -175,9 +178,9 @@ export class RedisAdapter implements Adapter {
       recorder: this.#recorder,
       log,
       knowsRevoked: async () => {
-        await this.#subscriber.caughtUp();
+        await this.#subscriber.caughtUp(COMMANDS);
         await this.#missedQueue.settled(COMMANDS);
-        return this.#subscriber.isCurrent && !this.#missedQueue.has(COMMANDS);
+        return this.#subscriber.isCurrent(COMMANDS) && !this.#missedQueue.has(COMMANDS);
       },
       onQueuedTaken: (topic) => this.#missed(topic, FIRST_VERSION),
     });
@@ -188,6 +191,10 @@ export class RedisAdapter implements Adapter {
     this.counters = new RedisCounters(commands, keys, held);
     this.nonces = new RedisNonces(commands, keys);
     this.revocations = new RedisRevocations(commands, keys, now);
+    this.apps = new RedisAppRepository(commands, keys, {
+      isCurrent: () => this.#node.holdsLease && this.#subscriber.isCurrent(APPS),
+      caughtUp: () => this.#subscriber.caughtUp(APPS),
+    });
     this.nodes = new RedisNodes({
       commands,
       keys,
@@ -203,7 +210,7 @@ export class RedisAdapter implements Adapter {
   /** Connects; resolves after the first attempt, and keeps trying if that failed. */
   static async open(options: RedisAdapterOptions): Promise<RedisAdapter> {
     const adapter = new RedisAdapter(options);
-    adapter.bus.listen(COMMANDS).catch(() => {});
+    for (const topic of [COMMANDS, APPS]) adapter.bus.listen(topic).catch(() => {});
     await Promise.all([adapter.#messageLink.start(), adapter.#commandLink.start()]);
     await adapter.#node.settled();
     return adapter;
@@ -249,6 +256,7 @@ export class RedisAdapter implements Adapter {
   }
 
   #deliver(topic: Topic, envelope: Envelope): void {
+    if (topic === APPS) return this.apps.heard(envelope.message);
     if (topic === COMMANDS) {
       const order = orderOf(envelope);
       if (order.kind === 'question') this.nodes.asked(order);
@@ -259,6 +267,7 @@ export class RedisAdapter implements Adapter {
   }
 
   #missed(topic: Topic, version: Version, ended?: Version, when: 'now' | 'later' = 'now'): void {
+    if (topic === APPS) return this.apps.missed();
     if (topic === COMMANDS) {
       // At once: nothing may be delivered any more to what was revoked.
       if (ended !== undefined) this.#listener?.proveAgain();
@@ -275,6 +284,7 @@ export class RedisAdapter implements Adapter {
     void this.#subscriber.catchUp();
     void this.roster.takeQueued();
     this.#missedQueue.retry();
+    this.apps.retry();
   }
 
   #subscribe(): void {

@@ -48,6 +48,11 @@ export const scripts = {
   revocationPage: load('revocations/page'),
   liveNodes: load('membership/live-nodes'),
   confirm: load('membership/confirm'),
+  writeApps: load('apps/write'),
+  changesOfApps: load('apps/changes'),
+  restoreApps: load('apps/restore'),
+  keptAnswer: load('apps/answer'),
+  adminEntries: load('apps/entries'),
 } as const;
 
 function load(name: string): Script {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { refuseOutdated, storedAppOf } from '../app-access.ts';
 import { type AdminCall, type AdminEndpoint, WRITERS } from '../http/endpoint.ts';
 import { deletionAnswer } from '../http/schemas.ts';
-import { type AppRecord, documentId } from '../records.ts';
+import { type AppRecord, documentId } from '../registry/records.ts';
 
 /** Ends an app, or tells what that would remove. */
 export const deleteApp: AdminEndpoint = {

@@ -17,7 +17,7 @@ import { type FieldError, Problem } from '../http/problem.ts';
 import { appAnswer, appInputSchema, listOf, patchSchema, settingsSchema } from '../http/schemas.ts';
 import { type AppView, storedApp } from '../http/views.ts';
 import { newAppId } from '../random.ts';
-import type { AppRecord } from '../records.ts';
+import type { AppRecord } from '../registry/records.ts';
 
 /** Most of the apps of the store. */
 const MAX_APPS = 10_000;

@@ -13,7 +13,7 @@ import {
   pageParameters,
 } from '../http/schemas.ts';
 import { storedKey } from '../http/views.ts';
-import type { AppRecord, KeyRecord } from '../records.ts';
+import type { AppRecord, KeyRecord } from '../registry/records.ts';
 
 const listKeys: AdminEndpoint = {
   operationId: 'listKeys',

@@ -5,7 +5,7 @@ import { Problem } from '../http/problem.ts';
 import { listOf, newTokenAnswer, pageParameters, tokenAnswer, tokenInput } from '../http/schemas.ts';
 import { tokenView } from '../http/views.ts';
 import { newToken } from '../random.ts';
-import { documentId, type TokenRecord } from '../records.ts';
+import { documentId, type TokenRecord } from '../registry/records.ts';
 import { hashOf } from '../tokens.ts';
 
 /** Most of the tokens of the store. */

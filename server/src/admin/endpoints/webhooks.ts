@@ -20,7 +20,7 @@ import {
 } from '../http/schemas.ts';
 import { storedHook } from '../http/views.ts';
 import { newId, newWebhookSecret } from '../random.ts';
-import { type AppRecord, type HookRecord, isAhead } from '../records.ts';
+import { type AppRecord, type HookRecord, isAhead } from '../registry/records.ts';
 
 /** Secrets that sign at one time. */
 const MAX_SECRETS = 2;

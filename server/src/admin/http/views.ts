@@ -4,8 +4,9 @@ import { type AppConfig, appSchema } from '../../apps/app.ts';
 import { withoutSharedSecrets } from '../../apps/hidden-secrets.ts';
 import { hookIdOf, secretsOf, type WebhookConfig } from '../../apps/hook.ts';
 import type { KeyConfig, KeyState } from '../../apps/keys/app-key.ts';
-import { type AppRecord, appInput, type HookRecord, type KeyRecord } from '../records.ts';
+import { type AppRecord, appInput, type HookRecord, type KeyRecord } from '../registry/records.ts';
 import type { AdminToken, Tokens } from '../tokens.ts';
+import { isObject } from './merge-patch.ts';
 
 const MASK = '***';
 
@@ -143,9 +144,15 @@ export function tokenView({ name, role, apps, managedBy, expiresAt, createdAt }:
   };
 }
 
-/** Changes with all that can be set, and with nothing else. */
+/** Changes with all that can be set, and with nothing else; the same on all nodes. */
 export function etagOf(kept: AppRecord | AppConfig): string {
-  return createHash('sha256').update(JSON.stringify(kept)).digest('hex').slice(0, 16);
+  return createHash('sha256').update(JSON.stringify(kept, sorted)).digest('hex').slice(0, 16);
+}
+
+/** An object with its fields in order. */
+function sorted(_name: string, value: unknown): unknown {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function hookDefaults(settings: Readonly<Record<string, unknown>>): WebhookConfig {

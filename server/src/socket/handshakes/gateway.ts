@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Adapter } from '../../adapter/adapter.ts';
 import type { App, AppStore } from '../../apps/app.ts';
 import { inTurns } from '../../async/in-turns.ts';
-import { codes, Disconnect } from '../../errors.ts';
+import { codes, Disconnect, Unavailable } from '../../errors.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { ClientSocket } from '../client-socket.ts';
 import { Connection, type ConnectionParts } from '../connection.ts';
@@ -153,6 +153,7 @@ export class Gateway {
   async #check(request: IncomingMessage, address: string): Promise<Handshake | Disconnect> {
     const { apps, config, isSecure, ownerOf } = this.#parts;
     try {
+      await this.#catchUp(request);
       const handshake = readHandshake(request, {
         apps,
         pathPrefix: config.pathPrefix,
@@ -164,6 +165,18 @@ export class Gateway {
     } catch (error) {
       if (error instanceof Disconnect) return error;
       throw error;
+    }
+  }
+
+  /** @throws Disconnect if an app may have changed, and nobody can say */
+  async #catchUp(request: IncomingMessage): Promise<void> {
+    const key = keyOf(request, this.#parts.config.pathPrefix);
+    if (key === undefined) return;
+    try {
+      await this.#parts.caughtUp(key);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      throw new Disconnect(codes.overCapacity, 'unavailable', 'The server cannot look up the app now');
     }
   }
 
@@ -238,6 +251,12 @@ function quotaExceeded({ limits }: App): Disconnect {
 /** What a gateway needs. */
 export interface GatewayParts extends Omit<ConnectionParts, 'report' | 'userEvents' | 'buffers' | 'onEnd'> {
   readonly apps: AppStore;
+  /**
+   * Waits until this node has what other nodes have changed about the app of a key; `undefined`: it has.
+   *
+   * @throws Unavailable if that cannot be known now
+   */
+  readonly caughtUp: (key: string) => Promise<void> | undefined;
   /** Filled and emptied by the gateway. */
   readonly connections: OpenConnections;
   readonly adapter: Adapter;

@@ -64,10 +64,15 @@ export class NodeLease {
    * @throws Unavailable if the lease could lapse before Redis has it
    */
   get id(): string {
-    if (this.#id === undefined || performance.now() + this.#marginMs > this.#until) {
+    if (this.#id === undefined || !this.holdsLease) {
       throw new Unavailable('This node has not reached Redis for a while');
     }
     return this.#id;
+  }
+
+  /** Whether Redis was reached a short time ago. */
+  get holdsLease(): boolean {
+    return this.#id !== undefined && performance.now() + this.#marginMs <= this.#until;
   }
 
   /** Seconds until the last heartbeat was answered; `undefined`: none was yet. */

@@ -20,8 +20,6 @@ export class Subscriber {
   readonly #streams: TopicStreamParts;
   readonly #timeoutMs: number;
   readonly #topics = new Map<Topic, Listening>();
-  /** The connection on which the first topic has caught up. */
-  #current: RedisClient | undefined;
   /** The last step of each topic that has one in progress: the client must not run two at once. */
   readonly #steps = new Map<Topic, Promise<void>>();
   /** Subscribing the pulse on the last connection. */
@@ -60,7 +58,7 @@ export class Subscriber {
     const present = this.#topics.get(topic);
     if (present) return present.open;
     const stream = new TopicStream(this.#streams, topic, this.#keys.topic(topic));
-    const listening: Listening = { stream, client: undefined, open: Promise.resolve() };
+    const listening: Listening = { stream, client: undefined, current: undefined, open: Promise.resolve() };
     this.#topics.set(topic, listening);
     this.#open(topic, listening);
     return listening.open;
@@ -109,7 +107,7 @@ export class Subscriber {
       SLICE,
       reopen,
     );
-    if (!this.isCurrent) return;
+    if (!this.isCurrent(this.#first)) return;
     await inSlices(
       all.filter(([topic]) => topic !== this.#first),
       SLICE,
@@ -117,20 +115,20 @@ export class Subscriber {
     );
   }
 
-  /** Whether nothing of the first topic was missed, as far as is known. */
-  get isCurrent(): boolean {
-    return !this.#link.fault && this.#current === this.#link.client;
+  /** Whether nothing of a topic was missed, as far as is known. */
+  isCurrent(topic: Topic): boolean {
+    return !this.#link.fault && this.#topics.get(topic)?.current === this.#link.client;
   }
 
-  /** Waits until nothing of the first topic was missed. @throws Unavailable if it cannot catch up */
-  caughtUp(): Promise<void> {
-    return this.#firstIsCurrent(this.#link.client);
+  /** Waits until nothing of a topic was missed. @throws Unavailable if it cannot catch up */
+  caughtUp(topic: Topic): Promise<void> {
+    return this.#isCurrentOn(this.#link.client, topic);
   }
 
   /** Waits until orders and answers arrive, as far as they can. */
   async hears(): Promise<void> {
     await this.#pulseOpen.catch(ignoreError);
-    await this.caughtUp();
+    await this.caughtUp(this.#first);
   }
 
   /** A heartbeat is about to be sent: the last one must have arrived. */
@@ -153,7 +151,7 @@ export class Subscriber {
   async #subscribe(topic: Topic, listening: Listening): Promise<void> {
     const { client } = this.#link;
     const { stream } = listening;
-    if (topic !== this.#first) await this.#firstIsCurrent(client);
+    if (topic !== this.#first) await this.#isCurrentOn(client, this.#first);
     if (listening.client !== client) {
       stream.markBehind();
       const subscribed = client.sSubscribe(this.#keys.topic(topic), (json) => stream.receive(json));
@@ -163,16 +161,16 @@ export class Subscriber {
       listening.client = client;
     }
     await stream.catchUp();
-    if (topic === this.#first) this.#current = client;
+    listening.current = client;
   }
 
-  /** @throws Unavailable if the first topic cannot catch up on this connection */
-  async #firstIsCurrent(client: RedisClient): Promise<void> {
-    if (this.#current === client) return;
-    const listening = this.#topics.get(this.#first);
-    if (listening && !this.#steps.has(this.#first)) this.#open(this.#first, listening);
-    await this.#steps.get(this.#first);
-    if (this.#current !== client) throw new Unavailable('Redis: what was revoked has not been read yet');
+  /** @throws Unavailable if the topic cannot catch up on this connection */
+  async #isCurrentOn(client: RedisClient, topic: Topic): Promise<void> {
+    const listening = this.#topics.get(topic);
+    if (listening?.current === client) return;
+    if (listening && !this.#steps.has(topic)) this.#open(topic, listening);
+    await this.#steps.get(topic);
+    if (listening?.current !== client) throw new Unavailable('Redis: what was missed has not been read yet');
   }
 
   #enqueue(topic: Topic, step: () => Promise<void>): Promise<void> {
@@ -193,6 +191,8 @@ interface Listening {
   readonly stream: TopicStream;
   /** The connection on which it is subscribed. */
   client: RedisClient | undefined;
+  /** The connection on which it has caught up. */
+  current: RedisClient | undefined;
   /** Resolves when messages arrive. */
   open: Promise<void>;
 }

@@ -1,8 +1,8 @@
 /** What the app store keeps of an app and of a token, and what the broker makes of it. */
 import { z } from 'zod';
-import { type AppConfig, appSchema } from '../apps/app.ts';
-import { keyStates } from '../apps/keys/app-key.ts';
-import { adminRoles } from '../config/admin.ts';
+import { type AppConfig, appSchema } from '../../apps/app.ts';
+import { keyStates } from '../../apps/keys/app-key.ts';
+import { adminRoles } from '../../config/admin.ts';
 
 const time = z.int();
 
