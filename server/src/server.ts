@@ -32,10 +32,11 @@ import { PublishSockets } from './publishing/publish-sockets.ts';
 import { FlightRecorder } from './recorder/flight-recorder.ts';
 import { BackendRenewals } from './renewal/backend-renewals.ts';
 import { Shutdown, type Stopping } from './shutdown.ts';
+import { FlushTurns } from './socket/flush-turns.ts';
 import { Gateway } from './socket/handshakes/gateway.ts';
 import { OpenConnections } from './socket/open-connections.ts';
 import { randomSocketId } from './socket/socket-id.ts';
-import { WriteQueue } from './socket/write-queue.ts';
+import { WriteQueues } from './socket/write-queues.ts';
 import { Certificate } from './tls/certificate.ts';
 import { Tokens } from './tokens/tokens.ts';
 
@@ -80,7 +81,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     log,
     connections,
   });
-  const writeQueue = new WriteQueue({ gapMaxMs: config.flushGapMaxMs });
+  const flushTurns = new FlushTurns({ gapMaxMs: config.flushGapMaxMs });
 
   const { addressOf, isSecure, isProxy } = readForwarding(config.trustProxy);
   const bounds = socketBounds(config);
@@ -131,7 +132,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub,
     recorder,
     connections,
-    writeQueue,
+    writeQueues: new WriteQueues(flushTurns),
     metrics,
     quotas,
     log,
@@ -162,14 +163,14 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     apps,
     metrics,
     hub,
-    flushes: writeQueue.statistics,
+    flushes: flushTurns.statistics,
     bufferedBytes: () => connections.bufferedBytes(),
     webhooks,
     isDegraded: () => readiness().body.status === 'degraded',
     cluster: core.status.cluster,
     certificates: [...(certificate ? [certificate] : []), ...core.status.certificates],
   });
-  writeQueue.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
+  flushTurns.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
   const endpoint = new MetricsEndpoint(parts.metricsText?.(exporter.registry) ?? exporter.registry, config);
   const api = new Api({
     config,
@@ -251,7 +252,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       gateway.close();
       publishSockets.close();
       pages?.close();
-      writeQueue.close();
+      flushTurns.close();
       hub.close();
       access.close();
       recorder.close();
