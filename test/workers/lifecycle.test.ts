@@ -108,10 +108,10 @@ describe('the parent', () => {
   });
 
   test('is not ready while it drains', async () => {
-    const group = await startWorkers({ config: { drainWindowSeconds: 2 } });
-    // The last connection of each worker stays until the window ends.
+    const group = await startWorkers({ config: { drainWindowSeconds: 4 } });
+    // One leaves every tenth of a second, so the last ones stay until the window ends.
     const clients = [];
-    for (const worker of [1, 2]) for (let n = 0; n < 2; n += 1) clients.push(await group.connectTo(worker));
+    for (const worker of [1, 2]) for (let n = 0; n < 40; n += 1) clients.push(await group.connectTo(worker));
     group.cli.signal('SIGTERM');
     await clients[0]!.closed();
     expect(await group.ready()).toEqual({ status: 503, body: { status: 'draining' } });

@@ -69,7 +69,7 @@ export interface EventMessage {
   /** The socket id of the client that sent it, if a client did. */
   readonly sender?: string | undefined;
   /** Set by the bus on an event that is kept. */
-  readonly version?: Version;
+  readonly version?: Version | undefined;
   /** Set by the bus on an event of a history. */
   readonly position?: Position | undefined;
 }

@@ -26,7 +26,8 @@ export function packEvent(event: EventMessage): Buffer {
 
 /** The event that {@link packEvent} packed. */
 export function unpackEvent(bytes: Buffer): EventMessage {
-  return { ...headOf(bytes), data: dataOf(bytes) };
+  const { topic, name, userId, except, sender, version, position } = headOf(bytes);
+  return { kind: 'event', topic, name, data: dataOf(bytes), userId, except, sender, version, position };
 }
 
 /** An event that is passed on as the bytes that it came in: its data is not decoded unless somebody asks for it. */
@@ -37,7 +38,7 @@ export class PackedEvent implements EventMessage {
   readonly userId: string | undefined;
   readonly except: string | undefined;
   readonly sender: string | undefined;
-  readonly version?: Version;
+  readonly version: Version | undefined;
   readonly position: Position | undefined;
 
   constructor(readonly bytes: Buffer) {
@@ -47,7 +48,7 @@ export class PackedEvent implements EventMessage {
     this.userId = userId;
     this.except = except;
     this.sender = sender;
-    if (version !== undefined) this.version = version;
+    this.version = version;
     this.position = position;
   }
 
