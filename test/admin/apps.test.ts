@@ -49,6 +49,7 @@ test('an app that was made is used by a stock client at once, its key is rotated
     managed_by: 'api',
     cacheSeconds: 1800,
     limits: { connections: 50_000 },
+    grants: { maxSeconds: 3600, onExpiry: 'reconnect', requireExpiry: false },
     webhooks: [],
   });
   const { id, keys, etag, created_at: createdAt } = made.body;

@@ -23,12 +23,21 @@ describe('init', { timeout: TIMEOUT }, () => {
         keys: [
           { key: expect.stringMatching(/^[0-9a-f]{20}$/), secret: expect.stringMatching(/^[\w-]{43}$/) },
         ],
+        grants: { maxSeconds: 3600, onExpiry: 'reconnect' },
       },
     ]);
     expect((await runCli(['config', 'check', '--config', file])).code).toBe(0);
     const cli = startCli(['start', '--config', file, '--port', '0']);
     await cli.logged('effective limits');
     expect(cli.count('secret is short: 32 random characters are safe')).toBe(0);
+  });
+
+  test('beside which a short secret is warned about at the start', async () => {
+    const file = await fileWith({
+      apps: [{ id: '1', keys: [{ key: 'a', secret: 'kT3v0pWzq8kT3v0pWzq8' }] }],
+    });
+    const cli = startCli(['start', '--config', file, '--port', '0']);
+    await cli.logged('secret is short: 32 random characters are safe');
   });
 
   test('makes other secrets each time, and overwrites nothing', async () => {

@@ -97,6 +97,9 @@ export const grantsSchema = z
 
 export type Grants = z.infer<typeof grantsSchema>;
 
+/** The grants of a new app end, since nobody relies on them yet. */
+export const NEW_GRANTS = { maxSeconds: 3600, onExpiry: 'reconnect' } as const;
+
 const origin = z
   .string()
   .refine(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NEW_GRANTS } from '../../apps/app.ts';
 import { changed, findApp, idOf, refuseOutdated, storedAppOf, usesOf, viewOf } from '../app-access.ts';
 import {
   asSent,
@@ -21,8 +22,6 @@ import type { AppRecord } from '../registry/records.ts';
 
 /** Most of the apps of the store. */
 const MAX_APPS = 10_000;
-/** The grants of a new app end, since nobody relies on them yet. */
-const NEW_GRANTS = { maxSeconds: 3600, onExpiry: 'reconnect' };
 /** Fields of an app that PATCH does not change, and what to do in its place. */
 const NOT_BY_PATCH: ReadonlyMap<string, string> = new Map([
   ['keys', 'use /apps/ID/keys'],

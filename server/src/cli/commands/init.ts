@@ -2,6 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { NEW_GRANTS } from '../../apps/app.ts';
 import { CommandError } from '../failure.ts';
 import { note, print, printJson } from '../output.ts';
 
@@ -39,5 +40,5 @@ async function init(file: string, { json }: { readonly json?: boolean }): Promis
 function newApp() {
   const id = Array.from({ length: ID_LENGTH }, () => BASE62[randomInt(BASE62.length)]).join('');
   const key = { key: randomBytes(10).toString('hex'), secret: randomBytes(32).toString('base64url') };
-  return { id, keys: [key] as const };
+  return { id, keys: [key] as const, grants: NEW_GRANTS };
 }
