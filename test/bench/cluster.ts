@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { availableParallelism } from 'node:os';
 import { Countersign } from '@countersign/sdk-server';
 import { WebSocket } from 'ws';
 import { HOST, Machine, type Setting } from './machine.ts';
@@ -24,9 +25,12 @@ const CHANNELS = 100;
 const ROUNDS = 3;
 const PAGE = new URL('../../../docs/scaling.md', import.meta.url);
 
+const cores = availableParallelism();
 const SETTINGS: readonly Setting[] = [
   { name: 'one broker' },
   { name: 'two workers', workers: 2 },
+  ...(cores >= 4 ? [{ name: 'four workers', workers: 4 }] : []),
+  ...(cores >= 8 ? [{ name: 'eight workers', workers: 8 }] : []),
   { name: 'one broker on Redis', store: 'redis' },
   { name: 'two brokers on Redis', brokers: 2, store: 'redis' },
 ];
