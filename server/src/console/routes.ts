@@ -5,7 +5,9 @@ import { z } from 'zod';
 import type { Adapter } from '../adapter/adapter.ts';
 import { Accepted, type Call, type Endpoint } from '../api/endpoint.ts';
 import { showAccess } from '../api/endpoints/access.ts';
+import { findAuditRecords } from '../api/endpoints/audit.ts';
 import { publish } from '../api/endpoints/publish.ts';
+import { recordingEndpoints } from '../api/endpoints/recordings.ts';
 import { liftBlock, listRevocations, makeRevocation } from '../api/endpoints/revocations.ts';
 import { listSignedIn, showUser } from '../api/endpoints/users.ts';
 import { webhookEndpoints } from '../api/endpoints/webhooks.ts';
@@ -44,14 +46,18 @@ export interface ConsoleApiParts {
   readonly monotonic: () => number;
 }
 
-/** What the pages of users ask of the HTTP API. */
-const userEndpoints: readonly Endpoint[] = [
+/** What the pages ask of the HTTP API. */
+const endpoints: readonly Endpoint[] = [
+  publish,
+  ...webhookEndpoints,
   listSignedIn,
   showUser,
   showAccess,
   makeRevocation,
   listRevocations,
   liftBlock,
+  findAuditRecords,
+  ...recordingEndpoints,
 ];
 
 /** One request of a user who has signed in. */
@@ -210,7 +216,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
         }
       })(request, response, next);
     };
-  for (const endpoint of [publish, ...webhookEndpoints, ...userEndpoints]) {
+  for (const endpoint of endpoints) {
     const path = `/${endpoint.path}`;
     if (endpoint.method === 'GET') router.get(path, run(endpoint));
     else if (endpoint.method === 'DELETE') router.delete(path, run(endpoint));

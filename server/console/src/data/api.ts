@@ -1,14 +1,17 @@
 import type {
   AccessAnswer,
+  AuditPage,
   ChannelList,
   ChannelState,
   DeliveryState,
   DeliveryView,
   Diagnosis,
   HookView,
+  RecordingView,
   RevocationAnswer,
   RevocationsAnswer,
   SessionView,
+  StepView,
   UserAnswer,
 } from './wire.ts';
 
@@ -28,6 +31,16 @@ export const OWN_HEADER = { 'X-Countersign-Console': '1' };
 /** What a publish answers that asked for the number of subscriptions. */
 export interface PublishAnswer {
   readonly channels?: Readonly<Record<string, { readonly subscription_count?: number }>>;
+}
+
+/** One page of a recording. */
+export interface RecordedPage {
+  readonly recording: RecordingView;
+  readonly steps: readonly StepView[];
+  /** For the next page. */
+  readonly cursor?: string;
+  /** Nodes that did not answer. */
+  readonly pending?: readonly string[];
 }
 
 export interface Credentials {
@@ -73,6 +86,25 @@ export const api = {
   /** @param body as for `POST revocations` of the HTTP API */
   revoke: (body: object) => ask<RevocationAnswer>('POST', 'revocations', body),
   lift: (id: string) => ask('DELETE', `revocations/${encodeURIComponent(id)}`),
+  access: (channel: string) => ask<AccessAnswer>('GET', `access?channel=${encodeURIComponent(channel)}`),
+  /** What the audit log says, the oldest first; `null` if it is off. */
+  audit: (query: Readonly<Record<string, string>>) =>
+    ask<AuditPage>('GET', `audit?${new URLSearchParams(query)}`).catch((error: unknown) => {
+      if (error instanceof ApiFailure && error.status === 404) return null;
+      throw error;
+    }),
+  recordings: () =>
+    ask<{ readonly recordings: readonly RecordingView[] }>('GET', 'recordings').then(
+      ({ recordings }) => recordings,
+    ),
+  /** @param body as for `POST recordings` of the HTTP API */
+  record: (body: object) => ask<RecordingView>('POST', 'recordings', body),
+  recording: (id: string, cursor: string) =>
+    ask<RecordedPage>(
+      'GET',
+      `recordings/${encodeURIComponent(id)}?limit=${STEPS}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+    ),
+  forgetRecording: (id: string) => ask('DELETE', `recordings/${encodeURIComponent(id)}`),
   checkProof: (proof: object) => ask<Diagnosis>('POST', 'proof', proof),
   webhooks: () =>
     ask<{ readonly webhooks: readonly HookView[] }>('GET', 'webhooks').then(({ webhooks }) => webhooks),
@@ -87,6 +119,9 @@ export const api = {
   changeDeliveries: (hook: string, verb: 'retry' | 'skip', which: object) =>
     ask('POST', `webhooks/${encodeURIComponent(hook)}/${verb}`, which),
 };
+
+/** Steps of a recording on one page. */
+const STEPS = 500;
 
 /** Milliseconds after which a request counts as failed, so that they do not pile up. */
 const TIMEOUT_MS = 10_000;

@@ -7,7 +7,10 @@ export type {
   UserAnswer,
   UserConnection,
 } from '@countersign/sdk-server';
+export type { RecordingView, StepView } from '../../../src/api/endpoints/recordings.ts';
 export type { DeliveryView, HookView } from '../../../src/api/endpoints/webhooks.ts';
+export type { AuditPage } from '../../../src/audit/query.ts';
+export type { AuditRecord, AuditType } from '../../../src/audit/record.ts';
 export type { ChannelList, ChannelState } from '../../../src/console/channels.ts';
 export type { Diagnosis } from '../../../src/console/diagnosis/diagnosis.ts';
 export type { EventLine } from '../../../src/console/live/event-line.ts';

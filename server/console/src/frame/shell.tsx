@@ -4,6 +4,7 @@ import { useLive } from '../data/live-context.ts';
 import type { SessionView } from '../data/wire.ts';
 import { Empty } from '../parts/empty.tsx';
 import { momentOf } from '../parts/format.ts';
+import { AuditView } from '../views/audit.tsx';
 import { ChannelView } from '../views/channel.tsx';
 import { ChannelsView } from '../views/channels.tsx';
 import { EventsView } from '../views/events.tsx';
@@ -11,6 +12,8 @@ import { KeysView } from '../views/keys.tsx';
 import { LiveView } from '../views/live.tsx';
 import { ProbeView } from '../views/probe.tsx';
 import { PublishView } from '../views/publish.tsx';
+import { RecordingView } from '../views/recording.tsx';
+import { RecordingsView } from '../views/recordings.tsx';
 import { UserView } from '../views/user.tsx';
 import { UsersView } from '../views/users.tsx';
 import { WebhooksView } from '../views/webhooks.tsx';
@@ -94,6 +97,10 @@ const View: FunctionComponent<{ route: Route; session: SessionView }> = ({ route
       return item === undefined ? <UsersView /> : <UserView key={item} id={item} />;
     case 'events':
       return <EventsView route={route} />;
+    case 'audit':
+      return <AuditView key={String(route.query)} query={route.query} />;
+    case 'recordings':
+      return item === undefined ? <RecordingsView /> : <RecordingView key={item} id={item} />;
     case 'publish':
       return <PublishView channel={item} />;
     case PROBE:

@@ -29,6 +29,13 @@ export const VIEW_GROUPS: readonly (readonly [title: string, entries: readonly V
     ],
   ],
   [
+    'Prove',
+    [
+      { view: 'audit', title: 'Audit', icon: 'audit', letter: 't' },
+      { view: 'recordings', title: 'Recordings', icon: 'recordings', letter: 'r' },
+    ],
+  ],
+  [
     'Run',
     [
       { view: 'webhooks', title: 'Webhooks', icon: 'webhooks', letter: 'w' },

@@ -13,6 +13,7 @@ const PATHS = {
   nodes: 'M2 3h12v4H2zM2 9h12v4H2zM4.5 5v.01M4.5 11v.01',
   usage: 'M2.5 13.500v-4M6.2 13.500v-7M9.8 13.500v-5M13.5 13.500v-11',
   audit: 'M4 2h6l2.5 2.500V14H4zM6.5 7h4M6.5 10h4',
+  recordings: 'M8 14A6 6 0 108 2a6 6 0 000 12zM8 10a2 2 0 100-4 2 2 0 000 4z',
   find: 'M7 12A5 5 0 107 2a5 5 0 000 10zM10.7 10.700L14 14',
   system: 'M2 3h12v8H2zM6 14h4',
   light:

@@ -3,11 +3,15 @@ import { useCallback, useEffect } from 'preact/hooks';
 import { api } from '../data/api.ts';
 import { useLive } from '../data/live-context.ts';
 import { useAnswer } from '../data/use-answer.ts';
+import { told, useOutcome } from '../data/use-outcome.ts';
 import type { ChannelState } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { EntryLine } from '../parts/entry.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { age, count, countOf, readable } from '../parts/format.ts';
+import { Grants } from '../parts/grants.tsx';
+import { Happened } from '../parts/happened.tsx';
+import { OutcomeLine } from '../parts/outcome-line.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -46,6 +50,7 @@ export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
         <Failure failure={failure} />
         <SubscriberTable />
       </section>
+      {channel && channel.kind !== 'public' && <Granted channel={name} />}
       {channel?.kind === 'presence' && <Members members={channel.members} freshness={freshness} />}
       {channel?.cache && <KeptEvent event={channel.last} freshness={freshness} />}
       <section class="panel">
@@ -60,7 +65,33 @@ export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
           </ol>
         )}
       </section>
+      {channel && channel.kind !== 'public' && <Happened about={{ channel: name }} />}
     </>
+  );
+};
+
+/** Who may read the channel and until when, and how that is taken back. */
+const Granted: FunctionComponent<{ channel: string }> = ({ channel }) => {
+  const question = useCallback(() => api.access(channel), [channel]);
+  const { value, failure, ask } = useAnswer(question, REFRESH_MS);
+  const { outcome, run } = useOutcome(ask);
+  const revoke = (target: object) => run(api.revoke({ target }).then(told));
+  return (
+    <section class={failure ? 'panel stale' : 'panel'}>
+      <div class="tools">
+        <h3>Grants</h3>
+        {value && value.subscriptions.length > 0 && (
+          <p class="end">
+            <button type="button" class="danger" onClick={() => revoke({ channel })}>
+              Revoke all
+            </button>
+          </p>
+        )}
+      </div>
+      <OutcomeLine outcome={outcome} />
+      <Failure failure={failure} />
+      {value && <Grants held={value.subscriptions} by="user" onRevoke={revoke} />}
+    </section>
   );
 };
 

@@ -1,11 +1,16 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
-import { useCallback, useState } from 'preact/hooks';
+import { useCallback } from 'preact/hooks';
 import { api } from '../data/api.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import type { AccessAnswer, RevocationAnswer, RevocationsAnswer, UserConnection } from '../data/wire.ts';
+import { told, useOutcome } from '../data/use-outcome.ts';
+import type { RevocationsAnswer, UserConnection } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { Failure } from '../parts/failure.tsx';
-import { age, countOf, momentOf } from '../parts/format.ts';
+import { age, momentOf } from '../parts/format.ts';
+import { Grants } from '../parts/grants.tsx';
+import { Happened } from '../parts/happened.tsx';
+import { OutcomeLine } from '../parts/outcome-line.tsx';
+import { RecordButton } from '../parts/record-button.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -21,22 +26,12 @@ const BLOCKS: readonly (readonly [seconds: number, title: string])[] = [
 export const UserView: FunctionComponent<{ id: string }> = ({ id }) => {
   const question = useCallback(() => api.user(id), [id]);
   const { value: user, failure, ask } = useAnswer(question, REFRESH_MS);
-  const [outcome, setOutcome] = useState<{ readonly text: string; readonly failed: boolean }>();
-  const run = (change: Promise<string>) => {
-    change.then(
-      (text) => {
-        setOutcome({ text, failed: false });
-        ask();
-      },
-      (error: unknown) =>
-        setOutcome({ text: error instanceof Error ? error.message : String(error), failed: true }),
-    );
-  };
-  const revoke = (target: object, block: number) =>
+  const { outcome, run } = useOutcome(ask);
+  const disconnect = (target: object, block: number) =>
     run(api.revoke({ target, action: 'disconnect', block_seconds: block }).then(told));
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
-    revoke({ user_id: id }, Number(new FormData(event.currentTarget).get('block')));
+    disconnect({ user_id: id }, Number(new FormData(event.currentTarget).get('block')));
   };
   const freshness = failure ? 'panel stale' : 'panel';
   return (
@@ -47,12 +42,12 @@ export const UserView: FunctionComponent<{ id: string }> = ({ id }) => {
             <Untrusted text={id} />
           </h2>
           <p class="end">
-            <a href={addressOf('users')}>All users</a>
+            <RecordButton target={{ user_id: id }} /> <a href={addressOf('users')}>All users</a>
           </p>
         </div>
         <Failure failure={failure} />
         {user && (
-          <Devices connections={user.connections} onEnd={(socket) => revoke({ socket_id: socket }, 0)} />
+          <Devices connections={user.connections} onEnd={(socket) => disconnect({ socket_id: socket }, 0)} />
         )}
         <form class="actions" onSubmit={submit}>
           <button type="submit" class="danger">
@@ -69,14 +64,16 @@ export const UserView: FunctionComponent<{ id: string }> = ({ id }) => {
             </select>
           </label>
         </form>
-        <p role="status" class={outcome?.failed ? 'error' : 'note'}>
-          {outcome && <Untrusted text={outcome.text} />}
-        </p>
+        <OutcomeLine outcome={outcome} />
       </section>
       {user && (
         <section class={freshness}>
           <h3>Grants</h3>
-          <Grants held={user.held} />
+          <Grants
+            held={user.held}
+            by="channel"
+            onRevoke={(target) => run(api.revoke({ target }).then(told))}
+          />
         </section>
       )}
       {user && user.blocks.length > 0 && (
@@ -93,6 +90,7 @@ export const UserView: FunctionComponent<{ id: string }> = ({ id }) => {
           </ul>
         </section>
       )}
+      <Happened about={{ user_id: id }} />
     </>
   );
 };
@@ -153,44 +151,6 @@ const Devices: FunctionComponent<{
     </table>
   );
 
-const Grants: FunctionComponent<{ held: AccessAnswer['subscriptions'] }> = ({ held }) =>
-  held.length === 0 ? (
-    <p class="quiet">Holds no grant of a private or presence channel.</p>
-  ) : (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too
-    <table tabIndex={0}>
-      <caption class="unseen">Grants</caption>
-      <thead>
-        <tr>
-          <th scope="col">Channel</th>
-          <th scope="col">Key</th>
-          <th scope="col">May</th>
-          <th scope="col" class="number">
-            Ends
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {held.map(({ socket_id: socket, channel, grant }) => (
-          <tr key={`${channel} ${socket}`}>
-            <th scope="row">
-              <a href={addressOf('channels', channel)}>
-                <Untrusted text={channel} />
-              </a>
-            </th>
-            <td>{grant.key !== null && <Untrusted text={grant.key} />}</td>
-            <td>{grant.may.join(', ')}</td>
-            <td class="number">
-              {grant.expires_at === null
-                ? 'with the connection'
-                : `in ${age(grant.expires_at * 1000 - Date.now())}`}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-
 const Block: FunctionComponent<{ block: RevocationsAnswer['revocations'][number]; onLift: () => void }> = ({
   block,
   onLift,
@@ -203,9 +163,3 @@ const Block: FunctionComponent<{ block: RevocationsAnswer['revocations'][number]
     </button>
   </li>
 );
-
-/** What a revocation hit. */
-function told({ ended, nodes, took_ms: ms }: RevocationAnswer): string {
-  const what = `${countOf(ended.subscriptions, 'subscription')} and ${countOf(ended.connections, 'connection')}`;
-  return `Ended ${what}; ${nodes.acknowledged} of ${countOf(nodes.total, 'node')} confirmed in ${ms} ms.`;
-}

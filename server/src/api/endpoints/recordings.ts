@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isSocketId } from '@countersign/sdk-server/signature';
 import { z } from 'zod';
 import type { Answers } from '../../adapter/questions.ts';
-import type { RecordedStep, RecordingState } from '../../adapter/recordings.ts';
+import type { RecordedStep, RecordingState, StepDetails, StepKind } from '../../adapter/recordings.ts';
 import { ApiError } from '../../errors.ts';
 import { parseBody } from '../../http/body.ts';
 import { describe } from '../../http/check.ts';
@@ -12,6 +12,27 @@ import { byPlace } from '../../recorder/recording.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
 import { readLimit } from '../requests/page.ts';
 import { forgottenAnswer, recordedAnswer, recordingAnswer, recordingsAnswer } from './answer-schemas.ts';
+
+/** A recording, as the API shows it. */
+export interface RecordingView {
+  readonly id: string;
+  readonly user_id?: string | undefined;
+  readonly socket_id?: string | undefined;
+  /** Unix seconds. */
+  readonly ends_at: number;
+  readonly goes_on: boolean;
+  readonly steps: number;
+  /** Steps that had to go because there were too many. */
+  readonly dropped: number;
+}
+
+/** A step of the protocol, as the API shows it. */
+export interface StepView extends StepDetails {
+  /** Unix milliseconds. */
+  readonly at_ms: number;
+  readonly socket_id: string;
+  readonly step: StepKind;
+}
 
 const MAX_SECONDS = 3600;
 const recordingSchema = z.strictObject({
@@ -155,11 +176,11 @@ function named(pending: readonly string[]): object {
   return pending.length > 0 ? { pending } : {};
 }
 
-function view({ id, userId, socketId, leftMs, steps, dropped }: RecordingState, now: number): object {
+function view({ id, userId, socketId, leftMs, steps, dropped }: RecordingState, now: number): RecordingView {
   const target = userId === undefined ? { socket_id: socketId } : { user_id: userId };
   return { id, ...target, ends_at: Math.ceil((now + leftMs) / 1000), goes_on: leftMs > 0, steps, dropped };
 }
 
-function viewOfStep({ at, socketId, kind, details }: RecordedStep): object {
+function viewOfStep({ at, socketId, kind, details }: RecordedStep): StepView {
   return { at_ms: at, socket_id: socketId, step: kind, ...details };
 }
