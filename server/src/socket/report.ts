@@ -235,18 +235,21 @@ export class Report {
     if (why) this.#refused(connection, channel, why, NO_EVIDENCE);
   }
 
+  /** @param grant what the client has proven, though it is not accepted */
   subscriptionRefused(
     connection: ReportedConnection,
     channel: string,
     refusal: SubscriptionRefusal,
     evidence: ClaimedProof,
-    mistake?: string,
+    { mistake, grant }: { readonly mistake: string | undefined; readonly grant: Grant | undefined },
   ): void {
     const { message: reason, code } = refusal;
     connection.tap?.note('subscription_refused', { channel, code, reason });
     if (this.#audit) {
-      const parts = { channel, user_id: connection.userId, key: keyIn(evidence, connection), reason, code };
-      this.#audit.record(auditOf('grant_refused', connection, parts));
+      const who = grant
+        ? auditOfGrant(connection, grant)
+        : { user_id: connection.userId, key: keyIn(evidence, connection) };
+      this.#audit.record(auditOf('grant_refused', connection, { channel, ...who, reason, code }));
     }
     connection.metrics.usage.refused += 1;
     this.#refused(connection, channel, refusal, evidence, mistake);

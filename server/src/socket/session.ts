@@ -161,12 +161,14 @@ export class Session implements SignInListener {
   }
 
   async #admit(channel: Channel, message: Subscribe, signingIn: Promise<void> | undefined): Promise<void> {
+    let grant: Grant | undefined;
     try {
       // Presence and user channels depend on the user.
       if (signingIn) await signingIn;
-      await this.#join(channel, this.#authorize(channel, message), this.#resumeOf(message));
+      grant = this.#authorize(channel, message);
+      await this.#join(channel, grant, this.#resumeOf(message));
     } catch (error) {
-      this.#refuse(channel.name, error, message);
+      this.#refuse(channel.name, error, message, grant);
     }
   }
 
@@ -260,12 +262,13 @@ export class Session implements SignInListener {
     });
   }
 
-  #refuse(channel: string, error: unknown, message: Subscribe): void {
+  /** @param grant what was proven, if that is not what failed */
+  #refuse(channel: string, error: unknown, message: Subscribe, grant?: Grant): void {
     const refusal = error instanceof SubscriptionRefusal ? error : serverError(error);
     const { type, message: reason } = refusal;
     const evidence = { auth: message.auth, data: message.channelData };
     const mistake = refusal.explanation === undefined ? undefined : this.#mistakeOf(channel, message);
-    this.#parts.report.subscriptionRefused(this.#connection, channel, refusal, evidence, mistake);
+    this.#parts.report.subscriptionRefused(this.#connection, channel, refusal, evidence, { mistake, grant });
     this.#answer(channel, refusal, message, mistake);
     if (type === 'AuthError') this.#connection.proofRefused(reason);
   }
