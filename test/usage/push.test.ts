@@ -114,6 +114,24 @@ test('what is refused is posted again under the same ids, and nothing is skipped
   expect(await pushes(broker, 'refused')).toBe(2);
 });
 
+test('what a broker had not heard the answer to is posted by the next one, under the same ids', async () => {
+  const clock = new Clock();
+  const receiver = await startReceiver();
+  receiver.reply = () => {};
+  const config = configOf(receiver, { data: newFolder() });
+  const start = () => startServer({ config, parts: { now: clock.now } });
+  const first = await start();
+  await clock.publish(first, APP);
+  await first.close();
+  clock.settle(1);
+  const second = await start();
+  const unanswered = idsOf(await receiver.next());
+  await second.close();
+  receiver.reply = status(200);
+  await start();
+  expect(idsOf(await receiver.next())).toEqual(unanswered);
+});
+
 test('an address that is not public is not called', async () => {
   const clock = new Clock();
   const receiver = await startReceiver();
