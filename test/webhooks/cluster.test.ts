@@ -97,7 +97,8 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
       'member_removed presence-room bob',
       'channel_vacated presence-room',
     ]);
-    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, n) => n + 1));
+    // Deliveries about other channels may pass each other.
+    expect(events.map(({ seq }) => seq).toSorted((a, b) => a - b)).toEqual(events.map((_, n) => n + 1));
   });
 
   test('the log names the leader if there is a webhook, and otherwise only at debug level', async () => {
@@ -347,7 +348,10 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     });
     const come = async (n: number, { broker }: MortalBroker) => {
       const client = await connect(broker);
-      expect(await client.join(`presence-${n % 20}`, { user_id: `user-${n}` })).toContain('succeeded');
+      // A node that is busy refuses for the moment, and clients ask again.
+      await eventually(async () => {
+        expect(await client.join(`presence-${n % 20}`, { user_id: `user-${n}` })).toContain('succeeded');
+      });
       return client;
     };
     const numbers = Array.from({ length: 1000 }, (_, n) => n);
