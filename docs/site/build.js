@@ -6,20 +6,24 @@ import MiniSearch from 'minisearch';
 import { SEARCH } from './assets/search-options.js';
 import { home, layout } from './layout.js';
 import { readPage } from './markdown.js';
+import { entriesOf, gapsOf, pageOf } from './reference.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const OUT = process.argv[2] ?? join(HERE, 'dist');
 const START = 'docs/README.md';
 
-const { pages, files } = collect(START);
-const problems = [...pages.values()].flatMap(brokenLinks);
+const entries = entriesOf(ROOT);
+const reference = new Map(entries.map((entry) => [entry.path, pageOf(entry)]));
+const { pages, files } = collect([START, ...reference.keys()]);
+const problems = [...[...pages.values()].flatMap(brokenLinks), ...entries.flatMap(gapsOf)];
 if (problems.length > 0) {
   console.error(problems.join('\n'));
   process.exit(1);
 }
 
-const sidebar = sidebarOf(pages.get(START));
+const ofReference = entries.map(({ path, module }) => ({ path, title: module }));
+const sidebar = [...sidebarOf(pages.get(START)), { title: 'Reference', entries: ofReference }];
 rmSync(OUT, { recursive: true, force: true });
 for (const page of pages.values()) write(htmlOf(page.path), layout(page, sidebar));
 write('index.html', home(sidebar));
@@ -30,14 +34,14 @@ cpSync(minisearch, join(OUT, 'assets/minisearch.js'));
 write('assets/search.json', JSON.stringify(searchIndex()));
 console.log(`${pages.size + 1} pages in ${OUT}`);
 
-/** All pages that can be reached from one, and the other files that they link to. */
-function collect(start) {
+/** All pages that can be reached from some, and the other files that they link to. */
+function collect(starts) {
   const pages = new Map();
   const files = new Set();
-  const waiting = [start];
+  const waiting = [...starts];
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (pages.has(path)) continue;
-    const page = readPage(path, readFileSync(join(ROOT, path), 'utf8'));
+    const page = readPage(path, reference.get(path) ?? readFileSync(join(ROOT, path), 'utf8'));
     pages.set(path, page);
     for (const { target } of page.links) {
       if (target.endsWith('.md')) waiting.push(target);
@@ -49,7 +53,8 @@ function collect(start) {
 
 function brokenLinks({ path, links }) {
   return links.flatMap(({ target, heading }) => {
-    if (!statSync(join(ROOT, target), { throwIfNoEntry: false })) return [`${path}: there is no ${target}`];
+    if (!pages.has(target) && !statSync(join(ROOT, target), { throwIfNoEntry: false }))
+      return [`${path}: there is no ${target}`];
     const isKnown = heading === undefined || pages.get(target)?.sections.some(({ id }) => id === heading);
     return isKnown ? [] : [`${path}: ${target} has no heading #${heading}`];
   });
