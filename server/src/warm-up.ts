@@ -3,8 +3,8 @@
  * once. The clients of a broker of its own, in memory and on a port of the loopback, connect and subscribe meanwhile.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker, BrokerParts } from './broker.ts';
 import type { Config } from './config/config.ts';
 import { parseConfig } from './config/load.ts';
@@ -17,7 +17,9 @@ const [TEXT, MASKED] = [0x81, 0x80];
 
 /** Starts a broker, once its code is compiled. It listens only then. */
 export async function startWarm(config: Config, parts: BrokerParts): Promise<Broker> {
-  await warmUp(config.warmUpSeconds);
+  await warmUp(config.warmUpSeconds).catch((error: unknown) => {
+    parts.log?.warn({ err: error }, 'failed to warm up');
+  });
   return createServer(config, parts);
 }
 
@@ -26,20 +28,22 @@ async function warmUp(seconds: number): Promise<void> {
   if (seconds === 0) return;
   const [id, key, secret] = ['warm-up', newSecret(), newSecret()];
   const limits = { connections: null };
-  const config = parseConfig({ host: '127.0.0.1', port: 0, apps: [{ id, keys: [{ key, secret }], limits }] });
-  const broker = await createServer(config);
-  const until = performance.now() + seconds * 1000;
-  try {
-    while (performance.now() < until) {
-      await Promise.all(Array.from({ length: AT_ONCE }, () => visit(broker.port, key, secret)));
-    }
-  } finally {
-    await broker.close();
+  const apps = [{ id, keys: [{ key, secret }], limits }];
+  const broker = await createServer(parseConfig({ host: '127.0.0.1', port: 0, console: false, apps }));
+  let isOver = false;
+  const over = delay(seconds * 1000).then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const visits = Array.from({ length: AT_ONCE }, () => visit(broker.port, key, secret));
+    await Promise.race([over, Promise.all(visits)]);
   }
+  // Ends the visits that are left.
+  await broker.close();
 }
 
 /** Connects, subscribes to a private channel and leaves. */
-async function visit(port: number, key: string, secret: string): Promise<void> {
+function visit(port: number, key: string, secret: string): Promise<void> {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1');
   let text = '';
   let isSubscribed = false;
@@ -55,12 +59,14 @@ async function visit(port: number, key: string, secret: string): Promise<void> {
     }
     if (text.includes('subscription_succeeded')) socket.end();
   });
+  // Whatever ends it, it closes.
   socket.on('error', () => {});
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   socket.write(
     `GET /app/${key}?protocol=7 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
       `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
   );
-  await once(socket, 'close');
+  return closed;
 }
 
 /** The frame of a text of 126 to 65,535 bytes, with a mask that changes nothing. */
