@@ -119,7 +119,7 @@ describeInChromium('the console', () => {
     expect(opened.errors).toEqual([]);
   });
 
-  test('replays a dead webhook', async () => {
+  test('replays a dead webhook, after a question', async () => {
     const receiver = await startReceiver();
     receiver.reply = status(500, {}, 'out of order');
     const webhooks = [{ id: 'orders', url: receiver.url(), events: ['channel_occupied'] }];
@@ -131,9 +131,21 @@ describeInChromium('the console', () => {
     await opened.page.getByRole('button', { name: '1 dead' }).click();
     await opened.sees('500 out of order');
     expect(await opened.violations()).toEqual([]);
-    await opened.screenshot('webhooks');
+    await opened.page.getByRole('button', { name: /^Attempts of / }).click();
+    const attempts = opened.page.getByRole('list', { name: 'Attempts' });
+    await attempts.getByText('out of order').waitFor(DEADLINE);
+    await opened.sees('"name": "channel_occupied"');
+    expect(await opened.violations()).toEqual([]);
+    await opened.screenshots('webhooks');
     receiver.reply = status(204);
     await opened.page.getByRole('button', { name: 'Replay', exact: true }).click();
+    const question = opened.page.getByRole('dialog', { name: 'Replay: 1 delivery?' });
+    expect(await opened.violations()).toEqual([]);
+    await question.getByRole('button', { name: 'Cancel' }).click();
+    await question.waitFor({ state: 'detached', ...DEADLINE });
+    await opened.page.getByRole('button', { name: '1 dead' }).waitFor(DEADLINE);
+    await opened.page.getByRole('button', { name: 'Replay', exact: true }).click();
+    await question.getByRole('button', { name: 'Replay' }).click();
     expect((await receiver.nextEvent()).channel).toBe('news');
     await opened.page.getByRole('button', { name: '0 dead' }).waitFor(DEADLINE);
     expect(opened.errors).toEqual([]);

@@ -19,8 +19,8 @@ export function count(value: number): string {
 }
 
 /** A count with its noun, such as `1 subscription`. */
-export function countOf(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+export function countOf(value: number, noun: string, plural = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : plural}`;
 }
 
 /** A number per second: small ones with one decimal. */

@@ -1,12 +1,13 @@
 import type { FunctionComponent } from 'preact';
-import { useCallback, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import type { DeliveryState, DeliveryView, HookView } from '../data/wire.ts';
+import type { DeliveryState, HookView } from '../data/wire.ts';
 import { Empty } from '../parts/empty.tsx';
 import { Failure } from '../parts/failure.tsx';
-import { count, timeOf } from '../parts/format.ts';
+import { count } from '../parts/format.ts';
 import { Untrusted } from '../parts/untrusted.tsx';
+import { Deliveries } from './deliveries.tsx';
 
 const REFRESH_MS = 2000;
 const STATES = ['pending', 'failing', 'dead'] as const satisfies readonly DeliveryState[];
@@ -57,7 +58,9 @@ const HookPanel: FunctionComponent<{ hook: HookView; isStale: boolean; onChange:
         <h3>
           <Untrusted text={url} />
         </h3>
-        <p class={isActive ? 'quiet' : 'error'}>{state}</p>
+        <p>
+          <Standing hook={hook} />
+        </p>
         <p class="end actions">
           <button
             type="button"
@@ -90,83 +93,14 @@ const HookPanel: FunctionComponent<{ hook: HookView; isStale: boolean; onChange:
           {error}
         </p>
       )}
-      {open && <Deliveries hook={id} state={open} run={run} />}
+      {open && <Deliveries hook={id} state={open} total={deliveries[open]} run={run} />}
     </section>
   );
 };
 
-const Deliveries: FunctionComponent<{
-  hook: string;
-  state: DeliveryState;
-  run: (change: Promise<unknown>) => void;
-}> = ({ hook, state, run }) => {
-  const question = useCallback(() => api.deliveries(hook, state), [hook, state]);
-  const { value: deliveries, failure, ask } = useAnswer(question, REFRESH_MS);
-  if (!deliveries) return <Failure failure={failure} />;
-  if (deliveries.length === 0) return <p class="quiet">No {state} deliveries.</p>;
-  const change = (verb: 'retry' | 'skip', which: object) =>
-    run(api.changeDeliveries(hook, verb, which).then(ask));
-  const [retry, retryAll] = state === 'dead' ? ['Replay', 'Replay all'] : ['Send now', 'Send all now'];
-  return (
-    <>
-      <Failure failure={failure} />
-      <p class="actions">
-        <button type="button" onClick={() => change('retry', { state })}>
-          {retryAll}
-        </button>
-      </p>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Since</th>
-            <th scope="col">Channel or user</th>
-            <th scope="col">Events</th>
-            <th scope="col" class="number">
-              Tries
-            </th>
-            <th scope="col">Last answer</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {deliveries.map((delivery) => (
-            <tr key={delivery.id}>
-              <td>{timeOf(delivery.committed_at)}</td>
-              <th scope="row">
-                <Untrusted text={delivery.lane} />
-              </th>
-              <td>{delivery.events.map(({ name }) => name).join(', ')}</td>
-              <td class="number">{delivery.tries}</td>
-              <td>
-                <Untrusted text={lastAnswer(delivery)} />
-              </td>
-              <td class="actions">
-                <button
-                  type="button"
-                  class="plain"
-                  onClick={() => change('retry', { deliveries: [delivery.id] })}
-                >
-                  {retry}
-                </button>
-                <button
-                  type="button"
-                  class="plain"
-                  onClick={() => change('skip', { deliveries: [delivery.id] })}
-                >
-                  Skip
-                </button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </>
-  );
+/** Whether deliveries arrive, in one word. */
+const Standing: FunctionComponent<{ hook: HookView }> = ({ hook: { state, deliveries } }) => {
+  if (state !== 'active') return <span class="pill warn">{state}</span>;
+  if (deliveries.failing > 0) return <span class="pill bad">failing</span>;
+  return <span class="pill good">active</span>;
 };
-
-function lastAnswer({ attempts }: DeliveryView): string {
-  const last = attempts.at(-1);
-  return last ? `${last.status ?? 'no answer:'} ${last.answer}` : '';
-}
