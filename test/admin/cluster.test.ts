@@ -238,4 +238,45 @@ describe.skipIf(!hasRedis)('the app store of three nodes', { timeout: 180_000 },
     valve.reopen();
     expect((await admin(await starting, 'GET', '/apps')).body.apps).toHaveLength(2);
   });
+
+  test('show all nodes and what happens on them together, and drain the one that is named', async () => {
+    const nodes = await three();
+    const [one, two, last] = nodes;
+    const shop = await make(one);
+    await expect.poll(async () => (await admin(last, 'GET', `/apps/${shop.id}`)).status).toBe(200);
+    await expect.poll(async () => (await admin(two, 'GET', `/apps/${shop.id}`)).status).toBe(200);
+    for (const node of nodes) await connect(node, shop);
+    await connect(last, shop);
+    for (const node of nodes) {
+      const { body } = await admin(node, 'GET', '/nodes');
+      expect(body.nodes.map(({ state }: { state: string }) => state)).toEqual(['ready', 'ready', 'ready']);
+      expect(body.nodes.filter(({ self }: { self: boolean }) => self)).toHaveLength(1);
+      const connections = body.nodes.map((each: { connections: number }) => each.connections).sort();
+      expect(connections).toEqual([1, 1, 2]);
+      expect((await admin(node, 'GET', `/apps/${shop.id}/stats`)).body.connections).toBe(4);
+      expect((await admin(node, 'DELETE', `/apps/${shop.id}?dry_run=true`)).body.connections).toBe(4);
+    }
+    const self = async (node: ConfiguredNode): Promise<string> =>
+      (await admin(node, 'GET', '/nodes')).body.nodes.find((each: { self: boolean }) => each.self).id;
+    const id = await self(last);
+    expect(await admin(one, 'POST', `/nodes/${id}/drain`)).toMatchObject({
+      status: 202,
+      body: { id, state: 'draining' },
+    });
+    expect((await last.cli.result()).code).toBe(0);
+    await expect.poll(async () => (await admin(one, 'GET', '/nodes')).body.nodes).toHaveLength(2);
+    expect((await admin(one, 'POST', `/nodes/${id}/drain`)).body.code).toBe('node_not_found');
+
+    // A dead one is shown as lost until its lease has lapsed.
+    const dead = await self(two);
+    two.cli.signal('SIGKILL');
+    await two.cli.result();
+    const { body } = await admin(one, 'GET', '/nodes');
+    const found = body.nodes.find((each: { id: string }) => each.id === dead);
+    expect(found).toMatchObject({ state: 'lost', version: expect.stringMatching(/^\d/), connections: 0 });
+    expect((await admin(one, 'POST', `/nodes/${dead}/drain`)).status).toBe(404);
+    await expect
+      .poll(async () => (await admin(one, 'GET', '/nodes')).body.nodes, { timeout: 30_000 })
+      .toHaveLength(1);
+  });
 });

@@ -1,5 +1,12 @@
 import { type KeyUses, mergeKeyUses } from '../apps/keys/key-usage.ts';
 import {
+  type AppFigures,
+  addFigures,
+  NO_FIGURES,
+  type NodeQuestion,
+  type NodeState,
+} from './node-figures.ts';
+import {
   mergeRecordings,
   type RecordedStep,
   type RecordingQuestion,
@@ -65,6 +72,8 @@ export interface NodeAnswer {
   readonly keyUses: KeyUses;
   readonly recordings: readonly RecordingState[];
   readonly steps: readonly RecordedStep[];
+  readonly figures: AppFigures;
+  readonly nodes: readonly NodeState[];
 }
 
 /** What was done, and by how many nodes. */
@@ -82,12 +91,24 @@ export const NOTHING_DONE: NodeAnswer = {
   keyUses: {},
   recordings: [],
   steps: [],
+  figures: NO_FIGURES,
+  nodes: [],
 };
 
 /** Asks all nodes, this one included. */
 export interface Nodes {
   /** @throws Unavailable if nobody was asked */
   ask(question: Question): Promise<Answers>;
+  /** Answers for this node as a whole, and asks the others. Left out where it is the only one. */
+  represent?(answer: (question: NodeQuestion) => Promise<NodeAnswer>): NodeGroup;
+}
+
+/** All nodes, as one of them sees them. */
+export interface NodeGroup {
+  /** The name of this one. */
+  readonly self: string;
+  /** @throws Unavailable if nobody was asked */
+  ask(question: NodeQuestion): Promise<Answers>;
 }
 
 /** Milliseconds for which the answer of a node is awaited. */
@@ -96,7 +117,7 @@ export const ANSWER_MS = 2000;
 export const RECHECK_ANSWER_MS = 6000;
 
 /** Milliseconds for which the answers to a question are awaited. */
-export function answerMsOf(question: Question): number {
+export function answerMsOf(question: Question | NodeQuestion): number {
   return question.kind === 'revoke' && question.revocation.action === 'recheck'
     ? RECHECK_ANSWER_MS
     : ANSWER_MS;
@@ -112,5 +133,7 @@ export function sumOf(answers: readonly NodeAnswer[]): NodeAnswer {
     keyUses: answers.reduce((sum, { keyUses }) => mergeKeyUses(sum, keyUses), {}),
     recordings: mergeRecordings(answers.flatMap(({ recordings }) => recordings)),
     steps: answers.flatMap(({ steps }) => steps),
+    figures: addFigures(answers.map(({ figures }) => figures)),
+    nodes: answers.flatMap(({ nodes }) => nodes),
   };
 }

@@ -1,13 +1,6 @@
-/** What happens now on this node, as the admin API asks for it. */
+/** What happens now on the nodes, as the admin API asks for it. */
+import type { AppFigures, NodeState } from '../adapter/node-figures.ts';
 import type { KeyUses } from '../apps/keys/key-usage.ts';
-
-/** What happens in one app, in all processes of this node. */
-export interface AppFigures {
-  readonly connections: number;
-  readonly messagesPerSecond: number;
-  readonly deliveriesPerSecond: number;
-  readonly requestsPerSecond: number;
-}
 
 /** What an app has in its channels. */
 export interface AppChannels {
@@ -15,25 +8,21 @@ export interface AppChannels {
   readonly members: number;
 }
 
-export interface NodeState {
-  readonly id: string;
-  readonly version: string;
-  /** Unix seconds. */
-  readonly since: number;
-  readonly connections: number;
-  /** How busy its busiest process is, from 0 to 1. */
-  readonly load: number;
-  readonly state: 'ready' | 'draining' | 'lost';
-  /** Whether it answers. */
+/** A node, as the admin API shows it. */
+export interface NodeView extends Omit<NodeState, 'state'> {
+  /** A lost one does not answer, and its lease has not lapsed yet. */
+  readonly state: NodeState['state'] | 'lost';
+  /** Whether it answers the request. */
   readonly self: boolean;
 }
 
 export interface Live {
+  /** In all processes of all nodes that answer. */
   figures(appId: string): Promise<AppFigures>;
   channels(appId: string): Promise<AppChannels>;
   /** The last uses of the keys of an app, in all processes of all nodes that answer. */
   keyUses(appId: string): Promise<KeyUses>;
-  nodes(): Promise<readonly NodeState[]>;
+  nodes(): Promise<readonly NodeView[]>;
   /** Drains a node as SIGTERM does. @returns whether there is such a node */
   drain(node: string): Promise<boolean>;
   /** Deliveries of webhooks of an app that wait. */
@@ -49,24 +38,4 @@ export interface ProcessFigures {
   figures(appId: string): Promise<AppFigures> | AppFigures;
   connections(): Promise<number> | number;
   load(): Promise<number> | number;
-}
-
-export const NO_FIGURES: AppFigures = {
-  connections: 0,
-  messagesPerSecond: 0,
-  deliveriesPerSecond: 0,
-  requestsPerSecond: 0,
-};
-
-/** The figures of several processes as one. */
-export function addFigures(all: readonly AppFigures[]): AppFigures {
-  return all.reduce(
-    (sum, each) => ({
-      connections: sum.connections + each.connections,
-      messagesPerSecond: sum.messagesPerSecond + each.messagesPerSecond,
-      deliveriesPerSecond: sum.deliveriesPerSecond + each.deliveriesPerSecond,
-      requestsPerSecond: sum.requestsPerSecond + each.requestsPerSecond,
-    }),
-    NO_FIGURES,
-  );
 }

@@ -1,19 +1,14 @@
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
+import { type AppFigures, addFigures, type NodeQuestion, type NodeState } from '../adapter/node-figures.ts';
+import { NOTHING_DONE, type NodeAnswer, type NodeGroup } from '../adapter/questions.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type { KeyUses } from '../apps/keys/key-usage.ts';
 import type { Metrics } from '../metrics.ts';
 import { VERSION } from '../version.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
-import {
-  type AppChannels,
-  type AppFigures,
-  addFigures,
-  type Live,
-  type NodeState,
-  type ProcessFigures,
-} from './live.ts';
+import type { AppChannels, Live, NodeView, ProcessFigures } from './live.ts';
 import { newId } from './random.ts';
 
 export interface NodeParts {
@@ -36,16 +31,25 @@ export interface NodeProcesses {
   drain(): void;
 }
 
-/** This node, and what happens in its processes. */
+/** The nodes that `GET /nodes` shows after they were lost. */
+const MAX_KNOWN = 1000;
+
+/** This node, what happens in its processes, and what the other nodes tell of theirs. */
 export class LiveNode implements Live {
   readonly #parts: NodeParts;
-  readonly #id = `node-${newId()}`;
+  readonly #id: string;
+  /** `undefined`: it is the only one. */
+  readonly #group: NodeGroup | undefined;
   readonly #since: number;
+  /** What other nodes said last. */
+  #known: ReadonlyMap<string, NodeState> = new Map();
   #processes: NodeProcesses | undefined;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
     this.#since = Math.floor(parts.now() / 1000);
+    this.#group = parts.adapter.nodes.represent?.((question) => this.#answer(question));
+    this.#id = this.#group?.self ?? `node-${newId()}`;
   }
 
   attach(processes: NodeProcesses): void {
@@ -53,6 +57,11 @@ export class LiveNode implements Live {
   }
 
   async figures(appId: string): Promise<AppFigures> {
+    if (!this.#group) return this.#ownFigures(appId);
+    return (await this.#group.ask({ kind: 'figures', appId })).figures;
+  }
+
+  async #ownFigures(appId: string): Promise<AppFigures> {
     const all = await Promise.allSettled(this.#all().map((each) => each.figures(appId)));
     return addFigures(all.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
   }
@@ -68,30 +77,22 @@ export class LiveNode implements Live {
     return { channels: channels.size, members };
   }
 
-  async nodes(): Promise<readonly NodeState[]> {
-    const all = this.#all();
-    const [connections, loads] = await Promise.all([
-      Promise.allSettled(all.map((each) => each.connections())),
-      Promise.allSettled(all.map((each) => each.load())),
-    ]);
-    return [
-      {
-        id: this.#id,
-        version: VERSION,
-        since: this.#since,
-        connections: valuesOf(connections).reduce((sum, each) => sum + each, 0),
-        load: Math.max(0, ...valuesOf(loads)),
-        state: this.#processes?.isDraining() ? 'draining' : 'ready',
-        self: true,
-      },
-    ];
+  async nodes(): Promise<readonly NodeView[]> {
+    if (!this.#group) return [{ ...(await this.#state()), self: true }];
+    const { nodes, pending } = await this.#group.ask({ kind: 'nodeState' });
+    const lost = pending.map((id) => {
+      const { version = '', since = 0 } = this.#known.get(id) ?? {};
+      return { id, version, since, connections: 0, load: 0, state: 'lost', self: false } as const;
+    });
+    const before = pending.flatMap((id) => this.#known.get(id) ?? []);
+    this.#known = new Map([...nodes, ...before].slice(0, MAX_KNOWN).map((node) => [node.id, node]));
+    return [...nodes.map((node) => ({ ...node, self: node.id === this.#id })), ...lost];
   }
 
   async drain(node: string): Promise<boolean> {
-    if (node !== this.#id) return false;
-    // Whoever asked for it gets the answer first.
-    setTimeout(() => this.#processes?.drain(), DRAIN_DELAY_MS).unref();
-    return true;
+    const question = { kind: 'drain', node } as const;
+    const { nodes } = await (this.#group ? this.#group.ask(question) : this.#answer(question));
+    return nodes.length > 0;
   }
 
   async pending(appId: string): Promise<number> {
@@ -112,6 +113,33 @@ export class LiveNode implements Live {
     } catch (error) {
       this.#parts.log.error({ err: error, appId }, 'something may be kept of an app that is deleted');
     }
+  }
+
+  async #answer(question: NodeQuestion): Promise<NodeAnswer> {
+    if (question.kind === 'figures')
+      return { ...NOTHING_DONE, figures: await this.#ownFigures(question.appId) };
+    const state = await this.#state();
+    if (question.kind === 'nodeState') return { ...NOTHING_DONE, nodes: [state] };
+    if (question.node !== this.#id) return NOTHING_DONE;
+    // Whoever asked for it gets the answer first.
+    setTimeout(() => this.#processes?.drain(), DRAIN_DELAY_MS).unref();
+    return { ...NOTHING_DONE, nodes: [{ ...state, state: 'draining' }] };
+  }
+
+  async #state(): Promise<NodeState> {
+    const all = this.#all();
+    const [connections, loads] = await Promise.all([
+      Promise.allSettled(all.map((each) => each.connections())),
+      Promise.allSettled(all.map((each) => each.load())),
+    ]);
+    return {
+      id: this.#id,
+      version: VERSION,
+      since: this.#since,
+      connections: valuesOf(connections).reduce((sum, each) => sum + each, 0),
+      load: Math.max(0, ...valuesOf(loads)),
+      state: this.#processes?.isDraining() ? 'draining' : 'ready',
+    };
   }
 
   #all(): readonly ProcessFigures[] {

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
+import { type AppFigures, NO_FIGURES } from '../adapter/node-figures.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Metrics } from '../metrics.ts';
-import { type AppFigures, NO_FIGURES } from './live.ts';
 
 /** What an app had at one moment since this process started. */
 interface Sample {

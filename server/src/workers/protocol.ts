@@ -1,11 +1,11 @@
 import type { MetricObject } from 'prom-client';
 import type { Bus, BusListener, ChannelCache, Counters, History, Roster } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
+import type { AppFigures } from '../adapter/node-figures.ts';
 import type { Nonces } from '../adapter/nonces.ts';
 import type { Nodes } from '../adapter/questions.ts';
 import type { Revocations } from '../adapter/revocations.ts';
 import type { Administrator } from '../admin/administration.ts';
-import type { AppFigures } from '../admin/live.ts';
 import type { AppConfig } from '../apps/app.ts';
 import type { NodeAudit } from '../audit/audit.ts';
 import type { DrainReason } from '../broker.ts';

@@ -4,10 +4,13 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { severityOf } from '../../../errors.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
+import type { NodeQuestion } from '../../node-figures.ts';
 import {
   type Answers,
   answerMsOf,
+  NOTHING_DONE,
   type NodeAnswer,
+  type NodeGroup,
   type Nodes,
   type Question,
   sumOf,
@@ -43,12 +46,22 @@ export interface RedisNodesParts {
 export class RedisNodes implements Nodes {
   readonly #parts: RedisNodesParts;
   readonly #open = new Map<string, Open>();
+  #represent: ((question: NodeQuestion) => Promise<NodeAnswer>) | undefined;
 
   constructor(parts: RedisNodesParts) {
     this.#parts = parts;
   }
 
-  async ask(question: Question): Promise<Answers> {
+  represent(answer: (question: NodeQuestion) => Promise<NodeAnswer>): NodeGroup {
+    this.#represent = answer;
+    return { self: nameOf(this.#parts.processId), ask: (question) => this.#ask(question) };
+  }
+
+  ask(question: Question): Promise<Answers> {
+    return this.#ask(question);
+  }
+
+  async #ask(question: Question | NodeQuestion): Promise<Answers> {
     const { bus, keys, processId, hears } = this.#parts;
     // Otherwise the own answer would not come. One that hears nothing can still tell the others.
     await hears().catch(() => {});
@@ -66,15 +79,14 @@ export class RedisNodes implements Nodes {
       ending.abort();
       this.#open.delete(id);
     }
-    const pending = [...open.awaited].map((node) => `node-${node}`);
+    const pending = [...open.awaited].map(nameOf);
     return { ...sumOf(open.answers), total: nodes.size, pending };
   }
 
   /** Another node, or this one, asks. */
   asked({ id, replyTo, question }: Extract<Order, { kind: 'question' }>): void {
     const { log } = this.#parts;
-    this.#parts
-      .answer(question)
+    this.#answer(question)
       .then((answer) => this.#confirm(replyTo, { question: id, node: this.#parts.processId, answer }))
       .catch((error: unknown) => {
         log[severityOf(error)]({ err: error, question: question.kind }, 'question of a node not answered');
@@ -90,6 +102,11 @@ export class RedisNodes implements Nodes {
     if (open.awaited.size === 0) open.answered();
   }
 
+  async #answer(question: Question | NodeQuestion): Promise<NodeAnswer> {
+    if (!isOfNode(question)) return this.#parts.answer(question);
+    return (await this.#represent?.(question)) ?? NOTHING_DONE;
+  }
+
   async #confirm(replyTo: string, confirmation: NodeConfirmation): Promise<void> {
     const { commands, keys } = this.#parts;
     await commands.run(scripts.confirm, keys.nodes, replyTo, JSON.stringify(confirmation));
@@ -101,4 +118,12 @@ export class RedisNodes implements Nodes {
     const ids = idsSchema.parse(await commands.run(scripts.liveNodes, keys.nodes));
     return new Set([processId, ...ids.map((id) => id.slice(0, id.indexOf('.')))]);
   }
+}
+
+function nameOf(processId: string): string {
+  return `node-${processId}`;
+}
+
+function isOfNode(question: Question | NodeQuestion): question is NodeQuestion {
+  return ['figures', 'nodeState', 'drain'].includes(question.kind);
 }

@@ -86,6 +86,9 @@ export const questionSchema = z.discriminatedUnion('kind', [
     .object({ kind: z.literal('recorded'), appId: text, id: optionalText, after: text, limit: number })
     .transform(({ id, ...rest }) => ({ ...rest, id })),
   z.object({ kind: z.literal('forgetRecording'), appId: text, id: text }),
+  z.object({ kind: z.literal('figures'), appId: text }),
+  z.object({ kind: z.literal('nodeState') }),
+  z.object({ kind: z.literal('drain'), node: text }),
 ]);
 
 const heldSchema = z
@@ -122,6 +125,24 @@ export const confirmationSchema = z.object({
     recordings: z.array(stateSchema).readonly(),
     steps: z.array(stepSchema).readonly(),
     keyUses: z.record(text, z.partialRecord(z.enum(KEY_USES), number)),
+    figures: z.object({
+      connections: number,
+      messagesPerSecond: number,
+      deliveriesPerSecond: number,
+      requestsPerSecond: number,
+    }),
+    nodes: z
+      .array(
+        z.object({
+          id: text,
+          version: text,
+          since: number,
+          connections: number,
+          load: number,
+          state: z.enum(['ready', 'draining']),
+        }),
+      )
+      .readonly(),
   }),
 });
 

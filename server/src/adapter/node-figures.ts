@@ -1,0 +1,47 @@
+/** What nodes tell of themselves. */
+
+/** What happens in one app, in all processes of a node. */
+export interface AppFigures {
+  readonly connections: number;
+  readonly messagesPerSecond: number;
+  readonly deliveriesPerSecond: number;
+  readonly requestsPerSecond: number;
+}
+
+export interface NodeState {
+  readonly id: string;
+  readonly version: string;
+  /** Unix seconds. */
+  readonly since: number;
+  readonly connections: number;
+  /** How busy its busiest process is, from 0 to 1. */
+  readonly load: number;
+  readonly state: 'ready' | 'draining';
+}
+
+/** What a node is asked as a whole, whatever its processes are. */
+export type NodeQuestion =
+  | { readonly kind: 'figures'; readonly appId: string }
+  | { readonly kind: 'nodeState' }
+  /** Only the node of this name does so. */
+  | { readonly kind: 'drain'; readonly node: string };
+
+export const NO_FIGURES: AppFigures = {
+  connections: 0,
+  messagesPerSecond: 0,
+  deliveriesPerSecond: 0,
+  requestsPerSecond: 0,
+};
+
+/** The figures of several processes as one. */
+export function addFigures(all: readonly AppFigures[]): AppFigures {
+  return all.reduce(
+    (sum, each) => ({
+      connections: sum.connections + each.connections,
+      messagesPerSecond: sum.messagesPerSecond + each.messagesPerSecond,
+      deliveriesPerSecond: sum.deliveriesPerSecond + each.deliveriesPerSecond,
+      requestsPerSecond: sum.requestsPerSecond + each.requestsPerSecond,
+    }),
+    NO_FIGURES,
+  );
+}
