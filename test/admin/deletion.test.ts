@@ -1,14 +1,17 @@
 /** An app that is deleted leaves nothing: whoever makes one with its id and keys again begins with nothing. */
-import { expect, test, vi } from 'vitest';
+import { randomBytes } from 'node:crypto';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { admin, OWNER } from '../helpers/admin.ts';
 import { publish, request } from '../helpers/api.ts';
 import { startCli } from '../helpers/brokers/cli.ts';
 import { fileWith } from '../helpers/brokers/config-file.ts';
+import { startNodeOn } from '../helpers/brokers/configured-node.ts';
 import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { read } from '../helpers/clients/grants.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { newFolder } from '../helpers/folder.ts';
+import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 
 /** Several processes start one after the other. */
 vi.setConfig({ testTimeout: 90_000 });
@@ -112,3 +115,38 @@ test('workers forget all of it', async () => {
   await make(group);
   await hasNothing(group);
 });
+
+test.skipIf(!hasRedis)(
+  'the nodes of a cluster forget all of it, also what one of them has kept',
+  async () => {
+    const redis = await RedisServer.start();
+    onTestFinished(() => redis.stop());
+    const env = { ...ENV, COUNTERSIGN_ADMIN__MASTER_KEY: randomBytes(32).toString('base64') };
+    const start = () => startNodeOn({ url: redis.url, prefix: 'test' }, { env });
+    const [one, two] = [await start(), await start()];
+    const isThere = (status: number) =>
+      expect.poll(async () => (await admin(two, 'GET', '/apps/shop')).status).toBe(status);
+    await make(one);
+    await isThere(200);
+    const client = await leaveTraces(two);
+    const published = { name: 'e', channels: ['news'], data: '1', idempotency_key: 'once' };
+    expect((await request(two, 'POST', '/events', { body: published, app })).status).toBe(200);
+    const wouldEnd = async () => (await admin(one, 'DELETE', '/apps/shop?dry_run=true')).body;
+    await expect.poll(async () => (await wouldEnd()).history_bytes).toBeGreaterThan(0);
+    expect(await wouldEnd()).toMatchObject({
+      connections: 1,
+      channels: 1,
+      deliveries_pending: 1,
+    });
+    expect((await admin(one, 'DELETE', '/apps/shop')).status).toBe(204);
+    expect(await client.closed()).toMatchObject({ code: 4001 });
+    await isThere(404);
+    await make(one);
+    await isThere(200);
+    await hasNothing(two);
+    // The same request is another one for the new app.
+    await request(one, 'POST', '/events', { body: { ...published, data: '2' }, app });
+    const { body } = await request(two, 'GET', '/channels/news/events', { app });
+    expect(body).toMatchObject({ events: [{ data: '2' }] });
+  },
+);

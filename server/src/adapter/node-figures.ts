@@ -23,6 +23,8 @@ export interface NodeState {
 export type NodeQuestion =
   | { readonly kind: 'figures'; readonly appId: string }
   | { readonly kind: 'nodeState' }
+  /** It answers when it has all that was changed before. */
+  | { readonly kind: 'readApps' }
   /** Only the node of this name does so. */
   | { readonly kind: 'drain'; readonly node: string };
 

@@ -28,7 +28,7 @@ export interface Live {
   /** Deliveries of webhooks of an app that wait. */
   pending(appId: string): Promise<number>;
   /** Bytes that the histories of an app take. */
-  historyBytes(appId: string): number;
+  historyBytes(appId: string): Promise<number>;
   /** Forgets what is kept of an app that is deleted. */
   forgetApp(appId: string): Promise<void>;
 }

@@ -5,7 +5,6 @@ import { NOTHING_DONE, type NodeAnswer, type NodeGroup } from '../adapter/questi
 import type { AppStore } from '../apps/app.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type { KeyUses } from '../apps/keys/key-usage.ts';
-import type { Metrics } from '../metrics.ts';
 import { VERSION } from '../version.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 import type { AppChannels, Live, NodeView, ProcessFigures } from './live.ts';
@@ -15,8 +14,10 @@ export interface NodeParts {
   readonly apps: AppStore;
   readonly adapter: Adapter;
   readonly webhooks: WebhookControl;
-  readonly metrics: Metrics;
+  readonly historyBytes: (appId: string) => Promise<number>;
   readonly log: Logger;
+  /** Reads what other nodes have changed about the apps. */
+  readonly readApps: () => Promise<void>;
   /** Forgets what is kept of an app that is gone; `undefined` where no app can be deleted. */
   readonly forgetApp: (appId: string) => Promise<void> | undefined;
   /** Unix milliseconds. */
@@ -103,12 +104,14 @@ export class LiveNode implements Live {
     return all.reduce((sum, { deliveries }) => sum + deliveries.pending + deliveries.failing, 0);
   }
 
-  historyBytes(appId: string): number {
-    return this.#parts.metrics.app(appId).history.bytes;
+  historyBytes(appId: string): Promise<number> {
+    return this.#parts.historyBytes(appId);
   }
 
   async forgetApp(appId: string): Promise<void> {
     try {
+      // Until then its connections may keep something.
+      await this.#group?.ask({ kind: 'readApps' });
       await this.#parts.forgetApp(appId);
     } catch (error) {
       this.#parts.log.error({ err: error, appId }, 'something may be kept of an app that is deleted');
@@ -118,6 +121,10 @@ export class LiveNode implements Live {
   async #answer(question: NodeQuestion): Promise<NodeAnswer> {
     if (question.kind === 'figures')
       return { ...NOTHING_DONE, figures: await this.#ownFigures(question.appId) };
+    if (question.kind === 'readApps') {
+      await this.#parts.readApps();
+      return NOTHING_DONE;
+    }
     const state = await this.#state();
     if (question.kind === 'nodeState') return { ...NOTHING_DONE, nodes: [state] };
     if (question.node !== this.#id) return NOTHING_DONE;

@@ -69,6 +69,9 @@ export class ClusterCore implements Core {
       webhooks: webhooks.control,
       usage,
       audit,
+      forgetApp: (appId) => this.#forgetApp(appId),
+      settle: () => adapter.count(),
+      historyBytes: (appId) => adapter.historyBytes(appId),
     });
     this.status = {
       incarnation: '',
@@ -119,6 +122,10 @@ export class ClusterCore implements Core {
 
   get journal(): Journal {
     return this.webhooks.journal;
+  }
+
+  async #forgetApp(appId: string): Promise<void> {
+    await Promise.all([this.adapter.forgetApp(appId), this.webhooks.control.forgetApp(appId)]);
   }
 
   async close(): Promise<void> {

@@ -39,11 +39,25 @@ export class OwnAdmin implements CoreAdmin {
       readonly usage: UsageReader;
       readonly audit: Audit | undefined;
       readonly forgetApp?: (appId: string) => Promise<void>;
+      /** Makes known to other nodes what this one has kept of apps. */
+      readonly settle?: () => Promise<void>;
+      /** @default what this node has counted */
+      readonly historyBytes?: (appId: string) => Promise<number>;
     },
   ) {
     this.registry = registry;
     const { adapter, webhooks, usage, audit } = core;
-    this.#node = new LiveNode({ ...parts, adapter, webhooks, forgetApp: (id) => core.forgetApp?.(id) });
+    this.#node = new LiveNode({
+      ...parts,
+      adapter,
+      webhooks,
+      forgetApp: (id) => core.forgetApp?.(id),
+      historyBytes: async (id) => (await core.historyBytes?.(id)) ?? parts.metrics.app(id).history.bytes,
+      readApps: async () => {
+        await registry.refresh();
+        await core.settle?.();
+      },
+    });
     const { counters } = adapter;
     this.administrator = new Administration({
       ...parts,

@@ -56,6 +56,8 @@ export interface WebhookControl {
   test(hook: HookKey): Promise<string | undefined>;
   /** Committed events of an app, for a receiver that compares them with its own. */
   events(appId: string, afterSeq: number, limit: number): Promise<EventPage>;
+  /** Forgets what is kept of an app that is gone. */
+  forgetApp(appId: string): Promise<void>;
 }
 
 /** The state of a hook. */
@@ -244,6 +246,11 @@ export class Webhooks implements WebhookControl {
     const event = newEvent(this.#parts.now(), 'test', '');
     await this.#parts.outbox.append([{ appId: hook.appId, event, lane: TEST_LANE, hooks: [hook] }]);
     return event.id;
+  }
+
+  async forgetApp(appId: string): Promise<void> {
+    this.#recorder.forgetApp(appId);
+    await this.#parts.outbox.forgetApp?.(appId);
   }
 
   events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {

@@ -241,6 +241,30 @@ export class RedisAdapter implements Adapter {
     this.#recorder.attach(journal);
   }
 
+  /** Bytes of all histories of an app. */
+  historyBytes(appId: string): Promise<number> {
+    return this.#historyIndex.bytesOf(appId);
+  }
+
+  /** Counts what this node has kept of apps, so that any node can forget it. */
+  async count(): Promise<void> {
+    await Promise.all([this.#historyIndex.flush(), this.#cacheIndex.flush()]);
+  }
+
+  /** Forgets what is kept of an app that all nodes have removed. */
+  async forgetApp(appId: string): Promise<void> {
+    const drop = (key: string, endings: readonly string[]) =>
+      this.commands.run(scripts.forgetKeys, key, ...endings);
+    await Promise.all([
+      this.#historyIndex.forgetApp(appId),
+      this.#cacheIndex.forgetApp(appId),
+      this.idempotency.forgetApp(appId),
+      this.revocations.forgetApp(appId),
+      drop(this.#keys.lastPositions(appId), ['', ':ends', ':bytes']),
+      drop(this.#keys.nonces(appId), ['']),
+    ]);
+  }
+
   async close(): Promise<void> {
     this.#missedQueue.close();
     this.#cacheIndex.close();

@@ -48,14 +48,11 @@ export class CacheIndex {
     const notes = this.#notes.get(appId);
     if (notes) notes.set(channelOfTopic(topic), note);
     else this.#notes.set(appId, new Map([[channelOfTopic(topic), note]]));
-    this.#timer ??= setTimeout(() => void this.#flush(), GATHER_MS).unref();
+    this.#timer ??= setTimeout(() => void this.flush(), GATHER_MS).unref();
   }
 
-  close(): void {
-    clearTimeout(this.#timer);
-  }
-
-  async #flush(): Promise<void> {
+  /** Counts what was gathered. */
+  async flush(): Promise<void> {
     const apps = this.#notes;
     this.#notes = new Map();
     this.#timer = undefined;
@@ -67,6 +64,21 @@ export class CacheIndex {
         else this.#log.error({ err: error, appId }, 'kept events could not be counted');
       }
     }
+  }
+
+  /** Forgets what the cache channels of an app have kept, which is gone. What is counted later is dropped, as it has no room then. */
+  async forgetApp(appId: string): Promise<void> {
+    this.#notes.delete(appId);
+    const key = this.#keys.cached(appId);
+    for (;;) {
+      const evicted = evictedSchema.parse(await this.#commands.run(scripts.keep, key, 0, 0));
+      if (evicted.length === 0) return;
+      for (let n = 0; n + 1 < evicted.length; n += 2) await this.#drop(appId, evicted[n], evicted[n + 1]);
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
   }
 
   /** What was published since then holds. */
@@ -96,9 +108,12 @@ export class CacheIndex {
   /** @param evicted channels, each with the version of the event that is forgotten */
   async #forget(appId: string, evicted: readonly string[]): Promise<void> {
     for (let n = 0; n + 1 < evicted.length; n += 2) {
-      const topic = topicOf(appId, evicted[n] ?? '');
-      await this.#commands.run(scripts.forget, this.#keys.topic(topic), evicted[n + 1] ?? '');
+      await this.#drop(appId, evicted[n], evicted[n + 1]);
       this.#bounds.onEvicted?.(appId);
     }
+  }
+
+  async #drop(appId: string, channel = '', version = ''): Promise<void> {
+    await this.#commands.run(scripts.forget, this.#keys.topic(topicOf(appId, channel)), version);
   }
 }

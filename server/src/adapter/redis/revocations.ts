@@ -50,6 +50,12 @@ export class RedisRevocations implements Revocations {
     await this.#commands.run(scripts.forgetRevocation, this.#keys.revocations, appId, id);
   }
 
+  /** Forgets those of an app, which is gone. */
+  async forgetApp(appId: string): Promise<void> {
+    const endings = [`:ends:${appId}`, `:kept:${appId}`, `:bytes:${appId}`];
+    await this.#commands.run(scripts.forgetKeys, this.#keys.revocations, ...endings);
+  }
+
   /** They persist as far as Redis does. */
   async isPersisted(): Promise<boolean> {
     return true;

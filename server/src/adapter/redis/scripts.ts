@@ -51,6 +51,7 @@ export const scripts = {
   writeApps: load('apps/write'),
   changesOfApps: load('apps/changes'),
   restoreApps: load('apps/restore'),
+  forgetKeys: load('apps/forget'),
   keptAnswer: load('apps/answer'),
   adminEntries: load('apps/entries'),
 } as const;

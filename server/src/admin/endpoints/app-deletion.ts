@@ -36,10 +36,11 @@ export const deleteApp: AdminEndpoint = {
 };
 
 async function wouldRemove({ live }: AdminCall, app: AppRecord): Promise<object> {
-  const [{ connections }, { channels }, pending] = await Promise.all([
+  const [{ connections }, { channels }, pending, historyBytes] = await Promise.all([
     live.figures(app.id),
     live.channels(app.id),
     live.pending(app.id),
+    live.historyBytes(app.id),
   ]);
   return {
     dry_run: true,
@@ -48,6 +49,6 @@ async function wouldRemove({ live }: AdminCall, app: AppRecord): Promise<object>
     keys: app.keys.length,
     webhooks: app.webhooks.length,
     deliveries_pending: pending,
-    history_bytes: live.historyBytes(app.id),
+    history_bytes: historyBytes,
   };
 }

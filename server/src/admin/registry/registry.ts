@@ -148,6 +148,15 @@ export class Registry {
     return this.#catchUp();
   }
 
+  /** Reads the store once what is in progress is done; whoever asks before it begins gets the same reading. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#inTurn(() => {
+      this.#refreshing = undefined;
+      return this.#readAndApply();
+    });
+    return this.#refreshing;
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -178,17 +187,8 @@ export class Registry {
     throw new Problem('unavailable', 'Others change the apps all the time: try again');
   }
 
-  /** Reads the store once what is in progress is done; whoever asks before it begins gets the same reading. */
-  #refresh(): Promise<void> {
-    this.#refreshing ??= this.#inTurn(() => {
-      this.#refreshing = undefined;
-      return this.#readAndApply();
-    });
-    return this.#refreshing;
-  }
-
   #heardNews(): void {
-    this.#refresh().catch((error: unknown) => {
+    this.refresh().catch((error: unknown) => {
       // It is tried again when Redis is heard from.
       this.#parts.log[severityOf(error)]({ err: error }, 'app store: a change could not be read');
     });
@@ -196,7 +196,7 @@ export class Registry {
 
   async #catchUp(): Promise<void> {
     await this.#parts.repository.listening?.();
-    await this.#refresh();
+    await this.refresh();
   }
 
   async #readAndApply(): Promise<void> {

@@ -12,6 +12,7 @@ export const requestSchema = z.discriminatedUnion('what', [
   z.object({ what: z.enum(['statusOf', 'pause', 'resume', 'test']), hook }),
   z.object({ what: z.literal('deliveries'), hook, state, after: count, limit: count }),
   z.object({ what: z.enum(['retry', 'skip']), hook, which }),
+  z.object({ what: z.literal('forgetApp'), appId: z.string() }),
   z.object({ what: z.literal('events'), appId: z.string(), afterSeq: count, limit: count }),
 ]);
 
@@ -46,6 +47,8 @@ export function perform(webhooks: WebhookControl, request: LeaderRequest): Promi
     case 'retry':
     case 'skip':
       return webhooks[request.what](request.hook, request.which);
+    case 'forgetApp':
+      return webhooks.forgetApp(request.appId);
     case 'events':
       return webhooks.events(request.appId, request.afterSeq, request.limit);
   }
@@ -68,6 +71,7 @@ export function controlOf(ask: AskLeader): WebhookControl {
     pause: (hook) => ask({ what: 'pause', hook }, answers.nothing),
     resume: (hook) => ask({ what: 'resume', hook }, answers.nothing),
     test: (hook) => ask({ what: 'test', hook }, answers.test),
+    forgetApp: (appId) => ask({ what: 'forgetApp', appId }, answers.nothing),
     events: (appId, afterSeq, limit) => ask({ what: 'events', appId, afterSeq, limit }, answers.events),
   };
 }

@@ -32,6 +32,8 @@ export interface Outbox {
    * @param hooks those that stand: what others still had to deliver is forgotten, too
    */
   sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void>;
+  /** Forgets all of an app, which is gone. Left out where nobody can remove an app. */
+  forgetApp?(appId: string): Promise<void> | void;
   /** Commits what is under way, and ends. */
   close(): Promise<void>;
 }

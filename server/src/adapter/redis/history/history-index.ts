@@ -41,6 +41,8 @@ export class HistoryIndex {
   #sizes = new Map<string, Map<string, HistorySize>>();
   /** Runs until what was gathered is counted: a later count must not be overwritten by an earlier one. */
   #timer: NodeJS.Timeout | undefined;
+  /** The last count; each waits for the one before. */
+  #counting: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(commands: ScriptRunner, keys: Keys, bounds: HistoryBounds, log: Logger) {
@@ -57,6 +59,35 @@ export class HistoryIndex {
     this.#timer ??= this.#schedule();
   }
 
+  /** Counts what was gathered. */
+  flush(): Promise<void> {
+    this.#counting = this.#counting.then(() => this.#countAll());
+    return this.#counting;
+  }
+
+  /** Bytes of all histories of an app, as far as they are counted. */
+  async bytesOf(appId: string): Promise<number> {
+    const key = this.#keys.histories(appId);
+    const [bytes] = keptSchema.parse(
+      await this.#commands.run(scripts.countHistories, key, Number.MAX_SAFE_INTEGER),
+    );
+    return bytes;
+  }
+
+  /** Forgets what the channels of an app have kept, which is gone. What is counted later is dropped, as it has no room then. */
+  async forgetApp(appId: string): Promise<void> {
+    this.#sizes.delete(appId);
+    const none = [0, 0, 0];
+    for (let emptied: (string | number)[] = []; ; ) {
+      const key = this.#keys.histories(appId);
+      const answer = await this.#commands.run(scripts.countHistories, key, 0, ...emptied);
+      const [, channel] = keptSchema.parse(answer);
+      if (channel === '') return;
+      await this.#commands.run(scripts.purgeHistory, this.#keys.topic(topicOf(appId, channel)), newNonce());
+      emptied = [channel, ...none];
+    }
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -64,13 +95,13 @@ export class HistoryIndex {
 
   #schedule(): NodeJS.Timeout {
     return setTimeout(() => {
-      void this.#flush().finally(() => {
+      void this.flush().finally(() => {
         this.#timer = this.#sizes.size === 0 || this.#isClosed ? undefined : this.#schedule();
       });
     }, GATHER_MS).unref();
   }
 
-  async #flush(): Promise<void> {
+  async #countAll(): Promise<void> {
     const apps = this.#sizes;
     this.#sizes = new Map();
     for (const [appId, sizes] of apps) {

@@ -62,18 +62,34 @@ export class RedisRecords implements IdempotencyRecords {
     await this.#commands.run(scripts.endRequest, this.#keys.idempotency(appId), id, ...ended);
   }
 
+  /** Forgets all requests of an app, which is gone. */
+  async forgetApp(appId: string): Promise<void> {
+    const key = this.#keys.idempotency(appId);
+    for (;;) {
+      const answer = begunSchema.parse(await this.#commands.run(scripts.beginRequests, key, 1, 0, 0));
+      const [, , , forgotten] = answer === 'mismatch' ? [0, 0, [], []] : answer;
+      if (forgotten.length === 0) return;
+      await Promise.all(this.#publishesOf(appId, forgotten));
+    }
+  }
+
   /** @param forgotten ids, each with the names of its channels */
   #forget(appId: string, forgotten: readonly string[]): void {
-    for (let n = 0; n + 1 < forgotten.length; n += 2) {
-      this.#bounds.countsOf(appId).evicted += 1;
-      const channels = forgotten[n + 1]?.split(' ') ?? [];
-      for (const channel of channels) {
-        const key = this.#keys.topic(topicOf(appId, channel));
-        // What is not forgotten now expires.
-        this.#commands.run(scripts.forgetPublished, key, forgotten[n] ?? '').catch(() => {});
-      }
-    }
+    this.#bounds.countsOf(appId).evicted += forgotten.length / 2;
+    // What is not forgotten now expires.
+    for (const each of this.#publishesOf(appId, forgotten)) each.catch(() => {});
     this.#bounds.onBound?.(appId);
+  }
+
+  /** Forgets which channels have the events of requests. */
+  #publishesOf(appId: string, forgotten: readonly string[]): readonly Promise<unknown>[] {
+    return forgotten.flatMap((id, n) => {
+      if (n % 2 === 1) return [];
+      const channels = forgotten[n + 1]?.split(' ') ?? [];
+      return channels.map((channel) =>
+        this.#commands.run(scripts.forgetPublished, this.#keys.topic(topicOf(appId, channel)), id),
+      );
+    });
   }
 }
 

@@ -125,5 +125,5 @@ function nameOf(processId: string): string {
 }
 
 function isOfNode(question: Question | NodeQuestion): question is NodeQuestion {
-  return ['figures', 'nodeState', 'drain'].includes(question.kind);
+  return ['figures', 'nodeState', 'readApps', 'drain'].includes(question.kind);
 }

@@ -88,6 +88,7 @@ export const questionSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('forgetRecording'), appId: text, id: text }),
   z.object({ kind: z.literal('figures'), appId: text }),
   z.object({ kind: z.literal('nodeState') }),
+  z.object({ kind: z.literal('readApps') }),
   z.object({ kind: z.literal('drain'), node: text }),
 ]);
 

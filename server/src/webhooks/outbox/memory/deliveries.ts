@@ -184,6 +184,14 @@ export class MemoryDeliveries implements Deliveries {
     }
   }
 
+  forgetApp(appId: string): void {
+    for (const [hook, deliveries] of this.#hooks) {
+      if (appOfHook(hook) !== appId) continue;
+      for (const { n } of [...deliveries.dead(), ...deliveries.waiting()]) this.#delete(hook, n);
+      this.#hooks.delete(hook);
+    }
+  }
+
   #of(hook: HookKey): HookDeliveries {
     let deliveries = this.#hooks.get(hook);
     if (!deliveries) {

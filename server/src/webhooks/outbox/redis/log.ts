@@ -81,6 +81,16 @@ export class RedisLog {
     this.#change(appId, 1, bytesOf(body));
   }
 
+  /** Within a commit. */
+  forgetApp(appId: string): void {
+    const { commit } = this.#parts;
+    this.#sequences.delete(appId);
+    this.#stock.add(appId, -this.#stock.countOf(appId), -this.#stock.bytesOf(appId));
+    commit.set(SEQUENCES, appId, undefined);
+    commit.set(LOG, appId, undefined);
+    commit.run('DEL', `events:${appId}`);
+  }
+
   async read(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
     const lastSeq = this.#sequences.get(appId) ?? 0;
     const events = await this.#page(appId, afterSeq + 1, limit);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { HookKey } from '../../../apps/hook.ts';
+import { appOfHook, type HookKey } from '../../../apps/hook.ts';
 import type { ScriptRunner } from '../../../redis/script-runner.ts';
 import { JOURNAL_BYTES, scripts } from '../../cluster/scripts.ts';
 import { committedEvent } from '../../event.ts';
@@ -147,6 +147,17 @@ export class RedisOutbox implements Outbox {
   async sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void> {
     await this.#log.sweep(before);
     await this.#commit.add(() => this.deliveries.copy.sweep(before, hooks));
+  }
+
+  async forgetApp(appId: string): Promise<void> {
+    const hooks = [...this.#states.keys()].filter((hook) => appOfHook(hook) === appId);
+    await this.#commit.add(() => {
+      for (const told of [...this.#told.values()]) if (told.appId === appId) this.#note(told, false);
+      this.#log.forgetApp(appId);
+      this.deliveries.copy.forgetApp(appId);
+      for (const hook of hooks) this.#commit.set(STATES, hook, undefined);
+    });
+    for (const hook of hooks) this.#states.delete(hook);
   }
 
   close(): Promise<void> {
