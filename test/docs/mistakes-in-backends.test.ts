@@ -121,6 +121,14 @@ const MAKE: Readonly<Record<string, () => Promise<string>>> = {
   },
 };
 
+test('the tables have all 43 mistakes', () => {
+  const numbers = ['In the page', 'Of two origins', 'In the backend'].flatMap((heading) =>
+    mistakesOf(heading).map(({ number }) => number),
+  );
+  const all = Array.from({ length: 43 }, (_, index) => index + 1);
+  expect([...new Set(numbers)].sort((a, b) => a - b)).toEqual(all);
+});
+
 test.each(mistakesOf('In the backend'))('$number: $name', async ({ name, told, score }) => {
   const text = await MAKE[name]?.();
   expect(text).toMatch(told);
