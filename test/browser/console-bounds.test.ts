@@ -3,6 +3,7 @@ import { publish } from '../helpers/api.ts';
 import { startReceiver, status } from '../helpers/brokers/receiver.ts';
 import { APP } from '../helpers/brokers/server.ts';
 import { authorize, open } from '../helpers/clients/client.ts';
+import { newFolder } from '../helpers/folder.ts';
 import { describeInChromium } from './chromium.ts';
 import { type ConsolePage, DEADLINE, openSignedIn } from './console-page.ts';
 
@@ -12,7 +13,17 @@ const LONG_CHANNEL = `presence-cache-${'x'.repeat(985)}`;
 const LONG_NAME = 'e'.repeat(1000);
 const LONG_USER = 'u'.repeat(128);
 const LONG_CLIENT = 'c'.repeat(1000);
-const VIEWS = ['live', 'channels', `channels/${LONG_CHANNEL}`, 'events', 'publish', 'webhooks', 'keys'];
+const VIEWS = [
+  'live',
+  'channels',
+  `channels/${LONG_CHANNEL}`,
+  'events',
+  'audit',
+  'recordings',
+  'publish',
+  'webhooks',
+  'keys',
+];
 
 async function openView({ page, broker }: ConsolePage, view: string): Promise<void> {
   await page.goto(`${broker.url}/console/#/${view}`);
@@ -34,7 +45,7 @@ describeInChromium('what clients send', () => {
         ],
       },
       limits: { channelNameLength: 1000, eventNameLength: 1000 },
-      config: { webhookRetrySeconds: 0 },
+      config: { webhookRetrySeconds: 0, audit: { enabled: true }, data: newFolder() },
     });
     const { page, broker } = opened;
     await openView(opened, `channels/${LONG_CHANNEL}`);
@@ -57,6 +68,7 @@ describeInChromium('what clients send', () => {
         await page.getByRole('heading', { name: heading, level: 2 }).waitFor(DEADLINE);
         if (view === 'channels') await page.getByRole('link', { name: LONG_CHANNEL }).waitFor(DEADLINE);
         if (view.startsWith('channels/')) await page.getByRole('cell', { name: LONG_USER }).waitFor(DEADLINE);
+        if (view === 'audit') await page.getByRole('link', { name: LONG_USER }).first().waitFor(DEADLINE);
         if (view === 'events') await page.getByText('ppppp').first().waitFor(DEADLINE);
         if (view === 'webhooks') {
           await page.getByRole('button', { name: '1 dead' }).click();

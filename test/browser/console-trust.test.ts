@@ -32,6 +32,19 @@ describeInChromium('what the console shows of trust', () => {
     });
     expect(await ann.nothing()).toEqual([]);
 
+    const cara = await connect(broker);
+    await cara.join('presence-room', { user_id: 'cara' });
+    await page.goto(`${broker.url}/console/#/channels/presence-room`);
+    await grants.getByRole('row', { name: 'cara' }).waitFor(DEADLINE);
+    await page.getByRole('button', { name: 'Revoke all' }).click();
+    await page
+      .getByRole('dialog', { name: 'Revoke all grants?' })
+      .getByRole('button', { name: 'Revoke all' })
+      .click();
+    expect(await cara.nextMessage()).toMatchObject({ event: 'pusher:subscription_error' });
+    await opened.sees(/^Ended 1 subscription and 0 connections/);
+    await page.goto(`${broker.url}/console/#/channels/${PRIVATE}`);
+
     await grants.getByRole('row', { name: 'ann' }).getByRole('link', { name: 'Log' }).click();
     await page.getByRole('heading', { name: 'Audit', level: 2 }).waitFor(DEADLINE);
     const records = page.getByRole('table', { name: 'Records' });

@@ -1,11 +1,12 @@
 import type { FunctionComponent } from 'preact';
-import { useCallback, useEffect } from 'preact/hooks';
+import { useCallback, useEffect, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
 import { useLive } from '../data/live-context.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { told, useOutcome } from '../data/use-outcome.ts';
 import type { ChannelState } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
+import { Confirm } from '../parts/confirm.tsx';
 import { EntryLine } from '../parts/entry.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { age, count, countOf, readable } from '../parts/format.ts';
@@ -75,6 +76,7 @@ const Granted: FunctionComponent<{ channel: string }> = ({ channel }) => {
   const question = useCallback(() => api.access(channel), [channel]);
   const { value, failure, ask } = useAnswer(question, REFRESH_MS);
   const { outcome, run } = useOutcome(ask);
+  const [isAsking, setAsking] = useState(false);
   const revoke = (target: object) => run(api.revoke({ target }).then(told));
   return (
     <section class={failure ? 'panel stale' : 'panel'}>
@@ -82,7 +84,7 @@ const Granted: FunctionComponent<{ channel: string }> = ({ channel }) => {
         <h3>Grants</h3>
         {value && value.subscriptions.length > 0 && (
           <p class="end">
-            <button type="button" class="danger" onClick={() => revoke({ channel })}>
+            <button type="button" class="danger" onClick={() => setAsking(true)}>
               Revoke all
             </button>
           </p>
@@ -91,6 +93,17 @@ const Granted: FunctionComponent<{ channel: string }> = ({ channel }) => {
       <OutcomeLine outcome={outcome} />
       <Failure failure={failure} />
       {value && <Grants held={value.subscriptions} by="user" onRevoke={revoke} />}
+      {isAsking && (
+        <Confirm
+          question={{
+            title: 'Revoke all grants?',
+            text: 'Every subscription to this channel ends, on all nodes. Clients are told so.',
+            verb: 'Revoke all',
+            run: () => revoke({ channel }),
+          }}
+          onClose={() => setAsking(false)}
+        />
+      )}
     </section>
   );
 };
