@@ -37,9 +37,9 @@ export class Latencies {
     this.#milliseconds.push(milliseconds);
   }
 
-  microseconds(): { readonly p50: number; readonly p99: number } {
+  microseconds(): { readonly p50: number; readonly p99: number; readonly n: number } {
     const sorted = Float64Array.from(this.#milliseconds).sort();
     const at = (share: number) => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0) * 1000;
-    return { p50: at(0.5), p99: at(0.99) };
+    return { p50: at(0.5), p99: at(0.99), n: sorted.length };
   }
 }

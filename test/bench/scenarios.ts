@@ -95,7 +95,7 @@ export interface Result {
   readonly us_per_publish?: number;
   readonly http_per_s?: number;
   readonly http_us?: { readonly p99: number };
-  readonly lat_us?: { readonly p50: number; readonly p99: number };
+  readonly lat_us?: { readonly p50: number; readonly p99: number; readonly n: number };
   readonly connect_cpu_us?: number;
   readonly connects_per_s?: number;
   readonly kib_per_conn_idle?: number;
@@ -115,11 +115,12 @@ export interface Result {
 /** What makes a run worthless: a figure of a server that does not do all of the work says nothing. */
 export function faultOf(result: Result): string | undefined {
   const { conns = 0, ready = conns, closed = 0, published, http_err: refused = 0 } = result;
-  const { lost = 0, out_of_order: disordered = 0, error } = result;
+  const { lost = 0, out_of_order: disordered = 0, lat_us: latency, error } = result;
   const faults = [
     ready < conns && `${conns - ready} of ${conns} could not connect and subscribe`,
     closed > 0 && `${closed} connections were closed`,
     published === 0 && 'nothing was published',
+    conns > 0 && latency?.n === 0 && 'nothing that was published in the measured part arrived',
     refused > 0 && `${refused} publishes were refused`,
     lost !== 0 && `${lost} events did not arrive`,
     disordered > 0 && `${disordered} events came out of order`,
