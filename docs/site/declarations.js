@@ -11,6 +11,9 @@ const KINDS = {
   TSTypeAliasDeclaration: 'type',
 };
 
+/** Characters of a line of code that fit on a page. */
+const MAX_WIDTH = 88;
+
 /** What a file exports by itself or from others. Overloads of a function are one declaration. */
 export function declarationsOf(file) {
   const source = sourceOf(file);
@@ -53,10 +56,10 @@ function declared(source, name) {
   );
   const [{ declaration }] = statements;
   const members = membersOf(source, declaration);
-  const written = members.length > 0 ? (node) => headOf(source, node) : (node) => cut(source, node);
+  const written = members.length > 0 ? headOf : signatureOf;
   return {
     kind: KINDS[declaration.type],
-    signature: statements.map((statement) => written(statement.declaration)).join('\n'),
+    signature: statements.map((statement) => written(source, statement.declaration)).join('\n'),
     doc: docOf(source, statements),
     members,
   };
@@ -75,7 +78,7 @@ function membersOf(source, { type, body }) {
     isCalled:
       nodes[0].type === 'TSMethodSignature' ||
       ((nodes[0].value?.type ?? '').includes('Function') && nodes[0].kind !== 'get'),
-    signature: nodes.map((node) => cut(source, node)).join('\n'),
+    signature: nodes.map((node) => signatureOf(source, node)).join('\n'),
     doc: docOf(source, nodes),
   }));
 }
@@ -85,6 +88,16 @@ function memberName({ text }, { key, parameters, accessibility }) {
   if (key?.type === 'PrivateIdentifier' || accessibility === 'private') return undefined;
   const written = key ?? parameters?.[0];
   return written && text.slice(written.start, written.end).replace(/^'(.*)'$/, '$1');
+}
+
+/** A long list of parameters has a line for each. */
+function signatureOf(source, node) {
+  const { start, end } = node;
+  const { params = [] } = node.value ?? node;
+  if (end - start <= MAX_WIDTH || params.length === 0) return cut(source, node);
+  const head = cut(source, { start, end: params[0].start });
+  const tail = cut(source, { start: params.at(-1).end, end });
+  return `${head}\n${params.map((param) => `  ${cut(source, param)}`).join(',\n')}\n${tail}`;
 }
 
 /** The text of a declaration without comments inside, and without the words of a file of declarations. */

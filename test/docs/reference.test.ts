@@ -51,6 +51,12 @@ describe.each(entries.map((entry) => [entry.module, entry] as const))('%s', (mod
   });
 });
 
+test('a long signature has a line for each parameter', () => {
+  const page = pageOf(entries.find(({ module }) => module === '@countersign/sdk-server')!);
+  expect(page).toContain('>>(\n  channels: Name | readonly Name[],\n  event: Event,\n');
+  expect(page).toContain('\n  params?: TriggerParams\n): Promise<TriggerAnswer>\n```');
+});
+
 test('a method has its signature, text, parameters, errors and example', () => {
   const page = pageOf(entries.find(({ module }) => module === '@countersign/sdk-client')!);
   const [, section = ''] = page.split('\n### Channel.trigger\n');
