@@ -81,10 +81,8 @@ describeInChromium('the console', () => {
     await opened.view('Channels');
     await page.getByLabel('Contains').fill('cache-lob');
     await page.getByRole('link', { name: 'presence-cache-lobby' }).click();
-    await page
-      .getByRole('cell', { name: ann.socketId })
-      .or(page.getByRole('rowheader', { name: ann.socketId }))
-      .waitFor(DEADLINE);
+    const subscribers = page.getByRole('table', { name: 'Subscribers' });
+    await subscribers.getByText(ann.socketId).waitFor(DEADLINE);
     await opened.sees('{"name":"Ann"}');
     await opened.sees('kept');
     await publish(broker, 'presence-cache-lobby', 'passing', '{"b":2}');
