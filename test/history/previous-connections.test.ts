@@ -240,6 +240,40 @@ describe('the connection before may have been', () => {
     expect(await heard(second)).toEqual(['1']);
   }, 60_000);
 
+  test('on another worker, which has not noticed that it is broken', async () => {
+    const group = await startWorkers({ app: { history } });
+    const [first, second] = [await group.connectTo(1), await group.connectTo(2)];
+    await join(first, { user: 'ann' });
+    await say(group, '1');
+    expect(await first.next()).toBe(frames.event('e', ROOM, '1'));
+    await join(second, { previous: first.socketId, user: 'ann' });
+    expect(await heard(second)).toEqual(['1']);
+    const other = await group.connectTo(2);
+    await join(other, { previous: first.socketId, user: 'bob' });
+    expect(await other.nothing()).toEqual([lost('position_unknown')]);
+  }, 60_000);
+
+  test.skipIf(!hasRedis)(
+    'on another node, which has not noticed that it is broken, in a crowd',
+    async () => {
+      const redis = await RedisServer.start();
+      onTestFinished(() => redis.stop());
+      const config = { redis: { url: `redis://127.0.0.1:${redis.port}` } };
+      const [one, two] = [
+        await startServer({ config, app: { history } }),
+        await startServer({ config, app: { history } }),
+      ];
+      const before = await Promise.all(Array.from({ length: 50 }, () => connect(one)));
+      for (const client of before) await join(client);
+      await say(two, '1');
+      for (const client of before) expect(await client.next(PATIENCE_MS)).toBe(frames.event('e', ROOM, '1'));
+      const back = await Promise.all(before.map(() => connect(two)));
+      await Promise.all(back.map((client, n) => join(client, { previous: before[n]!.socketId })));
+      for (const client of back) expect(await heard(client)).toEqual(['1']);
+    },
+    60_000,
+  );
+
   test.skipIf(!hasRedis)(
     'on another node, which has ended since',
     async () => {

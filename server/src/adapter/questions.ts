@@ -6,6 +6,7 @@ import {
   type NodeQuestion,
   type NodeState,
 } from './node-figures.ts';
+import type { ReachedPlace, ReachedQuestion } from './reached.ts';
 import {
   mergeRecordings,
   type RecordedStep,
@@ -32,6 +33,7 @@ export type Question =
   | HeldQuery
   /** When the keys of an app were used last. */
   | { readonly kind: 'keyUses'; readonly appId: string }
+  | ReachedQuestion
   | RecordingQuestion;
 
 /** Which grants are asked for. */
@@ -70,6 +72,7 @@ export interface NodeAnswer {
   readonly unanswered: number;
   readonly held: readonly HeldGrant[];
   readonly keyUses: KeyUses;
+  readonly reached: readonly ReachedPlace[];
   readonly recordings: readonly RecordingState[];
   readonly steps: readonly RecordedStep[];
   readonly figures: AppFigures;
@@ -89,6 +92,7 @@ export const NOTHING_DONE: NodeAnswer = {
   unanswered: 0,
   held: [],
   keyUses: {},
+  reached: [],
   recordings: [],
   steps: [],
   figures: NO_FIGURES,
@@ -131,6 +135,7 @@ export function sumOf(answers: readonly NodeAnswer[]): NodeAnswer {
     unanswered: answers.reduce((sum, each) => sum + each.unanswered, 0),
     held: answers.flatMap(({ held }) => held),
     keyUses: answers.reduce((sum, { keyUses }) => mergeKeyUses(sum, keyUses), {}),
+    reached: answers.flatMap(({ reached }) => reached),
     recordings: mergeRecordings(answers.flatMap(({ recordings }) => recordings)),
     steps: answers.flatMap(({ steps }) => steps),
     figures: addFigures(answers.map(({ figures }) => figures)),

@@ -175,7 +175,9 @@ export class Hub implements AdapterListener {
   }
 
   answer(question: Question): Promise<NodeAnswer> {
-    return this.revoker.answer(question);
+    return question.kind === 'reached'
+      ? this.subscriptions.previous.answer(question)
+      : this.revoker.answer(question);
   }
 
   proveAgain(): void {

@@ -21,6 +21,8 @@ export class LocalChannel {
   #pending: Map<Subscriber, Subscription> | undefined;
   /** Subscriptions of this process by user id; only in presence channels. */
   #seats: Map<string, number> | undefined;
+  /** Subscribers that know no positions, by socket id; only in channels with a history. */
+  #owed: Map<string, Subscriber> | undefined;
   #replayed: ReplayedFrames | undefined;
   #trail: Trail | undefined;
   /** The version of the last count that was sent. */
@@ -99,6 +101,20 @@ export class LocalChannel {
     this.#seats.set(userId, seats + 1);
   }
 
+  /** Remembers after which position everything is to be sent to a subscriber that knows none. */
+  owe(subscriber: Subscriber, subscription: Subscription, since: NonNullable<Subscription['owed']>): void {
+    subscription.owed = since;
+    this.#owed ??= new Map();
+    this.#owed.set(subscriber.socketId, subscriber);
+  }
+
+  /** The subscriber that has a socket id and knows no positions. */
+  owedTo(socketId: string): readonly [Subscriber, Subscription] | undefined {
+    const subscriber = this.#owed?.get(socketId);
+    const subscription = subscriber && this.#subscriptions.get(subscriber);
+    return subscription && [subscriber, subscription];
+  }
+
   /** Ends the wait for a first snapshot, with or without success. */
   removePending(subscriber: Subscriber): void {
     if (this.#pending?.delete(subscriber) && this.#pending.size === 0) this.#pending = undefined;
@@ -137,6 +153,7 @@ export class LocalChannel {
 
   #remove(subscriber: Subscriber, subscription: Subscription): void {
     this.#subscriptions.delete(subscriber);
+    this.#owed?.delete(subscriber.socketId);
     subscription.term?.stop();
     const { userId } = subscription;
     const seats = userId === undefined ? 0 : (this.#seats?.get(userId) ?? 0);

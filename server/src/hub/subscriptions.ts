@@ -29,7 +29,7 @@ export class Subscriptions {
   readonly #endings: Endings;
   readonly #access: Access;
   readonly #terms: SubscriptionTerms;
-  readonly #previous: PreviousConnections;
+  readonly previous: PreviousConnections;
   readonly #log: Logger;
 
   constructor(parts: {
@@ -52,7 +52,7 @@ export class Subscriptions {
     this.#access = parts.access;
     this.#terms = parts.terms;
     this.#log = parts.log;
-    this.#previous = new PreviousConnections(parts.adapter, parts.log);
+    this.previous = new PreviousConnections(parts.adapter, parts.channels, parts.log);
   }
 
   /**
@@ -88,7 +88,7 @@ export class Subscriptions {
     local.addPending(subscriber, subscription);
     try {
       const joined = await this.#enter(topic, local, subscriber, grant);
-      const resume = position ?? (await this.#previous.resumeOf(local, subscriber, grant));
+      const resume = position ?? (await this.previous.resumeOf(local, subscriber, grant));
       const wantsReplay = resume !== undefined || (app.historyOf(channel.name)?.rewind ?? 0) > 0;
       const parts = { topic, local, subscriber, subscription };
       const replay = wantsReplay ? await this.#beginReplay(parts, resume) : undefined;
@@ -104,7 +104,7 @@ export class Subscriptions {
       subscription.reach(reached);
       if (!subscriber.isCapable && reached !== undefined) {
         const at = replay?.position === undefined ? local.monotonic() : Infinity;
-        subscription.owed = { at, position: replay?.begin ?? reached };
+        local.owe(subscriber, subscription, { at, position: replay?.begin ?? reached });
       }
       this.#acknowledge(local, subscriber, subscription, joined, replay?.recovery);
       if (replay?.lost && !subscriber.isCapable)
@@ -137,7 +137,7 @@ export class Subscriptions {
     const subscription = local?.get(subscriber);
     if (!local || !subscription) return;
     const noted =
-      reason === 'disconnected' ? this.#previous.ended(local, subscriber, subscription) : undefined;
+      reason === 'disconnected' ? this.previous.ended(local, subscriber, subscription) : undefined;
     local.remove(subscriber);
     local.metrics.subscriptions[channel.kind] -= 1;
     this.#channels.closeIfEmpty(topic, local);

@@ -1,11 +1,16 @@
 import type { Logger } from 'pino';
 import { type Grant, userOf } from '../../access/grant.ts';
 import type { Adapter } from '../../adapter/adapter.ts';
+import { NOTHING_DONE, type NodeAnswer } from '../../adapter/questions.ts';
+import type { ConnectionInChannel, ReachedQuestion } from '../../adapter/reached.ts';
+import { topicOf } from '../../adapter/topic.ts';
 import { severityOf } from '../../errors.ts';
 import type { LastPosition } from '../../history/last-positions.ts';
+import type { Channels } from '../channels.ts';
 import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
 import type { Subscription } from '../subscription.ts';
+import { keyOf, ReachedQuestions } from './reached-questions.ts';
 import type { Resume } from './replay.ts';
 
 /**
@@ -14,10 +19,16 @@ import type { Resume } from './replay.ts';
  */
 export class PreviousConnections {
   readonly #adapter: Adapter;
+  readonly #channels: Channels;
+  readonly #questions: ReachedQuestions;
   readonly #log: Logger;
+  /** Of connections that have ended, what is on its way to where it is kept. */
+  readonly #noting = new Map<string, LastPosition>();
 
-  constructor(adapter: Adapter, log: Logger) {
+  constructor(adapter: Adapter, channels: Channels, log: Logger) {
     this.#adapter = adapter;
+    this.#channels = channels;
+    this.#questions = new ReachedQuestions(adapter);
     this.#log = log;
   }
 
@@ -28,6 +39,8 @@ export class PreviousConnections {
     const last = rule && lastPositionOf(local, subscriber, subscription);
     if (!last) return;
     const { socketId } = subscriber;
+    const key = keyOf({ appId: app.id, channel: channel.name, socketId });
+    this.#noting.set(key, last);
     try {
       await this.#adapter.lastPositions.note(app.id, channel.name, socketId, last, rule.seconds);
     } catch (error) {
@@ -35,6 +48,8 @@ export class PreviousConnections {
         { err: error, appId: app.id, channel: channel.name, socketId },
         'failed to note how far a connection had got',
       );
+    } finally {
+      this.#noting.delete(key);
     }
   }
 
@@ -47,14 +62,30 @@ export class PreviousConnections {
     return { after: isSameUser ? last?.position : undefined, without: previous };
   }
 
-  async #find(local: LocalChannel, socketId: string): Promise<LastPosition | undefined> {
-    const { app, channel } = local;
+  /** Says how far those have got that are connected to this process, or were just now. */
+  async answer({ connections }: ReachedQuestion): Promise<NodeAnswer> {
+    const reached = connections.flatMap((each) => {
+      const last = this.#here(each);
+      return last ? [{ ...each, ...last }] : [];
+    });
+    return { ...NOTHING_DONE, reached };
+  }
+
+  async #find({ app, channel }: LocalChannel, socketId: string): Promise<LastPosition | undefined> {
     if (!app.historyOf(channel.name)) return undefined;
-    // A client notices sooner than the broker that its connection is broken.
-    for (const [subscriber, subscription] of local.all()) {
-      if (subscriber.socketId === socketId) return lastPositionOf(local, subscriber, subscription);
-    }
-    return this.#adapter.lastPositions.find(app.id, channel.name, socketId);
+    const connection = { appId: app.id, channel: channel.name, socketId };
+    const kept = () => this.#adapter.lastPositions.find(app.id, channel.name, socketId);
+    // A client notices sooner than the broker that its connection is broken. It may end while the others are asked.
+    return (
+      this.#here(connection) ?? (await kept()) ?? (await this.#questions.ask(connection)) ?? (await kept())
+    );
+  }
+
+  #here(connection: ConnectionInChannel): LastPosition | undefined {
+    const { appId, channel, socketId } = connection;
+    const local = this.#channels.get(topicOf(appId, channel));
+    const open = local?.owedTo(socketId);
+    return local && open ? lastPositionOf(local, ...open) : this.#noting.get(keyOf(connection));
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Adapter } from '../../adapter/adapter.ts';
 import { type Answers, NOTHING_DONE, type NodeAnswer, type Question } from '../../adapter/questions.ts';
+import type { ReachedQuestion } from '../../adapter/reached.ts';
 import { keptUntil, type Revocation, type RevocationBounds } from '../../adapter/revocations.ts';
 import type { AppStore } from '../../apps/app.ts';
 import { Unavailable } from '../../errors.ts';
@@ -123,7 +124,7 @@ export class Revoker {
     return this.#parts.access.revocations.list(appId);
   }
 
-  async answer(question: Question): Promise<NodeAnswer> {
+  async answer(question: Exclude<Question, ReachedQuestion>): Promise<NodeAnswer> {
     const { recorder } = this.#parts;
     switch (question.kind) {
       case 'revoke':

@@ -27,6 +27,8 @@ export const revocationSchema = z.object({
   blockedUntil: number.optional(),
 });
 
+const inChannel = { appId: text, channel: text, socketId: text };
+
 const recordingSchema = z
   .object({ id: text, appId: text, userId: optionalText, socketId: optionalText, leftMs: number })
   .transform(({ userId, socketId, ...rest }) => ({ ...rest, userId, socketId }));
@@ -81,6 +83,7 @@ export const questionSchema = z.discriminatedUnion('kind', [
     })
     .transform(({ userId, channel, ...rest }) => ({ ...rest, userId, channel })),
   z.object({ kind: z.literal('keyUses'), appId: text }),
+  z.object({ kind: z.literal('reached'), connections: z.array(z.object(inChannel)).readonly() }),
   z.object({ kind: z.literal('record'), recording: recordingSchema }),
   z
     .object({ kind: z.literal('recorded'), appId: text, id: optionalText, after: text, limit: number })
@@ -123,6 +126,7 @@ export const confirmationSchema = z.object({
     connections: number,
     unanswered: number,
     held: z.array(heldSchema).readonly(),
+    reached: z.array(z.object({ ...inChannel, position: text, userId: optionalText })).readonly(),
     recordings: z.array(stateSchema).readonly(),
     steps: z.array(stepSchema).readonly(),
     keyUses: z.record(text, z.partialRecord(z.enum(KEY_USES), number)),
