@@ -14,7 +14,7 @@ export default defineConfig({
     pool: 'forks',
     // One process runs many files: loading the same modules for each file took half of the time.
     isolate: false,
-    // Most files wait for brokers more than they compute: four at once fill two cores.
-    maxWorkers: 4,
+    // Most files wait for brokers more than they compute: two at once leave the other programs of a test their time.
+    maxWorkers: 2,
   },
 });

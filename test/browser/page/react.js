@@ -117,7 +117,8 @@ function App({ onMount }) {
   const [shown, setShown] = useState([]);
   useEffect(() => {
     /** Shows the parts of these names, and nothing else. */
-    globalThis.show = setShown;
+    // With their effects, so that they listen when this is done.
+    globalThis.show = (names) => flushSync(() => setShown(names));
     onMount();
   }, [onMount]);
   return shown.map((part) => createElement(PARTS[part], { key: part }));
