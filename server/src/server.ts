@@ -32,11 +32,10 @@ import { PublishSockets } from './publishing/publish-sockets.ts';
 import { FlightRecorder } from './recorder/flight-recorder.ts';
 import { BackendRenewals } from './renewal/backend-renewals.ts';
 import { Shutdown, type Stopping } from './shutdown.ts';
-import { FlushTurns } from './socket/flush-turns.ts';
 import { Gateway } from './socket/handshakes/gateway.ts';
 import { OpenConnections } from './socket/open-connections.ts';
 import { randomSocketId } from './socket/socket-id.ts';
-import { WriteQueues } from './socket/write-queues.ts';
+import { WriteQueue } from './socket/write-queue.ts';
 import { Certificate } from './tls/certificate.ts';
 import { Tokens } from './tokens/tokens.ts';
 
@@ -81,7 +80,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     log,
     connections,
   });
-  const flushTurns = new FlushTurns({ gapMaxMs: config.flushGapMaxMs });
+  const writeQueue = new WriteQueue({ gapMaxMs: config.flushGapMaxMs });
 
   const { addressOf, isSecure, isProxy } = readForwarding(config.trustProxy);
   const bounds = socketBounds(config);
@@ -132,7 +131,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub,
     recorder,
     connections,
-    writeQueues: new WriteQueues(flushTurns),
+    writeQueue,
     metrics,
     quotas,
     log,
@@ -163,14 +162,14 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     apps,
     metrics,
     hub,
-    flushes: flushTurns.statistics,
+    flushes: writeQueue.statistics,
     bufferedBytes: () => connections.bufferedBytes(),
     webhooks,
     isDegraded: () => readiness().body.status === 'degraded',
     cluster: core.status.cluster,
     certificates: [...(certificate ? [certificate] : []), ...core.status.certificates],
   });
-  flushTurns.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
+  writeQueue.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
   const endpoint = new MetricsEndpoint(parts.metricsText?.(exporter.registry) ?? exporter.registry, config);
   const api = new Api({
     config,
@@ -252,7 +251,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       gateway.close();
       publishSockets.close();
       pages?.close();
-      flushTurns.close();
+      writeQueue.close();
       hub.close();
       access.close();
       recorder.close();

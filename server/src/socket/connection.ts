@@ -20,7 +20,6 @@ import { FrameRate, RefusedProofRate } from './rate-limits.ts';
 import { Session } from './session.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
 import type { FrameBatch, WriteQueue, Writer } from './write-queue.ts';
-import type { WriteQueues } from './write-queues.ts';
 
 /** Milliseconds after which what was sent has arrived at a client that is heard of. */
 const ARRIVAL_MS = 10_000;
@@ -42,7 +41,6 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   readonly #webSocket: ClientSocket;
   readonly #socket: Duplex;
   readonly #session: Session;
-  readonly #writeQueue: WriteQueue;
   readonly #frameRate: FrameRate;
   /** Monotonic milliseconds, whole, which take the least memory. */
   readonly #openedAt: number;
@@ -74,7 +72,6 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.app = handshake.app;
-    this.#writeQueue = parts.writeQueues.of(handshake.app);
     this.key = handshake.key;
     this.client = handshake.client;
     this.isCapable = handshake.isCapable;
@@ -98,7 +95,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   send(frame: Frame): void {
     if (this.#ended || this.#isSilent) return;
     this.tap?.sent(frame);
-    this.#writeQueue.push(this, frame);
+    this.#parts.writeQueue.push(this, frame);
   }
 
   write(bytes: Buffer, frames: number, payload: number): void {
@@ -111,7 +108,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   }
 
   async drained(): Promise<boolean> {
-    this.#writeQueue.flushOne(this);
+    this.#parts.writeQueue.flushOne(this);
     if (!this.#ended && this.#socket.writableNeedDrain) {
       await new Promise<void>((resolve) => {
         const done = () => {
@@ -208,7 +205,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (this.isCapable) this.send(terminatedFrame(why));
     const error = closeErrorFrame(why);
     if (error) this.send(error);
-    this.#writeQueue.flushOne(this);
+    this.#parts.writeQueue.flushOne(this);
     // Flushing may have ended the connection already, because the client reads too slowly.
     if (!this.#ended) {
       this.#webSocket.dismiss(why, this.isCapable);
@@ -314,7 +311,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   /** Ends the connection of a client that reads too slowly, and discards the pending frames. */
   dropSlowReader(): void {
     if (this.#ended) return;
-    this.#writeQueue.drop(this);
+    this.#parts.writeQueue.drop(this);
     this.#parts.report.slowReader(this);
     const why = new Disconnect(codes.overCapacity, 'slow_reader', 'The client reads too slowly');
     if (this.isCapable) this.#socket.write(terminatedFrame(why));
@@ -328,7 +325,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (this.#ended) return;
     this.#ended = true;
     this.#parts.buffers.add(-this.#buffered);
-    this.#writeQueue.drop(this);
+    this.#parts.writeQueue.drop(this);
     this.#session.end();
     this.metrics.usage.openedAt -= this.#openedAt;
     this.metrics.usage.endedMs += Math.floor(this.#parts.monotonic()) - this.#openedAt;
@@ -344,7 +341,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
 /** What all connections of a broker share. */
 export interface ConnectionParts extends SessionParts {
   readonly config: Config;
-  readonly writeQueues: WriteQueues;
+  readonly writeQueue: WriteQueue;
   readonly buffers: OutboundBuffers;
   /** Creates the id of a new connection. */
   readonly newSocketId: () => string;

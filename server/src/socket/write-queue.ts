@@ -1,5 +1,4 @@
 import { type Frame, payloadOf } from '../protocol/frames.ts';
-import type { Flushable, FlushStatistics, FlushTurns } from './flush-turns.ts';
 
 /** A destination of frames: a connection. */
 export interface Writer {
@@ -49,13 +48,44 @@ export class FrameBatch {
   }
 }
 
+/** Totals of a write queue. */
+export interface FlushStatistics {
+  flushes: number;
+  /** Buffers written: one for each writer and flush. */
+  writes: number;
+  bytes: number;
+  /** Buffers that had to be joined from several frames. */
+  joined: number;
+  /** Milliseconds spent writing. */
+  milliseconds: number;
+}
+
+export interface WriteQueueOptions {
+  /**
+   * The longest pause after a flush. A long flush is followed by a pause of the same length, in which frames gather
+   * and the rest of the process runs. 0: no pause.
+   */
+  readonly gapMaxMs: number;
+  /** Writers in one turn of the event loop. */
+  readonly sliceSize?: number;
+  /** Monotonic milliseconds. @default performance.now */
+  readonly now?: () => number;
+}
+
+/** Shorter flushes are not followed by a pause. */
+const SMALL_FLUSH_MS = 1;
+
 /**
  * Collects the frames of one turn of the event loop, and writes them with one call for each writer. Small flushes
- * happen at the end of the turn; large ones are paced, and cut into slices. Each app has one of its own, so that it waits
- * for no other.
+ * happen at the end of the turn; large ones are paced, and cut into slices.
  */
-export class WriteQueue implements Flushable {
-  readonly #turns: FlushTurns;
+export class WriteQueue {
+  readonly statistics: FlushStatistics = { flushes: 0, writes: 0, bytes: 0, joined: 0, milliseconds: 0 };
+  /** Called after each flush, with its milliseconds and the number of writers. */
+  onFlush: ((milliseconds: number, writers: number) => void) | undefined;
+  readonly #options: WriteQueueOptions;
+  readonly #sliceSize: number;
+  readonly #now: () => number;
   /** The batch of a writer whose first pending frame is the last pushed one. */
   #first: FrameBatch | undefined;
   #dirty: Writer[] = [];
@@ -65,9 +95,12 @@ export class WriteQueue implements Flushable {
   #flushMs = 0;
   #scheduled = false;
   #notBefore = 0;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(turns: FlushTurns) {
-    this.#turns = turns;
+  constructor(options: WriteQueueOptions) {
+    this.#options = options;
+    this.#sliceSize = options.sliceSize ?? 1000;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   push(writer: Writer, frame: Frame): void {
@@ -88,10 +121,9 @@ export class WriteQueue implements Flushable {
     const { pending } = writer;
     if (!pending) return;
     writer.pending = undefined;
-    const { statistics } = this.#turns;
-    const bytes = pending.bytes(statistics);
-    statistics.writes += 1;
-    statistics.bytes += bytes.length;
+    const bytes = pending.bytes(this.statistics);
+    this.statistics.writes += 1;
+    this.statistics.bytes += bytes.length;
     writer.write(bytes, pending.frames, pending.payload);
   }
 
@@ -100,33 +132,45 @@ export class WriteQueue implements Flushable {
     writer.pending = undefined;
   }
 
-  writeSlice(most: number): ReturnType<Flushable['writeSlice']> {
-    if (this.#flushing.length === 0) {
-      this.#flushing = this.#dirty;
-      this.#dirty = [];
-      this.#first = undefined;
-      this.#done = 0;
-      this.#flushMs = 0;
-    }
-    const begin = this.#done;
-    const start = this.#turns.now();
-    const end = Math.min(begin + most, this.#flushing.length);
-    for (; this.#done < end; this.#done += 1) this.flushOne(this.#flushing[this.#done]!);
-    const now = this.#turns.now();
-    this.#flushMs += now - start;
-    const isOver = end === this.#flushing.length;
-    if (isOver) this.#finish(now);
-    return { done: end - begin, isOver };
+  /** Ends all timers. */
+  close(): void {
+    clearTimeout(this.#timer);
   }
 
   #schedule(): void {
     this.#scheduled = true;
-    this.#turns.ask(this, this.#notBefore - this.#turns.now());
+    const wait = this.#notBefore - this.#now();
+    if (wait >= SMALL_FLUSH_MS) this.#timer = setTimeout(this.#flush, wait);
+    else setImmediate(this.#flush);
   }
 
+  readonly #flush = (): void => {
+    this.#flushing = this.#dirty;
+    this.#dirty = [];
+    this.#first = undefined;
+    this.#done = 0;
+    this.#flushMs = 0;
+    this.#writeSlice();
+  };
+
+  readonly #writeSlice = (): void => {
+    const start = this.#now();
+    const end = Math.min(this.#done + this.#sliceSize, this.#flushing.length);
+    for (; this.#done < end; this.#done += 1) this.flushOne(this.#flushing[this.#done]!);
+    const now = this.#now();
+    this.#flushMs += now - start;
+    if (end < this.#flushing.length) setImmediate(this.#writeSlice);
+    else this.#finish(now);
+  };
+
   #finish(now: number): void {
-    this.#notBefore = now + this.#turns.finished(this.#flushMs, this.#flushing.length);
+    const { statistics } = this;
+    statistics.flushes += 1;
+    statistics.milliseconds += this.#flushMs;
+    this.onFlush?.(this.#flushMs, this.#flushing.length);
     this.#flushing = [];
+    const gap = this.#flushMs < SMALL_FLUSH_MS ? 0 : Math.min(this.#flushMs, this.#options.gapMaxMs);
+    this.#notBefore = now + gap;
     this.#scheduled = false;
     if (this.#dirty.length > 0) this.#schedule();
   }
