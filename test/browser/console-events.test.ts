@@ -32,6 +32,7 @@ describeInChromium('the events of the console', () => {
     const client = await connect(broker);
     await opened.page.goto(`${broker.url}/console/#/events?q=is%3Apublished+channel%3Anews`);
     await page.getByRole('button', { name: 'Published', pressed: true }).waitFor(DEADLINE);
+    await opened.live();
     await client.join('news');
     await publish(broker, 'other', 'unseen', '{}');
     await publish(broker, 'news', 'seen', '{}');
