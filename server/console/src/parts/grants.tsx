@@ -2,6 +2,7 @@ import type { FunctionComponent } from 'preact';
 import type { AccessAnswer } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { age, countOf } from './format.ts';
+import { ACTIONS, Table } from './table.tsx';
 import { Untrusted } from './untrusted.tsx';
 
 type Held = AccessAnswer['subscriptions'][number];
@@ -24,29 +25,21 @@ export const Grants: FunctionComponent<{
     <p class="quiet">No grant of a private or presence channel.</p>
   ) : (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too */}
-      <table tabIndex={0}>
-        <caption class="unseen">Grants</caption>
-        <thead>
-          <tr>
-            <th scope="col">{by === 'channel' ? 'Channel' : 'User'}</th>
-            <th scope="col">Connection</th>
-            <th scope="col">Key</th>
-            <th scope="col">May</th>
-            <th scope="col" class="number">
-              Ends
-            </th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {held.map((each) => (
-            <Row key={`${each.channel} ${each.socket_id}`} held={each} by={by} onRevoke={onRevoke} />
-          ))}
-        </tbody>
-      </table>
+      <Table
+        name="Grants"
+        columns={[
+          by === 'channel' ? 'Channel' : 'User',
+          'Connection',
+          'Key',
+          'May',
+          { number: 'Ends' },
+          ACTIONS,
+        ]}
+      >
+        {held.map((each) => (
+          <Row key={`${each.channel} ${each.socket_id}`} held={each} by={by} onRevoke={onRevoke} />
+        ))}
+      </Table>
       {held.length >= SHOWN && <p class="quiet">The first {countOf(SHOWN, 'grant')} are shown.</p>}
     </>
   );

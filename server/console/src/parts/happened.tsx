@@ -6,6 +6,7 @@ import type { AuditRecord } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { Failure } from './failure.tsx';
 import { countOf, momentOf } from './format.ts';
+import { Table } from './table.tsx';
 import { Untrusted } from './untrusted.tsx';
 
 const REFRESH_MS = 5000;
@@ -52,25 +53,15 @@ export const RecordTable: FunctionComponent<{ records: readonly AuditRecord[] }>
   records.length === 0 ? (
     <p class="quiet">The log has nothing of this.</p>
   ) : (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too
-    <table class="log" tabIndex={0}>
-      <caption class="unseen">Records</caption>
-      <thead>
-        <tr>
-          <th scope="col">Time</th>
-          <th scope="col">What</th>
-          <th scope="col">User</th>
-          <th scope="col">Channel</th>
-          <th scope="col">Why, and by whom</th>
-          <th scope="col">Connection</th>
-        </tr>
-      </thead>
-      <tbody>
-        {records.map((record) => (
-          <Row key={`${record.node} ${record.seq}`} record={record} />
-        ))}
-      </tbody>
-    </table>
+    <Table
+      name="Records"
+      columns={['Time', 'What', 'User', 'Channel', 'Why, and by whom', 'Connection']}
+      class="log"
+    >
+      {records.map((record) => (
+        <Row key={`${record.node} ${record.seq}`} record={record} />
+      ))}
+    </Table>
   );
 
 const Row: FunctionComponent<{ record: AuditRecord }> = ({ record }) => {

@@ -13,6 +13,7 @@ import { age, count, countOf, readable } from '../parts/format.ts';
 import { Grants } from '../parts/grants.tsx';
 import { Happened } from '../parts/happened.tsx';
 import { OutcomeLine } from '../parts/outcome-line.tsx';
+import { Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -114,42 +115,30 @@ const SubscriberTable: FunctionComponent = () => {
   if (list.length === 0) return <p class="quiet">No subscribers.</p>;
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too */}
-      <table tabIndex={0}>
-        <caption class="unseen">Subscribers</caption>
-        <thead>
-          <tr>
-            <th scope="col">Socket id</th>
-            <th scope="col">User</th>
-            <th scope="col">Client</th>
-            <th scope="col">Address</th>
-            <th scope="col" class="number">
-              Connected for
+      <Table
+        name="Subscribers"
+        columns={['Socket id', 'User', 'Client', 'Address', { number: 'Connected for' }]}
+      >
+        {list.map(({ socketId, userId, client, address, since }) => (
+          <tr key={socketId}>
+            <th scope="row">
+              <code>{socketId}</code>
             </th>
+            <td>
+              {userId !== undefined && (
+                <a href={addressOf('users', userId)}>
+                  <Untrusted text={userId} />
+                </a>
+              )}
+            </td>
+            <td>
+              <Untrusted text={client} />
+            </td>
+            <td>{address}</td>
+            <td class="number">{age(now - since)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {list.map(({ socketId, userId, client, address, since }) => (
-            <tr key={socketId}>
-              <th scope="row">
-                <code>{socketId}</code>
-              </th>
-              <td>
-                {userId !== undefined && (
-                  <a href={addressOf('users', userId)}>
-                    <Untrusted text={userId} />
-                  </a>
-                )}
-              </td>
-              <td>
-                <Untrusted text={client} />
-              </td>
-              <td>{address}</td>
-              <td class="number">{age(now - since)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Table>
       {total > list.length && (
         <p class="quiet">
           {count(list.length)} of {count(total)} are shown.

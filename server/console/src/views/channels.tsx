@@ -6,6 +6,7 @@ import { addressOf } from '../frame/route.ts';
 import { Empty } from '../parts/empty.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { count } from '../parts/format.ts';
+import { Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -40,34 +41,23 @@ export const ChannelsView: FunctionComponent = () => {
         </Empty>
       )}
       {value && value.channels.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Channel</th>
-              <th scope="col">Kind</th>
-              <th scope="col" class="number">
-                Subscriptions
+        <Table
+          name="Channels"
+          columns={['Channel', 'Kind', { number: 'Subscriptions' }, { number: 'Members' }]}
+        >
+          {value.channels.map(({ name, kind, subscriptions, members }) => (
+            <tr key={name}>
+              <th scope="row">
+                <a href={addressOf('channels', name)}>
+                  <Untrusted text={name} />
+                </a>
               </th>
-              <th scope="col" class="number">
-                Members
-              </th>
+              <td>{kind}</td>
+              <td class="number">{count(subscriptions)}</td>
+              <td class="number">{kind === 'presence' ? count(members) : ''}</td>
             </tr>
-          </thead>
-          <tbody>
-            {value.channels.map(({ name, kind, subscriptions, members }) => (
-              <tr key={name}>
-                <th scope="row">
-                  <a href={addressOf('channels', name)}>
-                    <Untrusted text={name} />
-                  </a>
-                </th>
-                <td>{kind}</td>
-                <td class="number">{count(subscriptions)}</td>
-                <td class="number">{kind === 'presence' ? count(members) : ''}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          ))}
+        </Table>
       )}
       {value && value.total > value.channels.length && (
         <p class="quiet">

@@ -7,6 +7,7 @@ import { Confirm, type Question } from '../parts/confirm.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { age, countOf, momentOf, readable } from '../parts/format.ts';
 import { Icon } from '../parts/icon.tsx';
+import { ACTIONS, Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -60,36 +61,28 @@ export const Deliveries: FunctionComponent<{
           {retryAll}
         </button>
       </p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too */}
-      <table tabIndex={0}>
-        <caption class="unseen">Deliveries</caption>
-        <thead>
-          <tr>
-            <th scope="col">Since</th>
-            <th scope="col">Channel or user</th>
-            <th scope="col">Events</th>
-            <th scope="col" class="number">
-              Tries
-            </th>
-            <th scope="col">Last answer</th>
-            <th scope="col">Next try</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {deliveries.map((delivery) => (
-            <Row
-              key={delivery.id}
-              delivery={delivery}
-              retry={retry}
-              onRetry={() => askRetry('1 delivery', retry, { deliveries: [delivery.id] })}
-              onSkip={() => askSkip(delivery)}
-            />
-          ))}
-        </tbody>
-      </table>
+      <Table
+        name="Deliveries"
+        columns={[
+          'Since',
+          'Channel or user',
+          'Events',
+          { number: 'Tries' },
+          'Last answer',
+          'Next try',
+          ACTIONS,
+        ]}
+      >
+        {deliveries.map((delivery) => (
+          <Row
+            key={delivery.id}
+            delivery={delivery}
+            retry={retry}
+            onRetry={() => askRetry('1 delivery', retry, { deliveries: [delivery.id] })}
+            onSkip={() => askSkip(delivery)}
+          />
+        ))}
+      </Table>
       {asked && <Confirm question={asked} onClose={() => setAsked(undefined)} />}
     </>
   );

@@ -2,6 +2,7 @@ import type { FunctionComponent } from 'preact';
 import { useLive } from '../data/live-context.ts';
 import type { KeyStats, SessionView } from '../data/wire.ts';
 import { age, count } from '../parts/format.ts';
+import { Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 /** The valid signatures of each key of the app, which show whether an old key is still in use. */
@@ -17,45 +18,32 @@ export const KeysView: FunctionComponent<{ session: SessionView }> = ({ session 
     <section class="panel">
       <h2>Keys</h2>
       <p class="quiet">Valid signatures per key since the broker started. Unused keys can be removed.</p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too */}
-      <table tabIndex={0}>
-        <thead>
-          <tr>
-            <th scope="col">Key</th>
-            <th scope="col" class="number">
-              Last hour
+      <Table
+        name="Keys"
+        columns={[
+          'Key',
+          { number: 'Last hour' },
+          { number: 'Channels' },
+          { number: 'Sign-ins' },
+          { number: 'API requests' },
+          { number: 'Last used' },
+        ]}
+      >
+        {rows.map(({ key, lastHour, channels, users, requests, lastAt }) => (
+          <tr key={key}>
+            <th scope="row">
+              <code>
+                <Untrusted text={key} />
+              </code>
             </th>
-            <th scope="col" class="number">
-              Channels
-            </th>
-            <th scope="col" class="number">
-              Sign-ins
-            </th>
-            <th scope="col" class="number">
-              API requests
-            </th>
-            <th scope="col" class="number">
-              Last used
-            </th>
+            <td class="number">{count(lastHour)}</td>
+            <td class="number">{count(channels)}</td>
+            <td class="number">{count(users)}</td>
+            <td class="number">{count(requests)}</td>
+            <td class="number">{lastAt > 0 ? `${age(now - lastAt)} ago` : 'never'}</td>
           </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ key, lastHour, channels, users, requests, lastAt }) => (
-            <tr key={key}>
-              <th scope="row">
-                <code>
-                  <Untrusted text={key} />
-                </code>
-              </th>
-              <td class="number">{count(lastHour)}</td>
-              <td class="number">{count(channels)}</td>
-              <td class="number">{count(users)}</td>
-              <td class="number">{count(requests)}</td>
-              <td class="number">{lastAt > 0 ? `${age(now - lastAt)} ago` : 'never'}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Table>
     </section>
   );
 };

@@ -10,6 +10,7 @@ import { Failure } from '../parts/failure.tsx';
 import { age, count, countOf } from '../parts/format.ts';
 import { OutcomeLine } from '../parts/outcome-line.tsx';
 import { Paging } from '../parts/paging.tsx';
+import { Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -67,48 +68,39 @@ const State: FunctionComponent<{ page: Awaited<ReturnType<typeof api.recording>>
 );
 
 const Steps: FunctionComponent<{ steps: readonly StepView[] }> = ({ steps }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too
-  <table class="log" tabIndex={0}>
-    <caption class="unseen">Steps</caption>
-    <thead>
-      <tr>
-        <th scope="col">Time</th>
-        <th scope="col" class="number">
-          After
+  <Table
+    name="Steps"
+    columns={[
+      'Time',
+      { number: 'After' },
+      'Connection',
+      'Step',
+      'Event or code',
+      'Channel',
+      { number: 'Bytes' },
+    ]}
+    class="log"
+  >
+    {steps.map((step, index) => (
+      <tr key={index}>
+        <td>
+          <time dateTime={new Date(step.at_ms).toISOString()}>{clock.format(step.at_ms)}</time>
+        </td>
+        <td class="number">{since(step.at_ms, steps[index - 1]?.at_ms)}</td>
+        <td>
+          <code>{step.socket_id}</code>
+        </td>
+        <th scope="row">
+          <span class={`dot ${dotOf(step.step)}`} /> {step.step.replaceAll('_', ' ')}
         </th>
-        <th scope="col">Connection</th>
-        <th scope="col">Step</th>
-        <th scope="col">Event or code</th>
-        <th scope="col">Channel</th>
-        <th scope="col" class="number">
-          Bytes
-        </th>
+        <td>
+          <Untrusted text={[step.event, step.code, step.reason, step.user_id].filter(Boolean).join(' · ')} />
+        </td>
+        <td>{step.channel !== undefined && <Untrusted text={step.channel} />}</td>
+        <td class="number">{step.bytes}</td>
       </tr>
-    </thead>
-    <tbody>
-      {steps.map((step, index) => (
-        <tr key={index}>
-          <td>
-            <time dateTime={new Date(step.at_ms).toISOString()}>{clock.format(step.at_ms)}</time>
-          </td>
-          <td class="number">{since(step.at_ms, steps[index - 1]?.at_ms)}</td>
-          <td>
-            <code>{step.socket_id}</code>
-          </td>
-          <th scope="row">
-            <span class={`dot ${dotOf(step.step)}`} /> {step.step.replaceAll('_', ' ')}
-          </th>
-          <td>
-            <Untrusted
-              text={[step.event, step.code, step.reason, step.user_id].filter(Boolean).join(' · ')}
-            />
-          </td>
-          <td>{step.channel !== undefined && <Untrusted text={step.channel} />}</td>
-          <td class="number">{step.bytes}</td>
-        </tr>
-      ))}
-    </tbody>
-  </table>
+    ))}
+  </Table>
 );
 
 const clock = new Intl.DateTimeFormat('en-GB', {

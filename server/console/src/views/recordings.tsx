@@ -8,6 +8,7 @@ import { Empty } from '../parts/empty.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { age, count } from '../parts/format.ts';
 import { OutcomeLine } from '../parts/outcome-line.tsx';
+import { ACTIONS, Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -62,7 +63,7 @@ export const RecordingsView: FunctionComponent = () => {
         </Empty>
       )}
       {recordings && recordings.length > 0 && (
-        <Table
+        <List
           recordings={recordings}
           onForget={(id) => run(api.forgetRecording(id).then(() => 'The recording is forgotten.'))}
         />
@@ -71,49 +72,33 @@ export const RecordingsView: FunctionComponent = () => {
   );
 };
 
-const Table: FunctionComponent<{
+const List: FunctionComponent<{
   recordings: readonly RecordingView[];
   onForget: (id: string) => void;
 }> = ({ recordings, onForget }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too
-  <table tabIndex={0}>
-    <caption class="unseen">Recordings</caption>
-    <thead>
-      <tr>
-        <th scope="col">Of</th>
-        <th scope="col">State</th>
-        <th scope="col" class="number">
-          Steps
+  <Table name="Recordings" columns={['Of', 'State', { number: 'Steps' }, ACTIONS]}>
+    {recordings.map(({ id, user_id: user, socket_id: socket, goes_on: goesOn, ends_at: end, steps }) => (
+      <tr key={id}>
+        <th scope="row">
+          <a href={addressOf('recordings', id)}>
+            {user === undefined ? 'socket ' : 'user '}
+            <Untrusted text={user ?? socket ?? ''} />
+          </a>
         </th>
-        <th scope="col">
-          <span class="unseen">Actions</span>
-        </th>
+        <td>
+          {goesOn ? (
+            <span class="pill good">ends in {age(end * 1000 - Date.now())}</span>
+          ) : (
+            <span class="pill">ended</span>
+          )}
+        </td>
+        <td class="number">{count(steps)}</td>
+        <td class="actions">
+          <button type="button" class="danger" onClick={() => onForget(id)}>
+            {goesOn ? 'Stop and forget' : 'Forget'}
+          </button>
+        </td>
       </tr>
-    </thead>
-    <tbody>
-      {recordings.map(({ id, user_id: user, socket_id: socket, goes_on: goesOn, ends_at: end, steps }) => (
-        <tr key={id}>
-          <th scope="row">
-            <a href={addressOf('recordings', id)}>
-              {user === undefined ? 'socket ' : 'user '}
-              <Untrusted text={user ?? socket ?? ''} />
-            </a>
-          </th>
-          <td>
-            {goesOn ? (
-              <span class="pill good">ends in {age(end * 1000 - Date.now())}</span>
-            ) : (
-              <span class="pill">ended</span>
-            )}
-          </td>
-          <td class="number">{count(steps)}</td>
-          <td class="actions">
-            <button type="button" class="danger" onClick={() => onForget(id)}>
-              {goesOn ? 'Stop and forget' : 'Forget'}
-            </button>
-          </td>
-        </tr>
-      ))}
-    </tbody>
-  </table>
+    ))}
+  </Table>
 );

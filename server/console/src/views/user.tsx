@@ -11,6 +11,7 @@ import { Grants } from '../parts/grants.tsx';
 import { Happened } from '../parts/happened.tsx';
 import { OutcomeLine } from '../parts/outcome-line.tsx';
 import { RecordButton } from '../parts/record-button.tsx';
+import { ACTIONS, Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
@@ -102,53 +103,38 @@ const Devices: FunctionComponent<{
   connections.length === 0 ? (
     <p class="quiet">Not signed in on any connection.</p>
   ) : (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls sideways, by the keyboard too
-    <table tabIndex={0}>
-      <caption class="unseen">Devices</caption>
-      <thead>
-        <tr>
-          <th scope="col">Connection</th>
-          <th scope="col">Client</th>
-          <th scope="col">Address</th>
-          <th scope="col">Channels</th>
-          <th scope="col" class="number">
-            For
+    <Table
+      name="Devices"
+      columns={['Connection', 'Client', 'Address', 'Channels', { number: 'For' }, ACTIONS]}
+    >
+      {connections.map(({ socket_id: socket, client, address, channels, age_seconds: seconds }) => (
+        <tr key={socket}>
+          <th scope="row">
+            <a href={`${addressOf('events')}?q=${encodeURIComponent(`socket:${socket}`)}`}>
+              <code>{socket}</code>
+            </a>
           </th>
-          <th scope="col">
-            <span class="unseen">Actions</span>
-          </th>
+          <td>
+            <Untrusted text={client} />
+          </td>
+          <td>{address}</td>
+          <td>
+            {channels.map((channel) => [
+              <a key={channel} href={addressOf('channels', channel)}>
+                <Untrusted text={channel} />
+              </a>,
+              ' ',
+            ])}
+          </td>
+          <td class="number">{age(seconds * 1000)}</td>
+          <td class="actions">
+            <button type="button" class="danger" onClick={() => onEnd(socket)}>
+              End
+            </button>
+          </td>
         </tr>
-      </thead>
-      <tbody>
-        {connections.map(({ socket_id: socket, client, address, channels, age_seconds: seconds }) => (
-          <tr key={socket}>
-            <th scope="row">
-              <a href={`${addressOf('events')}?q=${encodeURIComponent(`socket:${socket}`)}`}>
-                <code>{socket}</code>
-              </a>
-            </th>
-            <td>
-              <Untrusted text={client} />
-            </td>
-            <td>{address}</td>
-            <td>
-              {channels.map((channel) => [
-                <a key={channel} href={addressOf('channels', channel)}>
-                  <Untrusted text={channel} />
-                </a>,
-                ' ',
-              ])}
-            </td>
-            <td class="number">{age(seconds * 1000)}</td>
-            <td class="actions">
-              <button type="button" class="danger" onClick={() => onEnd(socket)}>
-                End
-              </button>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+      ))}
+    </Table>
   );
 
 const Block: FunctionComponent<{ block: RevocationsAnswer['revocations'][number]; onLift: () => void }> = ({
