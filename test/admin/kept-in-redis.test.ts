@@ -78,4 +78,20 @@ describe.skipIf(!hasRedis)('the app store of nodes on Redis', () => {
     expect(kept).not.toContain(app.keys[0].secret);
     expect(kept).not.toContain(app.keys[0].key);
   });
+
+  test('an app of the store takes neither the id nor a key from the file of a node that did not make it', async () => {
+    const prefix = newPrefix();
+    const [one] = await startNodes(1, prefix);
+    const own = { id: 'own', key: 'own-key', secret: randomBytes(20).toString('hex') };
+    const two = await startOn(redis.port, prefix, {
+      app: { id: own.id, keys: [{ key: own.key, secret: own.secret }] },
+    });
+    const mine = await connect(two, own);
+    for (const body of [{ id: own.id }, { id: 'other', keys: [{ key: own.key }] }])
+      expect((await admin(one!, 'POST', '/apps', { body })).status).toBe(201);
+    const { body: last } = await admin(one!, 'POST', '/apps', { body: {} });
+    await eventually(async () => expect((await admin(two, 'GET', `/apps/${last.id}`)).status).toBe(200));
+    expect(await mine.join('private-mine')).toContain('succeeded');
+    expect(await (await connect(two, own)).join('private-mine')).toContain('succeeded');
+  });
 });

@@ -88,9 +88,13 @@ export class Registry {
     return this.#documents.tokens;
   }
 
-  /** All apps that clients can use. */
+  /** All apps that clients can use. One of the file goes before one of the store that a node with another file has made. */
   get served(): readonly AppConfig[] {
-    return [...this.#file, ...[...this.records.values()].flatMap((record) => this.#configOf(record) ?? [])];
+    const ids = new Set(this.#file.map(({ id }) => id));
+    const ofStore = [...this.records.values()].filter(
+      ({ id, keys }) => !ids.has(id) && !keys.some(({ key }) => this.#fileKeys.has(key)),
+    );
+    return [...this.#file, ...ofStore.flatMap((record) => this.#configOf(record) ?? [])];
   }
 
   attach(apply: Apply): void {
