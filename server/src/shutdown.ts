@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { DrainReason } from './broker.ts';
 import type { CoreWebhooks } from './core/core.ts';
-import type { Listener } from './http/listener.ts';
+import type { Listener } from './http/sockets/listener.ts';
 import type { PublishSockets } from './publishing/publish-sockets.ts';
 import type { Gateway } from './socket/handshakes/gateway.ts';
 

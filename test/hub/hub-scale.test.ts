@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { NO_JOURNAL } from '#server/adapter/journal';
 import type { App } from '#server/apps/app';
 import { FileAppStore } from '#server/apps/file-store';
-import { openFilesLimit } from '#server/http/open-files';
+import { openFilesLimit } from '#server/http/sockets/open-files';
 import { Hub } from '#server/hub/hub';
 import type { Subscriber } from '#server/hub/subscriber';
 import { Metrics } from '#server/metrics';

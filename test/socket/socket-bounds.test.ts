@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Broker } from '@countersign/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { socketBounds } from '#server/http/socket-bounds';
+import { socketBounds } from '#server/http/sockets/socket-bounds';
 import { startServer } from '../helpers/brokers/server.ts';
 import { connect, open } from '../helpers/clients/client.ts';
 import { upgradeRequest } from '../helpers/clients/raw.ts';

@@ -1,6 +1,6 @@
 /** Calls between two processes, over two real sockets. */
 import { expect, test } from 'vitest';
-import { Rpc, remote } from '#server/workers/rpc';
+import { Rpc, remote } from '#server/workers/rpc/rpc';
 import { socketPair } from '../helpers/socket-pair.ts';
 
 /** A capability of the other end. */

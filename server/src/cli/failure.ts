@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { ArgumentError, CountersignError, RequestError } from '@countersign/sdk-server';
 import { ConfigError } from '../config/error.ts';
 import { DataError } from '../data/database.ts';
-import { isWrongPlace } from '../http/listen-error.ts';
+import { isWrongPlace } from '../http/sockets/listen-error.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What a command asked for was not done. */

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/error.ts';
 import { loadConfig } from '../config/load.ts';
 import { refuseGuessable } from '../config/secrets.ts';
-import type { InheritedSocket } from '../http/inherited-socket.ts';
+import type { InheritedSocket } from '../http/sockets/inherited-socket.ts';
 
 export interface StartFlags {
   readonly config?: string | undefined;

@@ -1,7 +1,7 @@
 /** What a process does that `countersign start --workers` has forked. */
 import { Socket } from 'node:net';
 import { createLog, exitAfterLog } from '../log/log.ts';
-import { Worker } from '../workers/worker.ts';
+import { Worker } from '../workers/worker/worker.ts';
 import { RPC_FD } from '../workers/worker-process.ts';
 import { Stop } from './stop.ts';
 

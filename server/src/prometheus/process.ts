@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { cpuUsage, memoryUsage, version } from 'node:process';
 import { getHeapStatistics } from 'node:v8';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { openFilesLimit } from '../http/open-files.ts';
+import { openFilesLimit } from '../http/sockets/open-files.ts';
 
 /** Milliseconds between two samples of the event loop. The measured delay includes them. */
 const RESOLUTION_MS = 20;

@@ -11,7 +11,6 @@ import type { AppMetrics } from '../metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
 import type { Tap } from '../recorder/tap.ts';
-import { AuthenticationDeadline } from './authentication-deadline.ts';
 import type { ClientSocket, MessageBound, SocketOwner } from './client-socket.ts';
 import { closeErrorFrame, terminatedFrame } from './close-frame.ts';
 import type { Handshake } from './handshakes/handshake.ts';
@@ -19,6 +18,7 @@ import type { OutboundBuffers } from './outbound-buffers.ts';
 import { FrameRate, RefusedProofRate } from './rate-limits.ts';
 import { Session } from './session.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
+import { AuthenticationDeadline } from './sign-in/authentication-deadline.ts';
 import type { FrameBatch, WriteQueue, Writer } from './write-queue.ts';
 
 /** Milliseconds after which what was sent has arrived at a client that is heard of. */

@@ -8,8 +8,8 @@ import type { FlightRecorder } from '../recorder/flight-recorder.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Quotas } from '../usage/quotas.ts';
 import type { UserEventRate } from './rate-limits.ts';
-import type { Report } from './report.ts';
-import type { ReportedConnection } from './reported-connection.ts';
+import type { Report } from './reports/report.ts';
+import type { ReportedConnection } from './reports/reported-connection.ts';
 
 /** The connection of a session, as far as the session needs it. */
 export interface SessionContext extends Subscriber, UserConnection, ReportedConnection {

@@ -11,7 +11,7 @@ import { ClientEvents } from './client-events.ts';
 import { authorizeSubscription } from './proofs/authorization.ts';
 import { explain } from './proofs/proof.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
-import { SignIn, type SignInListener } from './sign-in.ts';
+import { SignIn, type SignInListener } from './sign-in/sign-in.ts';
 
 type Subscribe = Extract<ClientMessage, { kind: 'subscribe' }>;
 

@@ -1,7 +1,7 @@
 import type { Bus, BusListener, Command, Message, Missed } from '../adapter/adapter.ts';
 import { type NodeAnswer, type Question, sumOf } from '../adapter/questions.ts';
 import type { Topic } from '../adapter/topic.ts';
-import { PackedEvent } from './packed-event.ts';
+import { PackedEvent } from './rpc/packed-event.ts';
 
 /** The workers that listen to one topic. */
 interface Listeners {

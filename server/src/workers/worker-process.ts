@@ -10,7 +10,7 @@ import type { AppConfig } from '../apps/app.ts';
 import type { DrainReason } from '../broker.ts';
 import type { ParentState } from './parent-state.ts';
 import type { GroupStatus, Listening, StartMessage, WorkerApi } from './protocol.ts';
-import { Rpc } from './rpc.ts';
+import { Rpc } from './rpc/rpc.ts';
 import { Watchdog } from './watchdog.ts';
 import { passOn, WorkerSession } from './worker-session.ts';
 

@@ -1,9 +1,9 @@
 import type { BusListener, Counters, Left, Message, Roster } from '../adapter/adapter.ts';
 import type { Topic } from '../adapter/topic.ts';
-import { PackedEvent } from './packed-event.ts';
 import type { ParentState } from './parent-state.ts';
 import type { ParentApi, WorkerApi } from './protocol.ts';
-import { override, type Rpc } from './rpc.ts';
+import { PackedEvent } from './rpc/packed-event.ts';
+import { override, type Rpc } from './rpc/rpc.ts';
 
 /**
  * The parent's side of one worker: what the worker may call, and a record of what it holds. When the worker ends,

@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Adapter, BusListener } from '#server/adapter/adapter';
 import { NOTHING_DONE } from '#server/adapter/questions';
-import { unpackEvent } from '#server/workers/packed-event';
 import type { ParentApi } from '#server/workers/protocol';
-import { Rpc } from '#server/workers/rpc';
-import { WorkerAdapter } from '#server/workers/worker-adapter';
+import { unpackEvent } from '#server/workers/rpc/packed-event';
+import { Rpc } from '#server/workers/rpc/rpc';
+import { WorkerAdapter } from '#server/workers/worker/worker-adapter';
 
 const PARENT = fileURLToPath(new URL('parent.js', import.meta.url));
 

@@ -5,7 +5,7 @@ import { FileAppStore } from '#server/apps/file-store';
 import { LocalCore } from '#server/core/local-core';
 import { Metrics } from '#server/metrics';
 import { ParentState } from '#server/workers/parent-state';
-import { Rpc } from '#server/workers/rpc';
+import { Rpc } from '#server/workers/rpc/rpc';
 import { passOn, WorkerSession } from '#server/workers/worker-session';
 
 // A parent of workers, with a core for each connection. Its clock begins anew with each, and is moved by messages.

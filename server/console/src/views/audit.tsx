@@ -3,8 +3,8 @@ import { useCallback, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { addressOf } from '../frame/route.ts';
+import { AuditIsOff, RecordTable } from '../parts/entries/happened.tsx';
 import { Failure } from '../parts/failure.tsx';
-import { AuditIsOff, RecordTable } from '../parts/happened.tsx';
 import { Paging } from '../parts/paging.tsx';
 
 const REFRESH_MS = 5000;

@@ -6,10 +6,10 @@ import { useLive } from '../data/live-context.ts';
 import { type RefusalGroup, refusalKey } from '../data/refusals.ts';
 import { type Route, replaceQuery } from '../frame/route.ts';
 import { Empty } from '../parts/empty.tsx';
-import { EntryLine } from '../parts/entry.tsx';
-import { textOf } from '../parts/entry-text.ts';
+import { EntryLine } from '../parts/entries/entry.tsx';
+import { textOf } from '../parts/entries/entry-text.ts';
+import { RefusalGroupBox } from '../parts/entries/refusal-group.tsx';
 import { countOf } from '../parts/format.ts';
-import { RefusalGroupBox } from '../parts/refusal-group.tsx';
 
 /** Lines that are shown. */
 const SHOWN = 200;

@@ -7,7 +7,7 @@ import { useAnswer } from '../data/use-answer.ts';
 import type { DeliveryState, HookView, SessionView } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { Chart } from '../parts/chart.tsx';
-import { EntryLine } from '../parts/entry.tsx';
+import { EntryLine } from '../parts/entries/entry.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { count, rate } from '../parts/format.ts';
 import { FirstSteps } from './first-steps.tsx';

@@ -2,7 +2,7 @@ import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
 import { useLive } from '../data/live-context.ts';
 import { type Finding, runProbe } from '../data/probe.ts';
-import { DiagnosisBox } from '../parts/diagnosis.tsx';
+import { DiagnosisBox } from '../parts/entries/diagnosis.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const VERDICTS = { good: 'ok', bad: 'wrong', note: 'note' } as const;

@@ -11,7 +11,7 @@ import { Connection, type ConnectionParts } from '../connection.ts';
 import type { OpenConnections } from '../open-connections.ts';
 import { OutboundBuffers } from '../outbound-buffers.ts';
 import { UserEventRate } from '../rate-limits.ts';
-import { Report } from '../report.ts';
+import { Report } from '../reports/report.ts';
 import { AdmissionQueue } from './admission-queue.ts';
 import { ConnectionPlaces, NoPlace, type PlacesBounds } from './connection-places.ts';
 import { type Handshake, isCapable, keyOf, readHandshake } from './handshake.ts';

@@ -1,4 +1,4 @@
-import { codes, Disconnect } from '../errors.ts';
+import { codes, Disconnect } from '../../errors.ts';
 
 /** The deadline of a connection that must prove a right: by a sign-in, or by a channel that requires a signature. */
 export class AuthenticationDeadline {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { type Metrics, reached } from '../metrics.ts';
+import { type Metrics, reached } from '../../metrics.ts';
 import type { SocketBounds } from './socket-bounds.ts';
 
 /** Requests of one socket that may wait for the responses to earlier ones. */

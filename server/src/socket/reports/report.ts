@@ -1,16 +1,16 @@
 import type { Logger } from 'pino';
-import { type Grant, userOf } from '../access/grant.ts';
-import type { App } from '../apps/app.ts';
-import type { ClaimedProof } from '../apps/observer.ts';
-import type { Audit } from '../audit/audit.ts';
-import { codes, type Disconnect, type Refusal, type SubscriptionRefusal, severityOf } from '../errors.ts';
-import type { ExpelCode } from '../hub/users.ts';
-import { increment, type Metrics, reached } from '../metrics.ts';
-import type { FlightRecorder } from '../recorder/flight-recorder.ts';
+import { type Grant, userOf } from '../../access/grant.ts';
+import type { App } from '../../apps/app.ts';
+import type { ClaimedProof } from '../../apps/observer.ts';
+import type { Audit } from '../../audit/audit.ts';
+import { codes, type Disconnect, type Refusal, type SubscriptionRefusal, severityOf } from '../../errors.ts';
+import type { ExpelCode } from '../../hub/users.ts';
+import { increment, type Metrics, reached } from '../../metrics.ts';
+import type { FlightRecorder } from '../../recorder/flight-recorder.ts';
+import type { MessageBound } from '../client-socket.ts';
+import { countedCode } from '../close-frame.ts';
+import type { SignInRefusal, User } from '../proofs/authentication.ts';
 import { auditOf, auditOfGrant, isProven, keyIn } from './audited.ts';
-import type { MessageBound } from './client-socket.ts';
-import { countedCode } from './close-frame.ts';
-import type { SignInRefusal, User } from './proofs/authentication.ts';
 import type { ReportedConnection } from './reported-connection.ts';
 
 /** Characters of a channel name from a client that the log holds. */

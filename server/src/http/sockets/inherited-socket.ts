@@ -1,6 +1,6 @@
 /** The listening socket that systemd, or another supervisor, passes to the process (sd_listen_fds). */
 import { type AddressInfo, Socket } from 'node:net';
-import { ConfigError } from '../config/error.ts';
+import { ConfigError } from '../../config/error.ts';
 
 /** The first descriptor after the standard streams. */
 const FIRST_FD = 3;

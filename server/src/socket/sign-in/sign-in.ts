@@ -1,11 +1,11 @@
-import { whyUntrusted } from '../access/grant.ts';
-import type { RenewalProof, RightDescription } from '../access/renewer.ts';
-import type { Token } from '../access/token.ts';
-import type { LeaveReason } from '../adapter/adapter.ts';
-import { codes, Disconnect, Refusal, SubscriptionRefusal, Unavailable } from '../errors.ts';
-import { frames } from '../protocol/frames.ts';
-import type { ClientMessage } from '../protocol/messages.ts';
-import { TokenRefusal } from '../tokens/refusal.ts';
+import { whyUntrusted } from '../../access/grant.ts';
+import type { RenewalProof, RightDescription } from '../../access/renewer.ts';
+import type { Token } from '../../access/token.ts';
+import type { LeaveReason } from '../../adapter/adapter.ts';
+import { codes, Disconnect, Refusal, SubscriptionRefusal, Unavailable } from '../../errors.ts';
+import { frames } from '../../protocol/frames.ts';
+import type { ClientMessage } from '../../protocol/messages.ts';
+import { TokenRefusal } from '../../tokens/refusal.ts';
 import {
   authenticateUser,
   type SignInData,
@@ -13,10 +13,10 @@ import {
   signInOf,
   type User,
   WATCHLIST_LENGTH,
-} from './proofs/authentication.ts';
-import { explain } from './proofs/proof.ts';
-import { SignInRate } from './rate-limits.ts';
-import type { SessionContext, SessionParts } from './session-context.ts';
+} from '../proofs/authentication.ts';
+import { explain } from '../proofs/proof.ts';
+import { SignInRate } from '../rate-limits.ts';
+import type { SessionContext, SessionParts } from '../session-context.ts';
 import { type EndingSignIn, SignInTerm } from './sign-in-term.ts';
 
 type SignInMessage = Extract<ClientMessage, { kind: 'signIn' }>;

@@ -1,6 +1,6 @@
-import type { EventMessage, Version } from '../adapter/adapter.ts';
-import type { Topic } from '../adapter/topic.ts';
-import type { Position } from '../history/history.ts';
+import type { EventMessage, Version } from '../../adapter/adapter.ts';
+import type { Topic } from '../../adapter/topic.ts';
+import type { Position } from '../../history/history.ts';
 
 /** Bytes of the length of the head, and the one that says how the data is encoded. */
 const PREFIX_BYTES = 5;

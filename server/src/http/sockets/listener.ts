@@ -9,11 +9,11 @@ import {
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Config } from '../config/config.ts';
-import type { Pem } from '../tls/pem-files.ts';
+import type { Config } from '../../config/config.ts';
+import type { Pem } from '../../tls/pem-files.ts';
+import { inOriginForm, toOriginForm } from '../request-target.ts';
 import { asksForWebSocket, DeclinedUpgrades } from './declined-upgrades.ts';
 import { ListenError } from './listen-error.ts';
-import { inOriginForm, toOriginForm } from './request-target.ts';
 import type { TransientSockets } from './transient-sockets.ts';
 
 /** Takes over the connection of a request for a WebSocket. */

@@ -1,6 +1,6 @@
 import type { FunctionComponent } from 'preact';
-import type { Diagnosis } from '../data/wire.ts';
-import { Untrusted } from './untrusted.tsx';
+import type { Diagnosis } from '../../data/wire.ts';
+import { Untrusted } from '../untrusted.tsx';
 
 /** The diagnosis of a proof: one sentence, and the signed text above the expected one. */
 export const DiagnosisBox: FunctionComponent<{ diagnosis: Diagnosis }> = ({ diagnosis }) => {

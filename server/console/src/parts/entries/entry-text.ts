@@ -1,4 +1,4 @@
-import type { EventLine } from '../data/wire.ts';
+import type { EventLine } from '../../data/wire.ts';
 
 /** A word of ours, or text from outside. */
 export type Detail = string | { readonly untrusted: string; readonly isCode?: boolean };

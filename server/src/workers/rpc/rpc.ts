@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { deserialize, serialize } from 'node:v8';
-import { PendingCalls } from '../async/pending-calls.ts';
-import { InDoubt, Unavailable } from '../errors.ts';
+import { PendingCalls } from '../../async/pending-calls.ts';
+import { InDoubt, Unavailable } from '../../errors.ts';
 import { framePackets, type Packet, PacketReader } from './framing.ts';
 
 /** Milliseconds that an answer may take. */

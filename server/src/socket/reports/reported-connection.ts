@@ -1,7 +1,7 @@
-import type { App } from '../apps/app.ts';
-import type { ClientInfo } from '../apps/observer.ts';
-import type { AppMetrics } from '../metrics.ts';
-import type { Recordable } from '../recorder/flight-recorder.ts';
+import type { App } from '../../apps/app.ts';
+import type { ClientInfo } from '../../apps/observer.ts';
+import type { AppMetrics } from '../../metrics.ts';
+import type { Recordable } from '../../recorder/flight-recorder.ts';
 
 /** A connection, as reports name it. */
 export interface ReportedConnection extends ClientInfo, Recordable {

@@ -1,8 +1,8 @@
-import type { Metrics } from '../metrics.ts';
-import { EverySecond, Meter } from '../usage/meter.ts';
-import { Quotas } from '../usage/quotas.ts';
-import type { ParentApi } from './protocol.ts';
-import type { Rpc } from './rpc.ts';
+import type { Metrics } from '../../metrics.ts';
+import { EverySecond, Meter } from '../../usage/meter.ts';
+import { Quotas } from '../../usage/quotas.ts';
+import type { ParentApi } from '../protocol.ts';
+import type { Rpc } from '../rpc/rpc.ts';
 
 /** Tells the parent once a second what the worker has counted, and learns from it what all have used of quotas. */
 export class WorkerUsage {

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
-import type { Audit } from '../audit/audit.ts';
-import { PendingEntries } from '../audit/pending-entries.ts';
-import type { AuditPage, AuditQuery } from '../audit/query.ts';
-import type { AuditEvent } from '../audit/record.ts';
-import { Unavailable } from '../errors.ts';
-import { type Metrics, reached } from '../metrics.ts';
-import type { ParentApi } from './protocol.ts';
-import type { Rpc } from './rpc.ts';
+import type { Audit } from '../../audit/audit.ts';
+import { PendingEntries } from '../../audit/pending-entries.ts';
+import type { AuditPage, AuditQuery } from '../../audit/query.ts';
+import type { AuditEvent } from '../../audit/record.ts';
+import { Unavailable } from '../../errors.ts';
+import { type Metrics, reached } from '../../metrics.ts';
+import type { ParentApi } from '../protocol.ts';
+import type { Rpc } from '../rpc/rpc.ts';
 
 export interface WorkerAuditParts {
   readonly parent: Rpc<ParentApi>;

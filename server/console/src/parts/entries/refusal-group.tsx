@@ -1,9 +1,9 @@
 import type { FunctionComponent } from 'preact';
-import type { RefusalGroup } from '../data/refusals.ts';
+import type { RefusalGroup } from '../../data/refusals.ts';
+import { age, count, timeOf } from '../format.ts';
+import { Untrusted } from '../untrusted.tsx';
 import { DiagnosisBox } from './diagnosis.tsx';
 import { titleOf } from './entry-text.ts';
-import { age, count, timeOf } from './format.ts';
-import { Untrusted } from './untrusted.tsx';
 
 interface GroupProps {
   readonly group: RefusalGroup;

@@ -6,16 +6,16 @@ import type {
   Counters,
   History,
   Roster,
-} from '../adapter/adapter.ts';
-import type { Nonces } from '../adapter/nonces.ts';
-import type { Nodes } from '../adapter/questions.ts';
-import type { Revocations } from '../adapter/revocations.ts';
-import type { LastPositions } from '../history/last-positions.ts';
-import type { IdempotencyRecords } from '../idempotency/records.ts';
-import { packEvent } from './packed-event.ts';
-import type { PlainEvents } from './plain-events.ts';
-import type { ParentApi } from './protocol.ts';
-import { override, type Rpc, remote } from './rpc.ts';
+} from '../../adapter/adapter.ts';
+import type { Nonces } from '../../adapter/nonces.ts';
+import type { Nodes } from '../../adapter/questions.ts';
+import type { Revocations } from '../../adapter/revocations.ts';
+import type { LastPositions } from '../../history/last-positions.ts';
+import type { IdempotencyRecords } from '../../idempotency/records.ts';
+import type { PlainEvents } from '../plain-events.ts';
+import type { ParentApi } from '../protocol.ts';
+import { packEvent } from '../rpc/packed-event.ts';
+import { override, type Rpc, remote } from '../rpc/rpc.ts';
 
 /** The adapter of a worker: everything that is shared is in the parent, and the worker calls it there. */
 export class WorkerAdapter implements Adapter {

@@ -1,11 +1,11 @@
-import type { Access } from '../access/access.ts';
-import type { EndingRight, RenewalProof, RightDescription } from '../access/renewer.ts';
-import { type Life, type RenewalTimes, Term } from '../access/term.ts';
-import type { Token } from '../access/token.ts';
-import type { App } from '../apps/app.ts';
-import { codes, Disconnect } from '../errors.ts';
-import { frames } from '../protocol/frames.ts';
-import type { SessionContext } from './session-context.ts';
+import type { Access } from '../../access/access.ts';
+import type { EndingRight, RenewalProof, RightDescription } from '../../access/renewer.ts';
+import { type Life, type RenewalTimes, Term } from '../../access/term.ts';
+import type { Token } from '../../access/token.ts';
+import type { App } from '../../apps/app.ts';
+import { codes, Disconnect } from '../../errors.ts';
+import { frames } from '../../protocol/frames.ts';
+import type { SessionContext } from '../session-context.ts';
 
 /** A sign-in, as far as its life concerns it. */
 export interface EndingSignIn {

@@ -1,17 +1,16 @@
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import type { BusListener } from '../adapter/adapter.ts';
-import { NO_FIGURES } from '../adapter/node-figures.ts';
-import { NOTHING_DONE } from '../adapter/questions.ts';
-import type { ProcessFigures } from '../admin/live.ts';
-import type { Broker } from '../broker.ts';
-import { type Config, sharesApps } from '../config/config.ts';
-import { Metrics } from '../metrics.ts';
-import { VERSION } from '../version.ts';
-import { startWarm } from '../warm-up.ts';
-import { unpackEvent } from './packed-event.ts';
-import { PlainEvents } from './plain-events.ts';
+import type { BusListener } from '../../adapter/adapter.ts';
+import { NO_FIGURES } from '../../adapter/node-figures.ts';
+import { NOTHING_DONE } from '../../adapter/questions.ts';
+import type { ProcessFigures } from '../../admin/live.ts';
+import type { Broker } from '../../broker.ts';
+import { type Config, sharesApps } from '../../config/config.ts';
+import { Metrics } from '../../metrics.ts';
+import { VERSION } from '../../version.ts';
+import { startWarm } from '../../warm-up.ts';
+import { PlainEvents } from '../plain-events.ts';
 import type {
   GroupStatus,
   Listening,
@@ -19,9 +18,10 @@ import type {
   StartMessage,
   WorkerApi,
   WorkerControl,
-} from './protocol.ts';
-import { Rpc } from './rpc.ts';
-import { beatMs } from './watchdog.ts';
+} from '../protocol.ts';
+import { unpackEvent } from '../rpc/packed-event.ts';
+import { Rpc } from '../rpc/rpc.ts';
+import { beatMs } from '../watchdog.ts';
 import { WorkerAdapter } from './worker-adapter.ts';
 import { WorkerAudit } from './worker-audit.ts';
 import { WorkerCore } from './worker-core.ts';

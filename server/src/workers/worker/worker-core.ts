@@ -1,10 +1,10 @@
-import type { Journal } from '../adapter/journal.ts';
-import type { NodeProcesses } from '../admin/node.ts';
-import type { Core, CoreAdmin, CoreStatus, CoreWebhooks } from '../core/core.ts';
-import type { PublicKey } from '../data/signing-key.ts';
-import type { Quotas } from '../usage/quotas.ts';
-import type { GroupStatus, ParentApi } from './protocol.ts';
-import { type Rpc, remote } from './rpc.ts';
+import type { Journal } from '../../adapter/journal.ts';
+import type { NodeProcesses } from '../../admin/node.ts';
+import type { Core, CoreAdmin, CoreStatus, CoreWebhooks } from '../../core/core.ts';
+import type { PublicKey } from '../../data/signing-key.ts';
+import type { Quotas } from '../../usage/quotas.ts';
+import type { GroupStatus, ParentApi } from '../protocol.ts';
+import { type Rpc, remote } from '../rpc/rpc.ts';
 import type { WorkerAdapter } from './worker-adapter.ts';
 import type { WorkerAudit } from './worker-audit.ts';
 

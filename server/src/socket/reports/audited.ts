@@ -1,8 +1,8 @@
 /** What the audit log holds of a connection, its grants and its proofs. */
 import { parseProof } from '@countersign/sdk-server/signature';
-import { type Grant, userOf } from '../access/grant.ts';
-import type { ClaimedProof } from '../apps/observer.ts';
-import type { AuditEvent, AuditType } from '../audit/record.ts';
+import { type Grant, userOf } from '../../access/grant.ts';
+import type { ClaimedProof } from '../../apps/observer.ts';
+import type { AuditEvent, AuditType } from '../../audit/record.ts';
 import type { ReportedConnection } from './reported-connection.ts';
 
 /** Whether a grant stands in a signature or a token: that of a public channel does not. */

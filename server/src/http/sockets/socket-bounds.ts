@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { Config } from '../../config/config.ts';
 import { openFilesLimit } from './open-files.ts';
 
 /** Bounds of the open sockets of a process. */

@@ -1,14 +1,14 @@
 import type { FunctionComponent } from 'preact';
 import { useState } from 'preact/hooks';
-import { sortOf } from '../data/filter.ts';
-import { isRefusal } from '../data/live.ts';
-import type { EventLine } from '../data/wire.ts';
-import { addressOf } from '../frame/route.ts';
+import { sortOf } from '../../data/filter.ts';
+import { isRefusal } from '../../data/live.ts';
+import type { EventLine } from '../../data/wire.ts';
+import { addressOf } from '../../frame/route.ts';
+import { countOf, readable, timeOf } from '../format.ts';
+import { Icon } from '../icon.tsx';
+import { Untrusted } from '../untrusted.tsx';
 import { DiagnosisBox } from './diagnosis.tsx';
 import { type Detail, detailsOf, titleOf } from './entry-text.ts';
-import { countOf, readable, timeOf } from './format.ts';
-import { Icon } from './icon.tsx';
-import { Untrusted } from './untrusted.tsx';
 
 const DOTS = {
   published: 'publish',

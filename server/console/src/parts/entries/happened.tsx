@@ -1,13 +1,13 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useMemo } from 'preact/hooks';
-import { api } from '../data/api.ts';
-import { useAnswer } from '../data/use-answer.ts';
-import type { AuditRecord } from '../data/wire.ts';
-import { addressOf } from '../frame/route.ts';
-import { Failure } from './failure.tsx';
-import { countOf, momentOf } from './format.ts';
-import { Table } from './table.tsx';
-import { Untrusted } from './untrusted.tsx';
+import { api } from '../../data/api.ts';
+import { useAnswer } from '../../data/use-answer.ts';
+import type { AuditRecord } from '../../data/wire.ts';
+import { addressOf } from '../../frame/route.ts';
+import { Failure } from '../failure.tsx';
+import { countOf, momentOf } from '../format.ts';
+import { Table } from '../table.tsx';
+import { Untrusted } from '../untrusted.tsx';
 
 const REFRESH_MS = 5000;
 const HOUR_MS = 3_600_000;
