@@ -101,6 +101,8 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
         apps,
         adapter,
         hub,
+        administrator: admin.administrator,
+        document: () => openApi(config),
         webhooks: webhooks.control,
         audit,
         metrics,

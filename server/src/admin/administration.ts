@@ -10,12 +10,13 @@ import type { UsageReader } from '../usage/usage-store.ts';
 import { check, readJson, readParameters } from './http/check.ts';
 import type { AdminCall } from './http/endpoint.ts';
 import { invalid, noSuchParameter, Problem } from './http/problem.ts';
-import type { AdminAnswer, AdminRequest } from './http/request.ts';
+import type { AdminAnswer, AdminRequest, Caller } from './http/request.ts';
 import { findRoute, type Matched } from './http/routes.ts';
 import type { Live } from './live.ts';
 import type { Repeatable } from './registry/documents.ts';
 import type { Registry } from './registry/registry.ts';
-import { type Actor, Tokens } from './tokens.ts';
+import { AdminSessions } from './sessions.ts';
+import { type Actor, type AdminToken, Tokens } from './tokens.ts';
 import { auditEventOf, Trail } from './trail.ts';
 
 export interface AdministrationParts {
@@ -35,30 +36,67 @@ export interface AdministrationParts {
 /** Answers the admin API. With workers it is in the parent, and the workers pass their requests on. */
 export interface Administrator {
   /** Answers a request that is refused for its token, before its body is read; `undefined`: it may go on. */
-  admit(asked: Pick<AdminRequest, 'authorization' | 'address'>): Promise<AdminAnswer | undefined>;
+  admit(caller: Caller): Promise<AdminAnswer | undefined>;
+  /** Starts the session of a browser that has a token, or goes on with its session; tells who it is. */
+  session(caller: Caller): Promise<AdminAnswer>;
   answer(request: AdminRequest): Promise<AdminAnswer>;
+}
+
+/** Who asks: by the token itself, or by a session that stands for it. */
+interface Authenticated {
+  readonly token: AdminToken;
+  /** Of the session. */
+  readonly id?: string;
 }
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
+/** Sign-ins with one token per minute; this bounds the ended sessions, too. */
+const SIGN_INS_PER_MINUTE = 60;
 const MAX_IDEMPOTENCY_KEY = 255;
 
 /** The admin API (docs/administration.md). */
 export class Administration implements Administrator {
   readonly #parts: AdministrationParts;
   readonly #tokens: Tokens;
+  readonly #sessions: AdminSessions;
   readonly #trail: Trail;
 
   constructor(parts: AdministrationParts) {
+    const { config, registry } = parts;
     this.#parts = parts;
-    this.#tokens = new Tokens(parts.config.admin, () => parts.registry.tokens);
+    this.#tokens = new Tokens(config.admin, () => registry.tokens);
+    this.#sessions = new AdminSessions(registry.keyFor('admin sessions'), this.#tokens);
     this.#trail = new Trail(parts.repository);
   }
 
-  async admit(asked: Pick<AdminRequest, 'authorization' | 'address'>): Promise<AdminAnswer | undefined> {
+  async admit(caller: Caller): Promise<AdminAnswer | undefined> {
     try {
-      await this.#authenticate(asked);
+      await this.#authenticate(caller);
       return undefined;
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  async session(caller: Caller): Promise<AdminAnswer> {
+    try {
+      const { counters, now, log, registry } = this.#parts;
+      const known = await this.#authenticate(caller);
+      const { token } = known;
+      const { name, role, apps, expiresAt } = token;
+      if (!known.id) {
+        const { hits } = await counters.hit(`admin-sign-ins:${name}`, MINUTE_MS);
+        if (hits > SIGN_INS_PER_MINUTE)
+          throw new Problem('too_many_requests', 'Too many sign-ins with this token: wait a minute');
+        log.info({ token: name, address: caller.address }, 'console signed in');
+      }
+      const session = known.id ? { id: known.id, token } : this.#sessions.start(token, now());
+      return {
+        status: 200,
+        body: { name, role, ...(apps && { apps }), expires_at: expiresAt, has_store: registry.hasStore },
+        session: this.#sessions.ticketOf(session, now()),
+      };
     } catch (error) {
       return this.#refuse(error);
     }
@@ -77,20 +115,22 @@ export class Administration implements Administrator {
    *
    * @throws Problem 401, or 429 past the limit of the address; 404 if there is no token at all
    */
-  async #authenticate({
-    authorization,
-    address,
-  }: Pick<AdminRequest, 'authorization' | 'address'>): Promise<Actor> {
+  async #authenticate({ authorization, session, address }: Caller): Promise<Authenticated> {
     const { config, counters, now } = this.#parts;
     if (this.#tokens.all().length === 0) throw new Problem('not_found', 'Nothing is at this path');
     // A token of the configuration is good for a node that is cut off, too.
     const isBehind = await isRejected(this.#parts.registry.caughtUp());
     try {
-      const actor = this.#tokens.authenticate(authorization, Math.floor(now() / 1000));
-      if (isBehind && actor.managedBy === 'api') throw new Unavailable('The tokens cannot be looked up');
-      return actor;
+      const known: Authenticated =
+        session === undefined
+          ? { token: this.#tokens.authenticate(authorization, Math.floor(now() / 1000)) }
+          : this.#sessions.read(session, now());
+      if (isBehind && known.token.managedBy === 'api')
+        throw new Unavailable('The tokens cannot be looked up');
+      return known;
     } catch (error) {
-      if (error instanceof Unavailable) throw error;
+      // A session that has ended is nobody's attempt.
+      if (error instanceof Unavailable || session !== undefined) throw error;
       const limit = config.failedAuthenticationsPerMinute;
       if (limit === null) throw error;
       const { hits, leftMs } = await counters.hit(`admin-refusals:${address}`, MINUTE_MS);
@@ -102,7 +142,8 @@ export class Administration implements Administrator {
   }
 
   async #answer(request: AdminRequest): Promise<AdminAnswer> {
-    const actor = await this.#authenticate(request);
+    const known = await this.#authenticate(request);
+    const { token: actor } = known;
     const matched = findRoute(request.method, request.path);
     const { endpoint } = matched;
     if (!endpoint.roles.includes(actor.role))
@@ -112,7 +153,9 @@ export class Administration implements Administrator {
     const call = this.#call(request, actor, matched);
     const repeatable = repeatableOf(request, actor, this.#parts.now());
     const repeated = repeatable && (await this.#parts.registry.repeat(repeatable));
-    return repeated ?? endpoint.run(call);
+    const answer = repeated ?? (await endpoint.run(call));
+    if (!known.id) return answer;
+    return { ...answer, session: this.#sessions.ticketOf({ id: known.id, token: actor }, this.#parts.now()) };
   }
 
   #call(request: AdminRequest, actor: Actor, { endpoint, parameters }: Matched): AdminCall {

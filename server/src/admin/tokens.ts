@@ -88,6 +88,14 @@ export class Tokens {
     // Each is compared, so that the time tells nothing of where one is.
     const [token] = this.all().filter((each) => timingSafeEqual(Buffer.from(each.hash), hash));
     if (!token) throw unauthorized('admin_token_invalid', 'No admin token is like this one');
+    return this.use(token, now);
+  }
+
+  /**
+   * @param now Unix seconds
+   * @throws Problem 401 if it has expired
+   */
+  use(token: AdminToken, now: number): AdminToken {
     if (token.expiresAt !== null && token.expiresAt <= now)
       throw unauthorized('admin_token_expired', `The admin token "${token.name}" has expired`);
     this.#lastUsed.set(token.name, now);

@@ -2,18 +2,20 @@ import type { IncomingMessage } from 'node:http';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
+import type { Administrator } from '../admin/administration.ts';
 import type { Call } from '../api/endpoint.ts';
 import type { App, AppStore } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/loopback.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
+import { adminApi } from './admin-api.ts';
 import { BlockedSessions } from './ended-sessions.ts';
 import { LiveObservers } from './live/app-observers.ts';
 import { Feed } from './live/feed.ts';
 import { LiveApps } from './live/live-apps.ts';
 import { consoleApi } from './routes.ts';
-import { securityHeaders } from './security-headers.ts';
+import { ownPagesOnly, securityHeaders } from './security-headers.ts';
 import { Sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
 import { staticFiles } from './static-files.ts';
@@ -30,6 +32,9 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly apps: AppStore;
   readonly adapter: Adapter;
   readonly hub: Hub;
+  readonly administrator: Administrator;
+  /** The description of the admin API. */
+  readonly document: () => object;
   readonly webhooks: Call['webhooks'];
   readonly audit: Call['audit'];
   readonly metrics: Metrics;
@@ -85,6 +90,8 @@ export class Console {
     const sessions = new Sessions({ ...this.#parts, path, open, ended });
     const router = express.Router({ strict: true });
     router.use(securityHeaders({ config, open, isSecure }));
+    router.use('/api', ownPagesOnly);
+    router.use('/api/admin', adminApi({ ...this.#parts, path: `${path}/api/admin` }));
     router.use(
       '/api',
       consoleApi({

@@ -6,7 +6,7 @@ import type { LiveApps } from './live/live-apps.ts';
 import { type EndedSessions, endOf, type Session } from './sessions.ts';
 
 const REASON = 'The session has ended';
-/** Only users with the secret of an app can start sessions, so these bounds are generous. */
+/** Only users with the secret of an app or an admin token can start sessions, so these bounds are generous. */
 const BOUNDS = { count: 100_000, bytes: 33_554_432 };
 
 export interface LiveSessionsParts {
@@ -33,15 +33,20 @@ export class BlockedSessions implements EndedSessions {
 
   async add({ id, app }: Session): Promise<void> {
     const { liveApps, hub, now } = this.#parts;
-    const { kept } = await hub.revoker.revoke(endOfSession(liveApps.of(app).app.id, id, now()), BOUNDS);
-    if (kept === 'failed') throw new Unavailable('The end of the session could not be stored');
-    if (kept === 'full') {
-      throw new ApiError(
-        503,
-        'too_many_sessions',
-        'Too many sessions have ended lately: this one ends at its timeout',
-      );
-    }
+    await storeEnd(hub, endOfSession(liveApps.of(app).app.id, id, now()));
+  }
+}
+
+/** @throws Unavailable or ApiError if it could not be stored */
+export async function storeEnd(hub: Hub, end: Revocation): Promise<void> {
+  const { kept } = await hub.revoker.revoke(end, BOUNDS);
+  if (kept === 'failed') throw new Unavailable('The end of the session could not be stored');
+  if (kept === 'full') {
+    throw new ApiError(
+      503,
+      'too_many_sessions',
+      'Too many sessions have ended lately: this one ends at its timeout',
+    );
   }
 }
 

@@ -25,7 +25,6 @@ import { curlLine } from './curl.ts';
 import { diagnose } from './diagnosis/diagnosis.ts';
 import type { LiveObservers } from './live/app-observers.ts';
 import { authorize, type LiveApps } from './live/live-apps.ts';
-import { ownPagesOnly } from './security-headers.ts';
 import { sessionView } from './session-view.ts';
 import type { Session, Sessions } from './sessions.ts';
 
@@ -94,7 +93,6 @@ export function consoleApi(parts: ConsoleApiParts): Router {
     monotonic,
   } = parts;
   const router = express.Router({ strict: true });
-  router.use(ownPagesOnly);
 
   const view = (session: Session) => sessionView(session, liveApps.of(session.app), !sessions.open);
   const signedIn =

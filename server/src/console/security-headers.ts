@@ -50,9 +50,10 @@ export function securityHeaders({ config, open, isSecure }: SecurityHeadersParts
   };
 }
 
-/** Refuses requests that a page of another site could have sent. */
+/** Refuses requests that a page of another site could have sent. A link of our own pages, such as a download, has no header of ours. */
 export const ownPagesOnly: RequestHandler = (request, _response, next) => {
-  if (request.get(OWN_HEADER) === undefined)
+  const isOwnLink = request.method === 'GET' && request.get('Sec-Fetch-Site') === 'same-origin';
+  if (request.get(OWN_HEADER) === undefined && !isOwnLink)
     throw new ApiError(403, 'missing_header', `Send the header ${OWN_HEADER}`);
   next();
 };

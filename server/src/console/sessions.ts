@@ -1,8 +1,8 @@
-import { createHash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
-import { sign, verify } from '@countersign/sdk-server/signature';
+import { createHash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { CookieOptions, Request, Response } from 'express';
-import { z } from 'zod';
 import type { App, AppStore } from '../apps/app.ts';
+import { readCookie } from '../http/cookie.ts';
+import { claimsOf, isSigned, makeTicket, newSessionId, endOf as ticketEnd } from '../http/session-ticket.ts';
 
 /** The session of one user with one app. */
 export interface Session {
@@ -34,12 +34,7 @@ export interface SessionsParts {
 }
 
 const COOKIE = 'countersign-console';
-/** Milliseconds without a request after which a session ends. */
-const IDLE_MS = 30 * 60_000;
-/** Milliseconds after which a session ends in any case. */
-const LIFETIME_MS = 12 * 60 * 60_000;
 const OPEN_SESSION = 'open';
-const ticketSchema = z.tuple([z.string(), z.string(), z.string(), z.number()]);
 
 /**
  * The sessions of the console. A session is a cookie that contains the app and the key and is signed with the secret of
@@ -64,8 +59,7 @@ export class Sessions {
     // An unknown key takes as long as a wrong secret.
     const matches = isSame(own, secret);
     if (!app || !own || !matches) return undefined;
-    const id = `${this.#parts.now() + LIFETIME_MS}-${randomBytes(16).toString('hex')}`;
-    return { id, app, key, secret: own };
+    return { id: newSessionId(this.#parts.now()), app, key, secret: own };
   }
 
   /** The session of a request; `undefined` if it has none, or the session has ended. */
@@ -84,23 +78,21 @@ export class Sessions {
       const [key, secret] = app?.secrets.find(([name]) => secretOf(app, name)) ?? [];
       return app && key !== undefined && secret ? { id: OPEN_SESSION, app, key, secret } : undefined;
     }
-    const [text = '', signature] = readCookie(request).split('.', 2);
-    const ticket = ticketSchema.safeParse(parse(Buffer.from(text, 'base64url').toString()));
-    if (!ticket.success) return undefined;
-    const [appId, key, id, until] = ticket.data;
+    const ticket = readCookie(request, COOKIE);
+    const claims = claimsOf(ticket, now());
+    const [appId = '', key = ''] = claims?.who ?? [];
     const app = apps.byId(appId);
     const secret = app && secretOf(app, key);
-    if (!app || !secret || Math.min(until, endOf(id)) <= now()) return undefined;
-    return verify(secret, sessionText(incarnation, text), signature) ? { id, app, key, secret } : undefined;
+    if (!claims || !app || !secret) return undefined;
+    return isSigned(secret, scopeOf(incarnation), ticket) ? { id: claims.id, app, key, secret } : undefined;
   }
 
   /** Extends the session by another half hour. */
   keep(request: Request, response: Response, { id, app, key, secret }: Session): void {
     if (this.open) return;
-    const ticket = JSON.stringify([app.id, key, id, this.#parts.now() + IDLE_MS]);
-    const text = Buffer.from(ticket).toString('base64url');
-    const signature = sign(secret, sessionText(this.#parts.incarnation, text));
-    response.cookie(COOKIE, `${text}.${signature}`, this.#attributes(request));
+    const { incarnation, now } = this.#parts;
+    const ticket = makeTicket(secret, scopeOf(incarnation), { who: [app.id, key], id }, now());
+    response.cookie(COOKIE, ticket, this.#attributes(request));
   }
 
   /** Ends the session of a request on all nodes, for every copy of its cookie. */
@@ -118,12 +110,12 @@ export class Sessions {
 
 /** When a session ends in any case, in Unix milliseconds. */
 export function endOf(sessionId: string): number {
-  return sessionId === OPEN_SESSION ? Number.POSITIVE_INFINITY : Number.parseInt(sessionId, 10);
+  return sessionId === OPEN_SESSION ? Number.POSITIVE_INFINITY : ticketEnd(sessionId);
 }
 
-/** The text that the cookie signs. It cannot be a text that backends sign, since it starts with no socket id, method or brace. */
-function sessionText(incarnation: string, ticket: string): string {
-  return `console session\n${incarnation}\n${ticket}`;
+/** Begins the text that the cookie signs. It cannot be a text that backends sign, since it starts with no socket id, method or brace. */
+function scopeOf(incarnation: string): string {
+  return `console session\n${incarnation}`;
 }
 
 /** Compares in constant time, also when there is no secret. */
@@ -132,19 +124,6 @@ function isSame(secret: KeyObject | undefined, given: string): boolean {
     .update(secret?.export() ?? '')
     .digest();
   return timingSafeEqual(expected, createHash('sha256').update(given).digest());
-}
-
-function readCookie({ headers }: Request): string {
-  const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim());
-  return pairs.find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1) ?? '';
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The secret of a key that opens the console, which may do everything: neither a revoked key nor one with scopes. */

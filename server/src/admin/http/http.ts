@@ -9,7 +9,7 @@ import { PROBLEM } from '../../http/error-body.ts';
 import { splitTarget } from '../../http/target.ts';
 import type { Administrator } from '../administration.ts';
 import { methodNotAllowed, noSuchParameter, Problem, type ProblemCode } from './problem.ts';
-import type { AdminAnswer } from './request.ts';
+import type { AdminAnswer, Caller } from './request.ts';
 
 export interface AdminRouteParts {
   readonly config: Config;
@@ -42,15 +42,38 @@ async function answer(
   request: IncomingMessage & { readonly originalUrl: string },
   response: ServerResponse,
 ): Promise<void> {
-  const { administrator, addressOf, document } = parts;
+  const caller = { authorization: request.headers.authorization, address: parts.addressOf(request) };
+  const refusal = refuseWithoutTls(parts, request) ?? (await parts.administrator.admit(caller));
+  if (refusal) return refuse(request, response, refusal);
+  await answerAdmitted(parts, () => caller, root, request, response);
+}
+
+/** The bodies of many callers without a valid token would fill the memory, so it is dropped. */
+export async function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  refusal: AdminAnswer,
+): Promise<void> {
+  await dropBody(request).catch(ignoreTooLarge);
+  write(request, response, refusal);
+}
+
+/**
+ * Answers a caller who was admitted.
+ *
+ * @param caller is called when the body is there
+ * @param root the path below which the admin API is
+ * @param onAnswer is told the answer before anything of it is written
+ */
+export async function answerAdmitted(
+  { administrator, document }: Pick<AdminRouteParts, 'administrator' | 'document'>,
+  caller: () => Caller,
+  root: string,
+  request: IncomingMessage & { readonly originalUrl: string },
+  response: ServerResponse,
+  onAnswer?: (answer: AdminAnswer) => void,
+): Promise<void> {
   const { headers, method = '' } = request;
-  const asked = { authorization: headers.authorization, address: addressOf(request) };
-  const refusal = refuseWithoutTls(parts, request) ?? (await administrator.admit(asked));
-  // The bodies of many callers without a valid token would fill the memory.
-  if (refusal) {
-    await dropBody(request).catch(ignoreTooLarge);
-    return write(request, response, refusal);
-  }
   const { path: whole, rawQuery } = splitTarget(request.originalUrl);
   const path = whole.slice(root.length);
   let body: Buffer;
@@ -65,7 +88,7 @@ async function answer(
     return write(request, response, refusal ? answerOf(refusal) : { status: 200, body: document() });
   }
   const asks = {
-    ...asked,
+    ...caller(),
     method,
     path,
     rawQuery,
@@ -76,6 +99,7 @@ async function answer(
     body,
   };
   const found = await administrator.answer(asks);
+  onAnswer?.(found);
   if (!found.part || method === 'HEAD') return write(request, response, found);
   await writeParts(response, found, (resume) => administrator.answer({ ...asks, resume }));
 }
@@ -138,7 +162,7 @@ function answerOf({ status, body, more }: Problem & { readonly code: ProblemCode
   return { status, body, headers: { ...more.headers, 'Content-Type': PROBLEM } };
 }
 
-function write(
+export function write(
   request: IncomingMessage,
   response: ServerResponse,
   { status, headers, body }: AdminAnswer,

@@ -8,6 +8,7 @@ export const problems = {
   admin_token_missing: 401,
   admin_token_invalid: 401,
   admin_token_expired: 401,
+  console_sign_in_required: 401,
   role_missing: 403,
   tls_required: 403,
   not_found: 404,
@@ -32,6 +33,7 @@ export const problems = {
   unsupported_media_type: 415,
   idempotency_mismatch: 422,
   too_many_refused: 429,
+  too_many_requests: 429,
   internal_error: 500,
   unavailable: 503,
 } as const satisfies Partial<Readonly<Record<ErrorCode, number>>>;

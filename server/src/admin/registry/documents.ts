@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { AppRepository, KeptAnswer, KeptDocument } from '../../apps/app-repository.ts';
 import { Problem } from '../http/problem.ts';
@@ -54,6 +55,11 @@ export class Documents {
   /** Whether apps and tokens can be kept. */
   get areKept(): boolean {
     return this.#repository.keepsDocuments && this.#seal !== undefined;
+  }
+
+  /** A key that all nodes with these documents have; another one at each start where nothing is kept. */
+  keyFor(purpose: string): Buffer {
+    return this.areKept && this.#seal ? this.#seal.keyFor(purpose) : randomBytes(32);
   }
 
   get apps(): ReadonlyMap<string, AppRecord> {

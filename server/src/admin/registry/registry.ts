@@ -73,6 +73,11 @@ export class Registry {
     return this.#documents.areKept;
   }
 
+  /** A key that all nodes with this app store have; another one at each start without a store. */
+  keyFor(purpose: string): Buffer {
+    return this.#documents.keyFor(purpose);
+  }
+
   /** The apps of the configuration file. */
   get file(): readonly AppConfig[] {
     return this.#file;
