@@ -116,7 +116,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
         socketIds: (app, limit) => connections.socketIds(app, limit),
       })
     : undefined;
-  if (pages) hub.onWatch = (appId, channel) => pages.watch(appId, channel);
+  if (pages) hub.onWatch = ({ appId, ...watched }) => pages.watch(appId, watched);
   const explainer = new Explainer({
     socketIds: (app, limit) => connections.socketIds(app, limit),
     monotonic,

@@ -19,3 +19,21 @@ test('the console shows the events of all workers, whichever worker has its page
   // Each worker knows the session.
   for (let n = 0; n < 6; n += 1) expect((await page.visitor.ask('GET', 'channels')).status).toBe(200);
 }, 60_000);
+
+test('each worker sends what it has kept of the past, in steps that can be added', async () => {
+  const group = await startWorkers();
+  for (const worker of [1, 2]) await group.connectTo(worker);
+  const page = await startLivePage(group);
+  const sum = new Map<unknown, number>();
+  // The first sample is taken after five seconds.
+  while ([...sum.values()].reduce((total, connections) => total + connections, 0) !== 2) {
+    await page.visitor.ask('POST', 'watch', { range: '15m' });
+    const { node, range, steps } = await page.next(({ name }) => name === 'past');
+    expect(range).toBe('15m');
+    const [[at, connections] = [0, 0]] = (steps as number[][]).slice(-1);
+    expect(at! % 10_000).toBe(0);
+    if (connections! > 0) sum.set(node, connections!);
+  }
+  expect(sum.size).toBe(2);
+  expect(await page.visitor.ask('POST', 'watch', { range: '__proto__' })).toMatchObject({ status: 400 });
+}, 60_000);

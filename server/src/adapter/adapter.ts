@@ -3,6 +3,7 @@ import type { HistoryPage, HistoryQuery, LostCode, Position } from '../history/h
 import type { LastPositions } from '../history/last-positions.ts';
 import type { IdempotencyRecords, Once } from '../idempotency/records.ts';
 import type { Member } from '../protocol/frames.ts';
+import type { Range } from './figure-ranges.ts';
 import type { Journal } from './journal.ts';
 import type { Nonces } from './nonces.ts';
 import type { NodeAnswer, Nodes, Question } from './questions.ts';
@@ -79,6 +80,8 @@ export type Command = {
   readonly kind: 'watch';
   readonly appId: string;
   readonly channel: string | undefined;
+  /** Whose past it shows. */
+  readonly range: Range | undefined;
 };
 
 /** What a node may have missed while it was cut off for longer than messages are logged. */

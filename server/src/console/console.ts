@@ -11,6 +11,9 @@ import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
 import { adminApi } from './admin-api.ts';
 import { BlockedSessions } from './ended-sessions.ts';
+import { PastFigures } from './figures/past.ts';
+import { statsOf } from './figures/stats.ts';
+import type { Watched } from './live/app-observer.ts';
 import { LiveObservers } from './live/app-observers.ts';
 import { Feed } from './live/feed.ts';
 import { LiveApps } from './live/live-apps.ts';
@@ -19,7 +22,6 @@ import { ownPagesOnly, securityHeaders } from './security-headers.ts';
 import { Sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
 import { staticFiles } from './static-files.ts';
-import { statsOf } from './stats.ts';
 
 /** Options of a console. */
 export interface ConsoleOptions {
@@ -55,6 +57,7 @@ export class Console {
   readonly #parts: ConsoleParts;
   readonly #liveApps: LiveApps;
   readonly #observers: LiveObservers;
+  readonly #past: PastFigures;
 
   /** @throws Error if there is no sign-in and the broker does not listen on loopback */
   constructor(parts: ConsoleParts) {
@@ -64,10 +67,12 @@ export class Console {
     this.#parts = parts;
     this.#liveApps = new LiveApps(apps, (appId) => metrics.hide(appId));
     const feed = new Feed({ liveApps: this.#liveApps, hub, log });
+    this.#past = new PastFigures(parts);
     this.#observers = new LiveObservers({
       ...parts,
       feed,
       figures: (app) => statsOf(app, metrics, now()),
+      past: (app, range) => this.#past.of(app, range),
     });
   }
 
@@ -76,9 +81,9 @@ export class Console {
     return this.#liveApps.connectable;
   }
 
-  /** Sends live data of an app for a while, with the events and subscribers of one channel. */
-  watch(appId: string, channel: string | undefined): void {
-    this.#observers.renew(appId, channel);
+  /** Sends live data of an app for a while, with what a page shows closely. */
+  watch(appId: string, watched: Watched): void {
+    this.#observers.renew(appId, watched);
   }
 
   /** Adds the pages below `/console`. */
@@ -109,5 +114,6 @@ export class Console {
 
   close(): void {
     this.#observers.close();
+    this.#past.close();
   }
 }

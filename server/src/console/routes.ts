@@ -3,6 +3,7 @@ import express, { type RequestHandler, type Router } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Adapter } from '../adapter/adapter.ts';
+import { RANGE_NAMES } from '../adapter/figure-ranges.ts';
 import { Accepted, type Call, type Endpoint } from '../api/endpoint.ts';
 import { showAccess } from '../api/endpoints/access.ts';
 import { findAuditRecords } from '../api/endpoints/audit.ts';
@@ -66,7 +67,10 @@ interface SessionRequest {
   readonly query: URLSearchParams;
 }
 
-const watchSchema = z.object({ channel: z.string().max(1000).optional() });
+const watchSchema = z.object({
+  channel: z.string().max(1000).optional(),
+  range: z.enum(RANGE_NAMES).optional(),
+});
 const curlSchema = z.object({ origin: z.url({ protocol: /^https?$/ }), body: z.string() });
 const proofSchema = z.object({
   socketId: z.string().refine(isSocketId, 'a socket id'),
@@ -145,8 +149,8 @@ export function consoleApi(parts: ConsoleApiParts): Router {
   router.post(
     '/watch',
     signedIn(async ({ session, body }) => {
-      const { channel } = check(watchSchema, parseBody(body));
-      await adapter.bus.command({ kind: 'watch', appId: session.app.id, channel });
+      const { channel, range } = check(watchSchema, parseBody(body));
+      await adapter.bus.command({ kind: 'watch', appId: session.app.id, channel, range });
     }),
   );
   router.get(

@@ -55,7 +55,7 @@ export class Hub implements AdapterListener {
   readonly #channels: Channels;
   readonly #adapter: Adapter;
   /** Called on every node when somebody watches an app in the console. */
-  onWatch: ((appId: string, channel: string | undefined) => void) | undefined;
+  onWatch: ((command: Command) => void) | undefined;
   readonly #counts: CountAnnouncer;
   readonly #catchUp: CatchUp;
 
@@ -171,7 +171,7 @@ export class Hub implements AdapterListener {
   }
 
   obey(command: Command): void {
-    this.onWatch?.(command.appId, command.channel);
+    this.onWatch?.(command);
   }
 
   answer(question: Question): Promise<NodeAnswer> {

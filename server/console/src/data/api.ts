@@ -1,3 +1,4 @@
+import type { Range } from '../../../src/adapter/figure-ranges.ts';
 import type {
   AccessAnswer,
   AuditPage,
@@ -53,8 +54,9 @@ export const api = {
   session: () => ask<SessionView>('GET', 'session'),
   signIn: (credentials: Credentials) => ask<SessionView>('POST', 'session', credentials),
   signOut: () => ask('DELETE', 'session'),
-  /** Keeps the live data coming, with the events and subscribers of one channel. */
-  watch: (channel: string | undefined) => ask('POST', 'watch', { channel }),
+  /** Keeps the live data coming, with the events and subscribers of one channel, and the past of a range. */
+  watch: (watched: { readonly channel: string | undefined; readonly range: Range | undefined }) =>
+    ask('POST', 'watch', watched),
   channels: (filter: { readonly contains: string }) =>
     ask<ChannelList>('GET', `channels?${new URLSearchParams(filter)}`),
   channel: (name: string) => ask<ChannelState>('GET', `channel?name=${encodeURIComponent(name)}`),

@@ -1,13 +1,14 @@
 import { type ConnectionState, Countersign } from '@countersign/sdk-client';
 import { ApiFailure, api, OWN_HEADER } from './api.ts';
 import { type RefusalGroup, RefusalGroups } from './refusals.ts';
-import { Series } from './series.ts';
+import { type ChartRange, Series } from './series.ts';
 import type {
   ChannelSubscribers,
   EventLine,
   EventLines,
   Figures,
   LiveSubscriber,
+  Past,
   SessionView,
 } from './wire.ts';
 
@@ -51,6 +52,7 @@ export class Live {
   #isLooking = false;
   readonly #refusalGroups = new RefusalGroups();
   #channel: string | undefined;
+  #range: ChartRange | undefined;
   /** The subscribers of the open channel, by node. */
   readonly #subscribers = new Map<string, ChannelSubscribers>();
   readonly #listeners = new Set<() => void>();
@@ -102,6 +104,12 @@ export class Live {
     this.#sendWatch();
   }
 
+  /** Shows the past, which the broker then sends, or no charts. */
+  showPast(range: ChartRange | undefined): void {
+    this.#range = range;
+    this.#sendWatch();
+  }
+
   close(): void {
     clearInterval(this.#watchTimer);
     clearTimeout(this.#renewal);
@@ -139,6 +147,10 @@ export class Live {
       this.#awaitFigures();
       this.#changed();
     });
+    channel.bind('past', (past: Past) => {
+      this.series.addPast(past);
+      this.#changed();
+    });
     channel.bind('entries', ({ entries, dropped }: EventLines) => this.#add(entries, dropped));
     channel.bind('subscribers', (report: ChannelSubscribers) => {
       if (report.channel !== this.#channel) return;
@@ -172,7 +184,8 @@ export class Live {
 
   readonly #sendWatch = (): void => {
     if (document.hidden) return;
-    api.watch(this.#channel).catch((error: unknown) => this.#failed(error));
+    const range = this.#range === '2m' ? undefined : this.#range;
+    api.watch({ channel: this.#channel, range }).catch((error: unknown) => this.#failed(error));
   };
 
   /** Connects again with a new session view: the broker has restarted, or its apps have changed. */

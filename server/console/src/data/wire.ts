@@ -13,13 +13,15 @@ export type { AuditPage } from '../../../src/audit/query.ts';
 export type { AuditRecord, AuditType } from '../../../src/audit/record.ts';
 export type { ChannelList, ChannelState } from '../../../src/console/channels.ts';
 export type { Diagnosis } from '../../../src/console/diagnosis/diagnosis.ts';
+export type { KeyStats } from '../../../src/console/figures/stats.ts';
+export type { PastStep } from '../../../src/console/figures/track.ts';
 export type { EventLine } from '../../../src/console/live/event-line.ts';
 export type {
   ChannelSubscribers,
   EventLines,
   Figures,
   LiveSubscriber,
+  Past,
 } from '../../../src/console/live/live-reports.ts';
 export type { SessionView } from '../../../src/console/session-view.ts';
-export type { KeyStats } from '../../../src/console/stats.ts';
 export type { DeliveryState } from '../../../src/webhooks/outbox/outbox.ts';

@@ -90,7 +90,7 @@ const View: FunctionComponent<{ route: Route; session: SessionView }> = ({ route
   const { view, item } = route;
   switch (view) {
     case 'live':
-      return <LiveView session={session} />;
+      return <LiveView session={session} route={route} />;
     case 'channels':
       return item === undefined ? <ChannelsView /> : <ChannelView key={item} name={item} />;
     case 'users':

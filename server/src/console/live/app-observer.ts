@@ -1,12 +1,14 @@
 import type { Logger } from 'pino';
 import type { Adapter } from '../../adapter/adapter.ts';
+import type { Range } from '../../adapter/figure-ranges.ts';
 import type { App } from '../../apps/app.ts';
 import type { AppEvent, AppObserver } from '../../apps/observer.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import { Examiner } from '../diagnosis/examiner.ts';
 import type { RecentNames } from '../diagnosis/guesses.ts';
-import type { AppStats } from '../stats.ts';
+import type { AppStats } from '../figures/stats.ts';
+import type { PastStep } from '../figures/track.ts';
 import { eventLineOf, unprovenOf } from './event-line.ts';
 import type { Feed } from './feed.ts';
 import { LineBatch } from './line-batch.ts';
@@ -25,7 +27,14 @@ export interface LiveObserverParts {
   /** Socket ids of the app, the newest first. */
   readonly socketIds: (app: App, limit: number) => readonly string[];
   readonly figures: (app: App) => AppStats;
+  readonly past: (app: App, range: Range) => readonly PastStep[];
   readonly onEnd: () => void;
+}
+
+/** What a page shows closely. */
+export interface Watched {
+  readonly channel: string | undefined;
+  readonly range: Range | undefined;
 }
 
 const TICK_MS = 1000;
@@ -46,6 +55,8 @@ export class LiveObserver implements AppObserver {
   #until = 0;
   /** Channels whose events and subscribers are sent, each with the time when that ends. */
   readonly #channels = new Map<string, number>();
+  /** Ranges whose past is sent at the next tick: once, however many pages ask. */
+  readonly #ranges = new Set<Range>();
   #batch = new LineBatch();
   #flush: NodeJS.Timeout | undefined;
   #isSending = false;
@@ -67,9 +78,10 @@ export class LiveObserver implements AppObserver {
   }
 
   /** Goes on for another while. */
-  renew(channel: string | undefined): void {
+  renew({ channel, range }: Watched): void {
     const until = this.#parts.monotonic() + WATCH_MS;
     this.#until = until;
+    if (range !== undefined) this.#ranges.add(range);
     if (channel === undefined) return;
     const isNew = !this.#channels.has(channel);
     if (isNew && this.#channels.size >= MAX_CHANNELS) return;
@@ -120,7 +132,7 @@ export class LiveObserver implements AppObserver {
   }
 
   #tick(): void {
-    const { app, now, monotonic, feed, figures } = this.#parts;
+    const { app, now, monotonic, feed, figures, past } = this.#parts;
     const time = now();
     const elapsed = monotonic();
     if (elapsed > this.#until) return this.end();
@@ -131,6 +143,8 @@ export class LiveObserver implements AppObserver {
     }
     this.#examiner.renew();
     feed.send(app, 'figures', { at: time, ...figures(app) });
+    for (const range of this.#ranges) feed.send(app, 'past', { range, steps: past(app, range) });
+    this.#ranges.clear();
   }
 
   /** One batch after the other: while the counts of one are awaited, the next one fills up to its bounds. */

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
 import type { Adapter } from '../../adapter/adapter.ts';
+import type { Range } from '../../adapter/figure-ranges.ts';
 import type { App, AppStore } from '../../apps/app.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { RecentNames } from '../diagnosis/guesses.ts';
-import type { AppStats } from '../stats.ts';
-import { LiveObserver } from './app-observer.ts';
+import type { AppStats } from '../figures/stats.ts';
+import type { PastStep } from '../figures/track.ts';
+import { LiveObserver, type Watched } from './app-observer.ts';
 import type { Feed } from './feed.ts';
 
 export interface LiveObserversParts {
@@ -17,6 +19,7 @@ export interface LiveObserversParts {
   readonly monotonic: () => number;
   readonly socketIds: (app: App, limit: number) => readonly string[];
   readonly figures: (app: App) => AppStats;
+  readonly past: (app: App, range: Range) => readonly PastStep[];
 }
 
 /** The observers on this node, one for each app that a page of the console shows. */
@@ -28,8 +31,8 @@ export class LiveObservers {
     this.#parts = parts;
   }
 
-  /** Starts to observe an app, and one of its channels closely, or goes on for another while. */
-  renew(appId: string, channel: string | undefined): void {
+  /** Starts to observe an app, and what of it a page shows closely, or goes on for another while. */
+  renew(appId: string, watched: Watched): void {
     const app = this.#parts.apps.byId(appId);
     if (!app) return;
     let observer = this.#observers.get(app);
@@ -37,7 +40,7 @@ export class LiveObservers {
       observer = new LiveObserver({ ...this.#parts, app, onEnd: () => this.#observers.delete(app) });
       this.#observers.set(app, observer);
     }
-    observer.renew(channel);
+    observer.renew(watched);
   }
 
   /** Names that the backend of an app has seen lately. */

@@ -1,9 +1,12 @@
-import type { AppStats } from '../stats.ts';
+import type { Range } from '../../adapter/figure-ranges.ts';
+import type { AppStats } from '../figures/stats.ts';
+import type { PastStep } from '../figures/track.ts';
 import type { EventLine } from './event-line.ts';
 
 /** The reports of one node to the pages of the console, by the name of their event. */
 export interface LiveReports {
   readonly figures: Figures;
+  readonly past: Past;
   readonly entries: EventLines;
   readonly subscribers: ChannelSubscribers;
 }
@@ -16,6 +19,13 @@ export interface FromNode {
 export interface Figures extends FromNode, AppStats {
   /** Unix milliseconds. */
   readonly at: number;
+}
+
+/** What a node has kept of the time before. */
+export interface Past extends FromNode {
+  readonly range: Range;
+  /** The oldest first. */
+  readonly steps: readonly PastStep[];
 }
 
 export interface EventLines extends FromNode {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EventMessage, Message } from '../../adapter.ts';
+import { RANGE_NAMES } from '../../figure-ranges.ts';
 import type { Topic } from '../../topic.ts';
 import { positionOf } from '../history/ids.ts';
 import { questionSchema } from './question.ts';
@@ -29,8 +30,13 @@ const bodySchema = z.discriminatedUnion('kind', [
 
 const orderSchema = z.discriminatedUnion('kind', [
   z
-    .object({ kind: z.literal('watch'), appId: text, channel: text.optional() })
-    .transform(({ kind, appId, channel }) => ({ kind, appId, channel })),
+    .object({
+      kind: z.literal('watch'),
+      appId: text,
+      channel: text.optional(),
+      range: z.enum(RANGE_NAMES).optional(),
+    })
+    .transform(({ kind, appId, channel, range }) => ({ kind, appId, channel, range })),
   z.object({
     kind: z.literal('question'),
     id: text,

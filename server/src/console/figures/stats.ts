@@ -1,6 +1,6 @@
-import type { App } from '../apps/app.ts';
-import type { KeyCounts } from '../apps/keys/key-usage.ts';
-import type { Metrics } from '../metrics.ts';
+import type { App } from '../../apps/app.ts';
+import type { KeyCounts } from '../../apps/keys/key-usage.ts';
+import type { Metrics } from '../../metrics.ts';
 
 /** What one node has counted of an app since it started. */
 export interface AppStats {
