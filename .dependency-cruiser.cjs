@@ -20,6 +20,7 @@ const LAYERS = [
   ['redis', 'protocol', 'log'],
   ['apps'],
   ['async', 'outbound'],
+  ['tracing'],
   ['errors', 'version'],
 ];
 

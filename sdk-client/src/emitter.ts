@@ -2,6 +2,8 @@
 export interface Metadata {
   /** The user who sent a client event on a presence channel. */
   readonly user_id?: string;
+  /** The `traceparent` (W3C Trace Context) that the publisher of the event gave, or the broker where it is traced. */
+  readonly traceparent?: string;
 }
 
 /**

@@ -38,6 +38,7 @@ import { randomSocketId } from './socket/socket-id.ts';
 import { WriteQueue } from './socket/write-queue.ts';
 import { Certificate } from './tls/certificate.ts';
 import { Tokens } from './tokens/tokens.ts';
+import { Tracing } from './tracing/tracing.ts';
 
 /**
  * Starts a broker.
@@ -54,9 +55,20 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const { metrics = new Metrics() } = parts;
   const apps = new FileAppStore(config.apps);
   const { adapter: ownAdapter, onWebhookStep } = parts;
+  const tracing = await Tracing.find();
   const core =
     parts.core ??
-    (await openCore({ config, apps, metrics, log, now, monotonic, adapter: ownAdapter, onWebhookStep }));
+    (await openCore({
+      config,
+      apps,
+      metrics,
+      log,
+      now,
+      monotonic,
+      adapter: ownAdapter,
+      onWebhookStep,
+      tracing,
+    }));
   const { adapter, audit, webhooks, admin, quotas } = core;
   const renewals = new BackendRenewals({
     metrics,
@@ -65,6 +77,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     monotonic,
     random: Math.random,
     addresses: callableAddresses(config),
+    tracing,
   });
   const tokens = new Tokens({ metrics, log, now, monotonic, addresses: callableAddresses(config) });
   const access = new Access({ counters: adapter.counters, now, monotonic, renewer: renewals });
@@ -183,6 +196,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     audit,
     metrics,
     quotas,
+    tracing,
     log,
     now,
     monotonic,
@@ -215,6 +229,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     adapter,
     metrics,
     quotas,
+    tracing,
     log,
     now,
     monotonic,

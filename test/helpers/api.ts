@@ -2,12 +2,19 @@ import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-ser
 import type { Broker } from '@countersign/server';
 import { APP, type Credentials } from './brokers/server.ts';
 
+export interface RequestParts {
+  readonly body?: unknown;
+  readonly query?: Record<string, string>;
+  readonly app?: Credentials;
+  readonly headers?: Record<string, string>;
+}
+
 /** Makes a signed request to the HTTP API and reads the answer. */
 export async function request(
   broker: Pick<Broker, 'url'>,
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
-  { body, query = {}, app = APP }: { body?: unknown; query?: Record<string, string>; app?: Credentials } = {},
+  { body, query = {}, app = APP, headers }: RequestParts = {},
 ): Promise<{ status: number; body: unknown; headers: Headers }> {
   const raw = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
   const target = `/apps/${app.id}${path}`;
@@ -20,7 +27,11 @@ export async function request(
   };
   const text = requestText(method, target, canonicalQuery(Object.entries(parameters)));
   const search = new URLSearchParams({ ...parameters, auth_signature: sign(app.secret, text) });
-  const response = await fetch(`${broker.url}${target}?${search}`, { method, ...(raw && { body: raw }) });
+  const response = await fetch(`${broker.url}${target}?${search}`, {
+    method,
+    ...(headers && { headers }),
+    ...(raw && { body: raw }),
+  });
   return { status: response.status, body: await response.json(), headers: response.headers };
 }
 

@@ -114,6 +114,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
    *
    * @param event a name that starts with `client-`
    * @param data anything that JSON can represent; the broker accepts 10 KiB by default
+   * @param options `traceparent` (W3C Trace Context) names what caused the event: other clients of ours and webhooks get it
    * @returns resolves when the broker has published the event, and with another broker once it is sent. It rejects with a
    *   CountersignError: `not_subscribed`, `event_rate` or another code of the broker, `timeout` or `disconnected`
    * @throws CountersignError `invalid_event` if the name does not start with `client-`, or the channel is public or encrypted
@@ -127,6 +128,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
   trigger<Name extends keyof Events & `client-${string}`>(
     event: Name,
     data: Events[Name],
+    { traceparent }: { readonly traceparent?: string } = {},
   ): Promise<Published> {
     if (!event.startsWith('client-')) {
       throw new CountersignError('invalid_event', `"${event}" does not start with "client-"`);
@@ -140,7 +142,7 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
     // The broker refuses client events without data.
     const { owner, name } = this;
     const send = (id?: string): boolean =>
-      this.subscribed && owner.send(encode(event, value === undefined ? {} : value, name, id));
+      this.subscribed && owner.send(encode(event, value === undefined ? {} : value, name, id, traceparent));
     return owner.acknowledgements.publish(send, owner.isCapable);
   }
 
@@ -269,7 +271,8 @@ export class Channel<Events extends object = AnyEvents> extends Emitter<ChannelE
 
   /** @internal */
   protected deliver(event: string, data: unknown, message: Message): void {
-    const metadata: Metadata = message.user_id === undefined ? {} : { user_id: message.user_id };
+    const { user_id, traceparent } = message;
+    const metadata: Metadata = { ...(user_id && { user_id }), ...(traceparent && { traceparent }) };
     const hand = (): void => {
       this.emit(event, data, metadata);
       this.owner.emit(event, data, metadata);

@@ -16,6 +16,8 @@ export interface Message {
   readonly recovery?: unknown;
   /** Whether the client missed the event. */
   readonly replayed?: boolean;
+  /** The trace to which the event belongs. */
+  readonly traceparent?: string;
 }
 
 export const INTERNAL = 'pusher_internal:';
@@ -39,8 +41,14 @@ export function parse(frame: unknown): Message | undefined {
 }
 
 /** Encodes a frame. */
-export function encode(event: string, data: unknown, channel?: string, id?: string): string {
-  return JSON.stringify({ event, channel, data, id });
+export function encode(
+  event: string,
+  data: unknown,
+  channel?: string,
+  id?: string,
+  traceparent?: string,
+): string {
+  return JSON.stringify({ event, channel, data, id, traceparent });
 }
 
 /** Parses JSON text; returns other values, and whole numbers that JavaScript would round, unchanged. */

@@ -19,6 +19,11 @@ export interface TriggerParams {
    * the id of a job, this also holds for calls after a crash. 1 to 128 characters. @default a random one
    */
   readonly idempotencyKey?: string | undefined;
+  /**
+   * The `traceparent` (W3C Trace Context) of what caused the event: clients of ours get it with the event. Where your process
+   * is instrumented with OpenTelemetry, take it from `propagation.inject`.
+   */
+  readonly traceparent?: string | undefined;
 }
 
 interface EventFor<Channel extends string, Name extends string, Data> extends TriggerParams {
@@ -42,6 +47,7 @@ export interface EventBody {
   readonly channels: readonly string[];
   readonly socket_id?: string;
   readonly info?: string;
+  readonly traceparent?: string;
   /** Lets a request be repeated without a second event. */
   readonly idempotency_key: string;
 }
@@ -53,7 +59,17 @@ export interface BatchItem extends Omit<EventBody, 'channels'> {
 
 const MAX_IDEMPOTENCY_KEY = 128;
 const RESERVED = /^pusher(_internal)?:/;
-const KNOWN = new Set(['channel', 'name', 'data', 'socketId', 'socket_id', 'info', 'idempotencyKey']);
+const KNOWN = new Set([
+  'channel',
+  'name',
+  'data',
+  'socketId',
+  'socket_id',
+  'info',
+  'idempotencyKey',
+  'traceparent',
+]);
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** Builds the body that publishes one event to channels. */
 export function eventBody(
@@ -129,6 +145,12 @@ function checkIdempotencyKey(key: unknown): string {
   );
 }
 
+function checkTraceparent(value: unknown): string {
+  if (typeof value === 'string' && TRACEPARENT.test(value)) return value;
+  const rule = 'it must be 00-TRACE-SPAN-FLAGS in lower-case hexadecimal';
+  throw new ArgumentError('invalid_event', `Invalid traceparent: ${quoted(value)}; ${rule}`);
+}
+
 function dataOf(settings: Settings, channel: string, data: unknown): string {
   const text = isEncrypted(channel)
     ? seal(requireMasterKey(settings.masterKey), channel, toJson(data, 'invalid_data', 'Event data'))
@@ -151,7 +173,9 @@ function isScalar(text: string): boolean {
   }
 }
 
-function paramsOf(params: TriggerParams): Pick<EventBody, 'socket_id' | 'info' | 'idempotency_key'> {
+function paramsOf(
+  params: TriggerParams,
+): Pick<EventBody, 'socket_id' | 'info' | 'traceparent' | 'idempotency_key'> {
   const unknown = Object.keys(params).find((name) => !KNOWN.has(name));
   if (unknown !== undefined) {
     throw new ArgumentError('invalid_event', `An event has no field ${quoted(unknown)}`);
@@ -160,6 +184,7 @@ function paramsOf(params: TriggerParams): Pick<EventBody, 'socket_id' | 'info' |
   return {
     ...(socketId !== undefined && { socket_id: checkSocketId(socketId) }),
     ...(params.info !== undefined && { info: attributesOf(params.info) }),
+    ...(params.traceparent !== undefined && { traceparent: checkTraceparent(params.traceparent) }),
     idempotency_key: checkIdempotencyKey(params.idempotencyKey ?? randomUUID()),
   };
 }

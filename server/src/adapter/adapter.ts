@@ -69,6 +69,8 @@ export interface EventMessage {
   readonly except?: string | undefined;
   /** The socket id of the client that sent it, if a client did. */
   readonly sender?: string | undefined;
+  /** The `traceparent` of what caused it. */
+  readonly traceparent?: string | undefined;
   /** Set by the bus on an event that is kept. */
   readonly version?: Version | undefined;
   /** Set by the bus on an event of a history. */

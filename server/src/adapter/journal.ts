@@ -30,6 +30,8 @@ export type DomainEvent =
       readonly data: string;
       readonly userId: string | undefined;
       readonly socketId: string;
+      /** The `traceparent` of what caused it. */
+      readonly traceparent: string | undefined;
     }
   /** The grant of a subscription has ended, or a sign-in: then on the user's own channel. */
   | {

@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { PublicKey } from '../data/signing-key.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import type { Quotas } from '../usage/quotas.ts';
 import type { WebhookControl } from '../webhooks/webhooks.ts';
 
@@ -24,6 +25,8 @@ export interface ApiContext {
   readonly audit: Audit | undefined;
   readonly metrics: Metrics;
   readonly quotas: Quotas;
+  /** `undefined`: nothing is traced. */
+  readonly tracing: Tracing | undefined;
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   now(): number;

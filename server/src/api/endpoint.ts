@@ -56,6 +56,8 @@ export interface Call {
   readonly subject: string;
   readonly query: Query;
   readonly headers: IncomingHttpHeaders;
+  /** Names the request as the cause of what it does, in a trace; `undefined`: it is in none. */
+  readonly traceparent: string | undefined;
   /** As it came. */
   readonly body: Buffer;
   readonly hub: Hub;

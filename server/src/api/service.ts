@@ -3,6 +3,8 @@ import { ApiError } from '../errors.ts';
 import { dropBody, readBody } from '../http/body.ts';
 import { splitTarget } from '../http/target.ts';
 import { increment, reached } from '../metrics.ts';
+import { readTraceparent } from '../tracing/traceparent.ts';
+import type { Span } from '../tracing/tracing.ts';
 import type { Answers } from './answers.ts';
 import type { ApiContext } from './context.ts';
 import { Accepted, type Endpoint, Repeated } from './endpoint.ts';
@@ -11,6 +13,8 @@ import type { Callers } from './requests/callers.ts';
 import type { RequestQuota } from './requests/request-quota.ts';
 
 const NO_BODY = Buffer.alloc(0);
+/** Characters of the id in a path that a span shows, which may be that of no app. */
+const MAX_APP_ID = 64;
 const REPEATED = { 'Idempotency-Replayed': 'true' };
 
 /** What the path of a request names. */
@@ -51,6 +55,7 @@ export class Service {
     { appId, subject }: Target,
   ): Promise<void> {
     const { hub, adapter, webhooks, audit, now, quotas, metrics, log } = this.#context;
+    const span = this.#beginSpan(request, endpoint, appId);
     let status = 200;
     let spent: Authenticated | undefined;
     this.#inProgress += 1;
@@ -83,6 +88,7 @@ export class Service {
         subject,
         query,
         headers: request.headers,
+        traceparent: span?.traceparent ?? readTraceparent(request.headers['traceparent']),
         body,
         hub,
         adapter,
@@ -108,6 +114,7 @@ export class Service {
       status = this.#answers.refuse(request, response, error);
       this.#report(request, appId, error);
     }
+    span?.end({ 'http.response.status_code': status }, status >= 500 ? String(status) : undefined);
     this.#count(endpoint, appId, status);
     this.#inProgress -= 1;
     if (this.#inProgress === 0) this.#idle?.();
@@ -119,6 +126,20 @@ export class Service {
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
     });
+  }
+
+  #beginSpan({ headers }: IncomingMessage, { method, path }: Endpoint, appId: string): Span | undefined {
+    const { tracing } = this.#context;
+    if (!tracing) return undefined;
+    const route = `/apps/:appId/${path}`;
+    const attributes = {
+      'http.request.method': method,
+      'http.route': route,
+      'countersign.app.id': appId.slice(0, MAX_APP_ID),
+    };
+    return tracing.begin(`${method} ${route}`, 'server', attributes, [
+      readTraceparent(headers['traceparent']),
+    ]);
   }
 
   /** Reports to the observer of the app why a request was refused. */

@@ -198,6 +198,7 @@ export function consoleApi(parts: ConsoleApiParts): Router {
             subject,
             query,
             headers: request.headers,
+            traceparent: undefined,
             body,
             hub,
             adapter,

@@ -13,6 +13,7 @@ import type { PublicKey, SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ClusterStats } from '../prometheus/cluster.ts';
 import type { Certificate } from '../tls/certificate.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import type { Ledger } from '../usage/ledger.ts';
 import { endOf } from '../usage/period.ts';
 import { UsagePush } from '../usage/push.ts';
@@ -115,6 +116,8 @@ export interface CoreParts {
   /** @default one that the configuration asks for */
   readonly adapter?: Adapter | undefined;
   readonly onWebhookStep?: ((step: WebhookStep) => void) | undefined;
+  /** `undefined`: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** Anybody may read it, so the server and the cause are in the log only. */

@@ -67,8 +67,8 @@ export class SqliteHistoryStore {
         this.#forgetChannel.run(appId, channel);
         continue;
       }
-      for (const { version, atMs, endsAt, name, data, userId, except } of rows)
-        this.#add.run(version, appId, channel, atMs, endsAt, JSON.stringify({ name, data, userId, except }));
+      for (const { version, atMs, endsAt, ...body } of rows)
+        this.#add.run(version, appId, channel, atMs, endsAt, JSON.stringify(body));
       this.#drop.run(appId, channel, before);
       this.#set.run(appId, channel, before, last);
     }

@@ -134,8 +134,9 @@ export class HistoryWriter {
     const { now, monotonic } = this.#clocks;
     const ahead = now() - monotonic();
     for (const entry of log.after(log.stored)) {
-      const { version, name, data, userId, except, atMs, until } = entry;
-      rows.push({ version, name, data, userId, except, atMs, endsAt: Math.ceil(until + ahead) });
+      const { version, name, data, userId, except, traceparent, atMs, until } = entry;
+      const endsAt = Math.ceil(until + ahead);
+      rows.push({ version, name, data, userId, except, traceparent, atMs, endsAt });
     }
     return { appId, channel: log.channel, before: log.before, last: log.last, rows };
   }

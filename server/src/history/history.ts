@@ -12,6 +12,8 @@ export interface HistoryEvent {
   readonly userId?: string | undefined;
   /** The socket id of the one connection that did not receive it. */
   readonly except?: string | undefined;
+  /** The `traceparent` of what caused it. */
+  readonly traceparent?: string | undefined;
   /** When it was published, in Unix milliseconds. */
   readonly atMs: number;
 }

@@ -120,9 +120,10 @@ export class MemoryHistory {
   ): Position {
     const app = this.#open(appId);
     const log = app.open(channel, () => this.#tagOf(appId, channel));
-    const { name, data, userId, except, version } = event;
+    const { name, data, userId, except, traceparent, version } = event;
     const position = this.#positions.write(log.tag, version);
-    const kept = { position, version, name, data, userId, except, atMs: this.#clocks.now() };
+    const atMs = this.#clocks.now();
+    const kept = { position, version, name, data, userId, except, traceparent, atMs };
     const until = this.#clocks.monotonic() + seconds * 1000;
     this.#count(app.add({ ...kept, log, bytes: bytesOf(kept), until, isDropped: false }));
     while (log.size > messages) this.#count(-app.dropOldestOf(log));

@@ -43,6 +43,8 @@ export interface Publication {
   readonly except?: string | undefined;
   /** The socket id of the client that sent it. Cache channels do not keep client events. */
   readonly sender?: string | undefined;
+  /** The `traceparent` of what caused it, which clients that understand the extensions get. */
+  readonly traceparent?: string | undefined;
 }
 
 /** Publishes events, and delivers messages to the subscribers of this node. */
@@ -208,9 +210,10 @@ export class Hub implements AdapterListener {
 function messageOf(
   app: App,
   channel: Channel,
-  { name, data, userId, except, sender }: Publication,
+  { name, data, userId, except, sender, traceparent }: Publication,
 ): EventMessage {
-  return { kind: 'event', topic: topicOf(app.id, channel.name), name, data, userId, except, sender };
+  const topic = topicOf(app.id, channel.name);
+  return { kind: 'event', topic, name, data, userId, except, sender, traceparent };
 }
 
 /** Where an event is kept, if anywhere. */

@@ -1,4 +1,4 @@
-import type { Message, Version } from '../adapter/adapter.ts';
+import type { EventMessage, Message, Version } from '../adapter/adapter.ts';
 import type { App } from '../apps/app.ts';
 import type { Position } from '../history/history.ts';
 import type { AppMetrics } from '../metrics.ts';
@@ -135,15 +135,20 @@ export class LocalChannel {
       this.#countVersion = message.version;
     }
     const frame = this.#frame(message);
-    if (message.kind === 'count' || message.version === undefined) {
-      const sent = this.#sendAll(frame, message.kind === 'event' ? message.except : undefined);
-      if (message.kind === 'event') this.metrics.usage.delivered += sent;
-    } else {
-      const { version } = message;
-      if (message.kind === 'event' && message.position !== undefined) this.#note(message.position);
-      if (message.kind !== 'event') this.#sendNews({ frame, version, isEvent: false }, undefined);
-      else this.#sendNews(new EventNews(this.channel.name, message, version, frame), message.except);
+    if (message.kind === 'count') this.#sendAll(frame);
+    else if (message.kind === 'event') this.#deliverEvent(message, frame);
+    else this.#sendNews({ frame, version: message.version, isEvent: false }, undefined);
+  }
+
+  #deliverEvent(message: EventMessage, frame: Frame): void {
+    const { except, version, position, traceparent } = message;
+    if (version !== undefined) {
+      if (position !== undefined) this.#note(position);
+      return this.#sendNews(new EventNews(this.channel.name, message, version, frame), except);
     }
+    const extended =
+      traceparent === undefined ? undefined : frames.extended(this.channel.name, message, false);
+    this.metrics.usage.delivered += this.#sendAll(frame, except, extended);
   }
 
   #note(position: Position): void {
@@ -176,12 +181,16 @@ export class LocalChannel {
     }
   }
 
-  /** Returns how many subscribers get it. */
-  #sendAll(frame: Frame, except: string | undefined): number {
+  /**
+   * Returns how many subscribers get it.
+   *
+   * @param extended the same for those that understand the extensions, if it has any
+   */
+  #sendAll(frame: Frame, except?: string, extended?: Frame): number {
     let sent = this.#subscriptions.size;
     for (const subscriber of this.#subscriptions.keys()) {
       if (except !== undefined && subscriber.socketId === except) sent -= 1;
-      else subscriber.send(frame);
+      else subscriber.send(extended !== undefined && subscriber.isCapable ? extended : frame);
     }
     this.metrics.deliveries += sent;
     return sent;
@@ -209,14 +218,14 @@ export class LocalChannel {
   }
 }
 
-/** An event with a version. It is framed again with its position as soon as a subscriber understands that. */
+/** An event with a version. It is framed again with its position and cause as soon as a subscriber understands them. */
 class EventNews implements News {
   readonly isEvent = true;
-  #positioned: Frame | undefined;
+  #extended: Frame | undefined;
 
   constructor(
     private readonly channel: string,
-    private readonly message: Extract<ChannelMessage, { kind: 'event' }>,
+    private readonly message: EventMessage,
     readonly version: Version,
     readonly frame: Frame,
   ) {}
@@ -225,10 +234,10 @@ class EventNews implements News {
     return this.message.position;
   }
 
-  get positioned(): Frame | undefined {
-    const { position, name, data, userId } = this.message;
-    if (position === undefined) return undefined;
-    this.#positioned ??= frames.positioned(this.channel, { name, data, userId, position }, false);
-    return this.#positioned;
+  get extended(): Frame | undefined {
+    const { position, traceparent } = this.message;
+    if (position === undefined && traceparent === undefined) return undefined;
+    this.#extended ??= frames.extended(this.channel, this.message, false);
+    return this.#extended;
   }
 }

@@ -17,8 +17,8 @@ export class BufferOverflow extends Error {
 /** A message with a version: a kept event, or a change of the roster. */
 export interface News {
   readonly frame: Frame;
-  /** The same with its position, for subscribers that understand it; `undefined` if it has none. */
-  readonly positioned?: Frame | undefined;
+  /** The same with its position and its cause, for subscribers that understand them; `undefined` if it has none. */
+  readonly extended?: Frame | undefined;
   readonly version: Version;
   readonly isEvent: boolean;
   readonly position?: Position | undefined;
@@ -26,7 +26,7 @@ export interface News {
 
 /** The frame of a message for one subscriber. */
 export function frameFor(news: News, { isCapable }: Subscriber): Frame {
-  return (isCapable && news.positioned) || news.frame;
+  return (isCapable && news.extended) || news.frame;
 }
 
 /**

@@ -304,7 +304,7 @@ function keptFrame(channel: string, { last }: Joined, { isCapable }: Subscriber)
   if (!last) return frames.cacheMiss(channel);
   const { name, data, position } = last;
   if (!isCapable || position === undefined) return frames.event(name, channel, data);
-  return frames.positioned(channel, { name, data, position }, false);
+  return frames.extended(channel, { name, data, position }, false);
 }
 
 function ignoreUnavailable(error: unknown): void {

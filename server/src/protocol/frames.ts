@@ -110,19 +110,16 @@ export const frames = {
   /** An event of the application, with `data` unchanged. */
   event: encodeEvent,
 
-  /** An event of a history, for clients that understand the extensions. */
-  positioned: (
+  /** An event with what only clients understand that know the extensions: its place in a history, and its cause. */
+  extended: (
     channel: string,
-    { name, data, userId, position }: PositionedEvent,
+    { name, data, userId, position, traceparent }: ExtendedEvent,
     replayed: boolean,
-  ): Frame =>
-    encodeEvent(
-      name,
-      channel,
-      data,
-      userId,
-      `,"position":${JSON.stringify(position)}${replayed ? ',"replayed":true' : ''}`,
-    ),
+  ): Frame => {
+    const place = position === undefined ? '' : `,"position":${JSON.stringify(position)}`;
+    const cause = traceparent === undefined ? '' : `,"traceparent":${JSON.stringify(traceparent)}`;
+    return encodeEvent(name, channel, data, userId, `${place}${replayed ? ',"replayed":true' : ''}${cause}`);
+  },
 
   /** Tells the page of a stock client that what it missed is lost: the client itself passes over the event. */
   recoveryLost: (channel: string, code: string): Frame =>
@@ -178,11 +175,12 @@ function presenceData(members: readonly Member[]): string {
   return `{"presence":{"count":${members.length},"ids":[${ids.join()}],"hash":{${hash.join()}}}}`;
 }
 
-interface PositionedEvent {
+interface ExtendedEvent {
   readonly name: string;
   readonly data: string;
   readonly userId?: string | undefined;
-  readonly position: string;
+  readonly position?: string | undefined;
+  readonly traceparent?: string | undefined;
 }
 
 /** The members of an object, to be added to another one. */

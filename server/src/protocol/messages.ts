@@ -24,6 +24,8 @@ export type ClientMessage =
       readonly data: string;
       /** Under which a capable client wants an answer. */
       readonly id: unknown;
+      /** What caused it, as a capable client says. */
+      readonly traceparent: unknown;
     };
 
 const PING: ClientMessage = { kind: 'ping' };
@@ -84,7 +86,7 @@ function tokenOf({ data }: JsonObject): unknown {
 }
 
 function readClientEvent(name: string, frame: JsonObject, text: string): ClientMessage {
-  const { channel, data, id } = frame;
+  const { channel, data, id, traceparent } = frame;
   if (typeof channel !== 'string' || data === undefined) {
     throw new Refusal(
       null,
@@ -92,7 +94,8 @@ function readClientEvent(name: string, frame: JsonObject, text: string): ClientM
       'Invalid client event: it must contain a string "channel" and "data"',
     );
   }
-  return { kind: 'clientEvent', name, channel, data: typeof data === 'string' ? data : dataText(text), id };
+  const written = typeof data === 'string' ? data : dataText(text);
+  return { kind: 'clientEvent', name, channel, data: written, id, traceparent };
 }
 
 /** The text of `data`, exactly as the client wrote it. Subscribers get a string, because some clients accept nothing else. */

@@ -11,6 +11,7 @@ import { ApiError, codes, Disconnect } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { increment, type Metrics, reached } from '../metrics.ts';
 import type { ClientSocket, MessageBound, SocketOwner } from '../socket/client-socket.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import type { Quotas } from '../usage/quotas.ts';
 import { ChannelOrder } from './channel-order.ts';
 import { explain, publishedAnswer, readFrame, refusalAnswer } from './frame.ts';
@@ -159,9 +160,9 @@ export class PublishSocket implements SocketOwner {
       const admitted = quota.admit(app);
       if (admitted) await admitted;
       if (!events) throw refusal;
-      const requests = readEvents(app, events, app.limits.batchSize, 'events');
+      const requests = readEvents(app, events, app.limits.batchSize, 'events', undefined);
       for (const request of requests) checkChannels(key, request);
-      const { attributes, isRepeated } = await this.#publish(requests, data);
+      const { attributes, isRepeated } = await this.#traced(requests, data);
       increment(counts.publishes, 200);
       if (isRepeated) counts.idempotency.repeated += 1;
       return publishedAnswer(id, attributes ?? requests.map(() => ({})), isRepeated);
@@ -172,6 +173,29 @@ export class PublishSocket implements SocketOwner {
       if (answered.status === 429) counts.rateLimitHits += 1;
       this.#report(answered, isOurFault ? error : undefined);
       return refusalAnswer(id, answered);
+    }
+  }
+
+  /** Publishes within a span, if the broker is traced; an event that has no cause of its own has this one. */
+  async #traced(requests: readonly EventRequest[], data: Buffer): Promise<Published> {
+    const { tracing } = this.#parts;
+    if (!tracing) return this.#publish(requests, data);
+    const attributes = { 'countersign.app.id': this.appId, 'messaging.batch.message_count': requests.length };
+    const causes = requests.map(({ traceparent }) => traceparent);
+    const span = tracing.begin('publish frame', 'server', attributes, causes);
+    const caused = requests.map((request) => ({
+      ...request,
+      traceparent: request.traceparent ?? span.traceparent,
+    }));
+    let failure: string | undefined;
+    try {
+      return await this.#publish(caused, data);
+    } catch (error) {
+      const { answered } = explain(error);
+      if (answered.status >= 500) failure = answered.code;
+      throw error;
+    } finally {
+      span.end({}, failure);
     }
   }
 
@@ -252,6 +276,8 @@ export interface PublishSocketParts {
   readonly adapter: Adapter;
   readonly metrics: Metrics;
   readonly quotas: Quotas;
+  /** `undefined`: nothing is traced. */
+  readonly tracing: Tracing | undefined;
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly now: () => number;

@@ -4,6 +4,8 @@ import { type BackoffRange, backoffMs } from '../async/backoff.ts';
 import type { OutageLog } from '../log/outage-log.ts';
 import { increment, type Metrics } from '../metrics.ts';
 import type { Answer, OutboundClient } from '../outbound/http-client.ts';
+import { tracedPost } from '../outbound/traced-post.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { type RenewalAnswer, readAnswer } from './answer.ts';
 import type { Question } from './question.ts';
 import { MAX_BYTES, MAX_RIGHTS, renewalRequest } from './renewal-request.ts';
@@ -16,6 +18,7 @@ export interface BackendLaneParts {
   readonly now: () => number;
   readonly monotonic: () => number;
   readonly random: () => number;
+  readonly tracing: Tracing | undefined;
   /** The log of one app's failures. */
   readonly outageOf: (app: App) => OutageLog;
   /** Called with a question of an app that a reload has given another URL. */
@@ -88,7 +91,7 @@ export class BackendLane {
   }
 
   async #ask(app: App, asked: readonly (readonly [question: Question, json: string])[]): Promise<void> {
-    const { client, now, metrics } = this.#parts;
+    const { client, now, metrics, tracing } = this.#parts;
     const questions = asked.map(([question]) => question);
     const settings = app.renewal;
     if (settings?.url !== this.#url) return questions.forEach(this.#parts.askElsewhere);
@@ -99,7 +102,14 @@ export class BackendLane {
         asked.map(([, json]) => json),
         now(),
       );
-      const answer = await client.post(this.#url, headers, body);
+      const answer = await tracedPost(client, tracing, {
+        name: 'renew grants',
+        attributes: { 'countersign.app.id': app.id, 'countersign.grants': asked.length },
+        causes: [],
+        url: this.#url,
+        headers,
+        body,
+      });
       if (!answer) return;
       increment(metrics.app(app.id).renewalRequests, answer.outcome);
       await this.#settle(app, questions, answer);

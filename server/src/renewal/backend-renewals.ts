@@ -5,6 +5,7 @@ import type { App } from '../apps/app.ts';
 import { OutageLog } from '../log/outage-log.ts';
 import type { Metrics } from '../metrics.ts';
 import { OutboundClient } from '../outbound/http-client.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { BackendLane } from './backend-lane.ts';
 import { Question } from './question.ts';
 
@@ -19,6 +20,8 @@ export interface BackendRenewalsParts {
   readonly random: () => number;
   /** `public`: no backend is asked whose address is not one of the public internet. */
   readonly addresses: 'public' | 'any';
+  /** `undefined`: nothing is traced. */
+  readonly tracing: Tracing | undefined;
 }
 
 const TIMEOUT_MS = 4000;

@@ -6,6 +6,7 @@ import type { Subscription } from '../hub/subscription.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
+import { readTraceparent } from '../tracing/traceparent.ts';
 import { ClientEventRate } from './rate-limits.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
 
@@ -32,12 +33,14 @@ export class ClientEvents {
   /**
    * Publishes one client event, or tells the client why not. One with an id is answered by an `ack` or a `nack`.
    *
-   * @throws Refusal if its id is none
+   * @throws Refusal if its id or traceparent is none
    */
   publish(event: ClientEvent): void {
-    const id = this.#connection.isCapable ? readId(event.id) : undefined;
+    const { isCapable } = this.#connection;
+    const id = isCapable ? readId(event.id) : undefined;
+    const traceparent = isCapable ? readCause(event.traceparent) : undefined;
     try {
-      const published = this.#publish(event);
+      const published = this.#publish(event, traceparent);
       if (published) {
         published.then(
           (position) => this.#acknowledge(id, position),
@@ -70,7 +73,10 @@ export class ClientEvents {
     );
   }
 
-  #publish({ name, channel: channelName, data }: ClientEvent): Promise<Position | undefined> | undefined {
+  #publish(
+    { name, channel: channelName, data }: ClientEvent,
+    traceparent: string | undefined,
+  ): Promise<Position | undefined> | undefined {
     const { app, socketId } = this.#connection;
     if (!app.clientEvents)
       throw new Refusal(null, 'client_events_off', 'Client events are turned off for this app');
@@ -94,7 +100,8 @@ export class ClientEvents {
         `Client event rejected: its data is longer than ${eventDataBytes} bytes`,
       );
     }
-    const publication = { name, data, userId: subscription.userId, except: socketId, sender: socketId };
+    const { userId: member } = subscription;
+    const publication = { name, data, userId: member, except: socketId, sender: socketId, traceparent };
     const { clientEventsPerSecondPerUser: userRate } = app.limits;
     const userId = userRate === null ? undefined : (userOf(subscription.grant) ?? this.#connection.userId);
     if (userRate === null || userId === undefined) return this.#send(channel, publication);
@@ -173,5 +180,13 @@ function readId(id: unknown): string | undefined {
   if (id === undefined) return undefined;
   if (typeof id === 'string' && id.length >= 1 && id.length <= MAX_ID_LENGTH) return id;
   const expected = `"id" must be a string of 1 to ${MAX_ID_LENGTH} characters`;
+  throw new Refusal(null, 'invalid_message', `Client event rejected: ${expected}`);
+}
+
+/** @throws Refusal if it is no traceparent */
+function readCause(value: unknown): string | undefined {
+  const traceparent = readTraceparent(value);
+  if (traceparent !== undefined || value === undefined) return traceparent;
+  const expected = '"traceparent" must be one of W3C Trace Context, version 00';
   throw new Refusal(null, 'invalid_message', `Client event rejected: ${expected}`);
 }

@@ -16,6 +16,8 @@ export interface WebhookEvent {
   readonly event?: string;
   /** Of a client event: the text as it came. */
   readonly data?: string;
+  /** Of a client event: the `traceparent` that its client gave. */
+  readonly traceparent?: string;
   readonly subscription_count?: number;
   /** The id in the claims of a grant. */
   readonly grant_id?: string;

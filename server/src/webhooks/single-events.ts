@@ -28,8 +28,9 @@ export function changeOfSingle(apps: AppStore, happening: SingleEvent, at: numbe
   };
   switch (happening.kind) {
     case 'clientEvent': {
-      const { topic, name: event, data, userId, socketId } = happening;
-      return announce(topic, 'client_event', { event, data, user_id: userId, socket_id: socketId });
+      const { topic, name: event, data, userId, socketId, traceparent } = happening;
+      const parts = { event, data, user_id: userId, socket_id: socketId, traceparent };
+      return announce(topic, 'client_event', parts);
     }
     case 'grantExpired': {
       const { topic, userId, grantId, socketId } = happening;

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
 import { OutboundClient } from '../outbound/http-client.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { Dispatcher } from './delivery/dispatcher.ts';
 import { newEvent } from './event.ts';
 import type {
@@ -35,6 +36,8 @@ export interface WebhooksParts {
   /** The clock, in Unix milliseconds. */
   readonly now: () => number;
   readonly onStep?: ((step: WebhookStep) => void) | undefined;
+  /** `undefined`: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
   /** Set if events are not recorded completely or not in order: knows what is present. */
   readonly presence?: PresenceSource | undefined;
 }
@@ -78,7 +81,7 @@ export class Webhooks implements WebhookControl {
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(parts: WebhooksParts) {
-    const { config, apps, outbox, signingKey, metrics, log, now, onStep, presence } = parts;
+    const { config, apps, outbox, signingKey, metrics, log, now, onStep, tracing, presence } = parts;
     this.#parts = parts;
     this.#recorder = new Recorder({
       apps,
@@ -106,6 +109,7 @@ export class Webhooks implements WebhookControl {
       random: Math.random,
       retryMs: config.webhookRetrySeconds * 1000,
       onStep,
+      tracing,
     });
     outbox.attach(new Overflow({ metrics, log, next: this.#dispatcher }));
   }

@@ -9,6 +9,7 @@ import { reloadCore, webhookDeadline } from '../core/core.ts';
 import { openCore } from '../core/open-core.ts';
 import { Metrics } from '../metrics.ts';
 import { readPem } from '../tls/pem-files.ts';
+import { Tracing } from '../tracing/tracing.ts';
 import { VERSION } from '../version.ts';
 import { GroupMetrics } from './group-metrics.ts';
 import { ParentState } from './parent-state.ts';
@@ -116,6 +117,7 @@ export class WorkerGroup implements Broker {
       log,
       now: Date.now,
       monotonic: () => performance.now(),
+      tracing: await Tracing.find(),
     });
     const state = new ParentState(core, apps, log);
     const group = new WorkerGroup({ config, count, log, apps, metrics, state, fd });

@@ -80,9 +80,10 @@ export class MemoryBus implements Bus {
     return { ...kept, position };
   }
 
-  #recordClientEvent({ topic, name, data, userId, sender }: EventMessage): Promise<void> | undefined {
-    if (sender === undefined) return undefined;
-    return this.record([{ kind: 'clientEvent', topic, name, data, userId, socketId: sender }]);
+  #recordClientEvent(message: EventMessage): Promise<void> | undefined {
+    const { topic, name, data, userId, sender: socketId, traceparent } = message;
+    if (socketId === undefined) return undefined;
+    return this.record([{ kind: 'clientEvent', topic, name, data, userId, socketId, traceparent }]);
   }
 
   async publishCount(topic: Topic, count: number, version: Version): Promise<void> {

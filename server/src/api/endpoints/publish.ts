@@ -24,8 +24,8 @@ export const publish: Endpoint = {
   answer: publishAnswer,
   body: publishSchema,
   run(call) {
-    const { app, key, body, hub } = call;
-    const event = parsePublish(app, body);
+    const { app, key, body, hub, traceparent } = call;
+    const event = parsePublish(app, body, traceparent);
     checkChannels(key, event);
     checkQuota(call, event.channels.length);
     if (event.idempotencyKey !== undefined) return publishKeyed(call, event);
@@ -48,9 +48,10 @@ export const publishBatch: Endpoint = {
   body: batchSchema,
   answerHeaders: ({ limits }) => ({ [BATCH_SIZE]: String(limits.coalescedBatchSize) }),
   async run(call) {
-    const { app, key, headers, body } = call;
+    const { app, key, headers, body, traceparent } = call;
     const { batchSize, coalescedBatchSize } = app.limits;
-    const events = parseBatch(app, body, headers[BATCH_SIZE] === undefined ? batchSize : coalescedBatchSize);
+    const most = headers[BATCH_SIZE] === undefined ? batchSize : coalescedBatchSize;
+    const events = parseBatch(app, body, most, traceparent);
     for (const event of events) checkChannels(key, event);
     const { attributes, isRepeated } = await publishEvents(call, events);
     return answerOnce(attributes ? { batch: attributes } : NOTHING, isRepeated);

@@ -5,6 +5,7 @@ import { ApiError } from '../../errors.ts';
 import { parseBody } from '../../http/body.ts';
 import { check, describe, invalidChannel } from '../../http/check.ts';
 import { type Channel, readChannel } from '../../protocol/channel.ts';
+import { TRACEPARENT } from '../../tracing/traceparent.ts';
 import { type Attribute, readInfo } from '../info.ts';
 import { isSealed } from './sealed.ts';
 
@@ -20,6 +21,8 @@ export interface EventRequest {
   readonly info: readonly PublishAttribute[];
   /** Under which it is published once. */
   readonly idempotencyKey: string | undefined;
+  /** The `traceparent` of what caused it, which clients that understand the extensions get. */
+  readonly traceparent: string | undefined;
 }
 
 /** What a publish can tell about its channels. */
@@ -37,6 +40,7 @@ const event = {
   socket_id: z.string().nullish(),
   info: z.string().nullish(),
   idempotency_key: z.string().min(1).max(128).nullish(),
+  traceparent: z.string().regex(TRACEPARENT).nullish(),
 };
 /** The body of `POST events`. */
 export const publishSchema = z.object({
@@ -51,9 +55,10 @@ const itemSchema = z.object({ ...event, channel: z.string(), channels: z.undefin
 /**
  * Reads the body of `POST events`.
  *
+ * @param cause the `traceparent` of events that have none of their own
  * @throws ApiError that names the field, what came and what was expected
  */
-export function parsePublish(app: App, body: Buffer): EventRequest {
+export function parsePublish(app: App, body: Buffer, cause: string | undefined): EventRequest {
   const event = check(publishSchema, parseBody(body));
   const { channel, channels } = event;
   if (typeof channel === 'string' && channels) {
@@ -63,23 +68,30 @@ export function parsePublish(app: App, body: Buffer): EventRequest {
     typeof channel === 'string'
       ? readChannels(app, [channel], 'channel')
       : readChannels(app, channels, 'channels');
-  return readEvent(app, event, named, '');
+  return readEvent(app, event, named, '', cause);
 }
 
 /**
  * Reads the body of `POST batch_events`: all events, or none.
  *
+ * @param cause the `traceparent` of events that have none of their own
  * @throws ApiError that names the item and field, what came and what was expected
  */
-export function parseBatch(app: App, body: Buffer, batchSize: number): readonly EventRequest[] {
+export function parseBatch(
+  app: App,
+  body: Buffer,
+  batchSize: number,
+  cause: string | undefined,
+): readonly EventRequest[] {
   const { batch } = check(batchSchema, parseBody(body));
-  return readEvents(app, batch, batchSize, 'batch');
+  return readEvents(app, batch, batchSize, 'batch', cause);
 }
 
 /**
  * Reads a list of events: all, or none.
  *
  * @param field that holds the list
+ * @param cause the `traceparent` of events that have none of their own
  * @throws ApiError that names the item and field, what came and what was expected
  */
 export function readEvents(
@@ -87,6 +99,7 @@ export function readEvents(
   items: readonly unknown[],
   batchSize: number,
   field: 'batch' | 'events',
+  cause: string | undefined,
 ): readonly EventRequest[] {
   if (items.length > batchSize) {
     throw new ApiError(
@@ -98,7 +111,7 @@ export function readEvents(
   return items.map((item, index) => {
     const event = check(itemSchema, item, `${field}[${index}]`);
     const at = `${field}[${index}].`;
-    return readEvent(app, event, readChannels(app, [event.channel], `${at}channel`), at);
+    return readEvent(app, event, readChannels(app, [event.channel], `${at}channel`), at, cause);
   });
 }
 
@@ -106,10 +119,12 @@ type EventFields = z.infer<z.ZodObject<typeof event>>;
 
 function readEvent(
   app: App,
-  { name, data, socket_id: socketId, info, idempotency_key: idempotencyKey }: EventFields,
+  fields: EventFields,
   channels: readonly Channel[],
   at: string,
+  cause: string | undefined,
 ): EventRequest {
+  const { name, data, socket_id: socketId, info, idempotency_key: idempotencyKey, traceparent } = fields;
   const { eventNameLength, eventDataBytes } = app.limits;
   if (name.length === 0 || name.length > eventNameLength) {
     throw new ApiError(
@@ -148,6 +163,7 @@ function readEvent(
     except: socketId ?? undefined,
     info: readInfo(info, PUBLISH_ATTRIBUTES, `${at}info`),
     idempotencyKey: idempotencyKey ?? undefined,
+    traceparent: traceparent ?? cause,
   };
 }
 

@@ -31,6 +31,6 @@ export class ReplayedFrames {
     const { name, data, userId } = event;
     return reader === 'stock'
       ? frames.event(name, this.#channel, data, userId)
-      : frames.positioned(this.#channel, event, reader === 'replayed');
+      : frames.extended(this.#channel, event, reader === 'replayed');
   }
 }

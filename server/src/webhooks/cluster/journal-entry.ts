@@ -23,8 +23,9 @@ const happeningSchema = z.discriminatedUnion('kind', [
       data: text,
       userId: text.optional(),
       socketId: text,
+      traceparent: text.optional(),
     })
-    .transform((event) => ({ ...event, userId: event.userId })),
+    .transform((event) => ({ ...event, userId: event.userId, traceparent: event.traceparent })),
   z
     .object({
       kind: z.literal('grantExpired'),

@@ -1,10 +1,13 @@
 import type { Logger } from 'pino';
+import { z } from 'zod';
 import type { App } from '../../apps/app.ts';
 import type { Hook } from '../../apps/hook.ts';
 import { backoffMs } from '../../async/backoff.ts';
 import type { SigningKey } from '../../data/signing-key.ts';
 import { increment, type Metrics } from '../../metrics.ts';
 import type { Answer, OutboundClient } from '../../outbound/http-client.ts';
+import { tracedPost } from '../../outbound/traced-post.ts';
+import type { Tracing } from '../../tracing/tracing.ts';
 import type { Attempt, Delivery, Outbox } from '../outbox/outbox.ts';
 import type { Sent } from './circuit-breaker.ts';
 import { signRequest } from './signed-request.ts';
@@ -26,6 +29,8 @@ export interface CourierParts {
   readonly retryMs: number;
   /** Called when a request was sent, and when it was answered but the outbox does not have the outcome yet. */
   readonly onStep?: ((step: 'afterSend' | 'beforeAcknowledge') => void) | undefined;
+  /** `undefined`: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /**
@@ -57,14 +62,26 @@ export class Courier {
   }
 
   async deliver(app: App, hook: Hook, delivery: Delivery): Promise<Tried> {
-    const { transport, signingKey, metrics, onStep, now, wallClock, retryMs } = this.#parts;
+    const { transport, tracing, signingKey, metrics, onStep, now, wallClock, retryMs } = this.#parts;
     const at = now();
     if (delivery.triedSince !== undefined && at >= delivery.triedSince + retryMs) {
       const attempt = { at, status: null, answer: 'not sent: it was due after the time to retry' };
       return { sent: NOT_ASKED, committed: this.#giveUp(hook, delivery, attempt) };
     }
     const { headers, body } = signRequest(app, hook, signingKey, delivery, wallClock());
-    const answer = await transport.post(hook.url, headers, body, () => onStep?.('afterSend'));
+    const answer = await tracedPost(transport, tracing, {
+      name: 'webhook attempt',
+      attributes: {
+        'countersign.app.id': app.id,
+        'countersign.webhook.id': delivery.id,
+        'messaging.batch.message_count': delivery.size,
+      },
+      causes: causesOf(delivery),
+      url: hook.url,
+      headers,
+      body,
+      onSent: () => onStep?.('afterSend'),
+    });
     if (!answer) return { sent: NOT_ASKED, committed: Promise.resolve('stop') };
     increment(metrics.app(hook.appId).webhookAttempts, answer.outcome);
     return { sent: sentOf(answer), committed: this.#commit(hook, delivery, at, answer) };
@@ -106,6 +123,14 @@ export class Courier {
     log.warn(ids, 'webhook delivery became a dead letter: it was tried for too long');
     return 'go on';
   }
+}
+
+const causeSchema = z.array(z.object({ traceparent: z.string().optional() }));
+
+/** What caused the events, as far as their clients have said so. */
+function causesOf({ events }: Delivery): readonly string[] {
+  if (!events.includes('"traceparent"')) return [];
+  return causeSchema.parse(JSON.parse(`[${events}]`)).flatMap(({ traceparent }) => traceparent ?? []);
 }
 
 function sentOf({ outcome, status, retryAfterMs }: Answer): Sent {

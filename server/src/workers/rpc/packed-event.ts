@@ -26,8 +26,7 @@ export function packEvent(event: EventMessage): Buffer {
 
 /** The event that {@link packEvent} packed. */
 export function unpackEvent(bytes: Buffer): EventMessage {
-  const { topic, name, userId, except, sender, version, position } = headOf(bytes);
-  return { kind: 'event', topic, name, data: dataOf(bytes), userId, except, sender, version, position };
+  return { ...headOf(bytes), data: dataOf(bytes) };
 }
 
 /** An event that is passed on as the bytes that it came in: its data is not decoded unless somebody asks for it. */
@@ -38,16 +37,18 @@ export class PackedEvent implements EventMessage {
   readonly userId: string | undefined;
   readonly except: string | undefined;
   readonly sender: string | undefined;
+  readonly traceparent: string | undefined;
   readonly version: Version | undefined;
   readonly position: Position | undefined;
 
   constructor(readonly bytes: Buffer) {
-    const { topic, name, userId, except, sender, version, position } = headOf(bytes);
+    const { topic, name, userId, except, sender, traceparent, version, position } = headOf(bytes);
     this.topic = topic;
     this.name = name;
     this.userId = userId;
     this.except = except;
     this.sender = sender;
+    this.traceparent = traceparent;
     this.version = version;
     this.position = position;
   }

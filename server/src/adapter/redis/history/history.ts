@@ -82,11 +82,11 @@ export class RedisHistory implements History {
 function readEntry(topic: Topic, entry: string): HistoryEvent {
   const space = entry.indexOf(' ');
   const id = entry.slice(0, space);
-  const { name, data, userId, except } = eventSchema.parse(JSON.parse(entry.slice(space + 1)));
+  const { name, data, userId, except, traceparent } = eventSchema.parse(JSON.parse(entry.slice(space + 1)));
   const version = versionOf(id);
   // Versions are the time of Redis in microseconds.
   const atMs = Math.floor(version / 1000);
-  return { position: positionOfId(topic, id), version, name, data, userId, except, atMs };
+  return { position: positionOfId(topic, id), version, name, data, userId, except, traceparent, atMs };
 }
 
 function versionOf(id: string): number {

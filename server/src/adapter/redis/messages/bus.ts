@@ -73,11 +73,11 @@ export class RedisBus implements Bus {
   }
 
   async publish(message: EventMessage, keep?: Keep): Promise<Position | undefined> {
-    const { topic, name, data, userId, sender: socketId } = message;
+    const { topic, name, data, userId, sender: socketId, traceparent } = message;
     const recorded =
       socketId === undefined
         ? undefined
-        : this.#recorder.record([{ kind: 'clientEvent', topic, name, data, userId, socketId }]);
+        : this.#recorder.record([{ kind: 'clientEvent', topic, name, data, userId, socketId, traceparent }]);
     if (!keep?.history) {
       await this.#send(topic, bodyOf(message), { recorded, keep });
       return undefined;
@@ -159,6 +159,7 @@ export class RedisBus implements Bus {
 }
 
 /** An event as it travels: without its topic, which is the channel of Redis. */
-function bodyOf({ kind, name, data, userId, except, sender }: EventMessage, nonce?: number): Body {
-  return { kind, name, data, userId, except, sender, nonce };
+function bodyOf(message: EventMessage, nonce?: number): Body {
+  const { kind, name, data, userId, except, sender, traceparent } = message;
+  return { kind, name, data, userId, except, sender, traceparent, nonce };
 }

@@ -16,6 +16,7 @@ export const eventSchema = z.object({
   userId: text.optional(),
   except: text.optional(),
   sender: text.optional(),
+  traceparent: text.optional(),
   /** Makes the position of an event of a history, with its version. */
   nonce: z.number().optional(),
 });
@@ -84,9 +85,9 @@ export function messageOf(topic: Topic, { version, message }: Envelope): Message
   if (body.kind === 'count') return { ...body, topic };
   if (body.kind !== 'event') return { ...body, topic, version };
   // Named one by one: to take the rest of an object costs more than all that is read before.
-  const { kind, name, data, userId, except, sender, nonce } = body;
+  const { kind, name, data, userId, except, sender, traceparent, nonce } = body;
   const position = nonce === undefined ? undefined : positionOf(topic, version, nonce);
-  return { kind, topic, name, data, userId, except, sender, version, position };
+  return { kind, topic, name, data, userId, except, sender, traceparent, version, position };
 }
 
 /** @throws Error if it is no order */
