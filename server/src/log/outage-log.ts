@@ -13,10 +13,12 @@ export class OutageLog {
   readonly #ended: string;
   /** As `performance.now()` counts; `undefined`: there is no outage. */
   #lastFailureAt: number | undefined;
+  /** Runs from a success soon after a failure: there may be nothing more to do that could show that it is over. */
+  #end: NodeJS.Timeout | undefined;
 
   /**
    * @param began the message of the first failure
-   * @param ended the message of the first success at least a second after the last failure
+   * @param ended the message once no operation has failed for a second, and one has succeeded
    */
   constructor(log: Logger, began: string, ended: string) {
     this.#log = log;
@@ -25,6 +27,8 @@ export class OutageLog {
   }
 
   failed(error: unknown, fields: object = {}): void {
+    clearTimeout(this.#end);
+    this.#end = undefined;
     if (this.#lastFailureAt === undefined) this.#log.error({ err: error, ...fields }, this.#began);
     this.#lastFailureAt = performance.now();
   }
@@ -32,9 +36,19 @@ export class OutageLog {
   /** @returns whether there is no outage any more */
   succeeded(fields: object = {}): boolean {
     if (this.#lastFailureAt === undefined) return true;
-    if (performance.now() - this.#lastFailureAt < STABLE_MS) return false;
+    const leftMs = this.#lastFailureAt + STABLE_MS - performance.now();
+    if (leftMs <= 0) {
+      this.#over(fields);
+      return true;
+    }
+    this.#end ??= setTimeout(() => this.#over(fields), leftMs).unref();
+    return false;
+  }
+
+  #over(fields: object): void {
+    clearTimeout(this.#end);
+    this.#end = undefined;
     this.#lastFailureAt = undefined;
     this.#log.info(fields, this.#ended);
-    return true;
   }
 }

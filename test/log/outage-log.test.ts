@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { OutageLog } from '#server/log/outage-log';
 import { recordLog } from '../helpers/log.ts';
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
 function startOutages() {
@@ -21,8 +21,18 @@ test('an operation that fails now and then is one outage until it has worked for
   expect(messages()).toEqual(['fails']);
   vi.advanceTimersByTime(1);
   outages.succeeded();
-  outages.succeeded();
   expect(messages()).toEqual(['fails', 'works again']);
+});
+
+test('an outage ends after a second without a failure although nothing more is done', () => {
+  const { outages, messages } = startOutages();
+  outages.failed(new Error('disk full'));
+  vi.advanceTimersByTime(999);
+  expect(outages.succeeded()).toBe(false);
+  expect(messages()).toEqual(['fails']);
+  vi.advanceTimersByTime(1);
+  expect(messages()).toEqual(['fails', 'works again']);
+  expect(outages.succeeded()).toBe(true);
 });
 
 test('the next outage is logged as well', () => {
