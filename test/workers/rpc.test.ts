@@ -1,6 +1,7 @@
 /** Calls between two processes, over two real sockets. */
 import { expect, test } from 'vitest';
-import { Rpc, remote } from '#server/workers/rpc/rpc';
+import { remote } from '#server/workers/rpc/remote';
+import { Rpc } from '#server/workers/rpc/rpc';
 import { socketPair } from '../helpers/socket-pair.ts';
 
 /** A capability of the other end. */

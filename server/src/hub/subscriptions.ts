@@ -4,18 +4,21 @@ import { type Grant, PUBLIC_GRANT } from '../access/grant.ts';
 import type { Adapter, Joined, LeaveReason } from '../adapter/adapter.ts';
 import { type Topic, topicOf } from '../adapter/topic.ts';
 import type { App } from '../apps/app.ts';
-import { SubscriptionRefusal, Unavailable } from '../errors.ts';
+import { SubscriptionRefusal } from '../errors.ts';
 import type { Channel } from '../protocol/channel.ts';
-import { type Frame, frames, type Recovery } from '../protocol/frames.ts';
+import { frames } from '../protocol/frames.ts';
+import { Admission } from './admission.ts';
 import type { CacheMisses } from './cache-misses.ts';
 import type { Channels } from './channels.ts';
+import { acknowledge, keptFrame } from './first-frames.ts';
 import type { LocalChannel } from './local-channel.ts';
+import { Renewals } from './renewals.ts';
 import type { CatchUp } from './replay/catch-up.ts';
 import { PreviousConnections } from './replay/previous-connections.ts';
 import { Replay, type ReplayParts, type Resume } from './replay/replay.ts';
 import type { Endings } from './revocation/endings.ts';
 import type { Subscriber } from './subscriber.ts';
-import { BufferOverflow, type News, Subscription } from './subscription.ts';
+import { Subscription } from './subscription.ts';
 import { announcesCount, type CountAnnouncer } from './subscription-counts.ts';
 import type { SubscriptionTerms } from './subscription-terms.ts';
 
@@ -29,6 +32,8 @@ export class Subscriptions {
   readonly #endings: Endings;
   readonly #access: Access;
   readonly #terms: SubscriptionTerms;
+  readonly #admission: Admission;
+  readonly #renewals: Renewals;
   readonly previous: PreviousConnections;
   readonly #log: Logger;
 
@@ -52,6 +57,8 @@ export class Subscriptions {
     this.#access = parts.access;
     this.#terms = parts.terms;
     this.#log = parts.log;
+    this.#admission = new Admission(parts.adapter, parts.access);
+    this.#renewals = new Renewals({ ...parts, admission: this.#admission });
     this.previous = new PreviousConnections(parts.adapter, parts.channels, parts.log);
   }
 
@@ -80,14 +87,14 @@ export class Subscriptions {
     const present = local.get(subscriber);
     if (present?.isForAnother(grant)) throw forAnother();
     if (present && subscriber.isCapable && channel.kind !== 'public') {
-      return this.#renew(local, subscriber, present, grant);
+      return this.#renewals.renew(local, subscriber, present, grant);
     }
-    if (present) return this.#refresh(topic, local, subscriber, present, grant);
+    if (present) return this.#renewals.refresh(topic, local, subscriber, present, grant);
 
     const subscription = new Subscription(grant);
     local.addPending(subscriber, subscription);
     try {
-      const joined = await this.#enter(topic, local, subscriber, grant);
+      const joined = await this.#admission.admit(topic, local, subscriber, grant);
       const resume = position ?? (await this.previous.resumeOf(local, subscriber, grant));
       const wantsReplay = resume !== undefined || (app.historyOf(channel.name)?.rewind ?? 0) > 0;
       const parts = { topic, local, subscriber, subscription };
@@ -106,7 +113,7 @@ export class Subscriptions {
         const at = replay?.position === undefined ? local.monotonic() : Infinity;
         local.owe(subscriber, subscription, { at, position: replay?.begin ?? reached });
       }
-      this.#acknowledge(local, subscriber, subscription, joined, replay?.recovery);
+      acknowledge(local, subscriber, subscription, joined, replay?.recovery);
       if (replay?.lost && !subscriber.isCapable)
         subscriber.send(frames.recoveryLost(channel.name, replay.lost));
       if (channel.cache && joined && !replay?.coversLast) {
@@ -161,73 +168,6 @@ export class Subscriptions {
     return this.channel(app, channel)?.all() ?? [];
   }
 
-  /** Takes a seat if the grant is accepted. */
-  async #enter(
-    topic: Topic,
-    local: LocalChannel,
-    subscriber: Subscriber,
-    grant: Grant,
-  ): Promise<Joined | undefined> {
-    const { app, channel } = local;
-    if (channel.kind === 'public') {
-      if (local.listening) await local.listening.catch(ignoreUnavailable);
-      return this.#join(topic, local, subscriber, grant);
-    }
-    if (local.listening) await local.listening;
-    // Others must not see a member join that is not let in.
-    this.#access.checkValid(app, channel.name, subscriber, grant);
-    const checked = this.#access.checkUnused(app, grant);
-    if (checked) await checked;
-    const joined = await this.#join(topic, local, subscriber, grant);
-    const used = this.#access.use(app, grant);
-    if (used) await used;
-    return joined;
-  }
-
-  /** Returns `undefined` if the join is queued. */
-  async #join(
-    topic: Topic,
-    { app, channel }: LocalChannel,
-    subscriber: Subscriber,
-    { member }: Grant,
-  ): Promise<Joined | undefined> {
-    const maxMembers = app.limits.presenceMembers;
-    const position = app.historyOf(channel.name) !== undefined;
-    // Without the history a client that understands it would have to guess what it missed.
-    const mayBeLate = channel.kind === 'public' && !(position && subscriber.isCapable);
-    const options = { member, maxMembers, mayBeLate, position };
-    const joined = await this.#adapter.roster.join(topic, subscriber, options);
-    if (joined === 'full') {
-      throw new SubscriptionRefusal(
-        'LimitReached',
-        409,
-        'channel_full',
-        `The channel is full: it has ${maxMembers} members`,
-      );
-    }
-    return joined === 'queued' ? undefined : joined;
-  }
-
-  #announceJoin(topic: Topic, local: LocalChannel, { version, subscriptions, last }: Joined): void {
-    if (announcesCount(local.app, local.channel)) this.#counts.changed(topic, subscriptions, version);
-    if (local.channel.cache && !last) this.#cacheMisses.report(topic);
-    if (version >= local.missedUntil) return;
-    this.#catchUp.bringUpToDate(topic, local).catch((error: unknown) => {
-      this.#log.warn({ err: error, topic }, 'subscriber catch-up failed');
-    });
-  }
-
-  #acknowledge(
-    { channel }: LocalChannel,
-    subscriber: Subscriber,
-    { grant, term, position }: Subscription,
-    joined: Joined | undefined,
-    recovery?: Recovery,
-  ): void {
-    const extension = subscriber.isCapable ? { expires_at: term?.expiresAt, position, recovery } : undefined;
-    subscriber.send(frames.subscriptionSucceeded(channel.name, grant.member && joined?.members, extension));
-  }
-
   /**
    * Replaces the grant of a subscription by one that the backend has signed. Clients that do not understand renewal are
    * not told.
@@ -239,55 +179,16 @@ export class Subscriptions {
     const present = local?.get(subscriber);
     if (!local || !present) return;
     if (present.isForAnother(grant)) throw forAnother();
-    await this.#renew(local, subscriber, present, grant);
+    await this.#renewals.renew(local, subscriber, present, grant);
   }
 
-  /** Replaces the grant of a client that needs no new snapshot. */
-  async #renew(
-    local: LocalChannel,
-    subscriber: Subscriber,
-    subscription: Subscription,
-    grant: Grant,
-  ): Promise<void> {
-    const { app, channel } = local;
-    await this.#access.use(app, grant);
-    this.#access.checkValid(app, channel.name, subscriber, grant);
-    subscription.checkNotEnded();
-    subscription.renew(grant);
-    this.#terms.begin(local, subscriber, subscription);
-    if (subscriber.isCapable)
-      subscriber.send(frames.grantRenewed(channel.name, subscription.term?.expiresAt ?? null));
-  }
-
-  async #refresh(
-    topic: Topic,
-    local: LocalChannel,
-    subscriber: Subscriber,
-    subscription: Subscription,
-    grant: Grant,
-  ): Promise<void> {
-    subscription.buffer();
-    let news: readonly News[] = [];
-    try {
-      let joined = await this.#enter(topic, local, subscriber, grant);
-      // The subscriber may have got a newer snapshot in the meantime.
-      while (joined && subscription.isAhead(joined.version))
-        joined = await this.#join(topic, local, subscriber, grant);
-      this.#access.checkValid(local.app, local.channel.name, subscriber, grant);
-      news = subscription.resume(joined?.version);
-      subscription.renew(grant);
-      this.#terms.begin(local, subscriber, subscription);
-      this.#acknowledge(local, subscriber, subscription, joined);
-    } catch (error) {
-      // The subscription stays unchanged, unless it was ended in the meantime: then the join has taken its seat again.
-      if (error instanceof BufferOverflow)
-        subscriber.reconnect('out_of_sync', 'Too much happened while the channel was joined again');
-      else if (local.get(subscriber) === subscription) news = subscription.resume();
-      else await this.#endings.leave(topic, subscriber);
-      throw error;
-    } finally {
-      local.sendWaiting(subscriber, news);
-    }
+  #announceJoin(topic: Topic, local: LocalChannel, { version, subscriptions, last }: Joined): void {
+    if (announcesCount(local.app, local.channel)) this.#counts.changed(topic, subscriptions, version);
+    if (local.channel.cache && !last) this.#cacheMisses.report(topic);
+    if (version >= local.missedUntil) return;
+    this.#catchUp.bringUpToDate(topic, local).catch((error: unknown) => {
+      this.#log.warn({ err: error, topic }, 'subscriber catch-up failed');
+    });
   }
 }
 
@@ -298,15 +199,4 @@ function forAnother(): SubscriptionRefusal {
     'grant_user_mismatch',
     'The subscription is that of another user',
   );
-}
-
-function keptFrame(channel: string, { last }: Joined, { isCapable }: Subscriber): Frame {
-  if (!last) return frames.cacheMiss(channel);
-  const { name, data, position } = last;
-  if (!isCapable || position === undefined) return frames.event(name, channel, data);
-  return frames.extended(channel, { name, data, position }, false);
-}
-
-function ignoreUnavailable(error: unknown): void {
-  if (!(error instanceof Unavailable)) throw error;
 }

@@ -54,7 +54,7 @@ export class ClientEvents {
   }
 
   #refuse(id: string | undefined, refusal: Refusal): void {
-    this.#parts.report.clientEventRefused(this.#connection);
+    this.#parts.report.channels.clientEventRefused(this.#connection);
     if (id === undefined) return this.#connection.answer(refusal);
     this.#parts.report.messageRefused(this.#connection, refusal);
     this.#connection.send(frames.nack(id, refusal.errorCode, refusal.message));
@@ -66,7 +66,7 @@ export class ClientEvents {
 
   #fail(channel: string, id: string | undefined, error: unknown): void {
     if (error instanceof Refusal) return this.#refuse(id, error);
-    this.#parts.report.clientEventFailed(this.#connection, channel, error);
+    this.#parts.report.channels.clientEventFailed(this.#connection, channel, error);
     const message = 'Client event rejected: it could not be published';
     this.#connection.send(
       id === undefined ? frames.error(null, 'unavailable', message) : frames.nack(id, 'unavailable', message),
@@ -121,7 +121,7 @@ export class ClientEvents {
       const why = `the app has a quota of ${app.limits.messagesPerDay} messages a day`;
       throw new Refusal(codes.clientEventRate, 'quota_exceeded', `Client event rejected: ${why}`);
     }
-    report.clientEventAccepted(this.#connection);
+    report.channels.clientEventAccepted(this.#connection);
     return hub.publish(app, channel, publication);
   }
 
@@ -163,14 +163,14 @@ export class ClientEvents {
   async #countOfUser(userId: string, rate: number): Promise<void> {
     const tooMany = await this.#parts.userEvents.count(this.#connection.app.id, userId, rate);
     if (!tooMany) return;
-    this.#parts.report.clientEventRateExceeded(this.#connection);
+    this.#parts.report.channels.clientEventRateExceeded(this.#connection);
     throw tooMany;
   }
 
   #count(counted: ClientEventRate, rate: number | null): void {
     const tooMany = counted.count(rate, this.#parts.monotonic());
     if (!tooMany) return;
-    this.#parts.report.clientEventRateExceeded(this.#connection);
+    this.#parts.report.channels.clientEventRateExceeded(this.#connection);
     throw tooMany;
   }
 }

@@ -86,7 +86,7 @@ export class Session implements SignInListener {
       if (!channel) return;
       const grant = this.#authorize(channel, { auth, channelData: data });
       await this.#parts.hub.subscriptions.renew(this.#connection.app, channel, this.#connection, grant);
-      this.#parts.report.subscribed(this.#connection, name, grant, true);
+      this.#parts.report.channels.subscribed(this.#connection, name, grant, true);
     });
   }
 
@@ -105,7 +105,7 @@ export class Session implements SignInListener {
       try {
         const grant = this.#authorize(channel, { auth: undefined, channelData: undefined });
         await subscriptions.renew(app, channel, this.#connection, grant);
-        this.#parts.report.subscribed(this.#connection, channel.name, grant, true);
+        this.#parts.report.channels.subscribed(this.#connection, channel.name, grant, true);
       } catch (error) {
         if (!(error instanceof SubscriptionRefusal)) throw error;
         endings.refuse(app, channel.name, this.#connection, error.message);
@@ -129,7 +129,7 @@ export class Session implements SignInListener {
   /** The broker ended a subscription. The client can subscribe again once the seat is given up. */
   lose(name: string, grant: Grant, why: SubscriptionRefusal | undefined, left: Promise<unknown>): void {
     this.#channels = this.#channels.filter((channel) => channel.name !== name);
-    this.#parts.report.subscriptionEnded(this.#connection, name, grant, why);
+    this.#parts.report.channels.ended(this.#connection, name, grant, why);
     if (why) this.#answer(name, why);
     this.#enqueue(name, async () => {
       await left;
@@ -203,7 +203,7 @@ export class Session implements SignInListener {
       if (channel.kind !== 'public') this.#connection.authenticated();
       const isRenewal = this.#find(channel.name) !== undefined;
       if (!isRenewal) this.#channels = [...this.#channels, channel];
-      this.#parts.report.subscribed(this.#connection, channel.name, grant, isRenewal);
+      this.#parts.report.channels.subscribed(this.#connection, channel.name, grant, isRenewal);
     } finally {
       this.#joining -= 1;
     }
@@ -252,13 +252,13 @@ export class Session implements SignInListener {
     const { hub, report } = this.#parts;
     this.#channels = this.#channels.filter((each) => each !== channel);
     await hub.subscriptions.unsubscribe(this.#connection.app, channel, this.#connection, reason);
-    report.unsubscribed(this.#connection, channel.name);
+    report.channels.unsubscribed(this.#connection, channel.name);
   }
 
   #enqueue(channel: string, step: () => Promise<void>): void {
     this.#steps ??= new KeyedQueue();
     this.#steps.run(channel, step).catch((error: unknown) => {
-      this.#parts.report.channelStepFailed(this.#connection, channel, error);
+      this.#parts.report.channels.stepFailed(this.#connection, channel, error);
     });
   }
 
@@ -268,7 +268,7 @@ export class Session implements SignInListener {
     const { type, message: reason } = refusal;
     const evidence = { auth: message.auth, data: message.channelData };
     const mistake = refusal.explanation === undefined ? undefined : this.#mistakeOf(channel, message);
-    this.#parts.report.subscriptionRefused(this.#connection, channel, refusal, evidence, { mistake, grant });
+    this.#parts.report.channels.refused(this.#connection, channel, refusal, evidence, { mistake, grant });
     this.#answer(channel, refusal, message, mistake);
     if (type === 'AuthError') this.#connection.proofRefused(reason);
   }

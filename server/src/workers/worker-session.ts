@@ -2,8 +2,9 @@ import type { BusListener, Counters, Left, Message, Roster } from '../adapter/ad
 import type { Topic } from '../adapter/topic.ts';
 import type { ParentState } from './parent-state.ts';
 import type { ParentApi, WorkerApi } from './protocol.ts';
+import { override } from './rpc/capability.ts';
 import { PackedEvent } from './rpc/packed-event.ts';
-import { override, type Rpc } from './rpc/rpc.ts';
+import type { Rpc } from './rpc/rpc.ts';
 
 /**
  * The parent's side of one worker: what the worker may call, and a record of what it holds. When the worker ends,

@@ -10,3 +10,8 @@ export interface ReportedConnection extends ClientInfo, Recordable {
   /** The user that it has signed in as. */
   readonly userId?: string | undefined;
 }
+
+/** The fields that every log line about a connection has. */
+export function idsOf({ app, key, socketId }: ReportedConnection): object {
+  return { appId: app.id, key, socketId };
+}

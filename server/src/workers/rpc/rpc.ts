@@ -1,37 +1,15 @@
 import type { Duplex } from 'node:stream';
 import { deserialize, serialize } from 'node:v8';
 import { PendingCalls } from '../../async/pending-calls.ts';
-import { InDoubt, Unavailable } from '../../errors.ts';
+import { Unavailable } from '../../errors.ts';
+import type { AnswerOf, ArgumentsOf, MethodOf } from './capability.ts';
+import { errorOf, type Fault, faultOf } from './fault.ts';
 import { framePackets, type Packet, PacketReader } from './framing.ts';
 
 /** Milliseconds that an answer may take. */
 const TIMEOUT_MS = 10_000;
 /** Bytes that may wait for the other end; the connection to an end that does not read is closed. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-
-type Method = (...args: never[]) => unknown;
-/** The names of the methods of a capability. */
-type MethodOf<Capability> = {
-  [Name in keyof Capability]: Capability[Name] extends Method ? Name : never;
-}[keyof Capability] &
-  string;
-type ArgumentsOf<Capability, Name extends keyof Capability> = Capability[Name] extends (
-  ...args: infer Args
-) => unknown
-  ? Args
-  : never;
-type AnswerOf<Capability, Name extends keyof Capability> = Capability[Name] extends (
-  ...args: never[]
-) => infer Answer
-  ? Awaited<Answer>
-  : never;
-
-/** A capability of another process: each of its methods answers with a promise. */
-export type Remote<Capability> = {
-  readonly [Name in MethodOf<Capability>]: (
-    ...args: ArgumentsOf<Capability, Name>
-  ) => Promise<AnswerOf<Capability, Name>>;
-};
 
 /** What one end sends to the other, beside events. A call without an id wants no answer. */
 type Message =
@@ -41,14 +19,6 @@ type Message =
   | { readonly received: number }
   | { readonly refusal: number; readonly error: Fault };
 type Call = Extract<Message, { call: string }>;
-
-/** An error, as far as the other end needs it. */
-interface Fault {
-  readonly name: string;
-  readonly message: string;
-  readonly code?: unknown;
-  readonly syscall?: unknown;
-}
 
 /** How to wait for an answer. */
 export interface CallOptions<Answer> {
@@ -260,54 +230,4 @@ function packetsOf(gathered: readonly (Message | Packet)[]): readonly Packet[] {
   }
   endMessages();
   return packets;
-}
-
-/** A capability of the other end, as if it were in this process. */
-export function remote<Far extends object, On extends keyof Far & string>(
-  rpc: Rpc<Far>,
-  on: On,
-): Remote<Far[On]> {
-  type Name = MethodOf<Far[On]>;
-  const methods = new Map<Name, (...args: ArgumentsOf<Far[On], Name>) => unknown>();
-  return new Proxy({} as Remote<Far[On]>, {
-    get(_, property) {
-      // A promise that resolves with this object asks for `then`, which no capability has.
-      if (typeof property === 'symbol' || property === 'then') return undefined;
-      const name = property as Name;
-      let method = methods.get(name);
-      if (!method) {
-        method = (...args) => rpc.call(on, name, args);
-        methods.set(name, method);
-      }
-      return method;
-    },
-  });
-}
-
-/** A capability of which some methods are replaced. */
-export function override<Capability extends object>(
-  capability: Capability,
-  replacements: Partial<Capability>,
-): Capability {
-  const methods = new Map<PropertyKey, unknown>(Object.entries(replacements));
-  return new Proxy(capability, {
-    get(target, name) {
-      if (!methods.has(name)) {
-        const member: unknown = Reflect.get(target, name, target);
-        methods.set(name, typeof member === 'function' ? member.bind(target) : member);
-      }
-      return methods.get(name);
-    },
-  });
-}
-
-function faultOf(error: unknown): Fault {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
-  const { name, message, code, syscall } = error as Error & Fault;
-  return { name, message, ...(code !== undefined && { code }), ...(syscall !== undefined && { syscall }) };
-}
-
-function errorOf({ name, message, ...rest }: Fault): Error {
-  if (name === InDoubt.name) return new InDoubt(message);
-  return name === Unavailable.name ? new Unavailable(message) : Object.assign(new Error(message), rest);
 }

@@ -14,8 +14,10 @@ import type { LastPositions } from '../../history/last-positions.ts';
 import type { IdempotencyRecords } from '../../idempotency/records.ts';
 import type { PlainEvents } from '../plain-events.ts';
 import type { ParentApi } from '../protocol.ts';
+import { override } from '../rpc/capability.ts';
 import { packEvent } from '../rpc/packed-event.ts';
-import { override, type Rpc, remote } from '../rpc/rpc.ts';
+import { remote } from '../rpc/remote.ts';
+import type { Rpc } from '../rpc/rpc.ts';
 
 /** The adapter of a worker: everything that is shared is in the parent, and the worker calls it there. */
 export class WorkerAdapter implements Adapter {

@@ -4,7 +4,8 @@ import type { Core, CoreAdmin, CoreStatus, CoreWebhooks } from '../../core/core.
 import type { PublicKey } from '../../data/signing-key.ts';
 import type { Quotas } from '../../usage/quotas.ts';
 import type { GroupStatus, ParentApi } from '../protocol.ts';
-import { type Rpc, remote } from '../rpc/rpc.ts';
+import { remote } from '../rpc/remote.ts';
+import type { Rpc } from '../rpc/rpc.ts';
 import type { WorkerAdapter } from './worker-adapter.ts';
 import type { WorkerAudit } from './worker-audit.ts';
 
