@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type News, Subscription } from '#server/hub/subscription';
+import { type News, Subscription } from '#server/hub/subscriptions/subscription';
 
 const event = (version: number) => ({ frame: Buffer.from(`event ${version}`), version, isEvent: true });
 const member = (version: number) => ({ frame: Buffer.from(`member ${version}`), version, isEvent: false });

@@ -28,8 +28,8 @@ import { Endings } from './revocation/endings.ts';
 import type { LocalConnection } from './revocation/enforcement.ts';
 import { Revoker } from './revocation/revoker.ts';
 import { CountAnnouncer } from './subscription-counts.ts';
-import { SubscriptionTerms } from './subscription-terms.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { SubscriptionTerms } from './subscriptions/subscription-terms.ts';
+import { Subscriptions } from './subscriptions/subscriptions.ts';
 import { Users } from './users.ts';
 import { Watchlists } from './watchlists.ts';
 

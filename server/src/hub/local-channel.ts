@@ -7,7 +7,7 @@ import { type Frame, frames } from '../protocol/frames.ts';
 import { ReplayedFrames } from './replay/replayed-frames.ts';
 import { Trail } from './replay/trail.ts';
 import type { Subscriber } from './subscriber.ts';
-import { frameFor, type News, type Subscription } from './subscription.ts';
+import { frameFor, type News, type Subscription } from './subscriptions/subscription.ts';
 
 /** A message to the subscribers of a channel. */
 export type ChannelMessage = Extract<Message, { kind: 'event' | 'memberAdded' | 'memberRemoved' | 'count' }>;

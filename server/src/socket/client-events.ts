@@ -2,7 +2,7 @@ import { userOf } from '../access/grant.ts';
 import { codes, Refusal } from '../errors.ts';
 import type { Position } from '../history/history.ts';
 import type { Publication } from '../hub/hub.ts';
-import type { Subscription } from '../hub/subscription.ts';
+import type { Subscription } from '../hub/subscriptions/subscription.ts';
 import { type Channel, readChannel } from '../protocol/channel.ts';
 import { frames } from '../protocol/frames.ts';
 import type { ClientMessage } from '../protocol/messages.ts';

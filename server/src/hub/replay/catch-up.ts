@@ -5,8 +5,8 @@ import type { CacheMisses } from '../cache-misses.ts';
 import type { Channels } from '../channels.ts';
 import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
-import type { News, Subscription } from '../subscription.ts';
 import { announcesCount, type CountAnnouncer } from '../subscription-counts.ts';
+import type { News, Subscription } from '../subscriptions/subscription.ts';
 
 /** Sends subscribers what they may have missed while this node was cut off, or makes them reconnect. */
 export class CatchUp {

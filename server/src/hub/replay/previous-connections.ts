@@ -9,7 +9,7 @@ import type { LastPosition } from '../../history/last-positions.ts';
 import type { Channels } from '../channels.ts';
 import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
-import type { Subscription } from '../subscription.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 import { keyOf, ReachedQuestions } from './reached-questions.ts';
 import type { Resume } from './replay.ts';
 

@@ -7,7 +7,7 @@ import { increment } from '../../metrics.ts';
 import type { Frame, Recovery } from '../../protocol/frames.ts';
 import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
-import type { Subscription } from '../subscription.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 
 /** Events of one page, for which a reader is waited for. */
 const PAGE_EVENTS = 100;

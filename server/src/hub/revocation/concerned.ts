@@ -1,7 +1,7 @@
 import type { Topic } from '../../adapter/topic.ts';
 import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
-import type { Subscription } from '../subscription.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 
 /** A subscription that a revocation concerns. */
 export interface Concerned {

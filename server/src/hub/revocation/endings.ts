@@ -12,8 +12,8 @@ import type { Channel } from '../../protocol/channel.ts';
 import type { Channels } from '../channels.ts';
 import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
-import type { Subscription } from '../subscription.ts';
 import { announcesCount, type CountAnnouncer } from '../subscription-counts.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 import type { Concerned } from './concerned.ts';
 
 /** Ends subscriptions against the will of their subscribers: the application takes their grant back, or it is not valid any more. */

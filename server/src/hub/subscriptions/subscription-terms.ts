@@ -1,13 +1,13 @@
-import type { Access } from '../access/access.ts';
-import { userOf } from '../access/grant.ts';
-import type { EndingRight, RenewalProof, RightDescription } from '../access/renewer.ts';
-import { type Life, type RenewalTimes, Term } from '../access/term.ts';
-import type { Token } from '../access/token.ts';
-import type { App } from '../apps/app.ts';
-import { frames } from '../protocol/frames.ts';
-import type { LocalChannel } from './local-channel.ts';
-import type { Endings } from './revocation/endings.ts';
-import type { Subscriber } from './subscriber.ts';
+import type { Access } from '../../access/access.ts';
+import { userOf } from '../../access/grant.ts';
+import type { EndingRight, RenewalProof, RightDescription } from '../../access/renewer.ts';
+import { type Life, type RenewalTimes, Term } from '../../access/term.ts';
+import type { Token } from '../../access/token.ts';
+import type { App } from '../../apps/app.ts';
+import { frames } from '../../protocol/frames.ts';
+import type { LocalChannel } from '../local-channel.ts';
+import type { Endings } from '../revocation/endings.ts';
+import type { Subscriber } from '../subscriber.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Gives the subscriptions of this node the life that their grants allow. */

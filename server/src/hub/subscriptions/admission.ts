@@ -1,10 +1,10 @@
-import type { Access } from '../access/access.ts';
-import type { Grant } from '../access/grant.ts';
-import type { Adapter, Joined } from '../adapter/adapter.ts';
-import type { Topic } from '../adapter/topic.ts';
-import { SubscriptionRefusal, Unavailable } from '../errors.ts';
-import type { LocalChannel } from './local-channel.ts';
-import type { Subscriber } from './subscriber.ts';
+import type { Access } from '../../access/access.ts';
+import type { Grant } from '../../access/grant.ts';
+import type { Adapter, Joined } from '../../adapter/adapter.ts';
+import type { Topic } from '../../adapter/topic.ts';
+import { SubscriptionRefusal, Unavailable } from '../../errors.ts';
+import type { LocalChannel } from '../local-channel.ts';
+import type { Subscriber } from '../subscriber.ts';
 
 /** Lets subscribers into channels: checks the grant, and takes a seat in the roster. */
 export class Admission {

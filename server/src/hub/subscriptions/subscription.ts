@@ -1,10 +1,10 @@
-import { type Grant, userOf } from '../access/grant.ts';
-import type { Term } from '../access/term.ts';
-import type { Version } from '../adapter/adapter.ts';
-import type { SubscriptionRefusal } from '../errors.ts';
-import type { Position } from '../history/history.ts';
-import type { Frame } from '../protocol/frames.ts';
-import type { Subscriber } from './subscriber.ts';
+import { type Grant, userOf } from '../../access/grant.ts';
+import type { Term } from '../../access/term.ts';
+import type { Version } from '../../adapter/adapter.ts';
+import type { SubscriptionRefusal } from '../../errors.ts';
+import type { Position } from '../../history/history.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import type { Subscriber } from '../subscriber.ts';
 
 /** Frames that may wait for one snapshot: an adapter that does not answer must not fill the memory. */
 const MAX_BUFFERED_FRAMES = 10_000;

@@ -1,12 +1,12 @@
-import type { Access } from '../access/access.ts';
-import type { Grant } from '../access/grant.ts';
-import type { Topic } from '../adapter/topic.ts';
-import { frames } from '../protocol/frames.ts';
+import type { Access } from '../../access/access.ts';
+import type { Grant } from '../../access/grant.ts';
+import type { Topic } from '../../adapter/topic.ts';
+import { frames } from '../../protocol/frames.ts';
+import type { LocalChannel } from '../local-channel.ts';
+import type { Endings } from '../revocation/endings.ts';
+import type { Subscriber } from '../subscriber.ts';
 import type { Admission } from './admission.ts';
 import { acknowledge } from './first-frames.ts';
-import type { LocalChannel } from './local-channel.ts';
-import type { Endings } from './revocation/endings.ts';
-import type { Subscriber } from './subscriber.ts';
 import { BufferOverflow, type News, type Subscription } from './subscription.ts';
 import type { SubscriptionTerms } from './subscription-terms.ts';
 

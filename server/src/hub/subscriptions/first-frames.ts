@@ -1,8 +1,8 @@
 /** The first frames that a subscriber gets. */
-import type { Joined } from '../adapter/adapter.ts';
-import { type Frame, frames, type Recovery } from '../protocol/frames.ts';
-import type { LocalChannel } from './local-channel.ts';
-import type { Subscriber } from './subscriber.ts';
+import type { Joined } from '../../adapter/adapter.ts';
+import { type Frame, frames, type Recovery } from '../../protocol/frames.ts';
+import type { LocalChannel } from '../local-channel.ts';
+import type { Subscriber } from '../subscriber.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Sends `subscription_succeeded`. */
@@ -22,5 +22,5 @@ export function keptFrame(channel: string, { last }: Joined, { isCapable }: Subs
   if (!last) return frames.cacheMiss(channel);
   const { name, data, position } = last;
   if (!isCapable || position === undefined) return frames.event(name, channel, data);
-  return frames.positioned(channel, { name, data, position }, false);
+  return frames.extended(channel, { name, data, position }, false);
 }
