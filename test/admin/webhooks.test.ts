@@ -89,4 +89,11 @@ test('a second secret is added, the first one is retired, and a third one is ref
   const { body } = await admin(broker, 'GET', '/apps/shop/webhooks');
   expect(body.webhooks[0].secrets.map(({ id }: { id: string }) => id)).toEqual([last.body.id]);
   expect(await admin(broker, 'POST', `${path}?retire=604801`)).toMatchObject({ status: 400 });
+
+  const newest = await admin(broker, 'POST', `${path}?retire=1`);
+  const ids = async () =>
+    (await admin(broker, 'GET', '/apps/shop/webhooks')).body.webhooks[0].secrets.map(
+      ({ id }: { id: string }) => id,
+    );
+  await expect.poll(ids).toEqual([newest.body.id]);
 });

@@ -116,6 +116,19 @@ describe('a configuration that cannot be used', () => {
     );
   });
 
+  test('the admin token of the environment is any text from 32 characters that is in no documentation', async () => {
+    const file = await fileWith({ apps: [{ id: '1', keys: [{ key: 'key-1', secret: 'kT3v0pWzq8' }] }] });
+    const check = (token: string) =>
+      runCli(['config', 'check', '--config', file], { env: { COUNTERSIGN_ADMIN_TOKEN: token } });
+    for (const token of ['x'.repeat(32), 'a text '.repeat(100)])
+      expect(await check(token)).toMatchObject({ code: 0 });
+    expect(await check('x'.repeat(31))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('admin.token'),
+    });
+    expect(await check('replace-me-with-openssl-rand-hex-32')).toMatchObject({ code: 2 });
+  });
+
   test.each<[args: string[], env: Record<string, string>]>([
     [['dev', '--host', '0.0.0.0'], {}],
     [['dev'], { COUNTERSIGN_HOST: '0.0.0.0' }],

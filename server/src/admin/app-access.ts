@@ -36,8 +36,8 @@ export function idOf(found: Found): string {
   return 'record' in found ? found.record.id : found.file.id;
 }
 
-export function viewOf(found: Found, uses: KeyUses): AppView {
-  return 'record' in found ? storedApp(found.record, uses) : fileApp(found.file, uses);
+export function viewOf(found: Found, uses: KeyUses, now: number): AppView {
+  return 'record' in found ? storedApp(found.record, uses, now) : fileApp(found.file, uses);
 }
 
 /** @throws Problem if the app has changed since the caller read it */
@@ -49,7 +49,7 @@ export function refuseOutdated({ ifMatch }: AdminCall, app: AppRecord): void {
   throw new Problem('etag_mismatch', `The app has changed: its etag is "${etag}" now`);
 }
 
-/** The record after a change, and what the audit log says of it. */
+/** The record after a change, and what the audit log says of it: nothing if nothing is different. */
 export function changed(
   call: AdminCall,
   type: AdministrationType,
@@ -57,8 +57,10 @@ export function changed(
   change: Partial<AppRecord>,
   more: { readonly target?: string } = {},
 ) {
-  const record: AppRecord = { ...before, ...change, updated_at: call.now };
-  const changes = changesBetween(essence(before), essence(record));
+  const wanted: AppRecord = { ...before, ...change };
+  if (etagOf(wanted) === etagOf(before)) return { record: before, put: [], entries: [] };
+  const record = { ...wanted, updated_at: call.now };
+  const changes = changesBetween(essence(before, call.now), essence(record, call.now));
   return {
     record,
     put: [{ kind: 'app', record }] as const,
@@ -67,11 +69,13 @@ export function changed(
 }
 
 /** What the audit log compares. */
-function essence(record: AppRecord): object {
-  const { etag: _etag, updated_at: _updated, keys, webhooks, ...settings } = storedApp(record, {});
+function essence(record: AppRecord, now: number): object {
+  const { etag: _etag, updated_at: _updated, keys, webhooks, ...settings } = storedApp(record, {}, now);
   return {
     ...settings,
-    keys: Object.fromEntries(keys.map(({ key, state, expires_at }) => [key, { state, expires_at }])),
+    keys: Object.fromEntries(
+      keys.map(({ key, state, scopes, expires_at }) => [key, { state, scopes, expires_at }]),
+    ),
     webhooks: Object.fromEntries(webhooks.map(({ id, ...hook }) => [id, hook])),
   };
 }

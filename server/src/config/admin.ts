@@ -45,7 +45,7 @@ const tokenSchema = z
 export const adminSchema = z
   .strictObject({
     /** The token of one owner, from the environment. */
-    token: z.string().min(32).max(256).optional(),
+    token: z.string().min(32).optional(),
     /** Tokens of the admin API. @default [] */
     tokens: z.array(tokenSchema).readonly().default([]),
     /** 32 bytes in base64, under which the app store seals what it keeps. Without it `master.key` in `data`. */

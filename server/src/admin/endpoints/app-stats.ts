@@ -23,7 +23,7 @@ export const showStats: AdminEndpoint = {
       call.usage.used([id], call.now * 1000),
     ]);
     const minutes = Math.floor((used?.connectionMs ?? 0) / MS_PER_MINUTE);
-    const { limits } = viewOf(found, {}) as AppView & { limits: Record<string, number | null> };
+    const { limits } = viewOf(found, {}, call.now) as AppView & { limits: Record<string, number | null> };
     const near = (limit: number | null = null, used: number) => ({
       limit,
       used,

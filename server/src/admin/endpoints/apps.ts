@@ -57,7 +57,7 @@ const listApps: AdminEndpoint = {
     });
     const { items, ...more } = page(all, idOf, query);
     const apps = await Promise.all(
-      items.map(async (found) => viewOf(found, await usesOf(call, idOf(found)))),
+      items.map(async (found) => viewOf(found, await usesOf(call, idOf(found)), call.now)),
     );
     return { status: 200, body: { apps, ...more } };
   },
@@ -95,7 +95,7 @@ const createApp: AdminEndpoint = {
       refuseTakenKeys(registry, record);
       if (registry.records.size >= MAX_APPS)
         throw new Problem('limit_reached', `The app store has its ${MAX_APPS} apps`);
-      const view = storedApp(record, {});
+      const view = storedApp(record, {}, now);
       const body = withSecrets(view, made.keys, made.hooks);
       return {
         put: [{ kind: 'app', record }],
@@ -116,7 +116,7 @@ const showApp: AdminEndpoint = {
   answer: appAnswer,
   async run(call) {
     const found = findApp(call);
-    const view = viewOf(found, await usesOf(call, idOf(found)));
+    const view = viewOf(found, await usesOf(call, idOf(found)), call.now);
     return { status: 200, headers: { ETag: `"${view.etag}"` }, body: view };
   },
 };
@@ -131,17 +131,18 @@ const changeApp: AdminEndpoint = {
   bodyTypes: ['application/merge-patch+json'],
   status: 200,
   answer: appAnswer,
-  run(call) {
+  async run(call) {
     const patch = asSent(call.body);
-    storedAppOf(call);
+    const { id } = storedAppOf(call);
     refuseFields(patch);
+    const uses = await usesOf(call, id);
     return call.change(() => {
       const before = storedAppOf(call);
       refuseOutdated(call, before);
       const settings = mergePatch(before.settings, patch) as Record<string, unknown>;
       checkSettings(call, settings);
       const { record, put, entries } = changed(call, 'app.updated', before, { settings });
-      const view = storedApp(record, {});
+      const view = storedApp(record, uses, call.now);
       return {
         put,
         entries,

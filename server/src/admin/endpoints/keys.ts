@@ -26,7 +26,7 @@ const listKeys: AdminEndpoint = {
   answer: listOf('keys', keyAnswer),
   async run(call) {
     const found = findApp(call);
-    const { keys } = viewOf(found, await usesOf(call, idOf(found)));
+    const { keys } = viewOf(found, await usesOf(call, idOf(found)), call.now);
     const { items, ...more } = page(keys, ({ key }) => key, call.query);
     return { status: 200, body: { keys: items, ...more } };
   },

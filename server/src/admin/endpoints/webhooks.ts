@@ -43,7 +43,7 @@ const listWebhooks: AdminEndpoint = {
   status: 200,
   answer: listOf('webhooks', hookAnswer),
   run(call) {
-    const { items, ...more } = page(viewOf(findApp(call), {}).webhooks, ({ id }) => id, call.query);
+    const { items, ...more } = page(viewOf(findApp(call), {}, call.now).webhooks, ({ id }) => id, call.query);
     return { status: 200, body: { webhooks: items, ...more } };
   },
 };
@@ -76,7 +76,7 @@ const createWebhook: AdminEndpoint = {
       );
       refuseDoubleHooks(record);
       const secret = made.get(hook.id);
-      const body = { ...storedHook(hook), ...(secret !== undefined && { secret }) };
+      const body = { ...storedHook(hook, call.now), ...(secret !== undefined && { secret }) };
       return { put, entries, result: { status: 201, body } };
     });
   },
@@ -110,7 +110,7 @@ const changeWebhook: AdminEndpoint = {
         { webhooks: before.webhooks.map((each) => (each === hook ? after : each)) },
         { target: hook.id },
       );
-      return { put, entries, result: { status: 200, body: storedHook(after) } };
+      return { put, entries, result: { status: 200, body: storedHook(after, call.now) } };
     });
   },
 };

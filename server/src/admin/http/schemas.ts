@@ -103,8 +103,8 @@ const managedBy = z.enum(['file', 'api', 'env']);
 export const keyAnswer = z.object({
   key: z.string(),
   state: z.enum(keyStates),
-  client: z.boolean(),
-  scopes: z.array(z.string()).nullable(),
+  client: z.literal(true).optional().describe('It has no secret'),
+  scopes: z.array(z.string()).optional().describe('Left out: everything'),
   expires_at: end,
   created_at: end,
   last_used_at: end,

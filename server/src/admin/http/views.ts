@@ -4,7 +4,7 @@ import { type AppConfig, appSchema } from '../../apps/app.ts';
 import { withoutSharedSecrets } from '../../apps/hidden-secrets.ts';
 import { hookIdOf, secretsOf, type WebhookConfig } from '../../apps/hook.ts';
 import type { KeyConfig, KeyState } from '../../apps/keys/app-key.ts';
-import { type AppRecord, appInput, type HookRecord, type KeyRecord } from '../registry/records.ts';
+import { type AppRecord, appInput, type HookRecord, isAhead, type KeyRecord } from '../registry/records.ts';
 import type { AdminToken, Tokens } from '../tokens.ts';
 import { isObject } from './merge-patch.ts';
 
@@ -13,10 +13,10 @@ const MASK = '***';
 export interface KeyView {
   readonly key: string;
   readonly state: KeyState;
-  /** Without a secret. */
-  readonly client: boolean;
-  /** null: everything. */
-  readonly scopes: readonly string[] | null;
+  /** Has no secret; left out: it has one. */
+  readonly client?: true;
+  /** Left out: everything. */
+  readonly scopes?: readonly string[];
   readonly expires_at: number | null;
   readonly created_at: number | null;
   readonly last_used_at: number | null;
@@ -62,7 +62,8 @@ export function fileApp(config: AppConfig, uses: KeyUses): AppView {
   };
 }
 
-export function storedApp(record: AppRecord, uses: KeyUses): AppView {
+/** @param now Unix seconds */
+export function storedApp(record: AppRecord, uses: KeyUses, now: number): AppView {
   const { id } = record;
   const {
     keys: _keys,
@@ -74,7 +75,7 @@ export function storedApp(record: AppRecord, uses: KeyUses): AppView {
     id,
     name: settings.name ?? id,
     keys: record.keys.map((key) => storedKey(key, uses)),
-    webhooks: record.webhooks.map(storedHook),
+    webhooks: record.webhooks.map((hook) => storedHook(hook, now)),
     managed_by: 'api',
     created_at: record.created_at,
     updated_at: record.updated_at,
@@ -82,37 +83,41 @@ export function storedApp(record: AppRecord, uses: KeyUses): AppView {
   };
 }
 
-export function storedKey({ secret, ...key }: KeyRecord, uses: KeyUses): KeyView {
-  return { ...key, client: secret === undefined, last_used_at: uses[key.key] ?? null };
+export function storedKey(record: KeyRecord, uses: KeyUses): KeyView {
+  const { key, state, expires_at, created_at } = record;
+  return { key, state, ...purposeOf(record), expires_at, created_at, last_used_at: uses[key] ?? null };
 }
 
-function fileKey({ key, secret, state, scopes, expiresAt, createdAt }: KeyConfig, uses: KeyUses): KeyView {
+function fileKey(config: KeyConfig, uses: KeyUses): KeyView {
+  const { key, state, expiresAt, createdAt } = config;
   return {
     key,
     state,
-    client: secret === undefined,
-    scopes: scopes ?? null,
+    ...purposeOf(config),
     expires_at: secondsOf(expiresAt),
     created_at: secondsOf(createdAt),
     last_used_at: uses[key] ?? null,
   };
 }
 
+function purposeOf({ secret, scopes }: KeyConfig | KeyRecord): Pick<KeyView, 'client' | 'scopes'> {
+  return { ...(secret === undefined && { client: true }), ...(scopes && { scopes }) };
+}
+
 function secondsOf(moment: string | undefined): number | null {
   return moment === undefined ? null : Math.floor(Date.parse(moment) / 1000);
 }
 
-export function storedHook({ id, settings, secrets, created_at }: HookRecord): HookView {
+/** @param now Unix seconds; secrets that have ended are not shown */
+export function storedHook({ id, settings, secrets, created_at }: HookRecord, now: number): HookView {
   const { id: _id, secret: _secret, secrets: _secrets, ...shown } = hookDefaults(settings);
   return {
     id,
     ...shown,
     headers: masked(shown.headers),
-    secrets: secrets.map((secret) => ({
-      id: secret.id,
-      created_at: secret.created_at,
-      ends_at: secret.ends_at,
-    })),
+    secrets: secrets
+      .filter(({ ends_at }) => isAhead(ends_at, now))
+      .map((secret) => ({ id: secret.id, created_at: secret.created_at, ends_at: secret.ends_at })),
     created_at,
   } as HookView;
 }

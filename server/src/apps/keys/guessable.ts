@@ -49,12 +49,13 @@ const MIN_DISTINCT_CHARACTERS = 5;
 /** Whether an attacker with one signature can guess the secret, because it is in documentation or a list of passwords. */
 export function isGuessable(secret: string): boolean {
   const text = secret.toLowerCase().trim();
-  return (
-    KNOWN.has(text) ||
-    PLACEHOLDER.test(text) ||
-    new Set(text).size < MIN_DISTINCT_CHARACTERS ||
-    isSequence(text)
-  );
+  return isDocumented(secret) || new Set(text).size < MIN_DISTINCT_CHARACTERS || isSequence(text);
+}
+
+/** Whether the secret is in documentation or a list of passwords. */
+export function isDocumented(secret: string): boolean {
+  const text = secret.toLowerCase().trim();
+  return KNOWN.has(text) || PLACEHOLDER.test(text);
 }
 
 /** The same for the secret of a webhook, which is base64: a text within it, and few or regular bytes. */

@@ -25,8 +25,8 @@ interface Options extends AdminOptions {
 const keySchema = z.looseObject({
   key: z.string(),
   state: z.string(),
-  client: z.boolean(),
-  scopes: z.array(z.string()).nullable(),
+  client: z.literal(true).optional(),
+  scopes: z.array(z.string()).optional(),
   expires_at: z.number().nullable(),
   last_used_at: z.number().nullable(),
   secret: z.string().optional(),
