@@ -20,6 +20,14 @@ export const codes = {
 
 export type Code = (typeof codes)[keyof typeof codes];
 
+/** What exactly was refused, for logs and the console. */
+export interface RefusedPart {
+  /** The claim that is unknown, has a wrong form, or does not fit. */
+  readonly claim?: string | undefined;
+  /** The scope that the key lacks. */
+  readonly scope?: string | undefined;
+}
+
 /** The broker refuses one message, and the connection stays open: `pusher:error`. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
@@ -54,6 +62,7 @@ export class SubscriptionRefusal extends Error {
     readonly code: ErrorCode,
     message: string,
     readonly explanation?: string,
+    readonly part: RefusedPart = {},
   ) {
     super(message);
   }
@@ -64,7 +73,7 @@ export class Disconnect extends Error {
   override readonly name = 'Disconnect';
 
   constructor(
-    readonly code: Code | 1003 | 1008,
+    readonly code: Code | 1002 | 1003 | 1007 | 1008 | 1009,
     readonly errorCode: ErrorCode,
     readonly reason: string,
   ) {
@@ -82,6 +91,7 @@ export class ApiError extends Error {
     readonly code: ErrorCode,
     message: string,
     readonly headers: Readonly<Record<string, string>> = {},
+    readonly part: RefusedPart = {},
   ) {
     super(message);
   }

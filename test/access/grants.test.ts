@@ -7,7 +7,9 @@ import { startServer } from '../helpers/brokers/server.ts';
 import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect } from '../helpers/clients/client.ts';
 import { connectCapable, granted, inSeconds, read } from '../helpers/clients/grants.ts';
+import { startLivePage } from '../helpers/console.ts';
 import { frames } from '../helpers/frames.ts';
+import { recordLog } from '../helpers/log.ts';
 
 const PRIVATE = 'private-team';
 const ROOM = 'presence-room';
@@ -49,6 +51,8 @@ describe('claims in channel_data', () => {
     ['claim_invalid', 400, 'InvalidChannelData', { iat: inSeconds(120) }],
     ['claim_invalid', 400, 'InvalidChannelData', { id: 'g-1', once: true }],
     ['claim_invalid', 400, 'InvalidChannelData', { exp: inSeconds(60), once: true }],
+    ['claim_invalid', 400, 'InvalidChannelData', { may: ['subscribe', 'delete'] }],
+    ['claim_invalid', 400, 'InvalidChannelData', { previous_socket_id: 'none' }],
     ['grant_expired', 401, 'GrantExpired', { exp: inSeconds(-1) }],
     ['grant_without_subscribe', 403, 'AuthError', { may: ['publish'] }],
     ['grant_user_mismatch', 403, 'AuthError', { user: 'bob' }],
@@ -63,6 +67,49 @@ describe('claims in channel_data', () => {
       data: { type, status, code },
     });
     expect(await client.join(ROOM, { user_id: 'ann' })).toBe(frames.presence(ROOM, [['ann', null]]));
+  });
+
+  const atTheEdge: readonly (readonly [claims: object, beyond: object])[] = [
+    [{ id: 'a'.repeat(64) }, { id: 'a'.repeat(65) }],
+    [{ id: 'a' }, { id: '' }],
+    [{ user: 'u'.repeat(128) }, { user: 'u'.repeat(129) }],
+    [{ user: 'u' }, { user: '' }],
+    [{ iat: inSeconds(59) }, { iat: inSeconds(75) }],
+    [{ exp: inSeconds(60) }, { exp: inSeconds(-1) }],
+    [{ exp: Number.MAX_SAFE_INTEGER }, { exp: Number.MAX_SAFE_INTEGER + 1 }],
+    [{ rate: 1 }, { rate: 0 }],
+    [{ may: ['subscribe'] }, { may: [] }],
+    [{ once: true, id: 'g', exp: inSeconds(60) }, { once: false }],
+  ];
+  test.each(atTheEdge)('may be %j, and not %j', async (claims, beyond) => {
+    const broker = await startServer({ limits });
+    const client = await connect(broker);
+    expect(await client.join(PRIVATE, granted(claims))).toBe(frames.subscribed(PRIVATE));
+    expect(read(await client.join(PRIVATE, granted(beyond))).event).toBe('pusher:subscription_error');
+  });
+
+  const requireExpiry = { grants: { requireExpiry: true } };
+  type Named = readonly [claim: string, says: string, claims: object, app: Readonly<Record<string, unknown>>];
+  const named: readonly Named[] = [
+    ['expires', '"expires"', { expires: 1 }, {}],
+    ['may', 'action "delete" in the claim may', { may: ['subscribe', 'delete'] }, {}],
+    ['may', 'claim may', { may: ['publish'] }, {}],
+    ['iat', 'claim iat', { iat: inSeconds(120) }, {}],
+    ['exp', 'expired', { exp: inSeconds(-1) }, {}],
+    ['once', 'claim once', { once: true }, {}],
+    ['user', 'another user', { user: 'bob' }, {}],
+    ['exp', 'claim exp', { id: 'g' }, requireExpiry],
+  ];
+  test.each(named)('that are refused are named to the client, the log and the console: %s', async (...of) => {
+    const [claim, says, claims, app] = of;
+    const { log, lines } = recordLog('info');
+    const broker = await startServer({ app, parts: { log } });
+    const page = await startLivePage(broker);
+    const client = await connect(broker);
+    const { data } = read(await client.join(ROOM, granted(claims, { user_id: 'ann' })));
+    expect(data).toMatchObject({ error: expect.stringContaining(says) });
+    expect(lines).toContainEqual(expect.objectContaining({ msg: 'subscription refused', claim }));
+    expect(await page.entry('subscriptionRefused')).toMatchObject({ claim });
   });
 
   test('do not count towards the size of a member', async () => {

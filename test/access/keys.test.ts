@@ -6,7 +6,9 @@ import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
 import { startWorkers } from '../helpers/brokers/workers.ts';
 import { connect, open } from '../helpers/clients/client.ts';
 import { read } from '../helpers/clients/grants.ts';
+import { startLivePage } from '../helpers/console.ts';
 import { frames } from '../helpers/frames.ts';
+import { recordLog } from '../helpers/log.ts';
 import { stalledMs } from '../helpers/running-time.ts';
 
 const SECRET = 'a-secret-of-thirty-two-characters';
@@ -104,6 +106,21 @@ describe('scopes', () => {
       code: 'scope_missing',
     });
     expect(error).toBe(frames.error(4009, 'The key "narrow" lacks the scope sign_in', 'scope_missing'));
+  });
+
+  test('that are missing are named to the log and the console', async () => {
+    const { log, lines } = recordLog('info');
+    const keys = [keyNamed('narrow', { scopes: ['subscribe:a'] }), keyNamed('all')];
+    const broker = await startServer({ app: { keys }, parts: { log } });
+    const page = await startLivePage(broker, { key: 'all', secret: SECRET });
+    const client = await connect(broker, app);
+    await client.join('private-b');
+    expect(await page.entry('subscriptionRefused')).toMatchObject({ scope: 'subscribe:private-b' });
+    await client.signIn({ id: 'ann' });
+    expect(lines).toContainEqual(expect.objectContaining({ msg: 'sign-in refused', scope: 'sign_in' }));
+    expect(await page.entry('signInRefused')).toMatchObject({ errorCode: 'scope_missing', scope: 'sign_in' });
+    await request(broker, 'GET', '/channels', { app });
+    expect(await page.entry('requestRefused')).toMatchObject({ status: 403, scope: 'read' });
   });
 
   test('narrow what a key may publish, and one other channel refuses all of them', async () => {

@@ -42,6 +42,35 @@ describe('an invalid proof is explained', () => {
     expect(examine(right)).toMatchObject({ valid: true, expected: right, signed: right, key: OLD.key });
   });
 
+  test.each<[what: string, data: string, names: object, says: RegExp]>([
+    [
+      'a claim that there is not',
+      '{"user_id":"7","countersign":{"expires":1}}',
+      { claim: 'expires' },
+      /Unknown claim "expires"/,
+    ],
+    ['a claim that is over', '{"user_id":"7","countersign":{"exp":1}}', { claim: 'exp' }, /has expired/],
+  ])('a valid signature with %s', (_, data, names, says) => {
+    const diagnosis = examine(channelText(SOCKET, ROOM, data), { data });
+    expect(diagnosis).toMatchObject({ valid: false, key: OLD.key, ...names });
+    expect(diagnosis.summary).toMatch(says);
+  });
+
+  test('a valid signature by a key that lacks the scope', () => {
+    const keys = [{ ...OLD, scopes: ['subscribe:presence-hall'] }, NEW];
+    const narrow = new App(appSchema.parse({ id: 'app-1', keys }));
+    const of = (channel: string | undefined, data: string, text: string) =>
+      diagnose(
+        narrow,
+        { socketId: SOCKET, channel, data },
+        `${OLD.key}:${sign(OLD.secret, text)}`,
+        recentNames,
+      );
+    expect(of(ROOM, DATA, right)).toMatchObject({ valid: false, scope: `subscribe:${ROOM}` });
+    expect(of(undefined, '{"id":"7"}', userText(SOCKET, '{"id":"7"}'))).toMatchObject({ scope: 'sign_in' });
+    expect(of('presence-hall', DATA, channelText(SOCKET, 'presence-hall', DATA)).valid).toBe(true);
+  });
+
   test.each([
     [
       'another socket id',

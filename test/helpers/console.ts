@@ -108,9 +108,12 @@ export class LivePage {
 }
 
 /** Signs in, and subscribes to the live data. */
-export async function startLivePage(broker: Pick<Broker, 'url'>): Promise<LivePage> {
+export async function startLivePage(
+  broker: Pick<Broker, 'url'>,
+  credentials?: Pick<Credentials, 'key' | 'secret'>,
+): Promise<LivePage> {
   const visitor = new Visitor(broker);
-  await visitor.signIn();
+  await visitor.signIn(credentials);
   const { client, channel, grant } = await connectLive(broker, visitor);
   client.subscribe(channel, grant);
   const { event } = await client.nextMessage();

@@ -10,6 +10,7 @@ import { APP, type ServerSettings, startServer } from '../helpers/brokers/server
 import { open } from '../helpers/clients/client.ts';
 import { listen } from '../helpers/clients/event-inbox.ts';
 import { connectPusher, signIn } from '../helpers/clients/official.ts';
+import { connectRaw, frameOf, opcodes } from '../helpers/clients/raw.ts';
 import { frames } from '../helpers/frames.ts';
 
 const CAPABLE = `/app/${APP.key}?protocol=7&client=test&version=1.0&countersign=1`;
@@ -94,6 +95,35 @@ test('a capable client that is refused gets reason and code first', async () => 
     { code: 4001, reason },
   ]);
 });
+
+const broken: readonly (readonly [code: number, errorCode: string, bytes: readonly Buffer[]])[] = [
+  [1002, 'invalid_frame', [frameOf({ opcode: 3 })]],
+  [1003, 'binary_frame', [frameOf({ opcode: opcodes.binary })]],
+  [1007, 'invalid_text', [frameOf({ payload: Buffer.from([0xff]) })]],
+  [
+    1008,
+    'too_many_fragments',
+    [
+      frameOf({ fin: false }),
+      ...Array<Buffer>(64).fill(frameOf({ opcode: opcodes.continuation, fin: false })),
+    ],
+  ],
+  [1009, 'message_too_large', [frameOf({ length: 2 ** 40 })]],
+];
+
+test.each(broken)(
+  'a capable client whose message is closed with %i gets reason and code first, and a stock one the reason',
+  async (code, errorCode, bytes) => {
+    const broker = await startServer();
+    const [capable, stock] = [await connectRaw(broker, CAPABLE), await connectRaw(broker)];
+    for (const client of [capable, stock]) client.send(...bytes);
+    const closed = await stock.next();
+    expect(closed).toEqual({ code, reason: expect.stringMatching(/./) });
+    const { reason } = closed as { readonly reason: string };
+    expect(await capable.next()).toMatchObject({ payload: frames.terminated(reason, errorCode) });
+    expect(await capable.next()).toEqual({ code, reason });
+  },
+);
 
 test('the close reason of what protocol 7 does not know begins with its code, unless the client has it already', async () => {
   const broker = await startServer({ app: { maxConnectionSeconds: 1 } });

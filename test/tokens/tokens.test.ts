@@ -224,6 +224,7 @@ describe('a token is refused', () => {
       ['token_signature', await sign({ alg: 'HS512' })],
       ['token_malformed', await sign({ alg: 'HS256' }, withoutExpiry)],
       ['token_malformed', await tokenBySecret({ channels: { 'private-a': ['delete'] } })],
+      ['token_malformed', await tokenBySecret({ channels: { 'private-a': 'subscribe' } })],
       ['token_malformed', await tokenBySecret({ channels: ['private a'] })],
       ['token_malformed', await tokenBySecret({ user_info: 'Ann' })],
       ['token_malformed', 'not.a.token'],
@@ -269,6 +270,20 @@ describe('a token is refused', () => {
     client.subscribe('private-team-2');
     expect(read(await client.next())).toMatchObject({ data: { code: 'grant_revoked', status: 403 } });
     expect(await authenticate(await connectCapable(broker), token)).toEqual(failed('grant_revoked'));
+  });
+
+  test('that was issued in the second of a revocation, whatever fraction of it the issuer writes', async () => {
+    const start = Date.now();
+    const broker = await startServer({ app: { tokens: trustingSecret() }, parts: { now: () => start } });
+    const client = await connectCapable(broker);
+    await request(broker, 'POST', '/revocations', {
+      body: { target: { user_id: 'ann' }, action: 'disconnect' },
+    });
+    const iat = Math.floor(start / 1000) + 0.999;
+    expect(await authenticate(client, await tokenBySecret({ iat }))).toEqual(failed('grant_revoked'));
+    expect(await authenticate(client, await tokenBySecret({ iat: iat + 1 }))).toMatchObject({
+      event: 'countersign:authenticated',
+    });
   });
 
   test('of a user who is blocked', async () => {

@@ -214,5 +214,6 @@ function isPast(expiresAt: number | undefined, now: number): boolean {
 }
 
 function used(): SubscriptionRefusal {
-  return new SubscriptionRefusal('AuthError', 401, 'grant_used', 'The grant was used before');
+  const why = 'The grant was used before';
+  return new SubscriptionRefusal('AuthError', 401, 'grant_used', why, undefined, { claim: 'once' });
 }

@@ -2,6 +2,7 @@ import { isSocketId } from '@countersign/sdk-server/signature';
 import { NestedTooDeeply, removeMember } from '../protocol/json-text.ts';
 import { asObject, type JsonObject } from '../protocol/messages.ts';
 import { isWellFormed } from '../protocol/well-formed.ts';
+import { isAction, unknownAction } from './token.ts';
 
 /** The member of signed JSON that holds the claims. */
 export const CLAIMS = 'countersign';
@@ -29,9 +30,11 @@ export type ClaimFault = 'claim_unknown' | 'claim_invalid' | 'grant_expired' | '
 export class ClaimRefusal extends Error {
   override readonly name = 'ClaimRefusal';
 
+  /** @param claim the one that is to blame; `undefined`: all of them */
   constructor(
     readonly code: ClaimFault,
     message: string,
+    readonly claim?: string,
   ) {
     super(message);
   }
@@ -80,14 +83,16 @@ export function readClaims(object: JsonObject, text: string, scope: ClaimScope, 
 
   const { id, iat, exp, user, may, once, rate, previous_socket_id: previous } = claims as SignedClaims;
   if (iat !== undefined && iat > now / 1000 + MAX_AHEAD_SECONDS) {
-    throw invalid(`The claim iat is more than ${MAX_AHEAD_SECONDS} seconds ahead of the clock of the broker`);
+    const why = `is more than ${MAX_AHEAD_SECONDS} seconds ahead of the clock of the broker`;
+    throw invalid(`The claim iat ${why}`, 'iat');
   }
-  if (once && (id === undefined || exp === undefined)) throw invalid('The claim once needs id and exp');
+  if (once && (id === undefined || exp === undefined))
+    throw invalid('The claim once needs id and exp', 'once');
   if (may && !may.includes('subscribe')) {
-    throw new ClaimRefusal('grant_without_subscribe', 'The claim may does not allow to subscribe');
+    throw new ClaimRefusal('grant_without_subscribe', 'The claim may does not allow to subscribe', 'may');
   }
   if (exp !== undefined && exp * 1000 <= now)
-    throw new ClaimRefusal('grant_expired', 'The grant has expired');
+    throw new ClaimRefusal('grant_expired', 'The grant has expired', 'exp');
   return {
     text: rest,
     claims: {
@@ -131,14 +136,18 @@ function checkClaim(name: string, value: unknown, scope: ClaimScope): void {
   if (!rule || (rule[0] !== 'both' && rule[0] !== scope)) {
     const known = Object.keys(RULES).filter((each) => ['both', scope].includes(RULES[each]?.[0] ?? ''));
     const shown = JSON.stringify(name.slice(0, 64));
-    throw new ClaimRefusal('claim_unknown', `Unknown claim ${shown}: known are ${known.join(', ')}`);
+    const why = `Unknown claim ${shown}: known are ${known.join(', ')}`;
+    throw new ClaimRefusal('claim_unknown', why, name.slice(0, 64));
   }
   const [, isValid, expected] = rule;
-  if (!isValid(value)) throw invalid(`The claim ${name} must be ${expected}`);
+  const unknown = name === 'may' ? unknownAction(value) : undefined;
+  if (unknown !== undefined)
+    throw invalid(`Unknown action ${unknown} in the claim may: it is ${expected}`, name);
+  if (!isValid(value)) throw invalid(`The claim ${name} must be ${expected}`, name);
 }
 
-function invalid(message: string): ClaimRefusal {
-  return new ClaimRefusal('claim_invalid', message);
+function invalid(message: string, claim?: string): ClaimRefusal {
+  return new ClaimRefusal('claim_invalid', message, claim);
 }
 
 /** Whether a value can name a grant. */
@@ -155,7 +164,7 @@ function isClaimedUser(value: unknown): boolean {
 }
 
 function isActions(value: unknown): boolean {
-  return Array.isArray(value) && value.every((action) => action === 'subscribe' || action === 'publish');
+  return Array.isArray(value) && value.every(isAction);
 }
 
 function isRate(value: unknown): boolean {

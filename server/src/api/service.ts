@@ -146,11 +146,11 @@ export class Service {
   #report(request: IncomingMessage, appId: string, error: unknown): void {
     if (!(error instanceof ApiError)) return;
     const { method = '', url = '' } = request;
-    const { status, code: errorCode, message: reason } = error;
+    const { status, code: errorCode, message: reason, part } = error;
     const { path } = splitTarget(url);
     this.#context.apps
       .byId(appId)
-      ?.observer?.observe({ kind: 'requestRefused', method, path, status, errorCode, reason });
+      ?.observer?.observe({ kind: 'requestRefused', method, path, status, errorCode, reason, part });
   }
 
   /** Counts only for apps that exist, because callers choose the id. */

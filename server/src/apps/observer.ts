@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../error-codes.ts';
+import type { RefusedPart } from '../errors.ts';
 
 /** A connection, as observers see it. */
 export interface ClientInfo {
@@ -43,6 +44,7 @@ export type AppEvent =
       readonly evidence: ClaimedProof;
       /** Whether the signature was not valid. */
       readonly unproven: boolean;
+      readonly part: RefusedPart;
     }
   | {
       readonly kind: 'signInRefused';
@@ -51,6 +53,7 @@ export type AppEvent =
       readonly reason: string;
       readonly evidence: ClaimedProof;
       readonly unproven: boolean;
+      readonly part: RefusedPart;
     }
   | {
       readonly kind: 'messageRefused';
@@ -66,6 +69,7 @@ export type AppEvent =
       readonly status: number;
       readonly errorCode: ErrorCode;
       readonly reason: string;
+      readonly part: RefusedPart;
     }
   | {
       readonly kind: 'published';

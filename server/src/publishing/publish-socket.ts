@@ -10,7 +10,7 @@ import type { Config } from '../config/config.ts';
 import { ApiError, codes, Disconnect } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { increment, type Metrics, reached } from '../metrics.ts';
-import type { ClientSocket, MessageBound, SocketOwner } from '../socket/client-socket.ts';
+import type { BrokenMessage, ClientSocket, SocketOwner } from '../socket/client-socket.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import type { Quotas } from '../usage/quotas.ts';
 import { ChannelOrder } from './channel-order.ts';
@@ -80,8 +80,10 @@ export class PublishSocket implements SocketOwner {
     this.#balance();
   }
 
-  receiveOversized(bound: MessageBound): void {
-    if (!this.#ended) increment(this.#parts.metrics.app(this.appId).refusals, bound);
+  receiveBroken({ bound, why }: BrokenMessage): void {
+    if (this.#ended) return;
+    if (bound) increment(this.#parts.metrics.app(this.appId).refusals, bound);
+    this.close(why);
   }
 
   /** Closes the socket if its caller may not publish any more. */
@@ -217,15 +219,18 @@ export class PublishSocket implements SocketOwner {
     this.#parts.callers.checkRight(this.#caller, 'publish');
   }
 
-  #report({ status, code: errorCode, message: reason }: ApiError, failure: unknown): void {
+  #report({ status, code: errorCode, message: reason, part }: ApiError, failure: unknown): void {
     if (this.#ended) return;
     const { log } = this.#parts;
     const { app } = this.#caller;
     if (failure) log.error({ appId: app.id, err: failure }, 'publish frame failed');
     else
-      log.info({ appId: app.id, status, errorCode, reason: reason.slice(0, 500) }, 'publish frame refused');
+      log.info(
+        { appId: app.id, status, errorCode, reason: reason.slice(0, 500), ...part },
+        'publish frame refused',
+      );
     const path = `/apps/${app.id}/publish`;
-    app.observer?.observe({ kind: 'requestRefused', method: 'GET', path, status, errorCode, reason });
+    app.observer?.observe({ kind: 'requestRefused', method: 'GET', path, status, errorCode, reason, part });
   }
 
   /** Sends the answers that are next. */

@@ -7,8 +7,8 @@ export type RenewalAnswer =
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'failed'; readonly problem: string };
 
-/** As much as fits into the reason of a close frame. */
-const REASON_LENGTH = 100;
+/** Characters, as many as the reason of a revocation has. */
+const REASON_LENGTH = 200;
 const REFUSED = 'The backend refused to renew the grant';
 
 /**

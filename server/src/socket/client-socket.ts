@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import type { Disconnect } from '../errors.ts';
+import type { ErrorCode } from '../error-codes.ts';
+import { Disconnect } from '../errors.ts';
 import { closeReason } from './close-frame.ts';
 
 /** Milliseconds in which a client that does not read may still receive the close frame. */
@@ -20,10 +21,27 @@ interface WithReceiver {
   };
 }
 
-/** Bounds of one message by the error code of the WebSocket library. */
-const BOUNDS: ReadonlyMap<unknown, MessageBound> = new Map([
-  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_bytes'],
-  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'message_fragments'],
+/** A message that cannot be received: the connection closes. */
+export interface BrokenMessage {
+  readonly why: Disconnect;
+  /** The bound that it exceeds, if it does. */
+  readonly bound?: MessageBound;
+}
+
+const broken = (code: 1002 | 1007 | 1008 | 1009, errorCode: ErrorCode, reason: string) =>
+  new Disconnect(code, errorCode, reason);
+/** What is wrong with a message, by the code with which the WebSocket library would close. */
+const BROKEN: ReadonlyMap<number, BrokenMessage> = new Map([
+  [1002, { why: broken(1002, 'invalid_frame', 'A frame is not one of RFC 6455') }],
+  [1007, { why: broken(1007, 'invalid_text', 'The message is not UTF-8') }],
+  [
+    1008,
+    {
+      why: broken(1008, 'too_many_fragments', 'The message has too many fragments'),
+      bound: 'message_fragments',
+    },
+  ],
+  [1009, { why: broken(1009, 'message_too_large', 'The message is too large'), bound: 'message_bytes' }],
 ]);
 
 /** A WebSocket that holds its owner, so that all sockets share the same few listeners. */
@@ -37,7 +55,14 @@ export class ClientSocket extends WebSocket {
     this.on('ping', onControl);
     this.on('pong', onControl);
     this.on('close', onClose);
-    this.on('error', onError);
+    this.on('error', ignore);
+  }
+
+  /** The library closes without a reason when it cannot receive a message: the owner does it then, and says why. */
+  override close(code?: number, reason?: string | Buffer): void {
+    const found = reason === undefined && code !== undefined ? BROKEN.get(code) : undefined;
+    if (found && this.owner) this.owner.receiveBroken(found);
+    else super.close(code, reason);
   }
 
   /** Whether a part of a message or frame has arrived, and the rest has not. */
@@ -63,8 +88,8 @@ export interface SocketOwner {
   receive(data: Buffer, isBinary: boolean): void;
   /** Receives a Ping, which the library has answered, or a Pong. */
   receiveControl(): void;
-  /** A message exceeded a bound; the socket closes after it. */
-  receiveOversized(bound: MessageBound): void;
+  /** A message came that cannot be received. */
+  receiveBroken(message: BrokenMessage): void;
   ended(code: number, reason: string): void;
 }
 
@@ -89,7 +114,4 @@ function onClose(this: WebSocket, code: number, reason: Buffer): void {
 }
 
 /** The socket closes after an error. */
-function onError(this: WebSocket, error: Error): void {
-  const bound = 'code' in error ? BOUNDS.get(error.code) : undefined;
-  if (bound) ownerOf(this)?.receiveOversized(bound);
-}
+function ignore(): void {}

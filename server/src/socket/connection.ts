@@ -11,7 +11,7 @@ import type { AppMetrics } from '../metrics.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
 import type { Tap } from '../recorder/tap.ts';
-import type { ClientSocket, MessageBound, SocketOwner } from './client-socket.ts';
+import type { BrokenMessage, ClientSocket, SocketOwner } from './client-socket.ts';
 import { closeErrorFrame, terminatedFrame } from './close-frame.ts';
 import type { Handshake } from './handshakes/handshake.ts';
 import type { OutboundBuffers } from './outbound-buffers.ts';
@@ -280,8 +280,10 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (tooMany) this.answer(tooMany);
   }
 
-  receiveOversized(bound: MessageBound): void {
-    if (!this.#ended) this.#parts.report.messageTooLarge(this, bound);
+  receiveBroken({ bound, why }: BrokenMessage): void {
+    if (this.#ended) return;
+    if (bound) this.#parts.report.messageTooLarge(this, bound);
+    this.close(why);
   }
 
   /** Notes a frame from the client as a sign of life. Returns why the connection must close if it was one too many. */

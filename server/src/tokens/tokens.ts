@@ -8,7 +8,7 @@ import {
   jwtVerify,
 } from 'jose';
 import type { Logger } from 'pino';
-import type { Action, Token } from '../access/token.ts';
+import { type Action, isAction, type Token, unknownAction } from '../access/token.ts';
 import type { App } from '../apps/app.ts';
 import { isChannelPattern } from '../apps/channel-pattern.ts';
 import type { TokenIssuer, TokenSettings } from '../apps/token-settings.ts';
@@ -223,10 +223,12 @@ function readToken(
       'user_data_too_large',
       `Id and ${userInfoClaim} are longer than ${maxBytes} bytes`,
     );
-  const { iat: issuedAt, exp: expiresAt = 0 } = payload;
+  const { iat, exp: expiresAt = 0 } = payload;
   if (!Number.isSafeInteger(Math.ceil(expiresAt)))
     throw new TokenRefusal('token_malformed', 'The claim exp must be Unix time in seconds');
   const channels = readChannels(memberOf(payload, channelsClaim), channelsClaim);
+  // Of a time within a second, revocations of the same second would not know whether they came first.
+  const issuedAt = iat === undefined ? undefined : Math.floor(iat);
   return { issuer, userId, userInfo, issuedAt, expiresAt, channels };
 }
 
@@ -261,11 +263,12 @@ function readPattern(pattern: unknown, actions: unknown, claim: string): [string
     const expected = 'expected a channel name in which * stands for any text, such as "private-room-*"';
     throw new TokenRefusal('token_malformed', `The claim ${claim} names ${shown(pattern)}: ${expected}`);
   }
-  if (!Array.isArray(actions) || !actions.every((action) => action === 'subscribe' || action === 'publish')) {
+  if (!Array.isArray(actions) || !actions.every(isAction)) {
     const expected = 'expected a list of "subscribe" and "publish"';
+    const found = unknownAction(actions) ?? shown(actions);
     throw new TokenRefusal(
       'token_malformed',
-      `The claim ${claim} allows something else in ${pattern}: ${expected}`,
+      `The claim ${claim} allows ${found} in ${pattern}: ${expected}`,
     );
   }
   return [pattern, actions];

@@ -1,12 +1,16 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { verify } from '@countersign/sdk-server/signature';
+import { ClaimRefusal, readClaims } from '../../access/claims.ts';
 import type { App } from '../../apps/app.ts';
+import { scopeMissing } from '../../apps/keys/key-scope.ts';
+import type { RefusedPart } from '../../errors.ts';
+import { parseObject } from '../../protocol/messages.ts';
 import { type Claim, candidates, expectedText, type Guess, type RecentNames } from './guesses.ts';
 import { type TextDiff, textDiff } from './text-diff.ts';
 
 /** The diagnosis of a proof, for the developer of the backend. It never contains a secret. */
-export interface Diagnosis {
-  /** Whether the proof is valid. */
+export interface Diagnosis extends RefusedPart {
+  /** Whether the proof is valid, by its signature, the claims that were signed, and the scopes of its key. */
   readonly valid: boolean;
   /** One sentence. */
   readonly summary: string;
@@ -84,8 +88,25 @@ export function* diagnosis(
   ];
   const { key, text } = found;
   const shown = { key, signed: text, ...(text !== expected && { differs: textDiff(text, expected) }) };
-  if (mistakes.length === 0) return { valid: true, summary: 'The signature is valid.', expected, ...shown };
-  return say(`${capital(mistakes.join('; '))}.`, shown);
+  if (mistakes.length > 0) return say(`${capital(mistakes.join('; '))}.`, shown);
+  const refused = refusedPart(app, key, claim);
+  if (refused) return say(`The signature is valid, but ${refused.why}.`, { ...shown, ...refused.part });
+  return { valid: true, summary: 'The signature is valid.', expected, ...shown };
+}
+
+/** What is refused of a proof whose signature is valid: a scope that its key lacks, or a claim. */
+function refusedPart(app: App, key: string, claim: Claim): { why: string; part: RefusedPart } | undefined {
+  const { channel, data } = claim;
+  const scopes = app.keyOf(key)?.scopes;
+  const scope = channel === undefined ? scopes?.missing('sign_in') : scopes?.missingFor('subscribe', channel);
+  if (scope !== undefined) return { why: `it is refused: ${scopeMissing(key, scope)}`, part: { scope } };
+  try {
+    readClaims(parseObject(data) ?? {}, data, channel === undefined ? 'sign-in' : 'channel', Date.now());
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ClaimRefusal)) throw error;
+    return { why: `it is refused: ${error.message}`, part: { claim: error.claim } };
+  }
 }
 
 interface ReadAuth {

@@ -1,4 +1,5 @@
 import type { AppEvent, ClientInfo } from '../../apps/observer.ts';
+import type { RefusedPart } from '../../errors.ts';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import type { Claim } from '../diagnosis/guesses.ts';
 
@@ -9,7 +10,7 @@ export interface EventLine extends EventDetails {
   readonly kind: AppEvent['kind'];
 }
 
-interface EventDetails extends Partial<ClientInfo> {
+interface EventDetails extends Partial<ClientInfo>, RefusedPart {
   readonly userId?: string | undefined;
   readonly channel?: string | undefined;
   /** The close code. */
@@ -46,8 +47,8 @@ export function eventLineOf(event: AppEvent, at: number, diagnosis?: Diagnosis):
   const line = { at, kind };
   switch (kind) {
     case 'requestRefused': {
-      const { method, path, status, errorCode, reason } = event;
-      return { ...line, method, path: clip(path), status, errorCode, reason: clip(reason) };
+      const { method, path, status, errorCode, reason, part } = event;
+      return { ...line, method, path: clip(path), status, errorCode, reason: clip(reason), ...part };
     }
     case 'published': {
       const { channel, name, data, sender } = event;
@@ -55,7 +56,7 @@ export function eventLineOf(event: AppEvent, at: number, diagnosis?: Diagnosis):
     }
     case 'subscriptionRefused':
     case 'signInRefused': {
-      const { who, errorCode, reason } = event;
+      const { who, errorCode, reason, part } = event;
       const channel = kind === 'subscriptionRefused' ? clip(event.channel) : undefined;
       return {
         ...line,
@@ -63,6 +64,7 @@ export function eventLineOf(event: AppEvent, at: number, diagnosis?: Diagnosis):
         channel,
         errorCode,
         reason: clip(reason),
+        ...part,
         diagnosis: diagnosis && short(diagnosis),
       };
     }

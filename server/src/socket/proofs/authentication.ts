@@ -5,7 +5,7 @@ import type { App } from '../../apps/app.ts';
 import type { AppKey } from '../../apps/keys/app-key.ts';
 import { scopeMissing } from '../../apps/keys/key-scope.ts';
 import type { ErrorCode } from '../../error-codes.ts';
-import { codes, Refusal } from '../../errors.ts';
+import { codes, Refusal, type RefusedPart } from '../../errors.ts';
 import { type JsonObject, parseObject } from '../../protocol/messages.ts';
 import { expected, readInfo, signerOf } from './proof.ts';
 
@@ -56,6 +56,7 @@ export class SignInRefusal extends Refusal {
     code: ErrorCode,
     message: string,
     readonly explanation?: string,
+    readonly part: RefusedPart = {},
   ) {
     super(codes.unauthorized, code, message);
   }
@@ -78,7 +79,10 @@ export function authenticateUser(
   const signer = signerOf(app, text, parseProof(auth));
   if ('fault' in signer) throw new SignInRefusal(signer.code, signer.fault, expected(text));
   const missing = signer.scopes.missing('sign_in');
-  if (missing !== undefined) throw new SignInRefusal('scope_missing', scopeMissing(signer.name, missing));
+  if (missing !== undefined) {
+    const why = scopeMissing(signer.name, missing);
+    throw new SignInRefusal('scope_missing', why, undefined, { scope: missing });
+  }
 
   const object = parseObject(userData);
   if (!object) throw new SignInRefusal('invalid_user_data', 'user_data must be a JSON object');
@@ -120,6 +124,8 @@ function readSignInClaims(object: JsonObject, userData: string, now: number): Si
   try {
     return readClaims(object, userData, 'sign-in', now);
   } catch (error) {
-    throw error instanceof ClaimRefusal ? new SignInRefusal(error.code, error.message) : error;
+    if (!(error instanceof ClaimRefusal)) throw error;
+    const { code, message, claim } = error;
+    throw new SignInRefusal(code, message, undefined, { claim });
   }
 }

@@ -59,8 +59,10 @@ export function authorizeSubscription(
   const data = channelData || undefined;
   const key = checkChannelProof(app, channelText(socketId, channel.name, data), proof.auth);
   const missing = key.scopes.missingFor('subscribe', channel.name);
-  if (missing !== undefined)
-    throw new SubscriptionRefusal('AuthError', 403, 'scope_missing', scopeMissing(key.name, missing));
+  if (missing !== undefined) {
+    const why = scopeMissing(key.name, missing);
+    throw new SubscriptionRefusal('AuthError', 403, 'scope_missing', why, undefined, { scope: missing });
+  }
 
   // Even signed text must be an object: an attacker can make a careless endpoint sign other text in its place.
   const object = data === undefined ? undefined : parseObject(data);

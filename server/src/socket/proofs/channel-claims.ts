@@ -1,6 +1,6 @@
 import { ClaimRefusal, type Claims, readClaims, type Signed } from '../../access/claims.ts';
 import type { App } from '../../apps/app.ts';
-import { SubscriptionRefusal } from '../../errors.ts';
+import { SubscriptionRefusal, type SubscriptionRefusalType } from '../../errors.ts';
 import type { Member } from '../../protocol/frames.ts';
 import type { JsonObject } from '../../protocol/messages.ts';
 
@@ -17,15 +17,17 @@ export function readChannelClaims(object: JsonObject, data: string, now: number)
   }
 }
 
-function refusalOf({ code, message }: ClaimRefusal): SubscriptionRefusal {
+function refusalOf({ code, message, claim }: ClaimRefusal): SubscriptionRefusal {
+  const refused = (type: SubscriptionRefusalType, status: number) =>
+    new SubscriptionRefusal(type, status, code, message, undefined, { claim });
   switch (code) {
     case 'claim_unknown':
     case 'claim_invalid':
-      return new SubscriptionRefusal('InvalidChannelData', 400, code, message);
+      return refused('InvalidChannelData', 400);
     case 'grant_expired':
-      return new SubscriptionRefusal('GrantExpired', 401, code, message);
+      return refused('GrantExpired', 401);
     case 'grant_without_subscribe':
-      return new SubscriptionRefusal('AuthError', 403, code, message);
+      return refused('AuthError', 403);
   }
 }
 
@@ -44,12 +46,13 @@ export function checkClaims(
 ): void {
   if (app.grants.requireExpiry && claims?.expiresAt === undefined) {
     const why = 'The app accepts no grant without an end: the claim exp is missing';
-    throw new SubscriptionRefusal('AuthError', 401, 'grant_without_expiry', why);
+    throw new SubscriptionRefusal('AuthError', 401, 'grant_without_expiry', why, undefined, { claim: 'exp' });
   }
   const userId = claims?.userId;
   if (userId === undefined) return;
   for (const other of [member?.userId, signedInAs]) {
     if (other === undefined || other === userId) continue;
-    throw new SubscriptionRefusal('AuthError', 403, 'grant_user_mismatch', 'The grant is for another user');
+    const why = 'The grant is for another user';
+    throw new SubscriptionRefusal('AuthError', 403, 'grant_user_mismatch', why, undefined, { claim: 'user' });
   }
 }

@@ -101,11 +101,11 @@ export class ChannelReport {
     evidence: ClaimedProof,
     mistake?: string,
   ): void {
-    const { type, code: errorCode, message: reason, explanation, cause } = refusal;
+    const { type, code: errorCode, message: reason, explanation, part, cause } = refusal;
     const fields = { ...idsOf(connection), channel: channel.slice(0, MAX_LOGGED_NAME) };
     increment(connection.metrics.refusals, type);
     if (cause) this.#log[severityOf(cause)]({ ...fields, err: cause }, 'subscription failed');
-    else this.#log.info({ ...fields, type, errorCode, reason, mistake }, 'subscription refused');
+    else this.#log.info({ ...fields, type, errorCode, reason, ...part, mistake }, 'subscription refused');
     if (explanation) this.#log.debug({ ...fields, explanation }, 'subscription refused: expected proof');
     connection.app.observer?.observe({
       kind: 'subscriptionRefused',
@@ -115,6 +115,7 @@ export class ChannelReport {
       reason,
       evidence,
       unproven: explanation !== undefined,
+      part,
     });
   }
 

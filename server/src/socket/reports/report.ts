@@ -151,7 +151,7 @@ export class Report {
     evidence: ClaimedProof,
     mistake?: string,
   ): void {
-    const { errorCode, message: reason, explanation } = refusal;
+    const { errorCode, message: reason, explanation, part } = refusal;
     connection.metrics.usage.refused += 1;
     connection.tap?.note('sign_in_refused', { code: errorCode, reason });
     if (this.#audit) {
@@ -159,7 +159,7 @@ export class Report {
       this.#audit.record(auditOf('sign_in_refused', connection, { key, reason, code: errorCode }));
     }
     const ids = idsOf(connection);
-    this.#log.info({ ...ids, errorCode, reason, mistake }, 'sign-in refused');
+    this.#log.info({ ...ids, errorCode, reason, ...part, mistake }, 'sign-in refused');
     if (explanation) this.#log.debug({ ...ids, explanation }, 'sign-in refused: expected proof');
     const unproven = explanation !== undefined;
     connection.app.observer?.observe({
@@ -169,6 +169,7 @@ export class Report {
       reason,
       evidence,
       unproven,
+      part,
     });
   }
 
