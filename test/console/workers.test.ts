@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { startReceiver } from '../helpers/brokers/receiver.ts';
 import { startWorkers } from '../helpers/brokers/workers.ts';
-import { authorize } from '../helpers/clients/client.ts';
-import { startLivePage } from '../helpers/console.ts';
+import { authorize, connect } from '../helpers/clients/client.ts';
+import { startLivePage, Visitor } from '../helpers/console.ts';
+import { eventually } from '../helpers/eventually.ts';
 
 test('the console shows the events of all workers, whichever worker has its page', async () => {
   const group = await startWorkers();
@@ -36,4 +38,23 @@ test('each worker sends what it has kept of the past, in steps that can be added
   }
   expect(sum.size).toBe(2);
   expect(await page.visitor.ask('POST', 'watch', { range: '__proto__' })).toMatchObject({ status: 400 });
+}, 60_000);
+
+test('each worker shows the attempts of webhooks, which their parent makes', async () => {
+  const receiver = await startReceiver();
+  const hook = { id: 'orders', url: receiver.url(), events: ['channel_occupied'] };
+  const group = await startWorkers({ app: { webhooks: [hook] } });
+  const visitor = new Visitor(group);
+  await visitor.signIn();
+  await (await connect(group)).join('news');
+  const { headers } = await receiver.next();
+  for (let n = 0; n < 6; n += 1) {
+    await eventually(async () => {
+      expect((await visitor.ask('GET', 'webhook-health?hook=orders')).body).toMatchObject({
+        total: { delivered: 1, failed: 0 },
+        attempts: [{ delivery: headers['webhook-id'], status: 204, lane: 'news' }],
+      });
+    });
+  }
+  expect(await visitor.ask('GET', 'webhook-health?hook=__proto__')).toMatchObject({ status: 404 });
 }, 60_000);

@@ -12,6 +12,7 @@ import {
 import { APP } from '../helpers/brokers/server.ts';
 import { Valve } from '../helpers/brokers/tcp-proxy.ts';
 import { connect, type TestClient } from '../helpers/clients/client.ts';
+import { Visitor } from '../helpers/console.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { NODE_TIMEOUT_SECONDS } from '../helpers/redis/node-timeout.ts';
 import { hasRedis, RedisCluster, RedisServer } from '../helpers/redis/redis.ts';
@@ -166,6 +167,20 @@ describe.skipIf(!hasRedis)('webhooks of three nodes', () => {
     await ask(second, 'POST', '/webhooks/hook/test');
     await eventually(async () => {
       expect(await ask(second, 'GET', '/webhooks')).toMatchObject(stands('active', { failing: 1 }));
+    });
+    const visitor = new Visitor(third.broker);
+    await visitor.signIn();
+    await eventually(async () => {
+      expect((await visitor.ask('GET', 'webhook-health?hook=hook')).body).toMatchObject({
+        total: { delivered: 1, failed: expect.any(Number) },
+        steps: expect.arrayContaining([expect.objectContaining({ p95: expect.any(Number) })]),
+        attempts: expect.arrayContaining([
+          expect.objectContaining({
+            status: 500,
+            request: expect.objectContaining({ body: expect.any(String) }),
+          }),
+        ]),
+      });
     });
     expect(await ask(third, 'POST', '/webhooks/hook/retry', { state: 'failing' })).toMatchObject({
       body: { retried: 1 },

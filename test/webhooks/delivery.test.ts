@@ -8,6 +8,7 @@ import { OutboundClient } from '#server/outbound/http-client';
 import { isPublicAddress } from '#server/outbound/public-addresses';
 import { Dispatcher } from '#server/webhooks/delivery/dispatcher';
 import { newEvent } from '#server/webhooks/event';
+import { HealthBook } from '#server/webhooks/health/health';
 import { MemoryOutbox } from '#server/webhooks/outbox/memory/outbox';
 import { Overflow } from '#server/webhooks/outbox/overflow';
 import { BOUNDS } from '../contracts/outbox.contract.ts';
@@ -47,6 +48,7 @@ function start(urls: readonly string[], settings: Settings = {}) {
     outbox,
     transport: new OutboundClient({ addresses, timeoutMs, now: Date.now }),
     metrics,
+    health: new HealthBook(Date.now),
     log,
     now: Date.now,
     wallClock: Date.now,

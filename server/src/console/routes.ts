@@ -11,7 +11,7 @@ import { publish } from '../api/endpoints/publish.ts';
 import { recordingEndpoints } from '../api/endpoints/recordings.ts';
 import { liftBlock, listRevocations, makeRevocation } from '../api/endpoints/revocations.ts';
 import { listSignedIn, showUser } from '../api/endpoints/users.ts';
-import { webhookEndpoints } from '../api/endpoints/webhooks.ts';
+import { namedHook, webhookEndpoints } from '../api/endpoints/webhooks.ts';
 import { refuseDisabled } from '../api/requests/callers.ts';
 import { RequestQuota } from '../api/requests/request-quota.ts';
 import { ApiError } from '../errors.ts';
@@ -163,6 +163,10 @@ export function consoleApi(parts: ConsoleApiParts): Router {
   router.get(
     '/channel',
     limited(({ session, query }) => showChannel(adapter, session.app, query.get('name') ?? '')),
+  );
+  router.get(
+    '/webhook-health',
+    limited(({ session: { app }, query }) => webhooks.health(namedHook(app, query.get('hook') ?? '').key)),
   );
   router.post(
     '/proof',

@@ -10,7 +10,8 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { isPublicAddress } from './public-addresses.ts';
 
 /** What became of a request: `refused` by a status other than 2xx, `forbidden` by the rule for addresses. */
-export type Outcome = 'delivered' | 'refused' | 'timeout' | 'unreachable' | 'forbidden';
+export const OUTCOMES = ['delivered', 'refused', 'timeout', 'unreachable', 'forbidden'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
 
 export interface Answer {
   readonly outcome: Outcome;

@@ -9,6 +9,7 @@ import { OutboundClient } from '../outbound/http-client.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { Dispatcher } from './delivery/dispatcher.ts';
 import { newEvent } from './event.ts';
+import { HealthBook, type HookHealth } from './health/health.ts';
 import type {
   Delivery,
   DeliveryState,
@@ -45,6 +46,8 @@ export interface WebhooksParts {
 /** What an app can see of its webhooks and do with them. */
 export interface WebhookControl {
   statusOf(hook: HookKey): Promise<HookStatus>;
+  /** What became of the last attempts, kept by the process that makes them. */
+  health(hook: HookKey): Promise<HookHealth>;
   /** Deliveries of one hook in one state, the oldest first, those with a higher `n` than `after` only. */
   deliveries(hook: HookKey, state: DeliveryState, after: number, limit: number): Promise<readonly Delivery[]>;
   /** Sends deliveries at once, also dead letters. @returns how many */
@@ -78,11 +81,13 @@ export class Webhooks implements WebhookControl {
   readonly #parts: WebhooksParts;
   readonly #recorder: Recorder;
   readonly #dispatcher: Dispatcher;
+  readonly #health: HealthBook;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(parts: WebhooksParts) {
     const { config, apps, outbox, signingKey, metrics, log, now, onStep, tracing, presence } = parts;
     this.#parts = parts;
+    this.#health = new HealthBook(now);
     this.#recorder = new Recorder({
       apps,
       outbox,
@@ -103,6 +108,7 @@ export class Webhooks implements WebhookControl {
       }),
       signingKey,
       metrics,
+      health: this.#health,
       log,
       now: steadyClock(now),
       wallClock: now,
@@ -140,7 +146,9 @@ export class Webhooks implements WebhookControl {
     this.#dispatcher.update(hooks);
     this.#sweep = setInterval(() => {
       const before = now() - config.webhookLogSeconds * 1000;
-      outbox.sweep(before, new Set(this.#hooks().map(({ key }) => key))).catch((error: unknown) => {
+      const standing = new Set(this.#hooks().map(({ key }) => key));
+      this.#health.keep(standing);
+      outbox.sweep(before, standing).catch((error: unknown) => {
         log.error({ err: error }, 'old webhook events could not be forgotten');
       });
     }, SWEEP_MS).unref();
@@ -184,6 +192,10 @@ export class Webhooks implements WebhookControl {
   async statusOf(hook: HookKey): Promise<HookStatus> {
     const { outbox } = this.#parts;
     return { state: outbox.stateOf(hook), deliveries: outbox.deliveries.counts(hook) };
+  }
+
+  async health(hook: HookKey): Promise<HookHealth> {
+    return this.#health.of(hook);
   }
 
   /** Deliveries that have neither arrived nor been given up. */

@@ -7,6 +7,7 @@ import type {
   DeliveryState,
   DeliveryView,
   Diagnosis,
+  HookHealth,
   HookView,
   RecordingView,
   RevocationAnswer,
@@ -110,6 +111,7 @@ export const api = {
   checkProof: (proof: object) => ask<Diagnosis>('POST', 'proof', proof),
   webhooks: () =>
     ask<{ readonly webhooks: readonly HookView[] }>('GET', 'webhooks').then(({ webhooks }) => webhooks),
+  hookHealth: (hook: string) => ask<HookHealth>('GET', `webhook-health?hook=${encodeURIComponent(hook)}`),
   deliveries: (hook: string, state: DeliveryState) =>
     ask<{ readonly deliveries: readonly DeliveryView[] }>(
       'GET',

@@ -24,4 +24,5 @@ export type {
   Past,
 } from '../../../src/console/live/live-reports.ts';
 export type { SessionView } from '../../../src/console/session-view.ts';
+export type { HookHealth, LoggedAttempt } from '../../../src/webhooks/health/health.ts';
 export type { DeliveryState } from '../../../src/webhooks/outbox/outbox.ts';

@@ -8,6 +8,7 @@ import { Failure } from '../parts/failure.tsx';
 import { count } from '../parts/format.ts';
 import { Untrusted } from '../parts/untrusted.tsx';
 import { Deliveries } from './deliveries.tsx';
+import { HookHealthBox } from './hook-health.tsx';
 
 const REFRESH_MS = 2000;
 const STATES = ['pending', 'failing', 'dead'] as const satisfies readonly DeliveryState[];
@@ -88,6 +89,7 @@ const HookPanel: FunctionComponent<{ hook: HookView; isStale: boolean; onChange:
           </button>
         ))}
       </p>
+      <HookHealthBox hook={id} />
       {error && (
         <p class="error" role="alert">
           {error}

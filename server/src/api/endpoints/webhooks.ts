@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { App } from '../../apps/app.ts';
 import type { Hook } from '../../apps/hook.ts';
 import { ApiError } from '../../errors.ts';
 import { parseBody } from '../../http/body.ts';
@@ -71,7 +72,7 @@ const listDeliveries: Endpoint = {
     const state = readState(query.get('state'));
     // One more than asked for tells whether there is another page.
     const found = await webhooks.deliveries(
-      namedHook(call).key,
+      namedHook(call.app, call.subject).key,
       state,
       readAfter(query, 'cursor'),
       limit + 1,
@@ -151,17 +152,18 @@ function change(
     publishes: false,
     scope: 'webhooks',
     ...schemas,
-    run: async (call) => run(call, namedHook(call)),
+    run: async (call) => run(call, namedHook(call.app, call.subject)),
   };
 }
 
-function namedHook({ app, subject }: Call): Hook {
-  const hook = app.hooks.find(({ id }) => id === subject);
+/** @throws ApiError 404 if the app has no such hook */
+export function namedHook(app: App, name: string): Hook {
+  const hook = app.hooks.find(({ id }) => id === name);
   if (hook) return hook;
   throw new ApiError(
     404,
     'webhook_not_found',
-    `The app has no webhook "${subject.slice(0, 64)}": GET webhooks lists them`,
+    `The app has no webhook "${name.slice(0, 64)}": GET webhooks lists them`,
   );
 }
 

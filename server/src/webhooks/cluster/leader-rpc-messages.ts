@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { OUTCOMES } from '../../outbound/http-client.ts';
+import type { HookHealth } from '../health/health.ts';
 import { deliverySchema, hookKeySchema } from '../outbox/redis/deliveries.ts';
 import type { HookStatus, WebhookControl } from '../webhooks.ts';
 
@@ -7,9 +9,29 @@ const state = z.enum(['pending', 'failing', 'dead']);
 const count = z.number();
 const which = z.union([z.object({ ids: z.array(z.string()).readonly() }), z.object({ state })]);
 
+const fared = { delivered: count, failed: count, p50: count.nullable(), p95: count.nullable() };
+const healthSchema = z.object({
+  total: z.object(fared),
+  steps: z.array(z.object({ at: count, ...fared })),
+  attempts: z.array(
+    z.object({
+      n: count,
+      at: count,
+      ms: count,
+      delivery: z.string(),
+      lane: z.string(),
+      events: count,
+      outcome: z.enum(OUTCOMES),
+      status: count.nullable(),
+      answer: z.string(),
+      request: z.object({ headers: z.record(z.string(), z.string()), body: z.string() }),
+    }),
+  ),
+}) satisfies z.ZodType<HookHealth>;
+
 /** A request of a node to the leader. */
 export const requestSchema = z.discriminatedUnion('what', [
-  z.object({ what: z.enum(['statusOf', 'pause', 'resume', 'test']), hook }),
+  z.object({ what: z.enum(['statusOf', 'health', 'pause', 'resume', 'test']), hook }),
   z.object({ what: z.literal('deliveries'), hook, state, after: count, limit: count }),
   z.object({ what: z.enum(['retry', 'skip']), hook, which }),
   z.object({ what: z.literal('forgetApp'), appId: z.string() }),
@@ -24,6 +46,7 @@ const answers = {
     state: z.enum(['active', 'paused', 'disabled']),
     deliveries: z.record(state, count),
   }) satisfies z.ZodType<HookStatus>,
+  health: healthSchema,
   deliveries: z.array(deliverySchema),
   count,
   nothing: z.null().transform(() => undefined),
@@ -38,6 +61,7 @@ const answers = {
 export function perform(webhooks: WebhookControl, request: LeaderRequest): Promise<unknown> {
   switch (request.what) {
     case 'statusOf':
+    case 'health':
     case 'pause':
     case 'resume':
     case 'test':
@@ -64,6 +88,7 @@ export type AskLeader = <Schema extends z.ZodType>(
 export function controlOf(ask: AskLeader): WebhookControl {
   return {
     statusOf: (hook) => ask({ what: 'statusOf', hook }, answers.statusOf),
+    health: (hook) => ask({ what: 'health', hook }, answers.health),
     deliveries: (hook, state, after, limit) =>
       ask({ what: 'deliveries', hook, state, after, limit }, answers.deliveries),
     retry: (hook, which) => ask({ what: 'retry', hook, which }, answers.count),

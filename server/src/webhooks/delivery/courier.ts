@@ -8,6 +8,7 @@ import { increment, type Metrics } from '../../metrics.ts';
 import type { Answer, OutboundClient } from '../../outbound/http-client.ts';
 import { tracedPost } from '../../outbound/traced-post.ts';
 import type { Tracing } from '../../tracing/tracing.ts';
+import type { HealthBook } from '../health/health.ts';
 import type { Attempt, Delivery, Outbox } from '../outbox/outbox.ts';
 import type { Sent } from './circuit-breaker.ts';
 import { signRequest } from './signed-request.ts';
@@ -18,6 +19,7 @@ export interface CourierParts {
   /** The key of the broker, for webhooks that it signs. */
   readonly signingKey?: SigningKey | undefined;
   readonly metrics: Metrics;
+  readonly health: HealthBook;
   readonly log: Logger;
   /** Unix milliseconds by a monotonic clock, for everything that is waited for. */
   readonly now: () => number;
@@ -62,13 +64,13 @@ export class Courier {
   }
 
   async deliver(app: App, hook: Hook, delivery: Delivery): Promise<Tried> {
-    const { transport, tracing, signingKey, metrics, onStep, now, wallClock, retryMs } = this.#parts;
+    const { transport, tracing, signingKey, metrics, health, onStep, now, wallClock, retryMs } = this.#parts;
     const at = now();
     if (delivery.triedSince !== undefined && at >= delivery.triedSince + retryMs) {
       const attempt = { at, status: null, answer: 'not sent: it was due after the time to retry' };
       return { sent: NOT_ASKED, committed: this.#giveUp(hook, delivery, attempt) };
     }
-    const { headers, body } = signRequest(app, hook, signingKey, delivery, wallClock());
+    const request = signRequest(app, hook, signingKey, delivery, wallClock());
     const answer = await tracedPost(transport, tracing, {
       name: 'webhook attempt',
       attributes: {
@@ -78,12 +80,13 @@ export class Courier {
       },
       causes: causesOf(delivery),
       url: hook.url,
-      headers,
-      body,
+      headers: request.headers,
+      body: request.body,
       onSent: () => onStep?.('afterSend'),
     });
     if (!answer) return { sent: NOT_ASKED, committed: Promise.resolve('stop') };
     increment(metrics.app(hook.appId).webhookAttempts, answer.outcome);
+    health.add(hook, delivery, request, answer, Math.round(now() - at));
     return { sent: sentOf(answer), committed: this.#commit(hook, delivery, at, answer) };
   }
 
