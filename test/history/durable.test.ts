@@ -67,6 +67,17 @@ describe('a durable history', () => {
     },
   );
 
+  test('the position of a channel that never had an event is valid as well, also where nothing else was kept', async () => {
+    const data = newFolder();
+    const first = await MortalBroker.start(settings(data));
+    const { position } = await kept(first.broker);
+    await first.end('SIGTERM');
+    const second = await MortalBroker.start(settings(data));
+    expect(await recoveryOf(second.broker, position)).toEqual({ status: 'current', count: 0 });
+    await publish(second.broker, NEWS, 'e', '1');
+    expect(await recoveryOf(second.broker, position)).toEqual({ status: 'replayed', count: 1 });
+  });
+
   test('is that of apps that ask for it only: positions of others are unknown after a restart', async () => {
     const data = newFolder();
     const first = await MortalBroker.start(settings(data, { historyDurable: false }));

@@ -53,7 +53,8 @@ export function onLastPositionsBound(parts: CoreParts): OnLastPositionsBound {
 }
 
 /** Which histories outlive the process, and where; an outage of the disk is logged. */
-export function durableHistory({ apps, log }: CoreParts, store: HistoryStore): HistoryWriterParts {
+export function durableHistory(parts: CoreParts, store: HistoryStore): HistoryWriterParts {
+  const { apps, log } = parts;
   const outage = new OutageLog(
     log,
     'histories cannot be kept on the disk: events are in memory meanwhile',
@@ -63,6 +64,7 @@ export function durableHistory({ apps, log }: CoreParts, store: HistoryStore): H
     store,
     isDurable: (appId) => apps.byId(appId)?.historyDurable ?? false,
     onWritten: (error) => (error === undefined ? outage.succeeded() : outage.failed(error)),
+    onNotesBound: onceAMinute(parts, 'history_notes'),
   };
 }
 

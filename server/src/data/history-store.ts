@@ -1,4 +1,4 @@
-import type { HistoryRow, SavedChannel } from '../history/durable.ts';
+import type { HistoryRow, Note, NoteKind, SavedChannel, StoredNote } from '../history/durable.ts';
 import type { Database, Statement } from './database.ts';
 
 const PAGE_ROWS = 2000;
@@ -8,6 +8,15 @@ interface Row {
   readonly app: string;
   readonly channel: string;
   readonly at: number;
+  readonly ends_at: number;
+  readonly body: string;
+}
+
+interface NoteRow {
+  readonly n: number;
+  readonly app: string;
+  readonly kind: NoteKind;
+  readonly id: string;
   readonly ends_at: number;
   readonly body: string;
 }
@@ -23,11 +32,28 @@ export class SqliteHistoryStore {
   readonly #add: Statement<[number, string, string, number, number, string], never>;
   readonly #drop: Statement<[string, string, number], never>;
   readonly #set: Statement<[string, string, number, number], never>;
+  readonly #notes: Statement<[number, number], NoteRow>;
+  readonly #setNote: Statement<[string, NoteKind, string, number, string], never>;
+  readonly #deleteNote: Statement<[string, NoteKind, string], never>;
+  readonly #expireNotes: Statement<[number], never>;
+  readonly #forgetNotes: Statement<[string], never>;
   readonly #forgetChannel: Statement<[string, string], never>;
   readonly #forgetEvents: Statement<[string], never>;
   readonly #forgetChannels: Statement<[string], never>;
 
-  constructor(database: Database) {
+  readonly #now: () => number;
+
+  /** @param now the clock, in Unix milliseconds */
+  constructor(database: Database, now: () => number) {
+    this.#now = now;
+    this.#notes = database.prepare('SELECT * FROM history_note WHERE n > ? ORDER BY n LIMIT ?');
+    this.#setNote = database.prepare(
+      `INSERT INTO history_note (app, kind, id, ends_at, body) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (app, kind, id) DO UPDATE SET ends_at = excluded.ends_at, body = excluded.body`,
+    );
+    this.#deleteNote = database.prepare('DELETE FROM history_note WHERE app = ? AND kind = ? AND id = ?');
+    this.#expireNotes = database.prepare('DELETE FROM history_note WHERE ends_at <= ?');
+    this.#forgetNotes = database.prepare('DELETE FROM history_note WHERE app = ?');
     this.#run = database.prepare('SELECT run FROM history_run');
     this.#page = database.prepare('SELECT * FROM history WHERE version > ? ORDER BY version LIMIT ?');
     this.#channels = database.prepare('SELECT * FROM history_channel');
@@ -60,8 +86,20 @@ export class SqliteHistoryStore {
     });
   }
 
+  /** Notes of all apps after a number, in order. */
+  notes(after: number): StoredNote[] {
+    return this.#notes.all(after, PAGE_ROWS).map(({ app, ends_at: endsAt, ...rest }) => {
+      return { appId: app, endsAt, ...rest };
+    });
+  }
+
   /** Within a transaction. */
-  save(channels: readonly SavedChannel[]): void {
+  save(channels: readonly SavedChannel[], notes: readonly Note[]): void {
+    if (notes.length > 0) this.#expireNotes.run(this.#now());
+    for (const { appId, kind, id, endsAt, body } of notes) {
+      if (body === undefined) this.#deleteNote.run(appId, kind, id);
+      else this.#setNote.run(appId, kind, id, endsAt, body);
+    }
     for (const { appId, channel, before, last, rows, isForgotten } of channels) {
       if (isForgotten) {
         this.#forgetChannel.run(appId, channel);
@@ -78,5 +116,6 @@ export class SqliteHistoryStore {
   forgetApp(appId: string): void {
     this.#forgetEvents.run(appId);
     this.#forgetChannels.run(appId);
+    this.#forgetNotes.run(appId);
   }
 }

@@ -155,4 +155,17 @@ export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE usage_pushed (id INTEGER PRIMARY KEY CHECK (id = 1), start INTEGER NOT NULL, app TEXT NOT NULL) STRICT;
   `,
+  // What is known for a while beside the histories, in the order in which it became known.
+  `
+  CREATE TABLE history_note (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    app TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    ends_at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (app, kind, id)
+  ) STRICT;
+  CREATE INDEX history_note_by_end ON history_note (ends_at);
+  `,
 ];

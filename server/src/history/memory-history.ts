@@ -1,7 +1,7 @@
 import type { HistoryRule } from '../apps/history-rule.ts';
 import { AppHistory, type HistoryCounts } from './app-history.ts';
 import type { ChannelLog } from './channel-log.ts';
-import { ALL_OTHERS } from './durable.ts';
+import { ALL_OTHERS, type Notes, type StoredNote } from './durable.ts';
 import {
   bytesOf,
   type HistoryEvent,
@@ -58,6 +58,11 @@ export class MemoryHistory {
       options.durable && new HistoryWriter(options.durable, clocks, (appId) => this.#open(appId).floor);
   }
 
+  /** Where others note what shall outlive the process together with the events; `undefined`: nothing does. */
+  get notes(): Notes | undefined {
+    return this.#writer;
+  }
+
   /**
    * Reads what is stored.
    *
@@ -101,6 +106,22 @@ export class MemoryHistory {
     return this.#start;
   }
 
+  /** Reads the notes that are stored, and deletes those of apps that do not want any. */
+  async *loadNotes(): AsyncGenerator<Omit<StoredNote, 'endsAt'> & { readonly until: number }> {
+    const { durable } = this.#options;
+    if (!durable) return;
+    const { store, isDurable } = durable;
+    const ahead = this.#clocks.now() - this.#clocks.monotonic();
+    const others = new Set<string>();
+    for (let page = await store.notes(0); page.length > 0; page = await store.notes(page.at(-1)!.n)) {
+      for (const { endsAt, ...note } of page) {
+        if (!isDurable(note.appId)) others.add(note.appId);
+        else yield { ...note, until: endsAt - ahead };
+      }
+    }
+    for (const appId of others) await store.forgetApp(appId);
+  }
+
   /** Resolves when the last event of an app is stored, or cannot be stored at present; `undefined`: there is nothing to wait for. */
   stored(appId: string): Promise<unknown> | undefined {
     return this.#writer?.settled(appId);
@@ -118,7 +139,7 @@ export class MemoryHistory {
     event: Omit<HistoryEvent, 'position' | 'atMs'>,
     { seconds, messages }: HistoryRule,
   ): Position {
-    const app = this.#open(appId);
+    const app = this.#use(appId);
     const log = app.open(channel, () => this.#tagOf(appId, channel));
     const { name, data, userId, except, traceparent, version } = event;
     const position = this.#positions.write(log.tag, version);
@@ -133,10 +154,10 @@ export class MemoryHistory {
   }
 
   read(appId: string, channel: string, query: HistoryQuery): HistoryPage | LostCode {
-    const app = this.#apps.get(appId);
-    const log = app?.find(channel);
-    if (app && log) this.#expire(appId, app, log);
-    const version = log?.last ?? app?.currentOf(channel) ?? this.#start;
+    const app = this.#use(appId);
+    const log = app.find(channel);
+    if (log) this.#expire(appId, app, log);
+    const version = log?.last ?? app.currentOf(channel);
     const tag = log?.tag ?? this.#tagOf(appId, channel);
     const position = this.#positions.write(tag, version);
     const from = this.#begin(tag, log, version, query);
@@ -147,10 +168,10 @@ export class MemoryHistory {
 
   /** The position of the newest event. */
   position(appId: string, channel: string): Position {
-    const app = this.#apps.get(appId);
-    const log = app?.find(channel);
+    const app = this.#use(appId);
+    const log = app.find(channel);
     const tag = log?.tag ?? this.#tagOf(appId, channel);
-    return this.#positions.write(tag, log?.last ?? app?.currentOf(channel) ?? this.#start);
+    return this.#positions.write(tag, log?.last ?? app.currentOf(channel));
   }
 
   purge(appId: string, channel: string): void {
@@ -165,8 +186,7 @@ export class MemoryHistory {
   /** Drops all events of an app. */
   forgetApp(appId: string): void {
     const app = this.#apps.get(appId);
-    if (!app) return;
-    for (const log of [...app.logs()]) this.purge(appId, log.channel);
+    for (const log of [...(app?.logs() ?? [])]) this.purge(appId, log.channel);
     this.#apps.delete(appId);
     void this.#writer?.forgetApp(appId);
   }
@@ -202,6 +222,14 @@ export class MemoryHistory {
   #tagOf(appId: string, channel: string): string {
     const isDurable = this.#options.durable?.isDurable(appId) ?? false;
     return ((isDurable && this.#storedPositions) || this.#positions).tagOf(appId, channel);
+  }
+
+  /** The history of an app of which positions are given from now on: a channel that stays empty keeps its position after a restart. */
+  #use(appId: string): AppHistory {
+    const known = this.#apps.get(appId);
+    if (known) return known;
+    this.#writer?.opened(appId);
+    return this.#open(appId);
   }
 
   #open(appId: string): AppHistory {

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import type { Notes } from './durable.ts';
 import {
   type LastPosition,
   type LastPositions,
@@ -6,6 +8,8 @@ import {
   MAX_LAST_POSITIONS,
   type OnLastPositionsBound,
 } from './last-positions.ts';
+
+const storedSchema = z.object({ position: z.string(), userId: z.string().optional() });
 
 /** Bytes beside its texts that an entry counts with. */
 const OVERHEAD = 150;
@@ -26,28 +30,44 @@ interface AppEntries {
 export class MemoryLastPositions implements LastPositions {
   readonly #monotonic: () => number;
   readonly #onBound: OnLastPositionsBound | undefined;
+  readonly #notes: Notes | undefined;
   readonly #apps = new Map<string, AppEntries>();
   #bytes = 0;
 
-  /** @param monotonic milliseconds of a monotonic clock */
-  constructor(monotonic: () => number, onBound?: OnLastPositionsBound) {
+  /**
+   * @param monotonic milliseconds of a monotonic clock
+   * @param notes where they outlive the process
+   */
+  constructor(monotonic: () => number, onBound?: OnLastPositionsBound, notes?: Notes) {
     this.#monotonic = monotonic;
     this.#onBound = onBound;
+    this.#notes = notes;
+  }
+
+  /** Takes over what was stored of an app. */
+  restore(appId: string, key: string, body: string, until: number): void {
+    this.#add(appId, key, storedSchema.parse(JSON.parse(body)), until);
   }
 
   async note(
     appId: string,
     channel: string,
     socketId: string,
-    { position, userId }: LastPosition,
+    last: LastPosition,
     seconds: number,
   ): Promise<void> {
+    const key = keyOf(channel, socketId);
+    const until = this.#monotonic() + seconds * 1000;
+    this.#notes?.set(appId, 'lastPosition', key, until, () => JSON.stringify(last));
+    this.#add(appId, key, last, until);
+  }
+
+  #add(appId: string, key: string, { position, userId }: LastPosition, until: number): void {
     const app = this.#apps.get(appId) ?? { entries: new Map(), bytes: 0 };
     this.#apps.set(appId, app);
-    const key = keyOf(channel, socketId);
     this.#delete(app, key);
     const bytes = OVERHEAD + key.length + position.length + (userId?.length ?? 0);
-    app.entries.set(key, { position, userId, until: this.#monotonic() + seconds * 1000, bytes });
+    app.entries.set(key, { position, userId, until, bytes });
     this.#count(app, bytes);
     while (app.entries.size > MAX_LAST_POSITIONS || app.bytes > MAX_LAST_POSITION_BYTES)
       this.#evict(appId, app);
@@ -78,6 +98,7 @@ export class MemoryLastPositions implements LastPositions {
   #evict(appId: string, app: AppEntries): void {
     const [oldest = ''] = app.entries.keys();
     this.#delete(app, oldest);
+    this.#notes?.delete(appId, 'lastPosition', oldest);
     this.#onBound?.(appId);
   }
 

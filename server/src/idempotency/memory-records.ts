@@ -1,5 +1,13 @@
+import { z } from 'zod';
+import type { Notes } from '../history/durable.ts';
 import type { Position } from '../history/history.ts';
 import type { IdempotencyRecords, KeyedRequest, Progress, RecordBounds, RecordCounts } from './records.ts';
+
+const storedSchema = z.object({
+  fingerprint: z.string(),
+  published: z.array(z.tuple([z.string(), z.string().nullish()])),
+  answer: z.string().optional(),
+});
 
 /** Bytes that a record counts with, beside its channels and its answer. */
 const OVERHEAD = 300;
@@ -26,12 +34,29 @@ interface AppRecords {
 export class MemoryRecords implements IdempotencyRecords {
   readonly #bounds: RecordBounds;
   readonly #monotonic: () => number;
+  readonly #notes: Notes | undefined;
   readonly #apps = new Map<string, AppRecords>();
 
-  /** @param monotonic milliseconds of a monotonic clock */
-  constructor(bounds: RecordBounds, monotonic: () => number) {
+  /**
+   * @param monotonic milliseconds of a monotonic clock
+   * @param notes where they outlive the process
+   */
+  constructor(bounds: RecordBounds, monotonic: () => number, notes?: Notes) {
     this.#bounds = bounds;
     this.#monotonic = monotonic;
+    this.#notes = notes;
+  }
+
+  /** Takes over what was stored of an app. */
+  restore(appId: string, id: string, body: string, until: number): void {
+    const { fingerprint, published, answer } = storedSchema.parse(JSON.parse(body));
+    const app = this.#open(appId);
+    const channels = published.map(([name]) => name);
+    this.#add(app, { id, fingerprint, channels, hasAnswer: false }, until);
+    const record = app.byId.get(id)!;
+    record.published.push(...published.map(([name, position]) => [name, position ?? undefined] as const));
+    if (answer !== undefined) this.#answer(app, record, answer);
+    this.#enforceBounds(appId, app);
   }
 
   async begin(
@@ -47,6 +72,8 @@ export class MemoryRecords implements IdempotencyRecords {
     const until = this.#monotonic() + seconds * 1000;
     const progress = requests.map((request) => this.#begin(app, request, until));
     this.#enforceBounds(appId, app);
+    // An answer that is repeated is stored first, like the one that was given.
+    if (progress.some((each) => typeof each === 'object')) await this.#notes?.settled(appId);
     return progress;
   }
 
@@ -55,11 +82,11 @@ export class MemoryRecords implements IdempotencyRecords {
     const record = app?.byId.get(id);
     if (!app || !record) return;
     record.isRunning = false;
-    record.answer = answer;
-    const more = answer === undefined ? 0 : Buffer.byteLength(answer);
-    record.bytes += more;
-    app.counts.bytes += more;
+    if (answer === undefined) return;
+    this.#answer(app, record, answer);
+    this.#note(appId, id, record);
     this.#enforceBounds(appId, app);
+    await this.#notes?.settled(appId);
   }
 
   /** The event that a request has published to a channel. */
@@ -77,7 +104,24 @@ export class MemoryRecords implements IdempotencyRecords {
 
   /** Records that a request has published an event to a channel. */
   add(appId: string, id: string, channel: string, position: Position | undefined): void {
-    this.#apps.get(appId)?.byId.get(id)?.published.push([channel, position]);
+    const record = this.#apps.get(appId)?.byId.get(id);
+    if (!record) return;
+    record.published.push([channel, position]);
+    this.#note(appId, id, record);
+  }
+
+  #note(appId: string, id: string, record: Record): void {
+    this.#notes?.set(appId, 'publish', id, record.until, () => {
+      const { fingerprint, published, answer } = record;
+      return JSON.stringify({ fingerprint, published, answer });
+    });
+  }
+
+  #answer({ counts }: AppRecords, record: Record, answer: string): void {
+    const bytes = Buffer.byteLength(answer);
+    record.answer = answer;
+    record.bytes += bytes;
+    counts.bytes += bytes;
   }
 
   forgetApp(appId: string): void {
@@ -95,7 +139,8 @@ export class MemoryRecords implements IdempotencyRecords {
     }
   }
 
-  #begin(app: AppRecords, { id, fingerprint, channels, hasAnswer }: KeyedRequest, until: number): Progress {
+  #begin(app: AppRecords, request: KeyedRequest, until: number): Progress {
+    const { id, hasAnswer } = request;
     const known = app.byId.get(id);
     if (known?.answer !== undefined) return { answer: known.answer };
     if (known) {
@@ -103,12 +148,16 @@ export class MemoryRecords implements IdempotencyRecords {
       known.isRunning = hasAnswer;
       return 'open';
     }
+    this.#add(app, request, until);
+    return 'open';
+  }
+
+  #add(app: AppRecords, { id, fingerprint, channels, hasAnswer }: KeyedRequest, until: number): void {
     const bytes = channels.reduce((sum, name) => sum + name.length + CHANNEL_OVERHEAD, OVERHEAD);
     const record = { fingerprint, published: [], answer: undefined, isRunning: hasAnswer, bytes, until };
     app.byId.set(id, record);
     app.counts.records += 1;
     app.counts.bytes += bytes;
-    return 'open';
   }
 
   #open(appId: string): AppRecords {
@@ -133,6 +182,7 @@ export class MemoryRecords implements IdempotencyRecords {
     for (const [id, record] of app.byId) {
       if (app.byId.size <= records && app.counts.bytes <= bytes) return;
       this.#drop(app, id, record);
+      this.#notes?.delete(appId, 'publish', id);
       app.counts.evicted += 1;
       this.#bounds.onBound?.(appId);
     }

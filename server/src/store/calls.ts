@@ -1,7 +1,7 @@
 import type { Revocation } from '../adapter/revocations.ts';
 import type { DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { HookKey } from '../apps/hook.ts';
-import type { HistoryRow, SavedChannel } from '../history/durable.ts';
+import type { HistoryRow, Note, SavedChannel, StoredNote } from '../history/durable.ts';
 import type { PushedRow, UsageBatch, UsageQuery, UsageRow, Used } from '../usage/usage-store.ts';
 import type {
   Amounts,
@@ -36,7 +36,8 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   historyPage(
     after: number,
   ): Promise<readonly (HistoryRow & { readonly appId: string; readonly channel: string })[]>;
-  saveHistory(channels: readonly SavedChannel[]): Promise<void>;
+  historyNotes(after: number): Promise<readonly StoredNote[]>;
+  saveHistory(channels: readonly SavedChannel[], notes: readonly Note[]): Promise<void>;
   forgetHistory(appId: string): Promise<void>;
   /** Deletes everything of an app but the audit entries and its usage. */
   forgetApp(appId: string): Promise<void>;

@@ -1,4 +1,4 @@
-import type { HistoryStore, SavedChannel } from '../history/durable.ts';
+import type { HistoryStore, Note, SavedChannel } from '../history/durable.ts';
 import type { DataThread } from './data-thread.ts';
 
 /** Bytes of one event while it waits for the thread, beside its texts, about. */
@@ -21,11 +21,16 @@ export class StoreHistory implements HistoryStore {
     return this.#thread().ask('historyPage', [after]);
   }
 
-  save(channels: readonly SavedChannel[]): Promise<void> {
-    const bytes = channels.reduce((sum, { rows }) => {
+  notes(after: number): ReturnType<HistoryStore['notes']> {
+    return this.#thread().ask('historyNotes', [after]);
+  }
+
+  save(channels: readonly SavedChannel[], notes: readonly Note[]): Promise<void> {
+    const events = channels.reduce((sum, { rows }) => {
       return sum + EVENT_BYTES + rows.reduce((all, { data }) => all + EVENT_BYTES + data.length, 0);
     }, 0);
-    return this.#thread().ask('saveHistory', [channels], bytes);
+    const bytes = notes.reduce((sum, { body = '' }) => sum + EVENT_BYTES + body.length, events);
+    return this.#thread().ask('saveHistory', [channels, notes], bytes);
   }
 
   forgetApp(appId: string): Promise<void> {

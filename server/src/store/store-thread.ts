@@ -34,7 +34,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
   const revocations = new SqliteRevocationStore(database, () => now);
   const repository = new SqliteRepository(database);
   const usage = new SqliteUsage(database);
-  const history = new SqliteHistoryStore(database);
+  const history = new SqliteHistoryStore(database, () => now);
   outbox.attach({
     appended: (...news) => say(outbox, { news: ['appended', ...news] }),
     overflowed: (...news) => say(outbox, { news: ['overflowed', ...news] }),
@@ -87,7 +87,8 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     usedByApps: async (...of) => usage.used(...of),
     historyChannels: async () => history.channels(),
     historyPage: async (after) => history.page(after),
-    saveHistory: (channels) => outbox.write(() => history.save(channels)),
+    historyNotes: async (after) => history.notes(after),
+    saveHistory: (...what) => outbox.write(() => history.save(...what)),
     forgetHistory: (appId) => outbox.write(() => history.forgetApp(appId)),
     forgetApp: (appId) => outbox.write(() => forgetApp(appId)),
     saveRevocation: (revocation) => outbox.write(() => revocations.save(revocation)),

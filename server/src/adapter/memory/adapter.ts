@@ -62,8 +62,8 @@ export class MemoryAdapter implements Adapter {
     const histories = new MemoryHistory(history, { now, monotonic });
     this.#topics = topics;
     this.#histories = histories;
-    this.lastPositions = new MemoryLastPositions(monotonic, onLastPositionsBound);
-    this.idempotency = new MemoryRecords(idempotency, monotonic);
+    this.lastPositions = new MemoryLastPositions(monotonic, onLastPositionsBound, histories.notes);
+    this.idempotency = new MemoryRecords(idempotency, monotonic, histories.notes);
     this.bus = new MemoryBus(topics, histories, this.idempotency);
     this.roster = new MemoryRoster(topics, this.bus, histories);
     this.channelCache = new MemoryChannelCache(topics);
@@ -82,9 +82,15 @@ export class MemoryAdapter implements Adapter {
     }, SWEEP_MS).unref();
   }
 
-  /** Reads the histories that outlive the process; to be called before anything else. */
+  /** Reads what outlives the process: histories, and what is known beside them; to be called before anything else. */
   async load(): Promise<void> {
     this.#topics.continueAfter(await this.#histories.load());
+    for await (const { appId, kind, id, body, until } of this.#histories.loadNotes()) {
+      if (kind === 'publish') this.idempotency.restore(appId, id, body, until);
+      else this.lastPositions.restore(appId, id, body, until);
+    }
+    this.idempotency.sweep();
+    this.lastPositions.sweep();
   }
 
   attach(listener: BusListener, journal: Journal): void {

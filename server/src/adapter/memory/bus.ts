@@ -50,7 +50,11 @@ export class MemoryBus implements Bus {
     const appId = appOfTopic(message.topic);
     const channel = channelOfTopic(message.topic);
     const before = this.#records.published(appId, id, channel);
-    if (before) return { position: before.position, isNew: false };
+    if (before) {
+      // The first publish may not be stored yet.
+      await this.#history.stored(appId);
+      return { position: before.position, isNew: false };
+    }
     const position = this.#publish(message, keep);
     this.#records.add(appId, id, channel, position);
     await this.#history.stored(appId);
