@@ -32,6 +32,20 @@ describe('init', { timeout: TIMEOUT }, () => {
     expect(cli.count('secret is short: 32 random characters are safe')).toBe(0);
   });
 
+  test('into the current folder, where start and config find it', async () => {
+    const cwd = newFolder();
+    expect((await runCli(['config', 'check'], { cwd })).code).toBe(2);
+    expect(await runCli(['init'], { cwd })).toMatchObject({ code: 0, stdout: 'countersign.json\n' });
+    const checked = await runCli(['config', 'check', '--json'], { cwd });
+    expect(JSON.parse(checked.stdout)).toEqual({ ok: true, file: 'countersign.json', apps: 1 });
+    const shown = await runCli(['config', '--print'], { cwd });
+    expect(JSON.parse(shown.stdout).apps).toHaveLength(1);
+    const cli = startCli(['start', '--port', '0'], { cwd });
+    await cli.logged('effective limits');
+    const elsewhere = await fileWith({ apps: [] });
+    expect((await runCli(['config', 'check', '--config', elsewhere], { cwd })).code).toBe(2);
+  });
+
   test('beside which a short secret is warned about at the start', async () => {
     const file = await fileWith({
       apps: [{ id: '1', keys: [{ key: 'a', secret: 'kT3v0pWzq8kT3v0pWzq8' }] }],

@@ -7,6 +7,7 @@ import { openFilesLimit } from '../http/sockets/open-files.ts';
 import { createLog } from '../log/log.ts';
 import { startWarm } from '../warm-up.ts';
 import { WorkerGroup } from '../workers/worker-group.ts';
+import { findConfigFile } from './config-file.ts';
 import { logShortSecrets, reloadOnSignals } from './reload.ts';
 import { loadForStart, type StartFlags } from './start-config.ts';
 import { Stop } from './stop.ts';
@@ -20,7 +21,8 @@ export interface BrokerFlags extends StartFlags {
 export async function runBroker(flags: BrokerFlags): Promise<void> {
   const workers = readWorkers(flags.workers);
   const socket = takeInheritedSocket(process.env, process.pid);
-  const load = () => loadForStart(flags, socket);
+  const file = findConfigFile(flags.config);
+  const load = () => loadForStart({ ...flags, config: file }, socket);
   const config = await load();
   const log = createLog(config.log);
   const stop = new Stop(log);

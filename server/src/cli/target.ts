@@ -1,10 +1,10 @@
 /** Whom a command asks: the address of a broker, an app, and a key that signs. */
-import { existsSync } from 'node:fs';
 import { Countersign } from '@countersign/sdk-server';
 import type { Command } from 'commander';
 import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { findConfigFile } from './config-file.ts';
 import { explained } from './failure.ts';
 import { DEFAULT_PROFILE, type Profile, readProfiles } from './profiles.ts';
 import { UsageError } from './usage-error.ts';
@@ -30,8 +30,6 @@ export interface Target {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The file that `init` writes, and that commands find where they are run. */
-const LOCAL_FILE = 'countersign.json';
 export const LOCAL_URL = 'http://127.0.0.1:6001';
 
 /** Adds the options that {@link findTarget} reads. */
@@ -95,9 +93,9 @@ export async function fallback<Parts>(
 ): Promise<Parts | Partial<Profile>> {
   const named = env['COUNTERSIGN_PROFILE'];
   if (named) return fromProfile(named, env);
-  const file = env['COUNTERSIGN_CONFIG'] ?? (existsSync(LOCAL_FILE) ? LOCAL_FILE : undefined);
   const stored = (await readProfiles(env)).get(DEFAULT_PROFILE);
   if (stored) return stored;
+  const file = findConfigFile(undefined, env);
   return file === undefined ? {} : fromConfig(file);
 }
 

@@ -13,6 +13,8 @@ export const LEASH = ['--import', new URL('end-with-parent.js', import.meta.url)
 
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** The folder in which it runs. */
+  readonly cwd?: string;
   /** Flags of node itself. */
   readonly nodeFlags?: readonly string[];
 }
@@ -36,9 +38,9 @@ export class Cli {
   #look: () => void = () => {};
   #lookAtNotes: () => void = () => {};
 
-  constructor(args: readonly string[], { env = {}, nodeFlags = [] }: CliOptions = {}) {
+  constructor(args: readonly string[], { env = {}, cwd = ROOT, nodeFlags = [] }: CliOptions = {}) {
     const child = spawn(process.execPath, [...LEASH, ...nodeFlags, CLI, ...args], {
-      cwd: ROOT,
+      cwd,
       // A cold one starts sooner.
       env: { PATH: process.env['PATH'], COUNTERSIGN_WARM_UP_SECONDS: '0', ...env },
       stdio: 'pipe',

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { describeConfig } from '../../config/description.ts';
 import { loadConfig } from '../../config/load.ts';
+import { findConfigFile } from '../config-file.ts';
 import { note, print, printJson } from '../output.ts';
 import { loadForStart } from '../start-config.ts';
 import { UsageError } from '../usage-error.ts';
@@ -33,20 +34,20 @@ export function addConfig(program: Command): void {
 
 function withSources(command: Command): Command {
   return command
-    .option('--config <file>', 'JSON file; COUNTERSIGN_CONFIG names it too')
+    .option('--config <file>', 'JSON file (COUNTERSIGN_CONFIG); else countersign.json, if there is one')
     .option('--host <address>', 'overrides the file')
     .option('--port <number>', 'overrides the file');
 }
 
 async function printConfig(options: Options): Promise<void> {
   if (!options.print) throw new UsageError('countersign config needs --print, or check');
-  const config = await loadConfig({ file: options.config, env: process.env, flags: options });
+  const config = await loadConfig({ file: findConfigFile(options.config), env: process.env, flags: options });
   print(JSON.stringify(describeConfig(config), null, 2));
 }
 
 async function check(options: Options): Promise<void> {
-  const { apps } = await loadForStart(options);
-  const file = options.config ?? process.env['COUNTERSIGN_CONFIG'];
+  const file = findConfigFile(options.config);
+  const { apps } = await loadForStart({ ...options, config: file });
   if (options.json) return printJson({ ok: true, ...(file !== undefined && { file }), apps: apps.length });
   note(`The configuration can be used; it has ${apps.length === 1 ? 'one app' : `${apps.length} apps`}.`);
 }

@@ -14,7 +14,7 @@ export function addStart(program: Command): void {
   program
     .command('start')
     .description('Run the broker.')
-    .option('--config <file>', 'JSON file; COUNTERSIGN_CONFIG names it too')
+    .option('--config <file>', 'JSON file (COUNTERSIGN_CONFIG); else countersign.json, if there is one')
     .option('--host <address>', 'overrides the file')
     .option('--port <number>', 'overrides the file')
     .option('--workers <number>', 'processes that share the port, or auto for one per core', '1')
