@@ -1,4 +1,7 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
+import { admin } from './admin/data/admin-api.ts';
+import type { Me } from './admin/data/wire.ts';
+import { AdminShell } from './admin/shell.tsx';
 import { ApiFailure, api } from './data/api.ts';
 import { Live } from './data/live.ts';
 import { LiveContext } from './data/live-context.ts';
@@ -8,45 +11,72 @@ import { SignIn } from './views/sign-in.tsx';
 
 type State =
   | { readonly kind: 'asking' }
-  | { readonly kind: 'signedOut'; readonly why?: string }
-  | { readonly kind: 'signedIn'; readonly session: SessionView; readonly live: Live };
+  | { readonly kind: 'signedOut'; readonly why?: string; readonly hasAdmin: boolean }
+  | { readonly kind: 'signedIn'; readonly session: SessionView; readonly live: Live }
+  | { readonly kind: 'administering'; readonly me: Me };
 
-/** The whole page: the sign-in, or the app of a user who has signed in. */
+const ENDED = 'Your session has ended. Sign in again.';
+
+/** The whole page: the sign-in, the app of a user who has signed in, or all apps of an administrator. */
 export function Console() {
   const [state, setState] = useState<State>({ kind: 'asking' });
 
   const enter = useCallback((session: SessionView) => {
     const live: Live = new Live(session, () => {
       live.close();
-      setState({ kind: 'signedOut', why: 'Your session has ended. Sign in again.' });
+      void leave(ENDED);
     });
     setState({ kind: 'signedIn', session, live });
   }, []);
+  const administer = useCallback((me: Me) => setState({ kind: 'administering', me }), []);
+  /** Goes on as an administrator, if the user is one, or to the sign-in. */
+  const leave = useCallback(async (why?: string) => {
+    try {
+      const me = await admin.session();
+      if (me) administer(me);
+      else setState({ kind: 'signedOut', hasAdmin: false, ...(why !== undefined && { why }) });
+    } catch (error) {
+      const reason = isSignedOut(error) ? why : String(error);
+      setState({ kind: 'signedOut', hasAdmin: true, ...(reason !== undefined && { why: reason }) });
+    }
+  }, []);
+  const endAdministration = useCallback(() => void leave(ENDED), []);
 
   useEffect(() => {
-    api.session().then(enter, (error: unknown) => {
-      const isOrdinary = error instanceof ApiFailure && error.status === 401;
-      setState({ kind: 'signedOut', ...(!isOrdinary && { why: String(error) }) });
-    });
-  }, [enter]);
+    api.session().then(enter, (error: unknown) => leave(isSignedOut(error) ? undefined : String(error)));
+  }, []);
 
   switch (state.kind) {
     case 'asking':
       return null;
     case 'signedOut':
-      return <SignIn why={state.why} onEnter={enter} />;
+      return <SignIn why={state.why} hasAdmin={state.hasAdmin} onEnter={enter} onAdmin={administer} />;
+    case 'administering': {
+      const left = () => leave();
+      return (
+        <AdminShell
+          me={state.me}
+          onEnd={endAdministration}
+          onSignOut={() => admin.signOut().then(left, left)}
+        />
+      );
+    }
     case 'signedIn': {
       const { live, session } = state;
-      const leave = () => {
+      const signOut = () => {
         live.close();
-        const left = () => setState({ kind: 'signedOut' });
+        const left = () => leave();
         api.signOut().then(left, left);
       };
       return (
         <LiveContext.Provider value={live}>
-          <Shell session={session} onSignOut={leave} />
+          <Shell session={session} onSignOut={signOut} />
         </LiveContext.Provider>
       );
     }
   }
+}
+
+function isSignedOut(error: unknown): boolean {
+  return error instanceof ApiFailure && error.status === 401;
 }

@@ -130,13 +130,23 @@ const STEPS = 500;
 /** Milliseconds after which a request counts as failed, so that they do not pile up. */
 const TIMEOUT_MS = 10_000;
 
-async function ask<Answer = unknown>(method: string, path: string, body?: object): Promise<Answer> {
+/**
+ * Sends a request to the broker.
+ *
+ * @throws ApiFailure
+ */
+export async function ask<Answer = unknown>(
+  method: string,
+  path: string,
+  body?: object,
+  headers?: Readonly<Record<string, string>>,
+): Promise<Answer> {
   let response: Response;
   try {
     response = await fetch(`api/${path}`, {
       method,
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { ...OWN_HEADER, ...(body && { 'Content-Type': 'application/json' }) },
+      headers: { ...OWN_HEADER, ...(body && { 'Content-Type': 'application/json' }), ...headers },
       ...(body && { body: JSON.stringify(body) }),
     });
   } catch {
@@ -144,8 +154,9 @@ async function ask<Answer = unknown>(method: string, path: string, body?: object
   }
   const answer: unknown = await response.json().catch(() => undefined);
   if (response.ok) return answer as Answer;
-  const { error, code }: { error?: unknown; code?: unknown } =
+  const { error, detail, code }: { error?: unknown; detail?: unknown; code?: unknown } =
     typeof answer === 'object' && answer ? answer : {};
-  const message = error ? `${error} (${code})` : `The broker answered ${response.status}`;
+  const reason = error ?? detail;
+  const message = reason ? `${reason} (${code})` : `The broker answered ${response.status}`;
   throw new ApiFailure(response.status, message);
 }

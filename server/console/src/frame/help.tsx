@@ -1,13 +1,17 @@
 import type { FunctionComponent } from 'preact';
 import { Dialog } from '../parts/dialog.tsx';
-import { SHORTCUTS } from './shortcuts.ts';
+import { shortcutsOf } from './shortcuts.ts';
+import type { ViewEntry } from './views.ts';
 
 /** The keys of the console. */
-export const Help: FunctionComponent<{ onClose: () => void }> = ({ onClose }) => (
+export const Help: FunctionComponent<{ views: readonly ViewEntry[]; onClose: () => void }> = ({
+  views,
+  onClose,
+}) => (
   <Dialog class="help" label="Keys" onClose={onClose}>
     <h2>Keyboard</h2>
     <dl>
-      {SHORTCUTS.map(([keys, what]) => [
+      {shortcutsOf(views).map(([keys, what]) => [
         <dt key={keys}>
           <kbd>{keys}</kbd>
         </dt>,

@@ -1,10 +1,9 @@
 import type { FunctionComponent, TargetedKeyboardEvent } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { api } from '../data/api.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 import { addressOf } from './route.ts';
-import { VIEWS } from './views.ts';
+import type { ViewEntry } from './views.ts';
 
 /** One thing that the palette finds. */
 export interface Command {
@@ -13,20 +12,25 @@ export interface Command {
   readonly run: () => void;
 }
 
-/** Channels that are offered. */
-const MAX_CHANNELS = 8;
 /** Milliseconds without a key before the broker is asked. */
 const PAUSE_MS = 150;
 
-/** Finds views, channels, users and actions by a few letters. */
-export const Palette: FunctionComponent<{ actions: readonly Command[]; onClose: () => void }> = ({
-  actions,
-  onClose,
-}) => {
+interface PaletteProps {
+  readonly views: readonly ViewEntry[];
+  readonly actions: readonly Command[];
+  /** What is found in the views, such as channels. */
+  readonly search: (text: string) => Promise<readonly Command[]>;
+  /** What it finds, for the field. */
+  readonly what: string;
+  readonly onClose: () => void;
+}
+
+/** Finds views, what is in them, and actions by a few letters. */
+export const Palette: FunctionComponent<PaletteProps> = ({ views, actions, search, what, onClose }) => {
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
-  const channels = useChannels(text);
-  const commands = useMemo(() => find(text, channels, actions), [text, channels, actions]);
+  const found = useFound(text, search);
+  const commands = useMemo(() => [...fixed(text, views, actions), ...found], [text, views, actions, found]);
   const current = Math.min(chosen, commands.length - 1);
   const run = (command: Command | undefined) => {
     onClose();
@@ -46,11 +50,11 @@ export const Palette: FunctionComponent<{ actions: readonly Command[]; onClose: 
     <Dialog class="palette" label="Find" onClose={onClose}>
       <input
         role="combobox"
-        aria-label="Find a view, channel, user or action"
+        aria-label={`Find ${what}`}
         aria-expanded="true"
         aria-controls="found"
         aria-activedescendant={commands.length > 0 ? `found-${current}` : undefined}
-        placeholder="Find a view, channel, user or action"
+        placeholder={`Find ${what}`}
         spellcheck={false}
         autocomplete="off"
         value={text}
@@ -81,32 +85,30 @@ export const Palette: FunctionComponent<{ actions: readonly Command[]; onClose: 
   );
 };
 
-function find(text: string, channels: readonly string[], actions: readonly Command[]): readonly Command[] {
+function fixed(text: string, views: readonly ViewEntry[], actions: readonly Command[]): readonly Command[] {
   const wanted = text.trim().toLowerCase();
-  const open = (view: string, item?: string) => () => location.assign(addressOf(view, item));
-  const views = VIEWS.map(({ view, title, letter }) => ({ title, hint: `g ${letter}`, run: open(view) }));
-  const fixed = [...views, ...actions].filter(({ title }) => title.toLowerCase().includes(wanted));
-  const found = channels.map((name) => ({ title: name, hint: 'channel', run: open('channels', name) }));
-  const id = text.trim();
-  const user = id === '' ? [] : [{ title: id, hint: 'user', run: open('users', id) }];
-  return [...fixed, ...found, ...user];
+  const commands = views.map(({ view, title, letter }) => ({
+    title,
+    hint: `g ${letter}`,
+    run: () => location.assign(addressOf(view)),
+  }));
+  return [...commands, ...actions].filter(({ title }) => title.toLowerCase().includes(wanted));
 }
 
-/** Occupied channels whose names hold a text. */
-function useChannels(text: string): readonly string[] {
-  const [names, setNames] = useState<readonly string[]>([]);
+function useFound(text: string, search: PaletteProps['search']): readonly Command[] {
+  const [found, setFound] = useState<readonly Command[]>([]);
   useEffect(() => {
     let isCurrent = true;
     const timer = setTimeout(() => {
-      api.channels({ contains: text.trim() }).then(
-        ({ channels }) => isCurrent && setNames(channels.slice(0, MAX_CHANNELS).map(({ name }) => name)),
-        () => isCurrent && setNames([]),
+      search(text.trim()).then(
+        (commands) => isCurrent && setFound(commands),
+        () => isCurrent && setFound([]),
       );
     }, PAUSE_MS);
     return () => {
       isCurrent = false;
       clearTimeout(timer);
     };
-  }, [text]);
-  return names;
+  }, [text, search]);
+  return found;
 }

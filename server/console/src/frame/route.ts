@@ -1,9 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** The address as the page reads it: a view, and the item that is open in it. */
+/** The address as the page reads it: a view, the item that is open in it, and the part of the item. */
 export interface Route {
   readonly view: string;
   readonly item: string | undefined;
+  readonly part: string | undefined;
   readonly query: URLSearchParams;
 }
 
@@ -11,18 +12,21 @@ export interface Route {
 export const PROBE = 'probe';
 
 /** The address of a view; it works from both pages. */
-export function addressOf(view: string, item?: string): string {
+export function addressOf(view: string, item?: string, part?: string): string {
   if (view === PROBE) return PROBE;
-  return `./#/${view}${item === undefined ? '' : `/${encodeURIComponent(item)}`}`;
+  const rest =
+    item === undefined ? '' : `/${encodeURIComponent(item)}${part === undefined ? '' : `/${part}`}`;
+  return `./#/${view}${rest}`;
 }
 
-export function useRoute(): Route {
-  const [route, setRoute] = useState(readRoute);
+/** @param home the view without which an address is complete */
+export function useRoute(home: string): Route {
+  const [route, setRoute] = useState(() => readRoute(home));
   useEffect(() => {
-    const read = () => setRoute(readRoute());
+    const read = () => setRoute(readRoute(home));
     addEventListener('hashchange', read);
     return () => removeEventListener('hashchange', read);
-  }, []);
+  }, [home]);
   return route;
 }
 
@@ -33,12 +37,13 @@ export function replaceQuery(query: Readonly<Record<string, string>>): void {
   history.replaceState(null, '', `${path || '#/live'}${text && `?${text}`}`);
 }
 
-function readRoute(): Route {
+function readRoute(home: string): Route {
   const [path = '', query = ''] = location.hash.split('?', 2);
   const search = new URLSearchParams(query);
-  if (location.pathname.endsWith(`/${PROBE}`)) return { view: PROBE, item: undefined, query: search };
-  const [, view = '', item] = path.split('/');
-  return { view: view || 'live', item: item === undefined ? undefined : decode(item), query: search };
+  if (location.pathname.endsWith(`/${PROBE}`))
+    return { view: PROBE, item: undefined, part: undefined, query: search };
+  const [, view = '', item, part] = path.split('/');
+  return { view: view || home, item: item === undefined ? undefined : decode(item), part, query: search };
 }
 
 function decode(text: string): string {

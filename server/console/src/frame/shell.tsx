@@ -1,5 +1,6 @@
 import type { FunctionComponent } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
+import { api } from '../data/api.ts';
 import { useLive } from '../data/live-context.ts';
 import type { SessionView } from '../data/wire.ts';
 import { Empty } from '../parts/empty.tsx';
@@ -26,6 +27,19 @@ import { markTab } from './tab-mark.ts';
 import { chooseTheme, nextTheme, readTheme } from './theme.ts';
 import { VIEWS } from './views.ts';
 
+/** Channels that the palette offers. */
+const MAX_CHANNELS = 8;
+
+/** Occupied channels whose names hold a text, and the user of that id. */
+async function searchApp(text: string): Promise<readonly Command[]> {
+  const { channels } = await api.channels({ contains: text });
+  const open = (view: string, item: string) => () => location.assign(addressOf(view, item));
+  const found = channels
+    .slice(0, MAX_CHANNELS)
+    .map(({ name }) => ({ title: name, hint: 'channel', run: open('channels', name) }));
+  return text === '' ? found : [...found, { title: text, hint: 'user', run: open('users', text) }];
+}
+
 type Window = 'none' | 'palette' | 'help';
 
 /** The frame of all views: name of the app, navigation, state of the connection. */
@@ -33,7 +47,7 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
   session,
   onSignOut,
 }) => {
-  const route = useRoute();
+  const route = useRoute('live');
   const live = useLive();
   const { staleSince, unseenRefusals } = live;
   const [open, setOpen] = useState<Window>('none');
@@ -42,7 +56,12 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
   useEffect(() => chooseTheme(theme), [theme]);
   // Before the page is painted: who sees it can use the keys.
   useLayoutEffect(
-    () => listenToShortcuts({ openPalette: () => setOpen('palette'), openHelp: () => setOpen('help') }),
+    () =>
+      listenToShortcuts({
+        views: VIEWS,
+        openPalette: () => setOpen('palette'),
+        openHelp: () => setOpen('help'),
+      }),
     [],
   );
   useEffect(() => {
@@ -80,8 +99,16 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
           <View route={route} session={session} />
         </main>
       </div>
-      {open === 'palette' && <Palette actions={actions} onClose={close} />}
-      {open === 'help' && <Help onClose={close} />}
+      {open === 'palette' && (
+        <Palette
+          views={VIEWS}
+          actions={actions}
+          search={searchApp}
+          what="a view, channel, user or action"
+          onClose={close}
+        />
+      )}
+      {open === 'help' && <Help views={VIEWS} onClose={close} />}
     </div>
   );
 };

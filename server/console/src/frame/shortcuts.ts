@@ -1,8 +1,9 @@
 import { addressOf } from './route.ts';
-import { VIEWS } from './views.ts';
+import type { ViewEntry } from './views.ts';
 
-/** What a key of the keyboard opens beside the views. */
+/** What a key of the keyboard opens. */
 export interface ShortcutTargets {
+  readonly views: readonly ViewEntry[];
   readonly openPalette: () => void;
   readonly openHelp: () => void;
 }
@@ -11,7 +12,7 @@ export interface ShortcutTargets {
 const SEQUENCE_MS = 1500;
 
 /** Listens to the keys of the console. @returns a function that stops it */
-export function listenToShortcuts({ openPalette, openHelp }: ShortcutTargets): () => void {
+export function listenToShortcuts({ views, openPalette, openHelp }: ShortcutTargets): () => void {
   let goSince = Number.NEGATIVE_INFINITY;
   const press = (event: KeyboardEvent) => {
     if (event.defaultPrevented) return;
@@ -22,7 +23,7 @@ export function listenToShortcuts({ openPalette, openHelp }: ShortcutTargets): (
     if (event.metaKey || event.ctrlKey || event.altKey || isTyping(event.target)) return;
     const isGoing = event.timeStamp - goSince < SEQUENCE_MS;
     goSince = Number.NEGATIVE_INFINITY;
-    const aim = isGoing ? VIEWS.find(({ letter }) => letter === event.key) : undefined;
+    const aim = isGoing ? views.find(({ letter }) => letter === event.key) : undefined;
     if (aim) {
       event.preventDefault();
       location.assign(addressOf(aim.view));
@@ -47,9 +48,11 @@ export function listenToShortcuts({ openPalette, openHelp }: ShortcutTargets): (
 }
 
 /** The keys, for the page that explains them. */
-export const SHORTCUTS: readonly (readonly [keys: string, what: string])[] = [
-  ['⌘K or Ctrl K', 'Find a view, channel, user or connection'],
-  ...VIEWS.map(({ letter, title }) => [`g ${letter}`, `Open ${title}`] as const),
+export const shortcutsOf = (
+  views: readonly ViewEntry[],
+): readonly (readonly [keys: string, what: string])[] => [
+  ['⌘K or Ctrl K', 'Find a view or what is in one'],
+  ...views.map(({ letter, title }) => [`g ${letter}`, `Open ${title}`] as const),
   ['/', 'Go to the filter of the view'],
   ['Space', 'Pause the events, or go on'],
   ['?', 'Show these keys'],

@@ -10,8 +10,11 @@ export interface ViewEntry {
   readonly letter: string;
 }
 
-/** The views, in the groups of the navigation. */
-export const VIEW_GROUPS: readonly (readonly [title: string, entries: readonly ViewEntry[]])[] = [
+/** Views in the groups of the navigation. */
+export type ViewGroups = readonly (readonly [title: string, entries: readonly ViewEntry[]])[];
+
+/** The views of an app. */
+export const VIEW_GROUPS: ViewGroups = [
   [
     'Watch',
     [

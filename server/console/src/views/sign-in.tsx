@@ -1,29 +1,59 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { admin } from '../admin/data/admin-api.ts';
+import type { Me } from '../admin/data/wire.ts';
 import { api } from '../data/api.ts';
 import type { SessionView } from '../data/wire.ts';
 import { unmarkTab } from '../frame/tab-mark.ts';
 import { Mark } from '../parts/icon.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
-/** The form that asks for the key and secret of an app. */
-export const SignIn: FunctionComponent<{
-  why: string | undefined;
-  onEnter: (session: SessionView) => void;
-}> = ({ why, onEnter }) => {
+const DOORS = { app: 'App key', admin: 'Admin token' } as const;
+type Door = keyof typeof DOORS;
+
+/** How the user of this browser came in last. */
+const DOOR_KEY = 'countersign-door';
+/** Begins every token that the broker makes. */
+const TOKEN = 'csa_';
+
+interface SignInProps {
+  readonly why: string | undefined;
+  /** Whether the broker has an admin token. */
+  readonly hasAdmin: boolean;
+  readonly onEnter: (session: SessionView) => void;
+  readonly onAdmin: (me: Me) => void;
+}
+
+/** The form that asks for the key and secret of an app, or for an admin token. */
+export const SignIn: FunctionComponent<SignInProps> = ({ why, hasAdmin, onEnter, onAdmin }) => {
   const [error, setError] = useState(why);
   useEffect(unmarkTab, []);
   const [busy, setBusy] = useState(false);
+  const [chosen, setDoor] = useState<Door>(localStorage.getItem(DOOR_KEY) === 'admin' ? 'admin' : 'app');
+  const [token, setToken] = useState('');
+  const door = hasAdmin ? chosen : 'app';
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
+    const text = (name: string) => String(form.get(name)).trim();
     setBusy(true);
-    api
-      .signIn({ key: String(form.get('key')).trim(), secret: String(form.get('secret')).trim() })
-      .then(onEnter, (failure: unknown) => {
+    const entered =
+      door === 'admin'
+        ? admin.signIn(text('token')).then(onAdmin)
+        : api.signIn({ key: text('key'), secret: text('secret') }).then(onEnter);
+    entered.then(
+      () => localStorage.setItem(DOOR_KEY, door),
+      (failure: unknown) => {
         setBusy(false);
         setError(failure instanceof Error ? failure.message : String(failure));
-      });
+      },
+    );
+  };
+  /** A token is known by its beginning, and does not stay where everybody can read it. */
+  const moveToken = (text: string) => {
+    if (!hasAdmin || !text.trim().startsWith(TOKEN)) return;
+    setToken(text.trim());
+    setDoor('admin');
   };
   return (
     <main class="door">
@@ -34,15 +64,58 @@ export const SignIn: FunctionComponent<{
           </span>
           Countersign
         </h1>
-        <p class="quiet">Sign in with a key of your app and its secret to watch the app live.</p>
-        <label>
-          Key
-          <input name="key" required autocomplete="username" spellcheck={false} />
-        </label>
-        <label>
-          Secret
-          <input name="secret" type="password" required autocomplete="current-password" />
-        </label>
+        {hasAdmin && (
+          <fieldset class="chips">
+            <legend class="unseen">Sign in with</legend>
+            {(Object.keys(DOORS) as Door[]).map((each) => (
+              <button
+                key={each}
+                type="button"
+                class="plain"
+                aria-pressed={each === door}
+                onClick={() => setDoor(each)}
+              >
+                {DOORS[each]}
+              </button>
+            ))}
+          </fieldset>
+        )}
+        {door === 'admin' ? (
+          <>
+            <p class="quiet">Sign in with an admin token to run apps, keys, webhooks and nodes.</p>
+            <label>
+              Token
+              <input
+                key="token"
+                name="token"
+                type="password"
+                required
+                autocomplete="current-password"
+                value={token}
+                onInput={(event) => setToken(event.currentTarget.value)}
+              />
+            </label>
+          </>
+        ) : (
+          <>
+            <p class="quiet">Sign in with a key of your app and its secret to watch the app live.</p>
+            <label>
+              Key
+              <input
+                key="key"
+                name="key"
+                required
+                autocomplete="username"
+                spellcheck={false}
+                onInput={(event) => moveToken(event.currentTarget.value)}
+              />
+            </label>
+            <label>
+              Secret
+              <input key="secret" name="secret" type="password" required autocomplete="current-password" />
+            </label>
+          </>
+        )}
         <button type="submit" disabled={busy}>
           Sign in
         </button>
