@@ -254,6 +254,8 @@ describe.skipIf(!hasRedis)('the app store of three nodes', { timeout: 180_000 },
       const connections = body.nodes.map((each: { connections: number }) => each.connections).sort();
       expect(connections).toEqual([1, 1, 2]);
       expect((await admin(node, 'GET', `/apps/${shop.id}/stats`)).body.connections).toBe(4);
+      const { body: live } = await admin(node, 'GET', `/stats?apps=none,${shop.id}`);
+      expect(live.apps).toMatchObject([{ id: shop.id, connections: 4 }]);
       expect((await admin(node, 'DELETE', `/apps/${shop.id}?dry_run=true`)).body.connections).toBe(4);
     }
     const self = async (node: ConfiguredNode): Promise<string> =>

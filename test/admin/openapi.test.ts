@@ -108,6 +108,7 @@ test('answers are what it says, and every refusal is listed', async () => {
     ['get', '/tokens', undefined, 200],
     ['get', '/nodes', undefined, 200],
     ['get', '/audit', undefined, 200],
+    ['get', '/usage/totals', undefined, 200],
   ] as const;
   for (const [method, path, body, status] of calls) {
     const target = path.replace('{app_id}', 'shop').replace('{hook}', 'h1');

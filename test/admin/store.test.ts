@@ -88,6 +88,8 @@ test('all workers have a change when it is answered, which takes less than a sec
   expect(waits[98]).toBeLessThan(1000);
   expect((await admin(group, 'GET', '/apps?limit=1000')).body.apps).toHaveLength(101);
   expect((await admin(group, 'GET', `/apps/${ids[0]}/stats`)).body.connections).toBe(1);
+  const live = (await admin(group, 'GET', `/stats?apps=${ids.join()}`)).body.apps;
+  expect(live.map(({ connections }: { connections: number }) => connections)).toEqual(ids.map(() => 1));
   expect((await admin(group, 'GET', '/nodes')).body.nodes).toMatchObject([{ connections: 100 }]);
 });
 

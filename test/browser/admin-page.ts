@@ -1,7 +1,9 @@
+import { createServer, parseConfig } from '@countersign/server';
+import { onTestFinished } from 'vitest';
 import { OWNER } from '../helpers/admin.ts';
 import type { ServerSettings } from '../helpers/brokers/server.ts';
 import { newFolder } from '../helpers/folder.ts';
-import { type ConsolePage, DEADLINE, openConsole } from './console-page.ts';
+import { type ConsolePage, DEADLINE, openConsole, openConsoleOf } from './console-page.ts';
 
 /** A broker with an app store and the token of an owner. */
 export function administered(settings: ServerSettings = {}): ServerSettings {
@@ -15,9 +17,21 @@ export async function signInAs(opened: ConsolePage, token: string = OWNER): Prom
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
+/** The console of an administrator of a broker whose file has these apps, on the page of all apps. */
+export async function openAdminOf(apps: readonly object[]): Promise<ConsolePage> {
+  const broker = await createServer(
+    parseConfig({ port: 0, drainWindowSeconds: 0, data: newFolder(), admin: { token: OWNER }, apps }),
+  );
+  onTestFinished(() => broker.close());
+  return enter(await openConsoleOf(broker));
+}
+
 /** The console of an administrator, on the page of all apps. */
 export async function openAdmin(settings?: ServerSettings): Promise<ConsolePage> {
-  const opened = await openConsole(administered(settings));
+  return enter(await openConsole(administered(settings)));
+}
+
+async function enter(opened: ConsolePage): Promise<ConsolePage> {
   await signInAs(opened);
   await opened.page.getByRole('heading', { name: 'Apps', level: 2 }).waitFor(DEADLINE);
   return opened;

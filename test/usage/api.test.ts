@@ -188,3 +188,48 @@ test.each([
     body: { code: 'invalid_request', errors: [{ path }] },
   });
 });
+
+test('totals are the sums of what a token may see, and name the apps that used most', async () => {
+  const { broker, tenant, money } = await start();
+  const range = `from=${iso(YESTERDAY)}&to=${iso(TODAY)}`;
+  const { body } = await admin(broker, 'GET', `/usage/totals?${range}&unit=hour`);
+  expect(body.periods).toHaveLength(24);
+  expect(body.periods[0]).toEqual({
+    from: iso(YESTERDAY),
+    connections_peak: 9,
+    connection_minutes: 270,
+    messages_published: 360,
+    messages_delivered: 360,
+    bytes_in: 360,
+    bytes_out: 360,
+    client_events: 360,
+    presence_members_peak: 9,
+    webhooks_sent: 360,
+    webhooks_failed: 360,
+    refused: 360,
+    history_bytes_peak: 9,
+    complete: true,
+  });
+  expect(body.apps.map(({ app }: { app: string }) => app).sort()).toEqual(
+    [APP.id, 'deleted', OTHER_APP.id].sort(),
+  );
+  expect(body.apps[0]).toMatchObject({ messages_delivered: 2880, connections_peak: 3 });
+
+  const { body: own } = await admin(broker, 'GET', `/usage/totals?${range}`, { token: tenant });
+  expect(own.periods).toMatchObject([{ messages_delivered: 2880, connections_peak: 3 }]);
+  expect(own.apps).toMatchObject([{ app: APP.id }]);
+  expect((await admin(broker, 'GET', '/usage/totals', { token: money })).status).toBe(200);
+  const wrong = await admin(broker, 'GET', '/usage/totals?by=app');
+  expect(wrong).toMatchObject({ status: 400, body: { errors: [{ path: 'by' }] } });
+});
+
+test('rows are those of the apps that are named, as far as the token may see them', async () => {
+  const { broker, tenant } = await start();
+  const path = `/usage?from=${iso(YESTERDAY)}&to=${iso(TODAY)}&apps=${OTHER_APP.id},${APP.id},none`;
+  const appsOf = async (token?: string) =>
+    (await admin(broker, 'GET', path, token === undefined ? {} : { token })).body.rows.map(
+      ({ app }: { app: string }) => app,
+    );
+  expect(await appsOf()).toEqual([APP.id, OTHER_APP.id]);
+  expect(await appsOf(tenant)).toEqual([APP.id]);
+});

@@ -1,11 +1,5 @@
 import { type KeyUses, mergeKeyUses } from '../apps/keys/key-usage.ts';
-import {
-  type AppFigures,
-  addFigures,
-  NO_FIGURES,
-  type NodeQuestion,
-  type NodeState,
-} from './node-figures.ts';
+import { type AppFigures, addFigures, type NodeQuestion, type NodeState } from './node-figures.ts';
 import type { ReachedPlace, ReachedQuestion } from './reached.ts';
 import {
   mergeRecordings,
@@ -75,7 +69,7 @@ export interface NodeAnswer {
   readonly reached: readonly ReachedPlace[];
   readonly recordings: readonly RecordingState[];
   readonly steps: readonly RecordedStep[];
-  readonly figures: AppFigures;
+  readonly figures: readonly AppFigures[];
   readonly nodes: readonly NodeState[];
 }
 
@@ -95,7 +89,7 @@ export const NOTHING_DONE: NodeAnswer = {
   reached: [],
   recordings: [],
   steps: [],
-  figures: NO_FIGURES,
+  figures: [],
   nodes: [],
 };
 
@@ -138,7 +132,7 @@ export function sumOf(answers: readonly NodeAnswer[]): NodeAnswer {
     reached: answers.flatMap(({ reached }) => reached),
     recordings: mergeRecordings(answers.flatMap(({ recordings }) => recordings)),
     steps: answers.flatMap(({ steps }) => steps),
-    figures: addFigures(answers.map(({ figures }) => figures)),
+    figures: addFigures(answers.flatMap(({ figures }) => figures)),
     nodes: answers.flatMap(({ nodes }) => nodes),
   };
 }

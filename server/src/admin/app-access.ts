@@ -11,14 +11,20 @@ import { changesBetween } from './trail.ts';
 /** An app, from one of its two sources. */
 export type Found = { readonly file: AppConfig } | { readonly record: AppRecord };
 
-/** @throws Problem if there is none that the caller may see */
-export function findApp({ registry, actor, parameters }: AdminCall): Found {
-  const id = parameters['app_id'] ?? '';
-  const isVisible = actor.apps === undefined || actor.apps.includes(id);
-  const record = isVisible ? registry.records.get(id) : undefined;
+/** An app, if there is one that the caller may see. */
+export function lookUp({ registry, actor }: AdminCall, id: string): Found | undefined {
+  if (actor.apps !== undefined && !actor.apps.includes(id)) return undefined;
+  const record = registry.records.get(id);
   if (record) return { record };
-  const file = isVisible ? registry.file.find((app) => app.id === id) : undefined;
-  if (file) return { file };
+  const file = registry.file.find((app) => app.id === id);
+  return file && { file };
+}
+
+/** @throws Problem if there is none that the caller may see */
+export function findApp(call: AdminCall): Found {
+  const id = call.parameters['app_id'] ?? '';
+  const found = lookUp(call, id);
+  if (found) return found;
   throw new Problem('app_not_found', `There is no app "${id.slice(0, 64)}"`);
 }
 

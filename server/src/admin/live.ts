@@ -1,5 +1,5 @@
 /** What happens now on the nodes, as the admin API asks for it. */
-import type { AppFigures, NodeState } from '../adapter/node-figures.ts';
+import { type AppFigures, type NodeState, noFigures } from '../adapter/node-figures.ts';
 import type { KeyUses } from '../apps/keys/key-usage.ts';
 
 /** What an app has in its channels. */
@@ -17,8 +17,8 @@ export interface NodeView extends Omit<NodeState, 'state'> {
 }
 
 export interface Live {
-  /** In all processes of all nodes that answer. */
-  figures(appId: string): Promise<AppFigures>;
+  /** Of each of these apps, in all processes of all nodes that answer. */
+  figures(appIds: readonly string[]): Promise<readonly AppFigures[]>;
   channels(appId: string): Promise<AppChannels>;
   /** The last uses of the keys of an app, in all processes of all nodes that answer. */
   keyUses(appId: string): Promise<KeyUses>;
@@ -33,9 +33,16 @@ export interface Live {
   forgetApp(appId: string): Promise<void>;
 }
 
+/** In all processes of all nodes that answer. */
+export async function figuresOf(live: Live, appId: string): Promise<AppFigures> {
+  const [figures] = await live.figures([appId]);
+  return figures ?? noFigures(appId);
+}
+
 /** What one process of this node tells of itself. */
 export interface ProcessFigures {
-  figures(appId: string): Promise<AppFigures> | AppFigures;
+  /** Of those of these apps that it serves. */
+  figures(appIds: readonly string[]): Promise<readonly AppFigures[]> | readonly AppFigures[];
   connections(): Promise<number> | number;
   load(): Promise<number> | number;
 }

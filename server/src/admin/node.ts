@@ -1,6 +1,12 @@
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
-import { type AppFigures, addFigures, type NodeQuestion, type NodeState } from '../adapter/node-figures.ts';
+import {
+  type AppFigures,
+  addFigures,
+  type NodeQuestion,
+  type NodeState,
+  noFigures,
+} from '../adapter/node-figures.ts';
 import { NOTHING_DONE, type NodeAnswer, type NodeGroup } from '../adapter/questions.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { HookKey } from '../apps/hook.ts';
@@ -57,14 +63,18 @@ export class LiveNode implements Live {
     this.#processes = processes;
   }
 
-  async figures(appId: string): Promise<AppFigures> {
-    if (!this.#group) return this.#ownFigures(appId);
-    return (await this.#group.ask({ kind: 'figures', appId })).figures;
+  async figures(appIds: readonly string[]): Promise<readonly AppFigures[]> {
+    const figures = this.#group
+      ? (await this.#group.ask({ kind: 'figures', appIds })).figures
+      : await this.#ownFigures(appIds);
+    // In the order of the ids; an app that no process serves has nothing.
+    const byId = new Map(figures.map((each) => [each.appId, each]));
+    return appIds.map((id) => byId.get(id) ?? noFigures(id));
   }
 
-  async #ownFigures(appId: string): Promise<AppFigures> {
-    const all = await Promise.allSettled(this.#all().map((each) => each.figures(appId)));
-    return addFigures(all.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
+  async #ownFigures(appIds: readonly string[]): Promise<readonly AppFigures[]> {
+    const all = await Promise.allSettled(this.#all().map((each) => each.figures(appIds)));
+    return addFigures(all.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
   }
 
   async keyUses(appId: string): Promise<KeyUses> {
@@ -120,7 +130,7 @@ export class LiveNode implements Live {
 
   async #answer(question: NodeQuestion): Promise<NodeAnswer> {
     if (question.kind === 'figures')
-      return { ...NOTHING_DONE, figures: await this.#ownFigures(question.appId) };
+      return { ...NOTHING_DONE, figures: await this.#ownFigures(question.appIds) };
     if (question.kind === 'readApps') {
       await this.#parts.readApps();
       return NOTHING_DONE;

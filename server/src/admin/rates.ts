@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { type AppFigures, NO_FIGURES } from '../adapter/node-figures.ts';
+import type { AppFigures } from '../adapter/node-figures.ts';
 import type { AppStore } from '../apps/app.ts';
 import type { Metrics } from '../metrics.ts';
 
@@ -45,23 +45,28 @@ export class Rates {
     return sum;
   }
 
-  figures(appId: string): AppFigures {
-    if (!this.#apps.byId(appId)) return NO_FIGURES;
+  /** Of those of these apps that are served here. */
+  figures(appIds: readonly string[]): readonly AppFigures[] {
+    return appIds.filter((id) => this.#apps.byId(id)).map((id) => this.#figures(id));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #figures(appId: string): AppFigures {
     const now = this.#of(appId);
     const [first] = this.#samples.get(appId) ?? [];
     const seconds = first ? Math.max((now.at - first.at) / 1000, SAMPLE_MS / 1000) : 1;
     const rate = (of: 'messages' | 'deliveries' | 'requests') =>
       first ? Math.round(((now[of] - first[of]) / seconds) * 10) / 10 : 0;
     return {
+      appId,
       connections: this.#metrics.apps.get(appId)?.connections ?? 0,
       messagesPerSecond: rate('messages'),
       deliveriesPerSecond: rate('deliveries'),
       requestsPerSecond: rate('requests'),
     };
-  }
-
-  close(): void {
-    clearInterval(this.#timer);
   }
 
   #sample(): void {

@@ -69,8 +69,8 @@ export interface WorkerControl {
   reload(apps: readonly AppConfig[]): Promise<void>;
   /** Receives the status of the whole group. */
   setStatus(status: GroupStatus): void;
-  /** What happens in an app in this worker. */
-  figures(appId: string): Promise<AppFigures>;
+  /** What happens in this worker in those of these apps that it serves. */
+  figures(appIds: readonly string[]): Promise<readonly AppFigures[]>;
   /** How many connections this worker has. */
   connections(): Promise<number>;
   /** How busy this worker is, from 0 to 1. */

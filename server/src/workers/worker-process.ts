@@ -105,8 +105,8 @@ export class WorkerProcess {
     });
   }
 
-  figures(appId: string): Promise<AppFigures> {
-    return this.#rpc.call('worker', 'figures', [appId], { timeoutMs: METRICS_TIMEOUT_MS });
+  figures(appIds: readonly string[]): Promise<readonly AppFigures[]> {
+    return this.#rpc.call('worker', 'figures', [appIds], { timeoutMs: METRICS_TIMEOUT_MS });
   }
 
   connections(): Promise<number> {

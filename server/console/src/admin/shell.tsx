@@ -14,7 +14,9 @@ import { momentOf } from '../parts/format.ts';
 import { admin } from './data/admin-api.ts';
 import { type Rights, RightsProvider, rightsOf } from './data/rights.ts';
 import type { Me } from './data/wire.ts';
+import { AppPage } from './views/app/app.tsx';
 import { AppsView } from './views/apps.tsx';
+import { NewAppView } from './views/new-app.tsx';
 import { viewGroupsOf } from './views.ts';
 
 /** Milliseconds between two looks whether the broker answers, and whether the session stands. */
@@ -118,11 +120,14 @@ export const AdminShell: FunctionComponent<{
 
 const View: FunctionComponent<{ route: Route; rights: Rights; views: readonly string[] }> = ({
   route,
+  rights,
   views,
 }) => {
   switch (views.includes(route.view) ? route.view : '') {
     case 'apps':
-      return <AppsView query={route.query} />;
+      if (route.item === 'new' && rights.make) return <NewAppView />;
+      if (route.item !== undefined) return <AppPage key={route.item} id={route.item} part={route.part} />;
+      return <AppsView key={String(route.query)} query={route.query} />;
     default:
       return (
         <Empty title="There is no such view">

@@ -23,6 +23,8 @@ export function addressOf(view: string, item?: string, part?: string): string {
 export function useRoute(home: string): Route {
   const [route, setRoute] = useState(() => readRoute(home));
   useEffect(() => {
+    const isComplete = location.hash !== '' || location.pathname.endsWith(`/${PROBE}`);
+    if (!isComplete) history.replaceState(null, '', `#/${home}`);
     const read = () => setRoute(readRoute(home));
     addEventListener('hashchange', read);
     return () => removeEventListener('hashchange', read);
@@ -34,7 +36,7 @@ export function useRoute(home: string): Route {
 export function replaceQuery(query: Readonly<Record<string, string>>): void {
   const [path = ''] = location.hash.split('?', 1);
   const text = String(new URLSearchParams(query));
-  history.replaceState(null, '', `${path || '#/live'}${text && `?${text}`}`);
+  history.replaceState(null, '', `${path}${text && `?${text}`}`);
 }
 
 function readRoute(home: string): Route {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { refuseOutdated, storedAppOf } from '../app-access.ts';
 import { type AdminCall, type AdminEndpoint, WRITERS } from '../http/endpoint.ts';
 import { deletionAnswer } from '../http/schemas.ts';
+import { figuresOf } from '../live.ts';
 import { type AppRecord, documentId } from '../registry/records.ts';
 
 /** Ends an app, or tells what that would remove. */
@@ -37,7 +38,7 @@ export const deleteApp: AdminEndpoint = {
 
 async function wouldRemove({ live }: AdminCall, app: AppRecord): Promise<object> {
   const [{ connections }, { channels }, pending, historyBytes] = await Promise.all([
-    live.figures(app.id),
+    figuresOf(live, app.id),
     live.channels(app.id),
     live.pending(app.id),
     live.historyBytes(app.id),

@@ -2,6 +2,7 @@ import { findApp, idOf, viewOf } from '../app-access.ts';
 import { type AdminEndpoint, READERS } from '../http/endpoint.ts';
 import { statsAnswer } from '../http/schemas.ts';
 import type { AppView } from '../http/views.ts';
+import { figuresOf } from '../live.ts';
 
 const MS_PER_MINUTE = 60_000;
 
@@ -18,7 +19,7 @@ export const showStats: AdminEndpoint = {
     const found = findApp(call);
     const id = idOf(found);
     const [figures, { channels, members }, [used]] = await Promise.all([
-      call.live.figures(id),
+      figuresOf(call.live, id),
       call.live.channels(id),
       call.usage.used([id], call.now * 1000),
     ]);

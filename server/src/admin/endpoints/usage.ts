@@ -7,20 +7,25 @@ import type { AdminCall, AdminEndpoint } from '../http/endpoint.ts';
 import { afterOf, cursorOf, limitOf, pageQuery } from '../http/pages.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { AdminAnswer } from '../http/request.ts';
-import { listOf, usageAnswer } from '../http/schemas.ts';
+import { idList, idsOf, listOf, usageAnswer } from '../http/schemas.ts';
 import { isoTime, millisecondsOf } from '../http/times.ts';
 import { typeOf, type UsageFormat, usageFormats, usageText } from '../usage-formats.ts';
 
 /** Rows of one part of an export. */
 const PART_ROWS = 1000;
 
-const usageQuery = z.strictObject({
-  ...pageQuery,
+/** The periods that a request is about. */
+export const rangeQuery = {
   from: isoTime
     .optional()
     .describe('The first period, rounded down to the unit. Default the start of this day'),
   to: isoTime.optional().describe('Before this one, rounded down to the unit. Default up to now'),
   unit: z.enum(units).optional().describe('Default day'),
+};
+
+const usageQuery = z.strictObject({
+  ...pageQuery,
+  ...rangeQuery,
   format: z.enum(usageFormats).optional().describe('Default json; the others are not cut into pages'),
 });
 
@@ -30,10 +35,19 @@ const readUsage: AdminEndpoint = {
   method: 'GET',
   path: '/usage',
   roles: adminRoles,
-  query: usageQuery,
+  query: usageQuery.extend({
+    apps: idList.optional().describe('Ids, with commas between them. Default all'),
+  }),
   status: 200,
   answer: listOf('rows', usageAnswer),
-  run: (call) => answer(call, call.actor.apps),
+  run(call) {
+    const { actor, query } = call;
+    if (query['apps'] === undefined) return answer(call, actor.apps);
+    return answer(
+      call,
+      idsOf(String(query['apps'])).filter((id) => actor.apps?.includes(id) ?? true),
+    );
+  },
 };
 
 const readAppUsage: AdminEndpoint = {
@@ -64,23 +78,9 @@ export const usageEndpoints: readonly AdminEndpoint[] = [readUsage, readAppUsage
 async function answer(call: AdminCall, apps: readonly string[] | undefined): Promise<AdminAnswer> {
   const { query, usage } = call;
   const now = call.now * 1000;
-  const {
-    unit = 'day',
-    format = 'json',
-    from,
-    to,
-  } = query as {
-    readonly unit?: Unit;
-    readonly format?: UsageFormat;
-    readonly from?: string;
-    readonly to?: string;
-  };
-  const range = {
-    unit,
-    apps,
-    from: startOf(unit, timeOf(from) ?? startOf('day', now)),
-    to: to === undefined ? Number.MAX_SAFE_INTEGER : startOf(unit, timeOf(to) ?? now),
-  };
+  const { format = 'json' } = query as { readonly format?: UsageFormat };
+  const range = { ...rangeOf(call), apps };
+  const { unit } = range;
   const page = async (limit: number, after: UsageQuery['after']) => {
     const rows = await usage.rows({ ...range, after, limit: limit + 1 });
     const shown = rows.slice(0, limit);
@@ -100,6 +100,21 @@ async function answer(call: AdminCall, apps: readonly string[] | undefined): Pro
     status: 200,
     headers: { 'Content-Type': typeOf(format) },
     part: { text: usageText(format, views, place), resume: next },
+  };
+}
+
+/** The periods that a request is about. */
+export function rangeOf({ query, now }: AdminCall): Pick<UsageQuery, 'unit' | 'from' | 'to'> {
+  const ms = now * 1000;
+  const {
+    unit = 'day',
+    from,
+    to,
+  } = query as { readonly unit?: Unit; readonly from?: string; readonly to?: string };
+  return {
+    unit,
+    from: startOf(unit, timeOf(from) ?? startOf('day', ms)),
+    to: to === undefined ? Number.MAX_SAFE_INTEGER : startOf(unit, timeOf(to) ?? ms),
   };
 }
 

@@ -147,6 +147,29 @@ export const deletionAnswer = z.object({
   history_bytes: z.int(),
 });
 
+/** Apps that one request may name. */
+const MAX_NAMED = 100;
+
+/** The ids of several apps in one parameter. */
+export const idList = z
+  .string()
+  .refine(
+    (text) => idsOf(text).length <= MAX_NAMED,
+    `expected up to ${MAX_NAMED} ids with commas between them`,
+  );
+
+export function idsOf(text: string): readonly string[] {
+  return [...new Set(text.split(',').filter((id) => id !== ''))];
+}
+
+/** What happens in one of many apps now. */
+export const liveStatsAnswer = z.object({
+  id: z.string(),
+  connections: z.int(),
+  messages_per_second: z.number(),
+  deliveries_per_second: z.number(),
+});
+
 const nearness = z.object({ limit: z.number().nullable(), used: z.number(), ratio: z.number().nullable() });
 export const statsAnswer = z.object({
   connections: z.int(),
@@ -195,11 +218,22 @@ export const entryAnswer = z.object({
   request_id: z.string(),
 });
 
+const usageNumbers = Object.fromEntries(usageFields.map((name) => [name, z.number()]));
+
+export const usageTotalsAnswer = z.object({
+  periods: z
+    .array(z.object({ from: z.string(), ...usageNumbers, complete: z.boolean() }))
+    .describe('The sums of all apps, by period; peaks are the sums of the peaks of the apps'),
+  apps: z
+    .array(z.object({ app: z.string(), ...usageNumbers }))
+    .describe('The apps that used most, over all periods'),
+});
+
 export const usageAnswer = z.object({
   app: z.string(),
   from: z.string().describe('The start of the period, in ISO 8601'),
   unit: z.enum(units),
-  ...Object.fromEntries(usageFields.map((name) => [name, z.number()])),
+  ...usageNumbers,
   complete: z.boolean().describe('The period is over, and nothing of it is known to be missing'),
 });
 

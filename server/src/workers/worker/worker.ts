@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import type { BusListener } from '../../adapter/adapter.ts';
-import { NO_FIGURES } from '../../adapter/node-figures.ts';
 import { NOTHING_DONE } from '../../adapter/questions.ts';
 import type { ProcessFigures } from '../../admin/live.ts';
 import type { Broker } from '../../broker.ts';
@@ -79,7 +78,7 @@ export class Worker {
       this.#plainEvents.reload(apps);
       await (await this.#broker)?.reload(apps);
     },
-    figures: async (appId) => (await this.#own?.figures(appId)) ?? NO_FIGURES,
+    figures: async (appIds) => (await this.#own?.figures(appIds)) ?? [],
     connections: async () => (await this.#own?.connections()) ?? 0,
     load: async () => (await this.#own?.load()) ?? 0,
     setStatus: (status) => {

@@ -5,6 +5,7 @@ import type {
   Deletion,
   HookSecret,
   KeyView,
+  LiveStats,
   Me,
   NewHook,
   NewKey,
@@ -13,6 +14,9 @@ import type {
   Page,
   StatsView,
   TokenView,
+  UsagePeriod,
+  UsageTotal,
+  UsageView,
 } from './wire.ts';
 
 type Query = Readonly<Record<string, string>>;
@@ -46,6 +50,9 @@ export const admin = {
     ask<AppView>('PATCH', V1 + app(id), patch, { 'If-Match': `"${etag}"` }),
   whatDeletes: (id: string) => remove<Deletion>(app(id), { dry_run: 'true' }),
   deleteApp: (id: string) => remove(app(id)),
+  /** @param ids with commas between them */
+  liveStats: (ids: string) =>
+    get<{ readonly apps: readonly LiveStats[] }>('/stats', { apps: ids }).then(({ apps }) => apps),
   stats: (id: string) => get<StatsView>(`${app(id)}/stats`),
 
   makeKey: (id: string, body: object) => post<NewKey>(`${app(id)}/keys`, body),
@@ -58,6 +65,15 @@ export const admin = {
   /** @param retire seconds after which the older secrets end */
   addSecret: (id: string, name: string, retire: number) =>
     post<HookSecret>(`${hook(id, name)}/secrets?retire=${retire}`),
+
+  /** @param id `undefined`: all apps */
+  usage: (id: string | undefined, query: Query) =>
+    get<Page<'rows', UsageView>>(`${id === undefined ? '' : app(id)}/usage`, query),
+  usageTotals: (query: Query) =>
+    get<{ readonly periods: readonly UsagePeriod[]; readonly apps: readonly UsageTotal[] }>(
+      '/usage/totals',
+      query,
+    ),
 
   nodes: () => get<Page<'nodes', NodeView>>('/nodes', { limit: '1000' }).then(({ nodes }) => nodes),
   drain: (node: string) => post(`/nodes/${encodeURIComponent(node)}/drain`),

@@ -7,6 +7,7 @@ import type {
   hookAnswer,
   hookSecretMade,
   keyAnswer,
+  liveStatsAnswer,
   newHookAnswer,
   newKeyAnswer,
   newTokenAnswer,
@@ -16,16 +17,23 @@ import type {
 } from '../../../../src/admin/http/schemas.ts';
 import type { AdminRole } from '../../../../src/config/admin.ts';
 
-export type { UsageView } from '../../../../src/usage/usage-view.ts';
-export type { AdminRole };
+import type { UsageView, usageFields } from '../../../../src/usage/usage-view.ts';
+
+export type { AdminRole, UsageView };
 export type AppView = z.infer<typeof appAnswer>;
 export type KeyView = z.infer<typeof keyAnswer>;
 export type NewKey = z.infer<typeof newKeyAnswer>;
 export type HookView = z.infer<typeof hookAnswer>;
 export type NewHook = z.infer<typeof newHookAnswer>;
 export type HookSecret = z.infer<typeof hookSecretMade>;
+export type LiveStats = z.infer<typeof liveStatsAnswer>;
 export type StatsView = z.infer<typeof statsAnswer>;
 export type Deletion = z.infer<typeof deletionAnswer>;
+export type UsageField = (typeof usageFields)[number];
+/** What one or several apps have used in a period. */
+export type UsagePeriod = Pick<UsageView, UsageField | 'from' | 'complete'>;
+/** What an app has used in a range. */
+export type UsageTotal = Pick<UsageView, UsageField | 'app'>;
 export type NodeView = z.infer<typeof nodeAnswer>;
 export type AuditEntry = z.infer<typeof entryAnswer>;
 export type TokenView = z.infer<typeof tokenAnswer>;

@@ -89,7 +89,7 @@ export const questionSchema = z.discriminatedUnion('kind', [
     .object({ kind: z.literal('recorded'), appId: text, id: optionalText, after: text, limit: number })
     .transform(({ id, ...rest }) => ({ ...rest, id })),
   z.object({ kind: z.literal('forgetRecording'), appId: text, id: text }),
-  z.object({ kind: z.literal('figures'), appId: text }),
+  z.object({ kind: z.literal('figures'), appIds: z.array(text).readonly() }),
   z.object({ kind: z.literal('nodeState') }),
   z.object({ kind: z.literal('readApps') }),
   z.object({ kind: z.literal('drain'), node: text }),
@@ -130,12 +130,17 @@ export const confirmationSchema = z.object({
     recordings: z.array(stateSchema).readonly(),
     steps: z.array(stepSchema).readonly(),
     keyUses: z.record(text, z.partialRecord(z.enum(KEY_USES), number)),
-    figures: z.object({
-      connections: number,
-      messagesPerSecond: number,
-      deliveriesPerSecond: number,
-      requestsPerSecond: number,
-    }),
+    figures: z
+      .array(
+        z.object({
+          appId: text,
+          connections: number,
+          messagesPerSecond: number,
+          deliveriesPerSecond: number,
+          requestsPerSecond: number,
+        }),
+      )
+      .readonly(),
     nodes: z
       .array(
         z.object({
