@@ -29,10 +29,7 @@ export const KeysPart: FunctionComponent<PartProps> = ({ app, writable, onChange
     return { key, text: says(key.key) };
   };
   const rotate = async ({ key: from, scopes }: KeyView) => {
-    const { key, text } = await make(
-      scopes === null ? {} : { scopes },
-      (to) => `Made ${to}, which replaces ${from}.`,
-    );
+    const { key, text } = await make(scopes ? { scopes } : {}, (to) => `Made ${to}, which replaces ${from}.`);
     setRotation({ from, to: key.key });
     return text;
   };
@@ -166,7 +163,7 @@ const KeyState: FunctionComponent<{ state: KeyView['state'] }> = ({ state }) => 
 
 function mayText({ client, scopes }: KeyView): string {
   if (client) return 'name the app';
-  return scopes === null ? 'everything' : scopes.join(', ') || 'nothing';
+  return scopes?.join(', ') ?? 'everything';
 }
 
 /** @param at Unix seconds */
