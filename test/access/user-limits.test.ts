@@ -1,12 +1,15 @@
 /** A user has no more connections and sends no more client events than the app allows, on whichever nodes. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startServer } from '../helpers/brokers/server.ts';
-import { connect, type TestClient } from '../helpers/clients/client.ts';
+import { connect, type Received, type TestClient } from '../helpers/clients/client.ts';
 import { connectCapable, granted, read } from '../helpers/clients/grants.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { frames } from '../helpers/frames.ts';
 import { recordLog } from '../helpers/log.ts';
 import { readSamples } from '../helpers/metrics.ts';
+import { NODE_TIMEOUT_SECONDS } from '../helpers/redis/node-timeout.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
+import { freeze } from '../helpers/redis/replicas.ts';
 import { oneProcess, type Start, twoNodes, twoWorkers } from '../revocations/stage.ts';
 
 const ROOM = 'presence-room';
@@ -26,6 +29,13 @@ async function send(client: TestClient, channel: string): Promise<{ published: n
     if (event === 'countersign:nack') codes.push((data as { code: string }).code);
   }
   return { published, codes };
+}
+
+/** The next things that a client receives. */
+async function many(client: TestClient, count: number): Promise<Received[]> {
+  const received: Received[] = [];
+  while (received.length < count) received.push(await client.next());
+  return received;
 }
 
 function describeUserLimits(start: Start): void {
@@ -102,6 +112,54 @@ describe.skipIf(!hasRedis)('limits per user on several nodes', { timeout: 60_000
   afterAll(() => redis.stop());
   describeUserLimits(twoNodes(() => redis));
 });
+
+test.skipIf(!hasRedis)(
+  'events that cannot be counted wait in a bounded number, and come in order once Redis answers',
+  { timeout: 60_000 },
+  async () => {
+    const redis = await RedisServer.start();
+    onTestFinished(() => redis.stop());
+    const limits = { clientEventsPerSecond: null, clientEventsPerSecondPerUser: 1000, framesPerSecond: null };
+    const config = {
+      redis: { url: redis.url, prefix: 'uncounted' },
+      nodeTimeoutSeconds: NODE_TIMEOUT_SECONDS,
+    };
+    const broker = await startServer({ limits, config });
+    const [ann, bob] = [await connectCapable(broker), await connect(broker)];
+    await ann.join(ROOM, { user_id: 'ann' });
+    await bob.join(ROOM, { user_id: 'bob' });
+    await ann.next();
+    const thaw = await freeze(redis);
+    for (let n = 0; n < 150; n += 1) ann.send({ event: 'client-e', channel: ROOM, data: n, id: String(n) });
+    const answers = await many(ann, 50);
+    expect(answers.map(read)).toEqual(
+      Array.from({ length: 50 }, (_, n) => ({
+        event: 'countersign:nack',
+        data: {
+          id: String(100 + n),
+          code: 'unavailable',
+          error: expect.stringContaining('wait to be counted'),
+        },
+      })),
+    );
+    const samples = await readSamples(broker.metricsUrl!);
+    expect(samples.get('countersign_bounds_reached_total{bound="uncounted_events"}')).toBe(50);
+    thaw();
+    const rest = (await many(ann, 100)).map(read);
+    const published = rest
+      .filter(({ event }) => event === 'countersign:ack')
+      .map(({ data }) => (data as { id: string }).id);
+    expect(rest.map(({ data }) => (data as { id: string }).id)).toEqual(
+      Array.from({ length: 100 }, (_, n) => String(n)),
+    );
+    const seen = await many(bob, published.length);
+    expect(seen.map((each) => String(read(each).data))).toEqual(published);
+    await eventually(async () => {
+      ann.send({ event: 'client-e', channel: ROOM, data: 'again', id: 'again' });
+      expect(read(await ann.next()).event).toBe('countersign:ack');
+    });
+  },
+);
 
 test('a stock client is told by 4301, keeps its channel, and may go on in the next second', async () => {
   let now = 0;

@@ -29,8 +29,11 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
     let received: Message[];
     let arrived: () => void;
 
+    /** When the test began, by the clock of revocations. */
+    let present: number;
     beforeEach(async () => {
       subject = await make();
+      present = await subject.adapter.revocations.now();
       // Messages of an earlier test must not arrive here.
       const inbox: Message[] = [];
       received = inbox;
@@ -289,8 +292,8 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       target: { userId: '__proto__' },
       action: 'end',
       reason,
-      at: 1_700_000_000_000,
-      blockedUntil: 1_700_000_000_000 + seconds * 1000,
+      at: present,
+      blockedUntil: present + seconds * 1000,
     });
 
     /** The ids and reasons of all that are kept, from all pages. */

@@ -151,6 +151,46 @@ describe.skipIf(!hasRedis)('on another node', () => {
     expect(await watcher.until(has('"end"'))).toContain(frames.event('e', ROOM, 'end'));
   });
 
+  test('the clock of the one that is asked is not what decides which grants are older', async () => {
+    const config = { redis: { url: `redis://127.0.0.1:${redis.port}`, prefix: 'skewed' } };
+    const startAt = (offsetMs: number) =>
+      startServer({ config, parts: { now: () => Date.now() + offsetMs } });
+    const [ahead, behind] = [await startAt(30_000), await startAt(-30_000)];
+    for (const broker of [ahead, behind]) {
+      expect((await revoke(broker, { target: { grant_id: 'before' } })).status).toBe(200);
+      // What was issued then was issued before: also where the clock says that this is yet to come.
+      const [old, fresh] = [
+        { id: 'before', iat: inSeconds(-10) },
+        { id: 'before', iat: inSeconds(3) },
+      ];
+      for (const place of [ahead, behind]) {
+        const client = await connect(place);
+        expect(await client.join('private-a', granted(old))).toContain('grant_revoked');
+        expect(await client.join('private-a', granted(fresh))).toContain('subscription_succeeded');
+      }
+    }
+  });
+
+  test('a node that starts with a wrong clock keeps out who is blocked, and for no longer', async () => {
+    const config = { redis: { url: `redis://127.0.0.1:${redis.port}`, prefix: 'late' } };
+    const right = await startServer({ config });
+    await revoke(right, { target: { user_id: 'ann' }, block_seconds: 600 });
+    const { status } = await revoke(right, {
+      target: { user_id: 'bob' },
+      action: 'reconnect',
+      block_seconds: 3,
+    });
+    expect(status).toBe(200);
+    for (const hours of [-1, 1]) {
+      const now = () => Date.now() + hours * 3_600_000;
+      const client = await connect(await startServer({ config, parts: { now } }));
+      expect(await client.join('presence-a', { user_id: 'ann' })).toContain('\\"blocked\\"');
+      await eventually(async () =>
+        expect(await client.join('presence-b', { user_id: 'bob' })).toContain('subscription_succeeded'),
+      );
+    }
+  });
+
   test.each([-1, 1])(
     'a clock that steps by %i h lets nobody in, and keeps out nobody else',
     async (hours) => {

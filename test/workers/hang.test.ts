@@ -7,6 +7,7 @@ import { publish } from '../helpers/api.ts';
 import { APP } from '../helpers/brokers/server.ts';
 import { type RunningGroup, startWorkers } from '../helpers/brokers/workers.ts';
 import { frames } from '../helpers/frames.ts';
+import { revoke } from '../revocations/stage.ts';
 
 /** At SIGWINCH a process does nothing else for so long in milliseconds. */
 const BUSY =
@@ -55,6 +56,26 @@ test('a worker that is stopped is killed and replaced', async () => {
   process.kill(await group.pidOf(2), 'SIGSTOP');
   expect(await ann.next()).toBe(frames.memberRemoved('presence-room', 'bob'));
   await group.cli.logged('worker replaced');
+});
+
+test('a worker that is stopped does not hide what the others have done, and one that is killed is not awaited', async () => {
+  const { group, ann, bob } = await startBusy(0);
+  const stopped = await group.pidOf(2);
+  const revokeAll = () => revoke(group, { target: { channel: 'presence-room' } });
+  process.kill(stopped, 'SIGSTOP');
+  // One of two connections may go to the worker that is stopped, which gets no second one.
+  const { status, body } = await Promise.any([revokeAll(), revokeAll()]);
+  expect(status).toBe(202);
+  expect(body).toMatchObject({
+    pending: ['node-1'],
+    ended: { subscriptions: 1 },
+    nodes: { acknowledged: 0, total: 1 },
+  });
+  expect(await ann.next()).toContain('grant_revoked');
+  const pending = revokeAll();
+  process.kill(stopped, 'SIGKILL');
+  expect(await pending).toMatchObject({ status: 200, body: { nodes: { acknowledged: 1, total: 1 } } });
+  expect(await bob.closed()).toMatchObject({ code: 1006 });
 });
 
 test('a worker that is busy for three seconds stays', async () => {

@@ -48,7 +48,7 @@ export class Access {
     this.monotonic = parts.monotonic;
     this.#renewer = parts.renewer;
     this.#deadlines = new DeadlineQueue(parts.monotonic);
-    this.revocations = new RevocationBook(parts.now, parts.monotonic);
+    this.revocations = new RevocationBook(parts.monotonic);
   }
 
   /**

@@ -21,7 +21,6 @@ type Entries = Map<string, Map<string, Entry>>;
 
 /** The revocations that are kept, without those of other processes that have not arrived yet. */
 export class RevocationBook {
-  readonly #now: () => number;
   readonly #monotonic: () => number;
   readonly #apps = new Map<string, Entries>();
   /** Revocations so far. */
@@ -29,12 +28,8 @@ export class RevocationBook {
   /** Whether some may be missing. */
   isIncomplete = false;
 
-  /**
-   * @param now Unix milliseconds
-   * @param monotonic milliseconds
-   */
-  constructor(now: () => number, monotonic: () => number) {
-    this.#now = now;
+  /** @param monotonic milliseconds */
+  constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
   }
 
@@ -51,13 +46,12 @@ export class RevocationBook {
   /**
    * From now on older rights of its target do not count.
    *
-   * @param isNew it was made just now, whatever the clocks of two nodes say; else the time that has passed is that of the
-   * clock of this one
+   * @param now the present by the clock that has dated it, in Unix milliseconds
    */
-  add(revocation: Revocation, isNew: boolean): void {
+  add(revocation: Revocation, now: number): void {
     this.#count += 1;
     if (keptUntil(revocation) === 0) return;
-    this.#put(revocation, this.#count, this.#monotonic() - (isNew ? revocation.at : this.#now()));
+    this.#put(revocation, this.#count, this.#monotonic() - now);
   }
 
   /** Lets a blocked target in again. What is older than the revocation still does not count. */

@@ -58,6 +58,8 @@ export interface HeldGrant {
 
 /** What one or several nodes have done. */
 export interface NodeAnswer {
+  /** Whether a part of a node has not answered: what it says is true, but the node is still awaited. */
+  readonly isPartial: boolean;
   /** Subscriptions that were ended, or whose connections were closed. */
   readonly subscriptions: number;
   /** Connections that were closed, or will be. */
@@ -81,6 +83,7 @@ export interface Answers extends NodeAnswer {
 }
 
 export const NOTHING_DONE: NodeAnswer = {
+  isPartial: false,
   subscriptions: 0,
   connections: 0,
   unanswered: 0,
@@ -124,6 +127,7 @@ export function answerMsOf(question: Question | NodeQuestion): number {
 /** What several nodes or processes have done together. */
 export function sumOf(answers: readonly NodeAnswer[]): NodeAnswer {
   return {
+    isPartial: answers.some(({ isPartial }) => isPartial),
     subscriptions: answers.reduce((sum, each) => sum + each.subscriptions, 0),
     connections: answers.reduce((sum, each) => sum + each.connections, 0),
     unanswered: answers.reduce((sum, each) => sum + each.unanswered, 0),

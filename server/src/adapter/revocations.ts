@@ -57,10 +57,14 @@ export interface RevocationPage {
   readonly revocations: readonly Revocation[];
   /** Where the next page begins; `undefined`: there is none. */
   readonly cursor?: string | undefined;
+  /** The present, as {@link Revocations.now} tells it. */
+  readonly now: number;
 }
 
 /** The revocations of all apps that are kept. */
 export interface Revocations {
+  /** Unix milliseconds by the one clock that all nodes date revocations by, whatever their own clocks say. */
+  now(): Promise<number>;
   /**
    * Keeps a revocation, in place of the one with the same id. Nodes that start once this has resolved know of it.
    *

@@ -87,7 +87,7 @@ export class ClusterCore implements Core {
    * @throws ConfigError if a file for the TLS of Redis cannot be used
    */
   static async open({ onWebhookStep: onStep, ...parts }: ClusterCoreParts): Promise<ClusterCore> {
-    const { redis, log, now, config, metrics } = parts;
+    const { redis, log, config, metrics } = parts;
     const { nodeTimeoutSeconds } = config;
     const certificate = redis.tls && (await Certificate.open('redis.tls', redis.tls, log));
     const onGap = () => {
@@ -97,7 +97,6 @@ export class ClusterCore implements Core {
       redis,
       nodeTimeoutSeconds,
       log,
-      now,
       onGap,
       kept: keptOptions(parts),
       history: historyOptions(parts),

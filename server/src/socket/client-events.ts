@@ -13,6 +13,8 @@ import type { SessionContext, SessionParts } from './session-context.ts';
 type ClientEvent = Extract<ClientMessage, { kind: 'clientEvent' }>;
 
 const MAX_ID_LENGTH = 64;
+/** Events of a connection that wait to be counted, as while Redis does not answer; one more is refused. */
+const MAX_UNCOUNTED = 100;
 
 /** Publishes the client events of one connection. */
 export class ClientEvents {
@@ -23,6 +25,8 @@ export class ClientEvents {
   readonly #rates = new WeakMap<Subscription, ClientEventRate>();
   /** Settles when no event of a user with a rate waits to be counted: the next one waits for it, so that they stay in order. */
   #counted: Promise<unknown> = Promise.resolve();
+  /** Events that wait to be counted. */
+  #uncounted = 0;
 
   constructor(connection: SessionContext, parts: SessionParts) {
     this.#connection = connection;
@@ -105,7 +109,17 @@ export class ClientEvents {
     const { clientEventsPerSecondPerUser: userRate } = app.limits;
     const userId = userRate === null ? undefined : (userOf(subscription.grant) ?? this.#connection.userId);
     if (userRate === null || userId === undefined) return this.#send(channel, publication);
-    const counted = this.#counted.then(() => this.#countOfUser(userId, userRate));
+    if (this.#uncounted === MAX_UNCOUNTED) {
+      this.#parts.report.boundReached('uncounted_events', { appId: app.id, socketId });
+      const why = `${MAX_UNCOUNTED} others of the connection wait to be counted`;
+      throw new Refusal(null, 'unavailable', `Client event rejected: ${why}`);
+    }
+    this.#uncounted += 1;
+    const counted = this.#counted
+      .then(() => this.#countOfUser(userId, userRate))
+      .finally(() => {
+        this.#uncounted -= 1;
+      });
     this.#counted = counted.catch(() => {});
     return counted.then(() => {
       // It may have ended meanwhile.

@@ -1,7 +1,11 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Bus, BusListener, Command, Message, Missed } from '../adapter/adapter.ts';
-import { type NodeAnswer, type Question, sumOf } from '../adapter/questions.ts';
+import { answerMsOf, type NodeAnswer, type Question, sumOf } from '../adapter/questions.ts';
 import type { Topic } from '../adapter/topic.ts';
 import { PackedEvent } from './rpc/packed-event.ts';
+
+/** The part of the time of a node's answer that its workers have. */
+const WORKERS_PART = 0.9;
 
 /** The workers that listen to one topic. */
 interface Listeners {
@@ -67,8 +71,21 @@ export class TopicRouter implements BusListener {
     for (const worker of this.#workers) worker.obey(command);
   }
 
+  /** Sums the answers of the workers. One that fails or is late leaves those of the others as they are. */
   async answer(question: Question): Promise<NodeAnswer> {
-    return sumOf(await Promise.all([...this.#answering].map((worker) => worker.answer(question))));
+    const asked = [...this.#answering];
+    const ending = new AbortController();
+    const tooLate = delay(answerMsOf(question) * WORKERS_PART, undefined, { signal: ending.signal }).catch(
+      () => {},
+    );
+    const answers = await Promise.all(
+      asked.map((worker) => Promise.race([worker.answer(question).catch(() => undefined), tooLate])),
+    );
+    ending.abort();
+    // A worker that has ended holds nothing any more; its end is noticed in the same turn as that of its answer.
+    if (answers.includes(undefined)) await nextTurn();
+    const isPartial = asked.some((worker, at) => !answers[at] && this.#answering.has(worker));
+    return { ...sumOf(answers.filter((answer) => answer !== undefined)), isPartial };
   }
 
   proveAgain(): void {

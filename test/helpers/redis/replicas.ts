@@ -199,10 +199,15 @@ export class ReplicatedCluster {
   }
 }
 
-/** Stops a server without its end: connections stay, and nothing is answered. It can be killed as usual. */
-export async function freeze(server: RedisServer): Promise<void> {
+/**
+ * Stops a server without its end: connections stay, and nothing is answered. It can be killed as usual.
+ *
+ * @returns what lets it go on
+ */
+export async function freeze(server: RedisServer): Promise<() => void> {
   const [, pid] = /process_id:(\d+)/.exec(String(await server.command('INFO', 'server'))) ?? [];
   process.kill(Number(pid), 'SIGSTOP');
+  return () => void process.kill(Number(pid), 'SIGCONT');
 }
 
 async function idOf(server: RedisServer): Promise<string> {

@@ -19,6 +19,7 @@ export class MemoryNodes implements Nodes {
     const answered = this.#listener?.answer(question).catch(() => undefined);
     const answer = await Promise.race([answered, tooLate]);
     ending.abort();
-    return { ...(answer ?? NOTHING_DONE), total: 1, pending: answer ? [] : [NODE] };
+    const isDone = answer !== undefined && !answer.isPartial;
+    return { ...(answer ?? NOTHING_DONE), total: 1, pending: isDone ? [] : [NODE] };
   }
 }

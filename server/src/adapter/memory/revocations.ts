@@ -57,6 +57,10 @@ export class MemoryRevocations implements Revocations {
     for (const revocation of store?.standing ?? []) this.#put(revocation);
   }
 
+  async now(): Promise<number> {
+    return this.#clocks.now();
+  }
+
   async keep(revocation: Revocation, bounds: RevocationBounds): Promise<boolean> {
     if (!this.#hasRoom(revocation, bounds)) {
       if (this.#firstEnd > this.#clocks.monotonic()) return false;
@@ -85,13 +89,14 @@ export class MemoryRevocations implements Revocations {
 
   async page(cursor?: string): Promise<RevocationPage> {
     this.#forgetEnded();
+    const now = this.#clocks.now();
     const from = Number(cursor ?? 0);
     const revocations = [...this.#kept.values()]
       .slice(from, from + PAGE_SIZE)
       .map(({ revocation }) => revocation);
     return revocations.length < PAGE_SIZE
-      ? { revocations }
-      : { revocations, cursor: String(from + PAGE_SIZE) };
+      ? { revocations, now }
+      : { revocations, now, cursor: String(from + PAGE_SIZE) };
   }
 
   /** Forgets those of an app, of which the store forgets its own. */

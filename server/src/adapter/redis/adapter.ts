@@ -89,7 +89,6 @@ export class RedisAdapter implements Adapter {
     redis,
     nodeTimeoutSeconds,
     log,
-    now = Date.now,
     onGap,
     kept = UNBOUNDED,
     history = UNBOUNDED_HISTORY,
@@ -190,7 +189,7 @@ export class RedisAdapter implements Adapter {
     this.idempotency = new RedisRecords(commands, keys, idempotency);
     this.counters = new RedisCounters(commands, keys, held);
     this.nonces = new RedisNonces(commands, keys);
-    this.revocations = new RedisRevocations(commands, keys, now);
+    this.revocations = new RedisRevocations(commands, keys);
     this.apps = new RedisAppRepository(commands, keys, {
       isCurrent: () => this.#node.holdsLease && this.#subscriber.isCurrent(APPS),
       caughtUp: () => this.#subscriber.caughtUp(APPS),
@@ -342,8 +341,6 @@ export interface RedisAdapterOptions {
   /** Seconds within which what a dead node held is removed. */
   readonly nodeTimeoutSeconds: number;
   readonly log: Logger;
-  /** The clock, in Unix milliseconds. @default Date.now */
-  readonly now?: () => number;
   /** Called when messages of a topic are lost to this node. */
   readonly onGap?: () => void;
   /** What the cache channels of an app may keep. @default no bound */

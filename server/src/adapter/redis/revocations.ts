@@ -13,32 +13,32 @@ import { revocationSchema } from './messages/question.ts';
 import { scripts } from './scripts.ts';
 
 const appsSchema = z.array(z.string());
-const pageSchema = z.tuple([z.string(), z.array(z.string())]);
+const pageSchema = z.tuple([z.string(), z.array(z.string()), z.number()]);
+const timeSchema = z.number();
 const FIRST = '0';
 
-/** The revocations of all apps, in Redis. */
+/** The revocations of all apps, in Redis, whose clock dates them. */
 export class RedisRevocations implements Revocations {
   readonly #commands: ScriptRunner;
   readonly #keys: Keys;
-  readonly #now: () => number;
 
-  /** @param now the clock, in Unix milliseconds */
-  constructor(commands: ScriptRunner, keys: Keys, now: () => number) {
+  constructor(commands: ScriptRunner, keys: Keys) {
     this.#commands = commands;
     this.#keys = keys;
-    this.#now = now;
+  }
+
+  async now(): Promise<number> {
+    return timeSchema.parse(await this.#commands.run(scripts.revocationTime, this.#keys.revocations));
   }
 
   async keep(revocation: Revocation, bounds: RevocationBounds): Promise<boolean> {
-    const milliseconds = Math.ceil(keptUntil(revocation) - this.#now());
-    if (milliseconds <= 0) return true;
     const kept = await this.#commands.run(
       scripts.keepRevocation,
       this.#keys.revocations,
       revocation.appId,
       revocation.id,
       JSON.stringify(revocation),
-      milliseconds,
+      Math.ceil(keptUntil(revocation)),
       revocationBytes(revocation),
       bounds.count,
       bounds.bytes,
@@ -67,16 +67,15 @@ export class RedisRevocations implements Revocations {
       await this.#commands.run(scripts.appsOfRevocations, this.#keys.revocations),
     );
     const [at, appId] = cursor === undefined ? [FIRST, apps[0]] : split(cursor);
-    if (appId === undefined) return { revocations: [] };
+    if (appId === undefined) return { revocations: [], now: await this.now() };
     const answer = await this.#commands.run(scripts.revocationPage, this.#keys.revocations, appId, at);
-    const [next, texts] = pageSchema.parse(answer);
-    const now = this.#now();
-    const revocations = texts
-      .map((text) => revocationSchema.parse(JSON.parse(text)))
-      .filter((revocation) => keptUntil(revocation) > now);
-    if (next !== FIRST) return { revocations, cursor: `${next} ${appId}` };
+    const [next, texts, now] = pageSchema.parse(answer);
+    const revocations = texts.map((text) => revocationSchema.parse(JSON.parse(text)));
+    if (next !== FIRST) return { revocations, now, cursor: `${next} ${appId}` };
     const following = apps.find((each) => each > appId);
-    return following === undefined ? { revocations } : { revocations, cursor: `${FIRST} ${following}` };
+    return following === undefined
+      ? { revocations, now }
+      : { revocations, now, cursor: `${FIRST} ${following}` };
   }
 }
 

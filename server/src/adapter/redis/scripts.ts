@@ -46,6 +46,7 @@ export const scripts = {
   forgetRevocation: load('revocations/forget'),
   appsOfRevocations: load('revocations/apps'),
   revocationPage: load('revocations/page'),
+  revocationTime: load('revocations/time'),
   liveNodes: load('membership/live-nodes'),
   confirm: load('membership/confirm'),
   writeApps: load('apps/write'),

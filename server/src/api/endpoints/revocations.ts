@@ -47,7 +47,7 @@ export const makeRevocation: Endpoint = {
   mayBeUnfinished: true,
   body: revocationSchema,
   async run(call) {
-    const { app, body, now } = call;
+    const { app, body, adapter } = call;
     const request = read(parseBody(body), app.limits.channelNameLength);
     if (request.action === 'recheck' && !app.renewal) {
       throw new ApiError(
@@ -56,8 +56,8 @@ export const makeRevocation: Endpoint = {
         'There is no backend to ask: "recheck" needs grants.renewal of the app',
       );
     }
-    const revocation = revocationOf(request, app.id, now());
     const startedAt = performance.now();
+    const revocation = revocationOf(request, app.id, await adapter.revocations.now());
     const taken = await takeBack(call, revocation);
     const answer = {
       id: revocation.id,

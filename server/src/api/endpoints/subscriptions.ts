@@ -35,7 +35,7 @@ export const removeSubscriptions: Endpoint = {
   body: removeSchema,
   answer: removedAnswer,
   async run(call) {
-    const { app, subject, body, now } = call;
+    const { app, subject, body } = call;
     const channel = readChannel(subject, app.limits.channelNameLength);
     if (!channel) throw invalidChannel('the path', subject, app.limits.channelNameLength);
     const {
@@ -53,7 +53,7 @@ export const removeSubscriptions: Endpoint = {
     if (block !== undefined && userId === undefined) {
       throw new ApiError(400, 'invalid_body', '"block" keeps a user out: it needs "user_id"');
     }
-    const at = now();
+    const at = await call.adapter.revocations.now();
     const taken = await takeBack(call, {
       id: stableId('remove', channel.name, userId ?? '', socketId ?? '', block === undefined ? '' : 'block'),
       appId: app.id,

@@ -28,7 +28,7 @@ export const terminateConnections: Endpoint = {
   body: terminateSchema,
   answer: terminatedAnswer,
   async run(call) {
-    const { app, subject, body, now } = call;
+    const { app, subject, body } = call;
     if (subject.length > MAX_ID_LENGTH) {
       throw new ApiError(400, 'invalid_user_id', `The user id is longer than ${MAX_ID_LENGTH} characters`);
     }
@@ -37,7 +37,7 @@ export const terminateConnections: Endpoint = {
       body.length > 0 ? parseBody(body) : {},
       '',
     );
-    const at = now();
+    const at = await call.adapter.revocations.now();
     const taken = await takeBack(call, {
       id: stableId('terminate', subject),
       appId: app.id,

@@ -44,11 +44,11 @@ export class Enforcement {
   /**
    * Resolves when the revocation has effect; with `recheck`, when the backend was asked.
    *
-   * @param isNew it was made just now
+   * @param now the present by the clock that has dated it, in Unix milliseconds
    */
-  async apply(revocation: Revocation, isNew: boolean): Promise<NodeAnswer> {
+  async apply(revocation: Revocation, now: number): Promise<NodeAnswer> {
     const { access } = this.#parts;
-    access.revocations.add(revocation, isNew);
+    access.revocations.add(revocation, now);
     const concerned = revocation.isOfSignIns ? [] : this.#concerned(revocation);
     const { length: subscriptions } = concerned;
     switch (revocation.action) {

@@ -64,7 +64,7 @@ export class Revoker {
       for (const revocation of page.revocations) {
         kept.add(revocation.id);
         if (access.revocations.has(revocation)) access.revocations.replace(revocation);
-        else void this.#enforcement.apply(revocation, false);
+        else void this.#enforcement.apply(revocation, page.now);
       }
       cursor = page.cursor;
     } while (cursor !== undefined);
@@ -128,7 +128,8 @@ export class Revoker {
     const { recorder } = this.#parts;
     switch (question.kind) {
       case 'revoke':
-        return this.#enforcement.apply(question.revocation, true);
+        // It was made just now.
+        return this.#enforcement.apply(question.revocation, question.revocation.at);
       case 'lift':
         this.#parts.access.revocations.lift(question.appId, question.id);
         return NOTHING_DONE;

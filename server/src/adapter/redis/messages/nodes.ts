@@ -26,6 +26,8 @@ const idsSchema = z.array(z.string());
 /** A question whose answers are awaited. */
 interface Open {
   readonly awaited: Set<string>;
+  /** Those that have answered for a part of themselves. */
+  readonly partial: Set<string>;
   readonly answers: NodeAnswer[];
   readonly answered: () => void;
 }
@@ -70,7 +72,12 @@ export class RedisNodes implements Nodes {
     const id = randomUUID();
     const ending = new AbortController();
     const tooLate = delay(answerMsOf(question), undefined, { signal: ending.signal }).catch(() => {});
-    const open: Open = { awaited: new Set(nodes), answers: [], answered: () => ending.abort() };
+    const open: Open = {
+      awaited: new Set(nodes),
+      partial: new Set(),
+      answers: [],
+      answered: () => ending.abort(),
+    };
     this.#open.set(id, open);
     try {
       await bus.order({ kind: 'question', id, replyTo: keys.pulse(processId), question });
@@ -79,7 +86,7 @@ export class RedisNodes implements Nodes {
       ending.abort();
       this.#open.delete(id);
     }
-    const pending = [...open.awaited].map(nameOf);
+    const pending = [...open.awaited, ...open.partial].map(nameOf);
     return { ...sumOf(open.answers), total: nodes.size, pending };
   }
 
@@ -99,6 +106,7 @@ export class RedisNodes implements Nodes {
     const open = this.#open.get(question);
     if (!open?.awaited.delete(node)) return;
     open.answers.push(answer);
+    if (answer.isPartial) open.partial.add(node);
     if (open.awaited.size === 0) open.answered();
   }
 

@@ -122,6 +122,7 @@ export const confirmationSchema = z.object({
   question: text,
   node: text,
   answer: z.object({
+    isPartial: z.boolean().default(false),
     subscriptions: number,
     connections: number,
     unanswered: number,
