@@ -138,7 +138,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     config,
     explain: (...refused) => explainer.explain(...refused),
     apps: pages?.connectable ?? apps,
-    caughtUp: (key) => admin.caughtUp(key),
+    caughtUp: (app) => admin.caughtUp(app),
     adapter,
     access,
     tokens,
@@ -189,6 +189,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const api = new Api({
     config,
     apps,
+    caughtUp: (app) => admin.caughtUp(app),
     hub,
     adapter,
     webhooks: webhooks.control,

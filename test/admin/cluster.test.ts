@@ -2,11 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { admin, OWNER } from '../helpers/admin.ts';
+import { request } from '../helpers/api.ts';
 import { runCli } from '../helpers/brokers/cli.ts';
 import { fileWith } from '../helpers/brokers/config-file.ts';
 import { type ConfiguredNode, startNodeOn } from '../helpers/brokers/configured-node.ts';
+import type { Credentials } from '../helpers/brokers/server.ts';
 import { Valve } from '../helpers/brokers/tcp-proxy.ts';
 import { connect, open } from '../helpers/clients/client.ts';
+import { openPublisher, publishTarget } from '../helpers/clients/publisher.ts';
 import { NODE_TIMEOUT_SECONDS } from '../helpers/redis/node-timeout.ts';
 import { hasRedis, RedisServer } from '../helpers/redis/redis.ts';
 import { runningTime } from '../helpers/running-time.ts';
@@ -16,6 +19,9 @@ const ENV = { COUNTERSIGN_ADMIN_TOKEN: OWNER, COUNTERSIGN_ADMIN__MASTER_KEY: MAS
 /** A client of an app, whatever becomes of it. */
 const begin = (node: ConfiguredNode, { key }: { readonly key: string }) =>
   open(node, `/app/${key}?protocol=7`);
+/** A signed request of an app. */
+const ask = (node: ConfiguredNode, app: Credentials) =>
+  request(node, 'POST', '/events', { app, body: { name: 'e', channel: 'news', data: '1' } });
 /** Changes that are timed. */
 const CHANGES = 100;
 
@@ -172,17 +178,24 @@ describe.skipIf(!hasRedis)('the app store of three nodes', { timeout: 180_000 },
     expect((await admin(near, 'DELETE', `/apps/${gone.id}`)).status).toBe(204);
     await admin(near, 'PATCH', `/apps/${revoked.id}/keys/${revoked.key}`, { body: { state: 'revoked' } });
     const young = await make(near);
-    // An app of the file does not change, so its clients are let in.
+    // An app of the file does not change, so its clients and requests are let in.
     await connect(far);
+    const wrong = await request(far, 'POST', '/events', { body: {}, query: { no_such: 'parameter' } });
+    expect(wrong).toMatchObject({ status: 400 });
     for (const app of [gone, revoked, young]) {
       expect(await begin(far, app).closed()).toMatchObject({ code: 4100 });
+      expect(await ask(far, app)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+      await expect(openPublisher(far, publishTarget(app))).rejects.toMatchObject({ status: 503 });
     }
 
     // Clients that come at the very moment at which it is back.
     valve.cut();
     valve.reopen();
     const codes = new Set<number>();
+    const statuses = new Set<number>();
     const isIn = async (): Promise<boolean> => {
+      const asked = [gone, revoked].map(async (app) => statuses.add((await ask(far, app)).status));
+      await Promise.all(asked);
       const [dead, ended, client] = [begin(far, gone), begin(far, revoked), begin(far, young)];
       codes.add((await dead.closed()).code).add((await ended.closed()).code);
       const first = await client.next();
@@ -192,6 +205,8 @@ describe.skipIf(!hasRedis)('the app store of three nodes', { timeout: 180_000 },
     };
     await expect.poll(isIn, { timeout: 30_000, interval: 1 }).toBe(true);
     expect([...codes].filter((code) => code !== 4100)).toEqual([4001]);
+    expect([...statuses].filter((status) => status !== 503).sort()).toEqual([401, 404]);
+    await expect.poll(async () => (await ask(far, young)).status).toBe(200);
     expect(await ofGone.closed()).toMatchObject({ code: 4001 });
     expect(await ofStays.nothing()).toEqual([]);
   });

@@ -82,6 +82,16 @@ export function usageStoreContract(name: string, open: () => Promise<UsageStore>
       expect(await store.takePush('node', { from: 0, app: '' })).toEqual({ from: DAY + 60_000, app: 'a b' });
     });
 
+    test('gives the turn to push to the next one once it is left, and not before it is the node that leaves', async () => {
+      const store = await open();
+      const start = { from: DAY, app: '' };
+      await store.takePush('node', start);
+      await store.leavePush('another');
+      if (store.isShared) expect(await store.takePush('another', start)).toBeUndefined();
+      await store.leavePush('node');
+      expect(await store.takePush('another', start)).toEqual(start);
+    });
+
     test('remembers that something is missing', async () => {
       const store = await open();
       await store.begin('node');

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
-import type { AppStore } from '../apps/app.ts';
+import type { AppName, AppStore } from '../apps/app.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config/config.ts';
 import type { PublicKey } from '../data/signing-key.ts';
@@ -32,6 +32,12 @@ export interface ApiContext {
   now(): number;
   /** Milliseconds, by a clock that nobody sets. */
   monotonic(): number;
+  /**
+   * Waits until this node has what other nodes have changed about an app; `undefined`: it has.
+   *
+   * @throws Unavailable if that cannot be known now
+   */
+  caughtUp(app: AppName): Promise<void> | undefined;
   /** The client's address, as far as proxies are trusted. */
   addressOf(request: IncomingMessage): string;
   /** What `GET /ready` answers: 200 while the node accepts connections. */

@@ -60,6 +60,8 @@ export class Service {
     let spent: Authenticated | undefined;
     this.#inProgress += 1;
     try {
+      const behind = this.#callers.caughtUp(appId);
+      if (behind) await behind;
       const authenticated = this.#callers.authenticate(request, appId);
       // The bodies of many callers without a valid signature would fill the memory.
       if (authenticated instanceof ApiError) await dropBody(request);

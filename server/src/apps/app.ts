@@ -314,6 +314,9 @@ export class App {
   }
 }
 
+/** What tells an app, whether it is known or not. */
+export type AppName = { readonly id: string } | { readonly key: string };
+
 /** The apps of the broker. */
 export interface AppStore {
   byId(id: string): App | undefined;

@@ -4,6 +4,7 @@ import type { Journal } from '../adapter/journal.ts';
 import type { Administrator } from '../admin/administration.ts';
 import type { NodeProcesses } from '../admin/node.ts';
 import type { Registry } from '../admin/registry/registry.ts';
+import type { AppName } from '../apps/app.ts';
 import type { FileAppStore } from '../apps/file-store.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -74,8 +75,8 @@ export interface CoreAdmin {
   readonly administrator: Administrator;
   /** All apps; `undefined` in a worker, whose parent has it. */
   readonly registry: Registry | undefined;
-  /** Waits until this node has what other nodes have changed about the app of a key: see {@link Registry.caughtUp}. */
-  caughtUp(key: string): Promise<void> | undefined;
+  /** Waits until this node has what other nodes have changed about an app: see {@link Registry.caughtUp}. */
+  caughtUp(app: AppName): Promise<void> | undefined;
   /** Tells what the processes of the node are. */
   attach(processes: NodeProcesses): void;
 }

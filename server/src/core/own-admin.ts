@@ -2,6 +2,7 @@ import type { Adapter } from '../adapter/adapter.ts';
 import { Administration, type Administrator } from '../admin/administration.ts';
 import { LiveNode, type NodeProcesses } from '../admin/node.ts';
 import { Registry } from '../admin/registry/registry.ts';
+import type { AppName } from '../apps/app.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
 import type { Audit } from '../audit/audit.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
@@ -70,8 +71,8 @@ export class OwnAdmin implements CoreAdmin {
     });
   }
 
-  caughtUp(key: string): Promise<void> | undefined {
-    return this.registry.caughtUp(key);
+  caughtUp(app: AppName): Promise<void> | undefined {
+    return this.registry.caughtUp(app);
   }
 
   attach(processes: NodeProcesses): void {

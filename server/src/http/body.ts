@@ -41,6 +41,8 @@ export function dropBody(request: IncomingMessage): Promise<void> {
 
 function receive<T>(request: IncomingMessage, onChunk: (chunk: Buffer) => void, finish: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
+    // One that has gone away already is told of by no event.
+    if (request.destroyed) return reject(new Error('The client has gone away'));
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;

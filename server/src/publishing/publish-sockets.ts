@@ -83,6 +83,7 @@ export class PublishSockets {
   /** @throws ApiError if the caller may not publish */
   async #check(request: IncomingMessage, response: ServerResponse, appId: string): Promise<Authenticated> {
     const { callers } = this.#parts;
+    await callers.caughtUp(appId);
     const authenticated = callers.authenticate(request, appId);
     const caller = authenticated instanceof ApiError ? authenticated : checkBody(authenticated, NO_BODY);
     if (caller instanceof ApiError) throw await callers.countRefusal(caller, request, response);

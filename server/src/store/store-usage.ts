@@ -35,6 +35,9 @@ export class StoreUsage implements UsageStore {
     return this.#thread().ask('takeUsagePush', [start]);
   }
 
+  /** Nobody else wants the turn. */
+  async leavePush(): Promise<void> {}
+
   pushed(_node: string, row: PushedRow): Promise<void> {
     return this.#thread().ask('usagePushed', [row]);
   }

@@ -85,6 +85,9 @@ export class MemoryUsage implements UsageStore {
     return this.#pushed;
   }
 
+  /** Nobody else wants the turn. */
+  async leavePush(): Promise<void> {}
+
   async pushed(_node: string, row: PushedRow): Promise<void> {
     this.#pushed = row;
   }

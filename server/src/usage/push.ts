@@ -68,6 +68,10 @@ export class UsagePush {
     this.#client.cutOff();
     await this.#work;
     this.#client.close();
+    // Another node need not wait until the turn of this one has lapsed; it does if the store is out of reach.
+    await this.#parts.store.leavePush(this.#node).catch((error: unknown) => {
+      this.#parts.log.warn({ err: error }, 'the turn to push usage could not be given back');
+    });
   }
 
   /** @returns for how many milliseconds to pause */

@@ -89,6 +89,10 @@ export class RedisUsage implements UsageStore {
     return { from: Number(start), app: name.join(' ') };
   }
 
+  async leavePush(node: string): Promise<void> {
+    await this.#commands.run(leavePush, this.#key, node);
+  }
+
   async pushed(node: string, { from, app }: PushedRow): Promise<void> {
     await this.#commands.run(pushed, this.#key, node, `${from} ${app}`);
   }
@@ -122,6 +126,7 @@ export class RedisUsage implements UsageStore {
 
 const add = loadScript(new URL('lua/add.lua', import.meta.url));
 const takePush = loadScript(new URL('lua/take-push.lua', import.meta.url));
+const leavePush = loadScript(new URL('lua/leave-push.lua', import.meta.url));
 const pushed = loadScript(new URL('lua/pushed.lua', import.meta.url));
 const warn = loadScript(new URL('lua/warn.lua', import.meta.url));
 const read = loadScript(new URL('lua/read.lua', import.meta.url));

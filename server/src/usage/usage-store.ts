@@ -85,6 +85,8 @@ export interface UsageStore extends UsageReader {
    * @returns the row that was pushed last; `undefined`: another node has the turn
    */
   takePush(node: string, start: PushedRow): Promise<PushedRow | undefined>;
+  /** Gives the turn back, if the node has it. */
+  leavePush(node: string): Promise<void>;
   /** Notes the row that was pushed last, unless another node has got the turn meanwhile. */
   pushed(node: string, row: PushedRow): Promise<void>;
   /** @returns whether nobody has warned of this quota in the period that begins then */

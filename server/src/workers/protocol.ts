@@ -6,7 +6,7 @@ import type { Nonces } from '../adapter/nonces.ts';
 import type { Nodes } from '../adapter/questions.ts';
 import type { Revocations } from '../adapter/revocations.ts';
 import type { Administrator } from '../admin/administration.ts';
-import type { AppConfig } from '../apps/app.ts';
+import type { AppConfig, AppName } from '../apps/app.ts';
 import type { NodeAudit } from '../audit/audit.ts';
 import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
@@ -36,7 +36,7 @@ export interface ParentApi {
   /** Writes what the worker records, and reads the log. */
   readonly audit: NodeAudit;
   readonly administrator: Administrator;
-  readonly apps: { caughtUp(key: string): Promise<void> };
+  readonly apps: { caughtUp(app: AppName): Promise<void> };
   readonly usage: UsageSink;
   readonly group: Group;
 }

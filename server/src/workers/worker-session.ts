@@ -59,7 +59,7 @@ export class WorkerSession {
         find: async (query) => core.audit?.find(query),
       },
       administrator: core.admin.administrator,
-      apps: { caughtUp: async (key) => core.admin.caughtUp(key) },
+      apps: { caughtUp: async (app) => core.admin.caughtUp(app) },
       usage: { take: (figures) => core.usage.take(this, figures) },
       // Whatever the worker sends is a sign of life, so there is nothing to do for it here.
       group: { metrics, beat() {} },

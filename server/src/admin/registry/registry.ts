@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { AppConfig } from '../../apps/app.ts';
+import type { AppConfig, AppName } from '../../apps/app.ts';
 import type { AppRepository } from '../../apps/app-repository.ts';
 import type { AdminConfig } from '../../config/admin.ts';
 import { ConfigError } from '../../config/error.ts';
@@ -147,14 +147,18 @@ export class Registry {
   /**
    * Waits until this node has what other nodes have changed; those that are cut off do not know it.
    *
-   * @param key of an app: those of the configuration file do not change
+   * @param app those of the configuration file are not changed by others
    * @returns `undefined`: it has
    * @throws Unavailable if that cannot be known now
    */
-  caughtUp(key?: string): Promise<void> | undefined {
+  caughtUp(app?: AppName): Promise<void> | undefined {
     const { isCurrent = true } = this.#parts.repository;
-    if (isCurrent || (key !== undefined && this.#fileKeys.has(key))) return undefined;
+    if (isCurrent || (app && this.#isOfFile(app))) return undefined;
     return this.#catchUp();
+  }
+
+  #isOfFile(app: AppName): boolean {
+    return 'key' in app ? this.#fileKeys.has(app.key) : this.#file.some(({ id }) => id === app.id);
   }
 
   /** Reads the store once what is in progress is done; whoever asks before it begins gets the same reading. */

@@ -24,6 +24,15 @@ export class Callers {
     this.#refusals = new RefusalLimit(adapter.counters, config.failedAuthenticationsPerMinute, addressOf);
   }
 
+  /**
+   * Waits until this node has what other nodes have changed about an app; `undefined`: it has.
+   *
+   * @throws Unavailable if that cannot be known now
+   */
+  caughtUp(appId: string): Promise<void> | undefined {
+    return this.#context.caughtUp({ id: appId });
+  }
+
   /** Checks everything but the body and the nonce. */
   authenticate(request: IncomingMessage, appId: string): Authenticated | ApiError {
     const { config, apps, now } = this.#context;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Adapter } from '../../adapter/adapter.ts';
-import type { App, AppStore } from '../../apps/app.ts';
+import type { App, AppName, AppStore } from '../../apps/app.ts';
 import { inTurns } from '../../async/in-turns.ts';
 import { codes, Disconnect, Unavailable } from '../../errors.ts';
 import type { Metrics } from '../../metrics.ts';
@@ -173,7 +173,7 @@ export class Gateway {
     const key = keyOf(request, this.#parts.config.pathPrefix);
     if (key === undefined) return;
     try {
-      await this.#parts.caughtUp(key);
+      await this.#parts.caughtUp({ key });
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       throw new Disconnect(codes.overCapacity, 'unavailable', 'The server cannot look up the app now');
@@ -252,11 +252,11 @@ function quotaExceeded({ limits }: App): Disconnect {
 export interface GatewayParts extends Omit<ConnectionParts, 'report' | 'userEvents' | 'buffers' | 'onEnd'> {
   readonly apps: AppStore;
   /**
-   * Waits until this node has what other nodes have changed about the app of a key; `undefined`: it has.
+   * Waits until this node has what other nodes have changed about an app; `undefined`: it has.
    *
    * @throws Unavailable if that cannot be known now
    */
-  readonly caughtUp: (key: string) => Promise<void> | undefined;
+  readonly caughtUp: (app: AppName) => Promise<void> | undefined;
   /** Filled and emptied by the gateway. */
   readonly connections: OpenConnections;
   readonly adapter: Adapter;

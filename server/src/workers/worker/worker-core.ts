@@ -46,7 +46,7 @@ export class WorkerCore implements Core {
     this.admin = {
       administrator: remote(parent, 'administrator'),
       registry: undefined,
-      caughtUp: (key) => (sharesApps ? parent.call('apps', 'caughtUp', [key]) : undefined),
+      caughtUp: (app) => (sharesApps ? parent.call('apps', 'caughtUp', [app]) : undefined),
       attach: (processes) => {
         this.processes = processes;
       },
