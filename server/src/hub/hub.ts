@@ -93,6 +93,7 @@ export class Hub implements AdapterListener {
       endings,
       access,
       terms,
+      metrics,
       log,
     });
     this.users = new Users(adapter, log);

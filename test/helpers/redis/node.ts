@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { Message, Seat } from '#server/adapter/adapter';
 import type { DomainEvent } from '#server/adapter/journal';
-import { NOTHING_DONE } from '#server/adapter/questions';
+import { NOTHING_DONE, type NodeAnswer } from '#server/adapter/questions';
 import { RedisAdapter } from '#server/adapter/redis/adapter';
 import type { Topic } from '#server/adapter/topic';
 import { Valve } from '../brokers/tcp-proxy.ts';
@@ -14,6 +14,8 @@ import type { RedisServer } from './redis.ts';
 export class RedisNode {
   readonly received: Message[] = [];
   readonly happenings: DomainEvent[] = [];
+  /** What it answers to questions of nodes. */
+  answer = async (): Promise<NodeAnswer> => NOTHING_DONE;
 
   private constructor(
     readonly adapter: RedisAdapter,
@@ -26,7 +28,7 @@ export class RedisNode {
         deliver: (message) => this.received.push(message),
         obey: () => {},
         missed: async () => {},
-        answer: async () => NOTHING_DONE,
+        answer: () => this.answer(),
         proveAgain: () => {},
         lapsed: () => {},
       },

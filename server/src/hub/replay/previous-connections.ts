@@ -6,6 +6,7 @@ import type { ConnectionInChannel, ReachedQuestion } from '../../adapter/reached
 import { topicOf } from '../../adapter/topic.ts';
 import { severityOf } from '../../errors.ts';
 import type { LastPosition } from '../../history/last-positions.ts';
+import { type Metrics, reached } from '../../metrics.ts';
 import type { Channels } from '../channels.ts';
 import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
@@ -25,10 +26,20 @@ export class PreviousConnections {
   /** Of connections that have ended, what is on its way to where it is kept. */
   readonly #noting = new Map<string, LastPosition>();
 
-  constructor(adapter: Adapter, channels: Channels, log: Logger) {
+  constructor({
+    adapter,
+    channels,
+    metrics,
+    log,
+  }: {
+    readonly adapter: Adapter;
+    readonly channels: Channels;
+    readonly metrics: Metrics;
+    readonly log: Logger;
+  }) {
     this.#adapter = adapter;
     this.#channels = channels;
-    this.#questions = new ReachedQuestions(adapter);
+    this.#questions = new ReachedQuestions(adapter, () => reached(metrics, log, 'reached_questions'));
     this.#log = log;
   }
 
@@ -64,11 +75,11 @@ export class PreviousConnections {
 
   /** Says how far those have got that are connected to this process, or were just now. */
   async answer({ connections }: ReachedQuestion): Promise<NodeAnswer> {
-    const reached = connections.flatMap((each) => {
+    const places = connections.flatMap((each) => {
       const last = this.#here(each);
       return last ? [{ ...each, ...last }] : [];
     });
-    return { ...NOTHING_DONE, reached };
+    return { ...NOTHING_DONE, reached: places };
   }
 
   async #find({ app, channel }: LocalChannel, socketId: string): Promise<LastPosition | undefined> {

@@ -4,6 +4,8 @@ import { topicOf } from '../../adapter/topic.ts';
 
 /** Connections of one question. */
 const MAX_CONNECTIONS = 1000;
+/** Connections that may wait for a question to be asked: as many as handshakes. Beyond it nobody is asked. */
+const MAX_WAITING = 10_000;
 
 interface Open {
   readonly connection: ConnectionInChannel;
@@ -17,15 +19,24 @@ interface Open {
  */
 export class ReachedQuestions {
   readonly #adapter: Adapter;
+  readonly #onBound: () => void;
   #open: Open[] = [];
   #isAsking = false;
+  #isFull = false;
 
-  constructor(adapter: Adapter) {
+  /** @param onBound called each time that too many wait */
+  constructor(adapter: Adapter, onBound: () => void) {
     this.#adapter = adapter;
+    this.#onBound = onBound;
   }
 
-  /** @returns `undefined` if no node knows it that answered in time */
-  ask(connection: ConnectionInChannel): Promise<ReachedPlace | undefined> {
+  /** @returns `undefined` if no node knows it that answered in time, or nobody was asked */
+  async ask(connection: ConnectionInChannel): Promise<ReachedPlace | undefined> {
+    if (this.#open.length >= MAX_WAITING) {
+      if (!this.#isFull) this.#onBound();
+      this.#isFull = true;
+      return undefined;
+    }
     return new Promise((resolve, reject) => {
       this.#open.push({ connection, resolve, reject });
       if (!this.#isAsking) void this.#askAll();
@@ -39,6 +50,7 @@ export class ReachedQuestions {
     await undefined;
     while (this.#open.length > 0) {
       const asked = this.#open.splice(0, MAX_CONNECTIONS);
+      this.#isFull = false;
       try {
         const connections = asked.map(({ connection }) => connection);
         const { reached } = await this.#adapter.nodes.ask({ kind: 'reached', connections });

@@ -5,6 +5,7 @@ import type { Adapter, Joined, LeaveReason } from '../../adapter/adapter.ts';
 import { type Topic, topicOf } from '../../adapter/topic.ts';
 import type { App } from '../../apps/app.ts';
 import { SubscriptionRefusal } from '../../errors.ts';
+import type { Metrics } from '../../metrics.ts';
 import type { Channel } from '../../protocol/channel.ts';
 import { frames } from '../../protocol/frames.ts';
 import type { CacheMisses } from '../cache-misses.ts';
@@ -46,6 +47,7 @@ export class Subscriptions {
     readonly endings: Endings;
     readonly access: Access;
     readonly terms: SubscriptionTerms;
+    readonly metrics: Metrics;
     readonly log: Logger;
   }) {
     this.#adapter = parts.adapter;
@@ -59,7 +61,7 @@ export class Subscriptions {
     this.#log = parts.log;
     this.#admission = new Admission(parts.adapter, parts.access);
     this.#renewals = new Renewals({ ...parts, admission: this.#admission });
-    this.previous = new PreviousConnections(parts.adapter, parts.channels, parts.log);
+    this.previous = new PreviousConnections(parts);
   }
 
   /**

@@ -102,12 +102,24 @@ export class RedisNodes implements Nodes {
 
   /** A node has answered. */
   heard(json: string): void {
-    const { question, node, answer } = confirmationSchema.parse(JSON.parse(json));
+    const confirmation = this.#read(json);
+    if (!confirmation) return;
+    const { question, node, answer } = confirmation;
     const open = this.#open.get(question);
     if (!open?.awaited.delete(node)) return;
     open.answers.push(answer);
     if (answer.isPartial) open.partial.add(node);
     if (open.awaited.size === 0) open.answered();
+  }
+
+  /** One that cannot be read, as from a newer version, counts as no answer. */
+  #read(json: string): NodeConfirmation | undefined {
+    try {
+      return confirmationSchema.parse(JSON.parse(json));
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'answer of a node dropped');
+      return undefined;
+    }
   }
 
   async #answer(question: Question | NodeQuestion): Promise<NodeAnswer> {

@@ -117,43 +117,44 @@ const heldSchema = z
     expiresAt,
   }));
 
-/** What one node answers to whoever asked. */
+/** Empty where an answer says nothing of it. */
+function listOf<Item extends z.ZodType>(item: Item) {
+  return z.array(item).readonly().default([]);
+}
+
+/** What one node answers to whoever asked. A node of an older version leaves out what it does not know. */
 export const confirmationSchema = z.object({
   question: text,
   node: text,
   answer: z.object({
     isPartial: z.boolean().default(false),
-    subscriptions: number,
-    connections: number,
-    unanswered: number,
-    held: z.array(heldSchema).readonly(),
-    reached: z.array(z.object({ ...inChannel, position: text, userId: optionalText })).readonly(),
-    recordings: z.array(stateSchema).readonly(),
-    steps: z.array(stepSchema).readonly(),
-    keyUses: z.record(text, z.partialRecord(z.enum(KEY_USES), number)),
-    figures: z
-      .array(
-        z.object({
-          appId: text,
-          connections: number,
-          messagesPerSecond: number,
-          deliveriesPerSecond: number,
-          requestsPerSecond: number,
-        }),
-      )
-      .readonly(),
-    nodes: z
-      .array(
-        z.object({
-          id: text,
-          version: text,
-          since: number,
-          connections: number,
-          load: number,
-          state: z.enum(['ready', 'draining']),
-        }),
-      )
-      .readonly(),
+    subscriptions: number.default(0),
+    connections: number.default(0),
+    unanswered: number.default(0),
+    held: listOf(heldSchema),
+    reached: listOf(z.object({ ...inChannel, position: text, userId: optionalText })),
+    recordings: listOf(stateSchema),
+    steps: listOf(stepSchema),
+    keyUses: z.record(text, z.partialRecord(z.enum(KEY_USES), number)).default({}),
+    figures: listOf(
+      z.object({
+        appId: text,
+        connections: number,
+        messagesPerSecond: number,
+        deliveriesPerSecond: number,
+        requestsPerSecond: number,
+      }),
+    ),
+    nodes: listOf(
+      z.object({
+        id: text,
+        version: text,
+        since: number,
+        connections: number,
+        load: number,
+        state: z.enum(['ready', 'draining']),
+      }),
+    ),
   }),
 });
 
