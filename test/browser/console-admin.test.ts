@@ -44,7 +44,7 @@ describeInChromium('the console of an administrator', () => {
     expect(opened.errors).toEqual([]);
   });
 
-  test('shows a tenant what they may see', async () => {
+  test('shows a tenant and an accountant what they may see', async () => {
     const opened = await openConsole(administered());
     const { page, broker } = opened;
     const make = async (name: string, role: string, apps?: string[]) =>
@@ -52,9 +52,14 @@ describeInChromium('the console of an administrator', () => {
     const views = () => page.getByRole('navigation').getByRole('link').allTextContents();
     await signInAs(opened, await make('tenant', 'viewer', [APP.id]));
     await opened.sees('tenant · viewer');
-    expect(await views()).toEqual(['Apps']);
+    expect(await views()).toEqual(['Apps', 'Usage', 'Audit']);
     await go(opened, 'nodes');
     await opened.sees('There is no such view');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signInAs(opened, await make('accounts', 'billing'));
+    await opened.sees('accounts · billing');
+    expect(await views()).toEqual(['Usage']);
+    await page.getByRole('heading', { name: 'Usage', level: 2 }).waitFor(DEADLINE);
     expect(opened.errors).toEqual([]);
   });
 

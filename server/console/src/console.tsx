@@ -52,7 +52,11 @@ export function Console() {
     case 'signedOut':
       return <SignIn why={state.why} hasAdmin={state.hasAdmin} onEnter={enter} onAdmin={administer} />;
     case 'administering': {
-      const left = () => leave();
+      const left = () => {
+        // Whoever comes next may not be allowed to see what was open.
+        history.replaceState(null, '', location.pathname);
+        return leave();
+      };
       return (
         <AdminShell
           me={state.me}

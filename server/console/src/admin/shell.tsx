@@ -16,7 +16,11 @@ import { type Rights, RightsProvider, rightsOf } from './data/rights.ts';
 import type { Me } from './data/wire.ts';
 import { AppPage } from './views/app/app.tsx';
 import { AppsView } from './views/apps.tsx';
+import { AuditView } from './views/audit.tsx';
 import { NewAppView } from './views/new-app.tsx';
+import { NodesView } from './views/nodes.tsx';
+import { TokensView } from './views/tokens.tsx';
+import { UsageView } from './views/usage.tsx';
 import { viewGroupsOf } from './views.ts';
 
 /** Milliseconds between two looks whether the broker answers, and whether the session stands. */
@@ -128,6 +132,14 @@ const View: FunctionComponent<{ route: Route; rights: Rights; views: readonly st
       if (route.item === 'new' && rights.make) return <NewAppView />;
       if (route.item !== undefined) return <AppPage key={route.item} id={route.item} part={route.part} />;
       return <AppsView key={String(route.query)} query={route.query} />;
+    case 'usage':
+      return <UsageView query={route.query} />;
+    case 'nodes':
+      return <NodesView />;
+    case 'audit':
+      return <AuditView key={String(route.query)} query={route.query} />;
+    case 'tokens':
+      return <TokensView />;
     default:
       return (
         <Empty title="There is no such view">

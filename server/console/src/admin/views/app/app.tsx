@@ -10,6 +10,9 @@ import { useRights } from '../../data/rights.ts';
 import type { AppView } from '../../data/wire.ts';
 import { KeysPart } from './keys.tsx';
 import { OverviewPart } from './overview.tsx';
+import { SettingsPart } from './settings.tsx';
+import { UsagePart } from './usage.tsx';
+import { WebhooksPart } from './webhooks.tsx';
 
 const REFRESH_MS = 3000;
 
@@ -27,6 +30,9 @@ const PARTS: Readonly<
 > = {
   overview: { title: 'Overview', part: OverviewPart },
   keys: { title: 'Keys', part: KeysPart },
+  webhooks: { title: 'Webhooks', part: WebhooksPart },
+  usage: { title: 'Usage', part: UsagePart },
+  settings: { title: 'Settings', part: SettingsPart },
 };
 
 /** One app: how it fares, its keys, webhooks and settings. */
