@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { pino } from 'pino';
 import { Access } from './access/access.ts';
+import { KeyUseWriter } from './adapter/key-uses.ts';
 import { adminRoute } from './admin/http/http.ts';
 import { Rates } from './admin/rates.ts';
 import { Api } from './api/api.ts';
@@ -168,6 +169,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub.endings.endInvalid();
   };
   const keyExpiry = new KeyExpiry(apps, endInvalid);
+  const keyUses = new KeyUseWriter({ apps, kept: adapter.keyUses, now });
 
   const stopping: Stopping = {};
   // A replaced process keeps its readiness: the processes that replace it accept connections.
@@ -278,6 +280,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       rates.close();
       keyExpiry.close();
       await api.close();
+      await keyUses.close();
       if (deadline !== undefined) await webhooks.drain(deadline);
       await core.close();
       exporter.close();

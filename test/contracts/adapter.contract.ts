@@ -347,6 +347,19 @@ export function adapterContract(name: string, make: () => Subject | Promise<Subj
       expect(await nodes.ask(question)).toMatchObject({ total: 1, pending: [], subscriptions: 0, held: [] });
     });
 
+    test('of each use of a key the later time is remembered, for each app', async () => {
+      const { keyUses } = subject.adapter;
+      const at = Math.floor(present / 1000);
+      await Promise.all([
+        keyUses.add('app', { a: { publish: at, read: at - 5 } }),
+        keyUses.add('app', { a: { publish: at - 1, read: at - 4 }, 'b c': { sign_in: at } }),
+        keyUses.add('other', { a: { subscribe: at } }),
+      ]);
+      expect(await keyUses.of('app')).toEqual({ a: { publish: at, read: at - 4 }, 'b c': { sign_in: at } });
+      expect(await keyUses.of('other')).toEqual({ a: { subscribe: at } });
+      expect(await keyUses.of('nobody')).toEqual({});
+    });
+
     test('a nonce is spent once for each app, until its request was refused', async () => {
       const { nonces } = subject.adapter;
       const spend = (appId: string, nonce: string) => nonces.spend(appId, nonce, 60_000, 10);

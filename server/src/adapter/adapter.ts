@@ -5,6 +5,7 @@ import type { IdempotencyRecords, Once } from '../idempotency/records.ts';
 import type { Member } from '../protocol/frames.ts';
 import type { Range } from './figure-ranges.ts';
 import type { Journal } from './journal.ts';
+import type { KeptKeyUses } from './key-uses.ts';
 import type { Nonces } from './nonces.ts';
 import type { NodeAnswer, Nodes, Question } from './questions.ts';
 import type { Revocations } from './revocations.ts';
@@ -23,6 +24,7 @@ export interface Adapter {
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly nonces: Nonces;
+  readonly keyUses: KeptKeyUses;
   readonly revocations: Revocations;
   readonly nodes: Nodes;
   /** Why the adapter cannot work at present; `undefined` if it can. */

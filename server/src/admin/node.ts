@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
+import { lastUsesOf } from '../adapter/key-uses.ts';
 import {
   type AppFigures,
   addFigures,
@@ -78,7 +79,7 @@ export class LiveNode implements Live {
   }
 
   async keyUses(appId: string): Promise<KeyUses> {
-    return (await this.#parts.adapter.nodes.ask({ kind: 'keyUses', appId })).keyUses;
+    return (await lastUsesOf(this.#parts.adapter, appId)).keyUses;
   }
 
   async channels(appId: string): Promise<AppChannels> {

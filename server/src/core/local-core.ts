@@ -63,6 +63,7 @@ export class LocalCore implements Core {
         now,
         monotonic,
         revocationStore: store,
+        keyUses: store?.keyUses,
         kept: keptOptions(parts),
         history: { ...historyOptions(parts), durable: store && durableHistory(parts, store.history) },
         idempotency: idempotencyOptions(parts),

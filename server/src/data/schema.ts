@@ -168,4 +168,14 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX history_note_by_end ON history_note (ends_at);
   `,
+  // When keys were used last, in Unix seconds.
+  `
+  CREATE TABLE key_use (
+    app TEXT NOT NULL,
+    key TEXT NOT NULL,
+    use TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (app, key, use)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -1,6 +1,7 @@
 import type { Revocation } from '../adapter/revocations.ts';
 import type { DocumentChanges, KeptEntry, RepositoryChange } from '../apps/app-repository.ts';
 import type { HookKey } from '../apps/hook.ts';
+import type { KeyUses } from '../apps/keys/key-usage.ts';
 import type { HistoryRow, Note, SavedChannel, StoredNote } from '../history/durable.ts';
 import type { PushedRow, UsageBatch, UsageQuery, UsageRow, Used } from '../usage/usage-store.ts';
 import type {
@@ -20,6 +21,8 @@ export interface StoreCalls extends Omit<Deliveries, 'counts'> {
   setState(hook: HookKey, state: HookState): Promise<void>;
   sweep(before: number, hooks: ReadonlySet<HookKey>): Promise<void>;
   saveRevocation(revocation: Revocation): Promise<void>;
+  addKeyUses(appId: string, uses: KeyUses): Promise<void>;
+  keyUses(appId: string): Promise<KeyUses>;
   forgetRevocation(appId: string, id: string): Promise<void>;
   documents(): Promise<DocumentChanges>;
   writeDocuments(change: RepositoryChange): Promise<number | undefined>;

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteRepository } from '../data/app-repository.ts';
 import { Database, DataError } from '../data/database.ts';
 import { SqliteHistoryStore } from '../data/history-store.ts';
+import { SqliteKeyUses } from '../data/key-use-store.ts';
 import { SqliteRevocationStore } from '../data/revocation-store.ts';
 import { SqliteUsage } from '../usage/sqlite-usage.ts';
 import { SqliteOutbox } from '../webhooks/outbox/sqlite/outbox.ts';
@@ -32,6 +33,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
   const database = new Database(directory);
   const outbox = new SqliteOutbox({ database, now: () => now, ...bounds });
   const revocations = new SqliteRevocationStore(database, () => now);
+  const keyUses = new SqliteKeyUses(database, () => now);
   const repository = new SqliteRepository(database);
   const usage = new SqliteUsage(database);
   const history = new SqliteHistoryStore(database, () => now);
@@ -54,6 +56,7 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
   const forgetApp = (appId: string): void => {
     outbox.forgetApp(appId);
     revocations.forgetApp(appId);
+    keyUses.forgetApp(appId);
     history.forgetApp(appId);
   };
   const calls: StoreCalls = {
@@ -92,6 +95,8 @@ function open(): { outbox: SqliteOutbox; calls: StoreCalls } {
     forgetHistory: (appId) => outbox.write(() => history.forgetApp(appId)),
     forgetApp: (appId) => outbox.write(() => forgetApp(appId)),
     saveRevocation: (revocation) => outbox.write(() => revocations.save(revocation)),
+    addKeyUses: (...what) => outbox.write(() => keyUses.add(...what)),
+    keyUses: async (appId) => keyUses.of(appId),
     forgetRevocation: (...of) => outbox.write(() => revocations.forget(...of)),
     async close() {
       await outbox.close();

@@ -5,6 +5,7 @@ import { OutageLog } from '../log/outage-log.ts';
 import type { OutboxBounds } from '../webhooks/outbox/outbox.ts';
 import { DataThread } from './data-thread.ts';
 import { StoreHistory } from './store-history.ts';
+import { StoreKeyUses } from './store-key-uses.ts';
 import { StoreOutbox } from './store-outbox.ts';
 import { StoreRepository } from './store-repository.ts';
 import { StoreUsage } from './store-usage.ts';
@@ -28,6 +29,8 @@ export class Store implements RevocationStore {
   /** The documents of the admin API. */
   readonly repository = new StoreRepository(() => this.#open);
   readonly usage = new StoreUsage(() => this.#open);
+  /** When keys were used last. */
+  readonly keyUses = new StoreKeyUses(() => this.#open);
   /** Histories that outlive the process. */
   readonly history = new StoreHistory(() => this.#open);
   /** Revocations that were kept when it was opened. */

@@ -1,6 +1,7 @@
 import type { MetricObject } from 'prom-client';
 import type { Bus, BusListener, ChannelCache, Counters, History, Roster } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
+import type { KeptKeyUses } from '../adapter/key-uses.ts';
 import type { AppFigures } from '../adapter/node-figures.ts';
 import type { Nonces } from '../adapter/nonces.ts';
 import type { Nodes } from '../adapter/questions.ts';
@@ -28,6 +29,7 @@ export interface ParentApi {
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly nonces: Nonces;
+  readonly keyUses: KeptKeyUses;
   readonly revocations: Revocations;
   readonly nodes: Nodes;
   readonly webhooks: WebhookControl;

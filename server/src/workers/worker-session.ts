@@ -23,7 +23,7 @@ export class WorkerSession {
   constructor(state: ParentState, worker: BusListener, metrics: () => Promise<string>) {
     const { core, router } = state;
     const { bus, roster, channelCache, history, lastPositions, idempotency, counters } = core.adapter;
-    const { revocations, nodes, nonces } = core.adapter;
+    const { revocations, nodes, nonces, keyUses } = core.adapter;
     this.#state = state;
     this.#worker = worker;
     this.api = {
@@ -44,6 +44,7 @@ export class WorkerSession {
         release: (key) => this.#release(key),
       }),
       nonces,
+      keyUses,
       revocations: override(revocations, {
         page: (cursor) => {
           // It lets nobody in before it has read what is kept; what comes later it must be told.

@@ -9,6 +9,7 @@ import type {
   Roster,
 } from '#server/adapter/adapter';
 import type { Journal } from '#server/adapter/journal';
+import type { KeptKeyUses } from '#server/adapter/key-uses';
 import type { Nonces } from '#server/adapter/nonces';
 import type { Nodes } from '#server/adapter/questions';
 import type { Revocations } from '#server/adapter/revocations';
@@ -31,6 +32,7 @@ export class DelayedAdapter implements Adapter {
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly nonces: Nonces;
+  readonly keyUses: KeptKeyUses;
   readonly revocations: Revocations;
   readonly nodes: Nodes;
   readonly #inner: Adapter;
@@ -48,6 +50,7 @@ export class DelayedAdapter implements Adapter {
     this.counters = this.#delayed(inner.counters);
     this.bus = this.#delayed(inner.bus);
     this.nonces = this.#delayed(inner.nonces);
+    this.keyUses = this.#delayed(inner.keyUses);
     this.revocations = this.#delayed(inner.revocations);
     this.nodes = this.#delayed(inner.nodes);
   }

@@ -6,10 +6,12 @@ import { MemoryRecords } from '../../idempotency/memory-records.ts';
 import type { RecordBounds } from '../../idempotency/records.ts';
 import type { Adapter, BusListener, ChannelCache, History, KeptEvent } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
+import type { KeptKeyUses } from '../key-uses.ts';
 import { appOfTopic, channelOfTopic, type Topic } from '../topic.ts';
 import { MemoryBus } from './bus.ts';
 import { MemoryCounters } from './counters.ts';
 import { KeptEvents, type KeptEventsOptions } from './kept-events.ts';
+import { MemoryKeyUses } from './key-uses.ts';
 import { MemoryNodes } from './nodes.ts';
 import { MemoryNonces } from './nonces.ts';
 import { MemoryRevocations, type RevocationStore } from './revocations.ts';
@@ -43,6 +45,7 @@ export class MemoryAdapter implements Adapter {
   readonly idempotency: MemoryRecords;
   readonly counters: MemoryCounters;
   readonly nonces: MemoryNonces;
+  readonly keyUses: KeptKeyUses;
   readonly revocations: MemoryRevocations;
   readonly nodes = new MemoryNodes();
   readonly #topics: Topics;
@@ -53,6 +56,7 @@ export class MemoryAdapter implements Adapter {
     now = Date.now,
     monotonic = () => performance.now(),
     revocationStore,
+    keyUses = new MemoryKeyUses(),
     kept = UNBOUNDED,
     history = UNBOUNDED_HISTORY,
     idempotency = UNBOUNDED_RECORDS,
@@ -70,6 +74,7 @@ export class MemoryAdapter implements Adapter {
     this.history = new TopicHistory(topics, histories);
     this.counters = new MemoryCounters(monotonic);
     this.nonces = new MemoryNonces(monotonic);
+    this.keyUses = keyUses;
     this.revocations = new MemoryRevocations({ now, monotonic }, revocationStore);
     this.#sweep = setInterval(() => {
       topics.sweep();
@@ -106,6 +111,7 @@ export class MemoryAdapter implements Adapter {
     this.idempotency.forgetApp(appId);
     this.revocations.forgetApp(appId);
     this.nonces.forgetApp(appId);
+    if (this.keyUses instanceof MemoryKeyUses) this.keyUses.forgetApp(appId);
   }
 
   async close(): Promise<void> {
@@ -158,6 +164,8 @@ export interface MemoryAdapterOptions {
   readonly monotonic?: () => number;
   /** Persists revocations. */
   readonly revocationStore?: RevocationStore | undefined;
+  /** Where the last uses of keys are remembered. @default in this process */
+  readonly keyUses?: KeptKeyUses | undefined;
   /** Bounds of what cache channels keep. @default none */
   readonly kept?: KeptEventsOptions;
   /** Bounds of what channels with a history keep. @default none */

@@ -17,6 +17,7 @@ import { RedisHistory } from './history/history.ts';
 import { type HistoryBounds, HistoryIndex } from './history/history-index.ts';
 import { RedisLastPositions } from './history/last-positions.ts';
 import { RedisRecords } from './idempotency/records.ts';
+import { RedisKeyUses } from './key-uses.ts';
 import { Keys } from './keys.ts';
 import { HeldResources } from './membership/held-resources.ts';
 import { NodeLease } from './membership/node-lease.ts';
@@ -64,6 +65,7 @@ export class RedisAdapter implements Adapter {
   readonly idempotency: RedisRecords;
   readonly counters: RedisCounters;
   readonly nonces: RedisNonces;
+  readonly keyUses: RedisKeyUses;
   readonly revocations: RedisRevocations;
   readonly nodes: RedisNodes;
   /** The apps and tokens of the admin API. */
@@ -189,6 +191,7 @@ export class RedisAdapter implements Adapter {
     this.idempotency = new RedisRecords(commands, keys, idempotency);
     this.counters = new RedisCounters(commands, keys, held);
     this.nonces = new RedisNonces(commands, keys);
+    this.keyUses = new RedisKeyUses(commands, keys);
     this.revocations = new RedisRevocations(commands, keys);
     this.apps = new RedisAppRepository(commands, keys, {
       isCurrent: () => this.#node.holdsLease && this.#subscriber.isCurrent(APPS),
@@ -261,6 +264,7 @@ export class RedisAdapter implements Adapter {
       this.revocations.forgetApp(appId),
       drop(this.#keys.lastPositions(appId), ['', ':ends', ':bytes']),
       drop(this.#keys.nonces(appId), ['']),
+      drop(this.#keys.keyUses(appId), ['']),
     ]);
   }
 

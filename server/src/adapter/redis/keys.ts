@@ -53,6 +53,11 @@ export class Keys {
     return `${this.prefix}:last-positions:{${appId}}`;
   }
 
+  /** Of when the keys of an app were used last. */
+  keyUses(appId: string): string {
+    return `${this.prefix}:key-uses:{${appId}}`;
+  }
+
   /** Of what is known of the idempotency keys of an app. */
   idempotency(appId: string): string {
     return `${this.prefix}:idempotency:{${appId}}`;

@@ -47,6 +47,8 @@ export const scripts = {
   appsOfRevocations: load('revocations/apps'),
   revocationPage: load('revocations/page'),
   revocationTime: load('revocations/time'),
+  addKeyUses: load('key-uses/add'),
+  keyUses: load('key-uses/read'),
   liveNodes: load('membership/live-nodes'),
   confirm: load('membership/confirm'),
   writeApps: load('apps/write'),

@@ -1,3 +1,4 @@
+import { lastUsesOf } from '../../adapter/key-uses.ts';
 import type { AppKey } from '../../apps/keys/app-key.ts';
 import { KEY_USES, type LastUses } from '../../apps/keys/key-usage.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -11,9 +12,10 @@ export const listKeys: Endpoint = {
   scope: 'read',
   answer: keysAnswer,
   async run({ app, adapter }) {
-    const { keyUses, pending } = await adapter.nodes.ask({ kind: 'keyUses', appId: app.id });
+    const { keyUses, pending } = await lastUsesOf(adapter, app.id);
+    const uses = new Map(Object.entries(keyUses));
     return {
-      keys: Array.from(app.allKeys, (key) => describe(key, keyUses[key.name] ?? {})),
+      keys: Array.from(app.allKeys, (key) => describe(key, uses.get(key.name) ?? {})),
       ...(pending.length > 0 && { pending }),
     };
   },

@@ -7,6 +7,7 @@ import type {
   History,
   Roster,
 } from '../../adapter/adapter.ts';
+import type { KeptKeyUses } from '../../adapter/key-uses.ts';
 import type { Nonces } from '../../adapter/nonces.ts';
 import type { Nodes } from '../../adapter/questions.ts';
 import type { Revocations } from '../../adapter/revocations.ts';
@@ -29,6 +30,7 @@ export class WorkerAdapter implements Adapter {
   readonly idempotency: IdempotencyRecords;
   readonly counters: Counters;
   readonly nonces: Nonces;
+  readonly keyUses: KeptKeyUses;
   readonly revocations: Revocations;
   readonly nodes: Nodes;
   readonly #parent: Rpc<ParentApi>;
@@ -47,6 +49,7 @@ export class WorkerAdapter implements Adapter {
     this.lastPositions = remote(parent, 'lastPositions');
     this.idempotency = remote(parent, 'idempotency');
     this.nonces = remote(parent, 'nonces');
+    this.keyUses = remote(parent, 'keyUses');
     this.revocations = remote(parent, 'revocations');
     this.nodes = remote(parent, 'nodes');
     this.roster = override<Roster>(remote(parent, 'roster'), {
