@@ -127,7 +127,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
         monotonic,
         addressOf,
         isSecure,
-        socketIds: (app, limit) => connections.socketIds(app, limit),
+        connections,
       })
     : undefined;
   if (pages) hub.onWatch = ({ appId, ...watched }) => pages.watch(appId, watched);

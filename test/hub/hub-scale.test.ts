@@ -34,6 +34,7 @@ class StandIn implements Subscriber, Writer {
   readonly address = '';
   readonly isCapable = false;
   readonly arrivedUntil = 0;
+  readonly bufferedBytes = 0;
   readonly openedAfter = 0;
   pending: FrameBatch | undefined;
   received = 0;

@@ -19,6 +19,7 @@ describe('a subscription', () => {
     lose: () => {},
     isCapable: false,
     arrivedUntil: 0,
+    bufferedBytes: 0,
     renew: async () => {},
     reconnect: () => {},
     expel: () => {},

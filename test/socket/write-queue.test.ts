@@ -244,6 +244,7 @@ describe('what a message costs', () => {
       address: '',
       isCapable: false,
       arrivedUntil: 0,
+      bufferedBytes: 0,
       lose: () => {},
       renew: async () => {},
       reconnect: () => {},

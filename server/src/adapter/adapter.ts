@@ -84,6 +84,8 @@ export type Command = {
   readonly kind: 'watch';
   readonly appId: string;
   readonly channel: string | undefined;
+  /** Of a connection that it shows. */
+  readonly socketId: string | undefined;
   /** Whose past it shows. */
   readonly range: Range | undefined;
 };

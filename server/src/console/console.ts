@@ -4,11 +4,12 @@ import type { Logger } from 'pino';
 import type { Adapter } from '../adapter/adapter.ts';
 import type { Administrator } from '../admin/administration.ts';
 import type { Call } from '../api/endpoint.ts';
-import type { App, AppStore } from '../apps/app.ts';
+import type { AppStore } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/loopback.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
+import type { OpenConnections } from '../socket/open-connections.ts';
 import { adminApi } from './admin-api.ts';
 import { BlockedSessions } from './ended-sessions.ts';
 import { PastFigures } from './figures/past.ts';
@@ -48,8 +49,7 @@ export interface ConsoleParts extends ConsoleOptions {
   readonly monotonic: () => number;
   readonly addressOf: (request: IncomingMessage) => string;
   readonly isSecure: (request: IncomingMessage) => boolean;
-  /** Socket ids of an app, the newest first. */
-  readonly socketIds: (app: App, limit: number) => readonly string[];
+  readonly connections: OpenConnections;
 }
 
 /** The console: pages on which users watch their app (docs/console.md). */

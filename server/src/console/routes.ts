@@ -24,6 +24,7 @@ import { increment, type Metrics, reached } from '../metrics.ts';
 import { listChannels, showChannel } from './channels.ts';
 import { curlLine } from './curl.ts';
 import { diagnose } from './diagnosis/diagnosis.ts';
+import { showHistory } from './history.ts';
 import type { LiveObservers } from './live/app-observers.ts';
 import { authorize, type LiveApps } from './live/live-apps.ts';
 import { sessionView } from './session-view.ts';
@@ -69,6 +70,7 @@ interface SessionRequest {
 
 const watchSchema = z.object({
   channel: z.string().max(1000).optional(),
+  socketId: z.string().refine(isSocketId, 'a socket id').optional(),
   range: z.enum(RANGE_NAMES).optional(),
 });
 const curlSchema = z.object({ origin: z.url({ protocol: /^https?$/ }), body: z.string() });
@@ -149,8 +151,8 @@ export function consoleApi(parts: ConsoleApiParts): Router {
   router.post(
     '/watch',
     signedIn(async ({ session, body }) => {
-      const { channel, range } = check(watchSchema, parseBody(body));
-      await adapter.bus.command({ kind: 'watch', appId: session.app.id, channel, range });
+      const { channel, socketId, range } = check(watchSchema, parseBody(body));
+      await adapter.bus.command({ kind: 'watch', appId: session.app.id, channel, socketId, range });
     }),
   );
   router.get(
@@ -163,6 +165,10 @@ export function consoleApi(parts: ConsoleApiParts): Router {
   router.get(
     '/channel',
     limited(({ session, query }) => showChannel(adapter, session.app, query.get('name') ?? '')),
+  );
+  router.get(
+    '/history',
+    limited(({ session, query }) => showHistory(adapter, session.app, query.get('name') ?? '')),
   );
   router.get(
     '/webhook-health',

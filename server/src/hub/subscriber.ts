@@ -13,6 +13,8 @@ export interface Subscriber extends Seat, Holder {
   readonly isCapable: boolean;
   /** By the monotonic clock: what was sent to it before then has arrived, as far as is known. */
   readonly arrivedUntil: number;
+  /** Bytes that its client has not read. */
+  readonly bufferedBytes: number;
   /** Queues a frame. Frames are sent in the order of the calls. */
   send(frame: Frame): void;
   /**

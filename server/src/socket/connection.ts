@@ -8,6 +8,7 @@ import type { ErrorCode } from '../error-codes.ts';
 import { codes, Disconnect, Refusal, type SubscriptionRefusal, Unavailable } from '../errors.ts';
 import type { ExpelCode } from '../hub/users.ts';
 import type { AppMetrics } from '../metrics.ts';
+import type { Channel } from '../protocol/channel.ts';
 import { type Frame, frames } from '../protocol/frames.ts';
 import { parseMessage } from '../protocol/messages.ts';
 import type { Tap } from '../recorder/tap.ts';
@@ -172,6 +173,10 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (writableLength === this.#buffered || this.#ended) return;
     this.#parts.buffers.add(writableLength - this.#buffered);
     this.#buffered = writableLength;
+  }
+
+  get channels(): readonly Channel[] {
+    return this.#session.channels;
   }
 
   get userId(): string | undefined {

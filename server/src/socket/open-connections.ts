@@ -43,6 +43,13 @@ export class OpenConnections {
     return ids.slice(-limit).reverse();
   }
 
+  /** The connection of an app that has a socket id. */
+  find(app: App, socketId: string): Connection | undefined {
+    for (const connection of this.#connections)
+      if (connection.socketId === socketId && connection.app === app) return connection;
+    return undefined;
+  }
+
   /** Bytes that wait until clients read, by app id. */
   bufferedBytes(): ReadonlyMap<string, number> {
     const apps = new Map<string, number>();

@@ -63,6 +63,11 @@ export class Session implements SignInListener {
     }
   }
 
+  /** Those that it is in. */
+  get channels(): readonly Channel[] {
+    return this.#channels;
+  }
+
   /** The user that has signed in or is about to. */
   get userId(): string | undefined {
     return this.#signIn?.userId;

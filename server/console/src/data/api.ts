@@ -2,6 +2,7 @@ import type { Range } from '../../../src/adapter/figure-ranges.ts';
 import type {
   AccessAnswer,
   AuditPage,
+  ChannelHistory,
   ChannelList,
   ChannelState,
   DeliveryState,
@@ -55,11 +56,15 @@ export const api = {
   session: () => ask<SessionView>('GET', 'session'),
   signIn: (credentials: Credentials) => ask<SessionView>('POST', 'session', credentials),
   signOut: () => ask('DELETE', 'session'),
-  /** Keeps the live data coming, with the events and subscribers of one channel, and the past of a range. */
-  watch: (watched: { readonly channel: string | undefined; readonly range: Range | undefined }) =>
-    ask('POST', 'watch', watched),
+  /** Keeps the live data coming, with one channel or connection in detail, and the past of a range. */
+  watch: (watched: {
+    readonly channel?: string;
+    readonly socketId?: string;
+    readonly range: Range | undefined;
+  }) => ask('POST', 'watch', watched),
   channels: (filter: { readonly contains: string }) =>
     ask<ChannelList>('GET', `channels?${new URLSearchParams(filter)}`),
+  history: (name: string) => ask<ChannelHistory>('GET', `history?name=${encodeURIComponent(name)}`),
   channel: (name: string) => ask<ChannelState>('GET', `channel?name=${encodeURIComponent(name)}`),
   /** @param body as for `POST events` of the HTTP API */
   publish: (body: object) => ask<PublishAnswer>('POST', 'events', body),

@@ -4,6 +4,7 @@ import { type RefusalGroup, RefusalGroups } from './refusals.ts';
 import { type ChartRange, Series } from './series.ts';
 import type {
   ChannelSubscribers,
+  ConnectionReport,
   EventLine,
   EventLines,
   Figures,
@@ -20,6 +21,18 @@ const WATCH_MS = 10_000;
 const RENEW_MS = 2000;
 /** Milliseconds without figures, which come once a second, after which the page calls its data old. */
 const STALE_MS = 5000;
+
+/** What a page shows closely. */
+export interface Watched {
+  readonly channel?: string;
+  readonly socketId?: string;
+}
+
+/** A subscriber of the open channel. */
+export interface ShownSubscriber extends LiveSubscriber {
+  /** The position of the last event that its node has delivered. */
+  readonly newest: string | undefined;
+}
 
 /** A line of the event stream with a number, by which the page tells lines apart. */
 export interface NumberedEntry extends EventLine {
@@ -51,7 +64,11 @@ export class Live {
   #count = 0;
   #isLooking = false;
   readonly #refusalGroups = new RefusalGroups();
-  #channel: string | undefined;
+  /** The open connection, as its node last told of it. */
+  connection: ConnectionReport | undefined;
+  /** Unix milliseconds at which it did so. */
+  connectionAt = 0;
+  #watched: Watched = {};
   #range: ChartRange | undefined;
   /** The subscribers of the open channel, by node. */
   readonly #subscribers = new Map<string, ChannelSubscribers>();
@@ -73,11 +90,13 @@ export class Live {
   }
 
   /** The subscribers of the open channel, the longest connected first, and their number. */
-  get subscribers(): { readonly total: number; readonly list: readonly LiveSubscriber[] } {
+  get subscribers(): { readonly total: number; readonly list: readonly ShownSubscriber[] } {
     const reports = [...this.#subscribers.values()];
     return {
       total: reports.reduce((total, report) => total + report.total, 0),
-      list: reports.flatMap(({ subscribers }) => subscribers).sort((a, b) => a.since - b.since),
+      list: reports
+        .flatMap(({ subscribers, newest }) => subscribers.map((each) => ({ ...each, newest })))
+        .sort((a, b) => a.since - b.since),
     };
   }
 
@@ -97,10 +116,11 @@ export class Live {
     };
   }
 
-  /** Opens one channel, whose events and subscribers the broker then sends, or none. */
-  watch(channel: string | undefined): void {
-    this.#channel = channel;
+  /** Opens one channel or connection, of which the broker then tells, or none. */
+  watch(watched: Watched): void {
+    this.#watched = watched;
     this.#subscribers.clear();
+    this.connection = undefined;
     this.#sendWatch();
   }
 
@@ -152,8 +172,14 @@ export class Live {
       this.#changed();
     });
     channel.bind('entries', ({ entries, dropped }: EventLines) => this.#add(entries, dropped));
+    channel.bind('connection', (report: ConnectionReport) => {
+      if (report.socketId !== this.#watched.socketId) return;
+      this.connection = report;
+      this.connectionAt = Date.now();
+      this.#changed();
+    });
     channel.bind('subscribers', (report: ChannelSubscribers) => {
-      if (report.channel !== this.#channel) return;
+      if (report.channel !== this.#watched.channel) return;
       this.#subscribers.set(report.node, report);
       this.#changed();
     });
@@ -185,7 +211,7 @@ export class Live {
   readonly #sendWatch = (): void => {
     if (document.hidden) return;
     const range = this.#range === '2m' ? undefined : this.#range;
-    api.watch({ channel: this.#channel, range }).catch((error: unknown) => this.#failed(error));
+    api.watch({ ...this.#watched, range }).catch((error: unknown) => this.#failed(error));
   };
 
   /** Connects again with a new session view: the broker has restarted, or its apps have changed. */

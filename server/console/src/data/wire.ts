@@ -15,9 +15,11 @@ export type { ChannelList, ChannelState } from '../../../src/console/channels.ts
 export type { Diagnosis } from '../../../src/console/diagnosis/diagnosis.ts';
 export type { KeyStats } from '../../../src/console/figures/stats.ts';
 export type { PastStep } from '../../../src/console/figures/track.ts';
+export type { ChannelHistory, KeptEvent } from '../../../src/console/history.ts';
 export type { EventLine } from '../../../src/console/live/event-line.ts';
 export type {
   ChannelSubscribers,
+  ConnectionReport,
   EventLines,
   Figures,
   LiveSubscriber,

@@ -8,6 +8,7 @@ import { momentOf } from '../parts/format.ts';
 import { AuditView } from '../views/audit.tsx';
 import { ChannelView } from '../views/channel.tsx';
 import { ChannelsView } from '../views/channels.tsx';
+import { ConnectionView } from '../views/connection.tsx';
 import { EventsView } from '../views/events.tsx';
 import { KeysView } from '../views/keys.tsx';
 import { LiveView } from '../views/live.tsx';
@@ -29,15 +30,19 @@ import { VIEWS } from './views.ts';
 
 /** Channels that the palette offers. */
 const MAX_CHANNELS = 8;
+const SOCKET_ID = /^\d+\.\d+$/;
 
-/** Occupied channels whose names hold a text, and the user of that id. */
+/** Occupied channels whose names hold a text, and the user and the connection of that id. */
 async function searchApp(text: string): Promise<readonly Command[]> {
   const { channels } = await api.channels({ contains: text });
   const open = (view: string, item: string) => () => location.assign(addressOf(view, item));
   const found = channels
     .slice(0, MAX_CHANNELS)
     .map(({ name }) => ({ title: name, hint: 'channel', run: open('channels', name) }));
-  return text === '' ? found : [...found, { title: text, hint: 'user', run: open('users', text) }];
+  if (text === '') return found;
+  const connection = { title: text, hint: 'connection', run: open('connections', text) };
+  const user = { title: text, hint: 'user', run: open('users', text) };
+  return [...found, ...(SOCKET_ID.test(text) ? [connection] : []), user];
 }
 
 type Window = 'none' | 'palette' | 'help';
@@ -122,6 +127,8 @@ const View: FunctionComponent<{ route: Route; session: SessionView }> = ({ route
       return item === undefined ? <ChannelsView /> : <ChannelView key={item} name={item} />;
     case 'users':
       return item === undefined ? <UsersView /> : <UserView key={item} id={item} />;
+    case 'connections':
+      return item === undefined ? <EventsView route={route} /> : <ConnectionView key={item} id={item} />;
     case 'events':
       return <EventsView route={route} />;
     case 'audit':

@@ -28,6 +28,12 @@ export function rate(value: number): string {
   return value < 10 ? tenths.format(value) : whole.format(Math.round(value));
 }
 
+/** A size, such as `1.2 KB`. */
+export function bytes(value: number): string {
+  if (value < 1000) return `${value} B`;
+  return value < 1_000_000 ? `${rate(value / 1000)} KB` : `${rate(value / 1_000_000)} MB`;
+}
+
 /** A duration, such as `3 min`. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

@@ -2,6 +2,7 @@ import type { FunctionComponent } from 'preact';
 import type { AccessAnswer } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { age, countOf } from './format.ts';
+import { ChannelLink, SocketLink, UserLink } from './links.tsx';
 import { ACTIONS, Table } from './table.tsx';
 import { Untrusted } from './untrusted.tsx';
 
@@ -51,20 +52,10 @@ const Row: FunctionComponent<{ held: Held; by: 'channel' | 'user'; onRevoke: (ta
 }) => (
   <tr>
     <th scope="row">
-      {by === 'channel' ? (
-        <a href={addressOf('channels', channel)}>
-          <Untrusted text={channel} />
-        </a>
-      ) : (
-        user !== null && (
-          <a href={addressOf('users', user)}>
-            <Untrusted text={user} />
-          </a>
-        )
-      )}
+      {by === 'channel' ? <ChannelLink name={channel} /> : user !== null && <UserLink id={user} />}
     </th>
     <td>
-      <code>{socket}</code>
+      <SocketLink id={socket} />
     </td>
     <td>{grant.key !== null && <Untrusted text={grant.key} />}</td>
     <td>{grant.may.join(', ')}</td>

@@ -1,20 +1,24 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { api } from '../data/api.ts';
+import { eventsBehind } from '../data/behind.ts';
+import type { ShownSubscriber } from '../data/live.ts';
 import { useLive } from '../data/live-context.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { told, useOutcome } from '../data/use-outcome.ts';
-import type { ChannelState } from '../data/wire.ts';
+import type { ChannelHistory, ChannelState } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
 import { Confirm } from '../parts/confirm.tsx';
 import { EntryLine } from '../parts/entries/entry.tsx';
 import { Happened } from '../parts/entries/happened.tsx';
 import { Failure } from '../parts/failure.tsx';
-import { age, count, countOf, readable } from '../parts/format.ts';
+import { age, bytes, count, countOf, readable } from '../parts/format.ts';
 import { Grants } from '../parts/grants.tsx';
+import { SocketLink, UserLink } from '../parts/links.tsx';
 import { OutcomeLine } from '../parts/outcome-line.tsx';
 import { Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
+import { HistoryPanel } from './channel-history.tsx';
 
 const REFRESH_MS = 2000;
 /** Events that are shown. */
@@ -25,9 +29,11 @@ export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
   const live = useLive();
   const question = useCallback(() => api.channel(name), [name]);
   const { value: channel, failure } = useAnswer(question, REFRESH_MS);
+  const askHistory = useCallback(() => api.history(name), [name]);
+  const { value: history } = useAnswer(askHistory, REFRESH_MS);
   useEffect(() => {
-    live.watch(name);
-    return () => live.watch(undefined);
+    live.watch({ channel: name });
+    return () => live.watch({});
   }, [live, name]);
   const events = live.entries.filter((entry) => entry.kind === 'published' && entry.channel === name);
   const freshness = failure ? 'panel stale' : 'panel';
@@ -50,10 +56,11 @@ export const ChannelView: FunctionComponent<{ name: string }> = ({ name }) => {
           </p>
         </div>
         <Failure failure={failure} />
-        <SubscriberTable />
+        <SubscriberTable history={history} />
       </section>
       {channel && channel.kind !== 'public' && <Granted channel={name} />}
       {channel?.kind === 'presence' && <Members members={channel.members} freshness={freshness} />}
+      {history && <HistoryPanel history={history} freshness={freshness} />}
       {channel?.cache && <KeptEvent event={channel.last} freshness={freshness} />}
       <section class="panel">
         <h3>Live events</h3>
@@ -109,7 +116,7 @@ const Granted: FunctionComponent<{ channel: string }> = ({ channel }) => {
   );
 };
 
-const SubscriberTable: FunctionComponent = () => {
+const SubscriberTable: FunctionComponent<{ history: ChannelHistory | undefined }> = ({ history }) => {
   const { total, list } = useLive().subscribers;
   const now = Date.now();
   if (list.length === 0) return <p class="quiet">No subscribers.</p>;
@@ -117,24 +124,30 @@ const SubscriberTable: FunctionComponent = () => {
     <>
       <Table
         name="Subscribers"
-        columns={['Socket id', 'User', 'Client', 'Address', { number: 'Connected for' }]}
+        columns={[
+          'Connection',
+          'User',
+          'Client',
+          'Address',
+          ...(history?.rule ? ['History'] : []),
+          { number: 'Connected for' },
+        ]}
       >
-        {list.map(({ socketId, userId, client, address, since }) => (
+        {list.map(({ socketId, userId, client, address, since, ...progress }) => (
           <tr key={socketId}>
             <th scope="row">
-              <code>{socketId}</code>
+              <SocketLink id={socketId} />
             </th>
-            <td>
-              {userId !== undefined && (
-                <a href={addressOf('users', userId)}>
-                  <Untrusted text={userId} />
-                </a>
-              )}
-            </td>
+            <td>{userId !== undefined && <UserLink id={userId} />}</td>
             <td>
               <Untrusted text={client} />
             </td>
             <td>{address}</td>
+            {history?.rule && (
+              <td>
+                <Progress {...progress} history={history} />
+              </td>
+            )}
             <td class="number">{age(now - since)}</td>
           </tr>
         ))}
@@ -148,6 +161,21 @@ const SubscriberTable: FunctionComponent = () => {
   );
 };
 
+/** Whether a subscriber has all events of the history. */
+const Progress: FunctionComponent<
+  Pick<ShownSubscriber, 'position' | 'newest' | 'unreadBytes'> & { history: ChannelHistory }
+> = ({ position, newest, unreadBytes, history }) => {
+  if (unreadBytes > 0) return <span class="pill warn">{bytes(unreadBytes)} not read</span>;
+  if (position === undefined) return null;
+  const behind = eventsBehind(position, newest, history);
+  if (behind === 0) return <span class="pill good">has all</span>;
+  return (
+    <span class="pill warn" title={position}>
+      {behind === undefined ? 'far behind' : `${countOf(behind, 'event')} behind`}
+    </span>
+  );
+};
+
 const Members: FunctionComponent<{ members: ChannelState['members']; freshness: string }> = ({
   members,
   freshness,
@@ -158,7 +186,7 @@ const Members: FunctionComponent<{ members: ChannelState['members']; freshness: 
       {members.map(({ id, info }) => (
         <li key={id}>
           <strong>
-            <Untrusted text={id} />
+            <UserLink id={id} />
           </strong>{' '}
           {info !== undefined && (
             <code class="quiet">

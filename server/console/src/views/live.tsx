@@ -4,7 +4,7 @@ import { api } from '../data/api.ts';
 import { useLive } from '../data/live-context.ts';
 import { type ChartRange, extentOf, type Point } from '../data/series.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import type { DeliveryState, HookView, SessionView } from '../data/wire.ts';
+import type { DeliveryState, Figures, HookView, SessionView } from '../data/wire.ts';
 import { addressOf, type Route, replaceQuery } from '../frame/route.ts';
 import { Chart, ChartGroup } from '../parts/chart.tsx';
 import { EntryLine } from '../parts/entries/entry.tsx';
@@ -25,6 +25,11 @@ const CARDS: readonly (readonly [
   ['publishes', 'Publishes / s', rate],
   ['refusals', 'Refusals / s', rate],
 ];
+const RETURNS = [
+  ['current', 'missed nothing', 'join'],
+  ['replayed', 'got what they missed', 'publish'],
+  ['lost', 'lost something', 'refusal'],
+] as const;
 const RANGE_TITLES: readonly (readonly [range: ChartRange, title: string])[] = [
   ['2m', '2 minutes'],
   ['15m', '15 minutes'],
@@ -85,6 +90,7 @@ export const LiveView: FunctionComponent<{ session: SessionView; route: Route }>
               />
             </section>
           ))}
+          <ReturnsCard figures={series.figures} />
           <WebhooksCard />
         </div>
       </ChartGroup>
@@ -106,6 +112,28 @@ export const LiveView: FunctionComponent<{ session: SessionView; route: Route }>
         )}
       </section>
     </>
+  );
+};
+
+/** Clients that came back with a position, by what they got. */
+const ReturnsCard: FunctionComponent<{ figures: readonly Figures[] }> = ({ figures }) => {
+  const sumOf = (outcome: keyof Figures['recoveries']) =>
+    figures.reduce((total, { recoveries }) => total + recoveries[outcome], 0);
+  return (
+    <section class="card" aria-label="Clients that came back">
+      <h3>Clients that came back</h3>
+      <dl class="outcomes">
+        {RETURNS.map(([outcome, title, kind]) => (
+          <div key={outcome}>
+            <dt>
+              <span class={`dot ${kind}`} /> {title}
+            </dt>
+            <dd data-figure={outcome}>{count(sumOf(outcome))}</dd>
+          </div>
+        ))}
+      </dl>
+      <p class="note">to a channel with a history, since its node started</p>
+    </section>
   );
 };
 

@@ -8,6 +8,7 @@ import { addressOf } from '../frame/route.ts';
 import { Empty } from '../parts/empty.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { age, count, countOf } from '../parts/format.ts';
+import { SocketLink } from '../parts/links.tsx';
 import { OutcomeLine } from '../parts/outcome-line.tsx';
 import { Paging } from '../parts/paging.tsx';
 import { Table } from '../parts/table.tsx';
@@ -88,7 +89,7 @@ const Steps: FunctionComponent<{ steps: readonly StepView[] }> = ({ steps }) => 
         </td>
         <td class="number">{since(step.at_ms, steps[index - 1]?.at_ms)}</td>
         <td>
-          <code>{step.socket_id}</code>
+          <SocketLink id={step.socket_id} />
         </td>
         <th scope="row">
           <span class={`dot ${dotOf(step.step)}`} /> {step.step.replaceAll('_', ' ')}

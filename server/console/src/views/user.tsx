@@ -1,28 +1,22 @@
-import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
+import type { FunctionComponent } from 'preact';
 import { useCallback } from 'preact/hooks';
 import { api } from '../data/api.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { told, useOutcome } from '../data/use-outcome.ts';
 import type { RevocationsAnswer, UserConnection } from '../data/wire.ts';
 import { addressOf } from '../frame/route.ts';
+import { EndForm } from '../parts/end-form.tsx';
 import { Happened } from '../parts/entries/happened.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { age, momentOf } from '../parts/format.ts';
 import { Grants } from '../parts/grants.tsx';
+import { ChannelLink, SocketLink } from '../parts/links.tsx';
 import { OutcomeLine } from '../parts/outcome-line.tsx';
 import { RecordButton } from '../parts/record-button.tsx';
 import { ACTIONS, Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
 const REFRESH_MS = 2000;
-/** How long a user can be kept out, in seconds. */
-const BLOCKS: readonly (readonly [seconds: number, title: string])[] = [
-  [0, 'no block'],
-  [3600, 'for an hour'],
-  [86_400, 'for a day'],
-  [2_592_000, 'for 30 days'],
-];
-
 /** One user: where they are signed in, what they hold and until when, and how it is taken back. */
 export const UserView: FunctionComponent<{ id: string }> = ({ id }) => {
   const question = useCallback(() => api.user(id), [id]);
@@ -30,10 +24,6 @@ export const UserView: FunctionComponent<{ id: string }> = ({ id }) => {
   const { outcome, run } = useOutcome(ask);
   const disconnect = (target: object, block: number) =>
     run(api.revoke({ target, action: 'disconnect', block_seconds: block }).then(told));
-  const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    disconnect({ user_id: id }, Number(new FormData(event.currentTarget).get('block')));
-  };
   const freshness = failure ? 'panel stale' : 'panel';
   return (
     <>
@@ -50,21 +40,7 @@ export const UserView: FunctionComponent<{ id: string }> = ({ id }) => {
         {user && (
           <Devices connections={user.connections} onEnd={(socket) => disconnect({ socket_id: socket }, 0)} />
         )}
-        <form class="actions" onSubmit={submit}>
-          <button type="submit" class="danger">
-            End everything
-          </button>
-          <label class="inline">
-            Keep out
-            <select name="block">
-              {BLOCKS.map(([seconds, title]) => (
-                <option key={seconds} value={seconds}>
-                  {title}
-                </option>
-              ))}
-            </select>
-          </label>
-        </form>
+        <EndForm verb="End everything" onEnd={(block) => disconnect({ user_id: id }, block)} />
         <OutcomeLine outcome={outcome} />
       </section>
       {user && (
@@ -110,22 +86,13 @@ const Devices: FunctionComponent<{
       {connections.map(({ socket_id: socket, client, address, channels, age_seconds: seconds }) => (
         <tr key={socket}>
           <th scope="row">
-            <a href={`${addressOf('events')}?q=${encodeURIComponent(`socket:${socket}`)}`}>
-              <code>{socket}</code>
-            </a>
+            <SocketLink id={socket} />
           </th>
           <td>
             <Untrusted text={client} />
           </td>
           <td>{address}</td>
-          <td>
-            {channels.map((channel) => [
-              <a key={channel} href={addressOf('channels', channel)}>
-                <Untrusted text={channel} />
-              </a>,
-              ' ',
-            ])}
-          </td>
+          <td>{channels.map((channel) => [<ChannelLink key={channel} name={channel} />, ' '])}</td>
           <td class="number">{age(seconds * 1000)}</td>
           <td class="actions">
             <button type="button" class="danger" onClick={() => onEnd(socket)}>

@@ -1,6 +1,7 @@
 import type { App } from '../../apps/app.ts';
 import type { KeyCounts } from '../../apps/keys/key-usage.ts';
 import type { Metrics } from '../../metrics.ts';
+import type { Recovery } from '../../protocol/frames.ts';
 
 /** What one node has counted of an app since it started. */
 export interface AppStats {
@@ -11,6 +12,8 @@ export interface AppStats {
   readonly messagesOut: number;
   readonly publishes: number;
   readonly refusals: number;
+  /** Clients that came back with a position, by what they got. */
+  readonly recoveries: Readonly<Record<Recovery['status'], number>>;
   readonly keys: readonly KeyStats[];
 }
 
@@ -19,9 +22,9 @@ export type KeyStats = { readonly key: string } & Partial<KeyCounts>;
 
 /** @param now Unix milliseconds */
 export function statsOf(app: App, metrics: Metrics, now: number): AppStats {
-  const { connections, channels, subscriptions, messagesIn, messagesOut, publishes, refusals } = metrics.app(
-    app.id,
-  );
+  const { connections, channels, subscriptions, messagesIn, messagesOut, publishes, refusals, recoveries } =
+    metrics.app(app.id);
+  const recovered = (status: Recovery['status']) => recoveries.get(status) ?? 0;
   return {
     connections,
     channels,
@@ -30,6 +33,11 @@ export function statsOf(app: App, metrics: Metrics, now: number): AppStats {
     messagesOut,
     publishes: sum(publishes.values()),
     refusals: sum(refusals.values()),
+    recoveries: {
+      current: recovered('current'),
+      replayed: recovered('replayed'),
+      lost: recovered('lost'),
+    },
     keys: app.keys.map((key) => ({ key, ...app.keyUses.of(key, now) })),
   };
 }

@@ -4,11 +4,13 @@ import type { Range } from '../../adapter/figure-ranges.ts';
 import type { App } from '../../apps/app.ts';
 import type { AppEvent, AppObserver } from '../../apps/observer.ts';
 import type { Hub } from '../../hub/hub.ts';
+import type { OpenConnections } from '../../socket/open-connections.ts';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import { Examiner } from '../diagnosis/examiner.ts';
 import type { RecentNames } from '../diagnosis/guesses.ts';
 import type { AppStats } from '../figures/stats.ts';
 import type { PastStep } from '../figures/track.ts';
+import { reportConnection } from './connection-report.ts';
 import { eventLineOf, unprovenOf } from './event-line.ts';
 import type { Feed } from './feed.ts';
 import { LineBatch } from './line-batch.ts';
@@ -24,8 +26,7 @@ export interface LiveObserverParts {
   readonly now: () => number;
   /** Milliseconds, by a clock that nobody sets. */
   readonly monotonic: () => number;
-  /** Socket ids of the app, the newest first. */
-  readonly socketIds: (app: App, limit: number) => readonly string[];
+  readonly connections: OpenConnections;
   readonly figures: (app: App) => AppStats;
   readonly past: (app: App, range: Range) => readonly PastStep[];
   readonly onEnd: () => void;
@@ -34,6 +35,7 @@ export interface LiveObserverParts {
 /** What a page shows closely. */
 export interface Watched {
   readonly channel: string | undefined;
+  readonly socketId: string | undefined;
   readonly range: Range | undefined;
 }
 
@@ -45,6 +47,8 @@ const COLLECT_MS = 100;
 /** Recent socket ids and channels, which a backend may have signed by mistake. */
 const MAX_RECENT = 200;
 const MAX_CHANNELS = 20;
+/** Connections that pages show at a time. */
+const MAX_CONNECTIONS = 20;
 /** Subscribers of one channel in a report. */
 const MAX_SUBSCRIBERS = 200;
 
@@ -57,6 +61,8 @@ export class LiveObserver implements AppObserver {
   readonly #channels = new Map<string, number>();
   /** Ranges whose past is sent at the next tick: once, however many pages ask. */
   readonly #ranges = new Set<Range>();
+  /** Connections that are told of, each with the time when that ends. */
+  readonly #connections = new Map<string, number>();
   #batch = new LineBatch();
   #flush: NodeJS.Timeout | undefined;
   #isSending = false;
@@ -69,8 +75,8 @@ export class LiveObserver implements AppObserver {
 
   constructor(parts: LiveObserverParts) {
     this.#parts = parts;
-    const { app, socketIds } = parts;
-    this.#socketIds = [...socketIds(app, MAX_RECENT)];
+    const { app, connections } = parts;
+    this.#socketIds = [...connections.socketIds(app, MAX_RECENT)];
     this.#receivers = new Receivers(parts.adapter, app.id);
     this.#examiner = new Examiner(app, () => this.recentNames);
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
@@ -78,15 +84,14 @@ export class LiveObserver implements AppObserver {
   }
 
   /** Goes on for another while. */
-  renew({ channel, range }: Watched): void {
+  renew({ channel, range, socketId }: Watched): void {
     const until = this.#parts.monotonic() + WATCH_MS;
     this.#until = until;
     if (range !== undefined) this.#ranges.add(range);
-    if (channel === undefined) return;
-    const isNew = !this.#channels.has(channel);
-    if (isNew && this.#channels.size >= MAX_CHANNELS) return;
-    this.#channels.set(channel, until);
-    if (isNew) this.#sendSubscribers(channel);
+    if (socketId !== undefined && extend(this.#connections, socketId, until, MAX_CONNECTIONS))
+      this.#sendConnection(socketId);
+    if (channel !== undefined && extend(this.#channels, channel, until, MAX_CHANNELS))
+      this.#sendSubscribers(channel);
   }
 
   observe(event: AppEvent): void {
@@ -141,6 +146,10 @@ export class LiveObserver implements AppObserver {
       if (elapsed > until) this.#channels.delete(channel);
       else this.#sendSubscribers(channel);
     }
+    for (const [socketId, until] of this.#connections) {
+      if (elapsed > until) this.#connections.delete(socketId);
+      else this.#sendConnection(socketId);
+    }
     this.#examiner.renew();
     feed.send(app, 'figures', { at: time, ...figures(app) });
     for (const range of this.#ranges) feed.send(app, 'past', { range, steps: past(app, range) });
@@ -162,17 +171,25 @@ export class LiveObserver implements AppObserver {
     if (!this.#batch.isEmpty) this.#schedule();
   }
 
+  /** Nothing is sent by nodes that do not have it. */
+  #sendConnection(socketId: string): void {
+    const { app, hub, feed, connections } = this.#parts;
+    const connection = connections.find(app, socketId);
+    if (connection) feed.send(app, 'connection', reportConnection(hub, connection));
+  }
+
   #sendSubscribers(channel: string): void {
     const { app, hub, feed } = this.#parts;
     let total = 0;
     const subscribers: LiveSubscriber[] = [];
-    for (const [subscriber, { userId = subscriber.userId }] of hub.subscriptions.of(app, channel)) {
+    for (const [subscriber, { userId = subscriber.userId, position }] of hub.subscriptions.of(app, channel)) {
       total += 1;
       if (total > MAX_SUBSCRIBERS) continue;
-      const { socketId, since, client, address } = subscriber;
-      subscribers.push({ socketId, since, client, address, userId });
+      const { socketId, since, client, address, bufferedBytes: unreadBytes } = subscriber;
+      subscribers.push({ socketId, since, client, address, userId, position, unreadBytes });
     }
-    feed.send(app, 'subscribers', { channel, total, subscribers });
+    const newest = hub.subscriptions.channel(app, channel)?.trail?.newest;
+    feed.send(app, 'subscribers', { channel, total, newest, subscribers });
   }
 
   /** Names that the backend of the app has seen lately. */
@@ -187,6 +204,14 @@ export class LiveObserver implements AppObserver {
     if (event.kind === 'subscribed' || event.kind === 'subscriptionRefused')
       this.#recentChannels = withFirst(event.channel, this.#recentChannels);
   }
+}
+
+/** Goes on with something until a time, if there is room. @returns whether it is new */
+function extend(kept: Map<string, number>, name: string, until: number, most: number): boolean {
+  const isNew = !kept.has(name);
+  if (isNew && kept.size >= most) return false;
+  kept.set(name, until);
+  return isNew;
 }
 
 function withFirst(item: string, list: readonly string[]): string[] {

@@ -3,6 +3,7 @@ import type { Adapter } from '../../adapter/adapter.ts';
 import type { Range } from '../../adapter/figure-ranges.ts';
 import type { App, AppStore } from '../../apps/app.ts';
 import type { Hub } from '../../hub/hub.ts';
+import type { OpenConnections } from '../../socket/open-connections.ts';
 import type { RecentNames } from '../diagnosis/guesses.ts';
 import type { AppStats } from '../figures/stats.ts';
 import type { PastStep } from '../figures/track.ts';
@@ -17,7 +18,7 @@ export interface LiveObserversParts {
   readonly log: Logger;
   readonly now: () => number;
   readonly monotonic: () => number;
-  readonly socketIds: (app: App, limit: number) => readonly string[];
+  readonly connections: OpenConnections;
   readonly figures: (app: App) => AppStats;
   readonly past: (app: App, range: Range) => readonly PastStep[];
 }
@@ -46,7 +47,10 @@ export class LiveObservers {
   /** Names that the backend of an app has seen lately. */
   recentNames(app: App): RecentNames {
     return (
-      this.#observers.get(app)?.recentNames ?? { socketIds: this.#parts.socketIds(app, 200), channels: [] }
+      this.#observers.get(app)?.recentNames ?? {
+        socketIds: this.#parts.connections.socketIds(app, 200),
+        channels: [],
+      }
     );
   }
 

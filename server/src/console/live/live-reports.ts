@@ -9,6 +9,7 @@ export interface LiveReports {
   readonly past: Past;
   readonly entries: EventLines;
   readonly subscribers: ChannelSubscribers;
+  readonly connection: ConnectionReport;
 }
 
 /** What every report says: which node sent it. */
@@ -38,6 +39,8 @@ export interface EventLines extends FromNode {
 export interface ChannelSubscribers extends FromNode {
   readonly channel: string;
   readonly total: number;
+  /** The position of the last event that this node has delivered. */
+  readonly newest: string | undefined;
   /** The first of them. */
   readonly subscribers: readonly LiveSubscriber[];
 }
@@ -49,4 +52,46 @@ export interface LiveSubscriber {
   readonly client: string;
   readonly address: string;
   readonly userId: string | undefined;
+  /** Of the last event that was sent to it, in a channel with a history. */
+  readonly position: string | undefined;
+  /** Bytes that its client has not read. */
+  readonly unreadBytes: number;
+}
+
+/** One connection, from the node that has it. */
+export interface ConnectionReport extends FromNode {
+  readonly socketId: string;
+  /** Unix milliseconds. */
+  readonly since: number;
+  readonly client: string;
+  readonly address: string;
+  /** The key that it connected with. */
+  readonly key: string;
+  /** The user that has signed in. */
+  readonly userId: string | undefined;
+  /** Bytes that its client has not read. */
+  readonly unreadBytes: number;
+  readonly totalChannels: number;
+  /** The first of them. */
+  readonly channels: readonly JoinedChannel[];
+}
+
+/** A channel that a connection is in. */
+export interface JoinedChannel {
+  readonly name: string;
+  /** Unix seconds. */
+  readonly since: number;
+  /** The member that it is there. */
+  readonly userId: string | undefined;
+  readonly position: string | undefined;
+  /** `undefined` in a public channel. */
+  readonly grant:
+    | {
+        readonly id: string | undefined;
+        readonly key: string | undefined;
+        /** Unix seconds; `undefined`: when the connection ends. */
+        readonly expiresAt: number | undefined;
+        readonly mayPublish: boolean;
+      }
+    | undefined;
 }

@@ -24,6 +24,11 @@ export interface Place {
 export class Trail {
   #stretches: Stretch[] = [];
 
+  /** The position of the last event that was delivered. */
+  get newest(): Position | undefined {
+    return this.#stretches.at(-1)?.last;
+  }
+
   /** An event is delivered now. */
   note(position: Position, now: number): void {
     const newest = this.#stretches.at(-1);

@@ -1,11 +1,11 @@
-import type { FunctionComponent } from 'preact';
+import type { ComponentChildren, FunctionComponent } from 'preact';
 import { useState } from 'preact/hooks';
 import { sortOf } from '../../data/filter.ts';
 import { isRefusal } from '../../data/live.ts';
 import type { EventLine } from '../../data/wire.ts';
-import { addressOf } from '../../frame/route.ts';
 import { countOf, readable, timeOf } from '../format.ts';
 import { Icon } from '../icon.tsx';
+import { ChannelLink, SocketLink, UserLink } from '../links.tsx';
 import { Untrusted } from '../untrusted.tsx';
 import { DiagnosisBox } from './diagnosis.tsx';
 import { type Detail, detailsOf, titleOf } from './entry-text.ts';
@@ -47,15 +47,13 @@ export const EntryLine: FunctionComponent<{ entry: EventLine; times?: number }> 
         <span class="detail">
           {entry.channel !== undefined && (
             <>
-              <a href={addressOf('channels', entry.channel)}>
-                <Untrusted text={entry.channel} />
-              </a>{' '}
+              <ChannelLink name={entry.channel} />{' '}
             </>
           )}
           <Details parts={detailsOf(entry)} />
         </span>
         <Reach entry={entry} />
-        {entry.socketId !== undefined && <code class="quiet">{entry.socketId}</code>}
+        {entry.socketId !== undefined && <SocketLink id={entry.socketId} />}
       </div>
       {isOpen && <Facts entry={entry} />}
       {entry.diagnosis && <DiagnosisBox diagnosis={entry.diagnosis} />}
@@ -80,12 +78,12 @@ const Reach: FunctionComponent<{ entry: EventLine }> = ({ entry: { kind, receive
 /** Everything that is known of an event. */
 const Facts: FunctionComponent<{ entry: EventLine }> = ({ entry }) => {
   const { data, bytes, name, userId, key, client, address, sender, errorCode, reason, code, at } = entry;
-  const facts: readonly (readonly [string, string | undefined])[] = [
+  const facts: readonly (readonly [string, ComponentChildren])[] = [
     ['time', new Date(at).toISOString()],
     ['event', name],
     ['size', bytes === undefined ? undefined : countOf(bytes, 'byte')],
-    ['sender', sender],
-    ['user', userId],
+    ['sender', sender && <SocketLink id={sender} />],
+    ['user', userId && <UserLink id={userId} />],
     ['key', key],
     ['client', client],
     ['address', address],
@@ -100,9 +98,7 @@ const Facts: FunctionComponent<{ entry: EventLine }> = ({ entry }) => {
           ([term, value]) =>
             value && [
               <dt key={term}>{term}</dt>,
-              <dd key={`${term} value`}>
-                <Untrusted text={value} />
-              </dd>,
+              <dd key={`${term} value`}>{typeof value === 'string' ? <Untrusted text={value} /> : value}</dd>,
             ],
         )}
       </dl>

@@ -6,6 +6,7 @@ import type { AuditRecord } from '../../data/wire.ts';
 import { addressOf } from '../../frame/route.ts';
 import { Failure } from '../failure.tsx';
 import { countOf, momentOf } from '../format.ts';
+import { ChannelLink, SocketLink, UserLink } from '../links.tsx';
 import { Table } from '../table.tsx';
 import { Untrusted } from '../untrusted.tsx';
 
@@ -75,20 +76,8 @@ const Row: FunctionComponent<{ record: AuditRecord }> = ({ record }) => {
       <th scope="row">
         <span class={`dot ${dotOf(type)}`} /> {type.replaceAll('_', ' ')}
       </th>
-      <td>
-        {user !== undefined && (
-          <a href={addressOf('users', user)}>
-            <Untrusted text={user} />
-          </a>
-        )}
-      </td>
-      <td>
-        {channel !== undefined && (
-          <a href={addressOf('channels', channel)}>
-            <Untrusted text={channel} />
-          </a>
-        )}
-      </td>
+      <td>{user !== undefined && <UserLink id={user} />}</td>
+      <td>{channel !== undefined && <ChannelLink name={channel} />}</td>
       <td>
         <Untrusted text={why.join(' · ')} />
         {grant !== undefined && (
@@ -98,7 +87,7 @@ const Row: FunctionComponent<{ record: AuditRecord }> = ({ record }) => {
           </>
         )}
       </td>
-      <td>{record.socket_id !== undefined && <code>{record.socket_id}</code>}</td>
+      <td>{record.socket_id !== undefined && <SocketLink id={record.socket_id} />}</td>
     </tr>
   );
 };

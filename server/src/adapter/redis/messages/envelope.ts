@@ -35,9 +35,10 @@ const orderSchema = z.discriminatedUnion('kind', [
       kind: z.literal('watch'),
       appId: text,
       channel: text.optional(),
+      socketId: text.optional(),
       range: z.enum(RANGE_NAMES).optional(),
     })
-    .transform(({ kind, appId, channel, range }) => ({ kind, appId, channel, range })),
+    .transform(({ kind, appId, channel, socketId, range }) => ({ kind, appId, channel, socketId, range })),
   z.object({
     kind: z.literal('question'),
     id: text,
