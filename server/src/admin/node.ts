@@ -13,7 +13,7 @@ import type { AppStore } from '../apps/app.ts';
 import type { HookKey } from '../apps/hook.ts';
 import type { KeyUses } from '../apps/keys/key-usage.ts';
 import { VERSION } from '../version.ts';
-import type { WebhookControl } from '../webhooks/webhooks.ts';
+import type { WebhookControl } from '../webhooks/control.ts';
 import type { AppChannels, Live, NodeView, ProcessFigures } from './live.ts';
 import { newId } from './random.ts';
 

@@ -10,7 +10,7 @@ import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import type { Quotas } from '../usage/quotas.ts';
-import type { WebhookControl } from '../webhooks/webhooks.ts';
+import type { WebhookControl } from '../webhooks/control.ts';
 
 /** What the requests of the HTTP API need. */
 export interface ApiContext {

@@ -9,7 +9,7 @@ import type { Query } from '../http/query.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { UsageCounts } from '../metrics.ts';
 import type { Quotas } from '../usage/quotas.ts';
-import type { WebhookControl } from '../webhooks/webhooks.ts';
+import type { WebhookControl } from '../webhooks/control.ts';
 
 /** One thing that the API can do for an app. */
 export interface Endpoint {

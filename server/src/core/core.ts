@@ -20,7 +20,8 @@ import { endOf } from '../usage/period.ts';
 import { UsagePush } from '../usage/push.ts';
 import type { Quotas, QuotaUse } from '../usage/quotas.ts';
 import type { UsageStore } from '../usage/usage-store.ts';
-import type { WebhookControl, WebhookStep, Webhooks } from '../webhooks/webhooks.ts';
+import type { WebhookControl } from '../webhooks/control.ts';
+import type { WebhookStep, Webhooks } from '../webhooks/webhooks.ts';
 
 /** What all connections of a node share, in whichever of its processes they are. */
 export interface Core {

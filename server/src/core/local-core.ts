@@ -85,7 +85,13 @@ export class LocalCore implements Core {
       onWarning: (appId, use) => recordWarning(this.journal, appId, use),
     });
     this.#push = usagePush(parts, usage, this.usage);
-    this.admin = new OwnAdmin(parts, registry, repository, this);
+    this.admin = new OwnAdmin(parts, registry, repository, {
+      adapter,
+      webhooks: this.webhooks.control,
+      usage: this.usage,
+      audit,
+      forgetApp: (appId) => this.#forgetApp(appId),
+    });
     this.status = {
       incarnation: store ? '' : randomBytes(16).toString('hex'),
       cluster: undefined,
@@ -131,7 +137,7 @@ export class LocalCore implements Core {
    * Forgets what is kept of an app that is gone from all processes. The store did so when the app went from it; this takes
    * what came in between.
    */
-  async forgetApp(appId: string): Promise<void> {
+  async #forgetApp(appId: string): Promise<void> {
     if (this.adapter instanceof MemoryAdapter) this.adapter.forgetApp(appId);
     this.webhooks.journal.forgetApp(appId);
     await this.#store?.forgetApp(appId);

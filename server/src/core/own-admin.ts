@@ -7,7 +7,7 @@ import type { AppRepository } from '../apps/app-repository.ts';
 import type { Audit } from '../audit/audit.ts';
 import { hideSecretsOf } from '../config/secrets.ts';
 import type { UsageReader } from '../usage/usage-store.ts';
-import type { WebhookControl } from '../webhooks/webhooks.ts';
+import type { WebhookControl } from '../webhooks/control.ts';
 import type { CoreAdmin, CoreParts } from './core.ts';
 
 /**

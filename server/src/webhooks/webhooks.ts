@@ -1,24 +1,16 @@
 import type { Logger } from 'pino';
 import type { AppStore } from '../apps/app.ts';
-import type { Hook, HookKey } from '../apps/hook.ts';
+import type { Hook } from '../apps/hook.ts';
 import { callableAddresses } from '../config/callable-addresses.ts';
 import type { Config } from '../config/config.ts';
 import type { SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
 import { OutboundClient } from '../outbound/http-client.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import { OutboxControl, type WebhookControl } from './control.ts';
 import { Dispatcher } from './delivery/dispatcher.ts';
-import { newEvent } from './event.ts';
-import { HealthBook, type HookHealth } from './health/health.ts';
-import type {
-  Delivery,
-  DeliveryState,
-  EventPage,
-  HookState,
-  KeptBytes,
-  Outbox,
-  Which,
-} from './outbox/outbox.ts';
+import { HealthBook } from './health/health.ts';
+import type { DeliveryState, KeptBytes, Outbox } from './outbox/outbox.ts';
 import { Overflow } from './outbox/overflow.ts';
 import type { PresenceSource } from './pending-removals.ts';
 import { Recorder } from './recorder.ts';
@@ -43,45 +35,17 @@ export interface WebhooksParts {
   readonly presence?: PresenceSource | undefined;
 }
 
-/** What an app can see of its webhooks and do with them. */
-export interface WebhookControl {
-  statusOf(hook: HookKey): Promise<HookStatus>;
-  /** What became of the last attempts, kept by the process that makes them. */
-  health(hook: HookKey): Promise<HookHealth>;
-  /** Deliveries of one hook in one state, the oldest first, those with a higher `n` than `after` only. */
-  deliveries(hook: HookKey, state: DeliveryState, after: number, limit: number): Promise<readonly Delivery[]>;
-  /** Sends deliveries at once, also dead letters. @returns how many */
-  retry(hook: HookKey, which: Which): Promise<number>;
-  /** Discards deliveries. @returns how many */
-  skip(hook: HookKey, which: Which): Promise<number>;
-  /** Pauses a hook, whose deliveries are kept until it is resumed. */
-  pause(hook: HookKey): Promise<void>;
-  /** Resumes a hook after a pause, or after its receiver was gone. */
-  resume(hook: HookKey): Promise<void>;
-  /** Sends a test event to the hook. @returns its id; `undefined` if there is no such hook */
-  test(hook: HookKey): Promise<string | undefined>;
-  /** Committed events of an app, for a receiver that compares them with its own. */
-  events(appId: string, afterSeq: number, limit: number): Promise<EventPage>;
-  /** Forgets what is kept of an app that is gone. */
-  forgetApp(appId: string): Promise<void>;
-}
-
-/** The state of a hook. */
-export interface HookStatus {
-  readonly state: HookState;
-  readonly deliveries: Readonly<Record<DeliveryState, number>>;
-}
-
 const ATTEMPT_TIMEOUT_MS = 4000;
 const SWEEP_MS = 10_000;
-const TEST_LANE = '#test';
 
-/** Webhooks of one process: records events, delivers them, and lets apps inspect and repair the deliveries. */
-export class Webhooks implements WebhookControl {
+/** Webhooks of one process: records events, delivers them, and forgets old ones. */
+export class Webhooks {
   readonly #parts: WebhooksParts;
   readonly #recorder: Recorder;
   readonly #dispatcher: Dispatcher;
+  /** What apps can do. */
   readonly #health: HealthBook;
+  readonly control: WebhookControl;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(parts: WebhooksParts) {
@@ -118,10 +82,14 @@ export class Webhooks implements WebhookControl {
       tracing,
     });
     outbox.attach(new Overflow({ metrics, log, next: this.#dispatcher }));
-  }
-
-  get control(): WebhookControl {
-    return this;
+    this.control = new OutboxControl({
+      outbox,
+      health: this.#health,
+      recorder: this.#recorder,
+      dispatcher: this.#dispatcher,
+      hooks: () => this.#hooks(),
+      now,
+    });
   }
 
   /** Takes the domain events. */
@@ -189,15 +157,6 @@ export class Webhooks implements WebhookControl {
     await this.#parts.outbox.close();
   }
 
-  async statusOf(hook: HookKey): Promise<HookStatus> {
-    const { outbox } = this.#parts;
-    return { state: outbox.stateOf(hook), deliveries: outbox.deliveries.counts(hook) };
-  }
-
-  async health(hook: HookKey): Promise<HookHealth> {
-    return this.#health.of(hook);
-  }
-
   /** Deliveries that have neither arrived nor been given up. */
   countWaiting(): number {
     let deliveries = 0;
@@ -224,53 +183,6 @@ export class Webhooks implements WebhookControl {
   /** Bytes that an app has in the outbox. */
   keptBytes(appId: string): KeptBytes {
     return this.#parts.outbox.bytesOf(appId);
-  }
-
-  async deliveries(
-    hook: HookKey,
-    state: DeliveryState,
-    after: number,
-    limit: number,
-  ): Promise<readonly Delivery[]> {
-    return this.#parts.outbox.deliveries.list(hook, state, after, limit);
-  }
-
-  async retry(hook: HookKey, which: Which): Promise<number> {
-    const count = await this.#parts.outbox.deliveries.retry(hook, which);
-    this.#dispatcher.refresh(hook);
-    return count;
-  }
-
-  async skip(hook: HookKey, which: Which): Promise<number> {
-    const count = await this.#parts.outbox.deliveries.skip(hook, which);
-    this.#dispatcher.refresh(hook);
-    return count;
-  }
-
-  async pause(hook: HookKey): Promise<void> {
-    await this.#parts.outbox.setState(hook, 'paused');
-  }
-
-  async resume(hook: HookKey): Promise<void> {
-    await this.#parts.outbox.setState(hook, 'active');
-    this.#dispatcher.refresh(hook);
-  }
-
-  async test(key: HookKey): Promise<string | undefined> {
-    const hook = this.#hooks().find((each) => each.key === key);
-    if (!hook) return undefined;
-    const event = newEvent(this.#parts.now(), 'test', '');
-    await this.#parts.outbox.append([{ appId: hook.appId, event, lane: TEST_LANE, hooks: [hook] }]);
-    return event.id;
-  }
-
-  async forgetApp(appId: string): Promise<void> {
-    this.#recorder.forgetApp(appId);
-    await this.#parts.outbox.forgetApp?.(appId);
-  }
-
-  events(appId: string, afterSeq: number, limit: number): Promise<EventPage> {
-    return this.#parts.outbox.events(appId, afterSeq, limit);
   }
 
   get #outlives(): boolean {

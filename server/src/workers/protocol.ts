@@ -17,7 +17,7 @@ import type { LastPositions } from '../history/last-positions.ts';
 import type { IdempotencyRecords } from '../idempotency/records.ts';
 import type { Figures } from '../usage/figures.ts';
 import type { Used } from '../usage/usage-store.ts';
-import type { WebhookControl } from '../webhooks/webhooks.ts';
+import type { WebhookControl } from '../webhooks/control.ts';
 
 /** What the parent exposes to a worker: everything that the workers share. */
 export interface ParentApi {

@@ -4,8 +4,8 @@ import type { Hook } from '../../apps/hook.ts';
 import { ApiError } from '../../errors.ts';
 import { parseBody } from '../../http/body.ts';
 import { check } from '../../http/check.ts';
+import type { HookStatus } from '../../webhooks/control.ts';
 import type { Delivery, DeliveryState, Which } from '../../webhooks/outbox/outbox.ts';
-import type { HookStatus } from '../../webhooks/webhooks.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
 import { readAfter, readLimit } from '../requests/page.ts';
 import {

@@ -4,8 +4,9 @@ import { ReconnectingClient, reasonOf } from '../../redis/reconnecting-client.ts
 import { ScriptRunner } from '../../redis/script-runner.ts';
 import type { RedisSettings } from '../../redis/settings.ts';
 import { withTimeout } from '../../redis/timeout.ts';
+import type { WebhookControl } from '../control.ts';
 import type { KeptBytes } from '../outbox/outbox.ts';
-import type { WebhookControl, Webhooks, WebhooksParts } from '../webhooks.ts';
+import type { Webhooks, WebhooksParts } from '../webhooks.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { LeaderElection } from './leader-election.ts';
 import { LeaderRpc } from './leader-rpc.ts';
@@ -166,7 +167,7 @@ export class ClusterWebhooks {
     const term = this.#election.term;
     if (message === '') term?.wake();
     else if (message === VACANT) this.#election.acquire();
-    else if (term) void this.#rpc.serve(message, term.webhooks);
+    else if (term) void this.#rpc.serve(message, term.webhooks.control);
   }
 
   #expectNews(mostMs: number): void {

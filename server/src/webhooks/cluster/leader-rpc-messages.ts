@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { OUTCOMES } from '../../outbound/http-client.ts';
+import type { HookStatus, WebhookControl } from '../control.ts';
 import type { HookHealth } from '../health/health.ts';
 import { deliverySchema, hookKeySchema } from '../outbox/redis/deliveries.ts';
-import type { HookStatus, WebhookControl } from '../webhooks.ts';
 
 const hook = hookKeySchema;
 const state = z.enum(['pending', 'failing', 'dead']);

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Unavailable } from '../../errors.ts';
 import type { ScriptRunner } from '../../redis/script-runner.ts';
-import type { WebhookControl } from '../webhooks.ts';
+import type { WebhookControl } from '../control.ts';
 import { type LeaderRequest, perform, requestSchema } from './leader-rpc-messages.ts';
 import { scripts } from './scripts.ts';
 
