@@ -1,30 +1,26 @@
-import type { RequestListener } from 'node:http';
 import { pino } from 'pino';
 import { Access } from './access/access.ts';
 import { KeyUseWriter } from './adapter/key-uses.ts';
 import { adminRoute } from './admin/http/http.ts';
 import { Rates } from './admin/rates.ts';
 import { Api } from './api/api.ts';
-import type { AppConfig } from './apps/app.ts';
+import { AppReload } from './app-reload.ts';
 import { FileAppStore } from './apps/file-store.ts';
-import { KeyExpiry } from './apps/keys/key-expiry.ts';
-import { KeyChanges } from './audit/key-changes.ts';
 import type { Broker, BrokerParts, DrainReason } from './broker.ts';
 import { callableAddresses } from './config/callable-addresses.ts';
 import type { Config } from './config/config.ts';
 import { isLoopback } from './config/loopback.ts';
-import { hideSecrets, hideSecretsOf } from './config/secrets.ts';
+import { hideSecrets } from './config/secrets.ts';
 import { Console } from './console/console.ts';
 import { Explainer } from './console/diagnosis/explainer.ts';
-import { type Readiness, reloadCore, webhookDeadline } from './core/core.ts';
+import { type Readiness, webhookDeadline } from './core/core.ts';
 import { openCore } from './core/open-core.ts';
 import { clientScript } from './http/client-script.ts';
 import { addressKey, readForwarding } from './http/forwarding.ts';
-import { localOnly, notLocal, notLocalError, whyForeign } from './http/local-only.ts';
-import { Listener } from './http/sockets/listener.ts';
 import { socketBounds } from './http/sockets/socket-bounds.ts';
 import { TransientSockets } from './http/sockets/transient-sockets.ts';
 import { Hub } from './hub/hub.ts';
+import { Listeners } from './listeners.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { MetricsEndpoint } from './prometheus/endpoint.ts';
@@ -57,30 +53,16 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const apps = new FileAppStore(config.apps);
   const { adapter: ownAdapter, onWebhookStep } = parts;
   const tracing = await Tracing.find();
-  const core =
-    parts.core ??
-    (await openCore({
-      config,
-      apps,
-      metrics,
-      log,
-      now,
-      monotonic,
-      adapter: ownAdapter,
-      onWebhookStep,
-      tracing,
-    }));
+  /** What most parts need. */
+  const common = { config, apps, metrics, tracing, log, now, monotonic };
+  const core = parts.core ?? (await openCore({ ...common, adapter: ownAdapter, onWebhookStep }));
   const { adapter, audit, webhooks, admin, quotas } = core;
   const renewals = new BackendRenewals({
-    metrics,
-    log,
-    now,
-    monotonic,
+    ...common,
     random: Math.random,
     addresses: callableAddresses(config),
-    tracing,
   });
-  const tokens = new Tokens({ metrics, log, now, monotonic, addresses: callableAddresses(config) });
+  const tokens = new Tokens({ ...common, addresses: callableAddresses(config) });
   const access = new Access({ counters: adapter.counters, now, monotonic, renewer: renewals });
   const connections = new OpenConnections();
   const recorder = new FlightRecorder(now, monotonic);
@@ -101,30 +83,23 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const ownerOf = (address: string) =>
     address === '' || (!bounds.limitsLoopback && isLoopback(address)) ? undefined : addressKey(address);
   const sockets = new TransientSockets({
+    ...common,
     bounds,
     answerTimeoutMs: config.answerTimeoutSeconds * 1000,
     ownerOf: (address) => (isProxy(address) ? undefined : ownerOf(address)),
-    metrics,
-    log,
-    monotonic,
   });
   const pages = config.console
     ? new Console({
         ...parts.console,
-        config,
-        apps,
+        ...common,
         adapter,
         hub,
         administrator: admin.administrator,
         document: () => openApi(config),
         webhooks: webhooks.control,
         audit,
-        metrics,
         quotas,
         incarnation: core.status.incarnation,
-        log,
-        now,
-        monotonic,
         addressOf,
         isSecure,
         connections,
@@ -136,7 +111,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     monotonic,
   });
   const gateway = new Gateway({
-    config,
+    ...common,
     explain: (...refused) => explainer.explain(...refused),
     apps: pages?.connectable ?? apps,
     caughtUp: (app) => admin.caughtUp(app),
@@ -148,11 +123,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     recorder,
     connections,
     writeQueue,
-    metrics,
     quotas,
-    log,
-    now,
-    monotonic,
     newSocketId,
     addressOf,
     ownerOf,
@@ -161,16 +132,8 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     isSecure,
   });
 
-  const rates = new Rates({ apps, metrics, now, monotonic });
-  /** Ends what was granted by keys that are not valid any more. */
-  const endInvalid = (): void => {
-    gateway.closeOrphans();
-    publishSockets.closeInvalid();
-    hub.endings.endInvalid();
-  };
-  const keyExpiry = new KeyExpiry(apps, endInvalid);
+  const rates = new Rates(common);
   const keyUses = new KeyUseWriter({ apps, kept: adapter.keyUses, now });
-
   const stopping: Stopping = {};
   // A replaced process keeps its readiness: the processes that replace it accept connections.
   const readiness = (): Readiness =>
@@ -189,20 +152,14 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   writeQueue.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
   const endpoint = new MetricsEndpoint(parts.metricsText?.(exporter.registry) ?? exporter.registry, config);
   const api = new Api({
-    config,
-    apps,
+    ...common,
     caughtUp: (app) => admin.caughtUp(app),
     hub,
     adapter,
     webhooks: webhooks.control,
     webhookKeys: core.webhookKeys,
     audit,
-    metrics,
     quotas,
-    tracing,
-    log,
-    now,
-    monotonic,
     addressOf,
     ready: readiness,
     isDraining: () => stopping.reason !== undefined,
@@ -224,43 +181,41 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
 
   const { callers, quota, answers } = api;
   const publishSockets = new PublishSockets({
-    config,
+    ...common,
     callers,
     quota,
     answers,
     hub,
     adapter,
-    metrics,
     quotas,
-    tracing,
-    log,
-    now,
-    monotonic,
     sockets,
   });
 
-  const guarded = parts.localOnly ? localOnly : (handle: RequestListener) => handle;
-  const listener = Listener.create(config, guarded(api.handle), sockets, certificate?.pem);
-  const metricsListener = Listener.create(config, guarded(endpoint.handle), sockets, certificate?.pem);
-  listener.onUpgrade((request, socket, head) => {
-    const reason = parts.localOnly ? whyForeign(request) : undefined;
-    const publisher = publishSockets.appIdOf(request);
-    if (publisher === undefined) {
-      gateway.upgrade(request, socket, head, reason === undefined ? undefined : notLocal(reason));
-    } else {
-      const refusal = reason === undefined ? undefined : notLocalError(reason);
-      publishSockets.upgrade(request, socket, head, publisher, refusal);
-    }
-  });
-  certificate?.onChange((pem) => {
-    listener.use(pem);
-    metricsListener.use(pem);
+  const listeners = new Listeners({
+    config,
+    handle: api.handle,
+    metrics: endpoint,
+    gateway,
+    publishSockets,
+    sockets,
+    certificate,
+    localOnly: parts.localOnly ?? false,
   });
 
+  const reload = new AppReload({
+    apps,
+    core,
+    configured: config.apps,
+    recordsKeyChanges: parts.core === undefined,
+    hub,
+    recorder,
+    gateway,
+    publishSockets,
+  });
   const shutdown = new Shutdown({
     stopping,
     webhooks,
-    listener,
+    listener: listeners.main,
     publishSockets,
     gateway,
     connections,
@@ -278,33 +233,19 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       renewals.close();
       tokens.close();
       rates.close();
-      keyExpiry.close();
+      reload.close();
       await api.close();
       await keyUses.close();
       if (deadline !== undefined) await webhooks.drain(deadline);
       await core.close();
       exporter.close();
       certificate?.close();
-      await metricsListener.close();
+      await listeners.closeMetrics();
       sockets.close();
     },
   });
   const drain = (reason: DrainReason = 'stopping'): Promise<void> => shutdown.drain(reason);
-  // The parent of workers records it for all.
-  const keyChanges = new KeyChanges(parts.core ? undefined : audit, admin.registry?.file ?? config.apps);
-  /** Takes over a list of apps: connections stay open while their app and key are still valid. */
-  const take = async (list: readonly AppConfig[]): Promise<void> => {
-    hideSecretsOf(list);
-    keyChanges.record(admin.registry?.file ?? list);
-    apps.replace(list);
-    reloadCore(core);
-    recorder.forgetOthers(new Set(list.map(({ id }) => id)));
-    endInvalid();
-    keyExpiry.reset();
-    // An app that was removed and is made again begins without revocations.
-    await hub.revoker.start();
-  };
-  admin.registry?.attach(take);
+  admin.registry?.attach((list) => reload.take(list));
   admin.attach({
     processes: () => [rates],
     isDraining: () => stopping.reason !== undefined,
@@ -312,22 +253,15 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   });
   try {
     await hub.revoker.start();
-    await listener.listen(config.port, 'port', parts.fd);
+    await listeners.listen(parts.fd);
     webhooks.start();
-    if (config.metrics.port !== undefined) {
-      await metricsListener.listen(config.metrics.port, 'metrics.port');
-    }
   } catch (error) {
     await shutdown.close();
     throw error;
   }
 
-  const { port, url } = listener;
-  const metricsUrl = metricsListener.listening
-    ? `${metricsListener.url}/metrics`
-    : endpoint.onMainPort
-      ? `${url}${config.pathPrefix}/metrics`
-      : undefined;
+  const { port, url } = listeners.main;
+  const { metricsUrl } = listeners;
   log.info({ host: config.host, port, metrics: metricsUrl ?? 'off' }, 'listening');
 
   return {
@@ -337,7 +271,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     metricsUrl,
     async reload(list) {
       if (admin.registry) await admin.registry.useFile(list);
-      else await take(list);
+      else await reload.take(list);
       // Logs its own outcome.
       void certificate?.reload();
       log.info({ apps: list.length }, 'apps reloaded');
