@@ -20,10 +20,8 @@ import { FrameRate, RefusedProofRate } from './rate-limits.ts';
 import { Session } from './session.ts';
 import type { SessionContext, SessionParts } from './session-context.ts';
 import { AuthenticationDeadline } from './sign-in/authentication-deadline.ts';
+import { SignsOfLife } from './signs-of-life.ts';
 import type { FrameBatch, WriteQueue, Writer } from './write-queue.ts';
-
-/** Milliseconds after which what was sent has arrived at a client that is heard of. */
-const ARRIVAL_MS = 10_000;
 
 /** The connection of one client: its socket, its pending frames, its signs of life, and the one place where it ends. */
 export class Connection implements SessionContext, Writer, SocketOwner {
@@ -45,11 +43,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   readonly #frameRate: FrameRate;
   /** Monotonic milliseconds, whole, which take the least memory. */
   readonly #openedAt: number;
-  #heardAt: number;
-  /** When the last ping was sent; it is awaited unless the client was heard since. */
-  #pingedAt = 0;
-  /** When the last ping was sent that a pong has answered; 0 if there was none. */
-  #arrivedUntil = 0;
+  readonly #life: SignsOfLife;
   /** `undefined`: the connection need not prove a right, or has. */
   #deadline: AuthenticationDeadline | undefined;
   #refusedProofs: RefusedProofRate | undefined;
@@ -79,12 +73,13 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.metrics = metrics;
     this.since = parts.now();
     this.openedAfter = parts.access.revocations.count;
-    this.#heardAt = parts.monotonic();
-    this.#openedAt = Math.floor(this.#heardAt);
+    const now = parts.monotonic();
+    this.#life = new SignsOfLife(now);
+    this.#openedAt = Math.floor(now);
     if (this.app.requireUserAuthentication) {
-      this.#deadline = new AuthenticationDeadline(this.#heardAt, parts.config.authenticationTimeoutSeconds);
+      this.#deadline = new AuthenticationDeadline(now, parts.config.authenticationTimeoutSeconds);
     }
-    this.#frameRate = new FrameRate(this.app.limits, this.#heardAt);
+    this.#frameRate = new FrameRate(this.app.limits, now);
     this.#session = new Session(this, parts);
 
     webSocket.belongTo(this);
@@ -183,13 +178,8 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     return this.#session.userId;
   }
 
-  /**
-   * A pong proves what has arrived. Without one, what was sent long before the last sign of life has arrived, unless the client
-   * is behind with reading.
-   */
   get arrivedUntil(): number {
-    const isBehind = this.#buffered > 0 || this.#socket.writableLength > 0;
-    return isBehind ? this.#arrivedUntil : Math.max(this.#arrivedUntil, this.#heardAt - ARRIVAL_MS);
+    return this.#life.arrivedUntil(this.#buffered > 0 || this.#socket.writableLength > 0);
   }
 
   /** Why the sign-in is not valid any more; `undefined` if it is, or there is none. */
@@ -233,12 +223,12 @@ export class Connection implements SessionContext, Writer, SocketOwner {
       return this.reconnect('connection_age', 'The connection is old: please reconnect');
     if (this.#isTooLong(now))
       return this.answer(new Disconnect(1008, 'message_timeout', 'The message takes too long'));
-    if (this.#pingedAt <= this.#heardAt) {
-      if (now - this.#heardAt < this.#activityTimeoutSeconds * 1000) return;
-      this.#pingedAt = now;
+    const { pongTimeoutSeconds } = this.#parts.config;
+    const next = this.#life.check(now, this.#activityTimeoutSeconds * 1000, pongTimeoutSeconds * 1000);
+    if (next === 'ping') {
       this.#webSocket.ping();
       this.send(frames.ping);
-    } else if (now - this.#pingedAt >= this.#parts.config.pongTimeoutSeconds * 1000) {
+    } else if (next === 'give up') {
       this.close(new Disconnect(codes.pongNotReceived, 'pong_not_received', 'Pong reply not received'));
     }
   }
@@ -271,7 +261,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
       if (tooMany) throw tooMany;
       if (isBinary) throw new Disconnect(1003, 'binary_frame', 'Binary frames are not part of the protocol');
       const message = parseMessage(data.toString());
-      if (message.kind === 'pong') this.#arrivedUntil = this.#pingedAt;
+      if (message.kind === 'pong') this.#life.ponged();
       this.#session.handle(message);
     } catch (error) {
       this.answer(error);
@@ -293,8 +283,9 @@ export class Connection implements SessionContext, Writer, SocketOwner {
 
   /** Notes a frame from the client as a sign of life. Returns why the connection must close if it was one too many. */
   #countFrame(): Disconnect | undefined {
-    this.#heardAt = this.#parts.monotonic();
-    const tooMany = this.#frameRate.count(this.app.limits, this.#heardAt);
+    const now = this.#parts.monotonic();
+    this.#life.heard(now);
+    const tooMany = this.#frameRate.count(this.app.limits, now);
     if (tooMany) this.#parts.report.limitExceeded(this, 'frame_rate');
     return tooMany;
   }
