@@ -1,20 +1,16 @@
 import type { Logger } from 'pino';
-import type { OnLastPositionsBound } from '../../history/last-positions.ts';
-import type { RecordBounds } from '../../idempotency/records.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { ReconnectingClient, reasonOf } from '../../redis/reconnecting-client.ts';
 import { ScriptRunner } from '../../redis/script-runner.ts';
-import type { RedisSettings } from '../../redis/settings.ts';
 import type { Adapter, AdapterListener, Version } from '../adapter.ts';
 import type { Journal } from '../journal.ts';
 import { NOTHING_DONE } from '../questions.ts';
-import type { Topic } from '../topic.ts';
 import { APPS, RedisAppRepository } from './app-repository.ts';
-import { CacheIndex, type CacheIndexBounds } from './cache-index.ts';
+import { CacheIndex } from './cache-index.ts';
 import { RedisChannelCache } from './channel-cache.ts';
 import { RedisCounters } from './counters.ts';
 import { RedisHistory } from './history/history.ts';
-import { type HistoryBounds, HistoryIndex } from './history/history-index.ts';
+import { HistoryIndex } from './history/history-index.ts';
 import { RedisLastPositions } from './history/last-positions.ts';
 import { RedisRecords } from './idempotency/records.ts';
 import { RedisKeyUses } from './key-uses.ts';
@@ -23,11 +19,17 @@ import { HeldResources } from './membership/held-resources.ts';
 import { NodeLease } from './membership/node-lease.ts';
 import { Reaper } from './membership/reaper.ts';
 import { COMMANDS, RedisBus } from './messages/bus.ts';
-import { type Envelope, messageOf, orderOf } from './messages/envelope.ts';
+import { Inbox } from './messages/inbox.ts';
 import { MissedQueue } from './messages/missed-queue.ts';
 import { RedisNodes } from './messages/nodes.ts';
 import { Subscriber } from './messages/subscriber.ts';
 import { RedisNonces } from './nonces.ts';
+import {
+  type RedisAdapterOptions,
+  UNBOUNDED_CACHE,
+  UNBOUNDED_HISTORY,
+  UNBOUNDED_RECORDS,
+} from './options.ts';
 import { RedisRevocations } from './revocations.ts';
 import { ChannelIndex } from './roster/channel-index.ts';
 import { JournalRecorder } from './roster/journal-recorder.ts';
@@ -37,17 +39,6 @@ import { scripts } from './scripts.ts';
 
 /** A late joiner has missed everything up to now; a subscriber with a snapshot has missed nothing. */
 const FIRST_VERSION: Version = 1;
-const UNBOUNDED: CacheIndexBounds = {
-  boundsOf: () => ({ events: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
-};
-const UNBOUNDED_HISTORY: HistoryBounds = {
-  boundOf: () => Number.MAX_SAFE_INTEGER,
-  countsOf: () => ({ events: 0, bytes: 0, evicted: 0 }),
-};
-const UNBOUNDED_RECORDS: RecordBounds = {
-  boundsOf: () => ({ records: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
-  countsOf: () => ({ records: 0, bytes: 0, evicted: 0 }),
-};
 /** Milliseconds within which Redis must answer, or this part of the time within which a dead node must be gone, if less. */
 const COMMAND_TIMEOUT_MS = 2000;
 const COMMAND_TIMEOUT = 0.15;
@@ -78,6 +69,7 @@ export class RedisAdapter implements Adapter {
   readonly commands: ScriptRunner;
   readonly #subscriber: Subscriber;
   readonly #missedQueue: MissedQueue;
+  readonly #inbox: Inbox;
   readonly #recorder: JournalRecorder;
   readonly #cacheIndex: CacheIndex;
   readonly #historyIndex: HistoryIndex;
@@ -85,14 +77,13 @@ export class RedisAdapter implements Adapter {
   readonly #reaper: Reaper;
   readonly #node: NodeLease;
   #lapsedNodes = 0;
-  #listener: AdapterListener | undefined;
 
   private constructor({
     redis,
     nodeTimeoutSeconds,
     log,
     onGap,
-    kept = UNBOUNDED,
+    kept = UNBOUNDED_CACHE,
     history = UNBOUNDED_HISTORY,
     idempotency = UNBOUNDED_RECORDS,
     onLastPositionsBound,
@@ -139,17 +130,17 @@ export class RedisAdapter implements Adapter {
       streams: {
         commands,
         log,
-        deliver: (topic, envelope) => this.#deliver(topic, envelope),
+        deliver: (topic, envelope) => this.#inbox.deliver(topic, envelope),
         missed: (topic, version, ended) => {
           onGap?.();
           log.error({ topic }, 'messages lost; the connection was down for too long');
-          this.#missed(topic, version, ended);
+          this.#inbox.missed(topic, version, ended);
         },
         forgotten: (topic, version, ended) => {
           log.debug({ topic }, 'topic restarted in redis; subscribers will resync');
-          this.#missed(topic, version, ended, 'later');
+          this.#inbox.missed(topic, version, ended, 'later');
         },
-        startedLate: (topic, version) => this.#missed(topic, version),
+        startedLate: (topic, version) => this.#inbox.missed(topic, version),
       },
     });
     this.#missedQueue = new MissedQueue(this.#subscriber, log, () => this.#node.settled());
@@ -157,7 +148,7 @@ export class RedisAdapter implements Adapter {
     const held = new HeldResources(commands, keys, this.#node);
     this.#recorder = new JournalRecorder(index, log);
     this.#reaper = new Reaper(commands, keys, index, this.#recorder, (topic, left) =>
-      this.#listener?.lapsed(topic, left),
+      this.#inbox.listener?.lapsed(topic, left),
     );
     this.#cacheIndex = new CacheIndex(commands, keys, kept, log);
     this.#historyIndex = new HistoryIndex(commands, keys, history, log);
@@ -183,7 +174,7 @@ export class RedisAdapter implements Adapter {
         await this.#missedQueue.settled(COMMANDS);
         return this.#subscriber.isCurrent(COMMANDS) && !this.#missedQueue.has(COMMANDS);
       },
-      onQueuedTaken: (topic) => this.#missed(topic, FIRST_VERSION),
+      onQueuedTaken: (topic) => this.#inbox.missed(topic, FIRST_VERSION),
     });
     this.channelCache = new RedisChannelCache(commands, keys);
     this.history = new RedisHistory(commands, keys);
@@ -205,8 +196,9 @@ export class RedisAdapter implements Adapter {
       log,
       hears: () => this.#subscriber.hears(),
       // A node that has no listener yet has let nobody in, and reads what is kept before it does.
-      answer: async (question) => (await this.#listener?.answer(question)) ?? NOTHING_DONE,
+      answer: async (question) => (await this.#inbox.listener?.answer(question)) ?? NOTHING_DONE,
     });
+    this.#inbox = new Inbox(this.#missedQueue, this.apps, this.nodes);
   }
 
   /** Connects; resolves after the first attempt, and keeps trying if that failed. */
@@ -238,7 +230,7 @@ export class RedisAdapter implements Adapter {
   }
 
   attach(listener: AdapterListener, journal: Journal): void {
-    this.#listener = listener;
+    this.#inbox.listener = listener;
     this.#missedQueue.attach(listener);
     this.#recorder.attach(journal);
   }
@@ -282,30 +274,6 @@ export class RedisAdapter implements Adapter {
     this.#commandLink.close();
   }
 
-  #deliver(topic: Topic, envelope: Envelope): void {
-    if (topic === APPS) return this.apps.heard(envelope.message);
-    if (topic === COMMANDS) {
-      const order = orderOf(envelope);
-      if (order.kind === 'question') this.nodes.asked(order);
-      else this.#listener?.obey(order);
-    } else {
-      this.#listener?.deliver(messageOf(topic, envelope));
-    }
-  }
-
-  #missed(topic: Topic, version: Version, ended?: Version, when: 'now' | 'later' = 'now'): void {
-    if (topic === APPS) return this.apps.missed();
-    if (topic === COMMANDS) {
-      // At once: nothing may be delivered any more to what was revoked.
-      if (ended !== undefined) this.#listener?.proveAgain();
-      this.#missedQueue.add(topic, { kind: 'revocations' });
-      return;
-    }
-    const missed = { kind: 'messages', topic, version } as const;
-    if (when === 'later') this.#missedQueue.addLater(topic, missed);
-    else this.#missedQueue.add(topic, missed);
-  }
-
   /** Retries what failed before, now that Redis can be reached. */
   #catchUp(): void {
     void this.#subscriber.catchUp();
@@ -338,21 +306,4 @@ export class RedisAdapter implements Adapter {
     if (!persistence.includes('aof_enabled:0')) return;
     this.#log.warn('redis has appendonly off; shared state is lost when it stops');
   }
-}
-
-export interface RedisAdapterOptions {
-  readonly redis: RedisSettings;
-  /** Seconds within which what a dead node held is removed. */
-  readonly nodeTimeoutSeconds: number;
-  readonly log: Logger;
-  /** Called when messages of a topic are lost to this node. */
-  readonly onGap?: () => void;
-  /** What the cache channels of an app may keep. @default no bound */
-  readonly kept?: CacheIndexBounds;
-  /** What the channels of an app with a history may keep. @default no bound */
-  readonly history?: HistoryBounds;
-  /** What may be known of publishes under an idempotency key. @default no bound */
-  readonly idempotency?: RecordBounds;
-  /** Called when the last positions of an app have reached a bound. */
-  readonly onLastPositionsBound?: OnLastPositionsBound | undefined;
 }
