@@ -1,28 +1,14 @@
 /** Imports between the folders of the broker point one way, and no files import each other in a circle. */
 
-/** The layers of server/src from the top: a file may import from its own folder and from layers below (docs/architecture.md). */
-const LAYERS = [
-  ['index'],
-  ['cli'],
-  ['workers'],
-  ['server'],
-  ['console', 'core', 'openapi'],
-  ['publishing'],
-  ['admin', 'api', 'prometheus', 'store'],
-  ['socket', 'webhooks', 'renewal'],
-  ['audit', 'tokens', 'usage'],
-  ['hub', 'http', 'data'],
-  ['access', 'recorder'],
-  ['adapter', 'tls'],
-  ['idempotency'],
-  ['history'],
-  ['config', 'metrics'],
-  ['redis', 'protocol', 'log'],
-  ['apps'],
-  ['async', 'outbound'],
-  ['tracing'],
-  ['errors', 'version'],
-];
+const { readFileSync } = require('node:fs');
+
+/** The layers of server/src from the top, as docs/architecture.md shows them: a file may import from its own folder and from layers below. */
+const LAYERS = readLayers(readFileSync(`${__dirname}/docs/architecture.md`, 'utf8'));
+
+function readLayers(page) {
+  const [, drawn] = page.match(/^```\n(index > [^`]*)```$/m);
+  return drawn.split('>').map((layer) => layer.match(/[a-z-]+/g));
+}
 
 const pathOf = (names) => `^server/src/(${names.join('|')})(/|\\.ts$)`;
 
@@ -51,6 +37,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^sdk-(server|client)/' },
       to: { path: '^server/' },
+    },
+    {
+      name: 'every-folder-has-a-layer',
+      comment: 'docs/architecture.md shows each folder and file of server/src in a layer.',
+      severity: 'error',
+      from: { path: '^server/src/', pathNot: pathOf(LAYERS.flat()) },
+      to: {},
     },
     ...oneWay,
   ],

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { webhookEventNames } from '#server/apps/hook';
 
@@ -19,6 +19,18 @@ describe('CONTRIBUTING.md', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...page.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name!);
     expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
+  });
+});
+
+describe('docs/architecture.md', () => {
+  const files = readdirSync(new URL('server/src', ROOT), { recursive: true, encoding: 'utf8' });
+  const named = [
+    ...read('docs/architecture.md').matchAll(/`((?:[\w-]+\/)*[\w-]+\.(?:ts|lua)|(?:[\w-]+\/)+)`/g),
+  ];
+
+  test.each([...new Set(named.map(([, name]) => name!))])('names %s, which exists', (name) => {
+    const isThere = files.some((file) => `/${file}`.endsWith(`/${name.replace(/\/$/, '')}`));
+    expect(isThere || existsSync(new URL(name, ROOT))).toBe(true);
   });
 });
 
