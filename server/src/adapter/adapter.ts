@@ -13,7 +13,7 @@ import type { Topic } from './topic.ts';
 
 /**
  * What all nodes share. Capabilities answer with promises, because memory answers at once and other adapters do not;
- * one contract suite holds for all adapters. Where most calls need no answer, `undefined` stands for a promise that has resolved.
+ * one contract suite holds for all adapters. Where most calls need no answer, `undefined` means a promise that has resolved.
  */
 export interface Adapter {
   readonly bus: Bus;
@@ -103,9 +103,9 @@ export type Missed =
 export interface BusListener {
   deliver(message: Message): void;
   obey(command: Command): void;
-  /** Does what all nodes are asked for. What is revoked is so before this returns; its counts come later. */
+  /** Answers a question to all nodes. A revocation has taken effect before this returns; its counts come later. */
   answer(question: Question): Promise<NodeAnswer>;
-  /** What was revoked was missed for good: whoever holds a right must prove it again. */
+  /** Revocations were missed for good: everyone who holds a right must prove it again. */
   proveAgain(): void;
   /** Resyncs subscribers whose state may be outdated; called again later if it rejects. */
   missed(missed: Missed): Promise<void>;

@@ -1,4 +1,4 @@
-/** What nodes tell of themselves. */
+/** What nodes report about themselves. */
 
 /** What happens in one app, in all processes of a node. */
 export interface AppFigures {

@@ -13,7 +13,7 @@ import type { Revocation } from './revocations.ts';
 export type Question =
   /** To take rights back. */
   | { readonly kind: 'revoke'; readonly revocation: Revocation }
-  /** To let in again whom a revocation blocks. */
+  /** To lift a block. */
   | { readonly kind: 'lift'; readonly appId: string; readonly id: string }
   /** To close connections of a user that newer ones supersede. */
   | {

@@ -18,7 +18,7 @@ export function userOfTopic(topic: Topic): string | undefined {
   return name.startsWith(USER_TOPIC) ? name.slice(USER_TOPIC.length) : undefined;
 }
 
-/** Whether a topic concerns one user only, as all whose channel begins with `#` do: backends are not told who uses it. */
+/** Whether a topic concerns one user only, as all whose channel begins with `#` do. Webhooks do not report who uses it. */
 export function isUserTopic(topic: Topic): boolean {
   return topic.startsWith('#', topic.indexOf(':') + 1);
 }

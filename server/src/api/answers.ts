@@ -25,7 +25,7 @@ export class Answers {
     this.#isDraining = isDraining;
   }
 
-  /** Gives a request its id before it is answered, for those who answer by themselves. */
+  /** Gives a request its id. Called first by code that writes its own answer. */
   begin(response: ServerResponse): void {
     response.setHeader(REQUEST_ID, this.#nextId());
   }
@@ -43,7 +43,7 @@ export class Answers {
   }
 
   /**
-   * Answers with what went wrong; what is our own fault is told to the log only.
+   * Answers with what went wrong. Details of a fault of the broker go to the log only.
    *
    * @returns the status of the answer
    */
@@ -119,18 +119,18 @@ const MAX_LOGGED_PATH = 300;
 const MAX_LOGGED_REASON = 500;
 /** Counts requests whose client did not wait for the answer, as nginx does. */
 const CLIENT_CLOSED_REQUEST = 499;
-/** The answer where {@link refusalOf} knows none. */
+/** The answer to an error for which {@link refusalOf} has none. */
 export const OUR_FAULT = new ApiError(
   500,
   'internal_error',
   'Something went wrong in the broker: its log tells what, under X-Request-Id',
 );
 
-/** What a caller is told of an error; `undefined`: it is our own fault. */
+/** The refusal that answers an error; `undefined` for a fault of the broker. */
 export function refusalOf(error: unknown, method: string | undefined): ApiError | undefined {
   if (error instanceof ApiError) return error;
   if (error instanceof InDoubt && method !== 'GET') {
-    // Without the time after which to try again: whoever repeats a publish that was made makes it twice.
+    // No Retry-After: repeating a publish that did take effect would publish it twice.
     return new ApiError(
       503,
       'in_doubt',

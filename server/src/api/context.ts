@@ -30,7 +30,7 @@ export interface ApiContext {
   readonly log: Logger;
   /** The clock, in Unix milliseconds. */
   now(): number;
-  /** Milliseconds, by a clock that nobody sets. */
+  /** Milliseconds by a monotonic clock. */
   monotonic(): number;
   /**
    * Waits until this node has what other nodes have changed about an app; `undefined`: it has.
@@ -42,7 +42,7 @@ export interface ApiContext {
   addressOf(request: IncomingMessage): string;
   /** What `GET /ready` answers: 200 while the node accepts connections. */
   ready(): { readonly status: number; readonly body: object };
-  /** Whether the broker stops, so that callers must not keep their connections. */
+  /** Whether the broker is stopping, so that callers must not keep their connections. */
   isDraining(): boolean;
   /** Adds routes in front of the 404. */
   readonly routes?: (app: Express) => void;

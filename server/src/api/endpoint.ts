@@ -24,7 +24,7 @@ export interface Endpoint {
   readonly answer: z.ZodType;
   /** Whether the answer may be {@link Accepted}. */
   readonly mayBeUnfinished?: boolean;
-  /** What the key of the caller must allow; a publish checks the channels that it names itself. */
+  /** The scope that the key of the caller needs; a publish checks the channels that it names itself. */
   readonly scope: GeneralScope | 'publish';
   /** Headers of each answer that is not a refusal. */
   readonly answerHeaders?: (app: App) => Readonly<Record<string, string>>;
@@ -37,12 +37,12 @@ export interface Endpoint {
   run(call: Call): Promise<object> | object;
 }
 
-/** An answer of 202: what was asked for is not done everywhere yet. */
+/** An answer with status 202: the request has not taken effect everywhere yet. */
 export class Accepted {
   constructor(readonly body: object) {}
 }
 
-/** An answer that was given before: all that was asked for was done then. */
+/** The repeated answer to an earlier request, which did everything that this one asks for. */
 export class Repeated {
   constructor(readonly body: object) {}
 }
@@ -56,7 +56,7 @@ export interface Call {
   readonly subject: string;
   readonly query: Query;
   readonly headers: IncomingHttpHeaders;
-  /** Names the request as the cause of what it does, in a trace; `undefined`: it is in none. */
+  /** The `traceparent` that names the request as a cause; `undefined` if it belongs to no trace. */
   readonly traceparent: string | undefined;
   /** As it came. */
   readonly body: Buffer;

@@ -11,7 +11,7 @@ export type Attribute = 'user_count' | 'subscription_count' | 'cache' | 'positio
 /**
  * Reads a comma list of attributes; nothing and the empty text ask for nothing.
  *
- * @param allowed those that this endpoint can tell
+ * @param allowed the attributes that this endpoint supports
  * @throws ApiError if there is any other
  */
 export function readInfo<A extends Attribute>(

@@ -24,7 +24,7 @@ export interface Target {
   readonly subject: string;
 }
 
-/** What a service shares with others that serve callers. */
+/** What the service shares with the publish sockets. */
 export interface ServiceParts {
   readonly answers: Answers;
   readonly callers: Callers;

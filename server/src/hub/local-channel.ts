@@ -79,7 +79,7 @@ export class LocalChannel {
     return this.#replayed;
   }
 
-  /** Where its history was at which time; `undefined` before its first event. */
+  /** At which position its history was at which time; `undefined` before its first event. */
   get trail(): Trail | undefined {
     return this.#trail;
   }
@@ -101,7 +101,7 @@ export class LocalChannel {
     this.#seats.set(userId, seats + 1);
   }
 
-  /** Remembers after which position everything is to be sent to a subscriber that knows none. */
+  /** Remembers after which position a subscriber that knows no positions is owed everything. */
   owe(subscriber: Subscriber, subscription: Subscription, since: NonNullable<Subscription['owed']>): void {
     subscription.owed = since;
     this.#owed ??= new Map();

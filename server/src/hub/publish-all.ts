@@ -3,7 +3,7 @@ import { InDoubt, Unavailable } from '../errors.ts';
 /**
  * Waits for several publishes of one request.
  *
- * @param publishes `undefined` stands for one that is made already
+ * @param publishes `undefined` for one that has succeeded already
  * @returns `undefined` if all are
  * @throws Unavailable if all failed without effect
  * @throws InDoubt if only some succeeded, or the outcome of one is unknown

@@ -6,7 +6,7 @@ import type { App } from '../apps/app.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { severityOf } from '../errors.ts';
 
-/** Why a connection is closed that did nothing wrong. */
+/** Why the application, or a limit that it has set, closes a connection. */
 export type ExpelCode = 'grant_revoked' | 'superseded' | 'terminated';
 
 type Supersession = Extract<Question, { kind: 'supersede' }>;

@@ -140,8 +140,8 @@ export class ClientEvents {
   }
 
   /**
-   * The channel of a client event, and the subscription that allows it. Whoever is subscribed has a channel already, so its
-   * name is read only for the refusal of others.
+   * The channel of a client event, and the subscription that allows it. The channel of a subscription is known, so the name is
+   * parsed only to refuse others.
    *
    * @throws Refusal if the channel takes none, there is no subscription, or its grant does not allow client events
    */

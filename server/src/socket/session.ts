@@ -101,7 +101,7 @@ export class Session implements SignInListener {
     this.#eachChannel(async (channel) => endings.recheck(this.#connection.app, channel, this.#connection));
   }
 
-  /** Channels that the token of before opened are open by this one, or not at all. */
+  /** The new token replaces the earlier one in all channels that were opened by a token, or they end. */
   tokenRenewed(): void {
     const { app } = this.#connection;
     const { endings, subscriptions } = this.#parts.hub;
@@ -188,7 +188,7 @@ export class Session implements SignInListener {
     return grant;
   }
 
-  /** Where the client was; only one that understands the answer is asked. */
+  /** Where the client was. Only a capable client understands the answer. */
   #resumeOf({ after, socketIdBefore }: Subscribe): Resume | undefined {
     if (!this.#connection.isCapable || after === undefined) return undefined;
     return {
@@ -267,7 +267,7 @@ export class Session implements SignInListener {
     });
   }
 
-  /** @param grant what was proven, if that is not what failed */
+  /** @param grant what was proven, if the refusal has another reason */
   #refuse(channel: string, error: unknown, message: Subscribe, grant?: Grant): void {
     const refusal = error instanceof SubscriptionRefusal ? error : serverError(error);
     const { type, message: reason } = refusal;

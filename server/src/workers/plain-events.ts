@@ -4,8 +4,8 @@ import type { AppConfig } from '../apps/app.ts';
 import type { Config } from '../config/config.ts';
 
 /**
- * Which events the parent only passes on: nothing keeps them, no webhook is told of them, and no Redis is between. So publishing
- * them cannot fail there.
+ * Decides which events the parent only passes on: they are not kept, no webhook wants them, and there is no Redis. So publishing
+ * them cannot fail in the parent.
  */
 export class PlainEvents {
   #isAlone = false;

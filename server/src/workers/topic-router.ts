@@ -18,7 +18,7 @@ interface Listeners {
 export class TopicRouter implements BusListener {
   readonly #bus: Bus;
   readonly #workers = new Set<BusListener>();
-  /** Those that may have let somebody in. */
+  /** Workers that may have admitted connections. */
   readonly #answering = new Set<BusListener>();
   readonly #topics = new Map<Topic, Listeners>();
 

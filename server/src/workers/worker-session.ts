@@ -47,7 +47,7 @@ export class WorkerSession {
       keyUses,
       revocations: override(revocations, {
         page: (cursor) => {
-          // It lets nobody in before it has read what is kept; what comes later it must be told.
+          // It admits no connection before it has read the kept revocations; it must be asked about later ones.
           router.awaitAnswersOf(worker);
           return revocations.page(cursor);
         },
@@ -79,7 +79,7 @@ export class WorkerSession {
   /**
    * Gives back everything that the worker held.
    *
-   * @param isLost it was killed, so that it has not told all that it counted
+   * @param isLost it was killed, so it has not reported everything that it counted
    */
   async end(isLost: boolean): Promise<void> {
     const { core, log, seats, router } = this.#state;

@@ -61,7 +61,7 @@ export class MemoryBus implements Bus {
     return { position, isNew: true };
   }
 
-  /** Whoever publishes is answered once the event outlives the process, if it shall; whoever listens does not wait. */
+  /** The publisher is answered once a durable event is stored; subscribers do not wait for that. */
   #stored(topic: Topic, position: Position): Promise<Position> {
     const stored = this.#history.stored(appOfTopic(topic));
     return stored ? stored.then(() => position) : Promise.resolve(position);

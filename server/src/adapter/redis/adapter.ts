@@ -195,7 +195,7 @@ export class RedisAdapter implements Adapter {
       processId: this.#node.processId,
       log,
       hears: () => this.#subscriber.hears(),
-      // A node that has no listener yet has let nobody in, and reads what is kept before it does.
+      // A node without a listener has no connections yet, and reads the kept revocations before it admits any.
       answer: async (question) => (await this.#inbox.listener?.answer(question)) ?? NOTHING_DONE,
     });
     this.#inbox = new Inbox(this.#missedQueue, this.apps, this.nodes);

@@ -18,7 +18,7 @@ export const showAccess: Endpoint = {
       throw new ApiError(400, 'invalid_parameter', 'Give "user_id", "channel" or both');
     const limit = readLimit(query);
     const after = query.get('cursor') ?? '';
-    // One more than asked for tells whether there is another page.
+    // One more than asked for shows whether there is another page.
     const { held, pending } = await adapter.nodes.ask({
       kind: 'held',
       appId: app.id,

@@ -36,7 +36,7 @@ export const listChannels: Endpoint = {
   },
 };
 
-/** `GET channels/CHANNEL`: the state of one channel, also if nobody is on it. */
+/** `GET channels/CHANNEL`: the state of one channel, also if it has no subscribers. */
 export const showChannel: Endpoint = {
   method: 'GET',
   path: 'channels/:subject',
@@ -96,7 +96,7 @@ export const listUsers: Endpoint = {
 function namedChannel({ app, subject }: Call): Channel {
   const maxLength = app.limits.channelNameLength;
   const channel = readChannel(subject, maxLength);
-  // User channels are published to, but their state is nobody's business.
+  // Apps publish to user channels, but cannot ask for their state.
   if (!channel || channel.kind === 'user') throw invalidChannel('the path', subject, maxLength);
   return channel;
 }

@@ -95,7 +95,7 @@ export const readRecording: Endpoint = {
   answer: recordedAnswer,
   async run(call) {
     const limit = readLimit(call.query);
-    // One more than asked for tells whether there is another page.
+    // One more than asked for shows whether there is another page.
     const answers = await ask(call, call.subject, call.query.get('cursor') ?? '', limit + 1);
     const [recording] = answers.recordings;
     if (!recording) throw unknown(call.subject);

@@ -91,7 +91,7 @@ export const listRevocations: Endpoint = {
   },
 };
 
-/** `DELETE revocations/ID`: lets in again whom it blocks. */
+/** `DELETE revocations/ID`: lifts a block. */
 export const liftBlock: Endpoint = {
   method: 'DELETE',
   path: 'revocations/:subject',

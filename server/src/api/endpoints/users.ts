@@ -62,7 +62,7 @@ export const listSignedIn: Endpoint = {
   async run({ app, query, adapter }) {
     const limit = readLimit(query);
     const after = query.get('cursor') ?? '';
-    // One more than asked for tells whether there is another page.
+    // One more than asked for shows whether there is another page.
     const ids = await adapter.roster.users(app.id, after, limit + 1);
     const page = ids.slice(0, limit);
     return { users: page.map((id) => ({ id })), ...(ids.length > limit && { cursor: page.at(-1) }) };

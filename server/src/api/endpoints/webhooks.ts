@@ -42,7 +42,7 @@ const whichSchema = z.object({
   state: z.enum(STATES).optional(),
 });
 
-/** `GET webhooks`: how each hook stands. */
+/** `GET webhooks`: the state of each hook. */
 const listHooks: Endpoint = {
   method: 'GET',
   path: 'webhooks',
@@ -70,7 +70,7 @@ const listDeliveries: Endpoint = {
     const { query, webhooks } = call;
     const limit = readLimit(query);
     const state = readState(query.get('state'));
-    // One more than asked for tells whether there is another page.
+    // One more than asked for shows whether there is another page.
     const found = await webhooks.deliveries(
       namedHook(call.app, call.subject).key,
       state,

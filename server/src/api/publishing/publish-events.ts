@@ -7,11 +7,11 @@ import type { EventRequest } from '../requests/requests.ts';
 import { checkScope } from '../requests/scope.ts';
 import { publishOnce } from './publish-once.ts';
 
-/** What became of a list of events. */
+/** The outcome of publishing a list of events. */
 export interface Published {
   /** Of the channel of each event; `undefined` if none was asked about. */
   readonly attributes: readonly object[] | undefined;
-  /** All of it was published before. */
+  /** Whether all of it was published before. */
   readonly isRepeated: boolean;
 }
 

@@ -43,7 +43,7 @@ export async function publishOnce(
     const published = (await Promise.all(publishings.flat())).filter(({ isNew }) => isNew).length;
     return { attributes, isRepeated: published === 0, published };
   } catch (error) {
-    // Whoever asks again does not wait for an answer that nobody makes.
+    // A repeated request must not wait for an answer that will never come.
     for (const request of keyed) {
       if (request.hasAnswer && !isAnswered(request))
         adapter.idempotency.end(app.id, request.id, undefined).catch(() => {});

@@ -6,7 +6,7 @@ import { type Parameter, Query, readQuery } from '../../http/query.ts';
 
 /** Seconds that the clock of a caller may differ from ours; from this difference on a request is refused. */
 const TIMESTAMP_WINDOW = 600;
-/** Characters of a path that nobody encodes. */
+/** Characters of a path that are never encoded. */
 const ALIKE_IN_ALL_FORMS = /^[\w\-.~/]*$/;
 const PROOF = new Set([
   'auth_key',
@@ -42,12 +42,12 @@ export interface Authority {
   now(): number;
 }
 
-/** Who asks, and the query in the reading that was signed. */
+/** The caller, and the query as it was signed. */
 export interface Authenticated {
   readonly app: App;
   /** The key that it was signed with. */
   readonly key: AppKey;
-  /** The parameters, without those that prove who asks. */
+  /** The parameters, without those of the proof. */
   readonly query: Query;
   /** The body that the request has, by its MD5: for {@link checkBody}. */
   readonly bodyMd5: string | undefined;
@@ -268,14 +268,14 @@ function textOf(method: string, path: string, { parameters }: Query): string {
   return requestText(method, path, canonicalQuery(parameters.filter(([name]) => name !== 'auth_signature')));
 }
 
-/** A text that an endpoint was tricked into signing for a channel has a colon, of which no request is in need. */
+/** A text that an endpoint was tricked into signing for a channel has a colon, which no request needs. */
 function refuseColons({ parameters }: Query): void {
   const found = parameters.find(([name, value]) => name !== 'auth_key' && (name + value).includes(':'));
   if (found)
     throw new ApiError(400, 'invalid_query', `The query parameter "${found[0].slice(0, 64)}" holds a colon`);
 }
 
-/** A text that somebody was tricked into signing can only be fitted in as one more parameter. */
+/** A text that a backend was tricked into signing can only pose as one more parameter. */
 function refuseParameters([other]: readonly Parameter[]): void {
   if (other) {
     throw new ApiError(

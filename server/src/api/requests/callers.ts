@@ -11,7 +11,7 @@ import { NonceCheck } from './nonce-check.ts';
 import { RefusalLimit } from './refusal-limit.ts';
 import { checkScope } from './scope.ts';
 
-/** Proves who calls the API: by signature, key and nonce. Counts those that prove nothing. */
+/** Authenticates callers of the API by signature, key and nonce. Counts failed attempts. */
 export class Callers {
   readonly #context: ApiContext;
   readonly #nonces: NonceCheck;
@@ -62,7 +62,7 @@ export class Callers {
   }
 
   /**
-   * Spends the nonce of a caller who has one.
+   * Spends the nonce of a request that has one.
    *
    * @throws ApiError 401 if it was used before, 429 if there are too many
    */

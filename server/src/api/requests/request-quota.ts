@@ -3,7 +3,7 @@ import type { App } from '../../apps/app.ts';
 import { ApiError, InDoubt, Unavailable } from '../../errors.ts';
 
 const WINDOW_MS = 1000;
-/** The part of an app's limit that a process takes at a time: what it takes and does not use, nobody else can use. */
+/** The part of an app's limit that a process takes at a time. What it takes and does not use is lost to other processes. */
 const STEP = 1 / 50;
 
 /** What this process may still let in of an app's requests before it asks again. */
@@ -18,14 +18,14 @@ interface Share {
 
 /**
  * Holds each app to its requests per second, on all nodes together. Each process takes requests in steps and counts them by
- * itself, so that most of them wait for nobody.
+ * itself, so that most of them do not wait.
  */
 export class RequestQuota {
   readonly #counters: Counters;
   readonly #monotonic: () => number;
   readonly #shares = new WeakMap<App, Share>();
 
-  /** @param monotonic milliseconds, by a clock that nobody sets */
+  /** @param monotonic milliseconds by a monotonic clock */
   constructor(counters: Counters, monotonic: () => number) {
     this.#counters = counters;
     this.#monotonic = monotonic;

@@ -9,7 +9,7 @@ import { TRACEPARENT } from '../../tracing/traceparent.ts';
 import { type Attribute, readInfo } from '../info.ts';
 import { isSealed } from './sealed.ts';
 
-/** One event that somebody asks to publish, checked against the limits of the app. */
+/** One event to publish, checked against the limits of the app. */
 export interface EventRequest {
   /** Each once. */
   readonly channels: readonly Channel[];
@@ -25,7 +25,7 @@ export interface EventRequest {
   readonly traceparent: string | undefined;
 }
 
-/** What a publish can tell about its channels. */
+/** What a publish can answer about its channels. */
 export type PublishAttribute = Exclude<Attribute, 'cache'>;
 const PUBLISH_ATTRIBUTES = [
   'user_count',

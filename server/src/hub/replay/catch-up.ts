@@ -36,7 +36,7 @@ export class CatchUp {
 
   /** Sends the present state of a topic to the subscribers whose snapshot is too old. */
   async bringUpToDate(topic: Topic, local: LocalChannel): Promise<void> {
-    // The history has what was missed: a client that understands it comes back and is told what became of it.
+    // The history has what was missed: a capable client reconnects and learns whether it could be recovered.
     if (local.app.historyOf(local.channel.name)) {
       for (const [subscriber, subscription] of [...local.all()]) {
         if (subscriber.isCapable && subscription.isBehind(local.missedUntil)) {

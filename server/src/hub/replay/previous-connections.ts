@@ -15,15 +15,15 @@ import { keyOf, ReachedQuestions } from './reached-questions.ts';
 import type { Resume } from './replay.ts';
 
 /**
- * Lets clients that know no positions come back: their grant names the connection that they had before, of which the broker
- * knows how far it had got.
+ * Lets clients that know no positions resume: their grant names the connection that they had before, and the broker knows how
+ * far that one had got.
  */
 export class PreviousConnections {
   readonly #adapter: Adapter;
   readonly #channels: Channels;
   readonly #questions: ReachedQuestions;
   readonly #log: Logger;
-  /** Of connections that have ended, what is on its way to where it is kept. */
+  /** Positions of ended connections that are being stored. */
   readonly #noting = new Map<string, LastPosition>();
 
   constructor({
@@ -64,7 +64,7 @@ export class PreviousConnections {
     }
   }
 
-  /** Where the client was that the grant lets in; `undefined` if the grant names no connection that it had. */
+  /** Where the client was, by the connection that its grant names; `undefined` if the grant names none. */
   async resumeOf(local: LocalChannel, subscriber: Subscriber, grant: Grant): Promise<Resume | undefined> {
     const previous = grant.claims?.previousSocketId;
     if (previous === undefined || subscriber.isCapable) return undefined;
@@ -73,7 +73,7 @@ export class PreviousConnections {
     return { after: isSameUser ? last?.position : undefined, without: previous };
   }
 
-  /** Says how far those have got that are connected to this process, or were just now. */
+  /** Answers how far connections of this process have got, also those that have just ended. */
   async answer({ connections }: ReachedQuestion): Promise<NodeAnswer> {
     const places = connections.flatMap((each) => {
       const last = this.#here(each);

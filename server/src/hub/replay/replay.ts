@@ -9,12 +9,12 @@ import type { LocalChannel } from '../local-channel.ts';
 import type { Subscriber } from '../subscriber.ts';
 import type { Subscription } from '../subscriptions/subscription.ts';
 
-/** Events of one page, for which a reader is waited for. */
+/** Events of one page. The next one is sent when the client has read it. */
 const PAGE_EVENTS = 100;
 /** Bytes of one page, far below what may wait for a reader. */
 const PAGE_BYTES = 65_536;
 
-/** What a client that comes back says of where it was. */
+/** What a returning client says about where it was. */
 export interface Resume {
   /** The position of the last event that it got; `undefined`: it sent something else than a position. */
   readonly after: Position | undefined;
@@ -44,7 +44,7 @@ export class Replay {
   /** The version up to which events were missed; those after it are live. */
   #until = 0;
 
-  /** @param query which events are sent; `undefined`: none, because the position is no position */
+  /** @param query which events are sent */
   private constructor(parts: ReplayParts, query: Omit<HistoryQuery, 'limit' | 'bytes'>, resume?: Resume) {
     this.#parts = parts;
     this.#query = query;

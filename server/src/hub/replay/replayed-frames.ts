@@ -4,10 +4,10 @@ import { type Frame, frames } from '../../protocol/frames.ts';
 /** Frames that are remembered, so that a crowd that comes back shares them. */
 const MAX_FRAMES = 1000;
 
-/** As whom a subscriber gets an event of the history: one that understands the extensions, for an event that it missed or a later one. */
+/** How a subscriber gets an event of the history: with its position if it is capable, and as missed or as live. */
 type Reader = 'replayed' | 'live' | 'stock';
 
-/** The frames of events of one channel's history, each made once for all who ask for it soon after each other. */
+/** The frames of one channel's history, each encoded once for all subscribers that ask for it within a short time. */
 export class ReplayedFrames {
   readonly #channel: string;
   readonly #frames = new Map<string, Frame>();

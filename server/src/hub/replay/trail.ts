@@ -20,7 +20,7 @@ export interface Place {
   readonly position: Position;
 }
 
-/** Where the history of a channel was at which time, as this process has delivered it. */
+/** At which position the history of a channel was at which time, as this process delivered it. */
 export class Trail {
   #stretches: Stretch[] = [];
 

@@ -168,7 +168,7 @@ export class Gateway {
     }
   }
 
-  /** @throws Disconnect if an app may have changed, and nobody can say */
+  /** @throws Disconnect if it is not known whether the app has changed */
   async #catchUp(request: IncomingMessage): Promise<void> {
     const key = keyOf(request, this.#parts.config.pathPrefix);
     if (key === undefined) return;

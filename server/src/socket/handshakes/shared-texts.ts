@@ -3,7 +3,7 @@ export class SharedTexts {
   readonly #texts = new Map<string, string>();
   readonly #most: number;
 
-  /** @param most texts to know; then it begins anew, because whoever connects chooses them */
+  /** @param most texts to remember. Beyond it all are forgotten, because clients choose them */
   constructor(most: number) {
     this.#most = most;
   }

@@ -37,7 +37,7 @@ function missing(why: string): SubscriptionRefusal {
   return new SubscriptionRefusal('AuthError', 401, 'missing_auth', why);
 }
 
-/** All that the patterns allow which stand for the channel. */
+/** Everything that the patterns that match the channel allow. */
 function actionsIn(channel: Channel, { channels }: Token): ReadonlySet<Action> {
   const matching = [...channels].filter(([pattern]) => isMatch(pattern, channel.name));
   return new Set(matching.flatMap(([, actions]) => actions));

@@ -5,7 +5,7 @@ import type { ClaimedProof } from '../../apps/observer.ts';
 import type { AuditEvent, AuditType } from '../../audit/record.ts';
 import type { ReportedConnection } from './reported-connection.ts';
 
-/** Whether a grant stands in a signature or a token: that of a public channel does not. */
+/** Whether a grant was proven by a signature or a token: that of a public channel was not. */
 export function isProven({ key, token }: Grant): boolean {
   return key !== undefined || token !== undefined;
 }
@@ -18,7 +18,7 @@ export function auditOf(
   return { type, app: app.id, socket_id: socketId, address, ...parts };
 }
 
-/** What a grant says: its user is the one that it names, else the one that has signed in. */
+/** The parts of a grant: its user is the one that it names, or else the signed-in one. */
 export function auditOfGrant(
   { userId }: Pick<ReportedConnection, 'userId'>,
   grant: Grant,

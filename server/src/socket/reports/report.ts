@@ -30,7 +30,7 @@ export class Report {
     this.channels = new ChannelReport(log, audit, recorder);
   }
 
-  /** Whether debug lines are written. Asked where a busy broker would make their fields for nothing. */
+  /** Whether debug lines are written. Checked where a busy broker would build their fields in vain. */
   get #isDebug(): boolean {
     return this.#log.isLevelEnabled('debug');
   }

@@ -11,11 +11,11 @@ import type { SessionContext } from '../session-context.ts';
 export interface EndingSignIn {
   /** The token that made it, if it was no signature. */
   readonly token: Token | undefined;
-  /** What a backend is told of it. */
+  /** Describes it to the backend. */
   describe(): Pick<RightDescription, 'user_id' | 'user_data' | 'grant_id'>;
   /** Replaces it by one that the backend has signed. @throws Refusal or Disconnect */
   renew(proof: RenewalProof): Promise<void>;
-  /** Takes away what it gave: the connection may have to wait for its turn to close. */
+  /** Takes away what it granted: the connection may have to wait for its turn to close. */
   signOut(): void;
 }
 

@@ -30,7 +30,7 @@ export interface SignInListener {
   signedIn(): void;
   /** Another token has replaced the one before. */
   tokenRenewed(): void;
-  /** The token is over, and what it gave with it. */
+  /** The token has expired, and so has what it granted. */
   tokenExpired(): void;
 }
 
@@ -300,5 +300,5 @@ export class SignIn implements EndingSignIn {
   }
 }
 
-/** A token is a secret: nobody is shown it. */
+/** A token is a secret, so observers do not get it. */
 const NO_EVIDENCE = { auth: undefined, data: undefined };

@@ -17,10 +17,10 @@ export class WorkerUsage {
     this.#parent = parent;
     this.quotas = new Quotas(metrics, monotonic);
     this.#meter = new Meter(metrics, monotonic);
-    // One that takes long is not overtaken: what it answers is about what it told.
+    // Reports do not overtake each other: an answer is about the last report.
     this.#clock = new EverySecond(Date.now, () => {
       if (this.#telling) return;
-      // What is told later is told whole, so nothing is lost when the parent does not answer.
+      // Reports are sums since the start, so nothing is lost when the parent does not answer.
       this.#telling = this.#tell()
         .catch(() => {})
         .finally(() => {

@@ -92,7 +92,7 @@ export class Worker {
     },
   };
 
-  /** What this process tells of itself. */
+  /** The figures of this process. */
   get #own(): ProcessFigures | undefined {
     return this.#core?.processes?.processes()[0];
   }

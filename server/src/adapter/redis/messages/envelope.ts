@@ -42,7 +42,7 @@ const orderSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('question'),
     id: text,
-    /** The channel on which the one who asks hears the answers. */
+    /** The channel on which the process that asks receives the answers. */
     replyTo: text,
     question: questionSchema,
   }),

@@ -6,7 +6,7 @@ import { type Envelope, messageOf, orderOf } from './envelope.ts';
 import type { MissedQueue } from './missed-queue.ts';
 import type { RedisNodes } from './nodes.ts';
 
-/** Hands what arrives from other nodes, and what is missing of it, to whom it is for. */
+/** Hands messages and orders of other nodes to their receivers, and reports gaps. */
 export class Inbox {
   /** Receives messages and orders, once the adapter has one. */
   listener: AdapterListener | undefined;
@@ -34,7 +34,7 @@ export class Inbox {
   missed(topic: Topic, version: Version, ended?: Version, when: 'now' | 'later' = 'now'): void {
     if (topic === APPS) return this.#apps.missed();
     if (topic === COMMANDS) {
-      // At once: nothing may be delivered any more to what was revoked.
+      // At once: revoked subscriptions must receive nothing more.
       if (ended !== undefined) this.listener?.proveAgain();
       this.#queue.add(topic, { kind: 'revocations' });
       return;

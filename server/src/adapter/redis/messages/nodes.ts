@@ -44,7 +44,7 @@ export interface RedisNodesParts {
   readonly hears: () => Promise<void>;
 }
 
-/** Asks the nodes that share a Redis: the question is an order to all, and each answers where the one who asks hears its heartbeats. */
+/** Asks the nodes that share a Redis. The question is an order to all; each answers on the heartbeat channel of the process that asks. */
 export class RedisNodes implements Nodes {
   readonly #parts: RedisNodesParts;
   readonly #open = new Map<string, Open>();
@@ -65,7 +65,7 @@ export class RedisNodes implements Nodes {
 
   async #ask(question: Question | NodeQuestion): Promise<Answers> {
     const { bus, keys, processId, hears } = this.#parts;
-    // Otherwise the own answer would not come. One that hears nothing can still tell the others.
+    // Otherwise our own answer would not arrive. A node that hears nothing can still ask the others.
     await hears().catch(() => {});
     // Nodes that join later read what is kept, which comes before the question.
     const nodes = await this.#liveNodes();

@@ -13,7 +13,7 @@ local function put(id, sealed, at)
   if sealed == '' then redis.call('HDEL', DOCUMENTS, id) else redis.call('HSET', DOCUMENTS, id, sealed) end
 end
 
--- Makes a version the present one, and tells all nodes.
+-- Makes a version the present one, and announces it to all nodes.
 local function announce(at)
   redis.call('SET', VERSION, at)
   redis.call('ZADD', VERSIONS, at, at)
