@@ -32,7 +32,12 @@ npm install --prefix "$library" --omit=dev --no-audit --no-fund --prefer-offline
 rm -f "$library/package.json" "$library/package-lock.json" "$library/node_modules/.package-lock.json"
 
 ln -s ../lib/countersign/node_modules/@countersign/server/bin/countersign.js "$package/usr/bin/countersign"
-cp "$root/deploy/systemd/countersign.service" "$package/usr/lib/systemd/system/"
+unit=$root/deploy/systemd/countersign.service
+cp "$unit" "$package/usr/lib/systemd/system/"
+# countersign@PORT is one of several nodes on Redis, which has what would else be in the state directory.
+sed -e 's/^Description=.*/&, port %i/' -e 's/^ExecStart=.*/& --port %i/' \
+  -e '/^# Unless the file/d' -e '/COUNTERSIGN_DATA/d' -e '/^StateDirectory/d' -e '1s/countersign$/countersign@PORT/' \
+  "$unit" > "$package/usr/lib/systemd/system/countersign@.service"
 cp "$root/LICENSE" "$documents/copyright"
 gzip -9n < "$root/CHANGELOG.md" > "$documents/changelog.gz"
 for script in postinst prerm postrm; do

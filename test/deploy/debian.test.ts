@@ -33,6 +33,15 @@ describe.skipIf(!hasProgram('dpkg-deb'))('the Debian package', () => {
     const unit = readFileSync(join(system, 'usr/lib/systemd/system/countersign.service'), 'utf8');
     expect(unit).toContain('\nExecStart=/usr/bin/countersign start ');
 
+    const perPort = readFileSync(join(system, 'usr/lib/systemd/system/countersign@.service'), 'utf8');
+    expect(perPort).toMatch(/\nExecStart=.* --port %i\n/);
+    expect(perPort).not.toMatch(/COUNTERSIGN_DATA|StateDirectory/);
+    if (hasProgram('systemd-analyze')) {
+      const copy = join(newFolder(), 'countersign@.service');
+      writeFileSync(copy, perPort.replace('/usr/bin/countersign', process.execPath));
+      expect((await run('systemd-analyze', ['verify', '--man=no', copy])).stderr).toBe('');
+    }
+
     const config = writeConfig(join(system, 'etc/countersign'));
     const env = { COUNTERSIGN_DATA: join(system, 'var/lib/countersign') };
     const broker = await startDeployed(command, ['start', '--config', config], { env, cwd: system });
