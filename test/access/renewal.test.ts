@@ -130,7 +130,7 @@ describe('renewal by the backend', { timeout: 60_000 }, () => {
     await client.signIn({ id: 'ann', countersign: { exp: inSeconds(3) } });
     const { code, reason } = await client.closed();
     expect(code).toBe(4009);
-    expect(reason).toContain('left the company');
+    expect(reason).toBe('grant_refused: left the company');
   });
 
   test.each<[what: string, respond: (times: number) => number | object | undefined]>([

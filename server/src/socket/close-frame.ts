@@ -26,8 +26,10 @@ export function countedCode(code: number): number {
 const OWN_CLOSES: ReadonlySet<ErrorCode> = new Set([
   'connection_age',
   'grant_expired',
+  'grant_refused',
   'grant_revoked',
   'key_revoked',
+  'out_of_sync',
   'superseded',
 ]);
 
