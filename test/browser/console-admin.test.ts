@@ -74,7 +74,7 @@ describeInChromium('the console of an administrator', () => {
   test('says so when the broker does not answer', async () => {
     const opened = await openAdmin();
     await opened.broker.close();
-    const alert = opened.page.getByRole('alert').filter({ hasText: /The broker does not answer since/ });
+    const alert = opened.page.getByRole('alert').filter({ hasText: /No answer from the broker since/ });
     await alert.waitFor(DEADLINE);
     await expect.poll(() => opened.page.title(), DEADLINE).toMatch(/^No data/);
     expect(await opened.violations()).toEqual([]);

@@ -97,8 +97,10 @@ export const AdminShell: FunctionComponent<{
           {failure && (
             <p class="stale-banner" role="alert">
               <strong>
-                {failure.message}
-                {failure.staleSince !== undefined && ` since ${momentOf(failure.staleSince)}`}.
+                {failure.staleSince === undefined
+                  ? failure.message
+                  : `No answer from the broker since ${momentOf(failure.staleSince)}`}
+                .
               </strong>{' '}
               This page shows what was true then, and asks again by itself.
             </p>

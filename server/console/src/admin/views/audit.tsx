@@ -5,7 +5,7 @@ import { useAnswer } from '../../data/use-answer.ts';
 import { addressOf } from '../../frame/route.ts';
 import { Empty } from '../../parts/empty.tsx';
 import { Failure } from '../../parts/failure.tsx';
-import { momentOf } from '../../parts/format.ts';
+import { countOf, momentOf } from '../../parts/format.ts';
 import { Paging } from '../../parts/paging.tsx';
 import { Table } from '../../parts/table.tsx';
 import { Untrusted } from '../../parts/untrusted.tsx';
@@ -128,9 +128,7 @@ const Entries: FunctionComponent<{ entries: readonly AuditEntry[] }> = ({ entrie
         <td>
           {changes.length > 0 && (
             <details>
-              <summary>
-                {changes.length === 1 ? <Untrusted text={changes[0]!.path} /> : `${changes.length} fields`}
-              </summary>
+              <summary>{countOf(changes.length, 'field')}</summary>
               <dl class="changes">
                 {changes.map(({ path, from, to }) => [
                   <dt key={path}>

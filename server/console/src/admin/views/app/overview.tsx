@@ -37,7 +37,7 @@ export const OverviewPart: FunctionComponent<PartProps> = ({ app: { id } }) => {
   return (
     <>
       <Failure failure={failure} />
-      <div class={failure ? 'cards stale' : 'cards'}>
+      <div class={failure ? 'cards even stale' : 'cards even'}>
         {CARDS.map(([title, name, print]) => (
           <section key={name} class="card" aria-label={title}>
             <h3>{title}</h3>
