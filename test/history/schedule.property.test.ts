@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { publish, request } from '../helpers/api.ts';
 import { DelayedAdapter } from '../helpers/brokers/delayed-adapter.ts';
 import { startServer } from '../helpers/brokers/server.ts';
-import { connectCapable, type TestClient } from '../helpers/clients/client.ts';
 import { numRuns, PROPERTY_TIMEOUT_MS } from '../helpers/property.ts';
+import { Reader } from './reader.ts';
 
 const READERS = 3;
 const MESSAGES = 8;
@@ -25,87 +25,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('wait'), turns: fc.integer({ min: 1, max: 20 }) }) },
 );
 
-/** A client that is cut off and comes back, and what it got since it last was told that something is lost. */
-class Reader {
-  client: TestClient | undefined;
-  /** The position that it comes back with. */
-  position: string | undefined;
-  /** What it got without a gap: ids in order. */
-  run: string[] = [];
-  /** The runs before, each ended by `lost`. */
-  readonly runs: string[][] = [];
-  #replays = 0;
-  #target: string | undefined;
-  #isIn = false;
-  /** For each acknowledgement that is to come, whether it is that of a new subscription. */
-  #expected: boolean[] = [];
-  #acknowledged = () => {};
-
-  subscribe(client: TestClient, channel: string): void {
-    this.#expected.push(!this.#isIn);
-    this.#isIn = true;
-    client.subscribe(channel, this.position === undefined ? {} : { after: this.position });
-  }
-
-  /** The subscription ends, or with the connection everything that was asked for on it. */
-  leave(how: 'cut' | 'unsubscribe'): void {
-    this.#isIn = false;
-    if (how === 'cut') this.#expected = [];
-  }
-
-  /** Resolves when every subscribe is acknowledged. */
-  async acknowledged(): Promise<void> {
-    while (this.#expected.length > 0) {
-      await new Promise<void>((resolve) => {
-        this.#acknowledged = resolve;
-      });
-    }
-  }
-
-  read(frame: string): void {
-    const { event, data, position, recovery } = JSON.parse(frame);
-    if (event === 'pusher_internal:subscription_succeeded') {
-      const isNew = this.#expected.shift();
-      this.#acknowledged();
-      if (!isNew) return;
-      if (recovery === undefined || recovery.status === 'lost') {
-        this.runs.push(this.run);
-        this.run = [];
-      }
-      this.#replays = recovery?.count ?? 0;
-      this.#target = position;
-      if (this.#replays === 0) this.position = position;
-    } else if (event === 'e') {
-      // Events of an earlier subscription of this connection may have been on their way when its position was sent.
-      if (this.#replays === 0 || this.run.at(-1) === undefined || Number(data) > Number(this.run.at(-1))) {
-        this.run.push(data);
-      }
-      this.position = position;
-      if (this.#replays > 0) {
-        this.#replays -= 1;
-        expect(JSON.parse(frame).replayed).toBe(true);
-        if (this.#replays === 0) expect(position).toBe(this.#target);
-      } else {
-        expect(JSON.parse(frame)).not.toHaveProperty('replayed');
-      }
-    }
-  }
-}
-
 async function run(server: Broker, channel: string, commands: readonly Command[]): Promise<void> {
   const readers = Array.from({ length: READERS }, () => new Reader());
   const pending: Promise<unknown>[] = [];
   let published = 0;
-  const resume = async (reader: Reader): Promise<void> => {
-    if (!reader.client) {
-      const client = await connectCapable(server);
-      client.socket.on('message', (data) => {
-        if (reader.client === client) reader.read(data.toString());
-      });
-      reader.client = client;
-    }
-    reader.subscribe(reader.client, channel);
-  };
+  const resume = (reader: Reader) => reader.resume(server, channel);
   for (const each of commands) {
     switch (each.do) {
       case 'publish':
@@ -120,13 +44,10 @@ async function run(server: Broker, channel: string, commands: readonly Command[]
         await resume(readers[each.who]!);
         break;
       case 'cut':
-        readers[each.who]!.client?.close();
-        readers[each.who]!.client = undefined;
-        readers[each.who]!.leave('cut');
+        readers[each.who]!.cut();
         break;
       case 'unsubscribe':
-        readers[each.who]!.client?.unsubscribe(channel);
-        readers[each.who]!.leave('unsubscribe');
+        readers[each.who]!.unsubscribe(channel);
         break;
       case 'wait':
         for (let turn = 0; turn < each.turns; turn += 1) await new Promise((go) => setImmediate(go));
