@@ -40,6 +40,20 @@ test.each(['access.md', 'controls.md', 'revocations.md'])('the tests that %s nam
   expect(named.filter((name) => name === undefined || !isThere(name))).toEqual([]);
 });
 
+test('delivery.md names a test for each promise, by its title', () => {
+  const text = readFileSync(new URL('delivery.md', DOCS), 'utf8');
+  const promises =
+    text.slice(text.indexOf('\n## What holds these promises\n')).match(/^\| (?!promise|---).*$/gm) ?? [];
+  expect(promises.length).toBeGreaterThan(20);
+  const missing = promises.filter((row) => {
+    const [, file, title] = /`([a-z-]+\/[a-z.-]+)`: \*(.+)\* \|$/.exec(row) ?? [];
+    if (file === undefined || title === undefined) return true;
+    const source = readFileSync(new URL(`${file}.test.ts`, TESTS), 'utf8');
+    return !source.includes(title);
+  });
+  expect(missing).toEqual([]);
+});
+
 describe('every error has a heading in errors.md', () => {
   const page = readFileSync(new URL('errors.md', DOCS), 'utf8');
   const headings = page.match(/^#+ .*$/gm) ?? [];
