@@ -6,6 +6,8 @@ export interface ChannelAttributes {
   readonly user_count?: number;
   /** Number of subscribed connections. */
   readonly subscription_count?: number;
+  /** In a channel with a history, the place of the event that was published. */
+  readonly position?: string;
 }
 
 /** The response to `trigger` and `sendToUser`: attributes of the channels if `info` asked for them. */
