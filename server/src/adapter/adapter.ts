@@ -142,8 +142,12 @@ export interface Bus {
    * @returns the position of the event in the history of its channel; `undefined` if it is published already and has none
    */
   publish(message: EventMessage, keep?: Keep): Promise<Position | undefined> | undefined;
-  /** Publishes an event, and records in the same step that it is published; an event that was published before is not. */
-  publishOnce(message: EventMessage, once: Once, keep?: Keep): Promise<PublishedOnce>;
+  /**
+   * Publishes an event, and records in the same step that it is published; an event that was published before is not.
+   *
+   * @returns what became of it, without a promise if that is known already
+   */
+  publishOnce(message: EventMessage, once: Once, keep?: Keep): Promise<PublishedOnce> | PublishedOnce;
   /** Announces the number of subscriptions to all subscribers. */
   publishCount(topic: Topic, count: number, version: Version): Promise<void>;
   command(command: Command): Promise<void>;

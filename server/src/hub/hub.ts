@@ -147,19 +147,23 @@ export class Hub implements AdapterListener {
   /**
    * Publishes one event to one channel, unless it was published before.
    *
+   * @returns what became of it, without a promise if that is known already
    * @throws Unavailable if it was not published
    * @throws InDoubt if the outcome is unknown
    */
-  async publishOnce(
+  publishOnce(
     app: App,
     channel: Channel,
     publication: Publication,
     once: Once,
-  ): Promise<PublishedOnce> {
+  ): Promise<PublishedOnce> | PublishedOnce {
     const message = messageOf(app, channel, publication);
-    const published = await this.#adapter.bus.publishOnce(message, once, keepOf(app, channel, publication));
-    if (published.isNew) observe(app, channel, publication);
-    return published;
+    const published = this.#adapter.bus.publishOnce(message, once, keepOf(app, channel, publication));
+    const observeNew = (outcome: PublishedOnce): PublishedOnce => {
+      if (outcome.isNew) observe(app, channel, publication);
+      return outcome;
+    };
+    return published instanceof Promise ? published.then(observeNew) : observeNew(published);
   }
 
   deliver(message: Message): void {

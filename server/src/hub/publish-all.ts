@@ -3,19 +3,17 @@ import { InDoubt, Unavailable } from '../errors.ts';
 /**
  * Waits for several publishes of one request.
  *
- * @param publishes `undefined` for one that has succeeded already
+ * @param publishes anything but a promise for one that has succeeded already
  * @returns `undefined` if all are
  * @throws Unavailable if all failed without effect
  * @throws InDoubt if only some succeeded, or the outcome of one is unknown
  */
-export function publishAll(
-  publishes: readonly (Promise<unknown> | undefined)[],
-): Promise<unknown> | undefined {
-  if (publishes.every((publish) => publish === undefined)) return undefined;
-  return publishes.length === 1 ? publishes[0] : settle(publishes);
+export function publishAll(publishes: readonly unknown[]): Promise<unknown> | undefined {
+  const waiting = publishes.find((publish) => publish instanceof Promise);
+  return waiting && publishes.length > 1 ? settle(publishes) : waiting;
 }
 
-async function settle(publishes: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+async function settle(publishes: readonly unknown[]): Promise<void> {
   const results = await Promise.allSettled(publishes);
   const failures = results.flatMap((result) =>
     result.status === 'rejected' ? [result.reason as unknown] : [],

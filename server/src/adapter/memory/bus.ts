@@ -46,19 +46,16 @@ export class MemoryBus implements Bus {
     return position === undefined ? undefined : this.#stored(message.topic, position);
   }
 
-  async publishOnce(message: EventMessage, { id }: Once, keep?: Keep): Promise<PublishedOnce> {
+  publishOnce(message: EventMessage, { id }: Once, keep?: Keep): Promise<PublishedOnce> | PublishedOnce {
     const appId = appOfTopic(message.topic);
     const channel = channelOfTopic(message.topic);
     const before = this.#records.published(appId, id, channel);
-    if (before) {
-      // The first publish may not be stored yet.
-      await this.#history.stored(appId);
-      return { position: before.position, isNew: false };
-    }
-    const position = this.#publish(message, keep);
-    this.#records.add(appId, id, channel, position);
-    await this.#history.stored(appId);
-    return { position, isNew: true };
+    const position = before ? before.position : this.#publish(message, keep);
+    if (!before) this.#records.add(appId, id, channel, position);
+    const published = { position, isNew: !before };
+    // The first publish of an event that is published already may not be stored yet.
+    const stored = this.#history.stored(appId);
+    return stored ? stored.then(() => published) : published;
   }
 
   /** The publisher is answered once a durable event is stored; subscribers do not wait for that. */

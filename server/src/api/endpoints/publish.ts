@@ -77,11 +77,13 @@ async function publishAndDescribe(call: Call, event: EventRequest): Promise<obje
 }
 
 async function publishKeyed(call: Call, event: EventRequest): Promise<object> {
-  const { channels, info } = event;
+  const { channels } = event;
   const { attributes, isRepeated, published } = await publishOnce(call, [event]);
   count(call, published);
-  const names = channels.map(({ name }, index) => [name, attributes[0]?.[index] ?? {}] as const);
-  return answerOnce(info.length === 0 ? NOTHING : { channels: Object.fromEntries(names) }, isRepeated);
+  const [described] = attributes ?? [];
+  if (!described) return answerOnce(NOTHING, isRepeated);
+  const named = channels.map(({ name }, index) => [name, described[index] ?? {}] as const);
+  return answerOnce({ channels: Object.fromEntries(named) }, isRepeated);
 }
 
 function answerOnce(answer: object, isRepeated: boolean): object {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Adapter } from '../../adapter/adapter.ts';
 import type { App } from '../../apps/app.ts';
@@ -81,5 +81,5 @@ function notBegun(error: unknown): never {
 }
 
 function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, HASH_LENGTH);
+  return hash('sha256', text, 'base64url').slice(0, HASH_LENGTH);
 }

@@ -28,17 +28,16 @@ export async function publishEvents(
     call,
     events.reduce((sum, { channels }) => sum + channels.length, 0),
   );
-  const asksNothing = events.every(({ info }) => info.length === 0);
   if (events.some(({ idempotencyKey }) => idempotencyKey !== undefined)) {
     const { attributes, isRepeated, published } = await publishOnce(call, events);
     count(call, published);
-    return { attributes: asksNothing ? undefined : attributes.map(([of]) => of ?? {}), isRepeated };
+    return { attributes: attributes?.map(([of]) => of ?? {}), isRepeated };
   }
   const { app, hub, adapter } = call;
   const published = events.map((event) => hub.publishEach(app, event.channels, event));
   await publishAll(published.flat());
   count(call, published.flat().length);
-  if (asksNothing) return { attributes: undefined, isRepeated: false };
+  if (events.every(({ info }) => info.length === 0)) return { attributes: undefined, isRepeated: false };
   const described = events.map(async ({ channels: [channel], info }, index) =>
     channel ? describeChannel(adapter, app, channel, info, await published[index]?.[0]) : {},
   );

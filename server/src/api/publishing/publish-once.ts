@@ -8,15 +8,15 @@ import { begin, distinct, keyedRequest } from './idempotency.ts';
 
 /** What became of events of which some have an idempotency key. */
 export interface Outcome {
-  /** Of each event, the attributes of each of its channels. */
-  readonly attributes: readonly (readonly object[])[];
+  /** Of each event, the attributes of each of its channels; `undefined` if none was asked about. */
+  readonly attributes: readonly (readonly object[])[] | undefined;
   /** All of it was published before. */
   readonly isRepeated: boolean;
   /** How many events were published now, once for each channel. */
   readonly published: number;
 }
 
-type Publishing = Promise<PublishedOnce>;
+type Publishing = Promise<PublishedOnce> | PublishedOnce;
 
 /**
  * Publishes events in their order, except those that were published before under the same idempotency key.
@@ -39,8 +39,13 @@ export async function publishOnce(
     checkRight();
     publishings = events.map((event, index) => publish(event, requests[index]));
     await publishAll(publishings.flat());
-    const attributes = await describe();
-    const published = (await Promise.all(publishings.flat())).filter(({ isNew }) => isNew).length;
+    const asksNothing = events.every(({ info }) => info.length === 0);
+    const attributes = asksNothing ? undefined : await describe();
+    let published = 0;
+    for (const publishing of publishings.flat()) {
+      const { isNew } = publishing instanceof Promise ? await publishing : publishing;
+      if (isNew) published += 1;
+    }
     return { attributes, isRepeated: published === 0, published };
   } catch (error) {
     // A repeated request must not wait for an answer that will never come.
@@ -53,10 +58,12 @@ export async function publishOnce(
 
   function publish(event: EventRequest, request: KeyedRequest | undefined): readonly Publishing[] {
     if (!request) {
-      return event.channels.map(async (channel) => ({
-        position: await hub.publish(app, channel, event),
-        isNew: true,
-      }));
+      return event.channels.map((channel) => {
+        const published = hub.publish(app, channel, event);
+        return published
+          ? published.then((position) => ({ position, isNew: true }))
+          : { position: undefined, isNew: true };
+      });
     }
     if (isAnswered(request)) return [];
     const { id, fingerprint } = request;
