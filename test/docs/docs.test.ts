@@ -36,7 +36,8 @@ test.each(['access.md', 'controls.md', 'revocations.md'])('the tests that %s nam
     .filter(([, , folder]) => folders.has(folder))
     .map(([, name]) => name);
   expect(named).not.toEqual([]);
-  const isThere = (name: string) => files.some((file) => file.startsWith(`${name}.`));
+  const isThere = (name: string) =>
+    files.some((file) => file.startsWith(`${name}.`) || file.startsWith(`${name}/`));
   expect(named.filter((name) => name === undefined || !isThere(name))).toEqual([]);
 });
 

@@ -1,11 +1,5 @@
 import { z } from 'zod';
-import type { DomainEvent } from '../../adapter/journal.ts';
 import type { Origin } from '../recorder.ts';
-
-/** Domain events that one node writes together for the leader, and their origin. */
-export interface JournalEntry extends Origin {
-  readonly happenings: readonly DomainEvent[];
-}
 
 const text = z.string();
 const topic = z.templateLiteral([z.string(), ':', z.string()]);
@@ -57,6 +51,12 @@ const happeningSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('cacheMiss'), topic }),
   z.object({ kind: z.literal('subscriptionCount'), topic, count: z.number() }),
 ]);
+
+/** Domain events that one node writes together for the leader, and their origin. */
+export interface JournalEntry extends Origin {
+  /** Typed by the schema, so that an event that cannot be read back does not compile. */
+  readonly happenings: readonly z.output<typeof happeningSchema>[];
+}
 
 const entrySchema = z.object({
   at: z.number(),
