@@ -1,7 +1,11 @@
 /** `countersign doctor`: what it finds where all is well, and where one thing is wrong, with the cure. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { channelText, sign } from '@countersign/sdk-server/signature';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -15,9 +19,13 @@ const PAGE = 'https://shop.example';
 const SIGNER = ['--app', APP.id, '--key', APP.key, '--secret', APP.secret];
 
 /** What each step found, by its name. */
-async function doctor(...args: string[]) {
+function doctor(...args: string[]) {
+  return doctorIn({}, ...args);
+}
+
+async function doctorIn(env: Readonly<Record<string, string>>, ...args: string[]) {
   const { code, stdout, stderr } = await runCli(['doctor', ...args, '--json'], {
-    env: { XDG_CONFIG_HOME: newFolder() },
+    env: { XDG_CONFIG_HOME: newFolder(), ...env },
   });
   expect(stderr).toBe('');
   const { ok, steps } = JSON.parse(stdout);
@@ -200,4 +208,128 @@ test('a key that may not publish is named where an event does not come back', as
   const { found } = await doctor(broker.url, ...SIGNER);
   expect(found['subscribe']).toMatchObject({ status: 'ok' });
   expect(found['echo']).toMatchObject({ status: 'wrong', detail: expect.stringContaining('403') });
+});
+
+/** A server with a certificate for a name and a time, and whether clients know its authority. */
+async function serveTls(name: string, [begins, ends]: readonly [Date, Date], isKnown: boolean) {
+  const folder = newFolder();
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const openssl = (...args: string[]) => promisify(execFile)('openssl', args, { cwd: folder });
+  await openssl(
+    'req',
+    '-new',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-subj',
+    `/CN=${name}`,
+    '-keyout',
+    key,
+    '-out',
+    'csr',
+  );
+  writeFileSync(join(folder, 'index.txt'), '');
+  writeFileSync(
+    join(folder, 'ca.cnf'),
+    `[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\nrand_serial=yes\nnew_certs_dir=.\ndefault_md=sha256\npolicy=any\n` +
+      `x509_extensions=names\n[any]\ncommonName=supplied\n[names]\nsubjectAltName=DNS:${name}\n`,
+  );
+  const time = (date: Date) => `${date.toISOString().replaceAll(/[-:T]|\..*/g, '')}Z`;
+  const term = ['-startdate', time(begins), '-enddate', time(ends)];
+  await openssl(
+    'ca',
+    '-batch',
+    '-selfsign',
+    '-config',
+    'ca.cnf',
+    '-keyfile',
+    key,
+    '-in',
+    'csr',
+    '-out',
+    cert,
+    ...term,
+  );
+  const pair = { key: readFileSync(key), cert: readFileSync(cert) };
+  const server = createTlsServer(pair, (_request, response) => response.end('{"status":"ready"}'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+  const env: Record<string, string> = isKnown ? { NODE_EXTRA_CA_CERTS: cert } : {};
+  return { url, env };
+}
+
+/** So many days from now. */
+const day = (days: number) => new Date(Date.now() + days * 86_400_000);
+
+test.each<[fault: string, name: string, term: [Date, Date], isKnown: boolean, cure: RegExp]>([
+  ['CERT_HAS_EXPIRED', 'localhost', [day(-9), day(-1)], true, /renew it/],
+  ['CERT_NOT_YET_VALID', 'localhost', [day(1), day(99)], true, /begins later/],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'other.example', [day(-1), day(99)], true, /has this name/],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'localhost', [day(-1), day(99)], false, /NODE_EXTRA_CA_CERTS/],
+  ['the certificate ends in 2 days', 'localhost', [day(-1), day(2.5)], true, /^Renew it/],
+])('a certificate: %s', async (fault, name, term, isKnown, cure) => {
+  const { url, env } = await serveTls(name, term, isKnown);
+  const { found } = await doctorIn(env, url);
+  expect(found['tls']).toMatchObject({
+    status: 'wrong',
+    detail: expect.stringContaining(fault),
+    cure: expect.stringMatching(cure),
+  });
+});
+
+test('an auth endpoint that leads to a page to sign in, and one that answers with a page', async () => {
+  const broker = await startServer();
+  const leads = await serve((_request, response) => {
+    response.writeHead(302, { Location: 'https://shop.example/login' }).end();
+  });
+  const { found: led } = await doctor(broker.url, '--auth-endpoint', leads, '--origin', PAGE);
+  expect(led['auth_status']).toMatchObject({
+    detail: expect.stringContaining('leads to "https://shop.example/login"'),
+    cure: expect.stringContaining('without a redirect'),
+  });
+  const page = await serve((_request, response) => response.end('<!doctype html>\n\u001b[2Jwelcome'));
+  const { found: shown } = await doctor(broker.url, '--auth-endpoint', page);
+  expect(shown['auth_body']).toMatchObject({
+    status: 'wrong',
+    detail: expect.stringContaining('but "<!doctype html>\\n\\u001b[2Jwelcome"'),
+  });
+});
+
+test('a proxy that ends silent connections', async () => {
+  const broker = await startServer();
+  const proxy = createTcpServer((near) => {
+    const far = connect(Number(new URL(broker.url).port), '127.0.0.1');
+    near.pipe(far).pipe(near);
+    near.setTimeout(300, () => near.destroy());
+    for (const socket of [near, far]) socket.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void proxy.close());
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const { found } = await doctor(url, '--key', APP.key, '--idle', '5');
+  expect(found['upgrade']).toMatchObject({ status: 'ok' });
+  expect(found['idle']).toMatchObject({ status: 'wrong', cure: expect.stringContaining('idle time-out') });
+});
+
+test('a key that no app has is not taken for an origin that is refused', async () => {
+  const broker = await startServer();
+  const { found } = await doctor(broker.url, '--key', 'no-such-key', '--origin', PAGE);
+  expect(found['origin']).toMatchObject({
+    status: 'wrong',
+    detail: expect.stringContaining('4001'),
+    cure: expect.stringContaining('errors.md'),
+  });
+});
+
+test('a request that the broker takes for an old one needs a clock, and no other secret', async () => {
+  const broker = await startServer();
+  // This machine has one clock, so what is signed is an hour old by the one of the command.
+  const late = `data:text/javascript,${encodeURIComponent('const { now } = Date; Date.now = () => now() - 3_600_000;')}`;
+  const { found } = await doctorIn({ NODE_OPTIONS: `--import=${late}` }, broker.url, ...SIGNER);
+  expect(found['clock']).toMatchObject({ status: 'wrong', cure: expect.stringContaining('NTP') });
+  expect(found['signed_request']).toMatchObject({
+    status: 'wrong',
+    cure: expect.stringContaining('Set both clocks by NTP'),
+  });
 });

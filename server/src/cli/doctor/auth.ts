@@ -32,6 +32,14 @@ export const authStatus: Step = {
     try {
       const { response } = await post(target, target.authEndpoint);
       if (response.status === 200) return ok('the endpoint answers with 200');
+      const location = response.headers.get('location');
+      if (location !== null) {
+        return wrong(
+          `the endpoint answers with ${response.status} and leads to ${shown(location)}`,
+          'Answer without a redirect: give the session of a user by --cookie, or the address that it leads to',
+          'cors.md#what-goes-wrong',
+        );
+      }
       const cure =
         response.status === 401 || response.status === 403
           ? 'Give the session of a user who may listen, by --cookie'
@@ -62,6 +70,8 @@ export const authPreflight: Step = {
         'Access-Control-Request-Method': 'POST',
         'Access-Control-Request-Headers': 'content-type',
       },
+      // A browser follows no redirect of a preflight.
+      redirect: 'manual',
       signal: AbortSignal.timeout(ANSWER_MS),
     });
     const [isAllowed, allowed] = allows(response, page);
@@ -124,7 +134,7 @@ export const authBody: Step = {
     const { text } = await post(target, target.authEndpoint);
     if (readAnswer(text)) return ok('the body is what clients expect');
     return wrong(
-      `the body is not { "auth": "KEY:SIGNATURE" }, but ${text.slice(0, 60) || 'empty'}`,
+      `the body is not { "auth": "KEY:SIGNATURE" }, but ${text === '' ? 'empty' : shown(text)}`,
       'Answer with what the server library returns, as JSON',
       'cors.md#other-backends',
     );
@@ -167,6 +177,11 @@ function otherOrigin({ origin }: Target, endpoint: URL): string | Finding {
 function allows(response: Response, origin: string): readonly [isAllowed: boolean, allowed: string] {
   const allowed = response.headers.get('access-control-allow-origin') ?? 'missing';
   return [allowed === '*' || allowed === origin, allowed];
+}
+
+/** The beginning of what a stranger sent, on one line and without what a terminal would obey. */
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 60)).replaceAll('\u009b', '');
 }
 
 function readAnswer(text: string): z.infer<typeof answerSchema> | undefined {

@@ -11,6 +11,17 @@ const RENEW_DAYS = 14;
 /** Seconds by which clocks may differ: signed requests are refused from 600 on. */
 const MAX_SKEW_SECONDS = 60;
 
+const OWN_AUTHORITY =
+  'It is of an authority that clients do not know: get one of a public authority, or name yours in NODE_EXTRA_CA_CERTS';
+/** What helps against a certificate that is not accepted, by the code of OpenSSL or node; what is missing is the chain. */
+const CURES: ReadonlyMap<string, string> = new Map([
+  ['CERT_HAS_EXPIRED', 'It has ended: renew it; the broker takes a new file over by itself'],
+  ['CERT_NOT_YET_VALID', 'It begins later: set the clocks by NTP, or serve the one that is valid now'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'It is for another name: get one that has this name'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', OWN_AUTHORITY],
+  ['SELF_SIGNED_CERT_IN_CHAIN', OWN_AUTHORITY],
+]);
+
 const hostOf = ({ url }: Target) => url.hostname.replace(/^\[|\]$/g, '');
 
 export const dns: Step = {
@@ -52,7 +63,8 @@ export const tls: Step = {
       if (fault !== undefined) {
         return wrong(
           `the certificate is not accepted: ${fault}`,
-          'Serve the whole chain, from the certificate of this name to one that clients know',
+          CURES.get(fault) ??
+            'Serve the whole chain, from the certificate of this name to one that clients know',
           'operations.md#certificates',
         );
       }

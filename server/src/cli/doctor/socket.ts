@@ -1,7 +1,8 @@
 /** The WebSocket, from the upgrade to an event that comes back. */
-import { Countersign } from '@countersign/sdk-server';
+import { Countersign, RequestError } from '@countersign/sdk-server';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
+import { codes } from '../../errors.ts';
 import { addressOf } from '../target.ts';
 import { ANSWER_MS, below, ok, reasonOf, type Step, skipped, type Target, wrong } from './examination.ts';
 
@@ -67,6 +68,13 @@ export const origin: Step = {
     const { socket, refusal } = await greet(target, target.origin);
     socket.terminate();
     if (!refusal) return ok(`pages of ${target.origin} may connect`);
+    if (refusal.code !== codes.unauthorized) {
+      return wrong(
+        `the connection is refused with ${refusal.code}: ${refusal.message}`,
+        'The code says why',
+        'errors.md#close-codes',
+      );
+    }
     return wrong(
       `pages of ${target.origin} are refused with ${refusal.code}: ${refusal.message}`,
       'Add the origin to "allowedOrigins" of the app',
@@ -85,11 +93,13 @@ export const signedRequest: Step = {
       await sdk.get({ path: '/channels' });
       return ok(`the broker accepts what ${target.key} signs for ${target.app}`);
     } catch (error) {
-      return wrong(
-        `a signed request is refused: ${reasonOf(error)}`,
-        'Compare app, key and secret with those of the broker',
-        'http-api.md#signing',
-      );
+      const reason = `a signed request is refused: ${reasonOf(error)}`;
+      const code = error instanceof RequestError ? error.errorCode : undefined;
+      if (code === 'timestamp_expired')
+        return wrong(reason, 'Set both clocks by NTP', 'errors.md#timestamp_expired');
+      if (code === 'scope_missing')
+        return wrong(reason, 'Take a key that may read, or give this one the scope', 'keys.md#scopes');
+      return wrong(reason, 'Compare app, key and secret with those of the broker', 'http-api.md#signing');
     }
   },
 };
