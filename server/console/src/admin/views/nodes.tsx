@@ -37,6 +37,7 @@ export const NodesView: FunctionComponent = () => {
         <section class={failure ? 'panel stale' : 'panel'} aria-label="Nodes">
           <Table
             name="Nodes"
+            class="named"
             columns={[
               'Node',
               'State',

@@ -66,7 +66,11 @@ export const TokensView: FunctionComponent = () => {
       <Failure failure={failure} />
       {page && (
         <section class={failure ? 'panel stale' : 'panel'} aria-label="Tokens">
-          <Table name="Tokens" columns={['Name', 'Role', 'Apps', 'Managed', 'Last used', 'Ends', ACTIONS]}>
+          <Table
+            name="Tokens"
+            class="named"
+            columns={['Name', 'Role', 'Apps', 'Managed', 'Last used', 'Ends', ACTIONS]}
+          >
             {page.tokens.map((token) => (
               <tr key={token.name}>
                 <th scope="row">

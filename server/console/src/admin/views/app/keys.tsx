@@ -79,6 +79,7 @@ export const KeysPart: FunctionComponent<PartProps> = ({ app, writable, onChange
       {rotation && <RotationSteps rotation={rotation} keys={app.keys} />}
       <Table
         name="Keys"
+        class="named"
         columns={[
           'Key',
           'State',
