@@ -68,7 +68,10 @@ describeInChromium('what clients send', () => {
         await page.getByRole('heading', { name: heading, level: 2 }).waitFor(DEADLINE);
         if (view === 'channels') await page.getByRole('link', { name: LONG_CHANNEL }).waitFor(DEADLINE);
         if (view.startsWith('channels/')) await page.getByRole('cell', { name: LONG_USER }).waitFor(DEADLINE);
-        if (view === 'audit') await page.getByRole('link', { name: LONG_USER }).first().waitFor(DEADLINE);
+        if (view === 'audit') {
+          await page.getByRole('link', { name: LONG_USER }).first().waitFor(DEADLINE);
+          await page.getByRole('link', { name: LONG_CHANNEL }).first().waitFor(DEADLINE);
+        }
         if (view === 'events') await page.getByText('ppppp').first().waitFor(DEADLINE);
         if (view === 'webhooks') {
           await page.getByRole('button', { name: '1 dead' }).click();

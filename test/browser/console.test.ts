@@ -226,6 +226,7 @@ describeInChromium('the console', () => {
     await opened.sees('{"id":');
     await look('channel');
     await opened.view('Events');
+    await page.getByRole('button', { name: 'Refusals', exact: true }).click();
     await look('events');
     await opened.view('Keys');
     await look('keys');

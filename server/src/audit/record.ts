@@ -87,8 +87,10 @@ export const NO_RECORDS: Head = { seq: 0, hash: '0'.repeat(64) };
 
 /** Texts that JSON writes as they are. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-/** Characters of a text from outside that a record holds. */
-const MAX_TEXT = 200;
+/** Characters of a reason that a record holds. */
+const MAX_REASON = 200;
+/** The same of a channel: the longest name that a channel can have is whole. */
+const MAX_CHANNEL = 1000;
 
 /** What the records of one node have in common. */
 export interface ChainOptions {
@@ -108,9 +110,9 @@ export function seal(options: ChainOptions, head: Head, entries: readonly Entry[
   const lines = entries.map(({ at, event }) => {
     seq += 1;
     const { channel, reason, address } = event;
-    const isLong = (channel?.length ?? 0) > MAX_TEXT || (reason?.length ?? 0) > MAX_TEXT;
+    const isLong = (channel?.length ?? 0) > MAX_CHANNEL || (reason?.length ?? 0) > MAX_REASON;
     const cut = isLong
-      ? { ...event, channel: channel?.slice(0, MAX_TEXT), reason: reason?.slice(0, MAX_TEXT) }
+      ? { ...event, channel: channel?.slice(0, MAX_CHANNEL), reason: reason?.slice(0, MAX_REASON) }
       : event;
     const shown = address && !options.fullAddresses ? cutAddress(address) : address;
     const written = write(cut, shown || undefined, at, options.node, prev, seq);

@@ -62,7 +62,7 @@ const Row: FunctionComponent<{ event: KeptEvent }> = ({ event }) => {
         </th>
         <td>{userId !== undefined && <UserLink id={userId} />}</td>
         <td class="number">{bytes(size)}</td>
-        <td>
+        <td class="position">
           <code>{position}</code>
         </td>
       </tr>

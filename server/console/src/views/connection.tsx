@@ -155,7 +155,7 @@ const Channels: FunctionComponent<{ connection: ConnectionReport; onRevoke: (cha
                 ? 'with the connection'
                 : `in ${age(grant.expiresAt * 1000 - Date.now())}`}
             </td>
-            <td>{position !== undefined && <code>{position}</code>}</td>
+            <td class="position">{position !== undefined && <code>{position}</code>}</td>
             <td class="actions">
               {grant?.id !== undefined && (
                 <a href={`${addressOf('audit')}?grant_id=${encodeURIComponent(grant.id)}`}>Log</a>
