@@ -160,8 +160,8 @@ export class Emitter<Events extends object> {
   }
 }
 
-/** Reports an error that a listener throws as uncaught, so that it stops neither other listeners nor the connection. */
-function guard(call: () => void): void {
+/** @internal Reports an error that a listener throws as uncaught, so that it stops neither other listeners nor the connection. */
+export function guard(call: () => void): void {
   try {
     call();
   } catch (error) {

@@ -224,3 +224,26 @@ test('events that pile up during a load are dropped, and the state is loaded onc
   await eventually(() => events.at(-1)?.data).toBe('live');
   expect(events.map(({ data }) => data)).toEqual([{}, 'state 2', 'live']);
 });
+
+test('a state that events always overtake is not asked for without a pause', async () => {
+  const endpoint = await startEndpoint();
+  const reconnect = { minDelay: 400, maxDelay: 10_000 };
+  const channel = startClient(endpoint, { reconnect }).subscribe('news');
+  const peer = await endpoint.welcome('1.1');
+  await peer.next();
+  peer.event('pusher_internal:subscription_succeeded', {}, 'news', { position: 'p' });
+  await nextEvent(channel, SUCCEEDED);
+  const [begun, ended]: [number[], number[]] = [[], []];
+  channel.load(async () => {
+    const load = begun.push(performance.now());
+    if (load === 3) return 'state';
+    for (let n = 0; n <= 1000; n += 1) peer.event('e', n, 'news', { position: `${load}-${n}` });
+    await eventually(() => channel.position).toBe(`${load}-1000`);
+    ended.push(performance.now());
+    return 'overtaken';
+  });
+  expect(await nextEvent(channel, 'countersign:state')).toBe('state');
+  // At least half of the longest delay, which doubles.
+  expect(begun[1]! - ended[0]!).toBeGreaterThanOrEqual(199);
+  expect(begun[2]! - ended[1]!).toBeGreaterThanOrEqual(399);
+});

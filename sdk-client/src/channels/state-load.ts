@@ -1,6 +1,7 @@
 import type { Retries } from '../connection/retries.ts';
+import { guard } from '../emitter.ts';
 
-/** Events that can wait for a state; beyond them the state is loaded once more. */
+/** Events that can wait for a state; beyond them the state is loaded once more, after a pause. */
 const MAX_HELD = 1_000;
 
 export interface StateLoadParts<State> {
@@ -17,7 +18,9 @@ export class StateLoad<State> {
   #held: (() => void)[] | undefined;
   #hasDropped = false;
   readonly #again = (): void => {
-    if (this.#held) this.#start(this.#held);
+    if (!this.#held) return;
+    if (this.#hasDropped) this.begin();
+    else this.#start(this.#held);
   };
 
   constructor(parts: StateLoadParts<State>) {
@@ -54,8 +57,9 @@ export class StateLoad<State> {
       .then(
         (state) => {
           if (!isCurrent()) return;
+          // Events may come faster than it can be loaded: without a pause it would be asked for again and again.
+          if (this.#hasDropped) return void retries.add(this.#again, 0);
           retries.delete(this.#again, true);
-          if (this.#hasDropped) return this.begin();
           loaded(state);
           // A listener may have begun another load.
           if (isCurrent()) this.#release();
@@ -69,6 +73,7 @@ export class StateLoad<State> {
   #release(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const hand of held) hand();
+    // One that a reducer fails on keeps the others from nothing.
+    for (const hand of held) guard(hand);
   }
 }
