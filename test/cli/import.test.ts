@@ -313,6 +313,8 @@ test.each<[what: string, kind: string, content: string | object, code: number, p
   ['another kind', 'ably', {}, 2, /Allowed choices are pusher, soketi, reverb, sockudo/],
   ['no secret', 'pusher', 'PUSHER_APP_ID=1\nPUSHER_APP_KEY=k\n', 1, /PUSHER_APP_SECRET is missing/],
   ['no apps', 'soketi', { port: 6001 }, 1, /appManager\.array\.apps is missing/],
+  ['an empty list', 'pusher', [], 1, /has no app/],
+  ['a list', 'sockudo', [], 1, /is an object of JSON/],
   ['broken JSON', 'sockudo', '{ "secret": "hunter22"', 1, /is no JSON/],
   ['an id that no path can have', 'pusher', { app_id: 'a/b', key: 'k', secret: SECRET }, 1, /apps\[0\]\.id/],
 ])('%s is refused', { timeout: TIMEOUT }, async (_what, kind, content, code, problem) => {

@@ -59,6 +59,7 @@ async function run(kind: Kind, file: string, { out, json }: Options): Promise<vo
 
 /** What start would refuse is not written: the file that was read is wrong there. */
 function checkUsable(config: Imported['config']): void {
+  if (!config.apps?.length) throw new CommandError('The file has no app', 'incomplete');
   try {
     refuseGuessable(parseConfig(config));
   } catch (error) {

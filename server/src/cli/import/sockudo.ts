@@ -8,7 +8,7 @@ import { SERVER_SETTINGS } from './server-settings.ts';
 
 export function importSockudo({ form, value }: SourceDocument): Imported {
   if (form !== 'json' || !isObject(value))
-    throw new CommandError('The file of Sockudo is JSON', 'incomplete');
+    throw new CommandError('The file of Sockudo is an object of JSON', 'incomplete');
   const ignored: Ignored[] = [];
   const file = new Fields(value, '', ignored);
   const manager = file.section('app_manager');

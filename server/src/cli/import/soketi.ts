@@ -9,7 +9,8 @@ import { SERVER_SETTINGS } from './server-settings.ts';
 const MS = 1000;
 
 export function importSoketi({ form, value }: SourceDocument): Imported {
-  if (form !== 'json' || !isObject(value)) throw new CommandError('The file of soketi is JSON', 'incomplete');
+  if (form !== 'json' || !isObject(value))
+    throw new CommandError('The file of soketi is an object of JSON', 'incomplete');
   const ignored: Ignored[] = [];
   const file = new Fields(nested(value), '', ignored);
   const manager = file.section('appManager');
