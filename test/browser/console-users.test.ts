@@ -37,4 +37,16 @@ describeInChromium('the users of the console', () => {
     await page.getByText('blocked until').waitFor({ state: 'detached', ...DEADLINE });
     expect(opened.errors).toEqual([]);
   });
+
+  test('show the grants of a member, too, whose id cannot sign in', async () => {
+    const opened = await openSignedIn();
+    const { page, broker } = opened;
+    const client = await connect(broker);
+    await client.join('presence-room', { user_id: 'ann/1: no sign-in' });
+    await page.goto(`${broker.url}/console/#/channels/presence-room`);
+    await page.getByRole('listitem').getByRole('link', { name: 'ann/1: no sign-in' }).click();
+    await opened.sees('Not signed in on any connection.');
+    await page.getByRole('table', { name: 'Grants' }).getByText(client.socketId).waitFor(DEADLINE);
+    expect(opened.errors).toEqual([]);
+  });
 });

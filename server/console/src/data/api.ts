@@ -81,7 +81,10 @@ export const api = {
   user: async (id: string) => {
     const name = encodeURIComponent(id);
     const [user, access, revocations] = await Promise.all([
-      ask<UserAnswer>('GET', `users/${name}`),
+      ask<UserAnswer>('GET', `users/${name}`).catch((error: unknown) => {
+        if (error instanceof ApiFailure && error.status === 400) return { id, connections: [] };
+        throw error;
+      }),
       ask<AccessAnswer>('GET', `access?user_id=${name}`),
       ask<RevocationsAnswer>('GET', 'revocations?limit=1000'),
     ]);
