@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { bodyMd5, canonicalQuery, requestText, sign } from '@countersign/sdk-server/signature';
+import { shellWord } from '../quote.ts';
 import type { Session } from './sessions.ts';
 
 /**
@@ -24,10 +25,5 @@ export function curlLine(
   ]);
   const signature = sign(secret, requestText('POST', path, query));
   const url = `${origin}${path}?${query}&auth_signature=${signature}`;
-  return `curl -H 'Content-Type: application/json' -d ${quote(body)} ${quote(url)}`;
-}
-
-/** Quotes a text as one word of a shell. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
+  return `curl -H 'Content-Type: application/json' -d ${shellWord(body)} ${shellWord(url)}`;
 }

@@ -1,3 +1,4 @@
+import { shellWord, stringLiteral } from '../../quote.ts';
 import type { DevApp } from './app.ts';
 
 /** What `countersign dev` prints: where it is, its credentials, and lines that work as they stand. */
@@ -28,7 +29,7 @@ Subscribe, with pusher-js
 
 Publish, with our server SDK
   import { Countersign } from '@countersign/sdk-server'
-  const countersign = new Countersign({ appId: '${id}', key: '${key}', secret: '${secret}', host: '${hostname}', port: ${port}, useTLS: false })
+  const countersign = new Countersign({ appId: '${id}', key: '${key}', secret: ${stringLiteral(secret)}, host: '${hostname}', port: ${port}, useTLS: false })
   await countersign.trigger('news', 'hello', { text: 'hi' })
 
 Publish, from the shell (development only, unsigned)
@@ -37,7 +38,7 @@ Publish, from the shell (development only, unsigned)
 Publish, from the shell, signed as everywhere else
   body='{"name":"hello","channels":["news"],"data":"{\\"text\\":\\"hi\\"}"}'
   query="auth_key=${key}&auth_timestamp=$(date +%s)&auth_version=1.0&body_md5=$(printf %s "$body" | openssl md5 -r | cut -c 1-32)"
-  signature=$(printf 'POST\\n/apps/${id}/events\\n%s' "$query" | openssl dgst -sha256 -hmac ${secret} -r | cut -c 1-64)
+  signature=$(printf 'POST\\n/apps/${id}/events\\n%s' "$query" | openssl dgst -sha256 -hmac ${shellWord(secret)} -r | cut -c 1-64)
   curl -H 'Content-Type: application/json' -d "$body" "${url}/apps/${id}/events?$query&auth_signature=$signature"
 
 `;

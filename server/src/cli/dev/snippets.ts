@@ -1,5 +1,7 @@
 /** The first lines of an application, for the page of `countersign dev` and the console. */
 
+import { shellWord, stringLiteral } from '../../quote.ts';
+
 /** Where the broker is, as an application reaches it. */
 export interface Place {
   readonly appId: string;
@@ -19,7 +21,8 @@ export interface Snippet {
 /** The lines, filled in. Without the secret they read it from the environment. */
 export function snippetsOf({ appId, key, host, port, secure, secret }: Place): readonly Snippet[] {
   const url = `${secure ? 'https' : 'http'}://${host}:${port}`;
-  const secretIn = (fromEnvironment: string) => (secret === undefined ? fromEnvironment : `'${secret}'`);
+  const secretIn = (fromEnvironment: string) =>
+    secret === undefined ? fromEnvironment : stringLiteral(secret);
   return [
     {
       title: 'Our client',
@@ -95,7 +98,7 @@ client.trigger('news', 'hello', {'text': 'hi'})`,
       title: 'Publish: curl',
       code: `body='{"name":"hello","channels":["news"],"data":"{\\"text\\":\\"hi\\"}"}'
 query="auth_key=${key}&auth_timestamp=$(date +%s)&auth_version=1.0&body_md5=$(printf %s "$body" | openssl md5 -r | cut -c 1-32)"
-signature=$(printf 'POST\\n/apps/${appId}/events\\n%s' "$query" | openssl dgst -sha256 -hmac "${secret ?? '$COUNTERSIGN_SECRET'}" -r | cut -c 1-64)
+signature=$(printf 'POST\\n/apps/${appId}/events\\n%s' "$query" | openssl dgst -sha256 -hmac ${secret === undefined ? '"$COUNTERSIGN_SECRET"' : shellWord(secret)} -r | cut -c 1-64)
 curl -H 'Content-Type: application/json' -d "$body" "${url}/apps/${appId}/events?$query&auth_signature=$signature"`,
     },
     {
