@@ -29,10 +29,11 @@ import { PublishSockets } from './publishing/publish-sockets.ts';
 import { FlightRecorder } from './recorder/flight-recorder.ts';
 import { BackendRenewals } from './renewal/backend-renewals.ts';
 import { Shutdown, type Stopping } from './shutdown.ts';
+import { FlushTurns } from './socket/flush-turns.ts';
 import { Gateway } from './socket/handshakes/gateway.ts';
 import { OpenConnections } from './socket/open-connections.ts';
 import { randomSocketId } from './socket/socket-id.ts';
-import { WriteQueue } from './socket/write-queue.ts';
+import { WriteQueues } from './socket/write-queues.ts';
 import { Certificate } from './tls/certificate.ts';
 import { Tokens } from './tokens/tokens.ts';
 import { Tracing } from './tracing/tracing.ts';
@@ -76,7 +77,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     log,
     connections,
   });
-  const writeQueue = new WriteQueue({ gapMaxMs: config.flushGapMaxMs });
+  const flushTurns = new FlushTurns({ gapMaxMs: config.flushGapMaxMs });
 
   const { addressOf, isSecure, isProxy } = readForwarding(config.trustProxy);
   const bounds = socketBounds(config);
@@ -122,7 +123,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     hub,
     recorder,
     connections,
-    writeQueue,
+    writeQueues: new WriteQueues(flushTurns),
     quotas,
     newSocketId,
     addressOf,
@@ -142,14 +143,14 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     apps,
     metrics,
     hub,
-    flushes: writeQueue.statistics,
+    flushes: flushTurns.statistics,
     bufferedBytes: () => connections.bufferedBytes(),
     webhooks,
     isDegraded: () => readiness().body.status === 'degraded',
     cluster: core.status.cluster,
     certificates: [...(certificate ? [certificate] : []), ...core.status.certificates],
   });
-  writeQueue.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
+  flushTurns.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
   const endpoint = new MetricsEndpoint(parts.metricsText?.(exporter.registry) ?? exporter.registry, config);
   const api = new Api({
     ...common,
@@ -179,12 +180,13 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     },
   });
 
-  const { callers, quota, answers } = api;
+  const { callers, quota, answers, turns } = api;
   const publishSockets = new PublishSockets({
     ...common,
     callers,
     quota,
     answers,
+    turns,
     hub,
     adapter,
     quotas,
@@ -213,6 +215,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     publishSockets,
   });
   const shutdown = new Shutdown({
+    turns,
     stopping,
     webhooks,
     listener: listeners.main,
@@ -226,7 +229,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
       gateway.close();
       publishSockets.close();
       pages?.close();
-      writeQueue.close();
+      flushTurns.close();
       hub.close();
       access.close();
       recorder.close();

@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import type { App } from './apps/app.ts';
+import type { FairTurns } from './async/fair-turns.ts';
 import type { DrainReason } from './broker.ts';
 import type { CoreWebhooks } from './core/core.ts';
 import type { Listener } from './http/sockets/listener.ts';
@@ -32,7 +34,7 @@ export class Shutdown {
   }
 
   async #drain(reason: DrainReason): Promise<void> {
-    const { stopping, webhooks, listener, publishSockets, gateway, log } = this.#parts;
+    const { stopping, webhooks, listener, turns, publishSockets, gateway, log } = this.#parts;
     stopping.reason = reason;
     const isReplaced = reason === 'replaced';
     // The socket stays open for the next process, which accepts new clients as soon as it has started.
@@ -41,8 +43,11 @@ export class Shutdown {
     webhooks.handOver();
     log.info({ connections: this.#parts.connections.size }, 'draining');
     if (isLeft) listener.leave();
+    gateway.turnAway(isLeft);
+    // What has come is done before those who would hear of it are sent away.
+    await turns.finish();
     publishSockets.drain();
-    await gateway.drain(isLeft);
+    await gateway.drain();
     await listener.drain(isReplaced ? 'keep' : 'close');
     await this.#end(deadline);
     log.info('drained');
@@ -68,6 +73,7 @@ interface ShutdownParts {
   readonly stopping: Stopping;
   readonly webhooks: CoreWebhooks;
   readonly listener: Listener;
+  readonly turns: FairTurns<App>;
   readonly publishSockets: PublishSockets;
   readonly gateway: Gateway;
   readonly connections: { readonly size: number };

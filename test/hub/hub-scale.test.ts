@@ -12,6 +12,7 @@ import { Metrics } from '#server/metrics';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
 import { FlightRecorder } from '#server/recorder/flight-recorder';
+import { FlushTurns } from '#server/socket/flush-turns';
 import { AdmissionQueue } from '#server/socket/handshakes/admission-queue';
 import { type FrameBatch, WriteQueue, type Writer } from '#server/socket/write-queue';
 import { accessFor } from '../helpers/access.ts';
@@ -89,14 +90,15 @@ function startHub(): { readonly app: App; readonly hub: Hub } {
 test(`${COMING_BACK} clients that come back at once hold nobody else for more than ${LONGEST_TURN_MS} ms`, async () => {
   const { app, hub } = startHub();
   const queue = new AdmissionQueue();
-  const outbox = new WriteQueue({ gapMaxMs: 5 });
-  onTestFinished(() => outbox.close());
+  const turns = new FlushTurns({ gapMaxMs: 5 });
+  onTestFinished(() => turns.close());
+  const outbox = new WriteQueue(turns);
   const channels = Array.from({ length: 1000 }, (_, index) => readChannel(`room-${index}`, 200)!);
   const joined: Promise<unknown>[] = [];
   let next = 0;
   const comeBack = (): boolean => {
     const index = next;
-    const isAdmitted = queue.enter(() => {
+    const isAdmitted = queue.enter(app, () => {
       const standIn = new StandIn(`1.${index}`, outbox);
       joined.push(hub.subscriptions.subscribe(app, channels[index % channels.length]!, standIn));
       // Who found the queue full tries again.
@@ -120,12 +122,13 @@ test(`a publish to ${STAND_INS} subscribers reaches all, and leaves the event lo
   const { app, hub } = startHub();
   const channel = readChannel('news', 200)!;
   let flushed: () => void = () => {};
-  const outbox = new WriteQueue({ gapMaxMs: 0 });
-  outbox.onFlush = () => flushed();
+  const turns = new FlushTurns({ gapMaxMs: 0 });
+  const outbox = new WriteQueue(turns);
+  turns.onFlush = () => flushed();
   const standIns = Array.from({ length: STAND_INS }, (_, index) => new StandIn(`1.${index}`, outbox));
   for (const standIn of standIns) await hub.subscriptions.subscribe(app, channel, standIn);
   await nextFlush();
-  expect(outbox.statistics.writes).toBe(STAND_INS);
+  expect(turns.statistics.writes).toBe(STAND_INS);
 
   // What all the writes cost when they are done in one go.
   const frame = Buffer.from('{"event":"news","channel":"news","data":"0123456789"}');

@@ -4,30 +4,43 @@ import { request } from '../helpers/api.ts';
 import { startServer } from '../helpers/brokers/server.ts';
 import { connect, open } from '../helpers/clients/client.ts';
 
+const [APP_ONE, APP_TWO] = [{}, {}];
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('clients that connect at once', () => {
   test('are admitted a slice at a time, in the order of their arrival', async () => {
     const queue = new AdmissionQueue();
     const admitted: number[] = [];
-    for (let index = 0; index < 120; index += 1) queue.enter(() => admitted.push(index));
+    for (let index = 0; index < 120; index += 1) queue.enter(APP_ONE, () => admitted.push(index));
     expect(admitted).toHaveLength(0);
     const counts: number[] = [];
     while (admitted.length < 120) {
       await nextTurn();
       counts.push(admitted.length);
     }
-    expect(counts).toEqual([50, 100, 120]);
+    expect(counts).toEqual([20, 40, 60, 80, 100, 120]);
     expect(admitted).toEqual(Array.from({ length: 120 }, (_, index) => index));
   });
 
   test('are refused while ten thousand wait, and admitted again when there is room', async () => {
     const queue = new AdmissionQueue();
     const admit = vi.fn();
-    const entered = Array.from({ length: 10_001 }, () => queue.enter(admit));
+    const entered = Array.from({ length: 10_001 }, () => queue.enter(APP_ONE, admit));
     expect(entered.indexOf(false)).toBe(10_000);
+    // The clients of another app, and those who name none, do not pay for it.
+    expect(queue.enter(APP_TWO, admit)).toBe(true);
+    expect(queue.enter(undefined, admit)).toBe(true);
     await nextTurn();
-    expect(queue.enter(admit)).toBe(true);
+    expect(queue.enter(APP_ONE, admit)).toBe(true);
+  });
+
+  test('of several apps take turns, however many of one came before', async () => {
+    const queue = new AdmissionQueue();
+    const admitted: string[] = [];
+    for (let index = 0; index < 1000; index += 1) queue.enter(APP_ONE, () => admitted.push('one'));
+    for (let index = 0; index < 3; index += 1) queue.enter(APP_TWO, () => admitted.push('two'));
+    await nextTurn();
+    expect(admitted.slice(0, 7)).toEqual(['one', 'two', 'one', 'two', 'one', 'two', 'one']);
   });
 
   test('leave the heartbeats and requests of the others their turn', { timeout: 60_000 }, async () => {

@@ -13,7 +13,9 @@ import { Metrics } from '#server/metrics';
 import { readChannel } from '#server/protocol/channel';
 import type { Frame } from '#server/protocol/frames';
 import { FlightRecorder } from '#server/recorder/flight-recorder';
-import { type FrameBatch, WriteQueue, type WriteQueueOptions, type Writer } from '#server/socket/write-queue';
+import { FlushTurns, type FlushTurnsOptions } from '#server/socket/flush-turns';
+import { type FrameBatch, WriteQueue, type Writer } from '#server/socket/write-queue';
+import { WriteQueues } from '#server/socket/write-queues';
 import { accessFor } from '../helpers/access.ts';
 import { APP, configOf, startServer } from '../helpers/brokers/server.ts';
 import { BareClient } from '../helpers/clients/bare-client.ts';
@@ -40,19 +42,23 @@ function recorders(count: number, onWrite?: () => void): readonly Recorder[] {
 }
 
 /** An outbox, and a promise for its next flush. */
-function outboxOf(options: Partial<WriteQueueOptions> = {}) {
+function outboxOf(options: Partial<FlushTurnsOptions> = {}) {
   let done: () => void = () => {};
-  const outbox = new WriteQueue({ gapMaxMs: 0, ...options });
-  outbox.onFlush = () => done();
-  onTestFinished(() => outbox.close());
-  return { outbox, flushed: () => new Promise<void>((resolve) => (done = resolve)) };
+  const turns = new FlushTurns({ gapMaxMs: 0, ...options });
+  turns.onFlush = () => done();
+  onTestFinished(() => turns.close());
+  return {
+    turns,
+    outbox: new WriteQueue(turns),
+    flushed: () => new Promise<void>((resolve) => (done = resolve)),
+  };
 }
 
 const frame = (text: string): Frame => Buffer.from(text);
 
 describe('what a flush costs', () => {
   test('1000 sinks that wait for the same frames are written one joined buffer', async () => {
-    const { outbox, flushed } = outboxOf();
+    const { turns, outbox, flushed } = outboxOf();
     const sinks = recorders(1000);
     for (const each of [frame('a'), frame('b'), frame('c')])
       for (const sink of sinks) outbox.push(sink, each);
@@ -61,21 +67,21 @@ describe('what a flush costs', () => {
     const [first] = sinks;
     expect(sinks.every(({ writes }) => writes.length === 1 && writes[0] === first?.writes[0])).toBe(true);
     expect(first?.texts).toEqual(['abc']);
-    expect(outbox.statistics).toMatchObject({ flushes: 1, writes: 1000, joined: 1, bytes: 3000 });
+    expect(turns.statistics).toMatchObject({ flushes: 1, writes: 1000, joined: 1, bytes: 3000 });
   });
 
   test('a single frame is written as it is', async () => {
-    const { outbox, flushed } = outboxOf();
+    const { turns, outbox, flushed } = outboxOf();
     const sinks = recorders(10);
     const only = frame('a');
     for (const sink of sinks) outbox.push(sink, only);
     await flushed();
     expect(sinks.every(({ writes: [bytes] }) => bytes === only)).toBe(true);
-    expect(outbox.statistics).toMatchObject({ writes: 10, joined: 0 });
+    expect(turns.statistics).toMatchObject({ writes: 10, joined: 0 });
   });
 
   test('two groups with different frames cost two joins', async () => {
-    const { outbox, flushed } = outboxOf();
+    const { turns, outbox, flushed } = outboxOf();
     const [left, right] = [recorders(100), recorders(100)];
     for (const text of ['a', 'b']) {
       const [one, other] = [frame(text), frame(text.toUpperCase())];
@@ -85,11 +91,11 @@ describe('what a flush costs', () => {
     await flushed();
     expect(left.every(({ texts }) => texts.join() === 'ab')).toBe(true);
     expect(right.every(({ texts }) => texts.join() === 'AB')).toBe(true);
-    expect(outbox.statistics).toMatchObject({ writes: 200, joined: 2 });
+    expect(turns.statistics).toMatchObject({ writes: 200, joined: 2 });
   });
 
   test('a writer that is excluded from a frame misses only that one', async () => {
-    const { outbox, flushed } = outboxOf();
+    const { turns, outbox, flushed } = outboxOf();
     const sinks = recorders(5);
     // Each sends one frame to all the others, as client events do.
     for (const [index, sender] of sinks.entries()) {
@@ -98,7 +104,7 @@ describe('what a flush costs', () => {
     }
     await flushed();
     expect(sinks.map(({ texts }) => texts)).toEqual([['1234'], ['0234'], ['0134'], ['0124'], ['0123']]);
-    expect(outbox.statistics).toMatchObject({ flushes: 1, writes: 5, joined: 5 });
+    expect(turns.statistics).toMatchObject({ flushes: 1, writes: 5, joined: 5 });
   });
 });
 
@@ -137,7 +143,7 @@ describe('when a flush comes', () => {
 
   test('a big flush is cut into slices, and everything else gets its turn between them', async () => {
     let written = 0;
-    const { outbox, flushed } = outboxOf({ sliceSize: 10 });
+    const { turns, outbox, flushed } = outboxOf({ sliceSize: 10 });
     const sinks = recorders(35, () => {
       written += 1;
     });
@@ -154,7 +160,7 @@ describe('when a flush comes', () => {
     }
     await whole;
     expect(seen.slice(-4)).toEqual([10, 20, 30, 35]);
-    expect(outbox.statistics).toMatchObject({ flushes: 1, writes: 35 });
+    expect(turns.statistics).toMatchObject({ flushes: 1, writes: 35 });
   });
 
   test('frames that come during a sliced flush are neither lost nor out of order', async () => {
@@ -173,6 +179,65 @@ describe('when a flush comes', () => {
     await flushed();
     expect(sinks.map(({ texts }) => texts.join(''))).toEqual(['abc', 'abc', 'abc']);
     expect(early.writes.length).toBe(2);
+  });
+});
+
+describe('fair shares', () => {
+  /** Queues of a loud app, which has far more to write than fits into a turn, and of quiet ones. */
+  function neighbours(quiet: number, sliceSize = 100) {
+    const { turns, outbox: loud } = outboxOf({ sliceSize });
+    const loudSinks = recorders(1000);
+    const others = Array.from({ length: quiet }, () => ({
+      outbox: new WriteQueue(turns),
+      sink: new Recorder(),
+    }));
+    const written = () => loudSinks.filter(({ writes }) => writes.length > 0).length;
+    return { loud, loudSinks, others, written };
+  }
+
+  test('what an app sends during the flush of another leaves in the next turn', async () => {
+    const { loud, loudSinks, others, written } = neighbours(1);
+    const [quiet] = others;
+    const sent = frame('a');
+    for (const sink of loudSinks) loud.push(sink, sent);
+    await nextTurn();
+    await nextTurn();
+    const before = written();
+    quiet!.outbox.push(quiet!.sink, frame('b'));
+    await nextTurn();
+    expect(quiet!.sink.texts).toEqual(['b']);
+    expect(written() - before).toBeLessThanOrEqual(100);
+    expect(written()).toBeLessThan(1000);
+  });
+
+  test('each app has a queue of its own', () => {
+    const [one, other] = new FileAppStore(configOf().apps).all();
+    const queues = new WriteQueues(new FlushTurns({ gapMaxMs: 0 }));
+    expect(queues.of(one!)).toBe(queues.of(one!));
+    expect(queues.of(other!)).not.toBe(queues.of(one!));
+  });
+
+  test('what an app does not need of its share goes to the others', async () => {
+    const { loud, loudSinks, others, written } = neighbours(3);
+    const sent = frame('a');
+    for (const sink of loudSinks) loud.push(sink, sent);
+    for (const { outbox, sink } of others) outbox.push(sink, sent);
+    await nextTurn();
+    await nextTurn();
+    const turns = Math.ceil((written() + 3) / 100);
+    expect(written()).toBe(turns * 100 - 3);
+  });
+
+  test('each of more apps than fit into a turn gets its turn, in their order', async () => {
+    const { loud, loudSinks, others } = neighbours(250);
+    const sent = frame('a');
+    for (const sink of loudSinks.slice(0, 200)) loud.push(sink, sent);
+    const order: number[] = [];
+    for (const [index, { outbox }] of others.entries())
+      outbox.push(new Recorder(() => order.push(index)), sent);
+    while (order.length < others.length) await nextTurn();
+    expect(order).toEqual(others.map((_, index) => index));
+    expect(loudSinks.filter(({ writes }) => writes.length > 0).length).toBeLessThan(200);
   });
 });
 

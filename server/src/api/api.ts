@@ -1,5 +1,7 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { App } from '../apps/app.ts';
+import { FairTurns } from '../async/fair-turns.ts';
 import { ApiError } from '../errors.ts';
 import { readPublishPath, splitTarget } from '../http/target.ts';
 import { Answers } from './answers.ts';
@@ -53,6 +55,7 @@ export class Api {
   readonly callers: Callers;
   readonly quota: RequestQuota;
   readonly answers: Answers;
+  readonly turns = new FairTurns<App>();
   readonly #context: ApiContext;
   readonly #service: Service;
   readonly #express: Express;
@@ -71,15 +74,22 @@ export class Api {
 
   /** Answers every request of the HTTP server. Publishing bypasses express, which costs more than all the rest. */
   readonly handle: RequestListener = (request, response) => {
+    const app = this.callers.provenOn(request.socket);
+    // To read a request costs as much as to do what it asks for.
+    if (app) void this.turns.run(app, () => this.#handle(request, response));
+    else this.#handle(request, response);
+  };
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
     const named =
       request.method === 'POST' && readPublishPath(splitTarget(request.url ?? '').path, this.#base);
     const endpoint = named && PUBLISHING.get(named.name);
     if (!endpoint) {
       this.answers.begin(response);
-      return this.#express(request, response);
+      return void this.#express(request, response);
     }
     void this.#service.serve(request, response, endpoint, { appId: named.appId, subject: '' });
-  };
+  }
 
   /** Resolves when no request of an app is in progress; by then the HTTP server must accept no new ones. */
   close(): Promise<void> {

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { App } from '../apps/app.ts';
+import type { FairTurns } from '../async/fair-turns.ts';
 import { ApiError } from '../errors.ts';
 import { dropBody, readBody } from '../http/body.ts';
 import { splitTarget } from '../http/target.ts';
@@ -7,7 +9,7 @@ import { readTraceparent } from '../tracing/traceparent.ts';
 import type { Span } from '../tracing/tracing.ts';
 import type { Answers } from './answers.ts';
 import type { ApiContext } from './context.ts';
-import { Accepted, type Endpoint, Repeated } from './endpoint.ts';
+import { Accepted, type Call, type Endpoint, Repeated } from './endpoint.ts';
 import { type Authenticated, checkBody } from './requests/authenticate.ts';
 import type { Callers } from './requests/callers.ts';
 import type { RequestQuota } from './requests/request-quota.ts';
@@ -29,6 +31,8 @@ export interface ServiceParts {
   readonly answers: Answers;
   readonly callers: Callers;
   readonly quota: RequestQuota;
+  /** What apps ask for. */
+  readonly turns: FairTurns<App>;
 }
 
 /** Serves the requests of apps: signature, body, limits, endpoint, answer. */
@@ -37,14 +41,16 @@ export class Service {
   readonly #answers: Answers;
   readonly #callers: Callers;
   readonly #quota: RequestQuota;
+  readonly #turns: FairTurns<App>;
   #inProgress = 0;
   #idle: (() => void) | undefined;
 
-  constructor(context: ApiContext, { answers, callers, quota }: ServiceParts) {
+  constructor(context: ApiContext, { answers, callers, quota, turns }: ServiceParts) {
     this.#context = context;
     this.#answers = answers;
     this.#callers = callers;
     this.#quota = quota;
+    this.#turns = turns;
   }
 
   /** Never rejects: every error becomes an answer. */
@@ -84,7 +90,7 @@ export class Service {
         await admitted;
         checkRight();
       }
-      const result = endpoint.run({
+      const call: Call = {
         app,
         key,
         subject,
@@ -101,6 +107,10 @@ export class Service {
         usage: metrics.app(app.id).usage,
         quotas,
         reached: (bound) => reached(metrics, log, bound, { appId: app.id }),
+      };
+      const result = this.#turns.run(app, (hasWaited) => {
+        if (hasWaited) checkRight();
+        return endpoint.run(call);
       });
       const answer = result instanceof Promise ? await result : result;
       const headers = endpoint.answerHeaders?.(app);

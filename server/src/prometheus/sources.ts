@@ -1,7 +1,7 @@
 import type { AppStore } from '../apps/app.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Metrics } from '../metrics.ts';
-import type { FlushStatistics } from '../socket/write-queue.ts';
+import type { FlushStatistics } from '../socket/flush-turns.ts';
 import type { Certificate } from '../tls/certificate.ts';
 import type { ClusterStats } from './cluster.ts';
 

@@ -6,6 +6,8 @@ import type { Authenticated } from '../api/requests/authenticate.ts';
 import type { Callers } from '../api/requests/callers.ts';
 import type { RequestQuota } from '../api/requests/request-quota.ts';
 import { type EventRequest, readEvents } from '../api/requests/requests.ts';
+import type { App } from '../apps/app.ts';
+import type { FairTurns } from '../async/fair-turns.ts';
 import type { Config } from '../config/config.ts';
 import { ApiError, codes, Disconnect } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -203,15 +205,17 @@ export class PublishSocket implements SocketOwner {
 
   /** @param body the frame, as it came */
   #publish(requests: readonly EventRequest[], body: Buffer): Promise<Published> {
-    const { hub, adapter, metrics, quotas } = this.#parts;
+    const { hub, adapter, metrics, quotas, turns } = this.#parts;
     const { app } = this.#caller;
     const { usage } = metrics.app(app.id);
     const channels = requests.flatMap((request) => request.channels.map(({ name }) => name));
     const checkRight = () => this.#checkRight();
-    return this.#order.run(channels, async () => {
-      checkRight();
-      return publishEvents({ app, hub, adapter, checkRight, usage, quotas, body }, requests);
-    });
+    return this.#order.run(channels, async () =>
+      turns.run(app, () => {
+        checkRight();
+        return publishEvents({ app, hub, adapter, checkRight, usage, quotas, body }, requests);
+      }),
+    );
   }
 
   /** @throws ApiError if the caller may not publish any more */
@@ -277,6 +281,7 @@ export interface PublishSocketParts {
   readonly config: Config;
   readonly callers: Callers;
   readonly quota: RequestQuota;
+  readonly turns: FairTurns<App>;
   readonly hub: Hub;
   readonly adapter: Adapter;
   readonly metrics: Metrics;

@@ -22,6 +22,7 @@ import type { SessionContext, SessionParts } from './session-context.ts';
 import { AuthenticationDeadline } from './sign-in/authentication-deadline.ts';
 import { SignsOfLife } from './signs-of-life.ts';
 import type { FrameBatch, WriteQueue, Writer } from './write-queue.ts';
+import type { WriteQueues } from './write-queues.ts';
 
 /** The connection of one client: its socket, its pending frames, its signs of life, and the one place where it ends. */
 export class Connection implements SessionContext, Writer, SocketOwner {
@@ -40,6 +41,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   readonly #webSocket: ClientSocket;
   readonly #socket: Duplex;
   readonly #session: Session;
+  readonly #writeQueue: WriteQueue;
   readonly #frameRate: FrameRate;
   /** Monotonic milliseconds, whole, which take the least memory. */
   readonly #openedAt: number;
@@ -67,6 +69,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.app = handshake.app;
+    this.#writeQueue = parts.writeQueues.of(handshake.app);
     this.key = handshake.key;
     this.client = handshake.client;
     this.isCapable = handshake.isCapable;
@@ -91,7 +94,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   send(frame: Frame): void {
     if (this.#ended || this.#isSilent) return;
     this.tap?.sent(frame);
-    this.#parts.writeQueue.push(this, frame);
+    this.#writeQueue.push(this, frame);
   }
 
   write(bytes: Buffer, frames: number, payload: number): void {
@@ -104,7 +107,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   }
 
   async drained(): Promise<boolean> {
-    this.#parts.writeQueue.flushOne(this);
+    this.#writeQueue.flushOne(this);
     if (!this.#ended && this.#socket.writableNeedDrain) {
       await new Promise<void>((resolve) => {
         const done = () => {
@@ -200,7 +203,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (this.isCapable) this.send(terminatedFrame(why));
     const error = closeErrorFrame(why);
     if (error) this.send(error);
-    this.#parts.writeQueue.flushOne(this);
+    this.#writeQueue.flushOne(this);
     // Flushing may have ended the connection already, because the client reads too slowly.
     if (!this.#ended) {
       this.#webSocket.dismiss(why, this.isCapable);
@@ -309,7 +312,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
   /** Ends the connection of a client that reads too slowly, and discards the pending frames. */
   dropSlowReader(): void {
     if (this.#ended) return;
-    this.#parts.writeQueue.drop(this);
+    this.#writeQueue.drop(this);
     this.#parts.report.slowReader(this);
     const why = new Disconnect(codes.overCapacity, 'slow_reader', 'The client reads too slowly');
     if (this.isCapable) this.#socket.write(terminatedFrame(why));
@@ -323,7 +326,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
     if (this.#ended) return;
     this.#ended = true;
     this.#parts.buffers.add(-this.#buffered);
-    this.#parts.writeQueue.drop(this);
+    this.#writeQueue.drop(this);
     this.#session.end();
     this.metrics.usage.openedAt -= this.#openedAt;
     this.metrics.usage.endedMs += Math.floor(this.#parts.monotonic()) - this.#openedAt;
@@ -339,7 +342,7 @@ export class Connection implements SessionContext, Writer, SocketOwner {
 /** What all connections of a broker share. */
 export interface ConnectionParts extends SessionParts {
   readonly config: Config;
-  readonly writeQueue: WriteQueue;
+  readonly writeQueues: WriteQueues;
   readonly buffers: OutboundBuffers;
   /** Creates the id of a new connection. */
   readonly newSocketId: () => string;

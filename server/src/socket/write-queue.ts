@@ -1,4 +1,5 @@
 import { type Frame, payloadOf } from '../protocol/frames.ts';
+import type { Flushable, FlushStatistics, FlushTurns } from './flush-turns.ts';
 
 /** A destination of frames: a connection. */
 export interface Writer {
@@ -48,44 +49,16 @@ export class FrameBatch {
   }
 }
 
-/** Totals of a write queue. */
-export interface FlushStatistics {
-  flushes: number;
-  /** Buffers written: one for each writer and flush. */
-  writes: number;
-  bytes: number;
-  /** Buffers that had to be joined from several frames. */
-  joined: number;
-  /** Milliseconds spent writing. */
-  milliseconds: number;
-}
-
-export interface WriteQueueOptions {
-  /**
-   * The longest pause after a flush. A long flush is followed by a pause of the same length, in which frames gather
-   * and the rest of the process runs. 0: no pause.
-   */
-  readonly gapMaxMs: number;
-  /** Writers in one turn of the event loop. */
-  readonly sliceSize?: number;
-  /** Monotonic milliseconds. @default performance.now */
-  readonly now?: () => number;
-}
-
-/** Shorter flushes are not followed by a pause. */
-const SMALL_FLUSH_MS = 1;
+/** Writers between two looks at the clock. */
+const WRITERS_AT_ONCE = 50;
 
 /**
  * Collects the frames of one turn of the event loop, and writes them with one call for each writer. Small flushes
- * happen at the end of the turn; large ones are paced, and cut into slices.
+ * happen at the end of the turn; large ones are paced, and cut into slices. Each app has one of its own, so that it waits
+ * for no other.
  */
-export class WriteQueue {
-  readonly statistics: FlushStatistics = { flushes: 0, writes: 0, bytes: 0, joined: 0, milliseconds: 0 };
-  /** Called after each flush, with its milliseconds and the number of writers. */
-  onFlush: ((milliseconds: number, writers: number) => void) | undefined;
-  readonly #options: WriteQueueOptions;
-  readonly #sliceSize: number;
-  readonly #now: () => number;
+export class WriteQueue implements Flushable {
+  readonly #turns: FlushTurns;
   /** The batch of a writer whose first pending frame is the last pushed one. */
   #first: FrameBatch | undefined;
   #dirty: Writer[] = [];
@@ -95,12 +68,9 @@ export class WriteQueue {
   #flushMs = 0;
   #scheduled = false;
   #notBefore = 0;
-  #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: WriteQueueOptions) {
-    this.#options = options;
-    this.#sliceSize = options.sliceSize ?? 1000;
-    this.#now = options.now ?? (() => performance.now());
+  constructor(turns: FlushTurns) {
+    this.#turns = turns;
   }
 
   push(writer: Writer, frame: Frame): void {
@@ -121,9 +91,10 @@ export class WriteQueue {
     const { pending } = writer;
     if (!pending) return;
     writer.pending = undefined;
-    const bytes = pending.bytes(this.statistics);
-    this.statistics.writes += 1;
-    this.statistics.bytes += bytes.length;
+    const { statistics } = this.#turns;
+    const bytes = pending.bytes(statistics);
+    statistics.writes += 1;
+    statistics.bytes += bytes.length;
     writer.write(bytes, pending.frames, pending.payload);
   }
 
@@ -132,45 +103,38 @@ export class WriteQueue {
     writer.pending = undefined;
   }
 
-  /** Ends all timers. */
-  close(): void {
-    clearTimeout(this.#timer);
+  writeSlice(most: number, until: number): ReturnType<Flushable['writeSlice']> {
+    if (this.#flushing.length === 0) {
+      this.#flushing = this.#dirty;
+      this.#dirty = [];
+      this.#first = undefined;
+      this.#done = 0;
+      this.#flushMs = 0;
+    }
+    const begin = this.#done;
+    const start = this.#turns.now();
+    const end = Math.min(begin + most, this.#flushing.length);
+    let now = start;
+    while (this.#done < end && now < until) {
+      const look = Math.min(this.#done + WRITERS_AT_ONCE, end);
+      for (; this.#done < look; this.#done += 1) this.flushOne(this.#flushing[this.#done]!);
+      now = this.#turns.now();
+    }
+    this.#flushMs += now - start;
+    const done = this.#done - begin;
+    const isOver = this.#done === this.#flushing.length;
+    if (isOver) this.#finish(now);
+    return { done, isOver };
   }
 
   #schedule(): void {
     this.#scheduled = true;
-    const wait = this.#notBefore - this.#now();
-    if (wait >= SMALL_FLUSH_MS) this.#timer = setTimeout(this.#flush, wait);
-    else setImmediate(this.#flush);
+    this.#turns.ask(this, this.#notBefore - this.#turns.now());
   }
 
-  readonly #flush = (): void => {
-    this.#flushing = this.#dirty;
-    this.#dirty = [];
-    this.#first = undefined;
-    this.#done = 0;
-    this.#flushMs = 0;
-    this.#writeSlice();
-  };
-
-  readonly #writeSlice = (): void => {
-    const start = this.#now();
-    const end = Math.min(this.#done + this.#sliceSize, this.#flushing.length);
-    for (; this.#done < end; this.#done += 1) this.flushOne(this.#flushing[this.#done]!);
-    const now = this.#now();
-    this.#flushMs += now - start;
-    if (end < this.#flushing.length) setImmediate(this.#writeSlice);
-    else this.#finish(now);
-  };
-
   #finish(now: number): void {
-    const { statistics } = this;
-    statistics.flushes += 1;
-    statistics.milliseconds += this.#flushMs;
-    this.onFlush?.(this.#flushMs, this.#flushing.length);
+    this.#notBefore = now + this.#turns.finished(this.#flushMs, this.#flushing.length);
     this.#flushing = [];
-    const gap = this.#flushMs < SMALL_FLUSH_MS ? 0 : Math.min(this.#flushMs, this.#options.gapMaxMs);
-    this.#notBefore = now + gap;
     this.#scheduled = false;
     if (this.#dirty.length > 0) this.#schedule();
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { App } from '../../apps/app.ts';
 import type { AppKey } from '../../apps/keys/app-key.ts';
 import { ApiError } from '../../errors.ts';
@@ -16,6 +17,7 @@ export class Callers {
   readonly #context: ApiContext;
   readonly #nonces: NonceCheck;
   readonly #refusals: RefusalLimit;
+  readonly #proven = new WeakMap<Socket, App>();
 
   constructor(context: ApiContext) {
     const { adapter, config, addressOf, now } = context;
@@ -33,13 +35,20 @@ export class Callers {
     return this.#context.caughtUp({ id: appId });
   }
 
+  /** The app for which a request was signed that came on this socket; nobody else can use its share of the time. */
+  provenOn(socket: Socket): App | undefined {
+    return this.#proven.get(socket);
+  }
+
   /** Checks everything but the body and the nonce. */
   authenticate(request: IncomingMessage, appId: string): Authenticated | ApiError {
     const { config, apps, now } = this.#context;
     const { path, rawQuery } = splitTarget(request.url ?? '');
     const signed = { method: request.method ?? '', path, rawQuery, appId };
     try {
-      return authenticate(signed, { apps, pathPrefix: config.pathPrefix, now });
+      const caller = authenticate(signed, { apps, pathPrefix: config.pathPrefix, now });
+      this.#proven.set(request.socket, caller.app);
+      return caller;
     } catch (error) {
       if (error instanceof ApiError) return error;
       throw error;

@@ -1,41 +1,56 @@
 /** Handshakes in one turn of the event loop. */
-const SLICE_SIZE = 50;
-/** Handshakes that may wait; beyond it the node is over capacity. */
+const SLICE_SIZE = 20;
+/** Handshakes of one app that may wait; beyond it the node is over capacity for this app. */
 const MAX_WAITING = 10_000;
 
 /**
- * Admits handshakes a slice at a time, so that thousands of reconnecting clients do not delay the heartbeats and
- * requests of others.
+ * Admits handshakes a slice at a time, so that thousands of reconnecting clients do not delay the heartbeats and requests of
+ * others. Apps take turns, so that the clients of one do not wait for those of another either.
  */
 export class AdmissionQueue {
-  readonly #waiting: (() => void)[] = [];
-  /** Entries of `#waiting` that were admitted already. */
-  #done = 0;
-  #scheduled = false;
+  /** By app; whoever has waited longest is first. Those who name no app share a place. */
+  readonly #waiting = new Map<object | undefined, Waiting>();
+  #isScheduled = false;
 
-  /** Calls `admit` in its turn. Returns false if too many wait. */
-  enter(admit: () => void): boolean {
-    if (this.#waiting.length - this.#done >= MAX_WAITING) return false;
-    this.#waiting.push(admit);
-    if (!this.#scheduled) this.#schedule();
+  /** Calls `admit` in the turn of its app. Returns false if too many wait. */
+  enter(app: object | undefined, admit: () => void): boolean {
+    let waiting = this.#waiting.get(app);
+    if (!waiting) {
+      waiting = { all: [], done: 0 };
+      this.#waiting.set(app, waiting);
+    }
+    if (waiting.all.length - waiting.done >= MAX_WAITING) return false;
+    waiting.all.push(admit);
+    if (!this.#isScheduled) this.#schedule();
     return true;
   }
 
   #schedule(): void {
-    this.#scheduled = true;
+    this.#isScheduled = true;
     setImmediate(this.#admitSlice);
   }
 
   readonly #admitSlice = (): void => {
-    const end = Math.min(this.#done + SLICE_SIZE, this.#waiting.length);
-    while (this.#done < end) {
-      const admit = this.#waiting[this.#done]!;
-      this.#done += 1;
-      admit();
-    }
-    if (this.#done < this.#waiting.length) return this.#schedule();
-    this.#waiting.length = 0;
-    this.#done = 0;
-    this.#scheduled = false;
+    for (let left = SLICE_SIZE; left > 0 && this.#waiting.size > 0; left -= 1) this.#admitNext();
+    this.#isScheduled = this.#waiting.size > 0;
+    if (this.#isScheduled) this.#schedule();
   };
+
+  #admitNext(): void {
+    const [next] = this.#waiting;
+    if (!next) return;
+    const [app, waiting] = next;
+    const admit = waiting.all[waiting.done];
+    waiting.done += 1;
+    this.#waiting.delete(app);
+    if (waiting.done < waiting.all.length) this.#waiting.set(app, waiting);
+    admit?.();
+  }
+}
+
+/** An array from which nothing is shifted, as that costs as much as what remains. */
+interface Waiting {
+  readonly all: (() => void)[];
+  /** Entries that were admitted already. */
+  done: number;
 }

@@ -76,7 +76,7 @@ export class Gateway {
         socket.destroy();
       });
     };
-    if (!this.#queue.enter(admit))
+    if (!this.#queue.enter(this.#appOf(request), admit))
       admit(new Disconnect(codes.overCapacity, 'over_capacity', 'Too many clients connect at once'));
   };
 
@@ -107,13 +107,19 @@ export class Gateway {
   }
 
   /**
-   * Closes all connections with 4200, oldest first, spread over the drain window, so that they do not all reach
-   * the next node at once. Refuses new clients with 4100.
+   * Refuses new clients with 4100.
    *
    * @param replaced another process accepts connections on the same socket: new clients are sent there, with 4200
    */
-  async drain(replaced = false): Promise<void> {
+  turnAway(replaced: boolean): void {
     this.#draining = replaced ? 'replaced' : 'stopping';
+  }
+
+  /**
+   * Closes all connections with 4200, oldest first, spread over the drain window, so that they do not all reach
+   * the next node at once.
+   */
+  async drain(): Promise<void> {
     const steps = Math.max(1, Math.ceil((this.#parts.config.drainWindowSeconds * 1000) / DRAIN_STEP_MS));
     const slice = Math.ceil(this.#connections.size / steps);
     while (this.#connections.size > 0) {
@@ -168,6 +174,12 @@ export class Gateway {
     }
   }
 
+  /** The app that a handshake names. */
+  #appOf(request: IncomingMessage): App | undefined {
+    const key = keyOf(request, this.#parts.config.pathPrefix);
+    return key === undefined ? undefined : this.#parts.apps.byKey(key);
+  }
+
   /** @throws Disconnect if it is not known whether the app has changed */
   async #catchUp(request: IncomingMessage): Promise<void> {
     const key = keyOf(request, this.#parts.config.pathPrefix);
@@ -218,9 +230,7 @@ export class Gateway {
     address: string,
   ): void {
     if (why instanceof NoPlace) this.#report.boundReached(why.bound, { address });
-    const key = keyOf(request, this.#parts.config.pathPrefix);
-    const app = key === undefined ? undefined : this.#parts.apps.byKey(key);
-    this.#report.handshakeRefused(why, address, app);
+    this.#report.handshakeRefused(why, address, this.#appOf(request));
     // Where sockets are scarce, no client is held.
     const holdMs = why instanceof NoPlace ? 0 : this.#draining ? HOLD_DRAINING_MS : HOLD_OVERLOADED_MS;
     this.#refused.refuse(webSocket, socket, why, { isCapable: isCapable(request), holdMs });
