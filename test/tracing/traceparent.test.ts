@@ -46,11 +46,11 @@ const KINDS = [
   },
   {
     name: 'Redis',
-    start: async (app: Readonly<Record<string, unknown>>) =>
-      startServer({
-        app,
-        config: { redis: { url: `redis://127.0.0.1:${(await RedisServer.start()).port}` } },
-      }),
+    async start(app: Readonly<Record<string, unknown>>) {
+      const redis = await RedisServer.start();
+      onTestFinished(() => redis.stop());
+      return startServer({ app, config: { redis: { url: `redis://127.0.0.1:${redis.port}` } } });
+    },
   },
 ];
 
