@@ -67,7 +67,10 @@ describeInChromium('what clients send', () => {
         const heading = view.startsWith('channels/') ? LONG_CHANNEL : new RegExp(`^${view}`, 'i');
         await page.getByRole('heading', { name: heading, level: 2 }).waitFor(DEADLINE);
         if (view === 'channels') await page.getByRole('link', { name: LONG_CHANNEL }).waitFor(DEADLINE);
-        if (view.startsWith('channels/')) await page.getByRole('cell', { name: LONG_USER }).waitFor(DEADLINE);
+        if (view.startsWith('channels/')) {
+          const subscribers = page.getByRole('table', { name: 'Subscribers' });
+          await subscribers.getByRole('cell', { name: LONG_USER }).waitFor(DEADLINE);
+        }
         if (view === 'audit') {
           await page.getByRole('link', { name: LONG_USER }).first().waitFor(DEADLINE);
           await page.getByRole('link', { name: LONG_CHANNEL }).first().waitFor(DEADLINE);
