@@ -34,6 +34,7 @@ export const errorCodes = {
   grant_without_expiry: 'The grant has no end',
   grant_without_subscribe: 'The grant does not allow to subscribe',
   idempotency_mismatch: 'The idempotency key was used for another request',
+  identity_refused: 'The identity provider refused',
   in_doubt: 'It may have been done or not',
   internal_error: 'An error of the broker',
   invalid_auth: 'Not a proof',

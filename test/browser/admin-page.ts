@@ -12,7 +12,7 @@ export function administered(settings: ServerSettings = {}): ServerSettings {
 
 export async function signInAs(opened: ConsolePage, token: string = OWNER): Promise<void> {
   const { page } = opened;
-  await page.getByRole('button', { name: 'Admin token' }).click();
+  await page.getByRole('button', { name: 'Administrator' }).click();
   await page.getByLabel('Token').fill(token);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }

@@ -66,7 +66,7 @@ describeInChromium('the console of an administrator', () => {
   test('is not offered where no admin token is configured', async () => {
     const opened = await openConsole();
     await opened.page.getByLabel('Secret').waitFor(DEADLINE);
-    expect(await opened.page.getByRole('button', { name: 'Admin token' }).count()).toBe(0);
+    expect(await opened.page.getByRole('button', { name: 'Administrator' }).count()).toBe(0);
     await opened.page.getByLabel('Key').fill('csa_anything');
     expect(await opened.page.getByLabel('Secret').count()).toBe(1);
   });

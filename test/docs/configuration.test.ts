@@ -133,7 +133,7 @@ describe('docs/configuration.md', () => {
         return ['apps', ...LISTS].some((list) => name.endsWith(list))
           ? [name, ...value.flatMap((item) => given(item, `${name}[]`))]
           : [name];
-      if (name.endsWith('.headers')) return [name];
+      if (name.endsWith('.headers') || name.endsWith('.roles')) return [name];
       const inner = Object.entries(value).flatMap(([key, each]) =>
         given(each, name ? `${name}.${key}` : key),
       );

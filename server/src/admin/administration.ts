@@ -12,10 +12,12 @@ import type { AdminCall } from './http/endpoint.ts';
 import { invalid, noSuchParameter, Problem } from './http/problem.ts';
 import type { AdminAnswer, AdminRequest, Caller } from './http/request.ts';
 import { findRoute, type Matched } from './http/routes.ts';
+import { IdentityProvider } from './identity-provider.ts';
 import type { Live } from './live.ts';
 import type { Repeatable } from './registry/documents.ts';
 import type { Registry } from './registry/registry.ts';
 import { AdminSessions } from './sessions.ts';
+import { SignIns, type WaysIn } from './sign-ins.ts';
 import { type Actor, type AdminToken, Tokens } from './tokens.ts';
 import { auditEventOf, Trail } from './trail.ts';
 
@@ -39,6 +41,17 @@ export interface Administrator {
   admit(caller: Caller): Promise<AdminAnswer | undefined>;
   /** Starts the session of a browser that has a token, or goes on with its session; tells who it is. */
   session(caller: Caller): Promise<AdminAnswer>;
+  /** How one can sign in. */
+  waysIn(): WaysIn | Promise<WaysIn>;
+  /** Sends a browser to the identity provider; the session of the answer is the ticket with which it comes back. */
+  depart(callback: string): Promise<AdminAnswer>;
+  /**
+   * Starts the session of a browser that comes back from the identity provider.
+   *
+   * @param url with which it came back
+   * @param caller whose session is the ticket
+   */
+  arrive(url: string, caller: Caller): Promise<AdminAnswer>;
   answer(request: AdminRequest): Promise<AdminAnswer>;
 }
 
@@ -51,8 +64,6 @@ interface Authenticated {
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
-/** Sign-ins with one token per minute; this bounds the ended sessions, too. */
-const SIGN_INS_PER_MINUTE = 60;
 const MAX_IDEMPOTENCY_KEY = 255;
 
 /** The admin API (docs/administration.md). */
@@ -60,13 +71,24 @@ export class Administration implements Administrator {
   readonly #parts: AdministrationParts;
   readonly #tokens: Tokens;
   readonly #sessions: AdminSessions;
+  readonly #signIns: SignIns;
   readonly #trail: Trail;
 
   constructor(parts: AdministrationParts) {
     const { config, registry } = parts;
     this.#parts = parts;
     this.#tokens = new Tokens(config.admin, () => registry.tokens);
-    this.#sessions = new AdminSessions(registry.keyFor('admin sessions'), this.#tokens);
+    const key = registry.keyFor('admin sessions');
+    const { oidc } = config.admin;
+    const provider = oidc && new IdentityProvider({ ...parts, config: oidc, key });
+    this.#sessions = new AdminSessions(key, this.#tokens, provider);
+    this.#signIns = new SignIns({
+      ...parts,
+      tokens: this.#tokens,
+      sessions: this.#sessions,
+      provider,
+      hasStore: registry.hasStore,
+    });
     this.#trail = new Trail(parts.repository);
   }
 
@@ -79,32 +101,32 @@ export class Administration implements Administrator {
     }
   }
 
-  async session(caller: Caller): Promise<AdminAnswer> {
-    try {
-      const { counters, now, log, registry } = this.#parts;
-      const known = await this.#authenticate(caller);
-      const { token } = known;
-      const { name, role, apps, expiresAt } = token;
-      if (!known.id) {
-        const { hits } = await counters.hit(`admin-sign-ins:${name}`, MINUTE_MS);
-        if (hits > SIGN_INS_PER_MINUTE)
-          throw new Problem('too_many_requests', 'Too many sign-ins with this token: wait a minute');
-        log.info({ token: name, address: caller.address }, 'console signed in');
-      }
-      const session = known.id ? { id: known.id, token } : this.#sessions.start(token, now());
-      return {
-        status: 200,
-        body: { name, role, ...(apps && { apps }), expires_at: expiresAt, has_store: registry.hasStore },
-        session: this.#sessions.ticketOf(session, now()),
-      };
-    } catch (error) {
-      return this.#refuse(error);
-    }
+  session(caller: Caller): Promise<AdminAnswer> {
+    return this.#attempt(async () => {
+      const { id, token } = await this.#authenticate(caller);
+      return id === undefined ? this.#signIns.start(token, caller) : this.#signIns.show({ id, token });
+    });
   }
 
-  async answer(request: AdminRequest): Promise<AdminAnswer> {
+  waysIn(): WaysIn {
+    return this.#signIns.waysIn;
+  }
+
+  depart(callback: string): Promise<AdminAnswer> {
+    return this.#attempt(() => this.#signIns.depart(callback));
+  }
+
+  arrive(url: string, caller: Caller): Promise<AdminAnswer> {
+    return this.#attempt(() => this.#signIns.arrive(url, caller));
+  }
+
+  answer(request: AdminRequest): Promise<AdminAnswer> {
+    return this.#attempt(() => this.#answer(request), request);
+  }
+
+  async #attempt(work: () => Promise<AdminAnswer>, request?: AdminRequest): Promise<AdminAnswer> {
     try {
-      return await this.#answer(request);
+      return await work();
     } catch (error) {
       return this.#refuse(error, request);
     }
@@ -117,7 +139,9 @@ export class Administration implements Administrator {
    */
   async #authenticate({ authorization, session, address }: Caller): Promise<Authenticated> {
     const { config, counters, now } = this.#parts;
-    if (this.#tokens.all().length === 0) throw new Problem('not_found', 'Nothing is at this path');
+    const hasToken = this.#tokens.all().length > 0;
+    if (!hasToken && !(config.admin.oidc && session !== undefined))
+      throw new Problem('not_found', 'Nothing is at this path');
     // A token of the configuration is good for a node that is cut off, too.
     const isBehind = await isRejected(this.#parts.registry.caughtUp());
     try {

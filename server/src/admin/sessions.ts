@@ -1,7 +1,9 @@
-/** Sessions of browsers that have signed in with an admin token. */
+/** Sessions of browsers that have signed in, with an admin token or an identity provider. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
+import { adminRoles } from '../config/admin.ts';
 import { claimsOf, isSigned, makeTicket, newSessionId } from '../http/session-ticket.ts';
 import { Problem } from './http/problem.ts';
+import type { IdentityProvider } from './identity-provider.ts';
 import type { AdminToken, Tokens } from './tokens.ts';
 
 /** A session, and the token that it stands for. */
@@ -14,11 +16,13 @@ export interface AdminSession {
 export class AdminSessions {
   readonly #key: KeyObject;
   readonly #tokens: Tokens;
+  readonly #provider: IdentityProvider | undefined;
 
   /** @param key the same on all nodes that share their tokens */
-  constructor(key: Buffer, tokens: Tokens) {
+  constructor(key: Buffer, tokens: Tokens, provider: IdentityProvider | undefined) {
     this.#key = createSecretKey(key);
     this.#tokens = tokens;
+    this.#provider = provider;
   }
 
   /** @param now Unix milliseconds */
@@ -34,12 +38,17 @@ export class AdminSessions {
    */
   read(ticket: string, now: number): AdminSession {
     const claims = claimsOf(ticket, now);
-    const [name] = claims?.who ?? [];
-    const token = this.#tokens.all().find((each) => each.name === name);
+    const token = claims && this.#tokenOf(claims.who);
     if (!claims || !token || !isSigned(this.#key, scopeOf(token), ticket))
       throw new Problem('console_sign_in_required', 'The session has ended: sign in again');
-    this.#tokens.use(token, Math.floor(now / 1000));
+    if (token.managedBy !== 'oidc') this.#tokens.use(token, Math.floor(now / 1000));
     return { id: claims.id, token };
+  }
+
+  #tokenOf([name = '', given]: readonly string[]): AdminToken | undefined {
+    if (given === undefined) return this.#tokens.all().find((each) => each.name === name);
+    const role = adminRoles.find((each) => each === given);
+    return role && this.#provider?.administrator(name, role);
   }
 
   /**
@@ -48,7 +57,10 @@ export class AdminSessions {
    * @param now Unix milliseconds
    */
   ticketOf({ id, token }: AdminSession, now: number): string {
-    return makeTicket(this.#key, scopeOf(token), { who: [token.name], id }, now);
+    const { name, role, managedBy } = token;
+    // The provider is not asked again, so the session says what it said.
+    const who = managedBy === 'oidc' ? [name, role] : [name];
+    return makeTicket(this.#key, scopeOf(token), { who, id }, now);
   }
 }
 

@@ -3,7 +3,7 @@ import { type AdminConfig, type AdminRole, ENVIRONMENT_TOKEN } from '../config/a
 import { Problem } from './http/problem.ts';
 import type { TokenRecord } from './registry/records.ts';
 
-/** A token, wherever it comes from. */
+/** A token, wherever it comes from; or, in place of one, somebody whom an identity provider knows. */
 export interface AdminToken {
   readonly name: string;
   readonly hash: string;
@@ -12,7 +12,7 @@ export interface AdminToken {
   /** Unix seconds. */
   readonly expiresAt: number | null;
   readonly createdAt: number | null;
-  readonly managedBy: 'env' | 'file' | 'api';
+  readonly managedBy: 'env' | 'file' | 'api' | 'oidc';
 }
 
 /** Who asks. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hostnameOf, isLoopback } from './loopback.ts';
 
 /** What a token may do: everything, run apps, look, or read usage. */
 export const adminRoles = ['owner', 'operator', 'viewer', 'billing'] as const;
@@ -41,6 +42,29 @@ const tokenSchema = z
   })
   .readonly();
 
+const oidcSchema = z
+  .strictObject({
+    /** The URL of the identity provider, as its discovery document names it. */
+    issuer: z
+      .url({ protocol: /^https?$/ })
+      .refine(
+        (url) => url.startsWith('https:') || isLoopback(hostnameOf(url)),
+        'expected https: whoever changes the answers of the provider could sign in',
+      ),
+    clientId: z.string().min(1).max(200),
+    clientSecret: z.string().min(1).max(1000),
+    /** The claim that holds the roles of a user, such as `groups` or `realm_access.roles`. */
+    roleClaim: z.string().min(1).max(200),
+    /** The role here of each value of the claim. */
+    roles: z
+      .record(z.string(), z.enum(adminRoles))
+      .transform((roles): ReadonlyMap<string, AdminRole> => new Map(Object.entries(roles)))
+      .refine(({ size }) => size > 0, 'expected at least one role'),
+  })
+  .readonly();
+
+export type OidcConfig = z.infer<typeof oidcSchema>;
+
 /** Who administers the broker over the admin API. */
 export const adminSchema = z
   .strictObject({
@@ -48,6 +72,8 @@ export const adminSchema = z
     token: z.string().min(32).optional(),
     /** Tokens of the admin API. @default [] */
     tokens: z.array(tokenSchema).readonly().default([]),
+    /** An identity provider with which people sign in to the console. @default none */
+    oidc: oidcSchema.optional(),
     /** 32 bytes in base64, under which the app store seals what it keeps. Without it `master.key` in `data`. */
     masterKey: z
       .string()
@@ -78,7 +104,7 @@ export function readMasterKey(text: string): Buffer | undefined {
   return bytes.length === MASTER_KEY_BYTES ? bytes : undefined;
 }
 
-/** Whether the configuration has a token, so that the admin API answers. */
-export function hasAdmin({ token, tokens }: AdminConfig): boolean {
-  return token !== undefined || tokens.length > 0;
+/** Whether the configuration lets anybody administer. */
+export function hasAdmin({ token, tokens, oidc }: AdminConfig): boolean {
+  return token !== undefined || tokens.length > 0 || oidc !== undefined;
 }

@@ -28,6 +28,9 @@ export function describeConfig(config: Config): object {
       ...admin,
       ...(admin.token !== undefined && { token: HIDDEN }),
       tokens: admin.tokens.map((token) => ({ ...token, hash: HIDDEN })),
+      ...(admin.oidc && {
+        oidc: { ...admin.oidc, clientSecret: HIDDEN, roles: Object.fromEntries(admin.oidc.roles) },
+      }),
       ...(admin.masterKey !== undefined && { masterKey: HIDDEN }),
     },
     usage: usage.push

@@ -75,6 +75,7 @@ export function hideSecrets({ admin, apps, metrics, redis, usage }: Config): voi
     metrics.token,
     admin.token,
     admin.masterKey,
+    admin.oidc?.clientSecret,
     redis?.sentinel?.password,
   ];
   for (const text of [...others, ...passwords]) if (text) hideSecret(text);

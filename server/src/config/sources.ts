@@ -45,13 +45,13 @@ function variablesIn(section: z.core.JSONSchema.BaseSchema, path: readonly strin
   return Object.entries(section.properties ?? {}).flatMap(([name, setting]) => {
     if (typeof setting === 'boolean') return [];
     const here = [...path, name];
-    return setting.type === 'object' ? variablesIn(setting, here) : [{ path: here, form: formOf(setting) }];
+    return setting.properties ? variablesIn(setting, here) : [{ path: here, form: formOf(setting) }];
   });
 }
 
 function formOf(setting: z.core.JSONSchema.BaseSchema): Form {
   if (setting.type === 'string') return 'text';
-  if (setting.type === 'array') return 'json';
+  if (setting.type === 'array' || setting.type === 'object') return 'json';
   const takesList = setting.anyOf?.some((choice) => typeof choice === 'object' && choice.type === 'array');
   return takesList ? 'scalar or list' : 'scalar';
 }

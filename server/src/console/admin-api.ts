@@ -1,15 +1,15 @@
 /** The admin API for the pages: a session in a cookie stands for the token, which the browser does not keep. */
 import type { IncomingMessage } from 'node:http';
-import express, { type CookieOptions, type Request, type Response, type Router } from 'express';
+import express, { type Request, type Router } from 'express';
 import { z } from 'zod';
 import type { Administrator } from '../admin/administration.ts';
 import { answerAdmitted, refuse, write } from '../admin/http/http.ts';
 import type { Caller } from '../admin/http/request.ts';
 import { parseBody, readBody } from '../http/body.ts';
 import { check } from '../http/check.ts';
-import { readCookie } from '../http/cookie.ts';
 import { claimsOf } from '../http/session-ticket.ts';
 import type { Hub } from '../hub/hub.ts';
+import { AdminCookie } from './admin-cookie.ts';
 import { endOfSession, storeEnd } from './ended-sessions.ts';
 
 export interface AdminApiParts {
@@ -24,33 +24,26 @@ export interface AdminApiParts {
   readonly isSecure: (request: Request) => boolean;
 }
 
-const COOKIE = 'countersign-admin';
 /** The ended sessions are kept as revocations of an app whose id no app can have. */
 const APP_ID = 'console:admin';
 
 const signInSchema = z.object({ token: z.string().max(512) });
 
 export function adminApi(parts: AdminApiParts): Router {
-  const { administrator, path, hub, now, addressOf, isSecure } = parts;
+  const { administrator, path, hub, now, addressOf } = parts;
   const router = express.Router({ strict: true });
 
-  const attributes = (request: Request): CookieOptions => ({
-    httpOnly: true,
-    sameSite: 'strict',
-    path,
-    secure: isSecure(request),
-  });
-  const keep = (request: Request, response: Response, ticket: string | undefined) => {
-    if (ticket !== undefined) response.cookie(COOKIE, ticket, attributes(request));
-  };
+  const cookie = new AdminCookie(parts);
+  const keep = cookie.keep.bind(cookie);
   /** Who asks by a cookie. Whoever has signed out, with whatever copy of it, has none. */
   const callerOf = (request: Request): Caller => {
-    const ticket = readCookie(request, COOKIE);
+    const ticket = cookie.read(request);
     const claims = claimsOf(ticket, now());
     const hasEnded = claims && hub.revoker.isBlocked(APP_ID, claims.id);
     return { session: hasEnded ? '' : ticket, address: addressOf(request) };
   };
 
+  router.get('/ways', async (_request, response) => void response.json(await administrator.waysIn()));
   router.get('/session', async (request, response) => {
     const answer = await administrator.session(callerOf(request));
     keep(request, response, answer.session);
@@ -67,7 +60,7 @@ export function adminApi(parts: AdminApiParts): Router {
     const caller = callerOf(request);
     const isSignedIn = (await administrator.admit(caller)) === undefined;
     const claims = claimsOf(caller.session ?? '', now());
-    response.clearCookie(COOKIE, attributes(request));
+    cookie.clear(request, response);
     if (isSignedIn && claims) await storeEnd(hub, endOfSession(APP_ID, claims.id, now()));
     response.json({});
   });

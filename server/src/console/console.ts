@@ -18,6 +18,7 @@ import type { Watched } from './live/app-observer.ts';
 import { LiveObservers } from './live/app-observers.ts';
 import { Feed } from './live/feed.ts';
 import { LiveApps } from './live/live-apps.ts';
+import { providerSignIn } from './provider-sign-in.ts';
 import { consoleApi } from './routes.ts';
 import { ownPagesOnly, securityHeaders } from './security-headers.ts';
 import { Sessions } from './sessions.ts';
@@ -95,8 +96,10 @@ export class Console {
     const sessions = new Sessions({ ...this.#parts, path, open, ended });
     const router = express.Router({ strict: true });
     router.use(securityHeaders({ config, open, isSecure }));
+    const adminPath = `${path}/api/admin`;
+    router.use('/sign-in', providerSignIn({ ...this.#parts, path, adminPath }));
     router.use('/api', ownPagesOnly);
-    router.use('/api/admin', adminApi({ ...this.#parts, path: `${path}/api/admin` }));
+    router.use('/api/admin', adminApi({ ...this.#parts, path: adminPath }));
     router.use(
       '/api',
       consoleApi({

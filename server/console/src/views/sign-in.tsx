@@ -1,14 +1,14 @@
 import type { FunctionComponent, TargetedSubmitEvent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { admin } from '../admin/data/admin-api.ts';
-import type { Me } from '../admin/data/wire.ts';
+import type { Me, WaysIn } from '../admin/data/wire.ts';
 import { api } from '../data/api.ts';
 import type { SessionView } from '../data/wire.ts';
 import { unmarkTab } from '../frame/tab-mark.ts';
 import { Mark } from '../parts/icon.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
-const DOORS = { app: 'App key', admin: 'Admin token' } as const;
+const DOORS = { app: 'App key', admin: 'Administrator' } as const;
 type Door = keyof typeof DOORS;
 
 /** How the user of this browser came in last. */
@@ -18,14 +18,15 @@ const TOKEN = 'csa_';
 
 interface SignInProps {
   readonly why: string | undefined;
-  /** Whether the broker has an admin token. */
-  readonly hasAdmin: boolean;
+  /** How one can sign in as an administrator. */
+  readonly ways: WaysIn;
   readonly onEnter: (session: SessionView) => void;
   readonly onAdmin: (me: Me) => void;
 }
 
-/** The form that asks for the key and secret of an app, or for an admin token. */
-export const SignIn: FunctionComponent<SignInProps> = ({ why, hasAdmin, onEnter, onAdmin }) => {
+/** The form that asks for the key and secret of an app, or for an admin token, or leads to the identity provider. */
+export const SignIn: FunctionComponent<SignInProps> = ({ why, ways, onEnter, onAdmin }) => {
+  const hasAdmin = ways.token || ways.provider !== undefined;
   const [error, setError] = useState(why);
   useEffect(unmarkTab, []);
   const [busy, setBusy] = useState(false);
@@ -51,7 +52,7 @@ export const SignIn: FunctionComponent<SignInProps> = ({ why, hasAdmin, onEnter,
   };
   /** A token is known by its beginning, and does not stay where everybody can read it. */
   const moveToken = (text: string) => {
-    if (!hasAdmin || !text.trim().startsWith(TOKEN)) return;
+    if (!ways.token || !text.trim().startsWith(TOKEN)) return;
     setToken(text.trim());
     setDoor('admin');
   };
@@ -82,19 +83,26 @@ export const SignIn: FunctionComponent<SignInProps> = ({ why, hasAdmin, onEnter,
         )}
         {door === 'admin' ? (
           <>
-            <p class="quiet">Sign in with an admin token to run apps, keys, webhooks and nodes.</p>
-            <label>
-              Token
-              <input
-                key="token"
-                name="token"
-                type="password"
-                required
-                autocomplete="current-password"
-                value={token}
-                onInput={(event) => setToken(event.currentTarget.value)}
-              />
-            </label>
+            <p class="quiet">Sign in to run apps, keys, webhooks and nodes.</p>
+            {ways.provider !== undefined && (
+              <a class="button" href="sign-in/">
+                Sign in with {ways.provider}
+              </a>
+            )}
+            {ways.token && (
+              <label>
+                Token
+                <input
+                  key="token"
+                  name="token"
+                  type="password"
+                  required
+                  autocomplete="current-password"
+                  value={token}
+                  onInput={(event) => setToken(event.currentTarget.value)}
+                />
+              </label>
+            )}
           </>
         ) : (
           <>
@@ -116,9 +124,11 @@ export const SignIn: FunctionComponent<SignInProps> = ({ why, hasAdmin, onEnter,
             </label>
           </>
         )}
-        <button type="submit" disabled={busy}>
-          Sign in
-        </button>
+        {(door === 'app' || ways.token) && (
+          <button type="submit" disabled={busy}>
+            Sign in
+          </button>
+        )}
         <p class="error" role="alert">
           {error !== undefined && <Untrusted text={error} />}
         </p>

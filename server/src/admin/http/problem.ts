@@ -9,6 +9,7 @@ export const problems = {
   admin_token_invalid: 401,
   admin_token_expired: 401,
   console_sign_in_required: 401,
+  identity_refused: 403,
   role_missing: 403,
   tls_required: 403,
   not_found: 404,

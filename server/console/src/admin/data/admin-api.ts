@@ -17,6 +17,7 @@ import type {
   UsagePeriod,
   UsageTotal,
   UsageView,
+  WaysIn,
 } from './wire.ts';
 
 type Query = Readonly<Record<string, string>>;
@@ -39,6 +40,8 @@ export const admin = {
       if (error instanceof ApiFailure && error.status === 404) return null;
       throw error;
     }),
+  /** How one can sign in. */
+  waysIn: () => ask<WaysIn>('GET', 'admin/ways'),
   signIn: (token: string) => ask<Me>('POST', 'admin/session', { token }),
   signOut: () => ask('DELETE', 'admin/session'),
 

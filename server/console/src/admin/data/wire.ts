@@ -39,6 +39,13 @@ export type AuditEntry = z.infer<typeof entryAnswer>;
 export type TokenView = z.infer<typeof tokenAnswer>;
 export type NewToken = z.infer<typeof newTokenAnswer>;
 
+/** How one can sign in as an administrator. */
+export interface WaysIn {
+  readonly token: boolean;
+  /** The host of an identity provider. */
+  readonly provider?: string;
+}
+
 /** Who has signed in. */
 export interface Me {
   /** Of the token. */
