@@ -1,9 +1,9 @@
 import type { AppConfig } from './apps/app.ts';
+import type { AppChanges } from './apps/app-changes.ts';
 import type { FileAppStore } from './apps/file-store.ts';
 import { KeyExpiry } from './apps/keys/key-expiry.ts';
 import { KeyChanges } from './audit/key-changes.ts';
-import { hideSecretsOf } from './config/secrets.ts';
-import { type Core, reloadCore } from './core/core.ts';
+import { type Core, takeApps } from './core/core.ts';
 import type { Hub } from './hub/hub.ts';
 import type { PublishSockets } from './publishing/publish-sockets.ts';
 import type { FlightRecorder } from './recorder/flight-recorder.ts';
@@ -23,16 +23,14 @@ export class AppReload {
     this.#keyChanges = new KeyChanges(audit, core.admin.registry?.file ?? configured);
   }
 
-  /** Takes over a list of apps: connections stay open while their app and key are still valid. */
-  async take(list: readonly AppConfig[]): Promise<void> {
-    const { apps, core, hub, recorder } = this.#parts;
-    hideSecretsOf(list);
-    this.#keyChanges.record(core.admin.registry?.file ?? list);
-    apps.replace(list);
-    reloadCore(core);
-    recorder.forgetOthers(new Set(list.map(({ id }) => id)));
+  /** Takes over changed apps: connections stay open while their app and key are still valid. */
+  async take(changes: AppChanges): Promise<void> {
+    const { apps, core, hub, recorder, configured } = this.#parts;
+    this.#keyChanges.record(core.admin.registry?.file ?? configured);
+    takeApps(core, apps, changes);
+    recorder.forgetApps(new Set(changes.removed));
     this.#endInvalid();
-    this.#keyExpiry.reset();
+    this.#keyExpiry.consider(changes.put.map(({ id }) => apps.byId(id)));
     // An app that was removed and is made again begins without revocations.
     await hub.revoker.start();
   }

@@ -13,7 +13,7 @@ import { isLoopback } from './config/loopback.ts';
 import { hideSecrets } from './config/secrets.ts';
 import { Console } from './console/console.ts';
 import { Explainer } from './console/diagnosis/explainer.ts';
-import { type Readiness, webhookDeadline } from './core/core.ts';
+import { type Readiness, reloadCertificates, webhookDeadline } from './core/core.ts';
 import { openCore } from './core/open-core.ts';
 import { clientScript } from './http/client-script.ts';
 import { addressKey, readForwarding } from './http/forwarding.ts';
@@ -58,6 +58,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
   const common = { config, apps, metrics, tracing, log, now, monotonic };
   const core = parts.core ?? (await openCore({ ...common, adapter: ownAdapter, onWebhookStep }));
   const { adapter, audit, webhooks, admin, quotas } = core;
+  const certificates = [...(certificate ? [certificate] : []), ...core.status.certificates];
   const renewals = new BackendRenewals({
     ...common,
     random: Math.random,
@@ -148,7 +149,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     webhooks,
     isDegraded: () => readiness().body.status === 'degraded',
     cluster: core.status.cluster,
-    certificates: [...(certificate ? [certificate] : []), ...core.status.certificates],
+    certificates,
   });
   flushTurns.onFlush = (milliseconds, writers) => exporter.flushed(milliseconds, writers);
   const endpoint = new MetricsEndpoint(parts.metricsText?.(exporter.registry) ?? exporter.registry, config);
@@ -248,7 +249,7 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     },
   });
   const drain = (reason: DrainReason = 'stopping'): Promise<void> => shutdown.drain(reason);
-  admin.registry?.attach((list) => reload.take(list));
+  admin.follow((changes) => reload.take(changes));
   admin.attach({
     processes: () => [rates],
     isDraining: () => stopping.reason !== undefined,
@@ -273,10 +274,8 @@ export async function createServer(config: Config, parts: BrokerParts = {}): Pro
     url,
     metricsUrl,
     async reload(list) {
-      if (admin.registry) await admin.registry.useFile(list);
-      else await reload.take(list);
-      // Logs its own outcome.
-      void certificate?.reload();
+      await admin.registry?.useFile(list);
+      reloadCertificates(certificates);
       log.info({ apps: list.length }, 'apps reloaded');
     },
     drain,

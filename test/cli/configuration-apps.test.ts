@@ -94,15 +94,29 @@ describe('the apps of the configuration', () => {
     expect(store.byKey(name)).toBeUndefined();
   });
 
-  test('keep their object when they are replaced, and are gone when they no longer stand', () => {
+  test('keep their object when they are changed, and are gone when they are removed', () => {
     const store = new FileAppStore([configOf(), other]);
     const app = store.byId('app-1');
-    store.replace([configOf({ clientEvents: false, keys: [{ key: 'key-3', secret: 'secret-3' }] })]);
+    const changed = configOf({ clientEvents: false, keys: [{ key: 'key-3', secret: 'secret-3' }] });
+    store.take({ put: [changed], removed: ['app-2'] });
     expect(store.byId('app-1')).toBe(app);
     expect(app?.clientEvents).toBe(false);
     expect(store.byKey('key-3')).toBe(app);
     expect(store.byKey('key-1')).toBeUndefined();
     expect(store.byId('app-2')).toBeUndefined();
     expect(store.byKey('key-2')).toBeUndefined();
+  });
+
+  test('may hand a key over to another one', () => {
+    const store = new FileAppStore([configOf(), other]);
+    store.take({
+      put: [
+        configOf({ id: 'app-2', keys: [{ key: 'key-1', secret: 'secret-1' }] }),
+        configOf({ keys: other.keys }),
+      ],
+      removed: [],
+    });
+    expect(store.byKey('key-1')?.id).toBe('app-2');
+    expect(store.byKey('key-2')?.id).toBe('app-1');
   });
 });

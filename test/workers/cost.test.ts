@@ -85,7 +85,7 @@ test('the parent must answer where a webhook wants an event, or Redis is between
   expect(events.has(EVENT)).toBe(false);
   events.begin(configOf());
   expect([events.has(EVENT), events.has(fromClient)]).toEqual([true, true]);
-  events.reload(configOf({ app: { webhooks: [hook] } }).apps);
+  events.take({ put: configOf({ app: { webhooks: [hook] } }).apps, removed: [] });
   expect([events.has(EVENT), events.has(fromClient)]).toEqual([true, false]);
   events.begin(configOf({ config: { redis: { url: 'redis://127.0.0.1:1' } } }));
   expect([events.has(EVENT), events.has(fromClient)]).toEqual([false, false]);

@@ -16,7 +16,7 @@ export function lookUp({ registry, actor }: AdminCall, id: string): Found | unde
   if (actor.apps !== undefined && !actor.apps.includes(id)) return undefined;
   const record = registry.records.get(id);
   if (record) return { record };
-  const file = registry.file.find((app) => app.id === id);
+  const file = registry.ofFile(id);
   return file && { file };
 }
 

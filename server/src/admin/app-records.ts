@@ -82,15 +82,11 @@ export function refuseGuessable({ keys, webhooks }: Pick<AppRecord, 'keys' | 'we
 
 /** @throws Problem for a key that is taken, here or in another app */
 export function refuseTakenKeys(registry: Registry, app: AppRecord): void {
-  const taken = new Set([
-    ...registry.file.flatMap(({ keys }) => keys.map(({ key }) => key)),
-    ...[...registry.records.values()]
-      .filter(({ id }) => id !== app.id)
-      .flatMap(({ keys }) => keys.map(({ key }) => key)),
-  ]);
+  const own = new Set<string>();
   for (const { key } of app.keys) {
-    if (taken.has(key)) throw new Problem('key_exists', `The key "${key}" is taken`);
-    taken.add(key);
+    if (own.has(key) || registry.isTaken(key, app.id))
+      throw new Problem('key_exists', `The key "${key}" is taken`);
+    own.add(key);
   }
 }
 

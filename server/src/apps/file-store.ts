@@ -1,24 +1,30 @@
 import { App, type AppConfig, type AppStore } from './app.ts';
+import type { AppChanges } from './app-changes.ts';
 
 /** The apps of the configuration, which guarantees that ids and keys are unique across apps. */
 export class FileAppStore implements AppStore {
-  #byId: ReadonlyMap<string, App> = new Map();
-  #byKey: ReadonlyMap<string, App> = new Map();
+  readonly #byId = new Map<string, App>();
+  readonly #byKey = new Map<string, App>();
 
   constructor(apps: readonly AppConfig[]) {
-    this.replace(apps);
+    this.take({ put: apps, removed: [] });
   }
 
-  /** Replaces the apps. An app whose id remains keeps its object. */
-  replace(apps: readonly AppConfig[]): void {
-    const byId = new Map<string, App>();
-    for (const config of apps) {
+  /** Takes over changed apps. An app whose id remains keeps its object. */
+  take({ put, removed }: AppChanges): void {
+    for (const id of removed) {
+      this.#forgetKeys(id);
+      this.#byId.delete(id);
+    }
+    // First, since one app may have the key now that another one had.
+    for (const { id } of put) this.#forgetKeys(id);
+    for (const config of put) {
       const existing = this.#byId.get(config.id);
       existing?.update(config);
-      byId.set(config.id, existing ?? new App(config));
+      const app = existing ?? new App(config);
+      this.#byId.set(app.id, app);
+      for (const key of app.keys) this.#byKey.set(key, app);
     }
-    this.#byId = byId;
-    this.#byKey = new Map([...byId.values()].flatMap((app) => app.keys.map((key) => [key, app] as const)));
   }
 
   byId(id: string): App | undefined {
@@ -31,5 +37,9 @@ export class FileAppStore implements AppStore {
 
   all(): Iterable<App> {
     return this.#byId.values();
+  }
+
+  #forgetKeys(id: string): void {
+    for (const key of this.#byId.get(id)?.keys ?? []) this.#byKey.delete(key);
   }
 }

@@ -6,16 +6,21 @@ type Keys = ReadonlyMap<string, AppConfig['keys'][number]>;
 /** Records which keys of the configuration file a reload has added, removed or changed. */
 export class KeyChanges {
   readonly #audit: Audit | undefined;
+  #apps: readonly AppConfig[];
   #before: ReadonlyMap<string, Keys>;
 
   /** @param apps those of the file at the start */
   constructor(audit: Audit | undefined, apps: readonly AppConfig[]) {
     this.#audit = audit;
+    this.#apps = apps;
     this.#before = keysByApp(apps);
   }
 
   /** @param apps those of the file now */
   record(apps: readonly AppConfig[]): void {
+    // Apps of the store may have changed.
+    if (apps === this.#apps) return;
+    this.#apps = apps;
     const before = this.#before;
     const after = keysByApp(apps);
     this.#before = after;

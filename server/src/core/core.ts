@@ -3,13 +3,15 @@ import type { Adapter } from '../adapter/adapter.ts';
 import type { Journal } from '../adapter/journal.ts';
 import type { Administrator } from '../admin/administration.ts';
 import type { NodeProcesses } from '../admin/node.ts';
-import type { Registry } from '../admin/registry/registry.ts';
+import type { Apply, Registry } from '../admin/registry/registry.ts';
 import type { AppName } from '../apps/app.ts';
+import type { AppChanges } from '../apps/app-changes.ts';
 import type { FileAppStore } from '../apps/file-store.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { callableAddresses } from '../config/callable-addresses.ts';
 import type { Config } from '../config/config.ts';
+import { hideSecretsOf } from '../config/secrets.ts';
 import type { PublicKey, SigningKey } from '../data/signing-key.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ClusterStats } from '../prometheus/cluster.ts';
@@ -78,6 +80,8 @@ export interface CoreAdmin {
   readonly registry: Registry | undefined;
   /** Waits until this node has what other nodes have changed about an app: see {@link Registry.caughtUp}. */
   caughtUp(app: AppName): Promise<void> | undefined;
+  /** Calls back whenever apps have changed from now on. */
+  follow(apply: Apply): void;
   /** Tells what the processes of the node are. */
   attach(processes: NodeProcesses): void;
 }
@@ -135,10 +139,19 @@ export function publicKeys({ signingKey }: Pick<CoreParts, 'signingKey'>): reado
   return signingKey ? [signingKey.publicKey] : [];
 }
 
-/** Takes over reloaded apps and certificates. */
-export function reloadCore({ webhooks, status }: Core): void {
-  webhooks.reload();
-  for (const certificate of status.certificates) void certificate.reload();
+/** Takes over changed apps. */
+export function takeApps({ webhooks }: Core, apps: FileAppStore, changes: AppChanges): void {
+  const { put, removed } = changes;
+  hideSecretsOf(put);
+  const hadHooks = [...put.map(({ id }) => id), ...removed].some((id) => apps.byId(id)?.hooks.length);
+  apps.take(changes);
+  if (hadHooks || put.some(({ webhooks: hooks }) => hooks.length > 0)) webhooks.reload();
+}
+
+/** Reads certificates again. */
+export function reloadCertificates(certificates: readonly Certificate[]): void {
+  // Each logs its own outcome.
+  for (const certificate of certificates) void certificate.reload();
 }
 
 /** Tells the webhooks of an app that it has used most of a quota. */

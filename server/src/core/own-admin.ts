@@ -1,7 +1,7 @@
 import type { Adapter } from '../adapter/adapter.ts';
 import { Administration, type Administrator } from '../admin/administration.ts';
 import { LiveNode, type NodeProcesses } from '../admin/node.ts';
-import { Registry } from '../admin/registry/registry.ts';
+import { type Apply, Registry } from '../admin/registry/registry.ts';
 import type { AppName } from '../apps/app.ts';
 import type { AppRepository } from '../apps/app-repository.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -20,7 +20,7 @@ export async function openRegistry(parts: CoreParts, repository: AppRepository):
   const { admin, data, apps: file } = config;
   const registry = await Registry.open({ file, admin, data, repository, now, log });
   hideSecretsOf(registry.served);
-  apps.replace(registry.served);
+  apps.take({ put: registry.served, removed: [] });
   return registry;
 }
 
@@ -73,6 +73,10 @@ export class OwnAdmin implements CoreAdmin {
 
   caughtUp(app: AppName): Promise<void> | undefined {
     return this.registry.caughtUp(app);
+  }
+
+  follow(apply: Apply): void {
+    this.registry.attach(apply);
   }
 
   attach(processes: NodeProcesses): void {

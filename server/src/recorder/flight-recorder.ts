@@ -89,9 +89,8 @@ export class FlightRecorder {
   }
 
   /** Forgets the recordings of apps that are gone. */
-  forgetOthers(appIds: ReadonlySet<string>): void {
-    for (const { appId, id } of [...this.#recordings.values()])
-      if (!appIds.has(appId)) this.forget(appId, id);
+  forgetApps(appIds: ReadonlySet<string>): void {
+    for (const { appId, id } of [...this.#recordings.values()]) if (appIds.has(appId)) this.forget(appId, id);
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import type { EventMessage } from '../adapter/adapter.ts';
 import { appOfTopic } from '../adapter/topic.ts';
-import type { AppConfig } from '../apps/app.ts';
+import type { AppChanges } from '../apps/app-changes.ts';
 import type { Config } from '../config/config.ts';
 
 /**
@@ -10,17 +10,21 @@ import type { Config } from '../config/config.ts';
 export class PlainEvents {
   #isAlone = false;
   /** The apps whose webhooks want client events. */
-  #journaled: ReadonlySet<string> = new Set();
+  readonly #journaled = new Set<string>();
 
   begin({ redis, apps }: Pick<Config, 'redis' | 'apps'>): void {
     this.#isAlone = redis === undefined;
-    this.reload(apps);
+    this.take({ put: apps, removed: [] });
   }
 
-  reload(apps: readonly AppConfig[]): void {
-    const wantsClientEvents = ({ webhooks }: AppConfig) =>
-      webhooks.some(({ events }) => events.includes('client_event'));
-    this.#journaled = new Set(apps.filter(wantsClientEvents).map(({ id }) => id));
+  /** Takes over changed apps. */
+  take({ put, removed }: AppChanges): void {
+    for (const id of removed) this.#journaled.delete(id);
+    for (const { id, webhooks } of put) {
+      const wantsClientEvents = webhooks.some(({ events }) => events.includes('client_event'));
+      if (wantsClientEvents) this.#journaled.add(id);
+      else this.#journaled.delete(id);
+    }
   }
 
   /** Whether an event that is kept nowhere is one of them. */

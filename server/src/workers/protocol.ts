@@ -8,6 +8,7 @@ import type { Nodes } from '../adapter/questions.ts';
 import type { Revocations } from '../adapter/revocations.ts';
 import type { Administrator } from '../admin/administration.ts';
 import type { AppConfig, AppName } from '../apps/app.ts';
+import type { AppChanges } from '../apps/app-changes.ts';
 import type { NodeAudit } from '../audit/audit.ts';
 import type { DrainReason } from '../broker.ts';
 import type { Config } from '../config/config.ts';
@@ -67,8 +68,10 @@ export interface WorkerApi {
 export interface WorkerControl {
   /** Begins to listen; called once, before anything else. */
   begin(message: StartMessage): Promise<Listening>;
-  /** Takes over another list of apps. */
+  /** The configuration was read again, and its changed apps were sent: reads the certificate again. */
   reload(apps: readonly AppConfig[]): Promise<void>;
+  /** Takes over changed apps. */
+  takeApps(changes: AppChanges): Promise<void>;
   /** Receives the status of the whole group. */
   setStatus(status: GroupStatus): void;
   /** What happens in this worker in those of these apps that it serves. */

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { AppConfig } from '../apps/app.ts';
+import type { AppChanges } from '../apps/app-changes.ts';
 import { FileAppStore } from '../apps/file-store.ts';
 import { KeyChanges } from '../audit/key-changes.ts';
 import type { Broker } from '../broker.ts';
 import type { Config } from '../config/config.ts';
-import { hideSecretsOf } from '../config/secrets.ts';
-import { reloadCore, webhookDeadline } from '../core/core.ts';
+import { reloadCertificates, takeApps, webhookDeadline } from '../core/core.ts';
 import { openCore } from '../core/open-core.ts';
 import { Metrics } from '../metrics.ts';
 import { readPem } from '../tls/pem-files.ts';
@@ -58,7 +58,7 @@ interface GroupParts {
  * share the port and serve all sockets.
  */
 export class WorkerGroup implements Broker {
-  /** The settings of a worker that starts now: a reload changes the apps, and {@link replaceWorkers} changes more. */
+  /** The settings of a worker that starts now, but its apps, which the registry has. */
   #config: Config;
   readonly #fd: number | undefined;
   readonly #log: Logger;
@@ -84,9 +84,7 @@ export class WorkerGroup implements Broker {
     this.#slots = Array.from({ length: count }, (_, index) => this.#newSlot(index + 1));
     const { admin, audit } = state.core;
     this.#keyChanges = new KeyChanges(audit, admin.registry?.file ?? config.apps);
-    // Workers started so far, and later, begin with what the app store has.
-    this.#config = { ...config, apps: admin.registry?.served ?? config.apps };
-    admin.registry?.attach((list) => this.#take(list));
+    admin.follow((changes) => this.#take(changes));
     admin.attach({
       processes: workers,
       isDraining: () => this.#status === 'draining',
@@ -149,17 +147,18 @@ export class WorkerGroup implements Broker {
   }
 
   async reload(apps: readonly AppConfig[]): Promise<void> {
-    await this.#state.core.admin.registry?.useFile(apps);
+    const { admin, status } = this.#state.core;
+    await admin.registry?.useFile(apps);
+    reloadCertificates(status.certificates);
+    await Promise.all(this.#workers().map((worker) => worker.reload(apps)));
   }
 
-  /** Resolves when all workers have the apps. */
-  async #take(apps: readonly AppConfig[]): Promise<void> {
-    hideSecretsOf(apps);
-    this.#keyChanges.record(this.#state.core.admin.registry?.file ?? apps);
-    this.#config = { ...this.#config, apps };
-    this.#apps.replace(apps);
-    reloadCore(this.#state.core);
-    await Promise.all(this.#workers().map((worker) => worker.reload(apps)));
+  /** Resolves when all workers have the changed apps. */
+  async #take(changes: AppChanges): Promise<void> {
+    const { core } = this.#state;
+    this.#keyChanges.record(core.admin.registry?.file ?? this.#config.apps);
+    takeApps(core, this.#apps, changes);
+    await Promise.all(this.#workers().map((worker) => worker.takeApps(changes)));
   }
 
   /**
@@ -172,14 +171,14 @@ export class WorkerGroup implements Broker {
   async replaceWorkers(config: Config): Promise<Config> {
     const before = this.#config;
     const own = Object.fromEntries(OF_PARENT.map((name) => [name, before[name]]));
-    this.#config = { ...config, ...own, apps: before.apps };
+    this.#config = { ...config, ...own };
     const timeoutMs = this.#config.drainTimeoutSeconds * 1000;
     try {
       for (const slot of this.#slots) {
         if (this.#status === 'running') await slot.replace(timeoutMs);
       }
     } catch (error) {
-      this.#config = { ...before, apps: this.#config.apps };
+      this.#config = before;
       throw error;
     }
     return this.#config;
@@ -231,7 +230,8 @@ export class WorkerGroup implements Broker {
       fork: () => new WorkerProcess(number, this.#state, () => this.#metrics.text()),
       startMessage: () => ({
         number,
-        config: this.#config,
+        // A worker that begins later has what the app store has by then.
+        config: { ...this.#config, apps: this.#state.core.admin.registry?.served ?? this.#config.apps },
         incarnation: this.#state.core.status.incarnation,
         webhookKeys: this.#state.core.webhookKeys,
         status: this.#groupStatus(),

@@ -7,6 +7,7 @@ import type { BusListener } from '../adapter/adapter.ts';
 import type { AppFigures } from '../adapter/node-figures.ts';
 import { NOTHING_DONE, type NodeAnswer, type Question } from '../adapter/questions.ts';
 import type { AppConfig } from '../apps/app.ts';
+import type { AppChanges } from '../apps/app-changes.ts';
 import type { DrainReason } from '../broker.ts';
 import type { ParentState } from './parent-state.ts';
 import type { GroupStatus, Listening, StartMessage, WorkerApi } from './protocol.ts';
@@ -97,12 +98,14 @@ export class WorkerProcess {
     return listening;
   }
 
-  /** Resolves when it has the apps, or has no time for them: it takes them over before anything that it is sent later. */
+  /** Resolves when it has changed apps, or has no time for them: it takes them over before anything that it is sent later. */
+  async takeApps(changes: AppChanges): Promise<void> {
+    await this.#inTime(this.#rpc.call('worker', 'takeApps', [changes], { timeoutMs: RELOAD_TIMEOUT_MS }));
+  }
+
+  /** Tells it that the configuration was read again, after it has the changed apps. */
   async reload(apps: readonly AppConfig[]): Promise<void> {
-    const reloaded = this.#rpc.call('worker', 'reload', [apps], { timeoutMs: RELOAD_TIMEOUT_MS });
-    await reloaded.catch((error: unknown) => {
-      this.#log.warn({ err: error, worker: this.number }, 'worker takes long to take over the apps');
-    });
+    await this.#inTime(this.#rpc.call('worker', 'reload', [apps], { timeoutMs: RELOAD_TIMEOUT_MS }));
   }
 
   figures(appIds: readonly string[]): Promise<readonly AppFigures[]> {
@@ -140,6 +143,12 @@ export class WorkerProcess {
       this.kill();
     }
     await this.ended;
+  }
+
+  async #inTime(taken: Promise<void>): Promise<void> {
+    await taken.catch((error: unknown) => {
+      this.#log.warn({ err: error, worker: this.number }, 'worker takes long to take over the apps');
+    });
   }
 
   async #ask(question: Question): Promise<NodeAnswer> {

@@ -90,7 +90,7 @@ const createApp: AdminEndpoint = {
     refuseGuessable(record);
     refuseDoubleHooks(record);
     return call.change(() => {
-      if (registry.records.has(record.id) || registry.file.some((app) => app.id === record.id))
+      if (registry.records.has(record.id) || registry.ofFile(record.id))
         throw new Problem('app_exists', `There is an app "${record.id}" already`);
       refuseTakenKeys(registry, record);
       if (registry.records.size >= MAX_APPS)

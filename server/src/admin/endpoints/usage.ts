@@ -63,7 +63,7 @@ const readAppUsage: AdminEndpoint = {
     const { registry, actor, parameters, usage } = call;
     const id = parameters['app_id'] ?? '';
     const isVisible = actor.apps === undefined || actor.apps.includes(id);
-    const isThere = registry.records.has(id) || registry.file.some((app) => app.id === id);
+    const isThere = registry.records.has(id) || registry.ofFile(id) !== undefined;
     const everUsed = async () =>
       (await usage.rows({ unit: 'month', from: 0, to: Number.MAX_SAFE_INTEGER, apps: [id], limit: 1 }))
         .length > 0;

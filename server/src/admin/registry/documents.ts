@@ -38,11 +38,15 @@ export class Documents {
   readonly #seal: Seal | undefined;
   readonly #now: () => number;
   readonly #log: Logger;
-  #apps: ReadonlyMap<string, AppRecord> = new Map();
-  #tokens: ReadonlyMap<string, TokenRecord> = new Map();
+  readonly #apps = new Map<string, AppRecord>();
+  readonly #tokens = new Map<string, TokenRecord>();
+  /** Which app has a key. */
+  readonly #appOfKey = new Map<string, string>();
   #version = 0;
   /** By id of a document. */
-  #sizes = new Map<string, number>();
+  readonly #sizes = new Map<string, number>();
+  /** The sum of the sizes. */
+  #bytes = 0;
 
   /** @param seal `undefined`: nothing is kept */
   constructor(repository: AppRepository, seal: Seal | undefined, now: () => number, log: Logger) {
@@ -70,26 +74,28 @@ export class Documents {
     return this.#tokens;
   }
 
-  /** Reads what others have changed. @returns whether anything has changed */
-  async read(): Promise<boolean> {
-    const before = this.#version;
-    const { version, isComplete, documents } = await this.#repository.changes(before);
-    if (isComplete) {
-      this.#apps = new Map();
-      this.#tokens = new Map();
-      this.#sizes = new Map();
-    }
-    this.#take(documents, version);
-    return version !== before;
+  /** The id of the app of the store that has a key. */
+  appOfKey(key: string): string | undefined {
+    return this.#appOfKey.get(key);
+  }
+
+  /** Reads what others have changed. @returns the ids of the apps that it concerns */
+  async read(): Promise<readonly string[]> {
+    const { version, isComplete, documents } = await this.#repository.changes(this.#version);
+    if (version === this.#version) return [];
+    if (!isComplete) return this.#take(documents, version);
+    const standing = new Set(documents.map(({ id }) => id));
+    const gone = [...this.#sizes.keys()].filter((id) => !standing.has(id));
+    return this.#take([...gone.map((id) => ({ id, sealed: null })), ...documents], version);
   }
 
   /**
    * Writes a change that was made for what is known here.
    *
-   * @returns `false`: another node came first, and what it changed must be read
+   * @returns the ids of the apps that it concerns; `undefined`: another node came first, and what it changed must be read
    * @throws Problem if there is no room
    */
-  async write(change: Change, repeatable: Repeatable | undefined): Promise<boolean> {
+  async write(change: Change, repeatable: Repeatable | undefined): Promise<readonly string[] | undefined> {
     const { put = [], remove = [], forget = [], entries, result } = change;
     const documents = [
       ...put.map((kept) => {
@@ -112,9 +118,7 @@ export class Documents {
       answer,
       now: this.#now(),
     });
-    if (version === undefined) return false;
-    this.#take(documents, version);
-    return true;
+    return version === undefined ? undefined : this.#take(documents, version);
   }
 
   /**
@@ -135,39 +139,57 @@ export class Documents {
     return { ...kept.result, headers: { ...kept.result.headers, 'Idempotency-Replayed': 'true' } };
   }
 
-  #take(documents: readonly KeptDocument[], version: number): void {
-    const apps = new Map(this.#apps);
-    const tokens = new Map(this.#tokens);
+  /** @returns the ids of the apps among them */
+  #take(documents: readonly KeptDocument[], version: number): readonly string[] {
+    const apps: string[] = [];
     for (const { id, sealed } of documents) {
+      this.#bytes += this.#growth(id, sealed);
       if (sealed === null) this.#sizes.delete(id);
       else this.#sizes.set(id, sealed.length);
       if (id === KEY_CHECK || !this.#seal) continue;
       const colon = id.indexOf(':');
       const [kind, name] = [id.slice(0, colon), id.slice(colon + 1)];
-      if (sealed === null) (kind === 'app' ? apps : tokens).delete(name);
-      else this.#open(apps, tokens, id, sealed);
+      const kept = sealed === null ? undefined : this.#open(id, sealed);
+      // One that cannot be read stays what it was.
+      if (sealed !== null && !kept) continue;
+      if (kind === 'app') {
+        this.#setApp(name, kept?.kind === 'app' ? kept.record : undefined);
+        apps.push(name);
+      } else if (kept?.kind === 'token') this.#tokens.set(name, kept.record);
+      else this.#tokens.delete(name);
     }
-    this.#apps = apps;
-    this.#tokens = tokens;
     this.#version = version;
+    return apps;
   }
 
-  #open(apps: Map<string, AppRecord>, tokens: Map<string, TokenRecord>, id: string, sealed: string): void {
+  #setApp(id: string, record: AppRecord | undefined): void {
+    for (const { key } of this.#apps.get(id)?.keys ?? []) {
+      // Unless another app has it already.
+      if (this.#appOfKey.get(key) === id) this.#appOfKey.delete(key);
+    }
+    if (!record) return void this.#apps.delete(id);
+    this.#apps.set(id, record);
+    for (const { key } of record.keys) this.#appOfKey.set(key, id);
+  }
+
+  #open(id: string, sealed: string): Kept | undefined {
     try {
-      const { kind, record } = readKept(this.#opened(id, sealed));
-      if (kind === 'app') apps.set(record.id, record);
-      else tokens.set(record.name, record);
+      return readKept(this.#opened(id, sealed));
     } catch (error) {
       this.#log.error({ err: error, document: id }, 'app store: a document cannot be read');
+      return undefined;
     }
   }
 
   #refuseTooMuch(documents: readonly KeptDocument[]): void {
-    const sizes = new Map(this.#sizes);
-    for (const { id, sealed } of documents) sizes.set(id, sealed?.length ?? 0);
-    const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-    if (bytes > MAX_BYTES)
+    const growth = documents.reduce((sum, { id, sealed }) => sum + this.#growth(id, sealed), 0);
+    if (this.#bytes + growth > MAX_BYTES)
       throw new Problem('limit_reached', `The app store has its ${MAX_BYTES / 1024 / 1024} MiB`);
+  }
+
+  /** By how much a document makes the store larger. */
+  #growth(id: string, sealed: string | null): number {
+    return (sealed?.length ?? 0) - (this.#sizes.get(id) ?? 0);
   }
 
   #sealed(place: string, text: string): string {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { AppConfig, AppName } from '../../apps/app.ts';
+import type { AppChanges } from '../../apps/app-changes.ts';
 import type { AppRepository } from '../../apps/app-repository.ts';
 import type { AdminConfig } from '../../config/admin.ts';
 import { ConfigError } from '../../config/error.ts';
@@ -9,7 +10,8 @@ import type { AdminAnswer } from '../http/request.ts';
 import type { TrailEntry } from '../trail.ts';
 import { type Change, Documents, type Repeatable } from './documents.ts';
 import { openSeal } from './open-seal.ts';
-import { type AppRecord, appConfigOf, nextEnd, type TokenRecord } from './records.ts';
+import type { AppRecord, TokenRecord } from './records.ts';
+import { ServedApps } from './served-apps.ts';
 
 export interface RegistryParts {
   readonly file: readonly AppConfig[];
@@ -22,8 +24,8 @@ export interface RegistryParts {
   readonly log: Logger;
 }
 
-/** Is told which apps there are from now on, and resolves when all processes of this node have them. */
-type Apply = (apps: readonly AppConfig[]) => Promise<void>;
+/** Is told what is different about the apps from now on, and resolves when all processes of this node have that. */
+export type Apply = (changes: AppChanges) => Promise<void>;
 
 /** Attempts to make a change that others come before. */
 const MAX_ATTEMPTS = 10;
@@ -33,13 +35,8 @@ const MAX_TIMER_MS = 2_147_483_647;
 export class Registry {
   readonly #parts: RegistryParts;
   readonly #documents: Documents;
+  readonly #served: ServedApps;
   #file: readonly AppConfig[];
-  #fileKeys: ReadonlySet<string>;
-  /** What the broker makes of each record, as long as nothing of it ends. */
-  readonly #configs = new WeakMap<
-    AppRecord,
-    { readonly until: number; readonly config: AppConfig | undefined }
-  >();
   #apply: Apply | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** The last change or reading; each waits for the one before. */
@@ -51,7 +48,7 @@ export class Registry {
     this.#parts = parts;
     this.#documents = documents;
     this.#file = parts.file;
-    this.#fileKeys = keysOf(parts.file);
+    this.#served = new ServedApps({ ...parts, records: documents.apps });
   }
 
   /**
@@ -63,7 +60,7 @@ export class Registry {
     const { repository, now, log } = parts;
     const documents = new Documents(repository, await openSeal(parts), now, log);
     const registry = new Registry(parts, documents);
-    await documents.read();
+    registry.#served.update(await documents.read());
     registry.#refuseDoubles(parts.file);
     return registry;
   }
@@ -83,6 +80,16 @@ export class Registry {
     return this.#file;
   }
 
+  /** An app of the configuration file. */
+  ofFile(id: string): AppConfig | undefined {
+    return this.#served.ofFile(id);
+  }
+
+  /** Whether a key is taken, for an app of the store. */
+  isTaken(key: string, appId: string): boolean {
+    return this.#served.isOfFile(key) || (this.#documents.appOfKey(key) ?? appId) !== appId;
+  }
+
   /** The apps of the store, by id. */
   get records(): ReadonlyMap<string, AppRecord> {
     return this.#documents.apps;
@@ -93,13 +100,9 @@ export class Registry {
     return this.#documents.tokens;
   }
 
-  /** All apps that clients can use. One of the file goes before one of the store that a node with another file has made. */
+  /** All apps that clients can use. */
   get served(): readonly AppConfig[] {
-    const ids = new Set(this.#file.map(({ id }) => id));
-    const ofStore = [...this.records.values()].filter(
-      ({ id, keys }) => !ids.has(id) && !keys.some(({ key }) => this.#fileKeys.has(key)),
-    );
-    return [...this.#file, ...ofStore.flatMap((record) => this.#configOf(record) ?? [])];
+    return this.#served.all();
   }
 
   attach(apply: Apply): void {
@@ -116,8 +119,7 @@ export class Registry {
   async useFile(apps: readonly AppConfig[]): Promise<void> {
     this.#refuseDoubles(apps);
     this.#file = apps;
-    this.#fileKeys = keysOf(apps);
-    await this.#applyAll();
+    await this.#tell(this.#served.useFile(apps));
   }
 
   /**
@@ -158,7 +160,7 @@ export class Registry {
   }
 
   #isOfFile(app: AppName): boolean {
-    return 'key' in app ? this.#fileKeys.has(app.key) : this.#file.some(({ id }) => id === app.id);
+    return 'key' in app ? this.#served.isOfFile(app.key) : this.ofFile(app.id) !== undefined;
   }
 
   /** Reads the store once what is in progress is done; whoever asks before it begins gets the same reading. */
@@ -185,9 +187,10 @@ export class Registry {
       if (repeated) return repeated;
       const change = work();
       try {
-        if (await this.#documents.write(change, repeatable)) {
+        const apps = await this.#documents.write(change, repeatable);
+        if (apps) {
           onMade(change.entries);
-          if (change.put || change.remove) await this.#applyAll();
+          await this.#tell(this.#served.update(apps));
           return change.result;
         }
       } catch (error) {
@@ -213,7 +216,7 @@ export class Registry {
   }
 
   async #readAndApply(): Promise<void> {
-    if (!this.#isClosed && (await this.#documents.read())) await this.#applyAll();
+    if (!this.#isClosed) await this.#tell(this.#served.update(await this.#documents.read()));
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -222,66 +225,38 @@ export class Registry {
     return turn;
   }
 
-  async #applyAll(): Promise<void> {
+  async #tell(changes: AppChanges): Promise<void> {
     this.#wakeAtNextEnd();
-    await this.#apply?.(this.served);
-  }
-
-  #configOf(record: AppRecord): AppConfig | undefined {
-    const now = this.#seconds();
-    const known = this.#configs.get(record);
-    if (known && known.until > now) return known.config;
-    let config: AppConfig | undefined;
-    try {
-      config = appConfigOf(record, now);
-    } catch (error) {
-      this.#parts.log.error({ err: error, appId: record.id }, 'app store: an app cannot be served');
-    }
-    this.#configs.set(record, { until: nextEnd(record, now), config });
-    return config;
+    if (changes.put.length > 0 || changes.removed.length > 0) await this.#apply?.(changes);
   }
 
   /** Secrets of webhooks end on time. */
   #wakeAtNextEnd(): void {
     clearTimeout(this.#timer);
-    const now = this.#seconds();
-    const next = Math.min(...[...this.records.values()].map((record) => nextEnd(record, now)), Infinity);
-    if (next === Infinity) return;
-    const delay = Math.min(next * 1000 - this.#parts.now(), MAX_TIMER_MS);
+    const { nextEnd } = this.#served;
+    if (nextEnd === Infinity) return;
+    const delay = Math.min(nextEnd * 1000 - this.#parts.now(), MAX_TIMER_MS);
     const wake = () => {
-      this.#applyAll().catch((error: unknown) => {
+      this.#tell(this.#served.updateEnded()).catch((error: unknown) => {
         this.#parts.log.error({ err: error }, 'the end of a secret could not be applied');
       });
     };
     this.#timer = setTimeout(wake, Math.max(1, delay)).unref();
   }
 
-  #seconds(): number {
-    return Math.floor(this.#parts.now() / 1000);
-  }
-
   #refuseDoubles(file: readonly AppConfig[]): void {
-    const keys = new Map(
-      [...this.records.values()].flatMap((app) => app.keys.map(({ key }) => [key, app.id] as const)),
-    );
     const problems = file.flatMap((app, index) => [
       ...(this.records.has(app.id)
         ? [
             `apps[${index}].id: got ${JSON.stringify(app.id)}, expected an id that no app of the app store has`,
           ]
         : []),
-      ...app.keys.flatMap(({ key }, at) =>
-        keys.has(key)
-          ? [
-              `apps[${index}].keys[${at}].key: app ${keys.get(key)} of the app store has it, expected another key`,
-            ]
-          : [],
-      ),
+      ...app.keys.flatMap(({ key }, at) => {
+        const owner = this.#documents.appOfKey(key);
+        if (owner === undefined) return [];
+        return [`apps[${index}].keys[${at}].key: app ${owner} of the app store has it, expected another key`];
+      }),
     ]);
     if (problems.length > 0) throw new ConfigError(undefined, problems);
   }
-}
-
-function keysOf(apps: readonly AppConfig[]): Set<string> {
-  return new Set(apps.flatMap(({ keys }) => keys.map(({ key }) => key)));
 }

@@ -1,4 +1,4 @@
-import type { AppStore } from '../app.ts';
+import type { App, AppStore } from '../app.ts';
 
 /** Milliseconds between looks at the clock, which somebody may set. */
 const LOOK_MS = 1000;
@@ -15,15 +15,14 @@ export class KeyExpiry {
   constructor(apps: AppStore, onExpired: () => void) {
     this.#apps = apps;
     this.#onExpired = onExpired;
-    this.reset();
+    this.consider(apps.all());
   }
 
-  /** Finds the next end anew, because the keys may have changed. */
-  reset(): void {
+  /** The keys of these apps may have changed. An end that was taken back only makes it look once in vain. */
+  consider(apps: Iterable<App | undefined>): void {
     const now = Date.now();
-    this.#next = Infinity;
-    for (const app of this.#apps.all()) {
-      for (const { expiresAt = 0 } of app.allKeys) {
+    for (const app of apps) {
+      for (const { expiresAt = 0 } of app?.allKeys ?? []) {
         if (expiresAt > now) this.#next = Math.min(this.#next, expiresAt);
       }
     }
@@ -43,7 +42,8 @@ export class KeyExpiry {
 
   #look(): void {
     if (Date.now() < this.#next) return this.#arm();
-    this.reset();
+    this.#next = Infinity;
+    this.consider(this.#apps.all());
     this.#onExpired();
   }
 }

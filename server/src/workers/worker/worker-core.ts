@@ -1,5 +1,6 @@
 import type { Journal } from '../../adapter/journal.ts';
 import type { NodeProcesses } from '../../admin/node.ts';
+import type { Apply } from '../../admin/registry/registry.ts';
 import type { Core, CoreAdmin, CoreStatus, CoreWebhooks } from '../../core/core.ts';
 import type { PublicKey } from '../../data/signing-key.ts';
 import type { Quotas } from '../../usage/quotas.ts';
@@ -18,6 +19,8 @@ export class WorkerCore implements Core {
   readonly admin: CoreAdmin;
   /** This process, when it serves clients. */
   processes: NodeProcesses | undefined;
+  /** Takes over changed apps, once this process serves clients. */
+  applyApps: Apply | undefined;
   readonly webhookKeys: readonly PublicKey[];
   readonly audit: WorkerAudit | undefined;
   readonly quotas: Quotas;
@@ -47,6 +50,9 @@ export class WorkerCore implements Core {
       administrator: remote(parent, 'administrator'),
       registry: undefined,
       caughtUp: (app) => (sharesApps ? parent.call('apps', 'caughtUp', [app]) : undefined),
+      follow: (apply) => {
+        this.applyApps = apply;
+      },
       attach: (processes) => {
         this.processes = processes;
       },

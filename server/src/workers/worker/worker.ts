@@ -34,6 +34,8 @@ export class Worker {
   readonly #plainEvents = new PlainEvents();
   #log: Logger | undefined;
   #broker: Promise<Broker> | undefined;
+  /** Resolves when it serves clients. */
+  #begun: Promise<Listening> | undefined;
   #core: WorkerCore | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #status: GroupStatus = { status: 'starting' };
@@ -73,10 +75,17 @@ export class Worker {
   };
 
   readonly #control: WorkerControl = {
-    begin: (message) => this.#begin(message),
+    begin: (message) => {
+      this.#begun = this.#begin(message);
+      return this.#begun;
+    },
     reload: async (apps) => {
-      this.#plainEvents.reload(apps);
       await (await this.#broker)?.reload(apps);
+    },
+    takeApps: async (changes) => {
+      this.#plainEvents.take(changes);
+      await this.#begun;
+      await this.#core?.applyApps?.(changes);
     },
     figures: async (appIds) => (await this.#own?.figures(appIds)) ?? [],
     connections: async () => (await this.#own?.connections()) ?? 0,
