@@ -1,14 +1,13 @@
 import type { FunctionComponent } from 'preact';
-import { useCallback, useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo } from 'preact/hooks';
 import { ApiFailure } from '../data/api.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { Help } from '../frame/help.tsx';
 import { type Command, Palette } from '../frame/palette.tsx';
 import { addressOf, type Route, useRoute } from '../frame/route.ts';
-import { listenToShortcuts } from '../frame/shortcuts.ts';
 import { Sidebar } from '../frame/sidebar.tsx';
 import { markTab } from '../frame/tab-mark.ts';
-import { chooseTheme, nextTheme, readTheme } from '../frame/theme.ts';
+import { useWindows } from '../frame/use-windows.ts';
 import { Empty } from '../parts/empty.tsx';
 import { momentOf } from '../parts/format.ts';
 import { admin } from './data/admin-api.ts';
@@ -28,8 +27,6 @@ const PULSE_MS = 3000;
 /** Apps that the palette offers. */
 const MAX_APPS = 8;
 
-type Window = 'none' | 'palette' | 'help';
-
 /** The frame of all views of an administrator. */
 export const AdminShell: FunctionComponent<{
   me: Me;
@@ -47,23 +44,10 @@ export const AdminShell: FunctionComponent<{
   const { value, failure } = useAnswer(pulse, PULSE_MS);
   const me = value ?? first;
   const rights = useMemo(() => rightsOf(me), [me.name, me.role, String(me.apps), me.has_store]);
-  const groups = viewGroupsOf(rights);
-  const views = groups.flatMap(([, entries]) => entries);
+  const groups = useMemo(() => viewGroupsOf(rights), [rights]);
+  const views = useMemo(() => groups.flatMap(([, entries]) => entries), [groups]);
   const route = useRoute(views[0]?.view ?? '');
-  const [open, setOpen] = useState<Window>('none');
-  const [theme, setTheme] = useState(readTheme);
-  const turnTheme = () => setTheme(nextTheme);
-  useEffect(() => chooseTheme(theme), [theme]);
-  // Before the page is painted: who sees it can use the keys.
-  useLayoutEffect(
-    () =>
-      listenToShortcuts({
-        views,
-        openPalette: () => setOpen('palette'),
-        openHelp: () => setOpen('help'),
-      }),
-    [rights],
-  );
+  const windows = useWindows(views);
   useEffect(() => {
     const title = views.find(({ view }) => view === route.view)?.title ?? 'Administration';
     markTab({ app: route.item ?? me.name, view: title, isStale: failure !== undefined, refusals: 0 });
@@ -73,13 +57,12 @@ export const AdminShell: FunctionComponent<{
       ...(rights.make
         ? [{ title: 'New app', hint: 'action', run: () => location.assign(addressOf('apps', 'new')) }]
         : []),
-      { title: 'Change the colours', hint: 'action', run: turnTheme },
-      { title: 'Show the keys', hint: '?', run: () => setOpen('help') },
+      { title: 'Change the colours', hint: 'action', run: windows.turnTheme },
+      { title: 'Show the keys', hint: '?', run: windows.openHelp },
       { title: 'Sign out', hint: 'action', run: onSignOut },
     ],
     [rights, onSignOut],
   );
-  const close = () => setOpen('none');
   return (
     <RightsProvider value={rights}>
       <div class="frame">
@@ -88,9 +71,9 @@ export const AdminShell: FunctionComponent<{
           groups={groups}
           view={route.view}
           state={failure ? ['failed', 'no answer'] : ['connected', 'connected']}
-          theme={theme}
-          onTheme={turnTheme}
-          onFind={() => setOpen('palette')}
+          theme={windows.theme}
+          onTheme={windows.turnTheme}
+          onFind={windows.openPalette}
           onSignOut={onSignOut}
         />
         <div>
@@ -109,16 +92,16 @@ export const AdminShell: FunctionComponent<{
             <View route={route} rights={rights} views={views.map(({ view }) => view)} />
           </main>
         </div>
-        {open === 'palette' && (
+        {windows.open === 'palette' && (
           <Palette
             views={views}
             actions={actions}
             search={rights.read ? searchApps : searchNothing}
             what="a view, app or action"
-            onClose={close}
+            onClose={windows.close}
           />
         )}
-        {open === 'help' && <Help views={views} onClose={close} />}
+        {windows.open === 'help' && <Help views={views} onClose={windows.close} />}
       </div>
     </RightsProvider>
   );

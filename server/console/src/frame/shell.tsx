@@ -1,5 +1,5 @@
 import type { FunctionComponent } from 'preact';
-import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 import { api } from '../data/api.ts';
 import { useLive } from '../data/live-context.ts';
 import type { SessionView } from '../data/wire.ts';
@@ -23,9 +23,8 @@ import { Header } from './header.tsx';
 import { Help } from './help.tsx';
 import { type Command, Palette } from './palette.tsx';
 import { addressOf, PROBE, type Route, useRoute } from './route.ts';
-import { listenToShortcuts } from './shortcuts.ts';
 import { markTab } from './tab-mark.ts';
-import { chooseTheme, nextTheme, readTheme } from './theme.ts';
+import { useWindows } from './use-windows.ts';
 import { VIEWS } from './views.ts';
 
 /** Channels that the palette offers. */
@@ -45,8 +44,6 @@ async function searchApp(text: string): Promise<readonly Command[]> {
   return [...found, ...(SOCKET_ID.test(text) ? [connection] : []), user];
 }
 
-type Window = 'none' | 'palette' | 'help';
-
 /** The frame of all views: name of the app, navigation, state of the connection. */
 export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => void }> = ({
   session,
@@ -55,20 +52,7 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
   const route = useRoute('live');
   const live = useLive();
   const { staleSince, unseenRefusals } = live;
-  const [open, setOpen] = useState<Window>('none');
-  const [theme, setTheme] = useState(readTheme);
-  const turnTheme = () => setTheme(nextTheme);
-  useEffect(() => chooseTheme(theme), [theme]);
-  // Before the page is painted: who sees it can use the keys.
-  useLayoutEffect(
-    () =>
-      listenToShortcuts({
-        views: VIEWS,
-        openPalette: () => setOpen('palette'),
-        openHelp: () => setOpen('help'),
-      }),
-    [],
-  );
+  const windows = useWindows(VIEWS);
   useEffect(() => {
     const view = VIEWS.find((each) => each.view === route.view)?.title ?? 'Console';
     const isStale = staleSince !== undefined;
@@ -76,21 +60,20 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
   });
   const actions = useMemo<readonly Command[]>(
     () => [
-      { title: 'Change the colours', hint: 'action', run: turnTheme },
-      { title: 'Show the keys', hint: '?', run: () => setOpen('help') },
+      { title: 'Change the colours', hint: 'action', run: windows.turnTheme },
+      { title: 'Show the keys', hint: '?', run: windows.openHelp },
       ...(session.signOut ? [{ title: 'Sign out', hint: 'action', run: onSignOut }] : []),
     ],
     [session, onSignOut],
   );
-  const close = () => setOpen('none');
   return (
     <div class="frame">
       <Header
         session={session}
         view={route.view}
-        theme={theme}
-        onTheme={turnTheme}
-        onFind={() => setOpen('palette')}
+        theme={windows.theme}
+        onTheme={windows.turnTheme}
+        onFind={windows.openPalette}
         onSignOut={onSignOut}
       />
       <div>
@@ -104,16 +87,16 @@ export const Shell: FunctionComponent<{ session: SessionView; onSignOut: () => v
           <View route={route} session={session} />
         </main>
       </div>
-      {open === 'palette' && (
+      {windows.open === 'palette' && (
         <Palette
           views={VIEWS}
           actions={actions}
           search={searchApp}
           what="a view, channel, user or action"
-          onClose={close}
+          onClose={windows.close}
         />
       )}
-      {open === 'help' && <Help views={VIEWS} onClose={close} />}
+      {windows.open === 'help' && <Help views={VIEWS} onClose={windows.close} />}
     </div>
   );
 };

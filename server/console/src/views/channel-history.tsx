@@ -1,9 +1,9 @@
 import type { FunctionComponent } from 'preact';
 import { useState } from 'preact/hooks';
 import type { ChannelHistory, KeptEvent } from '../data/wire.ts';
-import { age, bytes, count, momentOf, readable } from '../parts/format.ts';
-import { Icon } from '../parts/icon.tsx';
+import { age, bytes, count, readable } from '../parts/format.ts';
 import { UserLink } from '../parts/links.tsx';
+import { OpeningCell } from '../parts/opening-cell.tsx';
 import { Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
@@ -45,18 +45,12 @@ const Row: FunctionComponent<{ event: KeptEvent }> = ({ event }) => {
   return (
     <>
       <tr>
-        <td class="log">
-          <button
-            type="button"
-            class="bare toggle"
-            aria-expanded={isOpen}
-            aria-label={`Data of the event at ${position}`}
-            onClick={() => setOpen(!isOpen)}
-          >
-            <Icon name="more" />
-          </button>{' '}
-          <time dateTime={new Date(atMs).toISOString()}>{momentOf(atMs)}</time>
-        </td>
+        <OpeningCell
+          at={atMs}
+          label={`Data of the event at ${position}`}
+          isOpen={isOpen}
+          onToggle={() => setOpen(!isOpen)}
+        />
         <th scope="row">
           <Untrusted text={name} />
         </th>

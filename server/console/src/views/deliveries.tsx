@@ -6,7 +6,7 @@ import type { DeliveryState, DeliveryView } from '../data/wire.ts';
 import { Confirm, type Question } from '../parts/confirm.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { age, countOf, momentOf, readable } from '../parts/format.ts';
-import { Icon } from '../parts/icon.tsx';
+import { OpeningCell } from '../parts/opening-cell.tsx';
 import { ACTIONS, Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
@@ -99,18 +99,12 @@ const Row: FunctionComponent<{
   return (
     <>
       <tr>
-        <td class="log">
-          <button
-            type="button"
-            class="bare toggle"
-            aria-expanded={isOpen}
-            aria-label={`Attempts of ${id}`}
-            onClick={() => setOpen(!isOpen)}
-          >
-            <Icon name="more" />
-          </button>{' '}
-          <time dateTime={new Date(since).toISOString()}>{momentOf(since)}</time>
-        </td>
+        <OpeningCell
+          at={since}
+          label={`Attempts of ${id}`}
+          isOpen={isOpen}
+          onToggle={() => setOpen(!isOpen)}
+        />
         <th scope="row">
           <Untrusted text={lane} />
         </th>

@@ -7,7 +7,7 @@ import { Bars } from '../parts/bars.tsx';
 import { Chart, ChartGroup } from '../parts/chart.tsx';
 import { Failure } from '../parts/failure.tsx';
 import { count, countOf, momentOf, readable } from '../parts/format.ts';
-import { Icon } from '../parts/icon.tsx';
+import { OpeningCell } from '../parts/opening-cell.tsx';
 import { Table } from '../parts/table.tsx';
 import { Untrusted } from '../parts/untrusted.tsx';
 
@@ -114,18 +114,12 @@ const AttemptRow: FunctionComponent<{ attempt: LoggedAttempt }> = ({ attempt }) 
   return (
     <>
       <tr>
-        <td class="log">
-          <button
-            type="button"
-            class="bare toggle"
-            aria-expanded={isOpen}
-            aria-label={`Request and answer at ${momentOf(at)}`}
-            onClick={() => setOpen(!isOpen)}
-          >
-            <Icon name="more" />
-          </button>{' '}
-          <time dateTime={new Date(at).toISOString()}>{momentOf(at)}</time>
-        </td>
+        <OpeningCell
+          at={at}
+          label={`Request and answer at ${momentOf(at)}`}
+          isOpen={isOpen}
+          onToggle={() => setOpen(!isOpen)}
+        />
         <td>
           <span class={outcome === 'delivered' ? 'pill good' : 'pill bad'}>{status ?? outcome}</span>
         </td>

@@ -1,29 +1,20 @@
 import type { ComponentChildren, FunctionComponent } from 'preact';
 import { useCallback } from 'preact/hooks';
-import { type Answer, useAnswer } from '../../../data/use-answer.ts';
+import { useAnswer } from '../../../data/use-answer.ts';
 import { addressOf } from '../../../frame/route.ts';
 import { Empty } from '../../../parts/empty.tsx';
 import { Failure } from '../../../parts/failure.tsx';
 import { Untrusted } from '../../../parts/untrusted.tsx';
 import { admin } from '../../data/admin-api.ts';
 import { useRights } from '../../data/rights.ts';
-import type { AppView } from '../../data/wire.ts';
 import { KeysPart } from './keys.tsx';
 import { OverviewPart } from './overview.tsx';
+import type { PartProps } from './part.ts';
 import { SettingsPart } from './settings.tsx';
 import { UsagePart } from './usage.tsx';
 import { WebhooksPart } from './webhooks.tsx';
 
 const REFRESH_MS = 3000;
-
-/** What a part of the page of an app gets. */
-export interface PartProps {
-  readonly app: AppView;
-  /** Whether the user may change the app here. */
-  readonly writable: boolean;
-  /** Asks for the app anew. */
-  readonly onChanged: Answer<AppView>['ask'];
-}
 
 const PARTS: Readonly<
   Record<string, { readonly title: string; readonly part: FunctionComponent<PartProps> }>

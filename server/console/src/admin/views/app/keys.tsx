@@ -9,7 +9,7 @@ import { Untrusted } from '../../../parts/untrusted.tsx';
 import { admin } from '../../data/admin-api.ts';
 import type { KeyView, NewKey } from '../../data/wire.ts';
 import { ShownOnce } from '../../parts/shown-once.tsx';
-import type { PartProps } from './app.tsx';
+import type { PartProps } from './part.ts';
 
 /** A key that another one replaces. */
 interface Rotation {

@@ -7,7 +7,7 @@ import { Table } from '../../../parts/table.tsx';
 import { admin } from '../../data/admin-api.ts';
 import type { StatsView } from '../../data/wire.ts';
 import { Meter } from '../../parts/meter.tsx';
-import type { PartProps } from './app.tsx';
+import type { PartProps } from './part.ts';
 
 const LIVE_MS = 2000;
 

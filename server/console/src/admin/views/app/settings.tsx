@@ -4,8 +4,8 @@ import { useOutcome } from '../../../data/use-outcome.ts';
 import { OutcomeLine } from '../../../parts/outcome-line.tsx';
 import { admin } from '../../data/admin-api.ts';
 import type { AppView } from '../../data/wire.ts';
-import type { PartProps } from './app.tsx';
 import { DeletePanel } from './delete.tsx';
+import type { PartProps } from './part.ts';
 
 const SWITCHES = {
   enabled: 'Enabled: without it, connections are closed and requests refused',

@@ -1,7 +1,7 @@
 import type { FunctionComponent } from 'preact';
 import { useState } from 'preact/hooks';
 import { readChosen, UsagePanel } from '../../parts/usage-panel.tsx';
-import type { PartProps } from './app.tsx';
+import type { PartProps } from './part.ts';
 
 /** What one app uses. */
 export const UsagePart: FunctionComponent<PartProps> = ({ app: { id } }) => {

@@ -10,7 +10,7 @@ import { Untrusted } from '../../../parts/untrusted.tsx';
 import { admin } from '../../data/admin-api.ts';
 import type { HookView } from '../../data/wire.ts';
 import { ShownOnce } from '../../parts/shown-once.tsx';
-import type { PartProps } from './app.tsx';
+import type { PartProps } from './part.ts';
 
 const EVENTS: Readonly<Record<WebhookEventName, string>> = {
   channel_occupied: 'a channel is occupied',
