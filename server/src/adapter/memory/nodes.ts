@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { BusListener } from '../adapter.ts';
 import { type Answers, answerMsOf, NOTHING_DONE, type Nodes, type Question } from '../questions.ts';
 
@@ -14,11 +13,13 @@ export class MemoryNodes implements Nodes {
   }
 
   async ask(question: Question): Promise<Answers> {
-    const ending = new AbortController();
-    const tooLate = delay(answerMsOf(question), undefined, { signal: ending.signal }).catch(() => {});
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, answerMsOf(question), undefined);
+    });
     const answered = this.#listener?.answer(question).catch(() => undefined);
     const answer = await Promise.race([answered, tooLate]);
-    ending.abort();
+    clearTimeout(timer);
     const isDone = answer !== undefined && !answer.isPartial;
     return { ...(answer ?? NOTHING_DONE), total: 1, pending: isDone ? [] : [NODE] };
   }

@@ -52,6 +52,7 @@ const listApps: AdminEndpoint = {
     ].filter((found) => {
       const id = idOf(found);
       if (actor.apps && !actor.apps.includes(id)) return false;
+      if (wanted === '') return true;
       const name = 'file' in found ? found.file.name : found.record.settings['name'];
       return `${id}\n${String(name ?? '')}`.toLowerCase().includes(wanted);
     });
