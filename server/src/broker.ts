@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Adapter } from './adapter/adapter.ts';
 import type { AppConfig } from './apps/app.ts';
-import type { ConsoleOptions } from './console/console.ts';
+import type { ConsoleOptions } from './console/options.ts';
 import type { Core } from './core/core.ts';
 import type { Metrics } from './metrics.ts';
 import type { MetricsText } from './prometheus/endpoint.ts';

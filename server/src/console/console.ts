@@ -18,18 +18,13 @@ import type { Watched } from './live/app-observer.ts';
 import { LiveObservers } from './live/app-observers.ts';
 import { Feed } from './live/feed.ts';
 import { LiveApps } from './live/live-apps.ts';
+import type { ConsoleOptions } from './options.ts';
 import { providerSignIn } from './provider-sign-in.ts';
 import { consoleApi } from './routes.ts';
 import { ownPagesOnly, securityHeaders } from './security-headers.ts';
 import { Sessions } from './sessions.ts';
 import { signIn } from './sign-in.ts';
 import { staticFiles } from './static-files.ts';
-
-/** Options of a console. */
-export interface ConsoleOptions {
-  /** Shows the first app without a sign-in. Only on loopback. @default false */
-  readonly open?: boolean;
-}
 
 export interface ConsoleParts extends ConsoleOptions {
   readonly config: Config;
