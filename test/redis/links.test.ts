@@ -145,7 +145,7 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     expect(told(node.cli, 'redis lost')).toEqual([]);
   });
 
-  test('report why a script is refused, without its hash', async () => {
+  async function openLink(): Promise<ReconnectingClient> {
     const link = new ReconnectingClient({
       name: 'test',
       connect: (name) => connectRedis(redisSchema.parse({ url: redis.url }), name, 2000),
@@ -154,9 +154,22 @@ describe.skipIf(!hasRedis)('connections to Redis', { timeout: 60_000 }, () => {
     });
     onTestFinished(() => link.close());
     await link.start();
+    return link;
+  }
+
+  test('report why a script is refused, without its hash', async () => {
+    const link = await openLink();
     await redis.command('CONFIG', 'SET', 'maxmemory', '1');
     const run = new ScriptRunner(link, 2000).run(scripts.addHeld, 'key', 'kind', 'name', 1000);
     await expect(run).rejects.toThrow(/^Redis: OOM command not allowed when used memory > 'maxmemory'$/);
+  });
+
+  test('have a fault once they are closed: what goes on meanwhile finds no connection', async () => {
+    const link = await openLink();
+    expect(link.fault).toBeUndefined();
+    link.close();
+    expect(link.fault).toBe('The connection to Redis is closed');
+    expect(() => link.client).toThrow(link.fault);
   });
 
   test('that cannot fetch missed messages log it once for each channel, and fetch them when they can', async () => {

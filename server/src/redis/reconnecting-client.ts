@@ -52,7 +52,7 @@ export class ReconnectingClient {
    * @throws Unavailable if there is none
    */
   get client(): RedisClient {
-    if (!this.#connected) throw new Unavailable(this.#fault ?? 'The connection to Redis is closed');
+    if (!this.#connected) throw new Unavailable(this.#fault);
     return this.#connected.client;
   }
 
@@ -77,6 +77,7 @@ export class ReconnectingClient {
     clearTimeout(this.#timer);
     if (this.#connected) discard(this.#connected.client);
     this.#connected = undefined;
+    this.#fault = 'The connection to Redis is closed';
   }
 
   async #connect(): Promise<void> {
