@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test, vi } from 'vitest';
 import { AdmissionQueue } from '#server/socket/handshakes/admission-queue';
 import { request } from '../helpers/api.ts';
@@ -32,6 +34,24 @@ describe('clients that connect at once', () => {
     expect(queue.enter(undefined, admit)).toBe(true);
     await nextTurn();
     expect(queue.enter(APP_ONE, admit)).toBe(true);
+  });
+
+  test('are forgotten once they are admitted, also while others always wait', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const queue = new AdmissionQueue();
+    const enter = (): WeakRef<() => void> => {
+      const admit = () => {};
+      queue.enter(APP_ONE, admit);
+      return new WeakRef(admit);
+    };
+    const first = Array.from({ length: 100 }, enter);
+    for (let turn = 0; turn < 20; turn += 1) {
+      for (let index = 0; index < 20; index += 1) enter();
+      await nextTurn();
+    }
+    collect();
+    expect(first.filter((admit) => admit.deref() !== undefined)).toEqual([]);
   });
 
   test('of several apps take turns, however many of one came before', async () => {

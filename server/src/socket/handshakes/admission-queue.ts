@@ -40,15 +40,21 @@ export class AdmissionQueue {
     const [next] = this.#waiting;
     if (!next) return;
     const [app, waiting] = next;
-    const admit = waiting.all[waiting.done];
+    const { all } = waiting;
+    const admit = all[waiting.done];
     waiting.done += 1;
     this.#waiting.delete(app);
-    if (waiting.done < waiting.all.length) this.#waiting.set(app, waiting);
+    if (waiting.done < all.length) this.#waiting.set(app, waiting);
+    // In a storm that does not end, those that were admitted would be kept for good.
+    if (waiting.done * 2 > all.length) {
+      all.splice(0, waiting.done);
+      waiting.done = 0;
+    }
     admit?.();
   }
 }
 
-/** An array from which nothing is shifted, as that costs as much as what remains. */
+/** An array from which much is removed at a time, as to shift one costs as much as what remains. */
 interface Waiting {
   readonly all: (() => void)[];
   /** Entries that were admitted already. */
